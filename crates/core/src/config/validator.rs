@@ -1,0 +1,59 @@
+//! Validators with Kafka's texts.
+
+use super::Parsed;
+
+/// A check on a parsed value; it also sees null, for a missing or unparsable one.
+#[derive(Clone, Debug)]
+pub enum Validator {
+    AtLeast(i64),
+    Between(i64, i64),
+    OneOf(&'static [&'static str]),
+    /// Kafka's `NonEmptyString`: null passes.
+    NonEmpty,
+    /// Takes the key's name and the value; the error is the whole message.
+    Check(fn(&str, Option<&Parsed>) -> Result<(), String>),
+}
+
+/// Kafka's text for a refused value.
+pub fn invalid(name: &str, value: Option<&Parsed>, why: &str) -> String {
+    let shown = value.map_or_else(|| "null".to_owned(), Parsed::to_message);
+    format!("Invalid value {shown} for configuration {name}: {why}")
+}
+
+impl Validator {
+    pub fn check(&self, name: &str, value: Option<&Parsed>) -> Result<(), String> {
+        let refuse = |why: String| Err(invalid(name, value, &why));
+        match self {
+            Validator::AtLeast(_) | Validator::Between(..) if value.is_none() => {
+                refuse("Value must be non-null".to_owned())
+            }
+            Validator::AtLeast(low) | Validator::Between(low, _)
+                if number(value).is_some_and(|v| v < *low) =>
+            {
+                refuse(format!("Value must be at least {low}"))
+            }
+            Validator::Between(_, high) if number(value).is_some_and(|v| v > *high) => {
+                refuse(format!("Value must be no more than {high}"))
+            }
+            Validator::OneOf(allowed) => match value {
+                Some(Parsed::String(text)) if allowed.contains(&text.as_str()) => Ok(()),
+                _ => refuse(format!("String must be one of: {}", allowed.join(", "))),
+            },
+            Validator::NonEmpty => match value {
+                Some(Parsed::String(text)) if text.is_empty() => {
+                    refuse("String must be non-empty".to_owned())
+                }
+                _ => Ok(()),
+            },
+            Validator::AtLeast(_) | Validator::Between(..) => Ok(()),
+            Validator::Check(check) => check(name, value),
+        }
+    }
+}
+
+fn number(value: Option<&Parsed>) -> Option<i64> {
+    match value {
+        Some(Parsed::Int(v)) => Some(*v),
+        _ => None,
+    }
+}

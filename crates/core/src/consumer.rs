@@ -1,0 +1,67 @@
+//! The seam to a source of batches: Kafka, and later a queue.
+
+use crate::batch::RecordBatch;
+use crate::offsets::TopicPartition;
+use async_trait::async_trait;
+use std::error::Error;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+/// What a consumer reports, in one ordered stream.
+#[derive(Debug)]
+pub enum Fetched {
+    /// Partitions that now are this consumer's; their batches follow.
+    Assigned(Vec<TopicPartition>),
+    Batch(RecordBatch),
+    /// Partitions that are about to go. The consumer holds the rebalance until `done` is sent or dropped:
+    /// finish, commit and close before that.
+    Revoked {
+        partitions: Vec<TopicPartition>,
+        done: oneshot::Sender<()>,
+    },
+    /// Partitions that are gone already; nothing may be committed for them.
+    Lost(Vec<TopicPartition>),
+    /// Something is out of reach and being retried.
+    Degraded {
+        reason: String,
+        next_try: Duration,
+    },
+    /// The trouble of an earlier `Degraded` is over.
+    Recovered,
+    /// The end: the consumer cannot go on.
+    Failed(ConsumerError),
+}
+
+/// A record source with groups and commits. `next` and the others are called by one owner.
+#[async_trait]
+pub trait Consumer: Send {
+    /// The next item. Cancel safe: dropping the future loses nothing.
+    async fn next(&mut self) -> Fetched;
+
+    /// Commits offsets (each the next to read, with a metadata text) of partitions this consumer owns.
+    async fn commit(
+        &mut self,
+        offsets: &[(TopicPartition, i64, String)],
+    ) -> Result<(), ConsumerError>;
+
+    /// Stops delivery of these partitions; membership is kept.
+    fn pause(&mut self, partitions: &[TopicPartition]);
+
+    fn resume(&mut self, partitions: &[TopicPartition]);
+
+    /// Moves the position; batches already delivered are the caller's to drop.
+    fn seek(&mut self, partition: &TopicPartition, offset: i64);
+
+    /// Leaves the group and closes the connections, within the deadline.
+    async fn close(self: Box<Self>, deadline: Duration);
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ConsumerError {
+    /// Whether the same call may succeed later.
+    pub is_transient: bool,
+    pub message: String,
+    #[source]
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}

@@ -1,0 +1,75 @@
+//! The seam to converters: bytes of a record to values and back.
+
+use crate::batch::{Decoded, Header, RawKind};
+use crate::byte_column::ByteColumn;
+use crate::rejected::RecordError;
+use crate::schema::SchemaRef;
+use crate::value::{SchemaAndValue, Value};
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// A row's number in its column, and what went wrong with it.
+pub type RowErrors = Vec<(usize, RecordError)>;
+
+/// Converts keys or values. All but `prepare` is pure.
+#[async_trait]
+pub trait Converter: Send {
+    /// The full Java name.
+    fn class_name(&self) -> &'static str;
+
+    /// Fetches what decoding the column will need (schemas of a registry).
+    async fn prepare(&mut self, _topic: &str, _column: &ByteColumn) -> Result<(), RecordError> {
+        Ok(())
+    }
+
+    /// The raw form this converter can offer instead of values, if any.
+    fn raw_kind(&self) -> Option<RawKind>;
+
+    /// Brings an undecoded column into the form of `raw_kind`. A row that fails becomes null and is noted.
+    /// Called only if `raw_kind` is something.
+    fn to_raw(&mut self, topic: &str, column: &ByteColumn, errors: &mut RowErrors) -> ByteColumn;
+
+    /// One record's bytes (`None`: null) to a value with its schema.
+    fn decode(&mut self, topic: &str, bytes: Option<&[u8]>) -> Result<SchemaAndValue, RecordError>;
+
+    /// A column's rows to values; a row that fails becomes null and is noted.
+    fn decode_column(
+        &mut self,
+        topic: &str,
+        column: &ByteColumn,
+        errors: &mut RowErrors,
+    ) -> Decoded {
+        let mut decoded = Decoded::with_capacity(column.clone());
+        for (row, bytes) in column.iter().enumerate() {
+            let outcome = self.decode(topic, bytes);
+            decoded.push(outcome.unwrap_or_else(|error| {
+                errors.push((row, error));
+                SchemaAndValue::NULL
+            }));
+        }
+        decoded
+    }
+
+    /// A value to a record's bytes; `None` is a tombstone.
+    fn encode(
+        &mut self,
+        topic: &str,
+        schema: Option<&SchemaRef>,
+        value: &Value,
+    ) -> Result<Option<Bytes>, RecordError>;
+}
+
+/// Converts the values of headers.
+pub trait HeaderConverter: Send {
+    /// The full Java name.
+    fn class_name(&self) -> &'static str;
+
+    fn decode(
+        &mut self,
+        topic: &str,
+        header: &str,
+        bytes: Option<&[u8]>,
+    ) -> Result<SchemaAndValue, RecordError>;
+
+    fn encode(&mut self, topic: &str, header: &Header) -> Result<Option<Bytes>, RecordError>;
+}

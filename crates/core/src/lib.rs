@@ -1,0 +1,46 @@
+//! The vocabulary of millstream: records, batches, schemas, settings and the seams between stages.
+//! It does no I/O, starts no task and knows neither Kafka's nor a store's wire format.
+
+pub mod batch;
+pub mod budget;
+pub mod byte_column;
+pub mod config;
+pub mod consumer;
+pub mod converter;
+pub mod decimal;
+pub mod limits;
+pub mod map;
+pub mod offsets;
+pub mod plugin;
+pub mod rejected;
+pub mod schema;
+pub mod sink;
+pub mod text;
+pub mod transform;
+pub mod value;
+
+pub use batch::{
+    Decoded, Destination, Header, Headers, Payload, RawHeaders, RawKind, RecordBatch, RowMask,
+    TimestampType,
+};
+pub use budget::{ByteBudget, BytePermit};
+pub use byte_column::ByteColumn;
+pub use config::{ConfigDef, ConfigValue, Key, Password, Properties};
+pub use consumer::{Consumer, ConsumerError, Fetched};
+pub use converter::{Converter, HeaderConverter};
+pub use decimal::Decimal;
+pub use map::Map;
+pub use offsets::{OffsetTracker, TopicPartition};
+pub use plugin::{
+    ConverterPlugin, ConverterUse, HeaderConverterPlugin, PluginError, PredicatePlugin,
+    TransformPlugin,
+};
+pub use rejected::{RecordError, Rejected, RejectedRow, Stage};
+pub use schema::{Field, Schema, SchemaRef, SchemaType};
+pub use sink::{
+    ColumnNeed, Connector, ConnectorError, Progress, SinkError, SinkErrorKind, SinkNeeds, SinkTask,
+    TaskContext,
+};
+pub use text::Text;
+pub use transform::{Fusable, Needs, Predicate, Transform};
+pub use value::{SchemaAndValue, Struct, Value};

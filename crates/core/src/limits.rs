@@ -1,0 +1,16 @@
+//! Every bound of the program that is not a setting, each with its reason.
+
+use std::time::Duration;
+
+/// Batches that wait between the fetcher and the pipeline. Their bytes are bounded by the budget;
+/// the count only keeps tiny batches from piling up.
+pub const QUEUED_BATCHES: usize = 64;
+
+/// The byte budget when nothing says otherwise: enough for two 50 MiB fetches beside open objects.
+pub const DEFAULT_BYTE_BUDGET: usize = 256 * 1024 * 1024;
+
+/// S3 takes at most this many parts for one object.
+pub const S3_MAX_PARTS: usize = 10_000;
+
+/// Longest pause between attempts to reach a server that went away.
+pub const MAX_BACKOFF: Duration = Duration::from_secs(30);

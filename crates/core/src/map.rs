@@ -1,0 +1,224 @@
+//! Map: a Java map as Connect's converters make it. Its iteration order is part of the output
+//! (JSON objects keep it), so a hash map here carries Java's table order and table size.
+
+use crate::value::Value;
+use std::collections::HashMap;
+
+/// Key-value pairs in Java's iteration order.
+#[derive(Clone, Debug)]
+pub struct Map {
+    entries: Vec<(Value, Value)>,
+    order: Order,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Order {
+    /// `java.util.HashMap` with this number of slots: by slot, then by insertion.
+    Hashed { slots: u32 },
+    /// `java.util.LinkedHashMap`: by insertion.
+    Linked,
+}
+
+/// Java's default table size; it doubles when more than three quarters are in use.
+const DEFAULT_SLOTS: u32 = 16;
+
+/// Java's bound on a table.
+const MAX_SLOTS: u32 = 1 << 30;
+
+impl Map {
+    /// A `new HashMap()` filled in this order; a repeated key keeps its first place and its last value.
+    pub fn hashed(pairs: impl IntoIterator<Item = (Value, Value)>) -> Self {
+        Map::hashed_in(DEFAULT_SLOTS, pairs)
+    }
+
+    /// A `LinkedHashMap` filled in this order.
+    pub fn linked(pairs: impl IntoIterator<Item = (Value, Value)>) -> Self {
+        Map {
+            entries: without_repeats(pairs),
+            order: Order::Linked,
+        }
+    }
+
+    /// Java's `new HashMap(capacity)` filled in this order.
+    pub fn hashed_with_capacity(
+        capacity: usize,
+        pairs: impl IntoIterator<Item = (Value, Value)>,
+    ) -> Self {
+        Map::hashed_in(table_size_for(capacity), pairs)
+    }
+
+    /// Java's `new HashMap(other)`: the table is sized for the entries beforehand, then filled in the other's order.
+    pub fn copied_from(&self) -> Self {
+        // Java 9 and later: the threshold is (size / 0.75) + 1, rounded up to a power of two.
+        let wanted = (self.entries.len() as f32 / 0.75 + 1.0) as usize;
+        let slots = if self.entries.is_empty() {
+            DEFAULT_SLOTS
+        } else {
+            table_size_for(wanted)
+        };
+        Map::hashed_in(slots, self.entries.iter().cloned())
+    }
+
+    fn hashed_in(slots: u32, pairs: impl IntoIterator<Item = (Value, Value)>) -> Self {
+        let mut map = Map {
+            entries: without_repeats(pairs),
+            order: Order::Hashed { slots },
+        };
+        map.settle();
+        map
+    }
+
+    /// Grows the table as Java would have while inserting, then puts the entries in table order.
+    /// A split of a chain keeps its relative order, so the end does not depend on when the table grew.
+    fn settle(&mut self) {
+        if let Order::Hashed { slots } = &mut self.order {
+            while self.entries.len() as u64 > u64::from(*slots) * 3 / 4 && *slots < MAX_SLOTS {
+                *slots *= 2;
+            }
+            let mask = *slots - 1;
+            self.entries
+                .sort_by_cached_key(|(key, _)| slot_hash(key.java_hash()) & mask);
+        }
+    }
+
+    /// Puts a pair as Java's `put` does: a known key keeps its place.
+    pub fn insert(&mut self, key: Value, value: Value) {
+        match self.entries.iter_mut().find(|(k, _)| *k == key) {
+            Some((_, old)) => *old = value,
+            None => {
+                self.entries.push((key, value));
+                self.settle();
+            }
+        }
+    }
+
+    pub fn remove(&mut self, key: &Value) -> Option<Value> {
+        let index = self.entries.iter().position(|(k, _)| k == key)?;
+        Some(self.entries.remove(index).1)
+    }
+
+    pub fn get(&self, key: &Value) -> Option<&Value> {
+        self.entries.iter().find(|(k, _)| k == key).map(|(_, v)| v)
+    }
+
+    /// Looks up a field by its name.
+    pub fn get_str(&self, key: &str) -> Option<&Value> {
+        self.entries
+            .iter()
+            .find(|(k, _)| matches!(k, Value::String(text) if text == key))
+            .map(|(_, v)| v)
+    }
+
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = &(Value, Value)> {
+        self.entries.iter()
+    }
+
+    /// Values may change in place: they have no part in the order.
+    pub fn values_mut(&mut self) -> impl ExactSizeIterator<Item = &mut Value> {
+        self.entries.iter_mut().map(|(_, value)| value)
+    }
+
+    pub fn into_entries(self) -> Vec<(Value, Value)> {
+        self.entries
+    }
+
+    pub fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub fn is_linked(&self) -> bool {
+        matches!(self.order, Order::Linked)
+    }
+}
+
+/// Java's spread of a hash code over the low bits.
+pub fn slot_hash(hash: i32) -> u32 {
+    let hash = hash as u32;
+    hash ^ (hash >> 16)
+}
+
+fn table_size_for(capacity: usize) -> u32 {
+    (capacity.max(1).min(MAX_SLOTS as usize) as u32).next_power_of_two()
+}
+
+fn without_repeats(pairs: impl IntoIterator<Item = (Value, Value)>) -> Vec<(Value, Value)> {
+    // Below this many entries a scan is cheaper than a table of hashes.
+    const SCAN_LIMIT: usize = 16;
+    let mut entries: Vec<(Value, Value)> = Vec::new();
+    let mut by_hash: HashMap<i32, Vec<usize>> = HashMap::new();
+    for (key, value) in pairs {
+        if entries.len() == SCAN_LIMIT && by_hash.is_empty() {
+            for (index, (known, _)) in entries.iter().enumerate() {
+                by_hash.entry(known.java_hash()).or_default().push(index);
+            }
+        }
+        let known = if entries.len() < SCAN_LIMIT {
+            entries.iter().position(|(k, _)| *k == key)
+        } else {
+            by_hash
+                .get(&key.java_hash())
+                .and_then(|places| places.iter().copied().find(|&i| entries[i].0 == key))
+        };
+        match known {
+            Some(index) => entries[index].1 = value,
+            None => {
+                if entries.len() >= SCAN_LIMIT {
+                    by_hash
+                        .entry(key.java_hash())
+                        .or_default()
+                        .push(entries.len());
+                }
+                entries.push((key, value));
+            }
+        }
+    }
+    entries
+}
+
+/// Equal as Java's maps are: the same pairs, whatever their order.
+impl PartialEq for Map {
+    fn eq(&self, other: &Self) -> bool {
+        self.len() == other.len()
+            && self
+                .entries
+                .iter()
+                .all(|(key, value)| other.get(key) == Some(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(inserted: &str, iterated: &str) {
+        let map = Map::hashed(inserted.split(' ').map(|k| (Value::from(k), Value::Null)));
+        let keys: Vec<String> = map.iter().map(|(k, _)| k.to_string()).collect();
+        assert_eq!(keys.join(" "), iterated);
+    }
+
+    #[test]
+    fn iterates_in_java_table_order() {
+        check("id name", "name id");
+        check(
+            "order_id customer total items",
+            "total order_id items customer",
+        );
+        check("Aa BB C#", "Aa BB C#");
+        check(
+            "k1 k2 k3 k4 k5 k6 k7 k8 k9 k10 k11 k12 k13",
+            "k1 k2 k3 k4 k5 k11 k6 k10 k7 k13 k8 k12 k9",
+        );
+        check("a b a", "a b");
+    }
+
+    #[test]
+    fn repeated_keys_keep_their_first_place_beyond_the_scan_limit() {
+        let keys: Vec<String> = (0..40).map(|i| format!("k{}", i % 20)).collect();
+        let map = Map::hashed(keys.iter().map(|k| (Value::from(k.as_str()), Value::Null)));
+        assert_eq!(map.len(), 20);
+    }
+}

@@ -1,0 +1,145 @@
+//! Rejected: rows that cannot go on, and why. It carries all that Connect's error log and dead letters tell.
+
+use crate::batch::{RecordBatch, RowMask, TimestampType};
+use crate::offsets::TopicPartition;
+use bytes::Bytes;
+use std::fmt;
+
+/// The stages of Connect's error handler, by the names of its enum.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stage {
+    KeyConverter,
+    ValueConverter,
+    HeaderConverter,
+    Transformation,
+    TaskPut,
+}
+
+impl Stage {
+    pub fn java_name(self) -> &'static str {
+        match self {
+            Stage::KeyConverter => "KEY_CONVERTER",
+            Stage::ValueConverter => "VALUE_CONVERTER",
+            Stage::HeaderConverter => "HEADER_CONVERTER",
+            Stage::Transformation => "TRANSFORMATION",
+            Stage::TaskPut => "TASK_PUT",
+        }
+    }
+}
+
+/// Why one record failed, in Java's terms: the exception's class, its message and its causes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RecordError {
+    pub class: &'static str,
+    pub message: String,
+    pub cause: Option<Box<RecordError>>,
+}
+
+pub const DATA_EXCEPTION: &str = "org.apache.kafka.connect.errors.DataException";
+pub const SCHEMA_BUILDER_EXCEPTION: &str = "org.apache.kafka.connect.errors.SchemaBuilderException";
+pub const CONNECT_EXCEPTION: &str = "org.apache.kafka.connect.errors.ConnectException";
+pub const SERIALIZATION_EXCEPTION: &str = "org.apache.kafka.common.errors.SerializationException";
+
+impl RecordError {
+    pub fn new(class: &'static str, message: impl Into<String>) -> Self {
+        RecordError {
+            class,
+            message: message.into(),
+            cause: None,
+        }
+    }
+
+    /// A `DataException`, the usual one.
+    pub fn data(message: impl Into<String>) -> Self {
+        RecordError::new(DATA_EXCEPTION, message)
+    }
+
+    pub fn caused_by(mut self, cause: RecordError) -> Self {
+        self.cause = Some(Box::new(cause));
+        self
+    }
+}
+
+impl fmt::Display for RecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        let mut cause = &self.cause;
+        while let Some(error) = cause {
+            write!(f, ": {}", error.message)?;
+            cause = &error.cause;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for RecordError {}
+
+/// A record as it was fetched, with the failure that ended its way.
+#[derive(Clone, Debug)]
+pub struct RejectedRow {
+    pub origin: TopicPartition,
+    pub offset: i64,
+    pub timestamp: i64,
+    pub timestamp_type: TimestampType,
+    pub stage: Stage,
+    /// The Java class that was executing.
+    pub class: String,
+    pub error: RecordError,
+    pub key: Option<Bytes>,
+    pub value: Option<Bytes>,
+    pub headers: Vec<(Bytes, Option<Bytes>)>,
+}
+
+/// The rows that stages have taken out of a batch and that await the error policy.
+#[derive(Debug, Default)]
+pub struct Rejected {
+    pub rows: Vec<RejectedRow>,
+}
+
+impl Rejected {
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// Notes a row, with its bytes as fetched; the caller drops it from the batch, see `reject`.
+    pub fn push(
+        &mut self,
+        batch: &RecordBatch,
+        row: usize,
+        stage: Stage,
+        class: &str,
+        error: RecordError,
+    ) {
+        self.rows.push(RejectedRow {
+            origin: batch.origin.clone(),
+            offset: batch.offsets[row],
+            timestamp: batch.timestamps[row],
+            timestamp_type: batch.timestamp_type,
+            stage,
+            class: class.to_owned(),
+            error,
+            key: batch.raw_key(row),
+            value: batch.raw_value(row),
+            headers: batch.raw_headers(row),
+        });
+    }
+
+    /// Notes the failed rows of one stage (each at most once) and drops them from the batch.
+    pub fn reject(
+        &mut self,
+        batch: &mut RecordBatch,
+        stage: Stage,
+        class: &str,
+        failed: Vec<(usize, RecordError)>,
+    ) {
+        if failed.is_empty() {
+            return;
+        }
+        let mut keep = RowMask::all(batch.len());
+        for (row, error) in failed {
+            self.push(batch, row, stage, class, error);
+            keep.clear(row);
+        }
+        batch.retain(&keep);
+    }
+}

@@ -1,0 +1,174 @@
+//! The seams to connectors and sink tasks, with Connect's life cycle: open, put, finish, close.
+
+use crate::batch::{RawKind, RecordBatch};
+use crate::budget::ByteBudget;
+use crate::config::{ConfigDef, ConfigValue, Properties};
+use crate::offsets::TopicPartition;
+use crate::rejected::RejectedRow;
+use crate::transform::Fusable;
+use async_trait::async_trait;
+use std::error::Error;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// A sink connector: what it is called, which settings it takes, how its tasks start.
+#[async_trait]
+pub trait Connector: Send + Sync {
+    /// The full Java name.
+    fn class_name(&self) -> &'static str;
+
+    /// The version of the Java original whose behaviour this matches.
+    fn version(&self) -> &'static str;
+
+    /// The connector's own keys, in Java's order.
+    fn config_def(&self) -> &ConfigDef;
+
+    /// Validates the connector's own keys, across settings too. Pure.
+    fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
+        self.config_def().validate(properties)
+    }
+
+    /// The part of validation that connects, with a deadline of its own; adds errors to the values of `validate`.
+    async fn probe(&self, _properties: &Properties, _values: &mut Vec<ConfigValue>) {}
+
+    /// What Java's `Connector.start` refuses although validation let it pass.
+    fn check_start(&self, _properties: &Properties) -> Result<(), ConnectorError> {
+        Ok(())
+    }
+
+    /// The tasks' settings, at most `max_tasks` of them.
+    fn task_configs(&self, properties: &Properties, max_tasks: usize) -> Vec<Properties> {
+        vec![properties.clone(); max_tasks]
+    }
+
+    /// Starts a task: reads its settings and connects. Yields a whole task or an error.
+    async fn start_task(
+        &self,
+        properties: &Properties,
+        context: TaskContext,
+    ) -> Result<Box<dyn SinkTask>, SinkError>;
+}
+
+/// A connector that cannot start: Java's exception class and message.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct ConnectorError {
+    pub class: &'static str,
+    pub message: String,
+}
+
+/// What a task is given besides its settings.
+#[derive(Clone)]
+pub struct TaskContext {
+    pub connector: Arc<str>,
+    pub task: u32,
+    /// Memory for open objects and batches in flight.
+    pub budget: ByteBudget,
+    /// Whether rows may be rejected late (a dead-letter topic or `errors.tolerance=all` takes them); if not, a bad row is an error of `put`.
+    pub takes_rejected: bool,
+}
+
+/// The forms in which a sink wants a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ColumnNeed {
+    /// Not looked at, though it must convert.
+    Nothing,
+    /// Raw, if the converter offers one of these kinds and no transform needs structure; decoded otherwise.
+    RawOr(&'static [RawKind]),
+    Decoded,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub struct SinkNeeds {
+    pub key: ColumnNeed,
+    pub value: ColumnNeed,
+    /// Decoded headers, or none at all.
+    pub headers: bool,
+}
+
+/// What came of the rows given to `put`, since the last `poll`.
+#[derive(Debug, Default)]
+pub struct Progress {
+    /// Partitions and the next offset to read; everything before it is durable.
+    pub durable: Vec<(TopicPartition, i64)>,
+    /// Rows rejected late; they are settled before any offset of this progress is committed.
+    pub rejected: Vec<RejectedRow>,
+}
+
+/// One task of a sink. All calls come from one owner, in order.
+#[async_trait]
+pub trait SinkTask: Send {
+    fn needs(&self) -> SinkNeeds;
+
+    /// Takes over the last stages of a chain whose value column would arrive in raw kind `value`; true if it will.
+    fn fuse(&mut self, _value: RawKind, _stages: &[Fusable]) -> bool {
+        false
+    }
+
+    /// Partitions that were assigned; their state starts empty.
+    async fn open(&mut self, partitions: &[TopicPartition]) -> Result<(), SinkError>;
+
+    /// Takes or refuses the whole batch. May wait for room; a `Retriable` refusal gets the same batch again.
+    /// An empty batch only carries progress. `now`: epoch milliseconds.
+    async fn put(&mut self, batch: Arc<RecordBatch>, now: i64) -> Result<(), SinkError>;
+
+    /// Does what is due by the clock and reports what came of earlier rows. Called after every `put` and when idle.
+    async fn poll(&mut self, now: i64) -> Result<Progress, SinkError>;
+
+    /// When `poll` should be called even if nothing arrives, epoch milliseconds.
+    fn next_due(&self) -> Option<i64> {
+        None
+    }
+
+    /// Returns once everything that is closed or in flight is durable, or the deadline has passed; what is open stays open.
+    async fn finish(&mut self, deadline: Duration) -> Result<(), SinkError>;
+
+    /// Forgets partitions: what is open is dropped and its uploads are aborted.
+    async fn close(&mut self, partitions: &[TopicPartition]);
+}
+
+/// Why a sink could not do its work.
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub struct SinkError {
+    pub kind: SinkErrorKind,
+    /// The class that Java would throw, for traces.
+    pub class: &'static str,
+    pub message: String,
+    #[source]
+    pub source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SinkErrorKind {
+    /// Transient: the same call may succeed after this pause.
+    Retriable { after: Duration },
+    /// The task fails.
+    Fatal,
+}
+
+impl SinkError {
+    /// A `ConnectException` that fails the task.
+    pub fn fatal(message: impl Into<String>) -> Self {
+        SinkError {
+            kind: SinkErrorKind::Fatal,
+            class: crate::rejected::CONNECT_EXCEPTION,
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    pub fn retriable(message: impl Into<String>, after: Duration) -> Self {
+        SinkError {
+            kind: SinkErrorKind::Retriable { after },
+            class: "org.apache.kafka.connect.errors.RetriableException",
+            message: message.into(),
+            source: None,
+        }
+    }
+
+    pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
+    }
+}

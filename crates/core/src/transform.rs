@@ -1,0 +1,64 @@
+//! The seams to transforms and predicates: a batch in, a changed batch or a row mask out.
+
+use crate::batch::{RecordBatch, RowMask};
+use crate::converter::RowErrors;
+
+/// Which parts of a record a stage must have decoded; origin, topic and timestamps are always there.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Needs {
+    pub key: bool,
+    pub value: bool,
+    pub headers: bool,
+}
+
+impl Needs {
+    pub fn or(self, other: Needs) -> Needs {
+        Needs {
+            key: self.key || other.key,
+            value: self.value || other.value,
+            headers: self.headers || other.headers,
+        }
+    }
+}
+
+/// A single message transform, applied to a batch at a time. Rows are independent of each other.
+pub trait Transform: Send {
+    /// The full Java name, with `$Key` or `$Value` where it has one.
+    fn class_name(&self) -> &str;
+
+    fn needs(&self) -> Needs;
+
+    /// Changes the rows that the mask names. A row that fails is noted by its number and left as it is;
+    /// the caller takes it out. To drop rows (Filter), clear them in `keep`.
+    fn apply(
+        &mut self,
+        batch: &mut RecordBatch,
+        mask: &RowMask,
+        keep: &mut RowMask,
+        errors: &mut RowErrors,
+    );
+
+    /// What the stage does, in terms a sink may offer to do itself.
+    fn fusable(&self) -> Option<Fusable> {
+        None
+    }
+}
+
+/// A stage that a sink may take over when it knows a faster way to the same output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Fusable {
+    /// `HoistField$Value` with this field name.
+    HoistValue { field: String },
+}
+
+/// A condition on a record.
+pub trait Predicate: Send {
+    /// The full Java name.
+    fn class_name(&self) -> &str;
+
+    fn needs(&self) -> Needs;
+
+    /// The rows for which the condition holds; a row that cannot be tested is noted and left unset.
+    fn test(&self, batch: &RecordBatch, errors: &mut RowErrors) -> RowMask;
+}

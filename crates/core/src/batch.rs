@@ -27,8 +27,17 @@ pub struct RecordBatch {
     pub keys: Payload,
     pub values: Payload,
     pub headers: Headers,
+    /// Columns as fetched, where a stage replaced their bytes (a dead letter needs the originals).
+    pub fetched: FetchedColumns,
     /// Memory that the batch holds; given back when the batch is dropped.
     pub permit: Option<BytePermit>,
+}
+
+/// The columns that `RawKind::Json` texts were made from; empty in a batch as fetched.
+#[derive(Clone, Debug, Default)]
+pub struct FetchedColumns {
+    pub keys: Option<ByteColumn>,
+    pub values: Option<ByteColumn>,
 }
 
 /// Kafka's mark for a record without a timestamp.
@@ -326,16 +335,22 @@ impl RecordBatch {
         self.keys.retain(mask);
         self.values.retain(mask);
         self.headers.retain(mask);
+        for column in [&mut self.fetched.keys, &mut self.fetched.values]
+            .into_iter()
+            .flatten()
+        {
+            column.retain(|row| mask.get(row));
+        }
     }
 
     /// The row's key bytes as fetched, for a dead letter.
     pub fn raw_key(&self, row: usize) -> Option<Bytes> {
-        raw_bytes(&self.keys, row)
+        raw_bytes(self.fetched.keys.as_ref(), &self.keys, row)
     }
 
-    /// The row's value bytes as fetched. A `Json` column holds rewritten text, so stages that reject must ask before.
+    /// The row's value bytes as fetched.
     pub fn raw_value(&self, row: usize) -> Option<Bytes> {
-        raw_bytes(&self.values, row)
+        raw_bytes(self.fetched.values.as_ref(), &self.values, row)
     }
 
     /// The row's headers as fetched.
@@ -357,7 +372,10 @@ impl RecordBatch {
     }
 }
 
-fn raw_bytes(payload: &Payload, row: usize) -> Option<Bytes> {
+fn raw_bytes(fetched: Option<&ByteColumn>, payload: &Payload, row: usize) -> Option<Bytes> {
+    if let Some(column) = fetched {
+        return column.get_shared(row);
+    }
     match payload {
         Payload::Raw { column, .. } => column.get_shared(row),
         Payload::Decoded(decoded) => decoded.raw.get_shared(row),

@@ -20,8 +20,8 @@ pub mod transform;
 pub mod value;
 
 pub use batch::{
-    Decoded, Destination, Header, Headers, Payload, RawHeaders, RawKind, RecordBatch, RowMask,
-    TimestampType,
+    Decoded, Destination, FetchedColumns, Header, Headers, Payload, RawHeaders, RawKind,
+    RecordBatch, RowMask, TimestampType,
 };
 pub use budget::{ByteBudget, BytePermit};
 pub use byte_column::ByteColumn;

@@ -25,6 +25,11 @@ pub trait Converter: Send {
     /// The raw form this converter can offer instead of values, if any.
     fn raw_kind(&self) -> Option<RawKind>;
 
+    /// Whether every record converts, so that a column nobody reads need not be looked at.
+    fn never_fails(&self) -> bool {
+        false
+    }
+
     /// Brings an undecoded column into the form of `raw_kind`. A row that fails becomes null and is noted.
     /// Called only if `raw_kind` is something.
     fn to_raw(&mut self, topic: &str, column: &ByteColumn, errors: &mut RowErrors) -> ByteColumn;
@@ -63,6 +68,11 @@ pub trait Converter: Send {
 pub trait HeaderConverter: Send {
     /// The full Java name.
     fn class_name(&self) -> &'static str;
+
+    /// Whether every header converts, so that headers nobody reads need not be looked at.
+    fn never_fails(&self) -> bool {
+        false
+    }
 
     fn decode(
         &mut self,

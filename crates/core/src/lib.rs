@@ -12,6 +12,7 @@ pub mod limits;
 pub mod map;
 pub mod offsets;
 pub mod plugin;
+pub mod record_writer;
 pub mod rejected;
 pub mod schema;
 pub mod sink;
@@ -35,6 +36,7 @@ pub use plugin::{
     ConverterPlugin, ConverterUse, HeaderConverterPlugin, PluginError, PredicatePlugin,
     TransformPlugin,
 };
+pub use record_writer::{OutgoingRecord, RecordWriter, WriteError};
 pub use rejected::{RecordError, Rejected, RejectedRow, Stage};
 pub use schema::{Field, Schema, SchemaRef, SchemaType};
 pub use sink::{

@@ -1,0 +1,28 @@
+//! The seam to writing records to Kafka: dead letters and internal topics use it.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+/// A record to be written; the partition is the partitioner's choice.
+#[derive(Clone, Debug)]
+pub struct OutgoingRecord {
+    pub topic: String,
+    pub key: Option<Bytes>,
+    pub value: Option<Bytes>,
+    pub headers: Vec<(Bytes, Option<Bytes>)>,
+    /// Milliseconds since the epoch; the writer's clock if none.
+    pub timestamp: Option<i64>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write to topic {topic}: {reason}")]
+pub struct WriteError {
+    pub topic: String,
+    pub reason: String,
+}
+
+/// Writes records; returns once all are acknowledged, or with the first that cannot be written.
+#[async_trait]
+pub trait RecordWriter: Send + Sync {
+    async fn write(&self, records: Vec<OutgoingRecord>) -> Result<(), WriteError>;
+}

@@ -4,11 +4,16 @@
 pub mod batch;
 pub mod budget;
 pub mod byte_column;
+pub mod chain;
+pub mod civil;
 pub mod config;
 pub mod consumer;
 pub mod converter;
 pub mod decimal;
+pub mod java_json;
+pub mod java_number;
 pub mod limits;
+pub mod logical;
 pub mod map;
 pub mod offsets;
 pub mod plugin;

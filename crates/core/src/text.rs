@@ -100,6 +100,36 @@ impl Text {
     }
 }
 
+/// Bytes as text, by the rule of Java's UTF-8 decoder: what is malformed becomes U+FFFD as in Rust,
+/// except that the three bytes of an encoded surrogate become one of them.
+pub fn decode_utf8(bytes: &[u8]) -> Cow<'_, str> {
+    match simdutf8::basic::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => Cow::Owned(String::from_utf8_lossy(&without_surrogates(bytes)).into_owned()),
+    }
+}
+
+/// Replaces each encoded surrogate, whole or cut short, by one byte that is never part of UTF-8.
+fn without_surrogates(bytes: &[u8]) -> Vec<u8> {
+    let mut cleaned = Vec::with_capacity(bytes.len());
+    let mut rest = bytes;
+    while let Some((&first, after)) = rest.split_first() {
+        if first == 0xED
+            && after
+                .first()
+                .is_some_and(|byte| *byte >= 0xA0 && *byte <= 0xBF)
+        {
+            let third = after.get(1).is_some_and(|byte| byte & 0xC0 == 0x80);
+            cleaned.push(0xFF);
+            rest = &after[if third { 2 } else { 1 }..];
+        } else {
+            cleaned.push(first);
+            rest = after;
+        }
+    }
+    cleaned
+}
+
 /// Decodes WTF-8 that this module wrote itself, so it need not validate.
 struct Wtf8Units<'a> {
     bytes: &'a [u8],
@@ -178,5 +208,17 @@ mod tests {
         assert_eq!(Text::from("Aa").java_hash(), Text::from("BB").java_hash());
         assert_eq!(Text::from("timestamp").java_hash(), 55126294);
         assert_eq!(Text::from("é😀").utf16().count(), 3);
+    }
+
+    #[test]
+    fn replaces_malformed_bytes_as_java_does() {
+        let check = |bytes: &[u8], text: &str| assert_eq!(decode_utf8(bytes), text);
+        check("aé中😀".as_bytes(), "aé中😀");
+        check(&[0xED, 0xA0, 0x80, b'x'], "\u{fffd}x");
+        check(&[0xED, 0xA0, b'x'], "\u{fffd}x");
+        check(&[0xE4, 0xB8, b'x'], "\u{fffd}x");
+        check(&[0xC0, 0x80], "\u{fffd}\u{fffd}");
+        check(&[0xF0, 0x9F, 0x98], "\u{fffd}");
+        check(&[0xE4, 0xED, 0xB0, 0x80], "\u{fffd}\u{fffd}");
     }
 }

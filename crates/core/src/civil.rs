@@ -1,0 +1,77 @@
+//! Calendar dates and times of an instant in UTC.
+
+use crate::logical::DAY_MILLIS;
+
+/// An instant as its parts, in the proleptic Gregorian calendar.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CivilTime {
+    pub year: i64,
+    /// 1 to 12.
+    pub month: u32,
+    /// 1 to 31.
+    pub day: u32,
+    pub hour: u32,
+    pub minute: u32,
+    pub second: u32,
+    pub millisecond: u32,
+}
+
+impl CivilTime {
+    pub fn from_millis(millis: i64) -> Self {
+        let (year, month, day) = date_of_day(millis.div_euclid(DAY_MILLIS));
+        let of_day = millis.rem_euclid(DAY_MILLIS) as u32;
+        CivilTime {
+            year,
+            month,
+            day,
+            hour: of_day / 3_600_000,
+            minute: of_day / 60_000 % 60,
+            second: of_day / 1000 % 60,
+            millisecond: of_day % 1000,
+        }
+    }
+
+    /// `2023-11-14T22:13:20.123+00:00`, as Jackson prints dates.
+    pub fn iso_with_zone(&self) -> String {
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}+00:00",
+            self.year, self.month, self.day, self.hour, self.minute, self.second, self.millisecond
+        )
+    }
+}
+
+/// Year, month and day of a day counted from 1970-01-01.
+pub fn date_of_day(day: i64) -> (i64, u32, u32) {
+    // Eras of 400 years begin on the first of March, so that the leap day ends a year.
+    let shifted = day + 719_468;
+    let era = shifted.div_euclid(146_097);
+    let of_era = shifted.rem_euclid(146_097);
+    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
+    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_index = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * month_index + 2) / 5 + 1;
+    let month = if month_index < 10 {
+        month_index + 3
+    } else {
+        month_index - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    (year, month as u32, day as u32)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn knows_the_calendar() {
+        assert_eq!(date_of_day(0), (1970, 1, 1));
+        assert_eq!(date_of_day(-1), (1969, 12, 31));
+        assert_eq!(date_of_day(11_016), (2000, 2, 29));
+        assert_eq!(date_of_day(19_675), (2023, 11, 14));
+        assert_eq!(
+            CivilTime::from_millis(-1).iso_with_zone(),
+            "1969-12-31T23:59:59.999+00:00"
+        );
+    }
+}

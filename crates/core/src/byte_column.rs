@@ -31,6 +31,11 @@ impl ByteColumn {
         }
     }
 
+    /// Makes room for further rows.
+    pub fn reserve(&mut self, rows: usize) {
+        self.spans.reserve(rows);
+    }
+
     /// A column of nulls.
     pub fn nulls(rows: usize) -> Self {
         ByteColumn {
@@ -115,6 +120,10 @@ impl ByteColumn {
 
     pub fn is_null(&self, row: usize) -> bool {
         self.spans[row].buffer == NULL
+    }
+
+    pub fn is_all_null(&self) -> bool {
+        self.spans.iter().all(|span| span.buffer == NULL)
     }
 
     pub fn iter(&self) -> impl ExactSizeIterator<Item = Option<&[u8]>> + '_ {

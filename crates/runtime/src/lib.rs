@@ -1,1 +1,16 @@
-//! placeholder
+//! The data plane: runs one sink task from consumer to sink. It knows no REST and no cluster.
+
+pub mod commit;
+pub mod dead_letter;
+pub mod error_policy;
+pub mod failure;
+pub mod metrics;
+pub mod pipeline;
+pub mod plan;
+pub mod task;
+
+pub use error_policy::{ErrorPolicy, ErrorSettings, Tolerance};
+pub use failure::TaskFailure;
+pub use metrics::TaskMetrics;
+pub use plan::{Plan, PlanParts};
+pub use task::{Target, TaskEvent, TaskId, TaskParts, TaskSettings, run_task};

@@ -1,0 +1,99 @@
+//! Commits: which offsets may be committed, which have been, and when the next commit is due.
+
+use millstream_core::TopicPartition;
+use std::collections::BTreeMap;
+use std::time::Duration;
+use tokio::time::Instant;
+
+#[derive(Debug)]
+pub struct Commits {
+    partitions: BTreeMap<TopicPartition, Position>,
+    interval: Duration,
+    due: Instant,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Position {
+    durable: i64,
+    committed: Option<i64>,
+}
+
+impl Commits {
+    pub fn new(interval: Duration, now: Instant) -> Self {
+        Commits {
+            partitions: BTreeMap::new(),
+            interval,
+            due: now + interval,
+        }
+    }
+
+    /// Takes over what a sink reports as durable: partitions with the next offset to read.
+    pub fn advance(&mut self, durable: &[(TopicPartition, i64)]) {
+        for (partition, offset) in durable {
+            match self.partitions.get_mut(partition) {
+                Some(position) => position.durable = position.durable.max(*offset),
+                None => {
+                    let position = Position {
+                        durable: *offset,
+                        committed: None,
+                    };
+                    self.partitions.insert(partition.clone(), position);
+                }
+            }
+        }
+    }
+
+    /// When the next commit is due.
+    pub fn due(&self) -> Instant {
+        self.due
+    }
+
+    /// Puts the next commit one interval away.
+    pub fn schedule(&mut self, now: Instant) {
+        self.due = now + self.interval;
+    }
+
+    /// Offsets that are durable and not committed yet.
+    pub fn pending(&self) -> Vec<(TopicPartition, i64, String)> {
+        self.partitions
+            .iter()
+            .filter(|(_, position)| position.committed != Some(position.durable))
+            .map(|(partition, position)| (partition.clone(), position.durable, String::new()))
+            .collect()
+    }
+
+    /// Notes offsets as committed.
+    pub fn committed(&mut self, offsets: &[(TopicPartition, i64, String)]) {
+        for (partition, offset, _) in offsets {
+            if let Some(position) = self.partitions.get_mut(partition) {
+                position.committed = Some(*offset);
+            }
+        }
+    }
+
+    /// Forgets partitions that went to somebody else.
+    pub fn forget(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            self.partitions.remove(partition);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn offers_each_offset_once_and_never_moves_back() {
+        let partition = TopicPartition::new("t", 0);
+        let mut commits = Commits::new(Duration::from_secs(1), Instant::now());
+        commits.advance(&[(partition.clone(), 5)]);
+        let pending = commits.pending();
+        assert_eq!(pending, [(partition.clone(), 5, String::new())]);
+        commits.committed(&pending);
+        commits.advance(&[(partition.clone(), 3)]);
+        assert!(commits.pending().is_empty());
+        commits.forget(&[partition]);
+        assert!(commits.pending().is_empty());
+    }
+}

@@ -1,0 +1,391 @@
+//! Pipeline: the straight line of a record, from the consumer to the sink, with commits behind it.
+
+use crate::commit::Commits;
+use crate::error_policy::ErrorPolicy;
+use crate::failure::TaskFailure;
+use crate::metrics::TaskMetrics;
+use crate::plan::Plan;
+use crate::task::{Target, TaskEvent, TaskParts, TaskSettings, report};
+use millstream_core::{
+    Consumer, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind, SinkTask, TopicPartition,
+    limits,
+};
+use std::collections::{BTreeSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// How often an idle sink is asked what came of earlier rows.
+const IDLE_POLL: Duration = Duration::from_secs(1);
+
+pub(crate) struct Pipeline {
+    settings: TaskSettings,
+    consumer: Box<dyn Consumer>,
+    sink: Box<dyn SinkTask>,
+    plan: Plan,
+    errors: ErrorPolicy,
+    target: watch::Receiver<Target>,
+    events: mpsc::Sender<TaskEvent>,
+    metrics: Arc<TaskMetrics>,
+    stop: CancellationToken,
+    commits: Commits,
+    assigned: BTreeSet<TopicPartition>,
+    /// Items that arrived while the sink refused a batch; at most `limits::QUEUED_BATCHES`.
+    held: VecDeque<Fetched>,
+    is_paused: bool,
+    trouble: Option<Trouble>,
+}
+
+/// Whose outage the task is riding out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Trouble {
+    Consumer,
+    Sink,
+}
+
+/// All that may happen to a pipeline.
+enum Event {
+    Fetched(Box<Fetched>),
+    Target(Target),
+    /// A commit, or something of the sink's, is due.
+    Due,
+    Stop,
+}
+
+/// How a refused batch goes on.
+enum Pace {
+    Again,
+    /// Its partition is gone or the task stops: the batch is read again by whoever comes next.
+    Abandon,
+}
+
+impl Pipeline {
+    pub(crate) fn new(
+        settings: TaskSettings,
+        parts: TaskParts,
+        target: watch::Receiver<Target>,
+        events: mpsc::Sender<TaskEvent>,
+        metrics: Arc<TaskMetrics>,
+        stop: CancellationToken,
+    ) -> Self {
+        let commits = Commits::new(settings.commit_interval, Instant::now());
+        Pipeline {
+            settings,
+            consumer: parts.consumer,
+            sink: parts.sink,
+            plan: parts.plan,
+            errors: parts.errors,
+            target,
+            events,
+            metrics,
+            stop,
+            commits,
+            assigned: BTreeSet::new(),
+            held: VecDeque::new(),
+            is_paused: false,
+            trouble: None,
+        }
+    }
+
+    /// Runs until the task is stopped or fails; either way everything is closed at the end.
+    pub(crate) async fn run(mut self) -> Result<(), TaskFailure> {
+        let outcome = self.work().await;
+        let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
+        if outcome.is_ok() {
+            self.release(&assigned).await;
+        } else {
+            self.sink.close(&assigned).await;
+        }
+        self.consumer.close(self.settings.finish_deadline).await;
+        outcome
+    }
+
+    async fn work(&mut self) -> Result<(), TaskFailure> {
+        loop {
+            match self.next_event().await {
+                Event::Fetched(fetched) => self.take(*fetched).await?,
+                Event::Target(target) => self.turn(target).await,
+                Event::Due => self.harvest().await?,
+                Event::Stop => return Ok(()),
+            }
+            if self.commits.due() <= Instant::now() {
+                self.commit().await;
+            }
+        }
+    }
+
+    async fn next_event(&mut self) -> Event {
+        if let Some(fetched) = self.held.pop_front() {
+            return Event::Fetched(Box::new(fetched));
+        }
+        let wake = self.wake_time();
+        tokio::select! {
+            biased;
+            () = self.stop.cancelled() => Event::Stop,
+            changed = self.target.changed() => match changed {
+                Ok(()) => Event::Target(*self.target.borrow_and_update()),
+                Err(_) => Event::Stop,
+            },
+            fetched = self.consumer.next() => Event::Fetched(Box::new(fetched)),
+            () = sleep_until(wake) => Event::Due,
+        }
+    }
+
+    fn wake_time(&self) -> Instant {
+        let now = Instant::now();
+        let sink_due = self.sink.next_due().map_or(IDLE_POLL, |due| {
+            let wait = due.saturating_sub((self.settings.clock)());
+            Duration::from_millis(wait.max(0) as u64).min(IDLE_POLL)
+        });
+        (now + sink_due).min(self.commits.due())
+    }
+
+    async fn take(&mut self, fetched: Fetched) -> Result<(), TaskFailure> {
+        match fetched {
+            Fetched::Batch(batch) => self.deliver(batch).await,
+            Fetched::Assigned(partitions) => self.open(partitions).await,
+            Fetched::Revoked { partitions, done } => {
+                self.revoke(&partitions, done).await;
+                Ok(())
+            }
+            Fetched::Lost(partitions) => {
+                self.lose(&partitions).await;
+                Ok(())
+            }
+            Fetched::Degraded { reason, next_try } => {
+                self.degrade(Trouble::Consumer, reason, next_try).await;
+                Ok(())
+            }
+            Fetched::Recovered => {
+                self.recover(Trouble::Consumer).await;
+                Ok(())
+            }
+            Fetched::Failed(error) => Err(TaskFailure::consumer(&error)),
+        }
+    }
+
+    /// The way of a batch: convert, transform, settle what failed, put, see what became durable.
+    async fn deliver(&mut self, mut batch: RecordBatch) -> Result<(), TaskFailure> {
+        let mut rejected = Rejected::default();
+        self.metrics.read(batch.len());
+        self.plan
+            .convert(&mut batch, &mut rejected)
+            .await
+            .map_err(|error| TaskFailure::new(error.class, &error.message))?;
+        self.plan.transform(&mut batch, &mut rejected);
+        self.errors.settle(&mut rejected, &self.metrics).await?;
+        self.put(Arc::new(batch)).await?;
+        self.harvest().await
+    }
+
+    /// Gives the batch to the sink, again and again while the sink refuses it for a transient reason.
+    async fn put(&mut self, batch: Arc<RecordBatch>) -> Result<(), TaskFailure> {
+        loop {
+            match self
+                .sink
+                .put(Arc::clone(&batch), (self.settings.clock)())
+                .await
+            {
+                Ok(()) => {
+                    self.metrics.sent(batch.len());
+                    return Ok(());
+                }
+                Err(error) => {
+                    let after = self.retry_after(&error).await?;
+                    self.metrics.retried();
+                    match self.wait(&batch.origin, after).await? {
+                        Pace::Again => self.harvest().await?,
+                        Pace::Abandon => return Ok(()),
+                    }
+                }
+            }
+        }
+    }
+
+    /// The pause that a transient error asks for; any other ends the task.
+    async fn retry_after(&mut self, error: &SinkError) -> Result<Duration, TaskFailure> {
+        let SinkErrorKind::Retriable { after } = error.kind else {
+            return Err(TaskFailure::sink(error));
+        };
+        let after = after.min(limits::MAX_BACKOFF);
+        self.degrade(Trouble::Sink, error.message.clone(), after)
+            .await;
+        Ok(after)
+    }
+
+    /// Waits, while group membership goes on: what the consumer delivers is held, a revocation is answered at once.
+    async fn wait(
+        &mut self,
+        origin: &TopicPartition,
+        pause: Duration,
+    ) -> Result<Pace, TaskFailure> {
+        let until = Instant::now() + pause;
+        loop {
+            let has_room = self.held.len() < limits::QUEUED_BATCHES;
+            let fetched = tokio::select! {
+                () = self.stop.cancelled() => return Ok(Pace::Abandon),
+                () = sleep_until(until) => return Ok(Pace::Again),
+                fetched = self.consumer.next(), if has_room => fetched,
+            };
+            match fetched {
+                Fetched::Revoked { partitions, done } => {
+                    self.drop_held(&partitions);
+                    let is_gone = partitions.contains(origin);
+                    self.revoke(&partitions, done).await;
+                    if is_gone {
+                        return Ok(Pace::Abandon);
+                    }
+                }
+                Fetched::Lost(partitions) => {
+                    self.drop_held(&partitions);
+                    let is_gone = partitions.contains(origin);
+                    self.lose(&partitions).await;
+                    if is_gone {
+                        return Ok(Pace::Abandon);
+                    }
+                }
+                Fetched::Failed(error) => return Err(TaskFailure::consumer(&error)),
+                Fetched::Assigned(partitions) => self.open(partitions).await?,
+                other @ (Fetched::Batch(_) | Fetched::Degraded { .. } | Fetched::Recovered) => {
+                    self.held.push_back(other);
+                }
+            }
+        }
+    }
+
+    /// Forgets held batches of partitions that go: their next owner reads them again.
+    fn drop_held(&mut self, partitions: &[TopicPartition]) {
+        self.held.retain(|item| match item {
+            Fetched::Batch(batch) => !partitions.contains(&batch.origin),
+            _ => true,
+        });
+    }
+
+    /// Learns what came of earlier rows, and settles those that the sink rejected before their offsets count.
+    async fn harvest(&mut self) -> Result<(), TaskFailure> {
+        match self.sink.poll((self.settings.clock)()).await {
+            Ok(progress) => {
+                let mut rejected = Rejected {
+                    rows: progress.rejected,
+                };
+                self.errors.settle(&mut rejected, &self.metrics).await?;
+                self.commits.advance(&progress.durable);
+                self.recover(Trouble::Sink).await;
+                Ok(())
+            }
+            Err(error) => self.retry_after(&error).await.map(|_| ()),
+        }
+    }
+
+    /// Commits what is durable. A commit that fails is tried again with the next one.
+    async fn commit(&mut self) {
+        self.commits.schedule(Instant::now());
+        let pending = self.commits.pending();
+        if pending.is_empty() {
+            return;
+        }
+        let outcome = self.consumer.commit(&pending).await;
+        self.metrics.committed(outcome.is_ok());
+        match outcome {
+            Ok(()) => self.commits.committed(&pending),
+            Err(error) => tracing::warn!(
+                connector = &*self.settings.id.connector,
+                task = self.settings.id.task,
+                error = error.message,
+                "offset commit failed, the next one includes it"
+            ),
+        }
+    }
+
+    async fn open(&mut self, partitions: Vec<TopicPartition>) -> Result<(), TaskFailure> {
+        self.sink
+            .open(&partitions)
+            .await
+            .map_err(|error| TaskFailure::sink(&error))?;
+        if self.is_paused {
+            self.consumer.pause(&partitions);
+        }
+        self.assigned.extend(partitions);
+        Ok(())
+    }
+
+    /// Lets partitions go: finish, commit, close, and only then let the group go on.
+    async fn revoke(&mut self, partitions: &[TopicPartition], done: oneshot::Sender<()>) {
+        self.release(partitions).await;
+        // The consumer may have given up waiting; it then reports the partitions as lost.
+        let _ = done.send(());
+    }
+
+    async fn release(&mut self, partitions: &[TopicPartition]) {
+        let finished = self.sink.finish(self.settings.finish_deadline).await;
+        let harvested = self.harvest().await;
+        self.commit().await;
+        self.lose(partitions).await;
+        for reason in [
+            finished.err().map(|error| error.to_string()),
+            harvested.err().map(|failure| failure.trace),
+        ]
+        .into_iter()
+        .flatten()
+        {
+            tracing::warn!(
+                connector = &*self.settings.id.connector,
+                task = self.settings.id.task,
+                error = reason,
+                "not everything was finished; it is read again from the committed offset"
+            );
+        }
+    }
+
+    /// Closes partitions without a commit.
+    async fn lose(&mut self, partitions: &[TopicPartition]) {
+        self.sink.close(partitions).await;
+        self.commits.forget(partitions);
+        for partition in partitions {
+            self.assigned.remove(partition);
+        }
+    }
+
+    async fn turn(&mut self, target: Target) {
+        let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
+        match target {
+            Target::Paused => {
+                self.consumer.pause(&assigned);
+                self.is_paused = true;
+                self.commit().await;
+                report(&self.events, TaskEvent::Paused).await;
+            }
+            Target::Running => {
+                self.consumer.resume(&assigned);
+                self.is_paused = false;
+                report(&self.events, TaskEvent::Running).await;
+            }
+        }
+    }
+
+    async fn degrade(&mut self, trouble: Trouble, reason: String, next_try: Duration) {
+        if self.trouble.replace(trouble) != Some(trouble) {
+            tracing::warn!(
+                connector = &*self.settings.id.connector,
+                task = self.settings.id.task,
+                error = reason,
+                "degraded, retrying"
+            );
+        }
+        report(&self.events, TaskEvent::Degraded { reason, next_try }).await;
+    }
+
+    async fn recover(&mut self, trouble: Trouble) {
+        if self.trouble == Some(trouble) {
+            self.trouble = None;
+            tracing::info!(
+                connector = &*self.settings.id.connector,
+                task = self.settings.id.task,
+                "recovered"
+            );
+            report(&self.events, TaskEvent::Recovered).await;
+        }
+    }
+}

@@ -1,0 +1,273 @@
+//! Plan: which stages a task's records pass, decided once at its start. Where nobody needs structure, bytes stay bytes.
+
+use millstream_core::chain::{self, ChainStage};
+use millstream_core::{
+    ColumnNeed, Converter, Fusable, Header, HeaderConverter, Headers, Needs, Payload, RawHeaders,
+    RawKind, RecordBatch, RecordError, Rejected, SinkNeeds, SinkTask, Stage,
+};
+use std::mem;
+
+/// What a plan is made from.
+pub struct PlanParts {
+    pub key: Box<dyn Converter>,
+    pub value: Box<dyn Converter>,
+    pub header: Box<dyn HeaderConverter>,
+    pub chain: Vec<ChainStage>,
+}
+
+pub struct Plan {
+    parts: PlanParts,
+    key: ColumnPlan,
+    value: ColumnPlan,
+    headers: HeaderPlan,
+}
+
+/// What happens to a column of keys or values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ColumnPlan {
+    /// Nobody reads it and it cannot fail.
+    Pass,
+    /// Nobody reads it, but a record that does not convert is rejected all the same.
+    Check,
+    /// Into the converter's raw form.
+    Raw(RawKind),
+    Decode,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum HeaderPlan {
+    Pass,
+    Decode,
+}
+
+impl Plan {
+    /// Decides the stages for this sink, which may take over the whole chain.
+    pub fn new(mut parts: PlanParts, sink: &mut dyn SinkTask) -> Self {
+        if let Some(kind) = parts.value.raw_kind()
+            && let Some(stages) = fusable(&parts.chain)
+            && sink.fuse(kind, &stages)
+        {
+            parts.chain.clear();
+        }
+        let needs = sink.needs();
+        let chain_needs = parts
+            .chain
+            .iter()
+            .fold(Needs::default(), |needs, stage| needs.or(stage.needs()));
+        let SinkNeeds {
+            key,
+            value,
+            headers,
+        } = needs;
+        Plan {
+            key: column_plan(parts.key.as_ref(), key, chain_needs.key),
+            value: column_plan(parts.value.as_ref(), value, chain_needs.value),
+            headers: if headers || chain_needs.headers || !parts.header.never_fails() {
+                HeaderPlan::Decode
+            } else {
+                HeaderPlan::Pass
+            },
+            parts,
+        }
+    }
+
+    /// The plan in one line, for the log.
+    pub fn describe(&self) -> String {
+        let short = |class: &str| class.rsplit('.').next().unwrap_or(class).to_owned();
+        let mut line = format!(
+            "fetch → key {} ({:?}), value {} ({:?}), headers {:?}",
+            short(self.parts.key.class_name()),
+            self.key,
+            short(self.parts.value.class_name()),
+            self.value,
+            self.headers
+        );
+        for stage in &self.parts.chain {
+            line.push_str(" → ");
+            line.push_str(&short(stage.transform.class_name()));
+        }
+        line
+    }
+
+    /// Converts the batch's columns; rows that fail are moved to `rejected`. An error: a registry cannot be reached.
+    pub async fn convert(
+        &mut self,
+        batch: &mut RecordBatch,
+        rejected: &mut Rejected,
+    ) -> Result<(), RecordError> {
+        let topic = batch.origin.topic.clone();
+        let PlanParts {
+            key, value, header, ..
+        } = &mut self.parts;
+        convert_column(self.key, key.as_mut(), &topic, Column::Key, batch, rejected).await?;
+        convert_column(
+            self.value,
+            value.as_mut(),
+            &topic,
+            Column::Value,
+            batch,
+            rejected,
+        )
+        .await?;
+        if self.headers == HeaderPlan::Decode {
+            decode_headers(header.as_mut(), &topic, batch, rejected);
+        }
+        Ok(())
+    }
+
+    /// Passes the batch through the chain; rows that fail are moved to `rejected`, filtered rows are dropped.
+    pub fn transform(&mut self, batch: &mut RecordBatch, rejected: &mut Rejected) {
+        chain::apply(&mut self.parts.chain, batch, rejected);
+    }
+}
+
+/// The chain in terms a sink may know, if every stage can be said so and none is conditional.
+fn fusable(chain: &[ChainStage]) -> Option<Vec<Fusable>> {
+    if chain.is_empty() {
+        return None;
+    }
+    chain
+        .iter()
+        .map(|stage| {
+            if stage.predicate.is_none() {
+                stage.transform.fusable()
+            } else {
+                None
+            }
+        })
+        .collect()
+}
+
+fn column_plan(converter: &dyn Converter, sink: ColumnNeed, chain_needs: bool) -> ColumnPlan {
+    let raw = converter.raw_kind();
+    match (sink, raw) {
+        _ if chain_needs => ColumnPlan::Decode,
+        (ColumnNeed::Nothing, _) if converter.never_fails() => ColumnPlan::Pass,
+        (ColumnNeed::Nothing, _) => ColumnPlan::Check,
+        (ColumnNeed::RawOr(kinds), Some(kind)) if kinds.contains(&kind) => ColumnPlan::Raw(kind),
+        (ColumnNeed::RawOr(_) | ColumnNeed::Decoded, _) => ColumnPlan::Decode,
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Column {
+    Key,
+    Value,
+}
+
+impl Column {
+    fn stage(self) -> Stage {
+        match self {
+            Column::Key => Stage::KeyConverter,
+            Column::Value => Stage::ValueConverter,
+        }
+    }
+
+    fn of(self, batch: &mut RecordBatch) -> &mut Payload {
+        match self {
+            Column::Key => &mut batch.keys,
+            Column::Value => &mut batch.values,
+        }
+    }
+}
+
+async fn convert_column(
+    plan: ColumnPlan,
+    converter: &mut dyn Converter,
+    topic: &str,
+    column: Column,
+    batch: &mut RecordBatch,
+    rejected: &mut Rejected,
+) -> Result<(), RecordError> {
+    let Payload::Raw {
+        column: fetched,
+        kind: RawKind::Undecoded,
+    } = column.of(batch)
+    else {
+        return Ok(());
+    };
+    if plan == ColumnPlan::Pass || (plan == ColumnPlan::Check && fetched.is_all_null()) {
+        return Ok(());
+    }
+    converter.prepare(topic, fetched).await?;
+    let mut errors = Vec::new();
+    let converted = match plan {
+        ColumnPlan::Pass => return Ok(()),
+        ColumnPlan::Raw(kind) => {
+            let raw = converter.to_raw(topic, fetched, &mut errors);
+            Payload::Raw { column: raw, kind }
+        }
+        ColumnPlan::Check | ColumnPlan::Decode => {
+            Payload::Decoded(converter.decode_column(topic, fetched, &mut errors))
+        }
+    };
+    let fetched = mem::replace(column.of(batch), converted);
+    if let (
+        ColumnPlan::Raw(RawKind::Json),
+        Payload::Raw {
+            column: fetched, ..
+        },
+    ) = (plan, fetched)
+    {
+        match column {
+            Column::Key => batch.fetched.keys = Some(fetched),
+            Column::Value => batch.fetched.values = Some(fetched),
+        }
+    }
+    rejected.reject(batch, column.stage(), converter.class_name(), errors);
+    Ok(())
+}
+
+fn decode_headers(
+    converter: &mut dyn HeaderConverter,
+    topic: &str,
+    batch: &mut RecordBatch,
+    rejected: &mut Rejected,
+) {
+    let Headers::Raw(raw) = &batch.headers else {
+        return;
+    };
+    let mut errors = Vec::new();
+    let mut rows = Vec::with_capacity(batch.offsets.len());
+    for row in 0..batch.offsets.len() {
+        match decode_row(converter, topic, raw, row) {
+            Ok(headers) => rows.push(headers),
+            Err(error) => {
+                rows.push(Vec::new());
+                errors.push((row, error));
+            }
+        }
+    }
+    let Headers::Raw(raw) = mem::take(&mut batch.headers) else {
+        return;
+    };
+    batch.headers = Headers::Decoded {
+        rows,
+        raw: Some(raw),
+    };
+    rejected.reject(
+        batch,
+        Stage::HeaderConverter,
+        converter.class_name(),
+        errors,
+    );
+}
+
+fn decode_row(
+    converter: &mut dyn HeaderConverter,
+    topic: &str,
+    raw: &RawHeaders,
+    row: usize,
+) -> Result<Vec<Header>, RecordError> {
+    raw.row(row)
+        .map(|(key, value)| {
+            let key = String::from_utf8_lossy(key).into_owned();
+            let decoded = converter.decode(topic, &key, value)?;
+            Ok(Header {
+                key,
+                schema: decoded.schema,
+                value: decoded.value,
+            })
+        })
+        .collect()
+}

@@ -1,0 +1,125 @@
+//! The seam to the data plane: what a task is started with, how it is steered, what it reports.
+
+use crate::config::WorkerConfig;
+use crate::registry::PluginRegistry;
+use async_trait::async_trait;
+use millstream_core::{Connector, Properties};
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// One task of one connector.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TaskId {
+    pub connector: Arc<str>,
+    pub task: u32,
+}
+
+impl TaskId {
+    pub fn new(connector: impl Into<Arc<str>>, task: u32) -> Self {
+        TaskId {
+            connector: connector.into(),
+            task,
+        }
+    }
+}
+
+/// Connect's own form: `connector-task`.
+impl fmt::Display for TaskId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}-{}", self.connector, self.task)
+    }
+}
+
+/// Starts sink tasks on this machine.
+pub trait TaskStarter: Send + Sync {
+    /// Starts one task and returns at once; whatever becomes of it is reported through `events`.
+    fn start(&self, start: TaskStart, events: TaskEvents) -> Box<dyn TaskHandle>;
+}
+
+/// All that a task needs to know. References such as `${file:…}` are resolved already.
+#[derive(Clone)]
+pub struct TaskStart {
+    pub id: TaskId,
+    pub connector: Arc<dyn Connector>,
+    pub connector_config: Properties,
+    pub task_config: Properties,
+    pub worker_config: Arc<WorkerConfig>,
+    pub registry: Arc<PluginRegistry>,
+    /// Whether the task begins paused: it joins its group, but takes no records and reports `Paused`.
+    pub is_paused: bool,
+}
+
+/// Steers a task that was started.
+#[async_trait]
+pub trait TaskHandle: Send + Sync {
+    fn pause(&self);
+
+    fn resume(&self);
+
+    /// Finishes what is closed or in flight, commits, leaves the group; returns once the task has ended,
+    /// or when the deadline has passed and the task has been abandoned.
+    async fn stop(self: Box<Self>, deadline: Duration);
+}
+
+/// A change in a task's state.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum TaskEvent {
+    Running,
+    Paused,
+    /// The task has ended by itself. `trace` is what `trace::trace` makes of the failure.
+    Failed {
+        trace: String,
+        /// Whether the same start may succeed later: a server that is out of reach, not a wrong setting.
+        is_transient: bool,
+    },
+    /// Still running, but something is out of reach and being retried.
+    Degraded {
+        /// Epoch milliseconds.
+        since: i64,
+        reason: String,
+        next_try_ms: u64,
+    },
+    /// The trouble of an earlier `Degraded` is over.
+    Recovered,
+    /// The first record of a topic has arrived.
+    Topic(Arc<str>),
+}
+
+/// Where a task reports. Cloning it gives several parts of a task a way to report.
+#[derive(Clone, Debug)]
+pub struct TaskEvents {
+    id: TaskId,
+    instance: u64,
+    sender: mpsc::Sender<TaskReport>,
+}
+
+/// An event with the task it came from; a task that was restarted has a new instance number.
+#[derive(Clone, Debug)]
+pub struct TaskReport {
+    pub id: TaskId,
+    pub instance: u64,
+    pub event: TaskEvent,
+}
+
+impl TaskEvents {
+    pub fn new(id: TaskId, instance: u64, sender: mpsc::Sender<TaskReport>) -> Self {
+        TaskEvents {
+            id,
+            instance,
+            sender,
+        }
+    }
+
+    /// Reports a change. Waits while the herder is behind; it never waits for a task in turn.
+    pub async fn send(&self, event: TaskEvent) {
+        let report = TaskReport {
+            id: self.id.clone(),
+            instance: self.instance,
+            event,
+        };
+        // Nobody listens any more once the worker shuts down; then there is nobody to tell either.
+        let _ = self.sender.send(report).await;
+    }
+}

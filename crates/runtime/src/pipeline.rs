@@ -32,6 +32,8 @@ pub(crate) struct Pipeline {
     stop: CancellationToken,
     commits: Commits,
     assigned: BTreeSet<TopicPartition>,
+    /// Topics that have been reported; few, since a task reads few.
+    topics: BTreeSet<Arc<str>>,
     /// Items that arrived while the sink refused a batch; at most `limits::QUEUED_BATCHES`.
     held: VecDeque<Fetched>,
     is_paused: bool,
@@ -83,6 +85,7 @@ impl Pipeline {
             stop,
             commits,
             assigned: BTreeSet::new(),
+            topics: BTreeSet::new(),
             held: VecDeque::new(),
             is_paused: false,
             trouble: None,
@@ -170,6 +173,7 @@ impl Pipeline {
     async fn deliver(&mut self, mut batch: RecordBatch) -> Result<(), TaskFailure> {
         let mut rejected = Rejected::default();
         self.metrics.read(batch.len());
+        self.note_topic(&batch).await;
         self.plan
             .convert(&mut batch, &mut rejected)
             .await
@@ -178,6 +182,17 @@ impl Pipeline {
         self.errors.settle(&mut rejected, &self.metrics).await?;
         self.put(Arc::new(batch)).await?;
         self.harvest().await
+    }
+
+    async fn note_topic(&mut self, batch: &RecordBatch) {
+        if !batch.is_empty() && !self.topics.contains(&batch.origin.topic) {
+            self.topics.insert(Arc::clone(&batch.origin.topic));
+            report(
+                &self.events,
+                TaskEvent::Topic(Arc::clone(&batch.origin.topic)),
+            )
+            .await;
+        }
     }
 
     /// Gives the batch to the sink, again and again while the sink refuses it for a transient reason.

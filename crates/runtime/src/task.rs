@@ -43,6 +43,8 @@ pub enum TaskEvent {
         next_try: Duration,
     },
     Recovered,
+    /// The first records of a topic have arrived.
+    Topic(Arc<str>),
 }
 
 /// The started parts of a task.

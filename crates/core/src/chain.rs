@@ -1,5 +1,10 @@
 //! The chain of transforms: predicates tested, stages applied in order, failed and filtered rows taken out.
 
+mod config;
+mod version;
+
+pub use config::{build, unique_aliases, validate};
+
 use crate::batch::{RecordBatch, RowMask};
 use crate::rejected::{Rejected, Stage};
 use crate::transform::{Needs, Predicate, Transform};

@@ -21,6 +21,7 @@ pub mod record_writer;
 pub mod rejected;
 pub mod schema;
 pub mod sink;
+pub mod task_id;
 pub mod text;
 pub mod transform;
 pub mod value;
@@ -48,6 +49,7 @@ pub use sink::{
     ColumnNeed, Connector, ConnectorError, Progress, SinkError, SinkErrorKind, SinkNeeds, SinkTask,
     TaskContext,
 };
+pub use task_id::TaskId;
 pub use text::Text;
 pub use transform::{Fusable, Needs, Predicate, Transform};
 pub use value::{SchemaAndValue, Struct, Value};

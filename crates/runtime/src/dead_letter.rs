@@ -1,9 +1,8 @@
 //! DeadLetters: rejected rows as records of the dead-letter topic, with Connect's context headers.
 
 use crate::failure::TaskFailure;
-use crate::task::TaskId;
 use bytes::Bytes;
-use millstream_core::{OutgoingRecord, RecordError, RecordWriter, RejectedRow};
+use millstream_core::{OutgoingRecord, RecordError, RecordWriter, RejectedRow, TaskId};
 use std::fmt::Write;
 use std::sync::Arc;
 

@@ -4,8 +4,7 @@
 use crate::dead_letter::DeadLetters;
 use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
-use crate::task::TaskId;
-use millstream_core::Rejected;
+use millstream_core::{Rejected, TaskId};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tolerance {

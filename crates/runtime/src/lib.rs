@@ -13,4 +13,4 @@ pub use error_policy::{ErrorPolicy, ErrorSettings, Tolerance};
 pub use failure::TaskFailure;
 pub use metrics::TaskMetrics;
 pub use plan::{Plan, PlanParts};
-pub use task::{Target, TaskEvent, TaskId, TaskParts, TaskSettings, run_task};
+pub use task::{Target, TaskEvent, TaskParts, TaskSettings, run_task};

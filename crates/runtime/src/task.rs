@@ -5,25 +5,11 @@ use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
-use millstream_core::{Consumer, SinkTask};
-use std::fmt;
+use millstream_core::{Consumer, SinkTask, TaskId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
-
-/// A task's name: `connector-number`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct TaskId {
-    pub connector: Arc<str>,
-    pub task: u32,
-}
-
-impl fmt::Display for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.connector, self.task)
-    }
-}
 
 /// What the task is to be; the owner may change it at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,33 +4,10 @@ use crate::config::WorkerConfig;
 use crate::registry::PluginRegistry;
 use async_trait::async_trait;
 use millstream_core::{Connector, Properties};
-use std::fmt;
+pub use millstream_core::TaskId;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
-
-/// One task of one connector.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct TaskId {
-    pub connector: Arc<str>,
-    pub task: u32,
-}
-
-impl TaskId {
-    pub fn new(connector: impl Into<Arc<str>>, task: u32) -> Self {
-        TaskId {
-            connector: connector.into(),
-            task,
-        }
-    }
-}
-
-/// Connect's own form: `connector-task`.
-impl fmt::Display for TaskId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}-{}", self.connector, self.task)
-    }
-}
 
 /// Starts sink tasks on this machine.
 pub trait TaskStarter: Send + Sync {

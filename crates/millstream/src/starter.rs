@@ -1,0 +1,239 @@
+//! Starter: makes a sink task of its parts (consumer, converters, chain, sink) and runs it on the data runtime.
+
+use crate::clock::now_ms;
+use async_trait::async_trait;
+use millstream_core::{
+    ByteBudget, Consumer, ConverterUse, PluginError, Properties, SinkTask, TaskContext, chain,
+};
+use millstream_kafka::{ConsumerConfig, KafkaConsumer, Subscription};
+use millstream_runtime::{
+    ErrorPolicy, ErrorSettings, Plan, PlanParts, Target, TaskFailure, TaskMetrics, TaskParts,
+    TaskSettings, Tolerance, run_task,
+};
+use millstream_worker::{
+    PluginRegistry, TaskEvent, TaskEvents, TaskHandle, TaskStart, TaskStarter, client_settings,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+/// Reports that wait for the herder. A task reports changes, not records, so few are ever under way.
+const QUEUED_REPORTS: usize = 16;
+
+const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
+
+/// Memory of the whole process, in two halves: were fetched records to take all of it, the sinks' open
+/// objects could not grow and nothing would ever be freed.
+#[derive(Clone)]
+pub(crate) struct Budgets {
+    fetched: ByteBudget,
+    sinks: ByteBudget,
+}
+
+impl Budgets {
+    pub(crate) fn new(total: usize) -> Self {
+        Budgets { fetched: ByteBudget::new(total / 2), sinks: ByteBudget::new(total / 2) }
+    }
+}
+
+/// Starts tasks on the data runtime.
+pub(crate) struct Starter {
+    pub(crate) runtime: Handle,
+    pub(crate) budgets: Budgets,
+}
+
+struct RunningTask {
+    target: watch::Sender<Target>,
+    stop: CancellationToken,
+    ended: JoinHandle<()>,
+}
+
+impl TaskStarter for Starter {
+    fn start(&self, start: TaskStart, events: TaskEvents) -> Box<dyn TaskHandle> {
+        let first = if start.is_paused { Target::Paused } else { Target::Running };
+        let (target, targets) = watch::channel(first);
+        let stop = CancellationToken::new();
+        let budgets = self.budgets.clone();
+        let task = supervise(start, budgets, targets, events, stop.clone());
+        let ended = self.runtime.spawn(task);
+        Box::new(RunningTask { target, stop, ended })
+    }
+}
+
+#[async_trait]
+impl TaskHandle for RunningTask {
+    fn pause(&self) {
+        self.target.send_replace(Target::Paused);
+    }
+
+    fn resume(&self) {
+        self.target.send_replace(Target::Running);
+    }
+
+    async fn stop(self: Box<Self>, deadline: Duration) {
+        self.stop.cancel();
+        let abort = self.ended.abort_handle();
+        if tokio::time::timeout(deadline, self.ended).await.is_err() {
+            abort.abort();
+        }
+    }
+}
+
+/// Runs the task and passes its reports on; a panic is a bug of ours and fails the task, not the worker.
+async fn supervise(
+    start: TaskStart,
+    budgets: Budgets,
+    target: watch::Receiver<Target>,
+    events: TaskEvents,
+    stop: CancellationToken,
+) {
+    let (reports, mut reported) = mpsc::channel(QUEUED_REPORTS);
+    let settings = TaskSettings {
+        id: start.id.clone(),
+        commit_interval: start.worker_config.flush_interval(),
+        finish_deadline: start.worker_config.shutdown_timeout(),
+        clock: now_ms,
+    };
+    let metrics = Arc::new(TaskMetrics::default());
+    let parts = async move { make_parts(&start, &budgets).await };
+    let mut run = tokio::spawn(run_task(settings, parts, target, reports, metrics, stop));
+    let ended = loop {
+        tokio::select! {
+            Some(report) = reported.recv() => events.send(translate(report)).await,
+            ended = &mut run => break ended,
+        }
+    };
+    let failure = match ended {
+        Ok(Ok(())) => return,
+        Ok(Err(failure)) => failure,
+        Err(panic) => TaskFailure::new("java.lang.Error", &format!("the task ended by a bug: {panic}")),
+    };
+    let TaskFailure { trace, is_transient } = failure;
+    events.send(TaskEvent::Failed { trace, is_transient }).await;
+}
+
+fn translate(event: millstream_runtime::TaskEvent) -> TaskEvent {
+    match event {
+        millstream_runtime::TaskEvent::Running => TaskEvent::Running,
+        millstream_runtime::TaskEvent::Paused => TaskEvent::Paused,
+        millstream_runtime::TaskEvent::Degraded { reason, next_try } => TaskEvent::Degraded {
+            since: now_ms(),
+            reason,
+            next_try_ms: next_try.as_millis() as u64,
+        },
+        millstream_runtime::TaskEvent::Recovered => TaskEvent::Recovered,
+        millstream_runtime::TaskEvent::Topic(topic) => TaskEvent::Topic(topic),
+    }
+}
+
+/// Makes the parts of a task. The sink comes before the consumer, so that a sink that cannot start takes no partitions.
+async fn make_parts(start: &TaskStart, budgets: &Budgets) -> Result<TaskParts, TaskFailure> {
+    let registry = &start.registry;
+    let chain = chain::build(&start.task_config, &registry.transforms, &registry.predicates)
+        .map_err(|error| refused(&error))?;
+    let converters = converters(start)?;
+    let context = TaskContext {
+        connector: Arc::clone(&start.id.connector),
+        task: start.id.task,
+        budget: budgets.sinks.clone(),
+        takes_rejected: tolerance(&start.connector_config) == Tolerance::All,
+    };
+    let mut sink = start
+        .connector
+        .start_task(&start.task_config, context)
+        .await
+        .map_err(|error| TaskFailure::sink(&error))?;
+    let plan = plan(converters, chain, sink.as_mut());
+    let errors = ErrorPolicy::new(start.id.clone(), error_settings(&start.connector_config), None);
+    let consumer = consumer(start, budgets)?;
+    Ok(TaskParts { consumer, sink, plan, errors })
+}
+
+type Converters = (
+    Box<dyn millstream_core::Converter>,
+    Box<dyn millstream_core::Converter>,
+    Box<dyn millstream_core::HeaderConverter>,
+);
+
+fn plan((key, value, header): Converters, chain: Vec<chain::ChainStage>, sink: &mut dyn SinkTask) -> Plan {
+    Plan::new(PlanParts { key, value, header, chain }, sink)
+}
+
+fn converters(start: &TaskStart) -> Result<Converters, TaskFailure> {
+    let registry: &PluginRegistry = &start.registry;
+    let converter = |role: &str, default: &str, used: ConverterUse| {
+        let (class, settings) = converter_settings(start, role, default);
+        let plugin = registry.converter(&class).ok_or_else(|| not_found(&class))?;
+        (plugin.make)(&settings, used).map_err(|error| refused(&error))
+    };
+    let defaults = &start.worker_config.settings;
+    let key = converter("key.converter", &defaults.key_converter, ConverterUse::Key)?;
+    let value = converter("value.converter", &defaults.value_converter, ConverterUse::Value)?;
+    let (class, settings) =
+        converter_settings(start, "header.converter", &defaults.header_converter);
+    let plugin = registry.header_converter(&class).ok_or_else(|| not_found(&class))?;
+    let header = (plugin.make)(&settings).map_err(|error| refused(&error))?;
+    Ok((key, value, header))
+}
+
+/// The class and the settings of a converter: the connector's if it names one, else the worker's.
+fn converter_settings(start: &TaskStart, role: &str, default: &str) -> (String, Properties) {
+    let prefix = format!("{role}.");
+    match start.connector_config.get(role) {
+        Some(class) => (class.to_owned(), start.connector_config.with_prefix(&prefix)),
+        None => (default.to_owned(), start.worker_config.properties.with_prefix(&prefix)),
+    }
+}
+
+fn consumer(start: &TaskStart, budgets: &Budgets) -> Result<Box<dyn Consumer>, TaskFailure> {
+    let settings =
+        client_settings::consumer(&start.worker_config, &start.connector_config, &start.id);
+    let config = ConsumerConfig::new(&settings)
+        .map_err(|errors| TaskFailure::new(CONFIG_EXCEPTION, &errors.to_string()))?;
+    let subscription = subscription(&start.connector_config)?;
+    let consumer = KafkaConsumer::start(config, subscription, budgets.fetched.clone())
+        .map_err(|error| TaskFailure::consumer(&error))?;
+    Ok(Box::new(consumer))
+}
+
+fn subscription(connector: &Properties) -> Result<Subscription, TaskFailure> {
+    if let Some(pattern) = connector.get("topics.regex").filter(|text| !text.trim().is_empty()) {
+        let pattern = millstream_plugins::java_regex::Pattern::compile(pattern.trim())
+            .map_err(|error| TaskFailure::new(CONFIG_EXCEPTION, &error.to_string()))?;
+        return Ok(Subscription::Pattern(Box::new(move |topic| pattern.matches(topic))));
+    }
+    let mut topics: Vec<String> = Vec::new();
+    for topic in connector.get("topics").unwrap_or_default().split(',').map(str::trim) {
+        if !topic.is_empty() && !topics.iter().any(|known| known == topic) {
+            topics.push(topic.to_owned());
+        }
+    }
+    Ok(Subscription::Topics(topics))
+}
+
+fn error_settings(connector: &Properties) -> ErrorSettings {
+    let is_set = |key| connector.get(key).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
+    ErrorSettings {
+        tolerance: tolerance(connector),
+        log: is_set("errors.log.enable"),
+        log_records: is_set("errors.log.include.messages"),
+    }
+}
+
+fn tolerance(connector: &Properties) -> Tolerance {
+    match connector.get("errors.tolerance").map(str::trim) {
+        Some("all") => Tolerance::All,
+        Some(_) | None => Tolerance::None,
+    }
+}
+
+fn not_found(class: &str) -> TaskFailure {
+    TaskFailure::new(CONFIG_EXCEPTION, &format!("Class {class} could not be found."))
+}
+
+fn refused(error: &PluginError) -> TaskFailure {
+    TaskFailure::new(error.class, &error.message)
+}

@@ -8,6 +8,8 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 /// What a consumer reports, in one ordered stream.
+// Nearly every item is a batch, so boxing it would only cost.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub enum Fetched {
     /// Partitions that now are this consumer's; their batches follow.

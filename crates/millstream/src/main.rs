@@ -1,1 +1,26 @@
-fn main() {}
+//! The binary: reads the command line, makes the two runtimes, runs one command and turns its end into an exit code.
+
+mod cli;
+mod clock;
+mod commands;
+mod logging;
+mod memory;
+mod plugins;
+mod shutdown;
+mod starter;
+
+use clap::Parser;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = cli::Cli::parse();
+    logging::start();
+    let outcome = commands::run(cli.command);
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -8,9 +8,12 @@ const SHARE: f64 = 0.5;
 
 /// Bytes for records: fetched, open and in flight.
 pub(crate) fn record_budget() -> usize {
-    let limit = ["/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"]
-        .iter()
-        .find_map(|path| parse_limit(&fs::read_to_string(path).ok()?));
+    let limit = [
+        "/sys/fs/cgroup/memory.max",
+        "/sys/fs/cgroup/memory/memory.limit_in_bytes",
+    ]
+    .iter()
+    .find_map(|path| parse_limit(&fs::read_to_string(path).ok()?));
     limit.map_or(limits::DEFAULT_BYTE_BUDGET, |limit| {
         ((limit as f64 * SHARE) as usize).min(limits::DEFAULT_BYTE_BUDGET)
     })

@@ -9,7 +9,10 @@ use std::sync::Arc;
 /// Every plugin, by its Java class name.
 pub(crate) fn registry() -> PluginRegistry {
     PluginRegistry {
-        connectors: vec![Arc::new(S3Connector::new()), Arc::new(MongoConnector::new())],
+        connectors: vec![
+            Arc::new(S3Connector::new()),
+            Arc::new(MongoConnector::new()),
+        ],
         converters: CONVERTERS.to_vec(),
         header_converters: HEADER_CONVERTERS.to_vec(),
         transforms: TRANSFORMS.to_vec(),

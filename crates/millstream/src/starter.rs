@@ -35,7 +35,10 @@ pub(crate) struct Budgets {
 
 impl Budgets {
     pub(crate) fn new(total: usize) -> Self {
-        Budgets { fetched: ByteBudget::new(total / 2), sinks: ByteBudget::new(total / 2) }
+        Budgets {
+            fetched: ByteBudget::new(total / 2),
+            sinks: ByteBudget::new(total / 2),
+        }
     }
 }
 
@@ -53,13 +56,21 @@ struct RunningTask {
 
 impl TaskStarter for Starter {
     fn start(&self, start: TaskStart, events: TaskEvents) -> Box<dyn TaskHandle> {
-        let first = if start.is_paused { Target::Paused } else { Target::Running };
+        let first = if start.is_paused {
+            Target::Paused
+        } else {
+            Target::Running
+        };
         let (target, targets) = watch::channel(first);
         let stop = CancellationToken::new();
         let budgets = self.budgets.clone();
         let task = supervise(start, budgets, targets, events, stop.clone());
         let ended = self.runtime.spawn(task);
-        Box::new(RunningTask { target, stop, ended })
+        Box::new(RunningTask {
+            target,
+            stop,
+            ended,
+        })
     }
 }
 
@@ -109,10 +120,21 @@ async fn supervise(
     let failure = match ended {
         Ok(Ok(())) => return,
         Ok(Err(failure)) => failure,
-        Err(panic) => TaskFailure::new("java.lang.Error", &format!("the task ended by a bug: {panic}")),
+        Err(panic) => TaskFailure::new(
+            "java.lang.Error",
+            &format!("the task ended by a bug: {panic}"),
+        ),
     };
-    let TaskFailure { trace, is_transient } = failure;
-    events.send(TaskEvent::Failed { trace, is_transient }).await;
+    let TaskFailure {
+        trace,
+        is_transient,
+    } = failure;
+    events
+        .send(TaskEvent::Failed {
+            trace,
+            is_transient,
+        })
+        .await;
 }
 
 fn translate(event: millstream_runtime::TaskEvent) -> TaskEvent {
@@ -132,8 +154,12 @@ fn translate(event: millstream_runtime::TaskEvent) -> TaskEvent {
 /// Makes the parts of a task. The sink comes before the consumer, so that a sink that cannot start takes no partitions.
 async fn make_parts(start: &TaskStart, budgets: &Budgets) -> Result<TaskParts, TaskFailure> {
     let registry = &start.registry;
-    let chain = chain::build(&start.task_config, &registry.transforms, &registry.predicates)
-        .map_err(|error| refused(&error))?;
+    let chain = chain::build(
+        &start.task_config,
+        &registry.transforms,
+        &registry.predicates,
+    )
+    .map_err(|error| refused(&error))?;
     let converters = converters(start)?;
     let context = TaskContext {
         connector: Arc::clone(&start.id.connector),
@@ -147,9 +173,18 @@ async fn make_parts(start: &TaskStart, budgets: &Budgets) -> Result<TaskParts, T
         .await
         .map_err(|error| TaskFailure::sink(&error))?;
     let plan = plan(converters, chain, sink.as_mut());
-    let errors = ErrorPolicy::new(start.id.clone(), error_settings(&start.connector_config), None);
+    let errors = ErrorPolicy::new(
+        start.id.clone(),
+        error_settings(&start.connector_config),
+        None,
+    );
     let consumer = consumer(start, budgets)?;
-    Ok(TaskParts { consumer, sink, plan, errors })
+    Ok(TaskParts {
+        consumer,
+        sink,
+        plan,
+        errors,
+    })
 }
 
 type Converters = (
@@ -158,23 +193,43 @@ type Converters = (
     Box<dyn millstream_core::HeaderConverter>,
 );
 
-fn plan((key, value, header): Converters, chain: Vec<chain::ChainStage>, sink: &mut dyn SinkTask) -> Plan {
-    Plan::new(PlanParts { key, value, header, chain }, sink)
+fn plan(
+    (key, value, header): Converters,
+    chain: Vec<chain::ChainStage>,
+    sink: &mut dyn SinkTask,
+) -> Plan {
+    Plan::new(
+        PlanParts {
+            key,
+            value,
+            header,
+            chain,
+        },
+        sink,
+    )
 }
 
 fn converters(start: &TaskStart) -> Result<Converters, TaskFailure> {
     let registry: &PluginRegistry = &start.registry;
     let converter = |role: &str, default: &str, used: ConverterUse| {
         let (class, settings) = converter_settings(start, role, default);
-        let plugin = registry.converter(&class).ok_or_else(|| not_found(&class))?;
+        let plugin = registry
+            .converter(&class)
+            .ok_or_else(|| not_found(&class))?;
         (plugin.make)(&settings, used).map_err(|error| refused(&error))
     };
     let defaults = &start.worker_config.settings;
     let key = converter("key.converter", &defaults.key_converter, ConverterUse::Key)?;
-    let value = converter("value.converter", &defaults.value_converter, ConverterUse::Value)?;
+    let value = converter(
+        "value.converter",
+        &defaults.value_converter,
+        ConverterUse::Value,
+    )?;
     let (class, settings) =
         converter_settings(start, "header.converter", &defaults.header_converter);
-    let plugin = registry.header_converter(&class).ok_or_else(|| not_found(&class))?;
+    let plugin = registry
+        .header_converter(&class)
+        .ok_or_else(|| not_found(&class))?;
     let header = (plugin.make)(&settings).map_err(|error| refused(&error))?;
     Ok((key, value, header))
 }
@@ -183,8 +238,14 @@ fn converters(start: &TaskStart) -> Result<Converters, TaskFailure> {
 fn converter_settings(start: &TaskStart, role: &str, default: &str) -> (String, Properties) {
     let prefix = format!("{role}.");
     match start.connector_config.get(role) {
-        Some(class) => (class.to_owned(), start.connector_config.with_prefix(&prefix)),
-        None => (default.to_owned(), start.worker_config.properties.with_prefix(&prefix)),
+        Some(class) => (
+            class.to_owned(),
+            start.connector_config.with_prefix(&prefix),
+        ),
+        None => (
+            default.to_owned(),
+            start.worker_config.properties.with_prefix(&prefix),
+        ),
     }
 }
 
@@ -200,13 +261,23 @@ fn consumer(start: &TaskStart, budgets: &Budgets) -> Result<Box<dyn Consumer>, T
 }
 
 fn subscription(connector: &Properties) -> Result<Subscription, TaskFailure> {
-    if let Some(pattern) = connector.get("topics.regex").filter(|text| !text.trim().is_empty()) {
+    if let Some(pattern) = connector
+        .get("topics.regex")
+        .filter(|text| !text.trim().is_empty())
+    {
         let pattern = millstream_plugins::java_regex::Pattern::compile(pattern.trim())
             .map_err(|error| TaskFailure::new(CONFIG_EXCEPTION, &error.to_string()))?;
-        return Ok(Subscription::Pattern(Box::new(move |topic| pattern.matches(topic))));
+        return Ok(Subscription::Pattern(Box::new(move |topic| {
+            pattern.matches(topic)
+        })));
     }
     let mut topics: Vec<String> = Vec::new();
-    for topic in connector.get("topics").unwrap_or_default().split(',').map(str::trim) {
+    for topic in connector
+        .get("topics")
+        .unwrap_or_default()
+        .split(',')
+        .map(str::trim)
+    {
         if !topic.is_empty() && !topics.iter().any(|known| known == topic) {
             topics.push(topic.to_owned());
         }
@@ -215,7 +286,11 @@ fn subscription(connector: &Properties) -> Result<Subscription, TaskFailure> {
 }
 
 fn error_settings(connector: &Properties) -> ErrorSettings {
-    let is_set = |key| connector.get(key).is_some_and(|text| text.trim().eq_ignore_ascii_case("true"));
+    let is_set = |key| {
+        connector
+            .get(key)
+            .is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
+    };
     ErrorSettings {
         tolerance: tolerance(connector),
         log: is_set("errors.log.enable"),
@@ -231,7 +306,10 @@ fn tolerance(connector: &Properties) -> Tolerance {
 }
 
 fn not_found(class: &str) -> TaskFailure {
-    TaskFailure::new(CONFIG_EXCEPTION, &format!("Class {class} could not be found."))
+    TaskFailure::new(
+        CONFIG_EXCEPTION,
+        &format!("Class {class} could not be found."),
+    )
 }
 
 fn refused(error: &PluginError) -> TaskFailure {

@@ -404,3 +404,6 @@ impl Pipeline {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

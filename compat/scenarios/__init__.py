@@ -1,0 +1,1 @@
+"""The compatibility scenarios; `compat/run` starts them."""

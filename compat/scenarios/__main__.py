@@ -1,0 +1,99 @@
+"""The command line of the scenarios, their log, and the closing line that counts them."""
+
+import argparse
+import json
+import random
+import sys
+import time
+import traceback
+from pathlib import Path
+
+from . import s3
+from .services import ROOT, Failed, missing_java, s3_plugin
+
+# What --ci runs: version, rounds, records. The newest broker gets the full load, the older ones show that they work.
+CI_RUNS = [("4.3.1", 3, 100_000), ("3.9.2", 1, 20_000), ("2.2.1", 2, 20_000)]
+QUICK_RUNS = [("4.3.1", 3, 20_000)]
+
+
+class Tally:
+    """Counts the runs and keeps each one's log as lines of JSON under target/compat."""
+
+    def __init__(self):
+        self.passed = self.failed = self.skipped = 0
+
+    def skip(self, what: str, why: str):
+        print(f"skipped: {what}: {why}", flush=True)
+        self.skipped += 1
+
+    def run(self, what: str, folder: Path, scenario):
+        print(f"{what} (log: {folder}.jsonl)", flush=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        started = time.monotonic()
+        with open(f"{folder}.jsonl", "w") as file:
+
+            def log(**entry):
+                print(f"  {json.dumps(entry)}", flush=True)
+                print(json.dumps(entry), file=file, flush=True)
+
+            try:
+                scenario(log)
+            except Failed as error:
+                self.fail(what, str(error), log)
+            except Exception:
+                self.fail(what, traceback.format_exc(), log)
+            else:
+                self.passed += 1
+                print(f"ok: {what} in {time.monotonic() - started:.0f} s", flush=True)
+
+    def fail(self, what: str, why: str, log):
+        self.failed += 1
+        log(step="failed", why=why)
+        print(f"FAILED: {what}: {why}", flush=True)
+
+
+def run_s3(tally: Tally, arguments, version: str, rounds: int, records: int):
+    what = f"s3 on Kafka {version}, {rounds} rounds, {records} records, seed {arguments.seed}, worker {arguments.worker}"
+    if why := missing_java():
+        return tally.skip(what, why)
+    if arguments.worker == "java" and not s3_plugin():
+        return tally.skip(what, "MILLSTREAM_S3_PLUGIN names no folder with the Java sink")
+    if not s3_plugin():
+        print("skipped: the comparison with Java's objects: MILLSTREAM_S3_PLUGIN names no folder", flush=True)
+    folder = ROOT / "target" / "compat" / f"s3-{version}-{arguments.worker}"
+
+    def scenario(log):
+        log(step="start", kafka=version, rounds=rounds, records=records, seed=arguments.seed, worker=arguments.worker)
+        s3.run(s3.Options(version, rounds, records, arguments.seed, arguments.worker, folder, log))
+
+    tally.run(what, folder, scenario)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="compat/run", description=__doc__)
+    parser.add_argument("scenario", nargs="?", choices=["s3"], help="leave out with --ci")
+    parser.add_argument("--ci", action="store_true", help="the short form of every scenario, on every Kafka version")
+    parser.add_argument("--quick", action="store_true", help="three short rounds on the newest Kafka")
+    parser.add_argument("--kafka", action="append", help="4.3.1 (default), 3.9.2 or 2.2.1; may be repeated")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--records", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--worker", choices=["millstream", "java"], default="millstream", help="java checks the scenario itself")
+    arguments = parser.parse_args()
+    if not arguments.ci and not arguments.scenario:
+        parser.error("name a scenario, or give --ci")
+    if arguments.ci:
+        runs = CI_RUNS
+    elif arguments.quick:
+        runs = QUICK_RUNS
+    else:
+        runs = [(version, arguments.rounds, arguments.records) for version in arguments.kafka or ["4.3.1"]]
+    tally = Tally()
+    for version, rounds, records in runs:
+        run_s3(tally, arguments, version, rounds, records)
+    print(f"compat: {tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
+    return 1 if tally.failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,244 @@
+"""Servers and workers in their own processes, on loopback only, each stopped by the one who started it."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+TOOLS = ROOT / "compat" / "tools"
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+
+
+class Failed(Exception):
+    """What the scenario promises does not hold; the text says what."""
+
+
+def missing_java() -> str | None:
+    """Why real Kafka cannot be started here, or None."""
+    lacking = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
+    return f"{' and '.join(lacking)} not installed" if lacking else None
+
+
+def s3_plugin() -> Path | None:
+    """The folder with Confluent's own S3 sink, which stays outside this project."""
+    folder = os.environ.get("MILLSTREAM_S3_PLUGIN")
+    return Path(folder).resolve() if folder else None
+
+
+def free_ports(count: int) -> int:
+    """The first of `count` neighbouring ports that nobody listens on."""
+    for _ in range(100):
+        with contextlib.ExitStack() as held:
+            first = held.enter_context(bound(0)).getsockname()[1]
+            with contextlib.suppress(OSError, OverflowError):
+                for port in range(first + 1, first + count):
+                    held.enter_context(bound(port))
+                return first
+    raise Failed(f"found no {count} free neighbouring ports")
+
+
+def bound(port: int) -> socket.socket:
+    s = socket.socket()
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        s.bind(("127.0.0.1", port))
+    except OSError:
+        s.close()
+        raise
+    return s
+
+
+def wait_until(what: str, seconds: float, condition, pause: float = 0.02):
+    """Polls until the condition gives a true value, and returns it."""
+    end = time.monotonic() + seconds
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Failed(f"{what}: not within {seconds:.0f} s")
+        time.sleep(pause)
+
+
+def http(method: str, url: str, body=None, timeout: float = 30):
+    """Status and decoded JSON; status 0 where nobody answers."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            status, text = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read()
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return 0, None
+    try:
+        return status, json.loads(text) if text else None
+    except ValueError:
+        return status, text.decode(errors="replace")
+
+
+class Kafka:
+    """A real Apache Kafka broker of one version."""
+
+    def __init__(self, version: str, folder: Path):
+        self.folder = folder
+        port = free_ports(2)
+        command = [TOOLS / "kafka", "up", "--version", version, "--port", str(port), "--dir", str(folder)]
+        command += ["--heap", "768m"]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(f"Kafka {version} did not start: {done.stderr.strip()[-400:]}")
+        self.bootstrap = f"127.0.0.1:{port}"
+
+    def stop(self):
+        subprocess.run([TOOLS / "kafka", "down", "--dir", str(self.folder), "--wipe"], capture_output=True)
+
+
+class S3Server:
+    """moto's S3, in memory."""
+
+    def __init__(self, folder: Path):
+        import boto3
+        import botocore.config
+
+        folder.mkdir(parents=True, exist_ok=True)
+        port = free_ports(1)
+        self.url = f"http://127.0.0.1:{port}"
+        with open(folder / "moto.log", "w") as log:
+            command = [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.client = boto3.client(
+            "s3",
+            endpoint_url=self.url,
+            region_name="us-east-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=botocore.config.Config(s3={"addressing_style": "path"}),
+        )
+        wait_until("moto's S3 answers", 60, lambda: http("GET", f"{self.url}/moto-api/data.json")[0] == 200)
+
+    def objects(self, bucket: str) -> dict[str, tuple[int, str]]:
+        """Name to size and ETag of every object."""
+        pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
+        found = (entry for page in pages for entry in page.get("Contents", []))
+        return {entry["Key"]: (entry["Size"], entry["ETag"].strip('"')) for entry in found}
+
+    def body(self, bucket: str, name: str) -> bytes:
+        return self.client.get_object(Bucket=bucket, Key=name)["Body"].read()
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+
+
+class Worker:
+    """A worker's REST side and its end, whoever wrote it; subclasses start the process."""
+
+    process: subprocess.Popen | None = None
+
+    def __init__(self, bootstrap: str, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.bootstrap = bootstrap
+        self.folder = folder
+        self.port = free_ports(1)
+        self.url = f"http://127.0.0.1:{self.port}"
+
+    def settings(self) -> dict[str, str]:
+        # Short sessions, so that the group forgets a killed worker soon; frequent commits, so that a restart finds some.
+        return {
+            "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+            "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+            "offset.flush.interval.ms": "500",
+            "consumer.session.timeout.ms": "1500",
+            "consumer.heartbeat.interval.ms": "400",
+        }
+
+    def create(self, name: str, config: dict):
+        status, body = http("POST", f"{self.url}/connectors", {"name": name, "config": config})
+        if status not in (201, 409):
+            raise Failed(f"POST /connectors answered {status}: {body}")
+
+    def failure(self, name: str) -> str | None:
+        """The trace of a failed connector or task."""
+        status, body = http("GET", f"{self.url}/connectors/{name}/status", timeout=5)
+        if status != 200:
+            return None
+        parts = [body["connector"], *body["tasks"]]
+        return next((part.get("trace", "no trace") for part in parts if part["state"] == "FAILED"), None)
+
+
+class Millstream(Worker):
+    binary = ROOT / "target" / "release" / "millstream"
+
+    def start(self):
+        properties = {
+            "bootstrap.servers": self.bootstrap,
+            "listeners": f"http://127.0.0.1:{self.port}",
+            "offset.storage.file.filename": str(self.folder / "offsets.dat"),
+            **self.settings(),
+        }
+        file = self.folder / "worker.properties"
+        file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
+        environment = dict(os.environ, **CREDENTIALS)
+        with open(self.folder / "worker.log", "a") as log:
+            command = [self.binary, "standalone", file]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        wait_until("the worker's REST answers", 20, self.answers, 0.005)
+
+    def answers(self) -> bool:
+        if self.process.poll() is not None:
+            tail = (self.folder / "worker.log").read_text(errors="replace")[-600:]
+            raise Failed(f"the worker ended with {self.process.returncode}: {tail}")
+        return http("GET", self.url, timeout=2)[0] == 200
+
+    def kill(self):
+        """kill -9"""
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+    stop = kill
+
+
+class JavaWorker(Worker):
+    """Kafka Connect's own distributed worker with the plugins of one folder."""
+
+    pid = None
+
+    def __init__(self, bootstrap: str, folder: Path, plugins: Path, version: str = "4.3.1"):
+        super().__init__(bootstrap, folder)
+        self.plugins = plugins
+        self.version = version
+
+    def start(self):
+        command = [TOOLS / "connect-java", "up", "--bootstrap", self.bootstrap, "--port", str(self.port)]
+        command += ["--dir", str(self.folder), "--plugins", str(self.plugins), "--version", self.version]
+        command += ["--group", f"java-{self.port}", "--heap", "1g"]
+        for topic in ("config", "offset", "status"):
+            command += [f"--{topic}-topic", f"java-{self.port}-{topic}"]
+        for key, value in self.settings().items():
+            command += ["--set", f"{key}={value}"]
+        environment = dict(os.environ, **CREDENTIALS)
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+        if done.returncode != 0:
+            raise Failed(f"the Java worker did not start: {done.stderr.strip()[-400:]}")
+        self.pid = int(next(line for line in done.stdout.splitlines() if line.startswith("PID="))[4:])
+
+    def kill(self):
+        if self.pid:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGKILL)
+            wait_until("the Java worker is gone", 10, lambda: not Path(f"/proc/{self.pid}/fd").is_dir())
+            self.pid = None
+
+    stop = kill

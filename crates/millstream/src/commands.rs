@@ -1,6 +1,7 @@
 //! One file per command; each is `run(args)` on the runtimes made here.
 
 mod standalone;
+mod stream;
 
 use crate::cli::Command;
 use std::error::Error;
@@ -20,6 +21,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
 async fn dispatch(command: Command, data: Handle) -> CommandResult {
     match command {
         Command::Standalone(args) => standalone::run(args, data).await,
+        Command::Stream(args) => stream::run(args, data).await,
     }
 }
 

@@ -6,6 +6,7 @@ mod commands;
 mod logging;
 mod memory;
 mod plugins;
+mod progress;
 mod shutdown;
 mod starter;
 

@@ -1,6 +1,7 @@
 //! Starter: makes a sink task of its parts (consumer, converters, chain, sink) and runs it on the data runtime.
 
 use crate::clock::now_ms;
+use crate::progress::Board;
 use async_trait::async_trait;
 use millstream_core::{
     ByteBudget, Consumer, ConverterUse, PluginError, Properties, SinkTask, TaskContext, chain,
@@ -44,8 +45,24 @@ impl Budgets {
 
 /// Starts tasks on the data runtime.
 pub(crate) struct Starter {
-    pub(crate) runtime: Handle,
-    pub(crate) budgets: Budgets,
+    runtime: Handle,
+    budgets: Budgets,
+    board: Board,
+}
+
+impl Starter {
+    pub(crate) fn new(runtime: Handle, budgets: Budgets) -> Self {
+        Starter {
+            runtime,
+            budgets,
+            board: Board::default(),
+        }
+    }
+
+    /// What the tasks started here have done.
+    pub(crate) fn board(&self) -> Board {
+        self.board.clone()
+    }
 }
 
 struct RunningTask {
@@ -64,7 +81,8 @@ impl TaskStarter for Starter {
         let (target, targets) = watch::channel(first);
         let stop = CancellationToken::new();
         let budgets = self.budgets.clone();
-        let task = supervise(start, budgets, targets, events, stop.clone());
+        let metrics = self.board.metrics(&start.id);
+        let task = supervise(start, budgets, metrics, targets, events, stop.clone());
         let ended = self.runtime.spawn(task);
         Box::new(RunningTask {
             target,
@@ -97,6 +115,7 @@ impl TaskHandle for RunningTask {
 async fn supervise(
     start: TaskStart,
     budgets: Budgets,
+    metrics: Arc<TaskMetrics>,
     target: watch::Receiver<Target>,
     events: TaskEvents,
     stop: CancellationToken,
@@ -108,7 +127,6 @@ async fn supervise(
         finish_deadline: start.worker_config.shutdown_timeout(),
         clock: now_ms,
     };
-    let metrics = Arc::new(TaskMetrics::default());
     let parts = async move { make_parts(&start, &budgets).await };
     let mut run = tokio::spawn(run_task(settings, parts, target, reports, metrics, stop));
     let ended = loop {

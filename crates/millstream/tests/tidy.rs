@@ -18,12 +18,17 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("bench", &["core", "kafka", "embedded"]),
     (
         "millstream",
-        &["core", "plugins", "kafka", "s3", "mongodb", "runtime", "worker", "embedded"],
+        &[
+            "core", "plugins", "kafka", "s3", "mongodb", "runtime", "worker", "embedded",
+        ],
     ),
 ];
 
 fn crates() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_owned()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap()
+        .to_owned()
 }
 
 #[test]
@@ -31,7 +36,9 @@ fn crates_import_only_whom_the_map_allows() {
     for entry in fs::read_dir(crates()).unwrap() {
         let folder = entry.unwrap().path();
         let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
-        let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else { continue };
+        let Ok(manifest) = fs::read_to_string(folder.join("Cargo.toml")) else {
+            continue;
+        };
         let allowed = MAY_IMPORT
             .iter()
             .find(|(known, _)| *known == name)
@@ -47,7 +54,10 @@ fn crates_import_only_whom_the_map_allows() {
             }
             if let Some(rest) = line.strip_prefix("millstream-") {
                 let sibling = rest.split(['.', ' ', '=']).next().unwrap();
-                assert!(allowed.contains(&sibling), "{name} may not import {sibling}");
+                assert!(
+                    allowed.contains(&sibling),
+                    "{name} may not import {sibling}"
+                );
             }
         }
     }
@@ -61,8 +71,15 @@ fn sources_keep_the_house_rules() {
     for file in files {
         let text = fs::read_to_string(&file).unwrap();
         let place = file.display();
-        assert!(text.starts_with("//!"), "{place} does not begin by saying what it is for");
-        for banned in [concat!("#[ign", "ore"), concat!("todo", "!("), concat!("thread::sl", "eep")] {
+        assert!(
+            text.starts_with("//!"),
+            "{place} does not begin by saying what it is for"
+        );
+        for banned in [
+            concat!("#[ign", "ore"),
+            concat!("todo", "!("),
+            concat!("thread::sl", "eep"),
+        ] {
             assert!(!text.contains(banned), "{place} contains {banned}");
         }
     }

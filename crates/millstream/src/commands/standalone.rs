@@ -23,6 +23,7 @@ pub(crate) async fn run(args: StandaloneArgs, data: Handle) -> CommandResult {
         registry: plugins::registry(),
         starter: Arc::new(starter),
         connector_files: args.connectors,
+        connectors: Vec::new(),
         shutdown: stop,
     })
     .await?;

@@ -1,0 +1,182 @@
+//! `millstream stream`: topic → hash → document store, an ordinary connector with its settings preset.
+
+use super::CommandResult;
+use crate::cli::StreamArgs;
+use crate::starter::{Budgets, Starter};
+use crate::{memory, plugins, progress, shutdown};
+use millstream_core::Properties;
+use millstream_worker::config::parse_properties;
+use millstream_worker::{Worker, WorkerConfig, WorkerStart};
+use std::fs;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+
+/// The name of the one connector.
+const CONNECTOR: &str = "stream";
+
+/// How often a line of progress is written.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
+
+/// How often offsets are committed: a restart then has seconds to skip, not a minute.
+const COMMIT_INTERVAL_MS: &str = "5000";
+
+pub(crate) async fn run(args: StreamArgs, data: Handle) -> CommandResult {
+    let stop = shutdown::on_signal()?;
+    let client = client_properties(&args)?;
+    let config = WorkerConfig::new(worker_properties(&args, &client)?)?;
+    let starter = Starter::new(data, Budgets::new(memory::record_budget()));
+    let board = starter.board();
+    let worker = Worker::start(WorkerStart {
+        config,
+        registry: plugins::registry(),
+        starter: Arc::new(starter),
+        connector_files: Vec::new(),
+        connectors: vec![(CONNECTOR.to_owned(), connector_properties(&args)?)],
+        shutdown: stop.clone(),
+    })
+    .await?;
+    let progress = progress::log_every(PROGRESS_INTERVAL, board, stop);
+    tokio::join!(worker.ended(), progress);
+    Ok(())
+}
+
+/// The settings that are missing, all in one message.
+fn required<'a>(args: &'a StreamArgs) -> Result<(&'a str, &'a str), String> {
+    match (
+        args.bootstrap_servers.as_deref(),
+        args.mongodb_uri.as_deref(),
+    ) {
+        (Some(brokers), Some(uri)) => Ok((brokers, uri)),
+        (brokers, uri) => {
+            let missing: Vec<&str> = [
+                (brokers.is_none(), "KAFKA_BOOTSTRAP_SERVERS (or --bootstrap-servers): brokers as host:port, separated by commas"),
+                (uri.is_none(), "MONGODB_URI (or --mongodb-uri): the document store as mongodb://…"),
+            ]
+            .into_iter()
+            .filter_map(|(is_missing, text)| is_missing.then_some(text))
+            .collect();
+            Err(format!("missing settings:\n  {}", missing.join("\n  ")))
+        }
+    }
+}
+
+/// The Kafka client's settings from a client.properties file.
+fn client_properties(args: &StreamArgs) -> Result<Properties, String> {
+    let Some(path) = &args.kafka_properties else {
+        return Ok(Properties::new());
+    };
+    let text = fs::read(path)
+        .map_err(|error| format!("cannot read KAFKA_PROPERTIES {}: {error}", path.display()))?;
+    parse_properties(&text).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+fn worker_properties(args: &StreamArgs, client: &Properties) -> Result<Properties, String> {
+    let (brokers, _) = required(args)?;
+    let mut worker = Properties::from_iter([
+        ("bootstrap.servers", brokers),
+        (
+            "key.converter",
+            "org.apache.kafka.connect.converters.ByteArrayConverter",
+        ),
+        (
+            "value.converter",
+            "org.apache.kafka.connect.converters.ByteArrayConverter",
+        ),
+        ("offset.flush.interval.ms", COMMIT_INTERVAL_MS),
+        // No port is opened unless one is asked for.
+        ("listeners", args.listeners.as_deref().unwrap_or("")),
+    ]);
+    for (key, value) in client.iter() {
+        worker.insert(format!("consumer.{key}"), value);
+    }
+    worker.insert("consumer.group.id", args.group());
+    worker.insert("consumer.auto.offset.reset", &args.auto_offset_reset);
+    Ok(worker)
+}
+
+fn connector_properties(args: &StreamArgs) -> Result<Properties, String> {
+    let (_, uri) = required(args)?;
+    let mut connector = Properties::from_iter([
+        ("name", CONNECTOR),
+        (
+            "connector.class",
+            "com.mongodb.kafka.connect.MongoSinkConnector",
+        ),
+        ("tasks.max", "1"),
+        ("topics", &args.topic),
+        ("connection.uri", uri),
+        ("database", &args.mongodb_database),
+        ("collection", &args.mongodb_collection),
+        ("transforms", "hash,wrap"),
+        (
+            "transforms.hash.type",
+            "io.aiven.kafka.connect.transforms.Hash$Value",
+        ),
+        ("transforms.hash.function", &args.hash_algorithm),
+        ("transforms.hash.input", "raw"),
+        ("transforms.hash.null.value", args.on_null_value.setting()),
+        (
+            "transforms.wrap.type",
+            "org.apache.kafka.connect.transforms.HoistField$Value",
+        ),
+        ("transforms.wrap.field", "value"),
+        (
+            "document.id.strategy",
+            "com.mongodb.kafka.connect.sink.processor.id.strategy.KafkaMetaDataStrategy",
+        ),
+        (
+            "writemodel.strategy",
+            "com.mongodb.kafka.connect.sink.writemodel.strategy.InsertOneDefaultStrategy",
+        ),
+        ("bulk.write.ordered", "false"),
+    ]);
+    if let Some(path) = &args.hash_key_file {
+        let key = fs::read_to_string(path)
+            .map_err(|error| format!("cannot read HASH_KEY_FILE {}: {error}", path.display()))?;
+        connector.insert("transforms.hash.key", key.trim_end_matches(['\r', '\n']));
+    }
+    Ok(connector)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+    use clap::Parser;
+
+    fn args(flags: &[&str]) -> StreamArgs {
+        let line = ["millstream", "stream"].iter().chain(flags);
+        match Cli::try_parse_from(line)
+            .expect("the flags are right")
+            .command
+        {
+            Command::Stream(args) => args,
+            other => panic!("{other:?} is not stream"),
+        }
+    }
+
+    #[test]
+    fn one_message_names_all_missing_settings() {
+        let error = required(&args(&[])).expect_err("two are missing");
+        assert!(error.contains("KAFKA_BOOTSTRAP_SERVERS") && error.contains("MONGODB_URI"));
+    }
+
+    #[test]
+    fn presets_the_hashing_connector() {
+        let given = [
+            "--bootstrap-servers",
+            "b:1",
+            "--mongodb-uri",
+            "mongodb://d",
+            "--topic",
+            "T",
+        ];
+        let connector = connector_properties(&args(&given)).expect("the settings are whole");
+        assert_eq!(connector.get("topics"), Some("T"));
+        assert_eq!(connector.get("transforms.hash.function"), Some("md5"));
+        let worker = worker_properties(&args(&given), &Properties::new()).expect("whole");
+        assert_eq!(worker.get("consumer.group.id"), Some("millstream-T"));
+        assert_eq!(worker.get("listeners"), Some(""));
+    }
+}

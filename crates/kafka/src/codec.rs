@@ -1,0 +1,127 @@
+//! Decompression of a record batch into one buffer. Nothing that the data declares about its own size is believed:
+//! output grows only as decoded bytes arrive, up to one bound.
+
+mod lz4;
+mod snappy;
+mod xxh32;
+
+use flate2::bufread::GzDecoder;
+use std::io::{self, Read};
+
+/// A batch that unfolds to more than this is taken for damage or an attack; a broker's default for a whole batch is 1 MiB compressed.
+pub(crate) const MAX_DECOMPRESSED: usize = 256 * 1024 * 1024;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Codec {
+    None,
+    Gzip,
+    Snappy,
+    Lz4,
+    Zstd,
+}
+
+impl Codec {
+    /// The codec that the three low attribute bits of a batch name.
+    pub(crate) fn of(attributes: u8) -> Option<Codec> {
+        match attributes & 7 {
+            0 => Some(Codec::None),
+            1 => Some(Codec::Gzip),
+            2 => Some(Codec::Snappy),
+            3 => Some(Codec::Lz4),
+            4 => Some(Codec::Zstd),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CodecError {
+    #[error("{0}")]
+    Malformed(&'static str),
+    #[error("the data unfolds to more than {MAX_DECOMPRESSED} bytes")]
+    TooLarge,
+    #[error("{0}")]
+    Stream(#[from] io::Error),
+    #[error("{0}")]
+    Snappy(#[from] snap::Error),
+    #[error("{0}")]
+    Lz4(#[from] lz4_flex::block::DecompressError),
+}
+
+/// Decompressed bytes, and what went wrong after them: records before the damage can still be read.
+pub(crate) struct Decompressed {
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) error: Option<CodecError>,
+}
+
+/// `check_header` is false for message format 0, whose writers computed the LZ4 header checksum over the wrong bytes.
+pub(crate) fn decompress(codec: Codec, input: &[u8], check_header: bool) -> Decompressed {
+    // Typical batches shrink to a third or less; growing twice costs more than the spare room.
+    let mut bytes = Vec::with_capacity((input.len() * 4).min(1 << 22));
+    let result = match codec {
+        Codec::None => {
+            bytes.extend_from_slice(input);
+            Ok(())
+        }
+        Codec::Gzip => gunzip(input, &mut bytes),
+        Codec::Snappy => snappy::decompress(input, &mut bytes),
+        Codec::Lz4 => lz4::decompress(input, check_header, &mut bytes),
+        Codec::Zstd => zstd::stream::read::Decoder::with_buffer(input)
+            .map_err(CodecError::from)
+            .and_then(|decoder| read_bounded(decoder, &mut bytes)),
+    };
+    Decompressed {
+        bytes,
+        error: result.err(),
+    }
+}
+
+/// Members one after another; as in Java, bytes behind them that begin no further one are passed over.
+fn gunzip(mut input: &[u8], bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+    loop {
+        let mut member = GzDecoder::new(input);
+        read_bounded(&mut member, bytes)?;
+        input = member.into_inner();
+        if !input.starts_with(&[0x1F, 0x8B]) {
+            return Ok(());
+        }
+    }
+}
+
+fn read_bounded(reader: impl Read, bytes: &mut Vec<u8>) -> Result<(), CodecError> {
+    let room = (MAX_DECOMPRESSED + 1).saturating_sub(bytes.len());
+    reader.take(room as u64).read_to_end(bytes)?;
+    if bytes.len() > MAX_DECOMPRESSED {
+        return Err(CodecError::TooLarge);
+    }
+    Ok(())
+}
+
+/// Fails if `more` further bytes would pass the bound.
+fn check_room(bytes: &[u8], more: usize) -> Result<(), CodecError> {
+    if bytes.len().saturating_add(more) > MAX_DECOMPRESSED {
+        return Err(CodecError::TooLarge);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn arbitrary_bytes_never_panic(input in proptest::collection::vec(any::<u8>(), 0..300), attributes in 0u8..5) {
+            let codec = Codec::of(attributes).expect("0 to 4 are codecs");
+            decompress(codec, &input, true);
+            // With a header that passes, so that the blocks are reached.
+            let mut framed = vec![0x04, 0x22, 0x4D, 0x18, 0x60, 0x40, 0x82];
+            framed.extend_from_slice(&input);
+            decompress(Codec::Lz4, &framed, false);
+            let mut framed = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01".to_vec();
+            framed.extend_from_slice(&input);
+            decompress(Codec::Snappy, &framed, true);
+        }
+    }
+}

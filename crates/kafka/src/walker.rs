@@ -1,0 +1,200 @@
+//! Walker: the record batches of one partition of a fetch response as columns that point into the response.
+//! Nothing is copied but compressed batches, which unfold into one buffer each; nothing is allocated per record.
+
+mod aborted;
+mod legacy;
+mod reader;
+mod rows;
+mod v2;
+
+pub use aborted::AbortedTransaction;
+
+use aborted::AbortedTransactions;
+use bytes::Bytes;
+use millstream_core::{RecordBatch, TimestampType, TopicPartition};
+use rows::Rows;
+
+/// Offset and length, before what the length counts.
+const LOG_OVERHEAD: usize = 12;
+const MAGIC_AT: usize = 16;
+/// The shortest message of any format, without `LOG_OVERHEAD`.
+const SHORTEST: i32 = 14;
+
+/// Rows after which the walk hands over what it has, at the next batch: enough to spread the cost of a hand-over,
+/// few enough that memory follows the reader.
+const ROWS_AT_ONCE: usize = 32 * 1024;
+
+/// Records that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot read the records of {partition} at offset {offset}: {what}")]
+pub struct CorruptRecords {
+    pub partition: TopicPartition,
+    /// The position that reading stands at.
+    pub offset: i64,
+    pub what: String,
+}
+
+/// What to read, and how.
+#[derive(Clone, Debug)]
+pub struct WalkOptions {
+    /// Records below this offset are dropped.
+    pub fetch_offset: i64,
+    pub check_crcs: bool,
+    /// `Some`: leave out the records of these transactions (`isolation.level=read_committed`).
+    pub aborted: Option<Vec<AbortedTransaction>>,
+}
+
+/// Iterates over batches of rows; rows before damage come before the error, which is the last item.
+pub struct Walker {
+    input: Bytes,
+    at: usize,
+    origin: TopicPartition,
+    /// The offset to go on with.
+    position: i64,
+    check_crcs: bool,
+    aborted: Option<AbortedTransactions>,
+    error: Option<CorruptRecords>,
+    is_done: bool,
+}
+
+impl Walker {
+    pub fn new(input: Bytes, origin: TopicPartition, options: WalkOptions) -> Self {
+        Walker {
+            input,
+            at: 0,
+            origin,
+            position: options.fetch_offset,
+            check_crcs: options.check_crcs,
+            aborted: options.aborted.map(AbortedTransactions::new),
+            error: None,
+            is_done: false,
+        }
+    }
+
+    /// The offset to fetch from next, after what has been read so far.
+    pub fn position(&self) -> i64 {
+        self.position
+    }
+
+    /// The next whole batch, not yet consumed. A partial one at the end is none.
+    fn cut(&self) -> Result<Option<Cut>, String> {
+        let rest = &self.input[self.at..];
+        let Some(length) = rest.get(8..LOG_OVERHEAD) else {
+            return Ok(None);
+        };
+        let length = i32::from_be_bytes(length.try_into().expect("four bytes"));
+        if length < SHORTEST {
+            return Err(format!(
+                "a batch of {length} bytes is shorter than any can be"
+            ));
+        }
+        let Some(&magic) = rest.get(MAGIC_AT) else {
+            return Ok(None);
+        };
+        if magic > 2 {
+            return Err(format!("the message format {magic} is unknown"));
+        }
+        if length > i32::MAX - LOG_OVERHEAD as i32 {
+            return Err(format!("a batch of {length} bytes is impossible"));
+        }
+        let size = LOG_OVERHEAD + length as usize;
+        if rest.len() < size {
+            return Ok(None);
+        }
+        Ok(Some(Cut {
+            start: self.at,
+            size,
+            magic,
+        }))
+    }
+
+    fn timestamp_type(&self, cut: &Cut) -> TimestampType {
+        // The attributes' low byte: v2 has it after crc and a high byte, older formats after the magic.
+        match cut.magic {
+            0 => TimestampType::NoTimestampType,
+            1 => rows::timestamp_type(self.input[cut.start + 17]),
+            _ => rows::timestamp_type(self.input.get(cut.start + 22).copied().unwrap_or(0)),
+        }
+    }
+
+    fn read(&mut self, cut: &Cut, rows: &mut Rows) -> Result<(), String> {
+        let range = cut.start..cut.start + cut.size;
+        let source = Source {
+            input: &self.input,
+            range,
+            check_crcs: self.check_crcs,
+        };
+        match cut.magic {
+            2 => v2::read(&source, self.aborted.as_mut(), rows, &mut self.position),
+            magic => legacy::read(&source, magic, rows, &mut self.position),
+        }
+    }
+}
+
+struct Cut {
+    start: usize,
+    size: usize,
+    magic: u8,
+}
+
+/// One batch in the response.
+struct Source<'a> {
+    input: &'a Bytes,
+    range: std::ops::Range<usize>,
+    check_crcs: bool,
+}
+
+impl Source<'_> {
+    fn bytes(&self) -> &[u8] {
+        &self.input[self.range.clone()]
+    }
+}
+
+impl Iterator for Walker {
+    type Item = Result<RecordBatch, CorruptRecords>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.is_done {
+            return self.error.take().map(Err);
+        }
+        let first_offset = self.position;
+        let mut rows: Option<Rows> = None;
+        loop {
+            let outcome = match self.cut() {
+                Ok(Some(cut)) => {
+                    let kind = self.timestamp_type(&cut);
+                    let so_far = rows.get_or_insert_with(|| Rows::new(kind));
+                    if !so_far.is_empty()
+                        && (so_far.timestamp_type != kind || so_far.len() >= ROWS_AT_ONCE)
+                    {
+                        break;
+                    }
+                    so_far.timestamp_type = kind;
+                    self.at += cut.size;
+                    self.read(&cut, so_far)
+                }
+                Ok(None) => {
+                    self.is_done = true;
+                    break;
+                }
+                Err(what) => Err(what),
+            };
+            if let Err(what) = outcome {
+                self.is_done = true;
+                self.error = Some(CorruptRecords {
+                    partition: self.origin.clone(),
+                    offset: self.position,
+                    what,
+                });
+                break;
+            }
+        }
+        if self.position == first_offset {
+            return self.error.take().map(Err);
+        }
+        rows.map(|rows| Ok(rows.finish(&self.origin, first_offset, self.position)))
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,167 @@
+//! Record batches (format 2) as bytes: building one of made-up records, and walking one.
+
+use crate::wire::Reader;
+use crate::{Failure, Kind};
+
+/// Bytes of a batch before its records, and where its checksum and the checksummed part begin.
+const HEADER: usize = 61;
+const CRC_AT: usize = 17;
+const CRC_FROM: usize = 21;
+
+/// What `length` of a batch leaves out: the base offset and the length itself.
+const UNCOUNTED: usize = 12;
+
+/// One batch of `count` records without keys; different seeds give different values.
+pub(crate) fn build(kind: Kind, count: usize, seed: u64) -> Vec<u8> {
+    let mut random = Random(seed.wrapping_mul(2).wrapping_add(1));
+    let mut batch = vec![0; HEADER];
+    let mut record = Vec::new();
+    for delta in 0..count {
+        record.clear();
+        record.push(0);
+        put_varint(&mut record, 0);
+        put_varint(&mut record, delta as i64);
+        put_varint(&mut record, -1);
+        let value = match kind {
+            Kind::Text => text(&mut random),
+            Kind::Json => object(&mut random),
+        };
+        put_varint(&mut record, value.len() as i64);
+        record.extend(value.as_bytes());
+        put_varint(&mut record, 0);
+        put_varint(&mut batch, record.len() as i64);
+        batch.extend(&record);
+    }
+    let length = (batch.len() - UNCOUNTED) as i32;
+    batch[8..12].copy_from_slice(&length.to_be_bytes());
+    batch[16] = 2;
+    batch[23..27].copy_from_slice(&(count as i32 - 1).to_be_bytes());
+    for at in [27, 35] {
+        batch[at..at + 8].copy_from_slice(&1_700_000_000_000i64.to_be_bytes());
+    }
+    // No producer id, epoch or sequence.
+    batch[43..57].fill(0xff);
+    batch[57..61].copy_from_slice(&(count as i32).to_be_bytes());
+    let crc = crc32c::crc32c(&batch[CRC_FROM..]);
+    batch[CRC_AT..CRC_FROM].copy_from_slice(&crc.to_be_bytes());
+    batch
+}
+
+/// What a walk saw: the records, the bytes of their values, and the offset to fetch next.
+#[derive(Default)]
+pub(crate) struct Walked {
+    pub(crate) records: u64,
+    pub(crate) bytes: u64,
+    pub(crate) next_offset: i64,
+}
+
+/// Checks and walks every whole batch of a fetched set.
+pub(crate) fn walk(mut set: &[u8], walked: &mut Walked) -> Result<(), Failure> {
+    while let Some(head) = set.get(..HEADER) {
+        let mut reader = Reader(head);
+        let base_offset = reader.i64()?;
+        let length = reader.i32()?.max(0) as usize + UNCOUNTED;
+        let Some(batch) = set.get(..length) else {
+            break;
+        };
+        let crc = Reader(&batch[CRC_AT..]).i32()? as u32;
+        if batch[16] != 2 || crc32c::crc32c(&batch[CRC_FROM..]) != crc {
+            return Err(format!("a damaged batch at offset {base_offset}").into());
+        }
+        let count = Reader(&batch[57..]).i32()?;
+        let mut records = Reader(&batch[HEADER..]);
+        for _ in 0..count {
+            let length = records.varint()? as usize;
+            let mut record = Reader(records.bytes(length)?);
+            record.bytes(1)?;
+            record.varint()?;
+            record.varint()?;
+            let key = record.varint()?.max(0) as usize;
+            record.bytes(key)?;
+            let value = record.varint()?.max(0) as usize;
+            walked.bytes += std::hint::black_box(record.bytes(value)?).len() as u64;
+        }
+        walked.records += count as u64;
+        walked.next_offset = base_offset + i64::from(Reader(&batch[23..]).i32()?) + 1;
+        set = &set[length..];
+    }
+    Ok(())
+}
+
+fn put_varint(out: &mut Vec<u8>, value: i64) {
+    let mut rest = (value << 1 ^ value >> 63) as u64;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}
+
+/// A xorshift generator: the same records in every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % limit
+    }
+}
+
+fn text(random: &mut Random) -> String {
+    const WORDS: [&str; 8] = [
+        "mill", "stream", "water", "wheel", "stone", "grain", "flour", "sluice",
+    ];
+    let mut text = format!("Kafka message {:08} ", random.below(100_000_000));
+    while text.len() < 100 {
+        text.push_str(WORDS[random.below(8) as usize]);
+        text.push(' ');
+    }
+    text.truncate(100);
+    text
+}
+
+/// Amounts end in no zero and have few digits, as prices do.
+fn object(random: &mut Random) -> String {
+    format!(
+        r#"{{"order_id":{},"customer":"customer-{:06}","total":{}.{}{},"items":{},"status":"shipped to the mill yard"}}"#,
+        10_000_000 + random.below(90_000_000),
+        random.below(1_000_000),
+        1_000 + random.below(9_000),
+        random.below(10),
+        1 + random.below(9),
+        10 + random.below(90),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn check(kind: Kind, size: u64) {
+        let batch = build(kind, 500, 7);
+        let mut walked = Walked::default();
+        walk(&[batch.clone(), batch].concat(), &mut walked).unwrap();
+        assert_eq!(walked.records, 1000);
+        assert_eq!(walked.bytes, 1000 * size);
+        assert_eq!(walked.next_offset, 500);
+    }
+
+    #[test]
+    fn what_is_built_is_walked() {
+        check(Kind::Text, 100);
+        check(Kind::Json, 110);
+    }
+
+    #[test]
+    fn damage_is_seen_and_a_cut_batch_is_left() {
+        let mut batch = build(Kind::Text, 3, 7);
+        let mut walked = Walked::default();
+        walk(&batch[..batch.len() - 1], &mut walked).unwrap();
+        assert_eq!(walked.records, 0);
+        *batch.last_mut().unwrap() ^= 1;
+        assert!(walk(&batch, &mut walked).is_err());
+    }
+}

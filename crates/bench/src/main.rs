@@ -1,0 +1,73 @@
+//! The small programs around `bench/run`: filling a topic, the raw fetch loop that bounds everything else, our consumer
+//! alone, and an S3 that answers at once. Each runs in its own process, so that `bench/run` can tell whose CPU time is whose.
+
+// The programs talk to `bench/run` on standard output.
+#![allow(clippy::print_stdout)]
+
+mod batch;
+mod fill;
+mod raw;
+mod s3_sink;
+mod wire;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+#[derive(Parser)]
+#[command(about = "The helper programs of bench/run")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Creates a topic and fills its partitions evenly with records of one kind
+    Fill {
+        #[command(flatten)]
+        topic: Topic,
+        #[arg(long, value_enum, default_value = "text")]
+        kind: Kind,
+    },
+    /// Reads a topic with blocking sockets: fetch, checksum, walk, nothing else
+    Raw {
+        #[command(flatten)]
+        topic: Topic,
+    },
+    /// Answers S3's multipart calls at once and counts the lines it is sent
+    S3Sink {
+        #[arg(long)]
+        port: u16,
+    },
+}
+
+#[derive(Args)]
+struct Topic {
+    /// The only broker, as host:port
+    #[arg(long)]
+    bootstrap: String,
+    #[arg(long)]
+    topic: String,
+    #[arg(long, default_value_t = 3)]
+    partitions: i32,
+    /// Records in the whole topic
+    #[arg(long)]
+    records: u64,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Kind {
+    /// 100 bytes of ASCII words
+    Text,
+    /// Objects of 110 bytes with five fields
+    Json,
+}
+
+type Failure = Box<dyn std::error::Error>;
+
+fn main() -> Result<(), Failure> {
+    match Cli::parse().command {
+        Command::Fill { topic, kind } => fill::run(&topic, kind),
+        Command::Raw { topic } => raw::run(&topic),
+        Command::S3Sink { port } => s3_sink::run(port),
+    }
+}

@@ -1,1 +1,4 @@
-//! placeholder
+//! In-process stand-ins for Kafka, S3 and MongoDB at wire level, for demos and tests.
+
+pub mod documents;
+pub mod s3;

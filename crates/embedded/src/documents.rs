@@ -1,0 +1,168 @@
+//! DocumentServer: speaks MongoDB's wire protocol over a bundled SQLite, so that a demo or a test has a
+//! document store with nothing installed. It knows what drivers, shells and our sink ask of one; it is no
+//! database for production: one thread does all the work, and only `_id` and unique indexes are looked up.
+
+mod aggregate;
+mod answer;
+mod catalog;
+mod command;
+mod cursors;
+mod filter;
+mod key;
+mod path;
+mod proxy;
+mod reads;
+mod store;
+mod update;
+mod wire;
+mod writes;
+
+pub use proxy::{DocumentFault, DocumentFaultAction, DocumentProxy, RecordedCommand};
+
+use command::Command;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread;
+use store::Store;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use wire::Message;
+
+/// More clients than a demo or a test has; each may hold one message of 48 MB.
+const MAX_CONNECTIONS: usize = 256;
+
+/// Commands that wait for the store. A connection has at most one in flight.
+const QUEUED_COMMANDS: usize = MAX_CONNECTIONS;
+
+/// A running server; dropping it stops accepting and closes the connections.
+pub struct DocumentServer {
+    addr: SocketAddr,
+    shutdown: CancellationToken,
+    tasks: TaskTracker,
+}
+
+/// One command on its way to the store's thread, and where the answer goes.
+struct Job {
+    command: Command,
+    answer: oneshot::Sender<bson::RawDocumentBuf>,
+}
+
+impl DocumentServer {
+    /// Listens on `addr` (port 0 picks a free one). Documents live in the SQLite file `path`, or in memory.
+    pub async fn start(addr: SocketAddr, path: Option<PathBuf>) -> io::Result<Self> {
+        let listener = TcpListener::bind(addr).await?;
+        let addr = listener.local_addr()?;
+        let store = Store::open(path.as_deref()).map_err(io::Error::other)?;
+        let (jobs, queue) = mpsc::channel(QUEUED_COMMANDS);
+        thread::Builder::new()
+            .name("documents".to_owned())
+            .spawn(move || work(store, queue))?;
+        let shutdown = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        tasks.spawn(accept(listener, jobs, tasks.clone(), shutdown.clone()));
+        Ok(DocumentServer {
+            addr,
+            shutdown,
+            tasks,
+        })
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// Stops, and returns once the connections are closed. The store closes when its queue is empty.
+    pub async fn stop(self) {
+        self.shutdown.cancel();
+        self.tasks.close();
+        self.tasks.wait().await;
+    }
+}
+
+impl Drop for DocumentServer {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+/// The store's thread: one command after the other, until the last connection is gone.
+fn work(mut store: Store, mut queue: mpsc::Receiver<Job>) {
+    while let Some(job) = queue.blocking_recv() {
+        // A client that went away does not wait for its answer.
+        let _ = job.answer.send(answer::answer(&mut store, &job.command));
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    jobs: mpsc::Sender<Job>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) {
+    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => return,
+        };
+        // Beyond the limit the client finds its connection closed.
+        if let Ok((socket, _)) = accepted
+            && let Ok(permit) = Arc::clone(&room).try_acquire_owned()
+        {
+            let (jobs, shutdown) = (jobs.clone(), shutdown.clone());
+            tasks.spawn(async move {
+                tokio::select! {
+                    () = serve(socket, jobs) => {}
+                    () = shutdown.cancelled() => {}
+                }
+                drop(permit);
+            });
+        }
+    }
+}
+
+/// One connection: message in, answer out. Anything malformed ends it, as MongoDB does.
+async fn serve(mut socket: TcpStream, jobs: mpsc::Sender<Job>) {
+    // Small answers must not wait for more; a failure only costs time.
+    let _ = socket.set_nodelay(true);
+    let mut buffer = Vec::new();
+    while let Ok(true) = wire::read_message(&mut socket, &mut buffer).await {
+        let Ok(message) = Message::parse(&buffer) else {
+            return;
+        };
+        let Message {
+            request_id,
+            form,
+            command,
+        } = message;
+        let answer = match answer::without_store(&command) {
+            Some(answer) => answer,
+            None => {
+                let (send, receive) = oneshot::channel();
+                let job = Job {
+                    command,
+                    answer: send,
+                };
+                if jobs.send(job).await.is_err() {
+                    return;
+                }
+                let Ok(answer) = receive.await else { return };
+                answer
+            }
+        };
+        if form.wants_answer()
+            && wire::write_answer(&mut socket, request_id, form, answer.as_bytes())
+                .await
+                .is_err()
+        {
+            return;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,216 @@
+//! DocumentProxy: stands between a client and any document store, writes down the commands and breaks the
+//! ones it is told to break: before they arrive, after they were applied, or by another answer.
+
+use super::wire::{Message, read_message, write_answer};
+use bson::Document;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Commands written down at most; a test looks at a handful.
+const MAX_RECORDED: usize = 10_000;
+
+/// What to do to the `nth` command (from 1) of a name, over all connections.
+#[derive(Clone, Debug)]
+pub struct DocumentFault {
+    pub command: String,
+    pub nth: usize,
+    pub action: DocumentFaultAction,
+}
+
+#[derive(Clone, Debug)]
+pub enum DocumentFaultAction {
+    /// Close the connection; the store never sees the command.
+    CloseBefore,
+    /// Let the store apply it, then close instead of answering.
+    CloseAfter,
+    /// Answer this; the store never sees the command.
+    ReplaceReply(Document),
+    /// Put these fields into the store's answer.
+    MergeReply(Document),
+}
+
+/// A command as it went over the wire: its body, and its document sequences by name.
+#[derive(Clone, Debug)]
+pub struct RecordedCommand {
+    pub name: String,
+    pub body: Document,
+    pub sequences: Vec<(String, Vec<Document>)>,
+}
+
+/// A running proxy; dropping it closes its connections.
+pub struct DocumentProxy {
+    addr: SocketAddr,
+    script: Arc<Mutex<Script>>,
+    shutdown: CancellationToken,
+}
+
+#[derive(Default)]
+struct Script {
+    faults: Vec<DocumentFault>,
+    seen: HashMap<String, usize>,
+    recorded: Vec<RecordedCommand>,
+}
+
+impl DocumentProxy {
+    /// Listens on a free loopback port and forwards to `upstream`.
+    pub async fn start(upstream: SocketAddr, faults: Vec<DocumentFault>) -> io::Result<Self> {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
+        let addr = listener.local_addr()?;
+        let script = Arc::new(Mutex::new(Script {
+            faults,
+            ..Script::default()
+        }));
+        let shutdown = CancellationToken::new();
+        let tasks = TaskTracker::new();
+        tasks.spawn(accept(
+            listener,
+            upstream,
+            Arc::clone(&script),
+            tasks.clone(),
+            shutdown.clone(),
+        ));
+        Ok(DocumentProxy {
+            addr,
+            script,
+            shutdown,
+        })
+    }
+
+    pub fn addr(&self) -> SocketAddr {
+        self.addr
+    }
+
+    /// The commands so far, in the order they arrived.
+    pub fn recorded(&self) -> Vec<RecordedCommand> {
+        lock(&self.script).recorded.clone()
+    }
+}
+
+impl Drop for DocumentProxy {
+    fn drop(&mut self) {
+        self.shutdown.cancel();
+    }
+}
+
+fn lock(script: &Mutex<Script>) -> MutexGuard<'_, Script> {
+    // A panic elsewhere leaves at worst one command uncounted.
+    script.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Script {
+    /// Writes a command down and returns what to do to it.
+    fn note(&mut self, message: &Message) -> Option<DocumentFaultAction> {
+        let command = &message.command;
+        let count = self.seen.entry(command.name.clone()).or_default();
+        *count += 1;
+        let count = *count;
+        if self.recorded.len() < MAX_RECORDED {
+            let documents = |raw: &Vec<bson::RawDocumentBuf>| {
+                raw.iter()
+                    .filter_map(|one| Document::try_from(one.as_ref()).ok())
+                    .collect()
+            };
+            self.recorded.push(RecordedCommand {
+                name: command.name.clone(),
+                body: Document::try_from(command.body.as_ref()).unwrap_or_default(),
+                sequences: command
+                    .sequences
+                    .iter()
+                    .map(|(name, raw)| (name.clone(), documents(raw)))
+                    .collect(),
+            });
+        }
+        self.faults
+            .iter()
+            .find(|fault| fault.command == command.name && fault.nth == count)
+            .map(|fault| fault.action.clone())
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    upstream: SocketAddr,
+    script: Arc<Mutex<Script>>,
+    tasks: TaskTracker,
+    shutdown: CancellationToken,
+) {
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            () = shutdown.cancelled() => return,
+        };
+        let Ok((client, _)) = accepted else { continue };
+        let (script, shutdown) = (Arc::clone(&script), shutdown.clone());
+        tasks.spawn(async move {
+            tokio::select! {
+                // However a connection ends, the client sees it closed.
+                _ = forward(client, upstream, &script) => {}
+                () = shutdown.cancelled() => {}
+            }
+        });
+    }
+}
+
+async fn forward(
+    mut client: TcpStream,
+    upstream: SocketAddr,
+    script: &Mutex<Script>,
+) -> io::Result<()> {
+    let mut store = TcpStream::connect(upstream).await?;
+    client.set_nodelay(true)?;
+    store.set_nodelay(true)?;
+    let (mut request, mut reply) = (Vec::new(), Vec::new());
+    while read_message(&mut client, &mut request).await? {
+        let message = Message::parse(&request)?;
+        let action = lock(script).note(&message);
+        let answer = |document: Document| {
+            bson::RawDocumentBuf::try_from(&document).map_err(io::Error::other)
+        };
+        match &action {
+            Some(DocumentFaultAction::CloseBefore) => return Ok(()),
+            Some(DocumentFaultAction::ReplaceReply(document)) => {
+                let answer = answer(document.clone())?;
+                write_answer(
+                    &mut client,
+                    message.request_id,
+                    message.form,
+                    answer.as_bytes(),
+                )
+                .await?;
+                continue;
+            }
+            _ => {}
+        }
+        store.write_all(&request).await?;
+        if !message.form.wants_answer() {
+            continue;
+        }
+        if !read_message(&mut store, &mut reply).await? {
+            return Ok(());
+        }
+        match action {
+            Some(DocumentFaultAction::CloseAfter) => return Ok(()),
+            Some(DocumentFaultAction::MergeReply(fields)) => {
+                let mut whole = Document::try_from(Message::parse(&reply)?.command.body.as_ref())
+                    .map_err(io::Error::other)?;
+                whole.extend(fields);
+                let whole = answer(whole)?;
+                write_answer(
+                    &mut client,
+                    message.request_id,
+                    message.form,
+                    whole.as_bytes(),
+                )
+                .await?;
+            }
+            _ => client.write_all(&reply).await?,
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,305 @@
+//! The wrapper around s3s-fs: every operation goes through to it; those about encryption, ACL and tags are
+//! noted on the way in and answered from the notes.
+
+use super::notes::{Notes, ObjectNotes, Place, owner, parse_tags};
+use async_trait::async_trait;
+use s3s::dto::*;
+use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s_fs::FileSystem;
+use std::sync::Arc;
+
+pub(super) struct NotedFiles {
+    files: FileSystem,
+    notes: Arc<Notes>,
+}
+
+impl NotedFiles {
+    pub(super) fn new(files: FileSystem, notes: Arc<Notes>) -> Self {
+        NotedFiles { files, notes }
+    }
+
+    /// The notes of an object that is there; the error is S3's for one that is not.
+    async fn notes_of<T>(
+        &self,
+        req: S3Request<T>,
+        bucket: &str,
+        key: &str,
+    ) -> S3Result<ObjectNotes> {
+        let head = HeadObjectInput {
+            bucket: bucket.to_owned(),
+            key: key.to_owned(),
+            ..HeadObjectInput::default()
+        };
+        self.files.head_object(req.map_input(|_| head)).await?;
+        Ok(self.notes.get(bucket, key).unwrap_or_default())
+    }
+}
+
+/// Both ways of starting an object carry the same fields.
+macro_rules! notes_from {
+    ($input:expr) => {{
+        let input = &$input;
+        ObjectNotes {
+            server_side_encryption: input
+                .server_side_encryption
+                .as_ref()
+                .map(|v| v.as_str().to_owned()),
+            kms_key_id: input.ssekms_key_id.clone(),
+            customer_algorithm: input.sse_customer_algorithm.clone(),
+            customer_key_md5: input.sse_customer_key_md5.clone(),
+            canned_acl: input.acl.as_ref().map(|v| v.as_str().to_owned()),
+            tags: input.tagging.as_deref().map(parse_tags).unwrap_or_default(),
+        }
+    }};
+}
+
+/// All answers about an object repeat its encryption in the same fields.
+macro_rules! answer_encryption {
+    ($output:expr, $notes:expr) => {{
+        let (output, notes) = (&mut $output, &$notes);
+        output.server_side_encryption = notes.encryption();
+        output.ssekms_key_id = notes.kms_key();
+        (output.sse_customer_algorithm, output.sse_customer_key_md5) = notes.customer();
+    }};
+}
+
+#[async_trait]
+impl S3 for NotedFiles {
+    async fn create_bucket(
+        &self,
+        req: S3Request<CreateBucketInput>,
+    ) -> S3Result<S3Response<CreateBucketOutput>> {
+        self.files.create_bucket(req).await
+    }
+
+    async fn delete_bucket(
+        &self,
+        req: S3Request<DeleteBucketInput>,
+    ) -> S3Result<S3Response<DeleteBucketOutput>> {
+        self.files.delete_bucket(req).await
+    }
+
+    async fn put_object(
+        &self,
+        req: S3Request<PutObjectInput>,
+    ) -> S3Result<S3Response<PutObjectOutput>> {
+        let place = Place::object(&req.input.bucket, &req.input.key);
+        let notes = notes_from!(req.input);
+        let mut response = self.files.put_object(req).await?;
+        answer_encryption!(response.output, notes);
+        self.notes.set(place, notes);
+        Ok(response)
+    }
+
+    async fn create_multipart_upload(
+        &self,
+        req: S3Request<CreateMultipartUploadInput>,
+    ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        let notes = notes_from!(req.input);
+        let mut response = self.files.create_multipart_upload(req).await?;
+        answer_encryption!(response.output, notes);
+        if let Some(id) = &response.output.upload_id {
+            self.notes.set(Place::Upload(id.clone()), notes);
+        }
+        Ok(response)
+    }
+
+    async fn complete_multipart_upload(
+        &self,
+        req: S3Request<CompleteMultipartUploadInput>,
+    ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
+        let place = Place::object(&req.input.bucket, &req.input.key);
+        let upload = Place::Upload(req.input.upload_id.clone());
+        let mut response = self.files.complete_multipart_upload(req).await?;
+        let notes = self.notes.take(&upload).unwrap_or_default();
+        response.output.server_side_encryption = notes.encryption();
+        response.output.ssekms_key_id = notes.kms_key();
+        self.notes.set(place, notes);
+        Ok(response)
+    }
+
+    async fn abort_multipart_upload(
+        &self,
+        req: S3Request<AbortMultipartUploadInput>,
+    ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        self.notes.take(&Place::Upload(req.input.upload_id.clone()));
+        self.files.abort_multipart_upload(req).await
+    }
+
+    async fn get_object(
+        &self,
+        req: S3Request<GetObjectInput>,
+    ) -> S3Result<S3Response<GetObjectOutput>> {
+        let notes = self
+            .notes
+            .get(&req.input.bucket, &req.input.key)
+            .unwrap_or_default();
+        let mut response = self.files.get_object(req).await?;
+        answer_encryption!(response.output, notes);
+        let tags = i32::try_from(notes.tags.len()).unwrap_or(i32::MAX);
+        response.output.tag_count = (tags > 0).then_some(tags);
+        Ok(response)
+    }
+
+    async fn head_object(
+        &self,
+        req: S3Request<HeadObjectInput>,
+    ) -> S3Result<S3Response<HeadObjectOutput>> {
+        let notes = self
+            .notes
+            .get(&req.input.bucket, &req.input.key)
+            .unwrap_or_default();
+        let mut response = self.files.head_object(req).await?;
+        answer_encryption!(response.output, notes);
+        Ok(response)
+    }
+
+    async fn delete_object(
+        &self,
+        req: S3Request<DeleteObjectInput>,
+    ) -> S3Result<S3Response<DeleteObjectOutput>> {
+        let place = Place::object(&req.input.bucket, &req.input.key);
+        let response = self.files.delete_object(req).await?;
+        self.notes.take(&place);
+        Ok(response)
+    }
+
+    async fn get_object_acl(
+        &self,
+        req: S3Request<GetObjectAclInput>,
+    ) -> S3Result<S3Response<GetObjectAclOutput>> {
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        let notes = self.notes_of(req, &bucket, &key).await?;
+        Ok(S3Response::new(GetObjectAclOutput {
+            grants: Some(notes.grants()),
+            owner: Some(owner()),
+            ..GetObjectAclOutput::default()
+        }))
+    }
+
+    async fn put_object_acl(
+        &self,
+        req: S3Request<PutObjectAclInput>,
+    ) -> S3Result<S3Response<PutObjectAclOutput>> {
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        let acl = req.input.acl.as_ref().map(|acl| acl.as_str().to_owned());
+        self.notes_of(req, &bucket, &key).await?;
+        self.notes
+            .change(&bucket, &key, |notes| notes.canned_acl = acl);
+        Ok(S3Response::new(PutObjectAclOutput::default()))
+    }
+
+    async fn get_object_tagging(
+        &self,
+        req: S3Request<GetObjectTaggingInput>,
+    ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        let notes = self.notes_of(req, &bucket, &key).await?;
+        Ok(S3Response::new(GetObjectTaggingOutput {
+            tag_set: notes.tag_set(),
+            version_id: None,
+        }))
+    }
+
+    async fn put_object_tagging(
+        &self,
+        req: S3Request<PutObjectTaggingInput>,
+    ) -> S3Result<S3Response<PutObjectTaggingOutput>> {
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        let tags = req
+            .input
+            .tagging
+            .tag_set
+            .iter()
+            .map(|tag| {
+                (
+                    tag.key.clone().unwrap_or_default(),
+                    tag.value.clone().unwrap_or_default(),
+                )
+            })
+            .collect();
+        self.notes_of(req, &bucket, &key).await?;
+        self.notes.change(&bucket, &key, |notes| notes.tags = tags);
+        Ok(S3Response::new(PutObjectTaggingOutput::default()))
+    }
+
+    async fn delete_object_tagging(
+        &self,
+        req: S3Request<DeleteObjectTaggingInput>,
+    ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
+        self.notes_of(req, &bucket, &key).await?;
+        self.notes.change(&bucket, &key, |notes| notes.tags.clear());
+        Ok(S3Response::new(DeleteObjectTaggingOutput::default()))
+    }
+
+    async fn copy_object(
+        &self,
+        req: S3Request<CopyObjectInput>,
+    ) -> S3Result<S3Response<CopyObjectOutput>> {
+        self.files.copy_object(req).await
+    }
+
+    async fn delete_objects(
+        &self,
+        req: S3Request<DeleteObjectsInput>,
+    ) -> S3Result<S3Response<DeleteObjectsOutput>> {
+        self.files.delete_objects(req).await
+    }
+
+    async fn get_bucket_location(
+        &self,
+        req: S3Request<GetBucketLocationInput>,
+    ) -> S3Result<S3Response<GetBucketLocationOutput>> {
+        self.files.get_bucket_location(req).await
+    }
+
+    async fn head_bucket(
+        &self,
+        req: S3Request<HeadBucketInput>,
+    ) -> S3Result<S3Response<HeadBucketOutput>> {
+        self.files.head_bucket(req).await
+    }
+
+    async fn list_buckets(
+        &self,
+        req: S3Request<ListBucketsInput>,
+    ) -> S3Result<S3Response<ListBucketsOutput>> {
+        self.files.list_buckets(req).await
+    }
+
+    async fn list_objects(
+        &self,
+        req: S3Request<ListObjectsInput>,
+    ) -> S3Result<S3Response<ListObjectsOutput>> {
+        self.files.list_objects(req).await
+    }
+
+    async fn list_objects_v2(
+        &self,
+        req: S3Request<ListObjectsV2Input>,
+    ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        self.files.list_objects_v2(req).await
+    }
+
+    async fn list_parts(
+        &self,
+        req: S3Request<ListPartsInput>,
+    ) -> S3Result<S3Response<ListPartsOutput>> {
+        self.files.list_parts(req).await
+    }
+
+    async fn upload_part(
+        &self,
+        req: S3Request<UploadPartInput>,
+    ) -> S3Result<S3Response<UploadPartOutput>> {
+        self.files.upload_part(req).await
+    }
+
+    async fn upload_part_copy(
+        &self,
+        req: S3Request<UploadPartCopyInput>,
+    ) -> S3Result<S3Response<UploadPartCopyOutput>> {
+        self.files.upload_part_copy(req).await
+    }
+}

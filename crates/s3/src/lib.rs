@@ -1,1 +1,19 @@
-//! placeholder
+//! The archive sink: records of Kafka topics as objects in S3, under the names and with the bytes that
+//! Confluent's S3 sink connector gives them.
+
+mod clock;
+mod config;
+mod connector;
+mod format;
+mod gzip;
+mod name;
+mod object;
+mod partition;
+mod partitioner;
+mod rotation;
+mod settings;
+mod store;
+mod task;
+mod upload;
+
+pub use connector::S3SinkConnector;

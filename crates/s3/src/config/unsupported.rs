@@ -1,0 +1,49 @@
+//! What the original does and this version does not yet: refused under its key, never silently ignored.
+
+use super::{
+    ASSUME_ROLE_PROVIDER, AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT, S3Config,
+};
+use millstream_core::ConfigValue;
+
+/// Adds an error to each key whose value would be ignored.
+pub(crate) fn refuse_unsupported(config: &S3Config, values: &mut [ConfigValue]) {
+    let mut refuse = |name: &str, shown: &str, instead: &str| {
+        if let Some(value) = values.iter_mut().find(|value| value.name == name) {
+            value.errors.push(format!(
+                "Invalid value {shown} for configuration {name}: not supported by this version of millstream; {instead}"
+            ));
+        }
+    };
+    let text_formats = format!("use {JSON_FORMAT} or {BYTE_ARRAY_FORMAT}");
+    let mut formats = vec![("format.class", &config.format_class)];
+    if config.store_kafka_keys {
+        formats.push(("keys.format.class", &config.keys_format_class));
+    }
+    if config.store_kafka_headers {
+        formats.push(("headers.format.class", &config.headers_format_class));
+    }
+    for (name, class) in formats {
+        if [AVRO_FORMAT, PARQUET_FORMAT].contains(&class.as_str()) {
+            refuse(name, class, &text_formats);
+        }
+    }
+    if config.credentials_provider_class == ASSUME_ROLE_PROVIDER {
+        let class = &config.credentials_provider_class;
+        refuse(
+            "s3.credentials.provider.class",
+            class,
+            "remove it to use the default chain",
+        );
+    }
+    let off = "remove it";
+    if !config.proxy_url.is_empty() {
+        refuse("s3.proxy.url", "[hidden]", off);
+    }
+    if config.max_write_duration != i64::MAX {
+        refuse(
+            "max.write.duration.ms",
+            &config.max_write_duration.to_string(),
+            off,
+        );
+    }
+}

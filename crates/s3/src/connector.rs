@@ -1,0 +1,101 @@
+//! S3SinkConnector: validates settings as the Java original does and starts tasks.
+
+use crate::config::{self, S3Config};
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::task::S3Task;
+use async_trait::async_trait;
+use millstream_core::{
+    ConfigDef, ConfigValue, Connector, ConnectorError, Properties, SinkError, SinkTask, TaskContext,
+};
+use std::time::Duration;
+
+/// `io.confluent.connect.s3.S3SinkConnector`.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct S3SinkConnector;
+
+const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
+
+#[async_trait]
+impl Connector for S3SinkConnector {
+    fn class_name(&self) -> &'static str {
+        "io.confluent.connect.s3.S3SinkConnector"
+    }
+
+    fn version(&self) -> &'static str {
+        "12.1.9"
+    }
+
+    fn config_def(&self) -> &ConfigDef {
+        config::definition()
+    }
+
+    fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
+        let mut values = config::definition().validate(properties);
+        let config = S3Config::from_values(&values);
+        config::set_visibility(&mut values);
+        config::check_across(config.as_ref(), &mut values);
+        if let Some(config) = &config {
+            config::refuse_unsupported(config, &mut values);
+        }
+        values
+    }
+
+    fn check_start(&self, properties: &Properties) -> Result<(), ConnectorError> {
+        let refuse = |message: String| ConnectorError {
+            class: CONFIG_EXCEPTION,
+            message,
+        };
+        config::check_start(&parse(properties).map_err(refuse)?).map_err(refuse)
+    }
+
+    async fn start_task(
+        &self,
+        properties: &Properties,
+        context: TaskContext,
+    ) -> Result<Box<dyn SinkTask>, SinkError> {
+        let config = parse(properties).map_err(config_error)?;
+        let settings = Settings::new(&config, properties).map_err(config_error)?;
+        let store = Store::new(&config, settings.signs_payload)
+            .await
+            .map_err(config_error)?;
+        let found = store.bucket_exists().await.map_err(|error| {
+            let message = format!(
+                "cannot look for S3 bucket `{}`: {error}",
+                config.bucket_name
+            );
+            if error.is_transient() {
+                let after = Duration::from_millis(settings.retry_backoff as u64);
+                SinkError::retriable(message, after).with_source(error)
+            } else {
+                SinkError::fatal(message).with_source(error)
+            }
+        })?;
+        if !found {
+            return Err(SinkError::fatal(format!(
+                "No-existent S3 bucket: {}",
+                config.bucket_name
+            )));
+        }
+        Ok(Box::new(S3Task::new(settings, store, &context)))
+    }
+}
+
+/// The settings, or the first error of any key.
+fn parse(properties: &Properties) -> Result<S3Config, String> {
+    let values = config::definition().validate(properties);
+    S3Config::from_values(&values).ok_or_else(|| {
+        values
+            .into_iter()
+            .flat_map(|value| value.errors)
+            .next()
+            .unwrap_or_else(|| "a required setting is null".to_owned())
+    })
+}
+
+fn config_error(message: String) -> SinkError {
+    SinkError {
+        class: CONFIG_EXCEPTION,
+        ..SinkError::fatal(message)
+    }
+}

@@ -1,0 +1,108 @@
+//! Rotation: when the open files of a partition are closed. Pure; the partition's state is in `partition.rs`.
+
+use crate::config::S3Config;
+use crate::partitioner::zone::Zone;
+use millstream_core::SchemaRef;
+use std::fmt;
+use std::sync::Arc;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Rotation {
+    /// Records of a topic partition, over all its open files.
+    pub(crate) flush_size: usize,
+    schedule: Option<Schedule>,
+}
+
+/// By the wall clock, counted from midnight of a zone.
+#[derive(Clone, Debug)]
+struct Schedule {
+    interval: i64,
+    zone: Zone,
+}
+
+/// Why files are closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Reason {
+    FlushSize,
+    SchemaChange,
+    Schedule,
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Reason::FlushSize => "flush size",
+            Reason::SchemaChange => "schema change",
+            Reason::Schedule => "scheduled interval",
+        })
+    }
+}
+
+impl Rotation {
+    pub(crate) fn new(config: &S3Config) -> Result<Self, String> {
+        let interval = config.rotate_schedule_interval;
+        let schedule = (interval > 0)
+            .then(|| Zone::parse(&config.timezone).map(|zone| Schedule { interval, zone }))
+            .transpose()?;
+        Ok(Rotation {
+            flush_size: config.records_per_rotation(),
+            schedule,
+        })
+    }
+
+    /// When files are closed next by the wall clock, if they are.
+    pub(crate) fn next_scheduled(&self, now: i64) -> Option<i64> {
+        self.schedule.as_ref().map(|schedule| schedule.next(now))
+    }
+
+    /// Whether a record may go into a file that was begun with another schema.
+    pub(crate) fn fits(&self, file: Option<&SchemaRef>, record: Option<&SchemaRef>) -> bool {
+        match (file, record) {
+            (Some(file), Some(record)) => same_schema(file, record),
+            (None, None) => true,
+            _ => false,
+        }
+    }
+}
+
+pub(crate) fn same_schema(a: &SchemaRef, b: &SchemaRef) -> bool {
+    Arc::ptr_eq(a, b) || a == b
+}
+
+const DAY: i64 = 86_400_000;
+
+impl Schedule {
+    /// The next multiple of the interval in the local day, at most the start of the next day.
+    fn next(&self, now: i64) -> i64 {
+        let local = now + self.zone.offset_at(now);
+        let day = local.div_euclid(DAY) * DAY;
+        let start = self.zone.local_to_utc(day);
+        let end = self.zone.local_to_utc(day + DAY);
+        let periods = (now - start).div_euclid(self.interval) + 1;
+        periods
+            .checked_mul(self.interval)
+            .and_then(|passed| start.checked_add(passed))
+            .map_or(end, |next| next.min(end))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(zone: &str, interval: i64, now: i64, next: i64) {
+        let zone = Zone::parse(zone).expect("the zone exists");
+        assert_eq!(Schedule { interval, zone }.next(now), next);
+    }
+
+    #[test]
+    fn counts_from_local_midnight() {
+        const HOUR: i64 = 3_600_000;
+        check("UTC", 7 * HOUR, 0, 7 * HOUR);
+        check("UTC", 7 * HOUR, 21 * HOUR, 24 * HOUR);
+        check("UTC", 7 * HOUR, 7 * HOUR, 14 * HOUR);
+        // 2019-11-03 has 25 hours in Los Angeles: 22:00 PST is 06:00Z.
+        let evening = 1_572_847_200_000;
+        check("America/Los_Angeles", HOUR, evening, evening + HOUR);
+    }
+}

@@ -1,0 +1,96 @@
+//! Settings: the configuration as the task uses it; nothing below reads a property again.
+
+use crate::config::S3Config;
+use crate::format::Format;
+use crate::name::Names;
+use crate::partitioner::Partitioner;
+use crate::rotation::Rotation;
+use bytes::Bytes;
+use millstream_core::Properties;
+
+/// A format with the extension of its objects.
+pub(crate) struct Output {
+    pub(crate) format: Format,
+    pub(crate) extension: String,
+}
+
+/// What becomes of records without a value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnNull {
+    Fail,
+    Ignore {
+        reported: bool,
+    },
+    /// Only their keys and headers are stored.
+    Write,
+}
+
+pub(crate) struct Settings {
+    pub(crate) names: Names,
+    pub(crate) partitioner: Partitioner,
+    pub(crate) rotation: Rotation,
+    pub(crate) values: Output,
+    pub(crate) keys: Option<Output>,
+    pub(crate) headers: Option<Output>,
+    pub(crate) on_null: OnNull,
+    /// The level, where objects are compressed.
+    pub(crate) gzip: Option<i32>,
+    pub(crate) part_size: usize,
+    pub(crate) retry_backoff: i64,
+    pub(crate) signs_payload: bool,
+    pub(crate) only_if_absent: bool,
+}
+
+/// Not a key of the original: whether parts are signed by their content. Unsigned ones are still protected by a
+/// CRC-32, over TLS by the connection too, and cost a quarter.
+const SIGN_PAYLOAD: &str = "millstream.s3.sign.payload";
+
+impl Settings {
+    /// The error is what the original says when it starts a task with such settings.
+    pub(crate) fn new(config: &S3Config, properties: &Properties) -> Result<Self, String> {
+        // The one setting that is taken as it was written: blanks may separate records.
+        let separator = properties.get("format.bytearray.separator");
+        let separator = Bytes::from(separator.unwrap_or("\n").to_owned());
+        let output = |class: &str| {
+            let format = Format::new(class, config, &separator);
+            format
+                .map(|format| Output {
+                    extension: format.extension(config),
+                    format,
+                })
+                .ok_or_else(|| "Reflection exception: ".to_owned())
+        };
+        let on_null = match config.behavior_on_null_values.to_ascii_lowercase().as_str() {
+            "ignore" => OnNull::Ignore {
+                reported: config.report_null_values_to_dlq,
+            },
+            "write" => OnNull::Write,
+            _ => OnNull::Fail,
+        };
+        let stores_siblings = config.store_kafka_keys || config.store_kafka_headers;
+        Ok(Settings {
+            names: Names::new(config),
+            partitioner: Partitioner::new(config)?,
+            rotation: Rotation::new(config)?,
+            values: output(&config.format_class)?,
+            keys: config
+                .store_kafka_keys
+                .then(|| output(&config.keys_format_class))
+                .transpose()?,
+            headers: config
+                .store_kafka_headers
+                .then(|| output(&config.headers_format_class))
+                .transpose()?,
+            on_null,
+            gzip: (config.compression_type == "gzip").then_some(config.compression_level),
+            part_size: usize::try_from(config.part_size).unwrap_or(usize::MAX),
+            retry_backoff: config.retry_backoff.max(0),
+            signs_payload: properties
+                .get(SIGN_PAYLOAD)
+                .is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
+            only_if_absent: config.enable_conditional_writes
+                && config.rotate_schedule_interval != -1
+                && !stores_siblings,
+        })
+    }
+}

@@ -1,0 +1,208 @@
+//! The S3 client: the few requests that the sink makes, and which of their failures may pass.
+
+mod client;
+mod error;
+
+pub(crate) use error::StoreError;
+
+use crate::config::S3Config;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::primitives::ByteStream;
+use aws_sdk_s3::types::{
+    CompletedMultipartUpload, CompletedPart, ObjectCannedAcl, ServerSideEncryption,
+};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use md5::{Digest, Md5};
+
+/// One bucket, with what the settings say about every object.
+pub(crate) struct Store {
+    client: Client,
+    bucket: String,
+    acl: Option<ObjectCannedAcl>,
+    encryption: Encryption,
+    /// Whether parts are signed with a SHA-256 of their content, three quarters of an upload's cost.
+    signs_payload: bool,
+    sends_digest: bool,
+}
+
+/// How S3 is to encrypt the objects.
+enum Encryption {
+    None,
+    ByS3(ServerSideEncryption, Option<String>),
+    /// With a key that the customer holds, in base64, and its MD5.
+    ByCustomer {
+        key: String,
+        digest: String,
+    },
+}
+
+/// A part that S3 has.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredPart {
+    pub(crate) number: i32,
+    pub(crate) etag: Option<String>,
+}
+
+impl Store {
+    /// The store that the settings name. The error is what Java would say is wrong with them.
+    pub(crate) async fn new(config: &S3Config, signs_payload: bool) -> Result<Self, String> {
+        Ok(Store {
+            client: client::connect(config).await?,
+            bucket: config.bucket_name.clone(),
+            acl: config.acl_canned.as_deref().map(ObjectCannedAcl::from),
+            encryption: encryption(config)?,
+            signs_payload,
+            sends_digest: config.send_digest,
+        })
+    }
+
+    /// Whether the bucket is there; one that may not be looked at counts as there.
+    pub(crate) async fn bucket_exists(&self) -> Result<bool, StoreError> {
+        let outcome = self.client.head_bucket().bucket(&self.bucket).send().await;
+        match outcome.map_err(StoreError::from) {
+            Ok(_) => Ok(true),
+            Err(error) => match error.status() {
+                Some(301 | 403) => Ok(true),
+                Some(404) => Ok(false),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Begins a multipart upload; returns its id.
+    pub(crate) async fn create(&self, key: &str) -> Result<String, StoreError> {
+        let mut request = self
+            .client
+            .create_multipart_upload()
+            .bucket(&self.bucket)
+            .key(key)
+            // Java's SDK says so, ours would say nothing; it is what S3 shows for the object.
+            .content_type("binary/octet-stream")
+            .set_acl(self.acl.clone());
+        request = match &self.encryption {
+            Encryption::None => request,
+            Encryption::ByS3(kind, key_id) => request
+                .server_side_encryption(kind.clone())
+                .set_ssekms_key_id(key_id.clone()),
+            Encryption::ByCustomer { key, digest } => request
+                .sse_customer_algorithm("AES256")
+                .sse_customer_key(key)
+                .sse_customer_key_md5(digest),
+        };
+        let output = request.send().await?;
+        output
+            .upload_id
+            .ok_or_else(|| StoreError::broken("S3 began an upload without an id"))
+    }
+
+    pub(crate) async fn upload_part(
+        &self,
+        key: &str,
+        upload: &str,
+        number: i32,
+        body: Bytes,
+    ) -> Result<StoredPart, StoreError> {
+        let digest = self.sends_digest.then(|| md5_base64(&body));
+        let mut request = self
+            .client
+            .upload_part()
+            .bucket(&self.bucket)
+            .key(key)
+            .upload_id(upload)
+            .part_number(number)
+            .content_length(body.len() as i64)
+            .set_content_md5(digest)
+            .body(ByteStream::from(body));
+        if let Encryption::ByCustomer { key, digest } = &self.encryption {
+            request = request
+                .sse_customer_algorithm("AES256")
+                .sse_customer_key(key)
+                .sse_customer_key_md5(digest);
+        }
+        let output = if self.signs_payload {
+            request.send().await?
+        } else {
+            request.customize().disable_payload_signing().send().await?
+        };
+        Ok(StoredPart {
+            number,
+            etag: output.e_tag,
+        })
+    }
+
+    /// Puts the object together; the parts are in ascending order.
+    pub(crate) async fn complete(
+        &self,
+        key: &str,
+        upload: &str,
+        parts: &[StoredPart],
+        only_if_absent: bool,
+    ) -> Result<(), StoreError> {
+        let parts = parts
+            .iter()
+            .map(|part| {
+                CompletedPart::builder()
+                    .part_number(part.number)
+                    .set_e_tag(part.etag.clone())
+                    .build()
+            })
+            .collect();
+        let mut request = self
+            .client
+            .complete_multipart_upload()
+            .bucket(&self.bucket)
+            .key(key)
+            .upload_id(upload)
+            .multipart_upload(
+                CompletedMultipartUpload::builder()
+                    .set_parts(Some(parts))
+                    .build(),
+            );
+        if only_if_absent {
+            request = request.if_none_match("*");
+        }
+        request.send().await?;
+        Ok(())
+    }
+
+    /// Throws away the parts of an upload.
+    pub(crate) async fn abort(&self, key: &str, upload: &str) -> Result<(), StoreError> {
+        self.client
+            .abort_multipart_upload()
+            .bucket(&self.bucket)
+            .key(key)
+            .upload_id(upload)
+            .send()
+            .await?;
+        Ok(())
+    }
+}
+
+fn encryption(config: &S3Config) -> Result<Encryption, String> {
+    let customer_key = config.sse_customer_key.as_ref().map(|key| key.reveal());
+    Ok(match (config.sse_name.as_str(), customer_key) {
+        ("", _) => Encryption::None,
+        ("AES256", Some(key)) if !key.trim().is_empty() => customer_key_encryption(key)?,
+        ("AES256", _) => Encryption::ByS3(ServerSideEncryption::Aes256, None),
+        (name, _) => {
+            let key_id = &config.sse_kms_key_id;
+            let key_id = (!key_id.is_empty()).then(|| key_id.clone());
+            Encryption::ByS3(ServerSideEncryption::from(name), key_id)
+        }
+    })
+}
+
+fn customer_key_encryption(key: &str) -> Result<Encryption, String> {
+    let bytes = STANDARD.decode(key).ok().filter(|bytes| bytes.len() == 32);
+    let bytes = bytes.ok_or("sseCustomerKey must be a valid base64-encoded 32-byte key")?;
+    Ok(Encryption::ByCustomer {
+        digest: md5_base64(&bytes),
+        key: key.to_owned(),
+    })
+}
+
+fn md5_base64(bytes: &[u8]) -> String {
+    STANDARD.encode(Md5::digest(bytes))
+}

@@ -1,0 +1,58 @@
+//! Makes the SDK's client from the settings: endpoint, credentials, attempts.
+
+use crate::config::S3Config;
+use aws_config::{BehaviorVersion, Region};
+use aws_credential_types::Credentials;
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::retry::RetryConfig;
+use std::time::Duration;
+
+/// The original's ceiling for the pause between attempts.
+const MAX_REQUEST_BACKOFF: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// A client for the settings. It connects with its first request.
+pub(super) async fn connect(config: &S3Config) -> Result<Client, String> {
+    let attempts = u32::try_from(config.part_retries).unwrap_or(0);
+    if attempts == 0 {
+        return Err("maxAttempts must be positive".to_owned());
+    }
+    let backoff = Duration::from_millis(u64::try_from(config.request_backoff).unwrap_or(0));
+    let retries = RetryConfig::standard()
+        .with_max_attempts(attempts)
+        .with_initial_backoff(backoff)
+        .with_max_backoff(MAX_REQUEST_BACKOFF);
+    let mut shared = aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::new(config.region.clone()))
+        .retry_config(retries);
+    if let Some(credentials) = static_credentials(config) {
+        shared = shared.credentials_provider(credentials);
+    }
+    let shared = shared.load().await;
+    let mut builder = aws_sdk_s3::config::Builder::from(&shared)
+        .force_path_style(config.path_style_access_enabled)
+        .accelerate(config.wan_mode);
+    if let Some(url) = endpoint(config) {
+        builder = builder.endpoint_url(url);
+    }
+    Ok(Client::from_conf(builder.build()))
+}
+
+fn static_credentials(config: &S3Config) -> Option<Credentials> {
+    let id = config.aws_access_key_id.trim();
+    let secret = config.aws_secret_access_key.as_ref()?.reveal();
+    (!id.is_empty() && !secret.trim().is_empty())
+        .then(|| Credentials::new(id, secret, None, None, "connector configuration"))
+}
+
+/// The endpoint that the settings name; text without a scheme is a host, spoken to over TLS.
+fn endpoint(config: &S3Config) -> Option<String> {
+    let url = config.store_url.as_deref()?.trim();
+    if url.is_empty() {
+        return None;
+    }
+    Some(if url.contains("://") {
+        url.to_owned()
+    } else {
+        format!("https://{url}")
+    })
+}

@@ -1,0 +1,148 @@
+//! StoreError: why a request failed, and whether the same request may succeed later.
+
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
+use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use std::error::Error;
+
+/// Codes by which S3 asks for less, whatever the status.
+const THROTTLING: [&str; 10] = [
+    "BandwidthLimitExceeded",
+    "PriorRequestNotComplete",
+    "ProvisionedThroughputExceededException",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "SlowDown",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+];
+
+/// Codes that say that the two clocks disagree, which the next attempt corrects.
+const CLOCK_SKEW: [&str; 3] = [
+    "RequestExpired",
+    "RequestInTheFuture",
+    "RequestTimeTooSkewed",
+];
+
+#[derive(Debug, thiserror::Error)]
+#[error("{message}")]
+pub(crate) struct StoreError {
+    message: String,
+    status: Option<u16>,
+    code: Option<String>,
+    is_transient: bool,
+    #[source]
+    source: Option<Box<dyn Error + Send + Sync>>,
+}
+
+impl StoreError {
+    /// An answer that S3 may not give.
+    pub(crate) fn broken(message: &str) -> Self {
+        StoreError {
+            message: message.to_owned(),
+            status: None,
+            code: None,
+            is_transient: false,
+            source: None,
+        }
+    }
+
+    pub(crate) fn status(&self) -> Option<u16> {
+        self.status
+    }
+
+    pub(crate) fn code(&self) -> Option<&str> {
+        self.code.as_deref()
+    }
+
+    /// Whether the request may be tried again after a pause.
+    pub(crate) fn is_transient(&self) -> bool {
+        self.is_transient
+    }
+}
+
+/// The classes of the specification's table of S3 failures.
+fn may_pass(status: u16, code: Option<&str>) -> bool {
+    matches!(status, 429 | 500 | 502 | 503 | 504)
+        || code.is_some_and(|code| THROTTLING.contains(&code) || CLOCK_SKEW.contains(&code))
+}
+
+impl<E> From<SdkError<E, HttpResponse>> for StoreError
+where
+    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+{
+    fn from(error: SdkError<E, HttpResponse>) -> Self {
+        let status = error.raw_response().map(|raw| raw.status().as_u16());
+        let (message, code, is_transient) = match &error {
+            SdkError::ServiceError(service) => {
+                let status = service.raw().status().as_u16();
+                let code = service.err().code().map(str::to_owned);
+                let said = service.err().message().or(code.as_deref());
+                let said = said.unwrap_or("no message");
+                (
+                    format!("{said} (Service: S3, Status Code: {status})"),
+                    code.clone(),
+                    may_pass(status, code.as_deref()),
+                )
+            }
+            SdkError::TimeoutError(_) => ("the request to S3 timed out".to_owned(), None, true),
+            SdkError::DispatchFailure(failure) => {
+                let connector = failure.as_connector_error();
+                let why = innermost(connector.map(|error| error as &dyn Error));
+                let passes = failure.is_io() || failure.is_timeout();
+                (format!("cannot reach S3: {why}"), None, passes)
+            }
+            SdkError::ResponseError(_) => {
+                let said = "the answer of S3 broke off or makes no sense";
+                (said.to_owned(), None, true)
+            }
+            other => (
+                format!("cannot ask S3: {}", innermost(other.source())),
+                None,
+                false,
+            ),
+        };
+        StoreError {
+            message,
+            status,
+            code,
+            is_transient,
+            source: Some(Box::new(error)),
+        }
+    }
+}
+
+/// The text of the last cause, which is the one that says something.
+fn innermost(error: Option<&(dyn Error + 'static)>) -> String {
+    let mut error = error;
+    let mut text = "unknown cause".to_owned();
+    while let Some(inner) = error {
+        text = inner.to_string();
+        error = inner.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(status: u16, code: Option<&str>, passes: bool) {
+        assert_eq!(may_pass(status, code), passes, "{status} {code:?}");
+    }
+
+    #[test]
+    fn tells_what_may_pass() {
+        for status in [429, 500, 502, 503, 504] {
+            check(status, None, true);
+        }
+        check(400, Some("RequestTimeout"), false);
+        check(400, Some("SlowDown"), true);
+        check(403, Some("AccessDenied"), false);
+        check(403, Some("RequestTimeTooSkewed"), true);
+        check(404, Some("NoSuchUpload"), false);
+        check(409, Some("OperationAborted"), false);
+        check(412, Some("PreconditionFailed"), false);
+    }
+}

@@ -1,0 +1,234 @@
+//! S3Task: rows to the writers of their partitions, and the news of finished uploads to offsets.
+
+use crate::clock::Clock;
+use crate::partition::{PartitionWriter, Surroundings};
+use crate::settings::Settings;
+use crate::store::Store;
+use crate::upload::{End, Ended, JobId, UploadSettings, Uploads};
+use async_trait::async_trait;
+use millstream_core::{
+    ColumnNeed, Progress, RecordBatch, Rejected, SinkError, SinkNeeds, SinkTask, TaskContext,
+    TopicPartition,
+};
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+use tracing::warn;
+
+/// How long `close` waits for dropped uploads to be aborted: a few requests, each with its attempts.
+const ABORT_DEADLINE: Duration = Duration::from_secs(10);
+
+pub(crate) struct S3Task {
+    settings: Settings,
+    partitions: HashMap<TopicPartition, PartitionWriter>,
+    uploads: Uploads,
+    /// Whose objects the closed files' jobs are.
+    owners: HashMap<JobId, TopicPartition>,
+    clock: Arc<Clock>,
+    rejected: Rejected,
+    takes_rejected: bool,
+}
+
+impl S3Task {
+    pub(crate) fn new(settings: Settings, store: Store, context: &TaskContext) -> Self {
+        let clock = Arc::new(Clock::new());
+        let upload_settings = UploadSettings {
+            part_size: settings.part_size,
+            retry_backoff: settings.retry_backoff,
+            only_if_absent: settings.only_if_absent,
+        };
+        S3Task {
+            uploads: Uploads::new(Arc::new(store), Arc::clone(&clock), upload_settings),
+            settings,
+            partitions: HashMap::new(),
+            owners: HashMap::new(),
+            clock,
+            rejected: Rejected::default(),
+            takes_rejected: context.takes_rejected,
+        }
+    }
+
+    fn no_writer(&self, topic: &str, partition: i32) -> SinkError {
+        let mut assigned: Vec<&TopicPartition> = self.partitions.keys().collect();
+        assigned.sort();
+        let assigned: Vec<String> = assigned.iter().map(ToString::to_string).collect();
+        SinkError::fatal(format!(
+            "No writer found for topic partition {topic}-{partition}. The record's topic-partition does not match \
+             any assigned partitions. Assigned partitions: [{}]",
+            assigned.join(", ")
+        ))
+    }
+
+    /// Takes note of a finished upload; one that failed for good ends the task.
+    fn note(&mut self, ended: Ended) -> Result<(), SinkError> {
+        let owner = self.owners.remove(&ended.job);
+        match ended.result {
+            Ok(End::Stored) => {
+                let writer = owner.and_then(|owner| self.partitions.get_mut(&owner));
+                if let Some(writer) = writer {
+                    writer.stored(ended.job);
+                }
+                Ok(())
+            }
+            Ok(End::Dropped) => Ok(()),
+            Err(error) => Err(
+                SinkError::fatal(error.to_string()).with_source(ObjectError {
+                    key: ended.key,
+                    source: error,
+                }),
+            ),
+        }
+    }
+
+    fn note_all_ended(&mut self) -> Result<(), SinkError> {
+        while let Some(ended) = self.uploads.try_ended() {
+            self.note(ended)?;
+        }
+        Ok(())
+    }
+
+    fn own_closed(&mut self, partition: &TopicPartition) {
+        if let Some(writer) = self.partitions.get(partition) {
+            for job in writer.closed_jobs() {
+                self.owners.entry(job).or_insert_with(|| partition.clone());
+            }
+        }
+    }
+}
+
+/// Which object could not be written.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot write object `{key}`")]
+struct ObjectError {
+    key: Arc<str>,
+    source: crate::store::StoreError,
+}
+
+#[async_trait]
+impl SinkTask for S3Task {
+    fn needs(&self) -> SinkNeeds {
+        let key = self.settings.keys.as_ref();
+        SinkNeeds {
+            key: key.map_or(ColumnNeed::Nothing, |keys| keys.format.need()),
+            value: if self.settings.partitioner.is_constant() {
+                self.settings.values.format.need()
+            } else {
+                ColumnNeed::Decoded
+            },
+            headers: self.settings.headers.is_some(),
+        }
+    }
+
+    async fn open(&mut self, partitions: &[TopicPartition]) -> Result<(), SinkError> {
+        let now = self.clock.now();
+        for partition in partitions {
+            let writer = PartitionWriter::new(partition.clone(), &self.settings, now);
+            self.partitions.insert(partition.clone(), writer);
+        }
+        Ok(())
+    }
+
+    async fn put(&mut self, batch: Arc<RecordBatch>, now: i64) -> Result<(), SinkError> {
+        self.clock.set(now);
+        self.note_all_ended()?;
+        let origin = &batch.origin;
+        if let Some(topic) = (0..batch.len())
+            .map(|row| batch.destination.topic(row))
+            .find(|topic| **topic != origin.topic)
+        {
+            return Err(self.no_writer(topic, origin.partition));
+        }
+        let mut around = Surroundings {
+            settings: &self.settings,
+            uploads: &mut self.uploads,
+            rejected: &mut self.rejected,
+            takes_rejected: self.takes_rejected,
+        };
+        let Some(writer) = self.partitions.get_mut(origin) else {
+            return Err(self.no_writer(&origin.topic, origin.partition));
+        };
+        let outcome = writer.put(&mut around, &batch, now).await;
+        self.own_closed(origin);
+        outcome
+    }
+
+    async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {
+        self.clock.set(now);
+        let mut rotated = Vec::new();
+        for (partition, writer) in &mut self.partitions {
+            writer.skip_schedule(&self.settings, now);
+            if writer.next_due().is_some_and(|due| now >= due) {
+                let mut around = Surroundings {
+                    settings: &self.settings,
+                    uploads: &mut self.uploads,
+                    rejected: &mut self.rejected,
+                    takes_rejected: self.takes_rejected,
+                };
+                writer.rotate_if_due(&mut around, now).await;
+                rotated.push(partition.clone());
+            }
+        }
+        for partition in &rotated {
+            self.own_closed(partition);
+        }
+        self.note_all_ended()?;
+        let mut progress = Progress {
+            durable: Vec::new(),
+            rejected: std::mem::take(&mut self.rejected.rows),
+        };
+        for (partition, writer) in &mut self.partitions {
+            if let Some(offset) = writer.newly_durable() {
+                progress.durable.push((partition.clone(), offset));
+            }
+        }
+        Ok(progress)
+    }
+
+    fn next_due(&self) -> Option<i64> {
+        let scheduled = self
+            .partitions
+            .values()
+            .filter_map(PartitionWriter::next_due);
+        scheduled.chain(self.clock.next_due()).min()
+    }
+
+    async fn finish(&mut self, deadline: Duration) -> Result<(), SinkError> {
+        let deadline = Instant::now() + deadline;
+        while self
+            .partitions
+            .values()
+            .any(PartitionWriter::has_unfinished)
+        {
+            match self.uploads.ended(deadline).await {
+                Some(ended) => self.note(ended)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) {
+        let mut dropped: HashSet<JobId> = HashSet::new();
+        for partition in partitions {
+            if let Some(writer) = self.partitions.remove(partition) {
+                dropped.extend(writer.abandon());
+            }
+        }
+        let deadline = Instant::now() + ABORT_DEADLINE;
+        while !dropped.is_empty() {
+            let Some(ended) = self.uploads.ended(deadline).await else {
+                warn!(
+                    uploads = dropped.len(),
+                    "some uploads could not be aborted in time"
+                );
+                break;
+            };
+            dropped.remove(&ended.job);
+            if let Err(error) = self.note(ended) {
+                // The next call will fail as well; closing goes on.
+                warn!(%error, "an upload failed while partitions were closed");
+            }
+        }
+    }
+}

@@ -9,7 +9,7 @@ import traceback
 from pathlib import Path
 
 from . import s3
-from .services import ROOT, Failed, missing_java, s3_plugin
+from .services import ROOT, Failed, s3_plugin
 
 # What --ci runs: version, rounds, records. The newest broker gets the full load, the older ones show that they work.
 CI_RUNS = [("4.3.1", 3, 100_000), ("3.9.2", 1, 20_000), ("2.2.1", 2, 20_000)]
@@ -54,8 +54,6 @@ class Tally:
 
 def run_s3(tally: Tally, arguments, version: str, rounds: int, records: int):
     what = f"s3 on Kafka {version}, {rounds} rounds, {records} records, seed {arguments.seed}, worker {arguments.worker}"
-    if why := missing_java():
-        return tally.skip(what, why)
     if arguments.worker == "java" and not s3_plugin():
         return tally.skip(what, "MILLSTREAM_S3_PLUGIN names no folder with the Java sink")
     if not s3_plugin():

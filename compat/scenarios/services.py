@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -20,12 +19,6 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AW
 
 class Failed(Exception):
     """What the scenario promises does not hold; the text says what."""
-
-
-def missing_java() -> str | None:
-    """Why real Kafka cannot be started here, or None."""
-    lacking = [tool for tool in ("java", "mvn") if shutil.which(tool) is None]
-    return f"{' and '.join(lacking)} not installed" if lacking else None
 
 
 def s3_plugin() -> Path | None:

@@ -125,7 +125,7 @@ fn text(random: &mut Random) -> String {
 /// Amounts end in no zero and have few digits, as prices do.
 fn object(random: &mut Random) -> String {
     format!(
-        r#"{{"order_id":{},"customer":"customer-{:06}","total":{}.{}{},"items":{},"status":"shipped to the mill yard"}}"#,
+        r#"{{"order_id":{},"customer":"customer-{:06}","total":{}.{}{},"items":{},"status":"shipped to mill yards"}}"#,
         10_000_000 + random.below(90_000_000),
         random.below(1_000_000),
         1_000 + random.below(9_000),

@@ -1,0 +1,219 @@
+"""What bench/run and bench/java share: servers in their own processes, and the cost of one client."""
+
+import contextlib
+import json
+import os
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RELEASE = ROOT / "target" / "release"
+HELPER = RELEASE / "millstream-bench"
+WORK = ROOT / "target" / "bench"
+PARTITIONS = 3
+# One object per 100,000 records: two parts of 5 MiB each, so that requests weigh as little as they do in earnest.
+FLUSH_SIZE = 100_000
+S3_CONNECTOR = {
+    "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+    "tasks.max": 1,
+    "s3.region": "us-east-1",
+    "s3.bucket.name": "bench",
+    "s3.part.size": 5_242_880,
+    "flush.size": FLUSH_SIZE,
+    "storage.class": "io.confluent.connect.s3.storage.S3Storage",
+    "format.class": "io.confluent.connect.s3.format.json.JsonFormat",
+    "schema.generator.class": "io.confluent.connect.storage.hive.schema.DefaultSchemaGenerator",
+    "partitioner.class": "io.confluent.connect.storage.partitioner.DefaultPartitioner",
+    "schema.compatibility": "NONE",
+}
+CONVERTERS = {
+    "s3_string": {"value.converter": "org.apache.kafka.connect.storage.StringConverter"},
+    "s3_json": {"value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false"},
+}
+KINDS = {"s3_string": "text", "s3_json": "json"}
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
+
+
+class Failed(Exception):
+    pass
+
+
+def free_port(count: int = 1) -> int:
+    while True:
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            first = 0
+            for i in range(count):
+                s = held.enter_context(socket.socket())
+                s.bind(("127.0.0.1", first + i if first else 0))
+                first = first or s.getsockname()[1]
+            return first
+
+
+def http(method: str, url: str, body=None):
+    """Status and decoded JSON; 0 where nobody answers."""
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
+    try:
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            status, text = answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        status, text = error.code, error.read()
+    except (urllib.error.URLError, ConnectionError, TimeoutError):
+        return 0, None
+    return status, json.loads(text) if text else None
+
+
+def wait_until(what: str, seconds: float, condition, pause: float):
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            raise Failed(f"{what}: not within {seconds:.0f} s")
+        time.sleep(pause)
+
+
+class Cost:
+    """What one client took: CPU-seconds (user and system), seconds, and its largest resident size."""
+
+    def __init__(self, cpu: float, wall: float, rss_mib: float):
+        self.cpu, self.wall, self.rss_mib = cpu, wall, rss_mib
+
+
+class Client:
+    """A process whose resources are counted from its start to its end."""
+
+    def __init__(self, command: list, log: Path, environment: dict | None = None):
+        self.log = log
+        with open(log, "w") as file:
+            self.process = subprocess.Popen([str(c) for c in command], stdout=file, stderr=file, env=dict(os.environ, **(environment or {})))
+        self.started = time.monotonic()
+
+    def ended(self) -> bool:
+        """Looks without reaping, so that `end` still gets the usage."""
+        return os.waitid(os.P_PID, self.process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+    def end(self, ask: bool = False) -> Cost:
+        """Waits for its end, or asks for it first."""
+        if ask:
+            self.process.send_signal(signal.SIGTERM)
+        _, status, usage = os.wait4(self.process.pid, 0)
+        self.process.returncode = os.waitstatus_to_exitcode(status)
+        if self.process.returncode not in ((0, -signal.SIGTERM) if ask else (0,)):
+            raise Failed(f"{self.process.args[0]} ended with {self.process.returncode}: {self.tail()}")
+        return Cost(usage.ru_utime + usage.ru_stime, time.monotonic() - self.started, usage.ru_maxrss / 1024)
+
+    def tail(self) -> str:
+        return self.log.read_text(errors="replace")[-800:]
+
+
+class Servers:
+    """A broker and an S3 that answers at once, each in its own process; both end with the `with` block."""
+
+    def __init__(self, kafka: str | None):
+        self.kafka = kafka
+        self.stack = contextlib.ExitStack()
+        self.filled: set[str] = set()
+
+    def __enter__(self):
+        WORK.mkdir(parents=True, exist_ok=True)
+        self.bootstrap = self.start_kafka() if self.kafka else self.start_embedded()
+        port = free_port()
+        self.s3_url = f"http://127.0.0.1:{port}"
+        self.spawn("s3-sink", [HELPER, "s3-sink", "--port", port])
+        wait_until("the S3 sink answers", 10, lambda: http("GET", f"{self.s3_url}/stats")[0] == 200, 0.02)
+        return self
+
+    def __exit__(self, *_):
+        self.stack.close()
+
+    def spawn(self, name: str, command: list) -> subprocess.Popen:
+        with open(WORK / f"{name}.log", "w") as log:
+            process = subprocess.Popen([str(c) for c in command], stdout=log, stderr=log)
+        self.stack.callback(process.wait)
+        self.stack.callback(process.kill)
+        return process
+
+    def start_embedded(self) -> str:
+        port = free_port()
+        self.spawn("broker", [RELEASE / "examples" / "broker", "--port", port])
+        wait_until("the broker answers", 20, lambda: is_open(port), 0.02)
+        return f"127.0.0.1:{port}"
+
+    def start_kafka(self) -> str:
+        tool, folder, port = ROOT / "compat" / "tools" / "kafka", WORK / "kafka", free_port(2)
+        command = [tool, "up", "--version", self.kafka, "--port", str(port), "--dir", folder, "--heap", "1g"]
+        self.stack.callback(subprocess.run, [tool, "down", "--dir", folder, "--wipe"])
+        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        return f"127.0.0.1:{port}"
+
+    def topic(self, kind: str, records: int, partitions: int = PARTITIONS) -> str:
+        """A topic with this many records, filled once."""
+        name = f"bench-{kind}-{partitions}"
+        if name not in self.filled:
+            command = [HELPER, "fill", *self.topic_options(name, records, partitions), "--kind", kind]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+            self.filled.add(name)
+        return name
+
+    def topic_options(self, name: str, records: int, partitions: int = PARTITIONS) -> list[str]:
+        return ["--bootstrap", self.bootstrap, "--topic", name, "--partitions", str(partitions), "--records", str(records)]
+
+    def client(self, command: str, name: str, records: int) -> Cost:
+        """Runs one of the helper's own clients on a topic to its end."""
+        return Client([HELPER, command, *self.topic_options(name, records)], WORK / f"{command}.log").end()
+
+    def s3_lines(self) -> int:
+        return http("GET", f"{self.s3_url}/stats")[1]["lines"]
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
+
+
+def connector(servers: Servers, row: str, topic: str) -> dict:
+    return {**S3_CONNECTOR, **CONVERTERS[row], "topics": topic, "store.url": servers.s3_url}
+
+
+def failure(url: str, name: str) -> str | None:
+    status, body = http("GET", f"{url}/connectors/{name}/status")
+    if status != 200:
+        return None
+    return next((part.get("trace") for part in [body["connector"], *body["tasks"]] if part["state"] == "FAILED"), None)
+
+
+def whole_objects(records: int) -> int:
+    """The nearest number of records that fills every partition's last object."""
+    step = FLUSH_SIZE * PARTITIONS
+    return max(step, round(records / step) * step)
+
+
+def median(values) -> float:
+    return statistics.median(values)
+
+
+def note(text: str):
+    print(text, file=sys.stderr, flush=True)
+
+
+def table(rows: list[dict], bounds: dict[str, str]) -> str:
+    columns = ["name", "cpu_s_per_m", "raw_cpu_s_per_m", "records_per_s", "peak_rss_mib", "value"]
+    shown = [[show(row.get(column)) for column in columns] for row in rows]
+    widths = [max(len(line[i]) for line in [columns, *shown]) for i in range(len(columns))]
+    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in [columns, *shown]]
+    known = [f"  {row['name']}: {bounds[row['name']]}" for row in rows if row["name"] in bounds]
+    return "\n".join([*lines, "", "What bounds each figure:", *known])
+
+
+def show(value) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, float):
+        return f"{value:.3f}" if value < 10 else f"{value:.1f}"
+    return f"{value:,}" if isinstance(value, int) else str(value)

@@ -1,0 +1,468 @@
+//! An in-process Kafka broker, or several as far as a client can see: real sockets and the real protocol over logs in memory,
+//! which a folder makes lasting. It is for the demo, the tests and the benches; it replicates nothing.
+
+mod admin;
+mod batch;
+mod call;
+mod configs;
+mod coordinator;
+mod faults;
+mod fetch;
+mod group;
+mod groups;
+mod list_offsets;
+mod log;
+mod metadata;
+mod nodes;
+mod offsets;
+mod produce;
+mod reload;
+mod server;
+mod store;
+mod topics;
+mod transactions;
+mod versions;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use kafka_protocol::error::ResponseError;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use uuid::Uuid;
+
+pub use batch::BatchBuilder;
+pub use faults::{ApiAction, ApiFault, ApiFaults};
+pub use versions::ApiCap;
+
+use groups::Groups;
+use nodes::Nodes;
+use store::Journal;
+use topics::Topics;
+use transactions::Transactions;
+
+/// How a broker is started.
+#[derive(Debug, Clone)]
+pub struct BrokerConfig {
+    /// Where it listens: each address is a node of its own for the clients, with ids from 1. Port 0 takes a free one.
+    pub listeners: Vec<SocketAddr>,
+    /// Where topics, records and offsets outlive the process; without it they are gone with the broker.
+    pub folder: Option<PathBuf>,
+    /// The release whose version ranges it shows.
+    pub cap: Option<ApiCap>,
+    /// Whether asking for an unknown topic makes one.
+    pub auto_create_topics: bool,
+    /// Partitions of a topic whose creator does not say.
+    pub default_partitions: i32,
+    /// How long the first rebalance of a group waits for more members (`group.initial.rebalance.delay.ms`, 3 s in Kafka).
+    pub initial_rebalance_delay: Duration,
+}
+
+impl Default for BrokerConfig {
+    fn default() -> Self {
+        Self::of_nodes(1)
+    }
+}
+
+impl BrokerConfig {
+    /// `nodes` listeners on free loopback ports, everything in memory.
+    pub fn of_nodes(nodes: usize) -> Self {
+        Self {
+            listeners: vec![SocketAddr::from((Ipv4Addr::LOCALHOST, 0)); nodes],
+            folder: None,
+            cap: None,
+            auto_create_topics: true,
+            default_partitions: 1,
+            initial_rebalance_delay: Duration::ZERO,
+        }
+    }
+}
+
+/// A record read from a log without a client.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadRecord {
+    pub offset: i64,
+    pub timestamp: i64,
+    pub key: Option<Bytes>,
+    pub value: Option<Bytes>,
+    pub headers: Vec<(String, Option<Bytes>)>,
+}
+
+/// What all connections share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    cluster_id: String,
+    cap: Option<ApiCap>,
+    auto_create: bool,
+    default_partitions: i32,
+    configs: Mutex<BTreeMap<String, String>>,
+    nodes: Nodes,
+    topics: Topics,
+    groups: Groups,
+    transactions: Transactions,
+    faults: ApiFaults,
+    journal: Arc<Journal>,
+}
+
+impl Shared {
+    /// The name of a topic that a request gives by name or, in newer versions, by id; empty when the id is unknown.
+    fn topic_name(&self, name: &str, id: Uuid) -> String {
+        if !name.is_empty() || id.is_nil() {
+            return name.to_owned();
+        }
+        self.topics
+            .by_id(id)
+            .map(|topic| topic.name.clone())
+            .unwrap_or_default()
+    }
+
+    fn delete_topic(&self, name: &str) -> Result<(), ResponseError> {
+        self.topics.delete(name)?;
+        self.groups.forget_topic(name);
+        Ok(())
+    }
+}
+
+/// A running broker. Dropping it stops it too, without waiting.
+#[derive(Debug)]
+pub struct Broker {
+    shared: Arc<Shared>,
+    addresses: Vec<SocketAddr>,
+    stops: Mutex<Vec<CancellationToken>>,
+    stop: CancellationToken,
+    tracker: TaskTracker,
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        self.stop.cancel();
+    }
+}
+
+impl Broker {
+    /// Starts it; must be called inside a Tokio runtime.
+    pub async fn start(config: BrokerConfig) -> io::Result<Self> {
+        let mut listeners = Vec::with_capacity(config.listeners.len());
+        for address in &config.listeners {
+            listeners.push(TcpListener::bind(address).await?);
+        }
+        let addresses = listeners
+            .iter()
+            .map(TcpListener::local_addr)
+            .collect::<io::Result<Vec<_>>>()?;
+        let shared = Arc::new(Shared::load(&config, &addresses)?);
+        let broker = Self {
+            shared: shared.clone(),
+            addresses,
+            stops: Mutex::default(),
+            stop: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+        };
+        for (index, listener) in listeners.into_iter().enumerate() {
+            let stop = broker.listen(index as i32 + 1, listener);
+            lock(&broker.stops).push(stop);
+        }
+        broker.spawn_timer(
+            shared.clone(),
+            |shared| async move { shared.groups.run().await },
+        );
+        broker.spawn_timer(
+            shared,
+            |shared| async move { shared.run_transactions().await },
+        );
+        Ok(broker)
+    }
+
+    fn spawn_timer<F: Future<Output = ()> + Send + 'static>(
+        &self,
+        shared: Arc<Shared>,
+        run: impl FnOnce(Arc<Shared>) -> F,
+    ) {
+        let (stop, timer) = (self.stop.clone(), run(shared));
+        self.tracker
+            .spawn(async move { stop.run_until_cancelled(timer).await });
+    }
+
+    fn listen(&self, node: i32, listener: TcpListener) -> CancellationToken {
+        let stop = self.stop.child_token();
+        let accepting = server::accept(
+            self.shared.clone(),
+            node,
+            listener,
+            stop.clone(),
+            self.tracker.clone(),
+        );
+        self.tracker.spawn(accepting);
+        stop
+    }
+
+    /// Closes all connections and waits for their tasks.
+    pub async fn shutdown(self) {
+        self.stop.cancel();
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
+    /// All nodes as `bootstrap.servers` wants them.
+    pub fn bootstrap(&self) -> String {
+        self.addresses
+            .iter()
+            .map(SocketAddr::to_string)
+            .collect::<Vec<_>>()
+            .join(",")
+    }
+
+    /// Where the nodes listen, the first being node 1.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// The faults by request.
+    pub fn faults(&self) -> &ApiFaults {
+        &self.shared.faults
+    }
+
+    /// Shows clients another address for a node, such as that of a proxy in front of it.
+    pub fn advertise(&self, node: i32, address: SocketAddr) {
+        self.shared.nodes.change(node, |node| {
+            node.host = address.ip().to_string();
+            node.port = address.port();
+        });
+    }
+
+    /// Creates a topic.
+    pub fn create_topic(&self, name: &str, partitions: i32) -> Result<(), ResponseError> {
+        self.create_topic_with(name, partitions, &[])
+    }
+
+    /// Creates a topic with settings.
+    pub fn create_topic_with(
+        &self,
+        name: &str,
+        partitions: i32,
+        configs: &[(&str, &str)],
+    ) -> Result<(), ResponseError> {
+        let configs = configs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect();
+        self.shared
+            .topics
+            .create(name, partitions, configs)
+            .map(drop)
+    }
+
+    /// Deletes a topic.
+    pub fn delete_topic(&self, name: &str) -> Result<(), ResponseError> {
+        self.shared.delete_topic(name)
+    }
+
+    /// The topics' names.
+    pub fn topics(&self) -> Vec<String> {
+        self.shared
+            .topics
+            .all()
+            .iter()
+            .map(|topic| topic.name.clone())
+            .collect()
+    }
+
+    /// Appends finished batches; answers the first one's offset.
+    pub fn append(
+        &self,
+        topic: &str,
+        partition: i32,
+        batches: &[u8],
+    ) -> Result<i64, ResponseError> {
+        let leader = self.partition(topic, partition)?.log().leader;
+        self.shared
+            .append(topic, partition, leader, batches)
+            .map(|(base, _)| base)
+    }
+
+    /// Appends one record with the current time; answers its offset.
+    pub fn produce(
+        &self,
+        topic: &str,
+        partition: i32,
+        key: Option<&[u8]>,
+        value: Option<&[u8]>,
+    ) -> Result<i64, ResponseError> {
+        let mut batch = BatchBuilder::new();
+        batch.push(wall_clock(), key, value, &[]);
+        self.append(topic, partition, &batch.finish())
+    }
+
+    /// The records of a partition that are in uncompressed batches, transactions' markers left out.
+    pub fn read(&self, topic: &str, partition: i32) -> Result<Vec<ReadRecord>, ResponseError> {
+        let batches = self.raw_batches(topic, partition)?;
+        let mut out = Vec::new();
+        for bytes in batches {
+            let Some(header) = batch::BatchHeader::parse(&bytes) else {
+                continue;
+            };
+            if header.is_compressed() || header.is_control() {
+                continue;
+            }
+            for record in batch::records(&bytes).ok_or(ResponseError::CorruptMessage)? {
+                let owned = |part: Option<&[u8]>| part.map(|part| bytes.slice_ref(part));
+                let text = |name: &[u8]| String::from_utf8_lossy(name).into_owned();
+                out.push(ReadRecord {
+                    offset: header.base_offset + record.offset_delta,
+                    timestamp: header.base_timestamp + record.timestamp_delta,
+                    key: owned(record.key),
+                    value: owned(record.value),
+                    headers: record
+                        .headers
+                        .iter()
+                        .map(|(name, value)| (text(name), owned(*value)))
+                        .collect(),
+                });
+            }
+        }
+        Ok(out)
+    }
+
+    /// The stored batches of a partition.
+    pub fn raw_batches(&self, topic: &str, partition: i32) -> Result<Vec<Bytes>, ResponseError> {
+        Ok(self.partition(topic, partition)?.log().all())
+    }
+
+    /// Offset of the first record and of the next one to come.
+    pub fn offsets(&self, topic: &str, partition: i32) -> Result<(i64, i64), ResponseError> {
+        let partition = self.partition(topic, partition)?;
+        let log = partition.log();
+        Ok((log.start(), log.end()))
+    }
+
+    /// What a group has committed for a partition: offset and metadata.
+    pub fn committed(&self, group: &str, topic: &str, partition: i32) -> Option<(i64, String)> {
+        let group = self.shared.groups.get(group)?;
+        let group = lock(&group);
+        let found = group.offsets.get(&(topic.to_owned(), partition))?;
+        Some((found.offset, found.metadata.clone().unwrap_or_default()))
+    }
+
+    /// A group's state in Kafka's words and its members' ids.
+    pub fn group(&self, id: &str) -> Option<(&'static str, Vec<String>)> {
+        let group = self.shared.groups.get(id)?;
+        let group = lock(&group);
+        Some((
+            group.state.name(),
+            group.members.keys().map(|id| id.to_string()).collect(),
+        ))
+    }
+
+    /// Drops records before `offset`, as retention would.
+    pub fn delete_records(
+        &self,
+        topic: &str,
+        partition: i32,
+        offset: i64,
+    ) -> Result<i64, ResponseError> {
+        let found = self.partition(topic, partition)?;
+        self.shared
+            .topics
+            .delete_records(topic, &found, partition, offset)
+    }
+
+    /// Drops records from `offset` on, as an unclean leader election would.
+    pub fn truncate(&self, topic: &str, partition: i32, offset: i64) -> Result<(), ResponseError> {
+        self.partition(topic, partition)?.log().truncate(offset);
+        Ok(())
+    }
+
+    /// Compacts a partition now, whatever its policy.
+    pub fn compact(&self, topic: &str, partition: i32) -> Result<(), ResponseError> {
+        self.partition(topic, partition)?.log().compact();
+        Ok(())
+    }
+
+    /// Makes another node lead a partition, in a new epoch.
+    pub fn move_leader(&self, topic: &str, partition: i32, node: i32) -> Result<(), ResponseError> {
+        let partition = self.partition(topic, partition)?;
+        partition.log().elect(node);
+        partition.wake();
+        Ok(())
+    }
+
+    /// Takes a node down: its connections close, others take over its partitions and groups.
+    pub fn stop_node(&self, node: i32) {
+        if let Some(stop) = usize::try_from(node - 1)
+            .ok()
+            .and_then(|index| lock(&self.stops).get(index).cloned())
+        {
+            stop.cancel();
+        }
+        self.shared.nodes.change(node, |node| node.is_up = false);
+        let Some(heir) = self.shared.nodes.up().first().map(|node| node.id) else {
+            return;
+        };
+        for topic in self.shared.topics.all() {
+            for partition in topic.partitions() {
+                let mut log = partition.log();
+                if log.leader == node {
+                    log.elect(heir);
+                }
+            }
+        }
+    }
+
+    /// Brings a node back on its address; it leads nothing until told to.
+    pub async fn start_node(&self, node: i32) -> io::Result<()> {
+        let index = usize::try_from(node - 1).map_err(io::Error::other)?;
+        let address = *self
+            .addresses
+            .get(index)
+            .ok_or_else(|| io::Error::other("no such node"))?;
+        let listener = TcpListener::bind(address).await?;
+        let stop = self.listen(node, listener);
+        if let Some(slot) = lock(&self.stops).get_mut(index) {
+            *slot = stop;
+        }
+        self.shared.nodes.change(node, |node| node.is_up = true);
+        Ok(())
+    }
+
+    fn partition(
+        &self,
+        topic: &str,
+        partition: i32,
+    ) -> Result<Arc<topics::Partition>, ResponseError> {
+        let topic = self
+            .shared
+            .topics
+            .get(topic)
+            .ok_or(ResponseError::UnknownTopicOrPartition)?;
+        topic
+            .partition(partition)
+            .ok_or(ResponseError::UnknownTopicOrPartition)
+    }
+}
+
+/// Milliseconds since 1970, for record timestamps.
+fn wall_clock() -> i64 {
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
+}
+
+// A panic of one connection's task must not take the broker down: what the locks guard is changed in one step each.
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn read_lock<T>(lock: &RwLock<T>) -> RwLockReadGuard<'_, T> {
+    lock.read().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn write_lock<T>(lock: &RwLock<T>) -> RwLockWriteGuard<'_, T> {
+    lock.write().unwrap_or_else(PoisonError::into_inner)
+}

@@ -141,7 +141,7 @@ class Servers:
 
     def start_embedded(self) -> str:
         port = free_port()
-        self.spawn("broker", [RELEASE / "examples" / "broker", "--port", port])
+        self.spawn("broker", [RELEASE / "examples" / "broker", port, "memory"])
         wait_until("the broker answers", 20, lambda: is_open(port), 0.02)
         return f"127.0.0.1:{port}"
 

@@ -2,6 +2,7 @@
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Kafka Connect sinks in one small program.
 #[derive(Debug, Parser)]
@@ -15,6 +16,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Run a worker on one node, with the files that connect-standalone takes.
     Standalone(StandaloneArgs),
+    /// Watch records flow from a topic into S3 and a document store, all of it inside this process.
+    Demo(DemoArgs),
     /// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.
     Stream(StreamArgs),
 }
@@ -93,4 +96,39 @@ impl OnNullValue {
             OnNullValue::Fail => "fail",
         }
     }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct DemoArgs {
+    /// How long to produce, such as 10s or 2m; then everything is drained and the demo ends. Until Ctrl-C unless set.
+    #[arg(long = "for", value_parser = parse_duration)]
+    pub(crate) duration: Option<Duration>,
+    /// End with one line of JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// The folder that keeps everything, so that the next start goes on where this one ends.
+    #[arg(long, default_value = "millstream-demo")]
+    pub(crate) dir: PathBuf,
+}
+
+/// A number with a unit: ms, s, m or h.
+fn parse_duration(text: &str) -> Result<Duration, String> {
+    let split = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let millis = match unit {
+        "ms" => 1,
+        "s" => 1_000,
+        "m" => 60_000,
+        "h" => 3_600_000,
+        _ => return Err("write a number and a unit, such as 10s, 500ms or 2m".to_owned()),
+    };
+    let number: u64 = number
+        .parse()
+        .map_err(|_| "the number is missing or too large")?;
+    number
+        .checked_mul(millis)
+        .map(Duration::from_millis)
+        .ok_or_else(|| "too long".to_owned())
 }

@@ -1,5 +1,6 @@
 //! One file per command; each is `run(args)` on the runtimes made here.
 
+mod demo;
 mod standalone;
 mod stream;
 
@@ -21,6 +22,7 @@ pub(crate) fn run(command: Command) -> CommandResult {
 async fn dispatch(command: Command, data: Handle) -> CommandResult {
     match command {
         Command::Standalone(args) => standalone::run(args, data).await,
+        Command::Demo(args) => demo::run(args, data).await,
         Command::Stream(args) => stream::run(args, data).await,
     }
 }

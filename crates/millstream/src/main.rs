@@ -3,9 +3,11 @@
 mod cli;
 mod clock;
 mod commands;
+mod demo;
 mod logging;
 mod memory;
 mod plugins;
+mod preset;
 mod progress;
 mod shutdown;
 mod starter;

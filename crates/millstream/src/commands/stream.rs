@@ -2,12 +2,14 @@
 
 use super::CommandResult;
 use crate::cli::StreamArgs;
+use crate::preset::HashJob;
 use crate::starter::{Budgets, Starter};
 use crate::{memory, plugins, progress, shutdown};
 use millstream_core::Properties;
 use millstream_worker::config::parse_properties;
 use millstream_worker::{Worker, WorkerConfig, WorkerStart};
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -90,53 +92,36 @@ fn worker_properties(args: &StreamArgs, client: &Properties) -> Result<Propertie
     for (key, value) in client.iter() {
         worker.insert(format!("consumer.{key}"), value);
     }
-    worker.insert("consumer.group.id", args.group());
-    worker.insert("consumer.auto.offset.reset", &args.auto_offset_reset);
     Ok(worker)
 }
 
 fn connector_properties(args: &StreamArgs) -> Result<Properties, String> {
     let (_, uri) = required(args)?;
-    let mut connector = Properties::from_iter([
-        ("name", CONNECTOR),
-        (
-            "connector.class",
-            "com.mongodb.kafka.connect.MongoSinkConnector",
-        ),
-        ("tasks.max", "1"),
-        ("topics", &args.topic),
-        ("connection.uri", uri),
-        ("database", &args.mongodb_database),
-        ("collection", &args.mongodb_collection),
-        ("transforms", "hash,wrap"),
-        (
-            "transforms.hash.type",
-            "io.aiven.kafka.connect.transforms.Hash$Value",
-        ),
-        ("transforms.hash.function", &args.hash_algorithm),
-        ("transforms.hash.input", "raw"),
-        ("transforms.hash.null.value", args.on_null_value.setting()),
-        (
-            "transforms.wrap.type",
-            "org.apache.kafka.connect.transforms.HoistField$Value",
-        ),
-        ("transforms.wrap.field", "value"),
-        (
-            "document.id.strategy",
-            "com.mongodb.kafka.connect.sink.processor.id.strategy.KafkaMetaDataStrategy",
-        ),
-        (
-            "writemodel.strategy",
-            "com.mongodb.kafka.connect.sink.writemodel.strategy.InsertOneDefaultStrategy",
-        ),
-        ("bulk.write.ordered", "false"),
-    ]);
-    if let Some(path) = &args.hash_key_file {
-        let key = fs::read_to_string(path)
-            .map_err(|error| format!("cannot read HASH_KEY_FILE {}: {error}", path.display()))?;
-        connector.insert("transforms.hash.key", key.trim_end_matches(['\r', '\n']));
-    }
-    Ok(connector)
+    let key = args
+        .hash_key_file
+        .as_ref()
+        .map(|path| read_key(path))
+        .transpose()?;
+    let job = HashJob {
+        name: CONNECTOR,
+        topic: &args.topic,
+        group: &args.group(),
+        auto_offset_reset: &args.auto_offset_reset,
+        algorithm: &args.hash_algorithm,
+        key: key.as_deref(),
+        null_value: args.on_null_value.setting(),
+        uri,
+        database: &args.mongodb_database,
+        collection: &args.mongodb_collection,
+    };
+    Ok(job.connector())
+}
+
+/// A key is the file's text without its last line break.
+fn read_key(path: &Path) -> Result<String, String> {
+    let text = fs::read_to_string(path)
+        .map_err(|error| format!("cannot read HASH_KEY_FILE {}: {error}", path.display()))?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
 }
 
 #[cfg(test)]
@@ -176,7 +161,10 @@ mod tests {
         assert_eq!(connector.get("topics"), Some("T"));
         assert_eq!(connector.get("transforms.hash.function"), Some("md5"));
         let worker = worker_properties(&args(&given), &Properties::new()).expect("whole");
-        assert_eq!(worker.get("consumer.group.id"), Some("millstream-T"));
+        assert_eq!(
+            connector.get("consumer.override.group.id"),
+            Some("millstream-T")
+        );
         assert_eq!(worker.get("listeners"), Some(""));
     }
 }

@@ -1,0 +1,277 @@
+//! `millstream demo`: both jobs on embedded services, over real sockets and the real REST API.
+
+use super::CommandResult;
+use crate::cli::DemoArgs;
+use crate::clock::now_ms;
+use crate::demo::services::{
+    ACCESS_KEY, BUCKET, COLLECTION, DATABASE, PARTITIONS, SECRET_KEY, Services, TOPIC,
+};
+use crate::demo::stores::{Documents, Objects};
+use crate::demo::view::{Snapshot, View};
+use crate::demo::{post, producer};
+use crate::preset::HashJob;
+use crate::starter::{Budgets, Starter};
+use crate::{memory, plugins, shutdown};
+use millstream_core::{Properties, RecordWriter};
+use millstream_kafka::{KafkaProducer, ProducerConfig};
+use millstream_worker::{Worker, WorkerConfig, WorkerStart};
+use serde_json::json;
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::runtime::Handle;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+const ARCHIVE: &str = "s3-sink";
+const HASH: &str = "hash";
+const HASH_GROUP: &str = "millstream-MyTopic";
+const FLUSH_SIZE: u64 = 3;
+
+/// How often the view is drawn; a plain one less often.
+const DRAW: Duration = Duration::from_millis(500);
+const DRAW_PLAIN: Duration = Duration::from_secs(2);
+
+/// How long the drain may take at the end: a second's work, with room for a busy machine.
+const DRAIN: Duration = Duration::from_secs(60);
+
+pub(crate) async fn run(args: DemoArgs, data: Handle) -> CommandResult {
+    let stop = shutdown::on_signal()?;
+    std::fs::create_dir_all(&args.dir)
+        .map_err(|error| format!("cannot make the folder {}: {error}", args.dir.display()))?;
+    let folder = args.dir.canonicalize()?;
+    // The services work on the data runtime: the control runtime has one thread, and REST is on it.
+    let services = data.spawn({
+        let folder = folder.clone();
+        async move { Services::start(&folder).await }
+    });
+    let services = services.await??;
+    let worker_stop = CancellationToken::new();
+    let worker = Worker::start(WorkerStart {
+        config: WorkerConfig::new(worker_properties(&services))?,
+        registry: plugins::registry(),
+        starter: Arc::new(Starter::new(
+            data.clone(),
+            Budgets::new(memory::record_budget()),
+        )),
+        connector_files: Vec::new(),
+        connectors: vec![(HASH.to_owned(), hash_job(&services))],
+        shutdown: worker_stop.clone(),
+    })
+    .await?;
+    post_connector(&services).await?;
+    introduce(&services, &folder.display().to_string())?;
+
+    let writer = producer(&services)?;
+    let outcome = watch(&args, &services, writer.as_ref(), stop).await;
+    worker_stop.cancel();
+    worker.ended().await;
+    let last = outcome?;
+    services.stop().await;
+    finish(&args, &last, &folder.display().to_string())
+}
+
+fn worker_properties(services: &Services) -> Properties {
+    Properties::from_iter([
+        ("bootstrap.servers", services.broker.bootstrap()),
+        (
+            "key.converter",
+            "org.apache.kafka.connect.storage.StringConverter".to_owned(),
+        ),
+        (
+            "value.converter",
+            "org.apache.kafka.connect.storage.StringConverter".to_owned(),
+        ),
+        ("offset.flush.interval.ms", "1000".to_owned()),
+        ("listeners", format!("http://{}", services.rest)),
+    ])
+}
+
+fn hash_job(services: &Services) -> Properties {
+    let job = HashJob {
+        name: HASH,
+        topic: TOPIC,
+        group: HASH_GROUP,
+        auto_offset_reset: "earliest",
+        algorithm: "md5",
+        key: None,
+        null_value: "skip",
+        uri: &services.documents_uri(),
+        database: DATABASE,
+        collection: COLLECTION,
+    };
+    job.connector()
+}
+
+/// Posts the archive's connector as a user would, with the embedded service for S3.
+async fn post_connector(services: &Services) -> CommandResult {
+    let body = json!({"name": ARCHIVE, "config": {
+        "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+        "tasks.max": 1,
+        "topics": TOPIC,
+        "s3.region": "us-east-1",
+        "s3.bucket.name": BUCKET,
+        "s3.part.size": 5_242_880,
+        "flush.size": FLUSH_SIZE,
+        "storage.class": "io.confluent.connect.s3.storage.S3Storage",
+        "format.class": "io.confluent.connect.s3.format.json.JsonFormat",
+        "schema.generator.class": "io.confluent.connect.storage.hive.schema.DefaultSchemaGenerator",
+        "partitioner.class": "io.confluent.connect.storage.partitioner.DefaultPartitioner",
+        "schema.compatibility": "NONE",
+        "store.url": services.s3.endpoint(),
+        "aws.access.key.id": ACCESS_KEY,
+        "aws.secret.access.key": SECRET_KEY,
+    }});
+    let (status, text) = post::send("POST", services.rest, "/connectors", body.to_string()).await?;
+    if !status.is_success() {
+        return Err(format!("the worker refused the connector with {status}: {text}").into());
+    }
+    Ok(())
+}
+
+fn producer(
+    services: &Services,
+) -> Result<Arc<dyn RecordWriter>, Box<dyn std::error::Error + Send + Sync>> {
+    let settings = Properties::from_iter([
+        ("bootstrap.servers", services.broker.bootstrap()),
+        ("client.id", "demo-producer".to_owned()),
+        ("linger.ms", "0".to_owned()),
+    ]);
+    Ok(Arc::new(KafkaProducer::start(ProducerConfig::new(
+        &settings,
+    )?)?))
+}
+
+fn introduce(services: &Services, folder: &str) -> io::Result<()> {
+    let Services {
+        rest,
+        broker,
+        s3,
+        documents,
+        ..
+    } = services;
+    let mut out = io::stdout().lock();
+    writeln!(
+        out,
+        "millstream demo: topic {TOPIC} → S3 bucket {BUCKET} and → md5 → {DATABASE}.{COLLECTION}"
+    )?;
+    writeln!(out, "data folder: {folder}")?;
+    writeln!(out, "try, in another terminal:")?;
+    writeln!(out, "  curl http://{rest}/connectors/{ARCHIVE}/status")?;
+    writeln!(out, "  ls {folder}/s3/{BUCKET}/topics/{TOPIC}/partition=0")?;
+    writeln!(
+        out,
+        "  mongosh mongodb://{}/{DATABASE} --eval 'db.{COLLECTION}.findOne()'",
+        documents.addr()
+    )?;
+    writeln!(
+        out,
+        "  kcat -b {} -t {TOPIC} -C -o -5 -e",
+        broker.bootstrap()
+    )?;
+    writeln!(
+        out,
+        "  AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY} aws --endpoint-url {} s3 ls --recursive s3://{BUCKET}",
+        s3.endpoint()
+    )?;
+    writeln!(out, "Ctrl-C stops; the next start goes on from here")?;
+    out.flush()
+}
+
+/// Produces and draws until the time is over or a signal comes, then drains.
+async fn watch(
+    args: &DemoArgs,
+    services: &Services,
+    writer: &dyn RecordWriter,
+    stop: CancellationToken,
+) -> Result<Snapshot, Box<dyn std::error::Error + Send + Sync>> {
+    let started = Instant::now();
+    let documents = Documents::connect(&services.documents_uri()).await?;
+    let mut objects = Objects::new(&services.objects);
+    let mut view = View::new();
+    let mut ticks = tokio::time::interval(if view.is_plain() { DRAW_PLAIN } else { DRAW });
+    let mut last = Snapshot {
+        records_in: services.records_in(),
+        ..Snapshot::default()
+    };
+    let producing = producer::produce(writer, args.duration, now_ms, stop.clone());
+    let mut producing = std::pin::pin!(producing);
+    loop {
+        tokio::select! {
+            produced = &mut producing => {
+                produced?;
+                break;
+            }
+            _ = ticks.tick() => {
+                last = look(services, &mut objects, &documents, started, &last).await?;
+                view.draw(&last)?;
+            }
+        }
+    }
+    let deadline = Instant::now() + DRAIN;
+    loop {
+        last = look(services, &mut objects, &documents, started, &last).await?;
+        if is_drained(&last) {
+            break;
+        }
+        if Instant::now() > deadline {
+            return Err(format!("not drained after {} s: {last:?}", DRAIN.as_secs()).into());
+        }
+        ticks.tick().await;
+    }
+    view.draw(&last)?;
+    Ok(last)
+}
+
+/// Every record is a document, and no more are outside S3 than open files may hold.
+fn is_drained(now: &Snapshot) -> bool {
+    let open = PARTITIONS as u64 * (FLUSH_SIZE - 1);
+    now.documents == now.records_in && now.object_records + open >= now.records_in
+}
+
+async fn look(
+    services: &Services,
+    objects: &mut Objects,
+    documents: &Documents,
+    started: Instant,
+    before: &Snapshot,
+) -> Result<Snapshot, Box<dyn std::error::Error + Send + Sync>> {
+    objects.refresh()?;
+    let seconds = started.elapsed().as_secs();
+    let records_in = services.records_in();
+    let passed = seconds.saturating_sub(before.seconds).max(1);
+    Ok(Snapshot {
+        seconds,
+        records_in,
+        per_second: records_in.saturating_sub(before.records_in) / passed,
+        objects: objects.count(),
+        object_records: objects.records(),
+        newest_objects: objects.newest(),
+        archive_lag: services.lag(&format!("connect-{ARCHIVE}")),
+        documents: documents.count().await?,
+        newest_documents: documents.newest().await?,
+        hash_lag: services.lag(HASH_GROUP),
+    })
+}
+
+fn finish(args: &DemoArgs, last: &Snapshot, folder: &str) -> CommandResult {
+    let mut out = io::stdout().lock();
+    if args.json {
+        let summary = json!({
+            "records_in": last.records_in,
+            "s3_objects": last.objects,
+            "s3_records": last.object_records,
+            "documents": last.documents,
+            "data_dir": folder,
+        });
+        writeln!(out, "{summary}")?;
+    } else {
+        writeln!(
+            out,
+            "{} records in, {} objects with {} records in S3, {} documents; kept in {folder}",
+            last.records_in, last.objects, last.object_records, last.documents
+        )?;
+    }
+    out.flush()?;
+    Ok(())
+}

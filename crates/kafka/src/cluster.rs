@@ -1,0 +1,188 @@
+//! Cluster: what is known of brokers, topics and leaders, and the connections to them. Cloning shares it.
+//! It retries nothing; callers back off.
+
+mod metadata;
+
+pub(crate) use metadata::{Metadata, Topic};
+
+use crate::config::ClientConfig;
+use crate::connection::{Address, Connection};
+use crate::error::KafkaError;
+use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
+use kafka_protocol::messages::{FindCoordinatorRequest, MetadataRequest, TopicName};
+use kafka_protocol::protocol::StrBytes;
+use rand::seq::SliceRandom;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// A broker answers the requests of one connection in order, so that a fetch held back delays whatever follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    /// Metadata, offsets, administration.
+    Control,
+    Fetch,
+    Group,
+    Produce,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct Cluster {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    config: ClientConfig,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    metadata: Arc<Metadata>,
+    connections: HashMap<(Address, Lane), Connection>,
+}
+
+/// Which topics to ask for.
+#[derive(Clone, Debug)]
+pub(crate) enum Topics {
+    All,
+    Named(Vec<String>),
+}
+
+impl Cluster {
+    pub(crate) fn new(config: ClientConfig) -> Self {
+        Cluster {
+            shared: Arc::new(Shared {
+                config,
+                state: Mutex::default(),
+            }),
+        }
+    }
+
+    pub(crate) fn config(&self) -> &ClientConfig {
+        &self.shared.config
+    }
+
+    pub(crate) fn metadata(&self) -> Arc<Metadata> {
+        Arc::clone(&self.state().metadata)
+    }
+
+    /// The connection to an address, opened if need be.
+    pub(crate) async fn connect(
+        &self,
+        address: &Address,
+        lane: Lane,
+    ) -> Result<Connection, KafkaError> {
+        let key = (address.clone(), lane);
+        if let Some(connection) = self.live(&key) {
+            return Ok(connection);
+        }
+        let connection = Connection::open(address, &self.shared.config).await?;
+        let mut state = self.state();
+        state.connections.retain(|_, known| !known.is_closed());
+        // Should two have opened one at the same time, the later stays for both from now on.
+        state.connections.insert(key, connection.clone());
+        Ok(connection)
+    }
+
+    /// The connection to a broker by its number.
+    pub(crate) async fn node(&self, id: i32, lane: Lane) -> Result<Connection, KafkaError> {
+        let address = self.metadata().brokers.get(&id).cloned();
+        let address = address.ok_or_else(|| KafkaError::Impossible {
+            action: format!("find broker {id}"),
+            why: "the cluster does not list it".to_owned(),
+        })?;
+        self.connect(&address, lane).await
+    }
+
+    /// A connection to whichever broker answers.
+    pub(crate) async fn any(&self) -> Result<Connection, KafkaError> {
+        let mut known: Vec<Address> = self.metadata().brokers.values().cloned().collect();
+        known.shuffle(&mut rand::rng());
+        let mut bootstrap = self.shared.config.bootstrap();
+        bootstrap.shuffle(&mut rand::rng());
+        known.extend(bootstrap);
+        let is_live =
+            |address: &&Address| self.live(&((*address).clone(), Lane::Control)).is_some();
+        let mut candidates: Vec<&Address> = known.iter().filter(is_live).collect();
+        candidates.extend(known.iter().filter(|address| !is_live(address)));
+        let mut first_error = None;
+        for address in candidates {
+            match self.connect(address, Lane::Control).await {
+                Ok(connection) => return Ok(connection),
+                Err(error @ KafkaError::Authentication { .. }) => return Err(error),
+                Err(error) => {
+                    first_error.get_or_insert(error);
+                }
+            }
+        }
+        Err(first_error.unwrap_or(KafkaError::Closed))
+    }
+
+    /// Asks for the cluster and these topics.
+    pub(crate) async fn refresh(
+        &self,
+        topics: &Topics,
+        may_create: bool,
+    ) -> Result<Arc<Metadata>, KafkaError> {
+        let connection = self.any().await?;
+        let response = connection
+            .request(|version| {
+                let request = MetadataRequest::default().with_topics(match topics {
+                    Topics::All => None,
+                    Topics::Named(names) => Some(names.iter().map(|name| named(name)).collect()),
+                });
+                // Before version 4 a broker creates what it lacks, as its own setting says.
+                request.with_allow_auto_topic_creation(may_create || version < 4)
+            })
+            .await?;
+        if response.brokers.is_empty() {
+            // A broker that is starting knows nobody yet.
+            connection.close();
+            return Err(KafkaError::refused("learn the brokers of the cluster", 5));
+        }
+        let mut state = self.state();
+        state.metadata = Arc::new(Metadata::new(&response, &state.metadata));
+        Ok(Arc::clone(&state.metadata))
+    }
+
+    /// Where the coordinator of a group lives.
+    pub(crate) async fn find_coordinator(&self, group: &StrBytes) -> Result<Address, KafkaError> {
+        let connection = self.any().await?;
+        let response = connection
+            .request(|_| FindCoordinatorRequest::default().with_key(group.clone()))
+            .await?;
+        if response.error_code != 0 {
+            return Err(KafkaError::refused(
+                format!("find the coordinator of group {group}"),
+                response.error_code,
+            ));
+        }
+        metadata::address(&response.host, response.port).ok_or_else(|| KafkaError::Impossible {
+            action: format!("find the coordinator of group {group}"),
+            why: format!("its port is {}", response.port),
+        })
+    }
+
+    fn live(&self, key: &(Address, Lane)) -> Option<Connection> {
+        let state = self.state();
+        let connection = state.connections.get(key)?;
+        (!connection.is_closed()).then(|| connection.clone())
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held; if something did, the maps are still whole.
+        self.shared
+            .state
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn named(name: &str) -> MetadataRequestTopic {
+    MetadataRequestTopic::default().with_name(Some(topic_name(name)))
+}
+
+pub(crate) fn topic_name(name: &str) -> TopicName {
+    TopicName(StrBytes::from_string(name.to_owned()))
+}

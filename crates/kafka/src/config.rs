@@ -1,0 +1,352 @@
+//! Settings under Kafka's own property names, parsed with all errors at once. What a value asks for and the client
+//! does not do is refused by name where it would change the meaning; tuning knobs without a counterpart are accepted.
+
+use crate::connection::Address;
+use crate::group::Assignor;
+use kafka_protocol::protocol::StrBytes;
+use millstream_core::config::{ConfigValue, Importance, Key, Kind, Validator};
+use millstream_core::{Properties, config_def};
+use std::time::Duration;
+
+/// Every error that the settings have.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .0.join("; "))]
+pub struct InvalidConfig(pub Vec<String>);
+
+config_def! {
+    /// What every client needs: where the cluster is, how to speak to it, how patient to be.
+    pub struct ClientConfig {
+        pub bootstrap_servers: Vec<String> = Key::required("bootstrap.servers", Kind::List)
+            .importance(Importance::High)
+            .doc("Brokers to ask for the cluster, as `host:port` pairs; the others are found through them."),
+        pub client_id: String = Key::new("client.id", Kind::String, "millstream")
+            .doc("The name that brokers log and quotas count."),
+        pub security_protocol: String = Key::new("security.protocol", Kind::String, "PLAINTEXT")
+            .validator(Validator::OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]))
+            .doc("How to speak to brokers."),
+        pub request_timeout_ms: i32 = millis("request.timeout.ms", "30000")
+            .doc("Longest wait for a broker's answer."),
+        pub default_api_timeout_ms: i32 = millis("default.api.timeout.ms", "60000")
+            .doc("Longest time for an operation with its retries."),
+        pub reconnect_backoff_ms: i64 = long_millis("reconnect.backoff.ms", "50")
+            .doc("First pause before connecting to a broker again."),
+        pub reconnect_backoff_max_ms: i64 = long_millis("reconnect.backoff.max.ms", "1000")
+            .doc("Longest pause before connecting to a broker again."),
+        pub retry_backoff_ms: i64 = long_millis("retry.backoff.ms", "100")
+            .doc("First pause before a failed request is sent again."),
+        pub retry_backoff_max_ms: i64 = long_millis("retry.backoff.max.ms", "1000")
+            .doc("Longest pause before a failed request is sent again."),
+        pub metadata_max_age_ms: i64 = long_millis("metadata.max.age.ms", "300000")
+            .doc("Age at which topics and leaders are asked for again, so that new ones are found."),
+        pub connection_setup_timeout_ms: i64 = long_millis("socket.connection.setup.timeout.ms", "10000")
+            .doc("Longest wait for a connection."),
+    }
+}
+
+config_def! {
+    /// What a member of a consumer group needs besides.
+    pub struct ConsumerSettings {
+        pub group_id: String = Key::required("group.id", Kind::String)
+            .importance(Importance::High)
+            .validator(Validator::NonEmpty)
+            .doc("The group whose members share the partitions."),
+        pub group_instance_id: Option<String> = Key::null("group.instance.id", Kind::String)
+            .validator(Validator::NonEmpty)
+            .doc("Makes the member static: it keeps its partitions over a restart."),
+        pub auto_offset_reset: String = Key::new("auto.offset.reset", Kind::String, "latest")
+            .validator(Validator::OneOf(&["earliest", "latest", "none"]))
+            .doc("Where to begin without a committed offset: `earliest`, `latest`, or fail (`none`)."),
+        pub fetch_min_bytes: i32 = Key::new("fetch.min.bytes", Kind::Int, "1")
+            .validator(Validator::AtLeast(0))
+            .doc("Bytes that a broker collects before it answers."),
+        pub fetch_max_bytes: i32 = Key::new("fetch.max.bytes", Kind::Int, "52428800")
+            .validator(Validator::AtLeast(0))
+            .doc("Bytes of one answer, unless a single batch is larger."),
+        pub max_partition_fetch_bytes: i32 = Key::new("max.partition.fetch.bytes", Kind::Int, "1048576")
+            .validator(Validator::AtLeast(0))
+            .doc("Bytes of one partition in an answer, unless a single batch is larger."),
+        pub fetch_max_wait_ms: i32 = millis("fetch.max.wait.ms", "500")
+            .doc("Longest time that a broker holds a fetch back."),
+        pub session_timeout_ms: i32 = millis("session.timeout.ms", "45000")
+            .doc("Silence after which the group takes the member for dead."),
+        pub heartbeat_interval_ms: i32 = millis("heartbeat.interval.ms", "3000")
+            .doc("Pause between signs of life."),
+        pub max_poll_interval_ms: i32 = Key::new("max.poll.interval.ms", Kind::Int, "300000")
+            .validator(Validator::AtLeast(1))
+            .doc("Longest time without progress, and for a rebalance."),
+        pub max_poll_records: i32 = Key::new("max.poll.records", Kind::Int, "500")
+            .validator(Validator::AtLeast(1))
+            .doc("Accepted; batches are as large as they were fetched."),
+        pub partition_assignment_strategy: Vec<String> = Key::new(
+            "partition.assignment.strategy",
+            Kind::List,
+            "org.apache.kafka.clients.consumer.RangeAssignor",
+        )
+        .validator(Validator::Check(check_assignors))
+        .doc("How the group's leader shares out partitions, the preferred way first."),
+        pub isolation_level: String = Key::new("isolation.level", Kind::String, "read_uncommitted")
+            .validator(Validator::OneOf(&["read_committed", "read_uncommitted"]))
+            .doc("Whether records of open and aborted transactions are read."),
+        pub check_crcs: bool = Key::new("check.crcs", Kind::Boolean, "true")
+            .importance(Importance::Low)
+            .doc("Whether record batches are checked against their checksums."),
+        pub client_rack: String = Key::new("client.rack", Kind::String, "")
+            .doc("The rack of this client, for brokers that serve reads from the nearest replica."),
+        pub allow_auto_create_topics: bool = Key::new("allow.auto.create.topics", Kind::Boolean, "true")
+            .doc("Whether asking for a topic may create it, where the broker allows it."),
+        pub enable_auto_commit: bool = Key::new("enable.auto.commit", Kind::Boolean, "false")
+            .validator(Validator::Check(check_auto_commit))
+            .doc("Refused when true: offsets are committed when records are durable."),
+        pub group_protocol: String = Key::new("group.protocol", Kind::String, "classic")
+            .validator(Validator::Check(check_group_protocol))
+            .doc("Only `classic`."),
+    }
+}
+
+fn millis(name: &'static str, default: &'static str) -> Key {
+    Key::new(name, Kind::Int, default).validator(Validator::AtLeast(0))
+}
+
+fn long_millis(name: &'static str, default: &'static str) -> Key {
+    Key::new(name, Kind::Long, default).validator(Validator::AtLeast(0))
+}
+
+use millstream_core::config::Parsed;
+
+fn check_assignors(name: &str, value: Option<&Parsed>) -> Result<(), String> {
+    let Some(Parsed::List(names)) = value else {
+        return Ok(());
+    };
+    match names.iter().find(|name| Assignor::named(name).is_none()) {
+        Some(unknown) => Err(millstream_core::config::validator::invalid(
+            name,
+            value,
+            &format!(
+                "the assignor {unknown} is not supported; there are {}",
+                Assignor::ALL.map(Assignor::class_name).join(", ")
+            ),
+        )),
+        None if names.is_empty() => Err(millstream_core::config::validator::invalid(
+            name,
+            value,
+            "at least one assignor is needed",
+        )),
+        None => Ok(()),
+    }
+}
+
+fn check_auto_commit(name: &str, value: Option<&Parsed>) -> Result<(), String> {
+    match value {
+        Some(Parsed::Boolean(true)) => Err(millstream_core::config::validator::invalid(
+            name,
+            value,
+            "offsets are committed when records are durable, never by a timer",
+        )),
+        _ => Ok(()),
+    }
+}
+
+fn check_group_protocol(name: &str, value: Option<&Parsed>) -> Result<(), String> {
+    match value {
+        Some(Parsed::String(protocol)) if protocol.eq_ignore_ascii_case("classic") => Ok(()),
+        _ => Err(millstream_core::config::validator::invalid(
+            name,
+            value,
+            "only the classic group protocol is supported",
+        )),
+    }
+}
+
+impl ClientConfig {
+    /// The settings, or everything that is wrong with them.
+    pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
+        let mut errors = Vec::new();
+        let config = collect(ClientConfig::parse(properties), &mut errors);
+        if let Some(config) = &config {
+            config.check(&mut errors);
+        }
+        finish(config, errors)
+    }
+
+    fn check(&self, errors: &mut Vec<String>) {
+        if self.bootstrap_servers.is_empty() {
+            errors.push("No resolvable bootstrap urls given in bootstrap.servers".to_owned());
+        }
+        for server in &self.bootstrap_servers {
+            if parse_address(server).is_none() {
+                errors.push(format!("Invalid url in bootstrap.servers: {server}"));
+            }
+        }
+        if self.security_protocol != "PLAINTEXT" {
+            errors.push(format!(
+                "Invalid value {} for configuration security.protocol: not supported yet, only PLAINTEXT is",
+                self.security_protocol
+            ));
+        }
+    }
+
+    pub(crate) fn bootstrap(&self) -> Vec<Address> {
+        self.bootstrap_servers
+            .iter()
+            .filter_map(|server| parse_address(server))
+            .collect()
+    }
+
+    pub(crate) fn request_timeout(&self) -> Duration {
+        duration(self.request_timeout_ms.into())
+    }
+
+    pub(crate) fn setup_timeout(&self) -> Duration {
+        duration(self.connection_setup_timeout_ms)
+    }
+
+    pub(crate) fn api_timeout(&self) -> Duration {
+        duration(self.default_api_timeout_ms.into())
+    }
+
+    pub(crate) fn metadata_max_age(&self) -> Duration {
+        duration(self.metadata_max_age_ms)
+    }
+
+    pub(crate) fn retry_backoff(&self) -> (Duration, Duration) {
+        (
+            duration(self.retry_backoff_ms),
+            duration(self.retry_backoff_max_ms),
+        )
+    }
+
+    pub(crate) fn reconnect_backoff(&self) -> (Duration, Duration) {
+        (
+            duration(self.reconnect_backoff_ms),
+            duration(self.reconnect_backoff_max_ms),
+        )
+    }
+}
+
+/// Settings of a consumer.
+#[derive(Clone, Debug)]
+pub struct ConsumerConfig {
+    pub client: ClientConfig,
+    pub settings: ConsumerSettings,
+}
+
+impl ConsumerConfig {
+    /// The settings, or everything that is wrong with them. Keys that no Kafka client knows are the caller's to warn about.
+    pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
+        let mut errors = Vec::new();
+        let client = collect(ClientConfig::parse(properties), &mut errors);
+        if let Some(client) = &client {
+            client.check(&mut errors);
+        }
+        let settings = collect(ConsumerSettings::parse(properties), &mut errors);
+        if let Some(settings) = &settings {
+            settings.check(&mut errors);
+        }
+        let config = client
+            .zip(settings)
+            .map(|(client, settings)| ConsumerConfig { client, settings });
+        finish(config, errors)
+    }
+}
+
+impl ConsumerSettings {
+    fn check(&self, errors: &mut Vec<String>) {
+        if self.heartbeat_interval_ms >= self.session_timeout_ms {
+            errors.push(format!(
+                "Invalid value {} for configuration heartbeat.interval.ms: it must be below session.timeout.ms ({})",
+                self.heartbeat_interval_ms, self.session_timeout_ms
+            ));
+        }
+    }
+
+    pub(crate) fn assignors(&self) -> Vec<Assignor> {
+        self.partition_assignment_strategy
+            .iter()
+            .filter_map(|name| Assignor::named(name))
+            .collect()
+    }
+
+    pub(crate) fn fetch_max_wait(&self) -> Duration {
+        duration(self.fetch_max_wait_ms.into())
+    }
+
+    pub(crate) fn reads_committed(&self) -> bool {
+        self.isolation_level == "read_committed"
+    }
+
+    pub(crate) fn group_id(&self) -> StrBytes {
+        StrBytes::from_string(self.group_id.clone())
+    }
+}
+
+fn duration(millis: i64) -> Duration {
+    Duration::from_millis(millis.max(0) as u64)
+}
+
+fn collect<T>(
+    (config, values): (Option<T>, Vec<ConfigValue>),
+    errors: &mut Vec<String>,
+) -> Option<T> {
+    errors.extend(values.into_iter().flat_map(|value| value.errors));
+    config
+}
+
+fn finish<T>(config: Option<T>, errors: Vec<String>) -> Result<T, InvalidConfig> {
+    match config {
+        Some(config) if errors.is_empty() => Ok(config),
+        _ => Err(InvalidConfig(errors)),
+    }
+}
+
+/// `host:port`, `[v6]:port`, each also with a listener's name and `://` before it, as Java takes them.
+fn parse_address(text: &str) -> Option<Address> {
+    let text = text.rsplit_once("://").map_or(text, |(_, rest)| rest);
+    let (host, port) = text.rsplit_once(':')?;
+    let host = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'))
+        .unwrap_or(host);
+    if host.is_empty() {
+        return None;
+    }
+    Some(Address {
+        host: host.to_owned(),
+        port: port.parse().ok().filter(|&port| port > 0)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn errors(pairs: &[(&str, &str)]) -> Vec<String> {
+        let base = [("bootstrap.servers", "a:9092"), ("group.id", "g")];
+        let properties = Properties::from_iter(base.iter().chain(pairs).copied());
+        ConsumerConfig::from_properties(&properties).map_or_else(|e| e.0, |_| Vec::new())
+    }
+
+    #[test]
+    fn reports_every_error_at_once() {
+        assert_eq!(errors(&[]), [""; 0]);
+        let found = errors(&[
+            ("bootstrap.servers", "a"),
+            ("auto.offset.reset", "sometime"),
+            ("enable.auto.commit", "true"),
+            ("fetch.max.bytes", "x"),
+            ("partition.assignment.strategy", "range,my.Assignor"),
+        ]);
+        assert_eq!(found.len(), 6, "{found:#?}");
+        assert!(found[0].contains("Invalid url in bootstrap.servers: a"));
+    }
+
+    #[test]
+    fn reads_addresses_as_java_does() {
+        let shown = |text| parse_address(text).map(|a| a.to_string());
+        assert_eq!(shown("broker:9092").as_deref(), Some("broker:9092"));
+        assert_eq!(shown("[::1]:9092").as_deref(), Some("[::1]:9092"));
+        assert_eq!(shown("PLAINTEXT://b:1").as_deref(), Some("b:1"));
+        assert_eq!(shown("b"), None);
+        assert_eq!(shown("b:0"), None);
+        assert_eq!(shown(":1"), None);
+    }
+}

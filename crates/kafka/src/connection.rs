@@ -1,0 +1,279 @@
+//! Connection: one socket to one broker, with requests in flight side by side. Cloning shares it.
+//! A task owns the socket; it ends when the last handle is dropped or the stream breaks.
+
+mod frame;
+mod stream;
+mod versions;
+
+pub(crate) use stream::Address;
+
+use crate::config::ClientConfig;
+use crate::error::KafkaError;
+use crate::limits::IN_FLIGHT;
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::protocol::{Decodable, Request, StrBytes};
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::time::Duration;
+use stream::Stream;
+use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::sync::CancellationToken;
+use versions::Versions;
+
+const UNSUPPORTED_VERSION: i16 = 35;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Connection {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    broker: String,
+    client_id: StrBytes,
+    versions: Versions,
+    request_timeout: Duration,
+    next_id: AtomicI32,
+    outgoing: mpsc::Sender<Outgoing>,
+    /// Cancelled when the stream is of no use any more.
+    closed: CancellationToken,
+}
+
+struct Outgoing {
+    frame: BytesMut,
+    waiting: Waiting,
+}
+
+/// Someone who waits for the answer to a request.
+struct Waiting {
+    id: i32,
+    reply: oneshot::Sender<Bytes>,
+}
+
+impl Connection {
+    /// Connects, signs in and learns what the broker offers.
+    pub(crate) async fn open(address: &Address, config: &ClientConfig) -> Result<Self, KafkaError> {
+        let stream = stream::open(address, config).await?;
+        let mut connection = Connection {
+            shared: Arc::new(start(stream, address, config)),
+        };
+        let versions = connection.learn_versions().await?;
+        // Nobody else has a handle yet.
+        if let Some(shared) = Arc::get_mut(&mut connection.shared) {
+            shared.versions = versions;
+        }
+        Ok(connection)
+    }
+
+    pub(crate) fn broker(&self) -> &str {
+        &self.shared.broker
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.shared.closed.is_cancelled() || self.shared.outgoing.is_closed()
+    }
+
+    /// Gives the connection up, also for those who share it.
+    pub(crate) fn close(&self) {
+        self.shared.closed.cancel();
+    }
+
+    /// The version of this request that both sides speak.
+    pub(crate) fn version_of<R: Request>(&self) -> Result<i16, KafkaError> {
+        self.shared
+            .versions
+            .choose::<R>()
+            .ok_or_else(|| KafkaError::Unsupported {
+                broker: self.shared.broker.clone(),
+                request: name::<R>(),
+            })
+    }
+
+    /// Sends what `build` makes for the version spoken, and waits for the answer.
+    pub(crate) async fn request<R: Request>(
+        &self,
+        build: impl FnOnce(i16) -> R,
+    ) -> Result<R::Response, KafkaError> {
+        self.request_within(self.shared.request_timeout, build)
+            .await
+    }
+
+    /// As `request`, with a limit of its own; for requests that the broker holds back on purpose.
+    pub(crate) async fn request_within<R: Request>(
+        &self,
+        limit: Duration,
+        build: impl FnOnce(i16) -> R,
+    ) -> Result<R::Response, KafkaError> {
+        let version = self.version_of::<R>()?;
+        let frame = self.send(&build(version), version, limit).await?;
+        frame::decode::<R>(frame, version).map_err(|source| self.malformed::<R>(source))
+    }
+
+    /// Sends a request that the broker does not answer (produce with `acks=0`).
+    async fn send<R: Request>(
+        &self,
+        request: &R,
+        version: i16,
+        limit: Duration,
+    ) -> Result<Bytes, KafkaError> {
+        let shared = &self.shared;
+        let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let frame = frame::encode(request, version, id, &shared.client_id).map_err(|source| {
+            KafkaError::Impossible {
+                action: format!("send {} version {version}", name::<R>()),
+                why: source.to_string(),
+            }
+        })?;
+        let (reply, answer) = oneshot::channel();
+        let outgoing = Outgoing {
+            frame,
+            waiting: Waiting { id, reply },
+        };
+        let exchange = async {
+            shared.outgoing.send(outgoing).await.ok()?;
+            answer.await.ok()
+        };
+        match tokio::time::timeout(limit, exchange).await {
+            Ok(Some(frame)) => Ok(frame),
+            Ok(None) => Err(KafkaError::Broken {
+                broker: shared.broker.clone(),
+                source: io::ErrorKind::ConnectionReset.into(),
+            }),
+            Err(_) => {
+                // Answers come in order, so everything behind this one is stuck too.
+                self.close();
+                Err(KafkaError::TimedOut {
+                    broker: shared.broker.clone(),
+                    request: name::<R>(),
+                    after: limit,
+                })
+            }
+        }
+    }
+
+    /// Asks in the newest form; a broker that does not know it says so in the oldest.
+    async fn learn_versions(&self) -> Result<Versions, KafkaError> {
+        let limit = self.shared.request_timeout;
+        let request = ApiVersionsRequest::default()
+            .with_client_software_name(StrBytes::from_static_str("millstream"))
+            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+        let frame = self.send(&request, 3, limit).await?;
+        let error = frame
+            .get(4..6)
+            .map(|code| i16::from_be_bytes([code[0], code[1]]));
+        let response = if error == Some(UNSUPPORTED_VERSION) {
+            let frame = self.send(&ApiVersionsRequest::default(), 0, limit).await?;
+            decode_versions(frame, 0)
+        } else {
+            decode_versions(frame, 3)
+        };
+        let response = response.map_err(|source| self.malformed::<ApiVersionsRequest>(source))?;
+        match response.error_code {
+            0 => Ok(Versions::new(&response)),
+            code => Err(KafkaError::refused(
+                format!("learn what {} offers", self.shared.broker),
+                code,
+            )),
+        }
+    }
+
+    fn malformed<R: Request>(
+        &self,
+        source: Box<dyn std::error::Error + Send + Sync>,
+    ) -> KafkaError {
+        self.close();
+        KafkaError::Malformed {
+            broker: self.shared.broker.clone(),
+            message: name::<R>(),
+            source,
+        }
+    }
+}
+
+fn decode_versions(
+    mut frame: Bytes,
+    version: i16,
+) -> Result<ApiVersionsResponse, Box<dyn std::error::Error + Send + Sync>> {
+    if frame.len() < 4 {
+        return Err("it is cut off".into());
+    }
+    let mut body = frame.split_off(4);
+    Ok(ApiVersionsResponse::decode(&mut body, version)?)
+}
+
+/// The request's name for messages.
+fn name<R: Request>() -> &'static str {
+    let path = std::any::type_name::<R>();
+    let name = path.rsplit("::").next().unwrap_or(path);
+    name.strip_suffix("Request").unwrap_or(name)
+}
+
+/// Starts the task that owns the stream.
+fn start(stream: Box<dyn Stream>, address: &Address, config: &ClientConfig) -> Shared {
+    let (reader, writer) = tokio::io::split(stream);
+    let (outgoing, requests) = mpsc::channel(IN_FLIGHT);
+    let (sent, waiting) = mpsc::channel(IN_FLIGHT);
+    let closed = CancellationToken::new();
+    let broker = address.to_string();
+    let token = closed.clone();
+    let name = broker.clone();
+    crate::tasks::spawn(async move {
+        let result = tokio::select! {
+            result = write(writer, requests, sent) => result,
+            result = read(reader, waiting) => result,
+            () = token.cancelled() => Ok(()),
+        };
+        if let Err(error) = result {
+            tracing::debug!(broker = %name, %error, "connection closed");
+        }
+        token.cancel();
+    });
+    Shared {
+        broker,
+        client_id: StrBytes::from_string(config.client_id.clone()),
+        versions: Versions::default(),
+        request_timeout: config.request_timeout(),
+        next_id: AtomicI32::new(0),
+        outgoing,
+        closed,
+    }
+}
+
+async fn write(
+    mut writer: WriteHalf<Box<dyn Stream>>,
+    mut requests: mpsc::Receiver<Outgoing>,
+    sent: mpsc::Sender<Waiting>,
+) -> io::Result<()> {
+    while let Some(outgoing) = requests.recv().await {
+        if sent.send(outgoing.waiting).await.is_err() {
+            break;
+        }
+        writer.write_all(&outgoing.frame).await?;
+        writer.flush().await?;
+    }
+    Ok(())
+}
+
+async fn read(
+    mut reader: ReadHalf<Box<dyn Stream>>,
+    mut waiting: mpsc::Receiver<Waiting>,
+) -> io::Result<()> {
+    loop {
+        let frame = frame::read(&mut reader).await?;
+        let id = frame::correlation_id(&frame)?;
+        let Some(next) = waiting.recv().await else {
+            return Ok(());
+        };
+        if next.id != id {
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("an answer to request {id} came before that to {}", next.id),
+            ));
+        }
+        // Whoever asked may have stopped waiting.
+        let _ = next.reply.send(frame);
+    }
+}

@@ -1,0 +1,74 @@
+//! Frames: four bytes of length, then a message.
+
+use crate::limits::MAX_FRAME;
+use bytes::{Bytes, BytesMut};
+use kafka_protocol::messages::{RequestHeader, ResponseHeader};
+use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use std::io;
+use tokio::io::{AsyncRead, AsyncReadExt};
+
+/// Reads one frame without its length. Each has a buffer of its own, because records stay in it.
+pub(super) async fn read(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Bytes> {
+    let size = reader.read_i32().await?;
+    let size = usize::try_from(size)
+        .ok()
+        .filter(|&size| size <= MAX_FRAME)
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                format!("a frame of {size} bytes; is this a Kafka broker, and the right listener?"),
+            )
+        })?;
+    // Beyond an ordinary size it is only believed in steps; memory that nothing was written to costs nothing.
+    let mut frame = BytesMut::with_capacity(size.min(64 << 20));
+    let mut limited = reader.take(size as u64);
+    while frame.len() < size {
+        if frame.len() == frame.capacity() {
+            frame.reserve((size - frame.len()).min(frame.len()));
+        }
+        if limited.read_buf(&mut frame).await? == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+    }
+    Ok(frame.freeze())
+}
+
+/// A request as bytes, with its length and header.
+pub(super) fn encode<R: Request>(
+    request: &R,
+    version: i16,
+    correlation_id: i32,
+    client_id: &StrBytes,
+) -> Result<BytesMut, Box<dyn std::error::Error + Send + Sync>> {
+    let header = RequestHeader::default()
+        .with_request_api_key(R::KEY)
+        .with_request_api_version(version)
+        .with_correlation_id(correlation_id)
+        .with_client_id(Some(client_id.clone()));
+    let header_version = R::header_version(version);
+    let size = header.compute_size(header_version)? + request.compute_size(version)?;
+    let mut frame = BytesMut::with_capacity(4 + size);
+    frame.extend_from_slice(&[0; 4]);
+    header.encode(&mut frame, header_version)?;
+    request.encode(&mut frame, version)?;
+    let length = i32::try_from(frame.len() - 4)?;
+    frame[..4].copy_from_slice(&length.to_be_bytes());
+    Ok(frame)
+}
+
+/// The body of a response, its header taken off.
+pub(super) fn decode<R: Request>(
+    mut frame: Bytes,
+    version: i16,
+) -> Result<R::Response, Box<dyn std::error::Error + Send + Sync>> {
+    ResponseHeader::decode(&mut frame, R::Response::header_version(version))?;
+    Ok(R::Response::decode(&mut frame, version)?)
+}
+
+/// The correlation id that every response begins with.
+pub(super) fn correlation_id(frame: &Bytes) -> io::Result<i32> {
+    frame
+        .first_chunk::<4>()
+        .map(|id| i32::from_be_bytes(*id))
+        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a frame without an id"))
+}

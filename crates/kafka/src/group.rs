@@ -1,0 +1,146 @@
+//! Group: membership of a classic consumer group, of whatever protocol type. A task of its own joins, keeps the
+//! member alive and reports; what the protocol's metadata and assignments mean is the owner's business.
+
+pub mod assignor;
+mod member;
+pub mod protocol;
+mod requests;
+
+pub use assignor::Assignor;
+
+use crate::cluster::Cluster;
+use crate::connection::Connection;
+use crate::error::KafkaError;
+use crate::limits::GROUP_EVENTS;
+use bytes::Bytes;
+use kafka_protocol::protocol::StrBytes;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+
+#[derive(Clone, Debug)]
+pub struct GroupConfig {
+    pub group_id: String,
+    /// A static member's name.
+    pub instance_id: Option<String>,
+    /// "consumer", or "connect" for workers.
+    pub protocol_type: &'static str,
+    pub session_timeout: Duration,
+    /// Longest time that a rebalance waits for members to let go and join again.
+    pub rebalance_timeout: Duration,
+    pub heartbeat_interval: Duration,
+}
+
+/// A protocol's name, and what this member says in it.
+pub type Offer = (String, Bytes);
+
+/// What happens to the membership, in order.
+#[derive(Debug)]
+pub enum GroupEvent {
+    /// About to join, or to join again. Let go what the protocol demands, then answer with the protocols, the preferred first.
+    Joining {
+        reply: oneshot::Sender<Vec<Offer>>,
+    },
+    /// This member leads: answer with each member's assignment.
+    Assign {
+        protocol: String,
+        members: Vec<GroupMember>,
+        reply: oneshot::Sender<Vec<Offer>>,
+    },
+    Joined {
+        generation: i32,
+        member_id: String,
+        leader_id: String,
+        protocol: String,
+        assignment: Bytes,
+    },
+    /// The group has given this member up; whatever it held may be another's already.
+    Lost,
+    Degraded {
+        reason: String,
+        next_try: Duration,
+    },
+    Recovered,
+    Failed(KafkaError),
+}
+
+#[derive(Clone, Debug)]
+pub struct GroupMember {
+    pub id: String,
+    pub instance_id: Option<String>,
+    pub metadata: Bytes,
+}
+
+/// The way to the group's coordinator, and who we are there.
+#[derive(Clone, Debug)]
+pub(crate) struct Membership {
+    pub(crate) connection: Connection,
+    pub(crate) member_id: StrBytes,
+    pub(crate) generation: i32,
+}
+
+/// The handle of a running membership.
+#[derive(Debug)]
+pub struct Group {
+    config: Arc<GroupConfig>,
+    current: watch::Receiver<Option<Membership>>,
+    rejoin: Arc<Notify>,
+    /// Wakes the task when a request found that the coordinator has moved.
+    moved: Arc<Notify>,
+    token: CancellationToken,
+    task: JoinHandle<()>,
+}
+
+impl Group {
+    pub(crate) fn start(
+        cluster: Cluster,
+        config: GroupConfig,
+    ) -> (Self, mpsc::Receiver<GroupEvent>) {
+        let config = Arc::new(config);
+        let (events, receiver) = mpsc::channel(GROUP_EVENTS);
+        let (current, watch) = watch::channel(None);
+        let rejoin = Arc::new(Notify::new());
+        let moved = Arc::new(Notify::new());
+        let token = CancellationToken::new();
+        let member = member::Member::new(
+            cluster,
+            Arc::clone(&config),
+            events,
+            current,
+            Arc::clone(&rejoin),
+            Arc::clone(&moved),
+        );
+        let task = crate::tasks::spawn(member.run(token.clone()));
+        let group = Group {
+            config,
+            current: watch,
+            rejoin,
+            moved,
+            token,
+            task,
+        };
+        (group, receiver)
+    }
+
+    /// Asks for a new round: what the member would say has changed.
+    pub fn rejoin(&self) {
+        self.rejoin.notify_one();
+    }
+
+    pub(crate) fn offsets(&self) -> requests::Offsets {
+        requests::Offsets::new(
+            Arc::clone(&self.config),
+            self.current.clone(),
+            Arc::clone(&self.moved),
+        )
+    }
+
+    /// Leaves the group (a static member just falls silent) and waits for the task's end.
+    pub async fn leave(self, deadline: Duration) {
+        self.token.cancel();
+        // Past the deadline the session timeout does the rest.
+        let _ = tokio::time::timeout(deadline, self.task).await;
+    }
+}

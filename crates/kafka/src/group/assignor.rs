@@ -1,0 +1,87 @@
+//! Assignors: how a group's leader shares out partitions. Pure, and the same answers as Java's.
+
+mod range;
+mod round_robin;
+
+use super::protocol::Subscription;
+use millstream_core::TopicPartition;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A member as the leader sees it.
+#[derive(Clone, Debug)]
+pub struct Member {
+    pub id: String,
+    /// Static members keep their place by this name.
+    pub instance: Option<String>,
+    pub subscription: Subscription,
+}
+
+/// Partition counts by topic.
+pub type TopicSizes = BTreeMap<Arc<str>, i32>;
+
+/// Partitions by member id; every member is there.
+pub type Shares = BTreeMap<String, Vec<TopicPartition>>;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Assignor {
+    Range,
+    RoundRobin,
+}
+
+impl Assignor {
+    pub const ALL: [Assignor; 2] = [Assignor::Range, Assignor::RoundRobin];
+
+    /// By its Java class, that class's short name, or the protocol's name.
+    pub fn named(name: &str) -> Option<Assignor> {
+        Assignor::ALL.into_iter().find(|assignor| {
+            let class = assignor.class_name();
+            name == class
+                || class.rsplit('.').next() == Some(name)
+                || name == assignor.protocol_name()
+        })
+    }
+
+    /// The name in the group protocol.
+    pub fn protocol_name(self) -> &'static str {
+        match self {
+            Assignor::Range => "range",
+            Assignor::RoundRobin => "roundrobin",
+        }
+    }
+
+    pub fn class_name(self) -> &'static str {
+        match self {
+            Assignor::Range => "org.apache.kafka.clients.consumer.RangeAssignor",
+            Assignor::RoundRobin => "org.apache.kafka.clients.consumer.RoundRobinAssignor",
+        }
+    }
+
+    pub fn assign(self, topics: &TopicSizes, members: &[Member]) -> Shares {
+        let mut shares: Shares = members.iter().map(|m| (m.id.clone(), Vec::new())).collect();
+        let mut members: Vec<&Member> = members.iter().collect();
+        members.sort_by(|a, b| order(a).cmp(&order(b)));
+        match self {
+            Assignor::Range => range::assign(topics, &members, &mut shares),
+            Assignor::RoundRobin => round_robin::assign(topics, &members, &mut shares),
+        }
+        shares
+    }
+}
+
+/// Static members come first, by instance; the others follow by member id.
+fn order(member: &Member) -> (bool, &str) {
+    match &member.instance {
+        Some(instance) => (false, instance),
+        None => (true, &member.id),
+    }
+}
+
+fn give(shares: &mut Shares, member: &Member, topic: &Arc<str>, partition: i32) {
+    if let Some(share) = shares.get_mut(&member.id) {
+        share.push(TopicPartition::new(topic.clone(), partition));
+    }
+}
+
+#[cfg(test)]
+mod tests;

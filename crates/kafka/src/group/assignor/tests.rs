@@ -1,0 +1,136 @@
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::group::protocol::Assignment;
+use bytes::Bytes;
+use millstream_golden::{Outcome, bytes_of};
+use serde_json::Value as Json;
+use std::collections::BTreeSet;
+
+fn text(json: &Json) -> Option<String> {
+    json.as_str().map(str::to_owned)
+}
+
+fn partition(json: &Json) -> TopicPartition {
+    let (topic, number) = json.as_str().unwrap().rsplit_once('/').unwrap();
+    TopicPartition::new(topic, number.parse().unwrap())
+}
+
+fn partitions(json: &Json) -> Vec<TopicPartition> {
+    json.as_array()
+        .into_iter()
+        .flatten()
+        .map(partition)
+        .collect()
+}
+
+#[test]
+fn golden_assignors() {
+    let files = [
+        "groups/consumer-range.jsonl",
+        "groups/consumer-roundrobin.jsonl",
+    ];
+    millstream_golden::run(&files, |_, case| {
+        let cluster = case["cluster"].as_object().unwrap();
+        if cluster.values().any(Json::is_array) {
+            return Outcome::NotDue("racks".to_owned());
+        }
+        let assignor = Assignor::named(case["assignor"].as_str().unwrap()).unwrap();
+        let topics: TopicSizes = cluster
+            .iter()
+            .map(|(topic, count)| (Arc::from(topic.as_str()), count.as_i64().unwrap() as i32))
+            .collect();
+        let members: Vec<Member> = case["members"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| Member {
+                id: text(&m["id"]).unwrap(),
+                instance: text(&m["instance"]),
+                subscription: Subscription::decode(&bytes_of(&m["subscription"])).unwrap(),
+            })
+            .collect();
+        let as_sets = |shares: Vec<(String, Vec<TopicPartition>)>| -> BTreeMap<String, BTreeSet<TopicPartition>> {
+            shares.into_iter().map(|(m, p)| (m, p.into_iter().collect())).collect()
+        };
+        let actual = as_sets(assignor.assign(&topics, &members).into_iter().collect());
+        let expected = as_sets(
+            case["assignment"]
+                .as_object()
+                .unwrap()
+                .iter()
+                .map(|(member, list)| (member.clone(), partitions(list)))
+                .collect(),
+        );
+        Outcome::equal(&actual, &expected)
+    });
+}
+
+fn subscription(json: &Json) -> Subscription {
+    Subscription {
+        topics: json["topics"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(text)
+            .collect(),
+        user_data: user_data(json),
+        owned: partitions(&json["owned"]),
+        generation: json["generation"].as_i64().map(|g| g as i32),
+        rack: text(&json["rack"]),
+    }
+}
+
+fn user_data(json: &Json) -> Option<Bytes> {
+    json["user_data"]
+        .as_str()
+        .map(|_| bytes_of(&json["user_data"]))
+}
+
+/// Compares bytes written and values read with the case; `encode` and `decode` are those of one message.
+fn judge<T: PartialEq + std::fmt::Debug>(
+    case: &Json,
+    build: impl Fn(&Json) -> T,
+    encode: impl Fn(&T, i16) -> Bytes,
+    decode: impl Fn(&Bytes) -> Option<T>,
+) -> Outcome {
+    let bytes = bytes_of(&case["base64"]);
+    let decoded = decode(&bytes);
+    let expected = case["error"].is_null().then(|| build(&case["decoded"]));
+    if decoded != expected {
+        return Outcome::equal(&decoded, &expected);
+    }
+    if case["written_from"].is_null() {
+        return Outcome::Passed;
+    }
+    let version = case["version"].as_i64().unwrap() as i16;
+    Outcome::equal(&encode(&build(&case["written_from"]), version), &bytes)
+}
+
+#[test]
+fn golden_consumer_protocol() {
+    millstream_golden::run(&["groups/consumer-protocol.jsonl"], |_, case| {
+        match case["kind"].as_str().unwrap() {
+            "subscription" => judge(case, subscription, Subscription::encode_as, |bytes| {
+                Subscription::decode(bytes).ok()
+            }),
+            "assignment" => judge(
+                case,
+                |json| Assignment {
+                    partitions: partitions(&json["partitions"]),
+                    user_data: user_data(json),
+                },
+                Assignment::encode_as,
+                |bytes| Assignment::decode(bytes).ok(),
+            ),
+            "assignor" => {
+                let name = case["protocol_name"].as_str().unwrap();
+                match Assignor::named(name) {
+                    Some(assignor) => Outcome::equal(&assignor.protocol_name(), &name),
+                    None => Outcome::NotDue(name.to_owned()),
+                }
+            }
+            kind => Outcome::NotDue(kind.to_owned()),
+        }
+    });
+}

@@ -1,0 +1,469 @@
+//! Member: the task that joins a group and stays in it.
+
+use super::{GroupConfig, GroupEvent, GroupMember, Membership, Offer};
+use crate::backoff::Backoff;
+use crate::cluster::{Cluster, Lane};
+use crate::connection::{Address, Connection};
+use crate::error::KafkaError;
+use crate::limits::MAX_BACKOFF;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
+use kafka_protocol::messages::leave_group_request::MemberIdentity;
+use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
+use kafka_protocol::messages::{
+    GroupId, HeartbeatRequest, JoinGroupRequest, JoinGroupResponse, LeaveGroupRequest,
+    SyncGroupRequest, SyncGroupResponse,
+};
+use kafka_protocol::protocol::StrBytes;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// Time beyond the rebalance timeout that a join may take, as in Java.
+const JOIN_GRACE: Duration = Duration::from_secs(5);
+const NO_GENERATION: i32 = -1;
+
+pub(super) struct Member {
+    cluster: Cluster,
+    config: Arc<GroupConfig>,
+    events: mpsc::Sender<GroupEvent>,
+    current: watch::Sender<Option<Membership>>,
+    rejoin: Arc<Notify>,
+    moved: Arc<Notify>,
+    coordinator: Option<(Address, Connection)>,
+    id: StrBytes,
+    generation: i32,
+    /// A join or sync is under way: the coordinator answers nothing else on that connection.
+    is_joining: bool,
+    is_degraded: bool,
+}
+
+/// Why the member goes round again.
+enum Round {
+    Rejoin,
+    /// The owner is gone.
+    Ended,
+}
+
+impl Member {
+    pub(super) fn new(
+        cluster: Cluster,
+        config: Arc<GroupConfig>,
+        events: mpsc::Sender<GroupEvent>,
+        current: watch::Sender<Option<Membership>>,
+        rejoin: Arc<Notify>,
+        moved: Arc<Notify>,
+    ) -> Self {
+        Member {
+            cluster,
+            config,
+            events,
+            current,
+            rejoin,
+            moved,
+            coordinator: None,
+            id: StrBytes::new(),
+            generation: NO_GENERATION,
+            is_joining: false,
+            is_degraded: false,
+        }
+    }
+
+    pub(super) async fn run(mut self, token: CancellationToken) {
+        tokio::select! {
+            () = self.stay() => {}
+            () = token.cancelled() => {}
+        }
+        self.current.send_replace(None);
+        self.leave().await;
+    }
+
+    /// Goes round until the owner is gone or nothing helps.
+    async fn stay(&mut self) {
+        let mut backoff = self.backoff();
+        loop {
+            match self.round().await {
+                Ok(Round::Rejoin) => backoff.reset(),
+                Ok(Round::Ended) => return,
+                Err(error) => {
+                    if !self.survives(&error).await {
+                        self.report(GroupEvent::Failed(error)).await;
+                        return;
+                    }
+                    self.pause(&error, &mut backoff).await;
+                }
+            }
+        }
+    }
+
+    /// One round: let go, join, sync, and stay until there is a reason to go round again.
+    async fn round(&mut self) -> Result<Round, KafkaError> {
+        self.coordinator().await?;
+        let Some(offers) = self.prepare().await? else {
+            return Ok(Round::Ended);
+        };
+        self.is_joining = true;
+        let joined = self.join(&offers).await?;
+        let Some(assignments) = self.assign(&joined).await else {
+            return Ok(Round::Ended);
+        };
+        let synced = self.sync(&joined, assignments).await?;
+        self.is_joining = false;
+        let connection = self.coordinator().await?;
+        self.current.send_replace(Some(Membership {
+            connection,
+            member_id: self.id.clone(),
+            generation: self.generation,
+        }));
+        self.recovered().await;
+        self.report(GroupEvent::Joined {
+            generation: joined.generation_id,
+            member_id: self.id.to_string(),
+            leader_id: joined.leader.to_string(),
+            protocol: joined.protocol_name.unwrap_or_default().to_string(),
+            assignment: synced.assignment,
+        })
+        .await;
+        self.beat_until_rebalance().await
+    }
+
+    /// Has the owner let go and say what it offers. The member stays alive meanwhile.
+    async fn prepare(&mut self) -> Result<Option<Vec<Offer>>, KafkaError> {
+        let (reply, mut answer) = oneshot::channel();
+        self.report(GroupEvent::Joining { reply }).await;
+        let deadline = Instant::now() + self.config.rebalance_timeout;
+        loop {
+            let next_beat = Instant::now() + self.config.heartbeat_interval;
+            tokio::select! {
+                offers = &mut answer => return Ok(offers.ok()),
+                () = sleep_until(next_beat) => {}
+                () = sleep_until(deadline) => {
+                    // The group goes on without us; the owner's late commits will be refused.
+                    self.lose(true).await;
+                    return Ok(answer.await.ok());
+                }
+            }
+            if self.generation == NO_GENERATION {
+                continue;
+            }
+            match self.beat().await {
+                Ok(()) => {}
+                Err(error) => match error.response_error() {
+                    Some(ResponseError::RebalanceInProgress) => {}
+                    Some(ResponseError::UnknownMemberId | ResponseError::IllegalGeneration) => {
+                        self.lose(error.response_error() == Some(ResponseError::UnknownMemberId))
+                            .await;
+                    }
+                    _ => {
+                        self.forget_coordinator();
+                        let _ = self.coordinator().await;
+                    }
+                },
+            }
+        }
+    }
+
+    async fn join(&mut self, offers: &[Offer]) -> Result<JoinGroupResponse, KafkaError> {
+        let limit = (self.config.rebalance_timeout + JOIN_GRACE)
+            .max(self.cluster.config().request_timeout());
+        loop {
+            let connection = self.coordinator().await?;
+            let response = connection
+                .request_within(limit, |version| {
+                    let mut request = JoinGroupRequest::default()
+                        .with_group_id(self.group_id())
+                        .with_session_timeout_ms(millis(self.config.session_timeout))
+                        .with_rebalance_timeout_ms(if version >= 1 {
+                            millis(self.config.rebalance_timeout)
+                        } else {
+                            -1
+                        })
+                        .with_member_id(self.id.clone())
+                        .with_protocol_type(StrBytes::from_static_str(self.config.protocol_type))
+                        .with_protocols(offers.iter().map(protocol).collect());
+                    if version >= 5 {
+                        request.group_instance_id = self.instance_id();
+                    }
+                    request
+                })
+                .await?;
+            // The broker names new members first, so that one which dies at once leaves nothing behind.
+            if ResponseError::try_from_code(response.error_code)
+                == Some(ResponseError::MemberIdRequired)
+            {
+                self.id = response.member_id;
+                continue;
+            }
+            self.check(response.error_code, "join")?;
+            self.id = response.member_id.clone();
+            self.generation = response.generation_id;
+            return Ok(response);
+        }
+    }
+
+    /// The leader has the owner share out; the others have nothing to say. `None` if the owner is gone.
+    async fn assign(&self, joined: &JoinGroupResponse) -> Option<Vec<Offer>> {
+        if joined.leader != self.id || joined.skip_assignment {
+            return Some(Vec::new());
+        }
+        let (reply, answer) = oneshot::channel();
+        let members = joined
+            .members
+            .iter()
+            .map(|member| GroupMember {
+                id: member.member_id.to_string(),
+                instance_id: member.group_instance_id.as_ref().map(ToString::to_string),
+                metadata: member.metadata.clone(),
+            })
+            .collect();
+        self.report(GroupEvent::Assign {
+            protocol: joined.protocol_name.clone().unwrap_or_default().to_string(),
+            members,
+            reply,
+        })
+        .await;
+        answer.await.ok()
+    }
+
+    async fn sync(
+        &mut self,
+        joined: &JoinGroupResponse,
+        assignments: Vec<Offer>,
+    ) -> Result<SyncGroupResponse, KafkaError> {
+        let limit = (self.config.rebalance_timeout + JOIN_GRACE)
+            .max(self.cluster.config().request_timeout());
+        let connection = self.coordinator().await?;
+        let response = connection
+            .request_within(limit, |version| {
+                let mut request = SyncGroupRequest::default()
+                    .with_group_id(self.group_id())
+                    .with_generation_id(self.generation)
+                    .with_member_id(self.id.clone())
+                    .with_assignments(
+                        assignments
+                            .into_iter()
+                            .map(|(member, assignment)| {
+                                SyncGroupRequestAssignment::default()
+                                    .with_member_id(StrBytes::from_string(member))
+                                    .with_assignment(assignment)
+                            })
+                            .collect(),
+                    );
+                if version >= 3 {
+                    request.group_instance_id = self.instance_id();
+                }
+                if version >= 5 {
+                    request.protocol_type =
+                        Some(StrBytes::from_static_str(self.config.protocol_type));
+                    request.protocol_name = joined.protocol_name.clone();
+                }
+                request
+            })
+            .await?;
+        self.check(response.error_code, "sync")?;
+        Ok(response)
+    }
+
+    /// Sends signs of life until the group rebalances or the owner asks for it.
+    async fn beat_until_rebalance(&mut self) -> Result<Round, KafkaError> {
+        let mut backoff = self.backoff();
+        let mut next = Instant::now() + self.config.heartbeat_interval;
+        loop {
+            tokio::select! {
+                () = sleep_until(next) => {}
+                () = self.rejoin.notified() => return Ok(Round::Rejoin),
+                () = self.moved.notified() => self.forget_coordinator(),
+                () = self.events.closed() => return Ok(Round::Ended),
+            }
+            match self.beat().await {
+                Ok(()) => {
+                    backoff.reset();
+                    self.recovered().await;
+                    next = Instant::now() + self.config.heartbeat_interval;
+                }
+                Err(error) => match error.response_error() {
+                    Some(ResponseError::RebalanceInProgress) => return Ok(Round::Rejoin),
+                    Some(ResponseError::UnknownMemberId | ResponseError::IllegalGeneration) => {
+                        return Err(error);
+                    }
+                    _ if error.is_transient() => {
+                        // The membership outlives its coordinator; the next one knows us too.
+                        self.forget_coordinator();
+                        self.pause(&error, &mut backoff).await;
+                        next = Instant::now();
+                    }
+                    _ => return Err(error),
+                },
+            }
+        }
+    }
+
+    async fn beat(&mut self) -> Result<(), KafkaError> {
+        let connection = self.coordinator().await?;
+        let response = connection
+            .request_within(
+                self.config
+                    .session_timeout
+                    .min(self.cluster.config().request_timeout()),
+                |version| {
+                    let mut request = HeartbeatRequest::default()
+                        .with_group_id(self.group_id())
+                        .with_generation_id(self.generation)
+                        .with_member_id(self.id.clone());
+                    if version >= 3 {
+                        request.group_instance_id = self.instance_id();
+                    }
+                    request
+                },
+            )
+            .await?;
+        self.check(response.error_code, "stay in")
+    }
+
+    /// Takes the consequences of an error. `false`: there is no way on.
+    async fn survives(&mut self, error: &KafkaError) -> bool {
+        self.is_joining = false;
+        match error.response_error() {
+            Some(ResponseError::UnknownMemberId) => self.lose(true).await,
+            Some(ResponseError::IllegalGeneration) => self.lose(false).await,
+            Some(ResponseError::RebalanceInProgress | ResponseError::CoordinatorLoadInProgress) => {
+            }
+            Some(_) if !error.is_transient() => return false,
+            None if !error.is_transient() => return false,
+            _ => self.forget_coordinator(),
+        }
+        true
+    }
+
+    /// What was held is held no more. The id is kept where the coordinator still knows it.
+    async fn lose(&mut self, forget_id: bool) {
+        if forget_id {
+            self.id = StrBytes::new();
+        }
+        if self.generation != NO_GENERATION {
+            self.generation = NO_GENERATION;
+            self.current.send_replace(None);
+            self.report(GroupEvent::Lost).await;
+        }
+    }
+
+    async fn leave(&mut self) {
+        // A static member's absence is what its session timeout is for.
+        if self.id.is_empty() || self.config.instance_id.is_some() {
+            return;
+        }
+        if self.is_joining
+            && let Some((_, connection)) = &self.coordinator
+        {
+            connection.close();
+        }
+        let Ok(connection) = self.coordinator().await else {
+            return;
+        };
+        let result = connection
+            .request(|version| {
+                let request = LeaveGroupRequest::default().with_group_id(self.group_id());
+                if version >= 3 {
+                    let member = MemberIdentity::default().with_member_id(self.id.clone());
+                    request.with_members(vec![member])
+                } else {
+                    request.with_member_id(self.id.clone())
+                }
+            })
+            .await;
+        if let Err(error) = result {
+            tracing::debug!(group = %self.config.group_id, %error, "could not leave the group");
+        }
+    }
+
+    async fn coordinator(&mut self) -> Result<Connection, KafkaError> {
+        if let Some((_, connection)) = &self.coordinator
+            && !connection.is_closed()
+        {
+            return Ok(connection.clone());
+        }
+        let group = StrBytes::from_string(self.config.group_id.clone());
+        let address = self.cluster.find_coordinator(&group).await?;
+        let connection = self.cluster.connect(&address, Lane::Group).await?;
+        self.coordinator = Some((address, connection.clone()));
+        self.current.send_if_modified(|current| {
+            if let Some(membership) = current {
+                membership.connection = connection.clone();
+            }
+            current.is_some()
+        });
+        Ok(connection)
+    }
+
+    fn forget_coordinator(&mut self) {
+        self.coordinator = None;
+    }
+
+    async fn pause(&mut self, error: &KafkaError, backoff: &mut Backoff) {
+        let wait = backoff.next();
+        // A rebalance is no trouble, and one that is over by the next try is not worth a word.
+        let is_trouble = !matches!(
+            error.response_error(),
+            Some(
+                ResponseError::RebalanceInProgress
+                    | ResponseError::UnknownMemberId
+                    | ResponseError::IllegalGeneration
+            )
+        );
+        if is_trouble {
+            self.is_degraded = true;
+            self.report(GroupEvent::Degraded {
+                reason: error.to_string(),
+                next_try: wait,
+            })
+            .await;
+        }
+        sleep(wait).await;
+    }
+
+    async fn recovered(&mut self) {
+        if std::mem::take(&mut self.is_degraded) {
+            self.report(GroupEvent::Recovered).await;
+        }
+    }
+
+    async fn report(&self, event: GroupEvent) {
+        // Without an owner there is nobody to tell; `stay` ends at the next occasion.
+        let _ = self.events.send(event).await;
+    }
+
+    fn check(&self, code: i16, action: &str) -> Result<(), KafkaError> {
+        if code == 0 {
+            return Ok(());
+        }
+        Err(KafkaError::refused(
+            format!("{action} group {}", self.config.group_id),
+            code,
+        ))
+    }
+
+    fn backoff(&self) -> Backoff {
+        let (first, longest) = self.cluster.config().retry_backoff();
+        Backoff::new((first, longest.min(MAX_BACKOFF)))
+    }
+
+    fn group_id(&self) -> GroupId {
+        GroupId(StrBytes::from_string(self.config.group_id.clone()))
+    }
+
+    fn instance_id(&self) -> Option<StrBytes> {
+        self.config.instance_id.clone().map(StrBytes::from_string)
+    }
+}
+
+fn protocol((name, metadata): &Offer) -> JoinGroupRequestProtocol {
+    JoinGroupRequestProtocol::default()
+        .with_name(StrBytes::from_string(name.clone()))
+        .with_metadata(metadata.clone())
+}
+
+fn millis(duration: Duration) -> i32 {
+    i32::try_from(duration.as_millis()).unwrap_or(i32::MAX)
+}

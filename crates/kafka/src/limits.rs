@@ -1,0 +1,19 @@
+//! The client's bounds that are not settings, each with its reason.
+
+use std::time::Duration;
+
+/// Largest frame taken from a broker. A response is at most `fetch.max.bytes` and one oversized batch;
+/// the bound only keeps a stranger on the port from asking for gigabytes.
+pub(crate) const MAX_FRAME: usize = 512 * 1024 * 1024;
+
+/// Requests in flight on one connection: a fetch, a heartbeat and commits fit easily, a producer sets its own bound.
+pub(crate) const IN_FLIGHT: usize = 64;
+
+/// Attempts after which a broker that keeps answering "rejoin" is treated as trouble and backed off from.
+pub(crate) const MAX_BACKOFF: Duration = millstream_core::limits::MAX_BACKOFF;
+
+/// Group events that may wait: the group waits for an answer to most of them, so few ever do.
+pub(crate) const GROUP_EVENTS: usize = 16;
+
+/// Longest wait for a topic that a subscription names and the cluster does not have yet.
+pub(crate) const MISSING_TOPIC_REFRESH: Duration = Duration::from_secs(1);

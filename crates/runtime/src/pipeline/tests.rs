@@ -1,0 +1,352 @@
+//! The pipeline against a scripted consumer and a recording sink.
+
+use super::*;
+use crate::error_policy::{ErrorSettings, Tolerance};
+use crate::plan::PlanParts;
+use crate::task::{TaskParts, run_task};
+use async_trait::async_trait;
+use bytes::Bytes;
+use millstream_core::converter::RowErrors;
+use millstream_core::{
+    ByteColumn, ColumnNeed, ConsumerError, Converter, Destination, FetchedColumns, Header,
+    HeaderConverter, Headers, Payload, Progress, RawKind, RecordError, SchemaAndValue, SchemaRef,
+    SinkNeeds, TaskId, TimestampType, Value,
+};
+use std::sync::Mutex;
+
+/// What consumer and sink were asked to do, in order.
+type Log = Arc<Mutex<Vec<String>>>;
+
+fn note(log: &Log, line: String) {
+    log.lock()
+        .expect("no test panics while it holds the log")
+        .push(line);
+}
+
+struct Script {
+    items: VecDeque<Fetched>,
+    /// When the task is stopped, in the paused time of the test.
+    end: Instant,
+    log: Log,
+    stop: CancellationToken,
+}
+
+#[async_trait]
+impl Consumer for Script {
+    async fn next(&mut self) -> Fetched {
+        match self.items.pop_front() {
+            Some(item) => item,
+            None => {
+                sleep_until(self.end).await;
+                self.stop.cancel();
+                std::future::pending().await
+            }
+        }
+    }
+
+    async fn commit(
+        &mut self,
+        offsets: &[(TopicPartition, i64, String)],
+    ) -> Result<(), ConsumerError> {
+        let offsets: Vec<String> = offsets
+            .iter()
+            .map(|(tp, o, _)| format!("{tp}@{o}"))
+            .collect();
+        note(&self.log, format!("commit {}", offsets.join(" ")));
+        Ok(())
+    }
+
+    fn pause(&mut self, _: &[TopicPartition]) {}
+    fn resume(&mut self, _: &[TopicPartition]) {}
+    fn seek(&mut self, _: &TopicPartition, _: i64) {}
+
+    async fn close(self: Box<Self>, _: Duration) {
+        note(&self.log, "leave".to_owned());
+    }
+}
+
+struct Recorder {
+    log: Log,
+    /// Refusals to give before the first batch is taken.
+    refusals: usize,
+    durable: Vec<(TopicPartition, i64)>,
+}
+
+#[async_trait]
+impl SinkTask for Recorder {
+    fn needs(&self) -> SinkNeeds {
+        let value = ColumnNeed::RawOr(&[RawKind::Bytes]);
+        SinkNeeds {
+            key: ColumnNeed::Nothing,
+            value,
+            headers: false,
+        }
+    }
+
+    async fn open(&mut self, partitions: &[TopicPartition]) -> Result<(), SinkError> {
+        note(&self.log, format!("open {}", partitions[0]));
+        Ok(())
+    }
+
+    async fn put(&mut self, batch: Arc<RecordBatch>, _: i64) -> Result<(), SinkError> {
+        if self.refusals > 0 {
+            self.refusals -= 1;
+            note(&self.log, "refuse".to_owned());
+            return Err(SinkError::retriable("busy", Duration::from_secs(5)));
+        }
+        note(&self.log, format!("put {:?}", batch.offsets));
+        self.durable.push((batch.origin.clone(), batch.next_offset));
+        Ok(())
+    }
+
+    async fn poll(&mut self, _: i64) -> Result<Progress, SinkError> {
+        Ok(Progress {
+            durable: std::mem::take(&mut self.durable),
+            rejected: Vec::new(),
+        })
+    }
+
+    async fn finish(&mut self, _: Duration) -> Result<(), SinkError> {
+        note(&self.log, "finish".to_owned());
+        Ok(())
+    }
+
+    async fn close(&mut self, _: &[TopicPartition]) {
+        note(&self.log, "close".to_owned());
+    }
+}
+
+/// Passes bytes, but refuses a value `bad`.
+struct Picky;
+
+#[async_trait]
+impl Converter for Picky {
+    fn class_name(&self) -> &'static str {
+        "Picky"
+    }
+
+    fn raw_kind(&self) -> Option<RawKind> {
+        Some(RawKind::Bytes)
+    }
+
+    fn to_raw(&mut self, _: &str, column: &ByteColumn, errors: &mut RowErrors) -> ByteColumn {
+        for (row, bytes) in column.iter().enumerate() {
+            if bytes == Some(b"bad") {
+                errors.push((row, RecordError::data("it is bad")));
+            }
+        }
+        column.clone()
+    }
+
+    fn decode(&mut self, _: &str, bytes: Option<&[u8]>) -> Result<SchemaAndValue, RecordError> {
+        let value = bytes.map_or(Value::Null, |b| Value::Bytes(Bytes::copy_from_slice(b)));
+        Ok(SchemaAndValue {
+            schema: None,
+            value,
+        })
+    }
+
+    fn encode(
+        &mut self,
+        _: &str,
+        _: Option<&SchemaRef>,
+        _: &Value,
+    ) -> Result<Option<Bytes>, RecordError> {
+        Ok(None)
+    }
+}
+
+impl HeaderConverter for Picky {
+    fn class_name(&self) -> &'static str {
+        "Picky"
+    }
+
+    fn never_fails(&self) -> bool {
+        true
+    }
+
+    fn decode(
+        &mut self,
+        _: &str,
+        _: &str,
+        _: Option<&[u8]>,
+    ) -> Result<SchemaAndValue, RecordError> {
+        Ok(SchemaAndValue::NULL)
+    }
+
+    fn encode(&mut self, _: &str, _: &Header) -> Result<Option<Bytes>, RecordError> {
+        Ok(None)
+    }
+}
+
+fn batch(first: i64, values: &[&'static str]) -> Fetched {
+    let mut column = ByteColumn::new();
+    for value in values {
+        column.push(Some(Bytes::from_static(value.as_bytes())));
+    }
+    let rows = values.len();
+    Fetched::Batch(RecordBatch {
+        origin: TopicPartition::new("t", 0),
+        destination: Destination::Uniform("t".into()),
+        first_offset: first,
+        next_offset: first + rows as i64,
+        offsets: (first..first + rows as i64).collect(),
+        timestamps: vec![0; rows],
+        timestamp_type: TimestampType::CreateTime,
+        keys: Payload::undecoded(ByteColumn::nulls(rows)),
+        values: Payload::undecoded(column),
+        headers: Headers::None,
+        fetched: FetchedColumns::default(),
+        permit: None,
+    })
+}
+
+fn assigned() -> Fetched {
+    Fetched::Assigned(vec![TopicPartition::new("t", 0)])
+}
+
+fn revoked() -> (Fetched, oneshot::Receiver<()>) {
+    let (done, released) = oneshot::channel();
+    (
+        Fetched::Revoked {
+            partitions: vec![TopicPartition::new("t", 0)],
+            done,
+        },
+        released,
+    )
+}
+
+/// Runs the items through a pipeline until they are used up; gives the outcome and the log.
+async fn run(
+    items: impl IntoIterator<Item = Fetched>,
+    tolerance: Tolerance,
+    refusals: usize,
+) -> (Result<(), TaskFailure>, String) {
+    let log = Log::default();
+    let stop = CancellationToken::new();
+    let id = TaskId::new("c", 0);
+    let consumer = Script {
+        items: items.into_iter().collect(),
+        end: Instant::now() + Duration::from_secs(30),
+        log: log.clone(),
+        stop: stop.clone(),
+    };
+    let mut sink = Recorder {
+        log: log.clone(),
+        refusals,
+        durable: Vec::new(),
+    };
+    let parts = PlanParts {
+        key: Box::new(Picky),
+        value: Box::new(Picky),
+        header: Box::new(Picky),
+        chain: Vec::new(),
+    };
+    let plan = Plan::new(parts, &mut sink);
+    let errors = ErrorSettings {
+        tolerance,
+        log: false,
+        log_records: false,
+    };
+    let parts = TaskParts {
+        consumer: Box::new(consumer),
+        sink: Box::new(sink),
+        plan,
+        errors: ErrorPolicy::new(id.clone(), errors, None),
+    };
+    let settings = TaskSettings {
+        id,
+        commit_interval: Duration::from_secs(60),
+        finish_deadline: Duration::from_secs(5),
+        clock: || 0,
+    };
+    let (_owner, targets) = watch::channel(Target::Running);
+    let (reports, _reported) = mpsc::channel(64);
+    let metrics = Arc::new(TaskMetrics::default());
+    let outcome = run_task(
+        settings,
+        async { Ok(parts) },
+        targets,
+        reports,
+        metrics,
+        stop,
+    )
+    .await;
+    let lines = log.lock().expect("the pipeline has ended").join("; ");
+    (outcome, lines)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_finishes_commits_and_leaves() {
+    let (outcome, log) = run(
+        [assigned(), batch(0, &["a", "b"]), batch(2, &["c"])],
+        Tolerance::None,
+        0,
+    )
+    .await;
+    assert!(outcome.is_ok());
+    assert_eq!(
+        log,
+        "open t-0; put [0, 1]; put [2]; finish; commit t-0@3; close; leave"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_poison_record_fails_the_task_before_its_batch_is_put() {
+    let items = [
+        assigned(),
+        batch(0, &["a"]),
+        batch(1, &["b", "bad", "c"]),
+        batch(4, &["d"]),
+    ];
+    let (outcome, log) = run(items, Tolerance::None, 0).await;
+    let trace = outcome.expect_err("nothing is tolerated").trace;
+    assert!(
+        trace.contains("topic='t', partition=0, offset=2"),
+        "{trace}"
+    );
+    assert!(trace.contains("it is bad"), "{trace}");
+    assert_eq!(log, "open t-0; put [0]; close; leave");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_tolerated_record_is_skipped_and_its_offset_counts() {
+    let items = [assigned(), batch(0, &["a", "bad"]), batch(2, &["bad"])];
+    let (outcome, log) = run(items, Tolerance::All, 0).await;
+    assert!(outcome.is_ok());
+    assert_eq!(
+        log,
+        "open t-0; put [0]; put []; finish; commit t-0@3; close; leave"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refused_batch_is_given_again_in_order() {
+    let items = [assigned(), batch(0, &["a"]), batch(1, &["b"])];
+    let (outcome, log) = run(items, Tolerance::None, 2).await;
+    assert!(outcome.is_ok());
+    assert_eq!(
+        log,
+        "open t-0; refuse; refuse; put [0]; put [1]; finish; commit t-0@2; close; leave"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_during_an_outage_is_answered_and_the_batch_abandoned() {
+    let (revocation, released) = revoked();
+    let items = [
+        assigned(),
+        batch(0, &["a"]),
+        batch(1, &["b"]),
+        revocation,
+        assigned(),
+        batch(0, &["a"]),
+    ];
+    let (outcome, log) = run(items, Tolerance::None, 1).await;
+    assert!(outcome.is_ok());
+    assert_eq!(released.await, Ok(()));
+    assert_eq!(
+        log,
+        "open t-0; refuse; finish; close; open t-0; put [0]; finish; commit t-0@1; close; leave"
+    );
+}

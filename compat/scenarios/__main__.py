@@ -8,12 +8,19 @@ import time
 import traceback
 from pathlib import Path
 
-from . import s3
-from .services import ROOT, Failed, s3_plugin
+from . import s3, stream
+from .services import ROOT, Failed, Options, s3_plugin
 
-# What --ci runs: version, rounds, records. The newest broker gets the full load, the older ones show that they work.
-CI_RUNS = [("4.3.1", 3, 100_000), ("3.9.2", 1, 20_000), ("2.2.1", 2, 20_000)]
-QUICK_RUNS = [("4.3.1", 3, 20_000)]
+SCENARIOS = {"s3": s3.run, "stream": stream.run}
+# What --ci runs: scenario, version, rounds, records. The newest broker gets the full load, the older ones show that they work.
+CI_RUNS = [
+    ("s3", "4.3.1", 3, 100_000),
+    ("s3", "3.9.2", 1, 20_000),
+    ("s3", "2.2.1", 2, 20_000),
+    ("stream", "4.3.1", 3, 100_000),
+    ("stream", "2.2.1", 1, 20_000),
+]
+QUICK = ("4.3.1", 3, 20_000)
 
 
 class Tally:
@@ -52,25 +59,26 @@ class Tally:
         print(f"FAILED: {what}: {why}", flush=True)
 
 
-def run_s3(tally: Tally, arguments, version: str, rounds: int, records: int):
-    what = f"s3 on Kafka {version}, {rounds} rounds, {records} records, seed {arguments.seed}, worker {arguments.worker}"
-    if arguments.worker == "java" and not s3_plugin():
-        return tally.skip(what, "MILLSTREAM_S3_PLUGIN names no folder with the Java sink")
-    if not s3_plugin():
-        print("skipped: the comparison with Java's objects: MILLSTREAM_S3_PLUGIN names no folder", flush=True)
-    folder = ROOT / "target" / "compat" / f"s3-{version}-{arguments.worker}"
+def run(tally: Tally, arguments, name: str, version: str, rounds: int, records: int):
+    worker = arguments.worker
+    what = f"{name} on Kafka {version}, {rounds} rounds, {records} records, seed {arguments.seed}, worker {worker}"
+    if worker == "java" and (name != "s3" or not s3_plugin()):
+        return tally.skip(what, "Java's worker runs scenario s3 only, with MILLSTREAM_S3_PLUGIN naming the folder of the sink")
+    if name == "s3" and not s3_plugin():
+        tally.skip(f"{what}: the comparison with Java's objects", "MILLSTREAM_S3_PLUGIN names no folder")
+    folder = ROOT / "target" / "compat" / f"{name}-{version}-{worker}"
 
     def scenario(log):
-        log(step="start", kafka=version, rounds=rounds, records=records, seed=arguments.seed, worker=arguments.worker)
-        s3.run(s3.Options(version, rounds, records, arguments.seed, arguments.worker, folder, log))
+        log(step="start", kafka=version, rounds=rounds, records=records, seed=arguments.seed, worker=worker)
+        SCENARIOS[name](Options(version, rounds, records, arguments.seed, worker, folder, log))
 
     tally.run(what, folder, scenario)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="compat/run", description=__doc__)
-    parser.add_argument("scenario", nargs="?", choices=["s3"], help="leave out with --ci")
-    parser.add_argument("--ci", action="store_true", help="the short form of every scenario, on every Kafka version")
+    parser.add_argument("scenario", nargs="?", choices=SCENARIOS, help="with --ci it may be left out: all of them")
+    parser.add_argument("--ci", action="store_true", help="what CI runs, on every Kafka version")
     parser.add_argument("--quick", action="store_true", help="three short rounds on the newest Kafka")
     parser.add_argument("--kafka", action="append", help="4.3.1 (default), 3.9.2 or 2.2.1; may be repeated")
     parser.add_argument("--rounds", type=int, default=3)
@@ -81,14 +89,14 @@ def main() -> int:
     if not arguments.ci and not arguments.scenario:
         parser.error("name a scenario, or give --ci")
     if arguments.ci:
-        runs = CI_RUNS
+        runs = [run for run in CI_RUNS if arguments.scenario in (None, run[0])]
     elif arguments.quick:
-        runs = QUICK_RUNS
+        runs = [(arguments.scenario, *QUICK)]
     else:
-        runs = [(version, arguments.rounds, arguments.records) for version in arguments.kafka or ["4.3.1"]]
+        runs = [(arguments.scenario, version, arguments.rounds, arguments.records) for version in arguments.kafka or ["4.3.1"]]
     tally = Tally()
-    for version, rounds, records in runs:
-        run_s3(tally, arguments, version, rounds, records)
+    for each in runs:
+        run(tally, arguments, *each)
     print(f"compat: {tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
     return 1 if tally.failed else 0
 

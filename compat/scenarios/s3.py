@@ -9,12 +9,11 @@ import contextlib
 import random
 import shutil
 import time
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import model, topics
 from .model import Variant
-from .services import Failed, JavaWorker, Kafka, Millstream, S3Server, Worker, http, s3_plugin, wait_until
+from .services import Failed, JavaWorker, Kafka, Millstream, Options, S3Server, Worker, http, s3_plugin, wait_until
 
 PART_SIZE = 5_242_880
 CONNECT = "org.apache.kafka.connect"
@@ -65,18 +64,6 @@ def workshop_config(variant: Variant, s3: S3Server, bucket: str, flush_size: int
     }
 
 
-@dataclass
-class Options:
-    kafka: str
-    rounds: int
-    records: int
-    seed: int
-    worker: str
-    folder: Path
-    # Called with one dictionary per finished step; kept as the scenario's log.
-    log: object
-
-
 class Scenario:
     def __init__(self, options: Options, kafka: Kafka, s3: S3Server):
         self.options = options
@@ -88,15 +75,8 @@ class Scenario:
 
     def fill(self, name: str):
         started = time.monotonic()
-        rng = random.Random(f"{self.options.seed}/{name}")
-        count = self.options.records
-        topics.create(self.kafka.bootstrap, name)
-        topics.produce(self.kafka.bootstrap, name, SOURCES[name](rng, count), count, rng)
-        self.records[name] = topics.read_back(self.kafka.bootstrap, name)
-        found = sum(map(len, self.records[name]))
-        if found != count:
-            raise Failed(f"topic {name} has {found} records, not {count}")
-        self.options.log(step="fill", topic=name, records=found, seconds=round(time.monotonic() - started, 1))
+        self.records[name] = topics.fill(self.kafka.bootstrap, name, SOURCES[name], self.options.records, self.options.seed)
+        self.options.log(step="fill", topic=name, records=self.options.records, seconds=round(time.monotonic() - started, 1))
 
     def ask_java(self, chosen: list[Variant], plugins: Path):
         """What the original writes for each variant, all of them on one worker."""
@@ -167,10 +147,9 @@ class Scenario:
         java = self.java_objects.get(variant.name)
         if java is not None and found != java:
             raise Failed(f"{name}: names, sizes or ETags differ from Java's: {sorted(found.items() ^ java.items())[:4]}")
-        written = sum(1 for rows in self.records[variant.topic] for _ in rows)
         seconds = round(time.monotonic() - started, 1)
         self.options.log(
-            step="round", round=number, variant=variant.name, records=written, objects=len(found), objects_at_kills=kills,
+            step="round", round=number, variant=variant.name, objects=len(found), objects_at_kills=kills,
             compared_with_java=java is not None, seconds=seconds,
         )  # fmt: skip
         shutil.rmtree(worker.folder, ignore_errors=True)

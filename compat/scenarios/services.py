@@ -10,11 +10,27 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "compat" / "tools"
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+
+
+@dataclass
+class Options:
+    """What one run of a scenario is asked for."""
+
+    kafka: str
+    rounds: int
+    records: int
+    seed: int
+    worker: str
+    folder: Path
+    # Called with one keyword argument per fact of a finished step; kept as the run's log.
+    log: Callable[..., None]
 
 
 class Failed(Exception):
@@ -133,10 +149,54 @@ class S3Server:
         self.process.wait()
 
 
+class DocumentServer:
+    """mongo-java-server behind compat/tools/docstore, in memory."""
+
+    def __init__(self, folder: Path):
+        import pymongo
+
+        self.folder = folder
+        command = [TOOLS / "docstore", "up", "--port", str(free_ports(1)), "--dir", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(f"the document server did not start: {done.stderr.strip()[-400:]}")
+        self.uri = done.stdout.split()[-1]
+        self.client = pymongo.MongoClient(self.uri)
+
+    def stop(self):
+        self.client.close()
+        subprocess.run([TOOLS / "docstore", "down", "--dir", str(self.folder)], capture_output=True)
+
+
+class Process:
+    """The binary with one of its commands; `kill` is kill -9."""
+
+    binary = ROOT / "target" / "release" / "millstream"
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        self.folder = folder
+        self.process: subprocess.Popen | None = None
+
+    def launch(self, *arguments, **environment: str):
+        with open(self.folder / "millstream.log", "a") as log:
+            command = [self.binary, *arguments]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment})
+
+    def check(self):
+        if self.process.poll() is not None:
+            tail = (self.folder / "millstream.log").read_text(errors="replace")[-800:]
+            raise Failed(f"millstream ended with {self.process.returncode}: {tail}")
+
+    def kill(self):
+        if self.process:
+            self.process.kill()
+            self.process.wait()
+            self.process = None
+
+
 class Worker:
     """A worker's REST side and its end, whoever wrote it; subclasses start the process."""
-
-    process: subprocess.Popen | None = None
 
     def __init__(self, bootstrap: str, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
@@ -170,7 +230,9 @@ class Worker:
 
 
 class Millstream(Worker):
-    binary = ROOT / "target" / "release" / "millstream"
+    def __init__(self, bootstrap: str, folder: Path):
+        super().__init__(bootstrap, folder)
+        self.process = Process(folder)
 
     def start(self):
         properties = {
@@ -181,24 +243,15 @@ class Millstream(Worker):
         }
         file = self.folder / "worker.properties"
         file.write_text("".join(f"{key}={value}\n" for key, value in properties.items()))
-        environment = dict(os.environ, **CREDENTIALS)
-        with open(self.folder / "worker.log", "a") as log:
-            command = [self.binary, "standalone", file]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
+        self.process.launch("standalone", file, **CREDENTIALS)
         wait_until("the worker's REST answers", 20, self.answers, 0.005)
 
     def answers(self) -> bool:
-        if self.process.poll() is not None:
-            tail = (self.folder / "worker.log").read_text(errors="replace")[-600:]
-            raise Failed(f"the worker ended with {self.process.returncode}: {tail}")
+        self.process.check()
         return http("GET", self.url, timeout=2)[0] == 200
 
     def kill(self):
-        """kill -9"""
-        if self.process:
-            self.process.kill()
-            self.process.wait()
-            self.process = None
+        self.process.kill()
 
     stop = kill
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from confluent_kafka import Consumer, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
+from .services import Failed
+
 PARTITIONS = 3
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 WORDS = "mill stream wheel water stone grain flour sluice river wharf barge sack".split()
@@ -134,6 +136,17 @@ def send(producer: Producer, topic: str, values: Iterator[bytes | None], limit: 
             except BufferError:
                 producer.poll(0.05)
         producer.poll(0)
+
+
+def fill(bootstrap: str, topic: str, source, count: int, seed: int) -> list[list[tuple[int, bytes | None]]]:
+    """A new topic with `count` records of `source`, and what the broker then has in it."""
+    rng = random.Random(f"{seed}/{topic}")
+    create(bootstrap, topic)
+    produce(bootstrap, topic, source(rng, count), count, rng)
+    records = read_back(bootstrap, topic)
+    if sum(map(len, records)) != count:
+        raise Failed(f"topic {topic} has {sum(map(len, records))} records, not {count}")
+    return records
 
 
 def read_back(bootstrap: str, topic: str) -> list[list[tuple[int, bytes | None]]]:

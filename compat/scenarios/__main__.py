@@ -8,10 +8,10 @@ import time
 import traceback
 from pathlib import Path
 
-from . import s3, stream
+from . import moves, s3, stream
 from .services import ROOT, Failed, Options, s3_plugin
 
-SCENARIOS = {"s3": s3.run, "stream": stream.run}
+SCENARIOS = {"s3": s3.run, "stream": stream.run, "moves": moves.run}
 # What --ci runs: scenario, version, rounds, records. The newest broker gets the full load, the older ones show that they work.
 CI_RUNS = [
     ("s3", "4.3.1", 3, 100_000),

@@ -96,17 +96,33 @@ def http(method: str, url: str, body=None, timeout: float = 30):
 
 
 class Kafka:
-    """A real Apache Kafka broker of one version."""
+    """A real Apache Kafka cluster of one version."""
 
-    def __init__(self, version: str, folder: Path):
+    def __init__(self, version: str, folder: Path, brokers: int = 1):
+        self.version = version
         self.folder = folder
-        port = free_ports(2)
+        self.brokers = brokers
+        port = free_ports(10 * brokers)
         command = [TOOLS / "kafka", "up", "--version", version, "--port", str(port), "--dir", str(folder)]
-        command += ["--heap", "768m"]
+        command += ["--heap", "768m", "--brokers", str(brokers)]
+        if brokers >= 3 and not version.startswith("2."):
+            command += ["--controllers", "3"]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(f"Kafka {version} did not start: {done.stderr.strip()[-400:]}")
-        self.bootstrap = f"127.0.0.1:{port}"
+        self.bootstrap = ",".join(f"127.0.0.1:{port + 10 * i}" for i in range(brokers))
+
+    def broker(self, action: str, node: int, *more: str):
+        """kill, pause, continue, stop or start one broker."""
+        command = [TOOLS / "kafka", "broker", str(self.folder), action, str(node), *more]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode != 0:
+            raise Failed(f"{action} of broker {node} failed: {done.stderr.strip()[-400:]}")
+
+    def consumer_command(self, topic: str) -> list[str]:
+        """Java's own consumer, which prints a line per record."""
+        options = ["--bootstrap-server", self.bootstrap, "--topic", topic, "--group", "java-consumer", "--from-beginning"]
+        return [str(TOOLS / "kafka"), "consumer", "--version", self.version, *options]
 
     def stop(self):
         subprocess.run([TOOLS / "kafka", "down", "--dir", str(self.folder), "--wipe"], capture_output=True)
@@ -198,6 +214,8 @@ class Process:
 class Worker:
     """A worker's REST side and its end, whoever wrote it; subclasses start the process."""
 
+    session_ms = 1500
+
     def __init__(self, bootstrap: str, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
         self.bootstrap = bootstrap
@@ -211,7 +229,7 @@ class Worker:
             "key.converter": "org.apache.kafka.connect.storage.StringConverter",
             "value.converter": "org.apache.kafka.connect.storage.StringConverter",
             "offset.flush.interval.ms": "500",
-            "consumer.session.timeout.ms": "1500",
+            "consumer.session.timeout.ms": str(self.session_ms),
             "consumer.heartbeat.interval.ms": "400",
         }
 

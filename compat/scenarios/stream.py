@@ -23,11 +23,11 @@ ALGORITHMS = {
 }
 
 
-def start(process: Process, kafka: Kafka, documents: DocumentServer, number: int, algorithm: str):
+def start(process: Process, kafka: Kafka, documents: DocumentServer, number: int, algorithm: str, session_ms: int = 1500):
     """Settings come from the environment alone, as in a container."""
     # A short session, so that the group forgets a killed member soon.
     file = process.folder / "client.properties"
-    file.write_text("session.timeout.ms=1500\nheartbeat.interval.ms=400\n")
+    file.write_text(f"session.timeout.ms={session_ms}\nheartbeat.interval.ms=400\n")
     environment = {
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
         "KAFKA_PROPERTIES": str(file),
@@ -42,16 +42,21 @@ def start(process: Process, kafka: Kafka, documents: DocumentServer, number: int
     process.launch("stream", **environment)
 
 
-def one_round(options: Options, kafka: Kafka, documents: DocumentServer, number: int, records) -> None:
-    rng = random.Random(f"{options.seed}/round {number}")
-    algorithm = list(ALGORITHMS)[number % len(ALGORITHMS)]
-    digest = ALGORITHMS[algorithm]
-    wanted = {
+def expected(records, digest) -> dict[str, str]:
+    """The value of every document by its id."""
+    return {
         f"{TOPIC}#{partition}#{offset}": digest(value)
         for partition, rows in enumerate(records)
         for offset, value in rows
         if value is not None
     }
+
+
+def one_round(options: Options, kafka: Kafka, documents: DocumentServer, number: int, records) -> None:
+    rng = random.Random(f"{options.seed}/round {number}")
+    algorithm = list(ALGORITHMS)[number % len(ALGORITHMS)]
+    digest = ALGORITHMS[algorithm]
+    wanted = expected(records, digest)
     collection = documents.client["kafka"][f"hashed_{number}"]
     process = Process(options.folder / f"round-{number}")
     moments = sorted(rng.randrange(len(wanted)) for _ in range(rng.randint(2, 4)))

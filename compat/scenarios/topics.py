@@ -103,9 +103,9 @@ def struct_values(rng: random.Random, count: int) -> Iterator[bytes | None]:
         yield json.dumps({"schema": schema, "payload": payload}).encode() if rng.random() < 0.995 else None
 
 
-def create(bootstrap: str, topic: str):
+def create(bootstrap: str, topic: str, replicas: int = 1):
     admin = AdminClient({"bootstrap.servers": bootstrap})
-    for future in admin.create_topics([NewTopic(topic, PARTITIONS, 1)]).values():
+    for future in admin.create_topics([NewTopic(topic, PARTITIONS, replicas)]).values():
         future.result(30)
 
 

@@ -3,7 +3,7 @@
 
 mod metadata;
 
-pub(crate) use metadata::{Metadata, Topic};
+pub(crate) use metadata::Metadata;
 
 use crate::config::ClientConfig;
 use crate::connection::{Address, Connection};

@@ -3,7 +3,6 @@
 
 use crate::connection::Address;
 use crate::group::Assignor;
-use kafka_protocol::protocol::StrBytes;
 use millstream_core::config::{ConfigValue, Importance, Key, Kind, Validator};
 use millstream_core::{Properties, config_def};
 use std::time::Duration;
@@ -274,9 +273,6 @@ impl ConsumerSettings {
         self.isolation_level == "read_committed"
     }
 
-    pub(crate) fn group_id(&self) -> StrBytes {
-        StrBytes::from_string(self.group_id.clone())
-    }
 }
 
 fn duration(millis: i64) -> Duration {

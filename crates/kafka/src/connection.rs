@@ -11,7 +11,7 @@ use crate::config::ClientConfig;
 use crate::error::KafkaError;
 use crate::limits::IN_FLIGHT;
 use bytes::{Bytes, BytesMut};
-use kafka_protocol::messages::{ApiKey, ApiVersionsRequest, ApiVersionsResponse};
+use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Decodable, Request, StrBytes};
 use std::io;
 use std::sync::Arc;
@@ -112,7 +112,7 @@ impl Connection {
         frame::decode::<R>(frame, version).map_err(|source| self.malformed::<R>(source))
     }
 
-    /// Sends a request that the broker does not answer (produce with `acks=0`).
+    /// Sends a request and waits for the frame that answers it.
     async fn send<R: Request>(
         &self,
         request: &R,

@@ -7,6 +7,7 @@ pub mod protocol;
 mod requests;
 
 pub use assignor::Assignor;
+pub(crate) use requests::{Committed, Offsets};
 
 use crate::cluster::Cluster;
 use crate::connection::Connection;

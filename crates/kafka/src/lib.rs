@@ -6,6 +6,7 @@ mod cluster;
 mod codec;
 pub mod config;
 mod connection;
+mod consumer;
 mod error;
 pub mod group;
 mod limits;
@@ -13,4 +14,5 @@ mod tasks;
 pub mod walker;
 
 pub use config::{ClientConfig, ConsumerConfig, InvalidConfig};
+pub use consumer::{KafkaConsumer, Subscription};
 pub use error::KafkaError;

@@ -55,6 +55,8 @@ pub struct Walker {
     aborted: Option<AbortedTransactions>,
     error: Option<CorruptRecords>,
     is_done: bool,
+    /// Bytes that the batch handed over last keeps in memory.
+    weight: usize,
 }
 
 impl Walker {
@@ -68,7 +70,13 @@ impl Walker {
             aborted: options.aborted.map(AbortedTransactions::new),
             error: None,
             is_done: false,
+            weight: 0,
         }
+    }
+
+    /// The bytes that the batch handed over last keeps in memory: its part of the response, unfolded data, columns.
+    pub fn weight(&self) -> usize {
+        self.weight
     }
 
     /// The offset to fetch from next, after what has been read so far.
@@ -157,7 +165,7 @@ impl Iterator for Walker {
         if self.is_done {
             return self.error.take().map(Err);
         }
-        let first_offset = self.position;
+        let (first_offset, start) = (self.position, self.at);
         let mut rows: Option<Rows> = None;
         loop {
             let outcome = match self.cut() {
@@ -192,6 +200,7 @@ impl Iterator for Walker {
         if self.position == first_offset {
             return self.error.take().map(Err);
         }
+        self.weight = self.at - start + rows.as_ref().map_or(0, Rows::weight);
         rows.map(|rows| Ok(rows.finish(&self.origin, first_offset, self.position)))
     }
 }

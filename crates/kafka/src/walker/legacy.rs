@@ -143,7 +143,7 @@ fn read_wrapped(
     let append_time = (wrapper.magic == 1
         && timestamp_type(wrapper.attributes) == TimestampType::LogAppendTime)
         .then_some(wrapper.timestamp);
-    rows.set_buffer(&buffer, messages.len());
+    rows.set_unfolded(&buffer, messages.len());
     for message in &messages {
         let offset = message.offset.saturating_add(base);
         let timestamp = append_time.unwrap_or(message.timestamp);

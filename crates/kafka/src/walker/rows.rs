@@ -17,6 +17,9 @@ pub(super) fn timestamp_type(attributes: u8) -> TimestampType {
 /// Where a field lies in the current buffer: start and length; `None` is null.
 pub(super) type Place = Option<(usize, usize)>;
 
+/// What a row costs in the columns: offset, timestamp and two spans.
+const ROW: usize = 40;
+
 pub(super) struct Rows {
     pub(super) timestamp_type: TimestampType,
     offsets: Vec<i64>,
@@ -29,6 +32,7 @@ pub(super) struct Rows {
     number: u32,
     /// Its number in the header columns, once a header lies in it.
     header_number: Option<u32>,
+    unfolded: usize,
 }
 
 impl Rows {
@@ -43,7 +47,18 @@ impl Rows {
             buffer: Bytes::new(),
             number: 0,
             header_number: None,
+            unfolded: 0,
         }
+    }
+
+    pub(super) fn weight(&self) -> usize {
+        self.unfolded + self.len() * ROW
+    }
+
+    /// As `set_buffer`, for bytes that are no part of the response.
+    pub(super) fn set_unfolded(&mut self, buffer: &Bytes, rows: usize) {
+        self.unfolded += buffer.len();
+        self.set_buffer(buffer, rows);
     }
 
     pub(super) fn len(&self) -> usize {

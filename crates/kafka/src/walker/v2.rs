@@ -119,7 +119,7 @@ fn read_records(
     }
     let unfolded = decompress(codec, &source.bytes()[HEADER..], true);
     let buffer = Bytes::from(unfolded.bytes);
-    rows.set_buffer(&buffer, expected(count, buffer.len()));
+    rows.set_unfolded(&buffer, expected(count, buffer.len()));
     let reader = Reader::new(&buffer, 0);
     read_all(reader, count, header, unfolded.error, rows, position)
 }

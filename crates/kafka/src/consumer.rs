@@ -1,0 +1,187 @@
+//! KafkaConsumer: a group member that fetches from all brokers side by side. A task owns the state;
+//! this handle receives what the task reports, in order, and steers it.
+
+mod controls;
+mod fetch;
+mod outbox;
+mod partitions;
+mod positions;
+mod subscription;
+mod troubles;
+mod worker;
+
+pub use subscription::Subscription;
+
+use crate::backoff::Backoff;
+use crate::cluster::Cluster;
+use crate::config::ConsumerConfig;
+use crate::group::{Group, GroupConfig, Offsets, protocol};
+use async_trait::async_trait;
+use controls::{Controls, Verdict};
+use millstream_core::limits::QUEUED_BATCHES;
+use millstream_core::{ByteBudget, Consumer, ConsumerError, Fetched, RecordBatch, TopicPartition};
+use outbox::Item;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use worker::Worker;
+
+pub struct KafkaConsumer {
+    items: mpsc::Receiver<Item>,
+    controls: Arc<Controls>,
+    offsets: Offsets,
+    config: ConsumerConfig,
+    /// Batches of partitions that were paused when they came.
+    held: VecDeque<(u64, RecordBatch)>,
+    /// Held batches whose partitions go on.
+    ready: VecDeque<(u64, RecordBatch)>,
+    task: JoinHandle<()>,
+    /// A consumer that is dropped ends its task, too.
+    stop: DropGuard,
+}
+
+impl KafkaConsumer {
+    /// Starts the consumer; brokers that are out of reach are waited for. Needs a Tokio runtime.
+    pub fn start(
+        config: ConsumerConfig,
+        subscription: Subscription,
+        budget: ByteBudget,
+    ) -> Result<Self, ConsumerError> {
+        let settings = &config.settings;
+        let cluster = Cluster::new(config.client.clone());
+        let group = GroupConfig {
+            group_id: settings.group_id.clone(),
+            instance_id: settings.group_instance_id.clone(),
+            protocol_type: protocol::PROTOCOL_TYPE,
+            session_timeout: millis(settings.session_timeout_ms),
+            rebalance_timeout: millis(settings.max_poll_interval_ms),
+            heartbeat_interval: millis(settings.heartbeat_interval_ms),
+        };
+        let (group, events) = Group::start(cluster.clone(), group);
+        let offsets = group.offsets();
+        let controls = Arc::new(Controls::default());
+        let (sender, items) = mpsc::channel(QUEUED_BATCHES);
+        let token = CancellationToken::new();
+        let worker = Worker::new(
+            cluster,
+            config.clone(),
+            subscription,
+            group,
+            Arc::clone(&controls),
+            outbox::Outbox::new(sender, budget),
+        );
+        Ok(KafkaConsumer {
+            items,
+            controls,
+            offsets,
+            config,
+            held: VecDeque::new(),
+            ready: VecDeque::new(),
+            task: crate::tasks::spawn(worker.run(events, token.clone())),
+            stop: token.drop_guard(),
+        })
+    }
+
+    /// The batch, unless it is not wanted any more or has to wait.
+    fn admit(&mut self, epoch: u64, batch: RecordBatch) -> Option<RecordBatch> {
+        match self.controls.judge(&batch.origin, epoch) {
+            Verdict::Deliver => Some(batch),
+            Verdict::Hold => {
+                self.held.push_back((epoch, batch));
+                None
+            }
+            Verdict::Drop => None,
+        }
+    }
+}
+
+#[async_trait]
+impl Consumer for KafkaConsumer {
+    async fn next(&mut self) -> Fetched {
+        loop {
+            if let Some((epoch, batch)) = self.ready.pop_front() {
+                if let Some(batch) = self.admit(epoch, batch) {
+                    return Fetched::Batch(batch);
+                }
+                continue;
+            }
+            match self.items.recv().await {
+                Some(Item::Batch { epoch, batch, .. }) => {
+                    if let Some(batch) = self.admit(epoch, batch) {
+                        return Fetched::Batch(batch);
+                    }
+                }
+                Some(Item::Event(event)) => {
+                    if matches!(event, Fetched::Revoked { .. } | Fetched::Lost(_)) {
+                        let controls = &self.controls;
+                        self.held.retain(|(epoch, batch)| {
+                            controls.judge(&batch.origin, *epoch) != Verdict::Drop
+                        });
+                    }
+                    return event;
+                }
+                None => {
+                    return Fetched::Failed(ConsumerError {
+                        is_transient: false,
+                        message: "the consumer has ended".to_owned(),
+                        source: None,
+                    });
+                }
+            }
+        }
+    }
+
+    async fn commit(
+        &mut self,
+        offsets: &[(TopicPartition, i64, String)],
+    ) -> Result<(), ConsumerError> {
+        if offsets.is_empty() {
+            return Ok(());
+        }
+        let client = &self.config.client;
+        self.offsets
+            .commit(
+                offsets,
+                client.api_timeout(),
+                Backoff::new(client.retry_backoff()),
+            )
+            .await
+            .map_err(ConsumerError::from)
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        self.controls.set_paused(partitions, true);
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) {
+        self.controls.set_paused(partitions, false);
+        for (epoch, batch) in std::mem::take(&mut self.held) {
+            if partitions.contains(&batch.origin) {
+                self.ready.push_back((epoch, batch));
+            } else {
+                self.held.push_back((epoch, batch));
+            }
+        }
+    }
+
+    fn seek(&mut self, partition: &TopicPartition, offset: i64) {
+        self.controls.seek(partition, offset);
+    }
+
+    async fn close(self: Box<Self>, deadline: Duration) {
+        let KafkaConsumer {
+            task, stop, items, ..
+        } = *self;
+        stop.disarm().cancel();
+        // A full queue must not keep the task from ending.
+        drop(items);
+        let _ = tokio::time::timeout(deadline, task).await;
+    }
+}
+
+fn millis(value: i32) -> Duration {
+    Duration::from_millis(value.max(0) as u64)
+}

@@ -1,0 +1,108 @@
+//! Controls: what the consumer's owner wants of each partition, seen by the task as well.
+//! Every assignment and every seek begins a new epoch; batches of an older one are not delivered.
+
+use millstream_core::TopicPartition;
+use std::collections::HashMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use tokio::sync::Notify;
+
+#[derive(Debug, Default)]
+pub(super) struct Controls {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    partitions: HashMap<TopicPartition, Control>,
+    last_epoch: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Control {
+    pub(super) epoch: u64,
+    pub(super) is_paused: bool,
+    /// Where to go on, until the task has seen it.
+    pub(super) seek: Option<i64>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Verdict {
+    Deliver,
+    /// The partition is paused.
+    Hold,
+    /// The partition is gone, or the reader went elsewhere.
+    Drop,
+}
+
+impl Controls {
+    /// Begins an assignment and returns its epoch.
+    pub(super) fn assign(&self, partition: &TopicPartition) -> u64 {
+        let mut state = self.state();
+        state.last_epoch += 1;
+        let control = Control {
+            epoch: state.last_epoch,
+            is_paused: false,
+            seek: None,
+        };
+        state.partitions.insert(partition.clone(), control);
+        control.epoch
+    }
+
+    pub(super) fn revoke<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
+        let mut state = self.state();
+        for partition in partitions {
+            state.partitions.remove(partition);
+        }
+    }
+
+    pub(super) fn judge(&self, partition: &TopicPartition, epoch: u64) -> Verdict {
+        match self.state().partitions.get(partition) {
+            Some(control) if control.epoch != epoch => Verdict::Drop,
+            Some(control) if control.is_paused => Verdict::Hold,
+            Some(_) => Verdict::Deliver,
+            None => Verdict::Drop,
+        }
+    }
+
+    pub(super) fn set_paused(&self, partitions: &[TopicPartition], is_paused: bool) {
+        let mut state = self.state();
+        for partition in partitions {
+            if let Some(control) = state.partitions.get_mut(partition) {
+                control.is_paused = is_paused;
+            }
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    pub(super) fn seek(&self, partition: &TopicPartition, offset: i64) {
+        let mut state = self.state();
+        state.last_epoch += 1;
+        let epoch = state.last_epoch;
+        if let Some(control) = state.partitions.get_mut(partition) {
+            control.epoch = epoch;
+            control.seek = Some(offset);
+        }
+        drop(state);
+        self.changed.notify_one();
+    }
+
+    /// Returns once something changed since the last call.
+    pub(super) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+
+    /// Shows every partition's control to the task; a seek is shown once.
+    pub(super) fn take(&self, mut each: impl FnMut(&TopicPartition, Control)) {
+        for (partition, control) in &mut self.state().partitions {
+            each(partition, *control);
+            control.seek = None;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        // Nothing panics while it is held; if something did, the map is still whole.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

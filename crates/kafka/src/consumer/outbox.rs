@@ -1,0 +1,96 @@
+//! Outbox: what the task has for the owner, in order. A batch leaves only with its bytes taken from the budget:
+//! that wait is the backpressure.
+
+use millstream_core::{ByteBudget, BytePermit, Fetched, RecordBatch, TopicPartition};
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use tokio::sync::mpsc;
+
+#[derive(Debug)]
+pub(super) enum Item {
+    Event(Fetched),
+    Batch {
+        epoch: u64,
+        /// Bytes to take from the budget.
+        weight: usize,
+        batch: RecordBatch,
+    },
+}
+
+pub(super) struct Outbox {
+    queue: VecDeque<Item>,
+    sender: mpsc::Sender<Item>,
+    budget: ByteBudget,
+    /// The wait for the first item's bytes, kept over interruptions so that it keeps its place in the line.
+    waiting: Option<Pin<Box<dyn Future<Output = BytePermit> + Send>>>,
+}
+
+impl Outbox {
+    pub(super) fn new(sender: mpsc::Sender<Item>, budget: ByteBudget) -> Self {
+        Outbox {
+            queue: VecDeque::new(),
+            sender,
+            budget,
+            waiting: None,
+        }
+    }
+
+    pub(super) fn push(&mut self, event: Fetched) {
+        self.queue.push_back(Item::Event(event));
+    }
+
+    pub(super) fn push_batch(&mut self, epoch: u64, weight: usize, batch: RecordBatch) {
+        self.queue.push_back(Item::Batch {
+            epoch,
+            weight,
+            batch,
+        });
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.queue.is_empty()
+    }
+
+    pub(super) fn has_batches(&self) -> bool {
+        self.queue
+            .iter()
+            .any(|item| matches!(item, Item::Batch { .. }))
+    }
+
+    /// Takes back the batches of partitions that are going.
+    pub(super) fn withdraw(&mut self, is_going: impl Fn(&TopicPartition) -> bool) {
+        // The next first item may weigh something else; a fresh wait costs only the place in the line.
+        self.waiting = None;
+        self.queue.retain(|item| match item {
+            Item::Batch { batch, .. } => !is_going(&batch.origin),
+            Item::Event(_) => true,
+        });
+    }
+
+    /// Hands the first item over. Cancel safe. `false` once nobody receives any more.
+    pub(super) async fn send_first(&mut self) -> bool {
+        let Some(first) = self.queue.front_mut() else {
+            return true;
+        };
+        if let Item::Batch { weight, batch, .. } = first
+            && batch.permit.is_none()
+        {
+            let (budget, weight) = (self.budget.clone(), *weight);
+            let waiting = self
+                .waiting
+                .get_or_insert_with(|| Box::pin(async move { budget.acquire(weight).await }));
+            batch.permit = Some(waiting.await);
+            self.waiting = None;
+        }
+        match self.sender.reserve().await {
+            Ok(slot) => {
+                if let Some(item) = self.queue.pop_front() {
+                    slot.send(item);
+                }
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}

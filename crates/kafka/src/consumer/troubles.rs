@@ -1,0 +1,93 @@
+//! Troubles: what is out of reach at the moment, so that its beginning and its end are each reported once.
+
+use millstream_core::Fetched;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Source {
+    Group,
+    Metadata,
+    Offsets,
+    Broker(i32),
+}
+
+/// A first failure may be a leader that moved, and is over with the next try.
+const WORTH_REPORTING: u32 = 2;
+
+#[derive(Debug, Default)]
+pub(super) struct Troubles {
+    failures: BTreeMap<Source, u32>,
+    is_reported: bool,
+}
+
+impl Troubles {
+    /// Notes a failure; the first one worth a word is returned as a report.
+    pub(super) fn add(
+        &mut self,
+        source: Source,
+        reason: String,
+        next_try: Duration,
+    ) -> Option<Fetched> {
+        let failures = self.failures.entry(source).or_default();
+        *failures += 1;
+        if *failures < WORTH_REPORTING || self.is_reported {
+            return None;
+        }
+        self.is_reported = true;
+        Some(Fetched::Degraded { reason, next_try })
+    }
+
+    /// Notes that a source is well; the report is that all are.
+    pub(super) fn clear(&mut self, source: Source) -> Option<Fetched> {
+        self.failures.remove(&source);
+        self.recovered()
+    }
+
+    /// Forgets brokers that nothing is read from any more.
+    pub(super) fn keep_brokers(&mut self, is_used: impl Fn(i32) -> bool) -> Option<Fetched> {
+        self.failures.retain(|source, _| match source {
+            Source::Broker(id) => is_used(*id),
+            Source::Group | Source::Metadata | Source::Offsets => true,
+        });
+        self.recovered()
+    }
+
+    fn recovered(&mut self) -> Option<Fetched> {
+        let is_over = self.is_reported && self.failures.is_empty();
+        if is_over {
+            self.is_reported = false;
+        }
+        is_over.then_some(Fetched::Recovered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reports_beginning_and_end_once() {
+        let mut troubles = Troubles::default();
+        let second = Duration::from_secs(1);
+        assert!(
+            troubles
+                .add(Source::Broker(1), "a".into(), second)
+                .is_none()
+        );
+        assert!(
+            troubles
+                .add(Source::Broker(1), "a".into(), second)
+                .is_some()
+        );
+        assert!(
+            troubles
+                .add(Source::Broker(1), "a".into(), second)
+                .is_none()
+        );
+        assert!(troubles.add(Source::Group, "b".into(), second).is_none());
+        assert!(troubles.clear(Source::Broker(1)).is_none());
+        assert!(troubles.clear(Source::Group).is_some());
+        assert!(troubles.clear(Source::Group).is_none());
+    }
+}

@@ -1,0 +1,334 @@
+//! Worker: the task behind a consumer. It owns all state; requests run beside it as futures whose results come back
+//! to its loop. A broker's next fetch is under way while the records of the last one are being handed over.
+
+mod membership;
+mod offsets;
+mod reading;
+
+use super::controls::Controls;
+use super::fetch::{self, Answer, Asked, Limits};
+use super::outbox::Outbox;
+use super::partitions::{Partitions, Stage};
+use super::troubles::{Source, Troubles};
+use super::{Subscription, positions};
+use crate::backoff::Backoff;
+use crate::cluster::{Cluster, Metadata};
+use crate::config::ConsumerConfig;
+use crate::error::KafkaError;
+use crate::group::assignor::{Assignor, Member, TopicSizes};
+use crate::group::{Group, GroupEvent, Offer, Offsets};
+use crate::limits::MISSING_TOPIC_REFRESH;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use millstream_core::{ConsumerError, Fetched, TopicPartition};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
+
+/// Longest time for leaving the group once the consumer is closed; the caller's own deadline may be shorter.
+const LEAVE: Duration = Duration::from_secs(5);
+
+pub(super) struct Worker {
+    cluster: Cluster,
+    config: ConsumerConfig,
+    subscription: Subscription,
+    /// The topics that the group was told of last.
+    topics: Vec<String>,
+    group: Option<Group>,
+    offsets: Offsets,
+    controls: Arc<Controls>,
+    outbox: Outbox,
+    partitions: Partitions,
+    /// Requests other than fetches.
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    fetches: FuturesUnordered<BoxFuture<'static, (i32, Result<fetch::Response, KafkaError>)>>,
+    brokers: HashMap<i32, Broker>,
+    /// Responses that are still being read, in the order of their arrival.
+    unread: VecDeque<Unread>,
+    refresh: Refresh,
+    /// What the group's topics were when this member last shared them out.
+    led: Option<Led>,
+    /// Answers the group once metadata is there.
+    joining: Option<oneshot::Sender<Vec<Offer>>>,
+    troubles: Troubles,
+    offsets_backoff: Backoff,
+    wake: Option<Instant>,
+    has_failed: bool,
+}
+
+struct Broker {
+    is_fetching: bool,
+    retry_at: Option<Instant>,
+    backoff: Backoff,
+}
+
+struct Unread {
+    broker: i32,
+    answers: VecDeque<Answer>,
+}
+
+/// When metadata is asked for.
+struct Refresh {
+    is_running: bool,
+    has_succeeded: bool,
+    due: Instant,
+    backoff: Backoff,
+}
+
+struct Led {
+    topics: Vec<String>,
+    sizes: TopicSizes,
+}
+
+/// What a request beside the loop came to.
+enum Done {
+    Metadata(Result<Arc<Metadata>, KafkaError>),
+    /// The owner has let its partitions go.
+    LetGo(oneshot::Sender<Vec<Offer>>),
+    Committed {
+        asked: Vec<(TopicPartition, u64)>,
+        result: Result<HashMap<TopicPartition, crate::group::Committed>, KafkaError>,
+    },
+    Listed {
+        asked: Vec<(TopicPartition, u64)>,
+        result: Result<Vec<(TopicPartition, Result<i64, i16>)>, KafkaError>,
+    },
+    /// The topics of all members are known, so that they can be shared out.
+    ReadyToAssign {
+        assignor: Assignor,
+        members: Vec<Member>,
+        topics: Vec<String>,
+        metadata: Arc<Metadata>,
+        reply: oneshot::Sender<Vec<Offer>>,
+    },
+}
+
+impl Worker {
+    pub(super) fn new(
+        cluster: Cluster,
+        config: ConsumerConfig,
+        subscription: Subscription,
+        group: Group,
+        controls: Arc<Controls>,
+        outbox: Outbox,
+    ) -> Self {
+        let backoff = Backoff::new(config.client.retry_backoff());
+        Worker {
+            topics: subscription.topics(&Metadata::default()),
+            offsets: group.offsets(),
+            cluster,
+            config,
+            subscription,
+            group: Some(group),
+            controls,
+            outbox,
+            partitions: Partitions::default(),
+            work: FuturesUnordered::new(),
+            fetches: FuturesUnordered::new(),
+            brokers: HashMap::new(),
+            unread: VecDeque::new(),
+            refresh: Refresh {
+                is_running: false,
+                has_succeeded: false,
+                due: Instant::now(),
+                backoff: backoff.clone(),
+            },
+            led: None,
+            joining: None,
+            troubles: Troubles::default(),
+            offsets_backoff: backoff,
+            wake: None,
+            has_failed: false,
+        }
+    }
+
+    pub(super) async fn run(
+        mut self,
+        mut events: mpsc::Receiver<GroupEvent>,
+        token: CancellationToken,
+    ) {
+        let controls = Arc::clone(&self.controls);
+        loop {
+            self.take_controls();
+            self.advance();
+            // What failed is said before the end.
+            if self.has_failed && self.outbox.is_empty() {
+                break;
+            }
+            let wake = self.wake.unwrap_or_else(|| Instant::now() + LEAVE);
+            tokio::select! {
+                () = token.cancelled() => break,
+                Some(event) = events.recv() => self.on_group(event),
+                Some(done) = self.work.next(), if !self.work.is_empty() => self.on_done(done),
+                Some((broker, result)) = self.fetches.next(), if !self.fetches.is_empty() => {
+                    self.on_fetched(broker, result);
+                }
+                is_heard = self.outbox.send_first(), if !self.outbox.is_empty() => {
+                    if !is_heard {
+                        break;
+                    }
+                }
+                () = controls.changed() => {}
+                () = sleep_until(wake) => {}
+            }
+        }
+        drop(events);
+        if let Some(group) = self.group.take() {
+            group.leave(LEAVE).await;
+        }
+    }
+
+    /// Starts whatever can be started now, and notes when to look again.
+    fn advance(&mut self) {
+        self.wake = None;
+        if self.has_failed {
+            return;
+        }
+        let now = Instant::now();
+        self.start_refresh(now);
+        let metadata = self.cluster.metadata();
+        if self.partitions.routes(&metadata) {
+            self.want_metadata(now);
+        }
+        self.start_lookups(now, &metadata);
+        self.read_on();
+        self.start_fetches(now, &metadata);
+    }
+
+    fn take_controls(&mut self) {
+        let partitions = &mut self.partitions.all;
+        let mut moved = Vec::new();
+        self.controls.take(|partition, control| {
+            if let Some(state) = partitions.get_mut(partition) {
+                state.is_paused = control.is_paused;
+                if let Some(offset) = control.seek {
+                    state.epoch = control.epoch;
+                    state.stage = Stage::At(offset);
+                    moved.push(partition.clone());
+                }
+            }
+        });
+        if !moved.is_empty() {
+            self.outbox.withdraw(|partition| moved.contains(partition));
+        }
+    }
+
+    fn start_refresh(&mut self, now: Instant) {
+        if self.refresh.is_running {
+            return;
+        }
+        if self.refresh.due > now {
+            self.wake_at(self.refresh.due);
+            return;
+        }
+        self.refresh.is_running = true;
+        let others = self.led.iter().flat_map(|led| led.topics.iter().cloned());
+        let topics = self.subscription.wanted(others);
+        let may_create = self.config.settings.allow_auto_create_topics;
+        let cluster = self.cluster.clone();
+        self.work.push(Box::pin(async move {
+            Done::Metadata(cluster.refresh(&topics, may_create).await)
+        }));
+    }
+
+    /// Something does not fit what is known: ask again soon.
+    fn want_metadata(&mut self, now: Instant) {
+        let soon = now + Duration::from_millis(self.config.client.retry_backoff_ms.max(0) as u64);
+        self.refresh.due = self.refresh.due.min(soon);
+        if !self.refresh.is_running {
+            self.wake_at(self.refresh.due);
+        }
+    }
+
+    fn on_metadata(&mut self, result: Result<Arc<Metadata>, KafkaError>) {
+        self.refresh.is_running = false;
+        let now = Instant::now();
+        let metadata = match result {
+            Ok(metadata) => metadata,
+            Err(error) => {
+                let wait = self.refresh.backoff.next();
+                self.refresh.due = now + wait;
+                self.trouble(Source::Metadata, error, wait);
+                return;
+            }
+        };
+        self.refresh.backoff.reset();
+        self.refresh.has_succeeded = true;
+        self.refresh.due = now + self.config.client.metadata_max_age();
+        let cleared = self.troubles.clear(Source::Metadata);
+        self.outbox_extend(cleared);
+        self.partitions.reroute();
+        let topics = self.subscription.topics(&metadata);
+        if topics.iter().any(|t| metadata.partition_count(t) == 0) {
+            self.refresh.due = self.refresh.due.min(now + MISSING_TOPIC_REFRESH);
+        }
+        for (name, topic) in &metadata.topics {
+            // Topic authorization failed, invalid topic: no retry helps.
+            if matches!(topic.error, 29 | 17) {
+                let error = KafkaError::refused(format!("read topic {name}"), topic.error);
+                self.fail(error.into());
+                return;
+            }
+        }
+        if let Some(reply) = self.joining.take() {
+            self.offer(reply);
+        } else if topics != self.topics || self.sizes_changed(&metadata) {
+            self.topics = topics;
+            self.rejoin();
+        }
+    }
+
+    /// Whether topics that this member shared out have grown, come or gone.
+    fn sizes_changed(&self, metadata: &Metadata) -> bool {
+        self.led
+            .as_ref()
+            .is_some_and(|led| led.sizes != membership::sizes(metadata, &led.topics))
+    }
+
+    fn on_done(&mut self, done: Done) {
+        match done {
+            Done::Metadata(result) => self.on_metadata(result),
+            Done::LetGo(reply) => self.offer(reply),
+            Done::Committed { asked, result } => self.on_committed(&asked, result),
+            Done::Listed { asked, result } => self.on_listed(&asked, result),
+            Done::ReadyToAssign {
+                assignor,
+                members,
+                topics,
+                metadata,
+                reply,
+            } => self.share_out(assignor, &members, topics, &metadata, reply),
+        }
+    }
+
+    fn wake_at(&mut self, at: Instant) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
+
+    /// Notes that something is out of reach; what no retry helps ends the consumer.
+    fn trouble(&mut self, source: Source, error: KafkaError, next_try: Duration) {
+        if !error.is_transient() {
+            self.fail(error.into());
+            return;
+        }
+        tracing::debug!(%error, "will try again");
+        let report = self.troubles.add(source, error.to_string(), next_try);
+        self.outbox_extend(report);
+    }
+
+    fn outbox_extend(&mut self, report: Option<Fetched>) {
+        if let Some(report) = report {
+            self.outbox.push(report);
+        }
+    }
+
+    fn fail(&mut self, error: ConsumerError) {
+        if !self.has_failed {
+            self.has_failed = true;
+            self.outbox.push(Fetched::Failed(error));
+        }
+    }
+}

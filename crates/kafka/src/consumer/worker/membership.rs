@@ -1,0 +1,234 @@
+//! The worker's dealings with its group: letting go, offering, sharing out, taking over.
+
+use super::{
+    Assignor, Backoff, Cluster, Done, GroupEvent, KafkaError, Led, Member, Metadata, Offer, Source,
+    TopicPartition, TopicSizes, Worker, oneshot,
+};
+use crate::cluster::Topics;
+use crate::group::GroupMember;
+use crate::group::protocol::{Assignment, Subscription};
+use bytes::Bytes;
+use millstream_core::{ConsumerError, Fetched};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+impl Worker {
+    pub(super) fn on_group(&mut self, event: GroupEvent) {
+        match event {
+            GroupEvent::Joining { reply } => self.let_go(reply),
+            GroupEvent::Assign {
+                protocol,
+                members,
+                reply,
+            } => self.prepare_to_assign(&protocol, &members, reply),
+            GroupEvent::Joined {
+                member_id,
+                leader_id,
+                assignment,
+                ..
+            } => {
+                if member_id != leader_id {
+                    self.led = None;
+                }
+                self.take_over(&assignment);
+            }
+            GroupEvent::Lost => {
+                let gone = self.drop_partitions();
+                if !gone.is_empty() {
+                    self.outbox.push(Fetched::Lost(gone));
+                }
+            }
+            GroupEvent::Degraded { reason, next_try } => {
+                let report = self.troubles.add(Source::Group, reason, next_try);
+                self.outbox_extend(report);
+            }
+            GroupEvent::Recovered => {
+                let report = self.troubles.clear(Source::Group);
+                self.outbox_extend(report);
+            }
+            GroupEvent::Failed(error) => self.fail(error.into()),
+        }
+    }
+
+    pub(super) fn rejoin(&self) {
+        if let Some(group) = &self.group {
+            group.rejoin();
+        }
+    }
+
+    /// Everything is given up before a new round; the group waits for that.
+    fn let_go(&mut self, reply: oneshot::Sender<Vec<Offer>>) {
+        let partitions = self.drop_partitions();
+        if partitions.is_empty() {
+            self.offer(reply);
+            return;
+        }
+        let (done, is_done) = oneshot::channel();
+        self.outbox.push(Fetched::Revoked { partitions, done });
+        self.work.push(Box::pin(async move {
+            // Dropped or sent, both mean that the owner has finished.
+            let _ = is_done.await;
+            Done::LetGo(reply)
+        }));
+    }
+
+    fn drop_partitions(&mut self) -> Vec<TopicPartition> {
+        let gone = self.partitions.remove(|_| true);
+        self.controls.revoke(&gone);
+        self.outbox.withdraw(|_| true);
+        self.unread.clear();
+        gone
+    }
+
+    /// Tells the group what this member subscribes to; a pattern must first know what there is.
+    pub(super) fn offer(&mut self, reply: oneshot::Sender<Vec<Offer>>) {
+        if self.subscription.is_pattern() && !self.refresh.has_succeeded {
+            self.joining = Some(reply);
+            return;
+        }
+        self.topics = self.subscription.topics(&self.cluster.metadata());
+        let metadata = Subscription {
+            topics: self.topics.clone(),
+            ..Subscription::default()
+        }
+        .encode();
+        let offers = self
+            .config
+            .settings
+            .assignors()
+            .into_iter()
+            .map(|assignor| (assignor.protocol_name().to_owned(), metadata.clone()))
+            .collect();
+        // The group may have gone on without an answer.
+        let _ = reply.send(offers);
+    }
+
+    fn prepare_to_assign(
+        &mut self,
+        protocol: &str,
+        members: &[GroupMember],
+        reply: oneshot::Sender<Vec<Offer>>,
+    ) {
+        let Some(assignor) = Assignor::named(protocol) else {
+            self.fail(ConsumerError {
+                is_transient: false,
+                message: format!("the group chose the assignor {protocol}, which nobody offered"),
+                source: None,
+            });
+            return;
+        };
+        let members: Vec<Member> = members.iter().map(read_member).collect();
+        let topics: BTreeSet<String> = members
+            .iter()
+            .flat_map(|m| m.subscription.topics.iter().cloned())
+            .collect();
+        let topics: Vec<String> = topics.into_iter().collect();
+        let wanted = match self.subscription.wanted(topics.iter().cloned()) {
+            Topics::All => Topics::All,
+            Topics::Named(_) => Topics::Named(topics.clone()),
+        };
+        let may_create = self.config.settings.allow_auto_create_topics;
+        let backoff = Backoff::new(self.config.client.retry_backoff());
+        let cluster = self.cluster.clone();
+        self.work.push(Box::pin(async move {
+            let metadata = persist(&cluster, &wanted, may_create, backoff).await;
+            Done::ReadyToAssign {
+                assignor,
+                members,
+                topics,
+                metadata,
+                reply,
+            }
+        }));
+    }
+
+    pub(super) fn share_out(
+        &mut self,
+        assignor: Assignor,
+        members: &[Member],
+        topics: Vec<String>,
+        metadata: &Metadata,
+        reply: oneshot::Sender<Vec<Offer>>,
+    ) {
+        let sizes = sizes(metadata, &topics);
+        let assignments = assignor
+            .assign(&sizes, members)
+            .into_iter()
+            .map(|(member, partitions)| {
+                let assignment = Assignment {
+                    partitions,
+                    user_data: None,
+                };
+                (member, assignment.encode())
+            })
+            .collect();
+        self.led = Some(Led { topics, sizes });
+        let _ = reply.send(assignments);
+    }
+
+    fn take_over(&mut self, assignment: &Bytes) {
+        let assignment = match Assignment::decode(assignment) {
+            Ok(assignment) => assignment,
+            Err(source) => {
+                self.fail(ConsumerError {
+                    is_transient: false,
+                    message: "the group's leader sent an assignment that cannot be read".to_owned(),
+                    source: Some(source),
+                });
+                return;
+            }
+        };
+        let mut assigned = assignment.partitions;
+        assigned.sort();
+        for partition in &assigned {
+            let epoch = self.controls.assign(partition);
+            self.partitions.add(partition.clone(), epoch);
+        }
+        if !assigned.is_empty() {
+            self.outbox.push(Fetched::Assigned(assigned));
+        }
+    }
+}
+
+/// A member whose metadata cannot be read gets nothing.
+fn read_member(member: &GroupMember) -> Member {
+    let subscription = Subscription::decode(&member.metadata).unwrap_or_else(|error| {
+        tracing::warn!(member = %member.id, %error, "cannot read the subscription of a member");
+        Subscription::default()
+    });
+    Member {
+        id: member.id.clone(),
+        instance: member.instance_id.clone(),
+        subscription,
+    }
+}
+
+/// The topics that can be shared out.
+pub(super) fn sizes(metadata: &Metadata, topics: &[String]) -> TopicSizes {
+    topics
+        .iter()
+        .map(|topic| (topic, metadata.partition_count(topic)))
+        .filter(|(_, partitions)| *partitions > 0)
+        .map(|(topic, partitions)| (Arc::from(topic.as_str()), partitions as i32))
+        .collect()
+}
+
+/// Asks until somebody answers: the group waits, and gives this member up if it takes too long.
+async fn persist(
+    cluster: &Cluster,
+    topics: &Topics,
+    may_create: bool,
+    mut backoff: Backoff,
+) -> Arc<Metadata> {
+    loop {
+        match cluster.refresh(topics, may_create).await {
+            Ok(metadata) => return metadata,
+            Err(error) => log_and_wait(&error, &mut backoff).await,
+        }
+    }
+}
+
+async fn log_and_wait(error: &KafkaError, backoff: &mut Backoff) {
+    tracing::debug!(%error, "cannot learn the topics to share out");
+    tokio::time::sleep(backoff.next()).await;
+}

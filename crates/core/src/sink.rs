@@ -17,6 +17,12 @@ pub trait Connector: Send + Sync {
     /// The full Java name.
     fn class_name(&self) -> &'static str;
 
+    /// The full Java name of the tasks' class.
+    fn task_class(&self) -> String {
+        let class = self.class_name();
+        format!("{}Task", class.strip_suffix("Connector").unwrap_or(class))
+    }
+
     /// The version of the Java original whose behaviour this matches.
     fn version(&self) -> &'static str;
 

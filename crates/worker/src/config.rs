@@ -1,9 +1,16 @@
 //! The worker's settings, by Java's keys, from the properties file that people already have.
 
+mod connector_file;
 mod properties_file;
+mod providers;
 
-pub use properties_file::parse_properties;
+pub use connector_file::{ConnectorFile, ConnectorFileError, read_connector_file};
+pub use properties_file::{MalformedEscape, parse_properties};
+pub(crate) use providers::has_reference;
+pub use providers::{ConfigProviders, ProviderError};
 
+use crate::client_settings::OverridePolicy;
+use crate::rest::{Listener, ResponseHeaders};
 use millstream_core::config::{Importance, Key, Kind};
 use millstream_core::{Properties, config_def};
 use std::time::Duration;
@@ -65,6 +72,7 @@ pub struct WorkerConfig {
     pub settings: WorkerSettings,
     /// Everything in the file, for clients and plugins.
     pub properties: Properties,
+    pub providers: ConfigProviders,
 }
 
 /// All that is wrong with a worker file.
@@ -73,16 +81,37 @@ pub struct WorkerConfig {
 pub struct WorkerConfigError(pub Vec<String>);
 
 impl WorkerConfig {
-    /// Reads the settings; on failure names every error, not only the first.
+    /// Reads a worker file.
+    ///
+    /// # Errors
+    /// Every error of every key, not only the first.
+    pub fn from_file(file: &[u8]) -> Result<Self, WorkerConfigError> {
+        let properties =
+            parse_properties(file).map_err(|error| WorkerConfigError(vec![error.to_string()]))?;
+        WorkerConfig::new(properties)
+    }
+
+    /// Reads settings that were parsed before.
+    ///
+    /// # Errors
+    /// As `from_file`.
     pub fn new(properties: Properties) -> Result<Self, WorkerConfigError> {
+        let providers = ConfigProviders::new(&properties).map_err(WorkerConfigError)?;
+        let properties = providers
+            .resolve_now(&properties)
+            .map_err(|error| WorkerConfigError(vec![error.to_string()]))?;
         let (settings, values) = WorkerSettings::parse(&properties);
-        let errors: Vec<String> = values.into_iter().flat_map(|value| value.errors).collect();
+        let mut errors: Vec<String> = values.into_iter().flat_map(|value| value.errors).collect();
+        if let Some(settings) = &settings {
+            settings.check(&mut errors);
+        }
         match settings {
-            Some(settings) => Ok(WorkerConfig {
+            Some(settings) if errors.is_empty() => Ok(WorkerConfig {
                 settings,
                 properties,
+                providers,
             }),
-            None => Err(WorkerConfigError(errors)),
+            _ => Err(WorkerConfigError(errors)),
         }
     }
 
@@ -96,6 +125,36 @@ impl WorkerConfig {
 
     pub fn flush_timeout(&self) -> Duration {
         millis(self.settings.flush_timeout_ms)
+    }
+}
+
+impl WorkerSettings {
+    /// What one key alone does not tell.
+    fn check(&self, errors: &mut Vec<String>) {
+        if self.listeners.is_empty() {
+            errors.push("Invalid value for listeners, at least one URL is expected, ex: http://localhost:8080,https://localhost:8443.".to_owned());
+        }
+        let admin = self.admin_listeners.as_deref().unwrap_or_default();
+        for (key, listeners) in [("listeners", &*self.listeners), ("admin.listeners", admin)] {
+            for listener in listeners {
+                match listener.parse::<Listener>() {
+                    Ok(_) => {}
+                    Err(_) if listener.is_empty() => {
+                        errors.push(format!("Empty URL found when parsing {key} list."));
+                    }
+                    Err(why) => errors.push(format!(
+                        "Invalid value {listener} for configuration {key}: {why}"
+                    )),
+                }
+            }
+        }
+        if let Err(why) = ResponseHeaders::parse(&self.response_headers) {
+            errors.push(why);
+        }
+        if OverridePolicy::find(&self.override_policy).is_none() {
+            let policy = &self.override_policy;
+            errors.push(format!("Invalid value {policy} for configuration connector.client.config.override.policy: Class {policy} could not be found; there are All, None and Principal"));
+        }
     }
 }
 

@@ -2,14 +2,24 @@
 //! It decides which tasks run and tells the world about them; it never sees a record.
 
 pub mod client_settings;
+pub mod cluster;
 pub mod config;
+pub mod herder;
+pub mod json_text;
+pub mod kafka_admin;
+mod local_tasks;
+pub mod loggers;
 pub mod registry;
+mod rest;
 pub mod task;
 pub mod trace;
+pub mod validation;
+pub mod worker;
 
-pub use config::WorkerConfig;
+pub use config::{WorkerConfig, WorkerConfigError};
+pub use kafka_admin::{AdminError, KafkaAdmin};
+pub use loggers::LogControl;
+pub use millstream_core::plugin::KAFKA_VERSION;
 pub use registry::PluginRegistry;
 pub use task::{TaskEvent, TaskEvents, TaskHandle, TaskId, TaskStart, TaskStarter};
-
-/// The version of Kafka Connect whose behaviour this is; clients of the REST API read it as a Kafka version.
-pub const KAFKA_VERSION: &str = "4.3.1";
+pub use worker::{CreateError, StartError, Worker, WorkerStart};

@@ -1,6 +1,6 @@
 //! PluginRegistry: what is compiled in, found by Java's class names and their aliases.
 
-use crate::KAFKA_VERSION;
+use millstream_core::plugin::{self, KAFKA_VERSION};
 use millstream_core::{
     Connector, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, TransformPlugin,
 };
@@ -114,6 +114,31 @@ impl PluginRegistry {
         all
     }
 
+    /// The classes of all converters, by name.
+    pub fn converter_classes(&self) -> Vec<&'static str> {
+        sorted(self.converters.iter().map(|p| p.class))
+    }
+
+    pub fn header_converter_classes(&self) -> Vec<&'static str> {
+        sorted(self.header_converters.iter().map(|p| p.class))
+    }
+
+    /// The classes of everything that is neither transform nor predicate.
+    pub fn other_classes(&self) -> Vec<&'static str> {
+        let connectors = self.connectors.iter().map(|c| c.class_name());
+        let converters = self.converters.iter().map(|p| p.class);
+        let headers = self.header_converters.iter().map(|p| p.class);
+        sorted(connectors.chain(converters).chain(headers))
+    }
+
+    /// The full name of a class that is here, of whatever kind.
+    pub fn class_of_any(&self, name: &str) -> Option<&'static str> {
+        let transforms = self.transforms.iter().map(|p| p.class);
+        let predicates = self.predicates.iter().map(|p| p.class);
+        let mut all = transforms.chain(predicates).chain(self.other_classes());
+        all.find(|class| *class == name)
+    }
+
     fn unknown_connector(&self, name: &str) -> UnknownConnector {
         let mut available = String::new();
         for connector in &self.connectors {
@@ -145,35 +170,20 @@ pub struct UnknownConnector {
     available: String,
 }
 
-/// The plugin whose class or alias is `name`; an alias of two classes is nobody's.
+fn sorted(classes: impl Iterator<Item = &'static str>) -> Vec<&'static str> {
+    let mut classes: Vec<_> = classes.collect();
+    classes.sort_unstable();
+    classes.dedup();
+    classes
+}
+
 fn find<'a, P>(
     plugins: &'a [P],
     class: impl Fn(&P) -> &'static str,
     kind: PluginKind,
     name: &str,
 ) -> Option<&'a P> {
-    if let Some(exact) = plugins.iter().find(|p| class(p) == name) {
-        return Some(exact);
-    }
-    let mut matching = plugins.iter().filter(|p| {
-        let simple = simple_name(class(p));
-        simple == name || pruned(simple, kind.word()) == name
-    });
-    let first = matching.next();
-    matching.next().is_none().then_some(first).flatten()
-}
-
-/// What Java's `getSimpleName` gives: for a nested class only the part after `$`.
-fn simple_name(class: &str) -> &str {
-    class.rsplit(['.', '$']).next().unwrap_or(class)
-}
-
-/// The name cut at the last occurrence of the word, unless nothing would be left.
-fn pruned<'a>(simple: &'a str, word: &str) -> &'a str {
-    match simple.rfind(word) {
-        Some(at) if at > 0 => &simple[..at],
-        _ => simple,
-    }
+    plugin::find(plugins, class, kind.word(), name)
 }
 
 #[cfg(test)]

@@ -3,8 +3,8 @@
 use crate::config::WorkerConfig;
 use crate::registry::PluginRegistry;
 use async_trait::async_trait;
-use millstream_core::{Connector, Properties};
 pub use millstream_core::TaskId;
+use millstream_core::{Connector, Properties};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;

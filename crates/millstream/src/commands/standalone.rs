@@ -22,6 +22,8 @@ pub(crate) async fn run(args: StandaloneArgs, data: Handle) -> CommandResult {
         config,
         registry: plugins::registry(),
         starter: Arc::new(starter),
+        kafka: None,
+        log_control: None,
         connector_files: args.connectors,
         connectors: Vec::new(),
         shutdown: stop,

@@ -33,6 +33,8 @@ pub(crate) async fn run(args: StreamArgs, data: Handle) -> CommandResult {
         config,
         registry: plugins::registry(),
         starter: Arc::new(starter),
+        kafka: None,
+        log_control: None,
         connector_files: Vec::new(),
         connectors: vec![(CONNECTOR.to_owned(), connector_properties(&args)?)],
         shutdown: stop.clone(),

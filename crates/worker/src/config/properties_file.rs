@@ -2,14 +2,24 @@
 
 use millstream_core::Properties;
 
-/// The pairs of a text, in order; a later pair replaces an earlier one of the same key.
-pub fn parse_properties(text: &str) -> Properties {
+/// A `\\u` without four hexadecimal digits; the text is Java's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Malformed \\uxxxx encoding.")]
+pub struct MalformedEscape;
+
+/// The pairs of a file, in order; a later pair replaces an earlier one of the same key.
+/// Java reads such files as Latin-1; bytes that are UTF-8 are read as that here, since nobody means anything else by them.
+pub fn parse_properties(file: &[u8]) -> Result<Properties, MalformedEscape> {
+    let text = match std::str::from_utf8(file) {
+        Ok(text) => text.to_owned(),
+        Err(_) => file.iter().map(|byte| char::from(*byte)).collect(),
+    };
     let mut properties = Properties::new();
-    for line in logical_lines(text) {
+    for line in logical_lines(&text) {
         let (key, value) = split(&line);
-        properties.insert(unescape(key), unescape(value));
+        properties.insert(unescape(key)?, unescape(value)?);
     }
-    properties
+    Ok(properties)
 }
 
 /// Lines without comments and blank ones, continued lines joined.
@@ -55,9 +65,9 @@ fn is_blank(c: char) -> bool {
     matches!(c, ' ' | '\t' | '\u{c}')
 }
 
-fn unescape(text: &str) -> String {
+fn unescape(text: &str) -> Result<String, MalformedEscape> {
     if !text.contains('\\') {
-        return text.to_owned();
+        return Ok(text.to_owned());
     }
     // `\uXXXX` names a UTF-16 unit, so two of them may be one character.
     let mut units: Vec<u16> = Vec::with_capacity(text.len());
@@ -71,12 +81,9 @@ fn unescape(text: &str) -> String {
                 Some('f') => '\u{c}',
                 Some('u') => {
                     let hex = rest.as_str().get(..4).unwrap_or_default();
-                    if let Ok(unit) = u16::from_str_radix(hex, 16) {
-                        units.push(unit);
-                        rest.nth(3);
-                        continue;
-                    }
-                    'u'
+                    units.push(u16::from_str_radix(hex, 16).map_err(|_| MalformedEscape)?);
+                    rest.nth(3);
+                    continue;
                 }
                 Some(other) => other,
                 None => break,
@@ -85,7 +92,7 @@ fn unescape(text: &str) -> String {
         };
         units.extend_from_slice(c.encode_utf16(&mut [0; 2]));
     }
-    String::from_utf16_lossy(&units)
+    Ok(String::from_utf16_lossy(&units))
 }
 
 #[cfg(test)]
@@ -93,7 +100,7 @@ mod tests {
     use super::*;
 
     fn check(text: &str, expected: &[(&str, &str)]) {
-        let parsed = parse_properties(text);
+        let parsed = parse_properties(text.as_bytes()).expect("the text is well formed");
         assert_eq!(parsed.iter().collect::<Vec<_>>(), expected);
     }
 
@@ -107,7 +114,10 @@ mod tests {
         check("k=a,\\\n   b,\\\n   c", &[("k", "a,b,c")]);
         check("k=a\\\\\nl=b", &[("k", "a\\"), ("l", "b")]);
         check("a\\=b\\:c\\ d=e", &[("a=b:c d", "e")]);
-        check("k=\\u00e9\\uD83D\\uDE00\\t\\q\\uZZ", &[("k", "é😀\tquZZ")]);
+        check("k=\\u00e9\\uD83D\\uDE00\\t\\q", &[("k", "é😀\tq")]);
+        assert_eq!(parse_properties(b"k=\\u00ZZ"), Err(MalformedEscape));
+        let latin = parse_properties(b"k=\xe9").expect("the text is well formed");
+        assert_eq!(latin.get("k"), Some("é"));
         check("url=http://h:1/?a=b", &[("url", "http://h:1/?a=b")]);
     }
 }

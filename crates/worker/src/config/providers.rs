@@ -1,0 +1,244 @@
+//! Config providers: `${file:/path:key}`, `${env:KEY}` and `${directory:/path:name}` in settings.
+//! A reference is resolved when a setting is used, never when it is stored.
+
+use super::properties_file::parse_properties;
+use millstream_core::Properties;
+use regex::Regex;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, LazyLock};
+
+static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(r"\$\{([^}]*?):(?:([^}]*?):)?([^}]*?)\}").expect("the pattern is valid")
+});
+
+/// The providers that a worker file names. Cloning shares them.
+#[derive(Clone, Debug, Default)]
+pub struct ConfigProviders(Arc<Vec<(String, Provider)>>);
+
+#[derive(Debug)]
+enum Provider {
+    File { allowed: Vec<PathBuf> },
+    Directory { allowed: Vec<PathBuf> },
+    Environment { allowed: Option<Regex> },
+}
+
+/// A reference that could not be looked up.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct ProviderError(String);
+
+impl ConfigProviders {
+    /// Reads `config.providers` and what belongs to it.
+    ///
+    /// # Errors
+    /// One sentence for each provider that cannot be made.
+    pub fn new(properties: &Properties) -> Result<Self, Vec<String>> {
+        let names = properties.get("config.providers").unwrap_or_default();
+        let names = names.split(',').map(str::trim).filter(|n| !n.is_empty());
+        let (mut providers, mut errors) = (Vec::new(), Vec::new());
+        for name in names {
+            let settings = properties.with_prefix(&format!("config.providers.{name}."));
+            match Provider::new(name, &settings) {
+                Ok(provider) => providers.push((name.to_owned(), provider)),
+                Err(error) => errors.push(error),
+            }
+        }
+        if errors.is_empty() {
+            Ok(ConfigProviders(Arc::new(providers)))
+        } else {
+            Err(errors)
+        }
+    }
+
+    /// The settings with every reference replaced that a provider knows.
+    pub async fn resolve(&self, properties: &Properties) -> Result<Properties, ProviderError> {
+        if self.0.is_empty() || !properties.iter().any(|(_, value)| has_reference(value)) {
+            return Ok(properties.clone());
+        }
+        let (providers, properties) = (self.clone(), properties.clone());
+        let resolved = tokio::task::spawn_blocking(move || providers.resolve_now(&properties));
+        resolved
+            .await
+            .unwrap_or_else(|error| Err(ProviderError(error.to_string())))
+    }
+
+    /// As `resolve`, reading files on this thread.
+    pub fn resolve_now(&self, properties: &Properties) -> Result<Properties, ProviderError> {
+        let mut resolved = Properties::new();
+        for (key, value) in properties.entries() {
+            match value {
+                Some(value) => resolved.insert(key, self.resolve_text(value)?),
+                None => resolved.insert_null(key),
+            }
+        }
+        Ok(resolved)
+    }
+
+    fn resolve_text(&self, text: &str) -> Result<String, ProviderError> {
+        let mut resolved = String::with_capacity(text.len());
+        let mut done = 0;
+        for reference in REFERENCE.captures_iter(text) {
+            let part = |group| reference.get(group).map_or("", |m| m.as_str());
+            let Some(whole) = reference.get(0) else {
+                continue;
+            };
+            let provider = self.0.iter().find(|(name, _)| name == part(1));
+            let found = match provider {
+                Some((_, provider)) => provider.get(part(2), part(3))?,
+                None => None,
+            };
+            resolved.push_str(&text[done..whole.start()]);
+            // What nobody knows stays as it was written.
+            resolved.push_str(found.as_deref().unwrap_or(whole.as_str()));
+            done = whole.end();
+        }
+        resolved.push_str(&text[done..]);
+        Ok(resolved)
+    }
+}
+
+/// Whether a text refers to a provider, known or not.
+pub(crate) fn has_reference(text: &str) -> bool {
+    text.contains("${") && REFERENCE.is_match(text)
+}
+
+impl Provider {
+    fn new(name: &str, settings: &Properties) -> Result<Self, String> {
+        let class = settings.get("class").unwrap_or_default().trim();
+        let paths = |key| {
+            let paths: &str = settings.get(key).unwrap_or_default();
+            let paths = paths.split(',').map(str::trim).filter(|p| !p.is_empty());
+            paths.map(PathBuf::from).collect::<Vec<_>>()
+        };
+        let simple = class
+            .strip_prefix("org.apache.kafka.common.config.provider.")
+            .unwrap_or(class);
+        match simple.strip_suffix("ConfigProvider").unwrap_or(simple) {
+            "File" => Ok(Provider::File {
+                allowed: paths("param.allowed.paths"),
+            }),
+            "Directory" => Ok(Provider::Directory {
+                allowed: paths("param.allowed.paths"),
+            }),
+            "EnvVar" => {
+                let pattern = settings.get("param.allowlist.pattern");
+                let allowed = pattern
+                    .map(|p| Regex::new(&format!("^(?:{p})$")))
+                    .transpose();
+                let allowed = allowed.map_err(|error| {
+                    format!("Invalid value for configuration config.providers.{name}.param.allowlist.pattern: {error}")
+                })?;
+                Ok(Provider::Environment { allowed })
+            }
+            _ => Err(format!(
+                "Invalid value {class} for configuration config.providers.{name}.class: Class {class} could not be found; there are FileConfigProvider, DirectoryConfigProvider and EnvVarConfigProvider"
+            )),
+        }
+    }
+
+    fn get(&self, path: &str, key: &str) -> Result<Option<String>, ProviderError> {
+        match self {
+            Provider::File { allowed } => {
+                let path = Path::new(path);
+                if path.as_os_str().is_empty() || !is_allowed(path, allowed) {
+                    return Ok(None);
+                }
+                let text = std::fs::read(path).map_err(|_| {
+                    ProviderError(format!(
+                        "Could not read properties from file {}",
+                        path.display()
+                    ))
+                })?;
+                let file =
+                    parse_properties(&text).map_err(|error| ProviderError(error.to_string()))?;
+                Ok(file.get(key).map(str::to_owned))
+            }
+            Provider::Directory { allowed } => {
+                let file = Path::new(path).join(key);
+                let is_inside = !key.contains('/') && key != ".." && !path.is_empty();
+                if !is_inside || !is_allowed(Path::new(path), allowed) || !file.is_file() {
+                    return Ok(None);
+                }
+                std::fs::read_to_string(&file).map(Some).map_err(|_| {
+                    ProviderError(format!(
+                        "Could not read file {} for property {key}",
+                        file.display()
+                    ))
+                })
+            }
+            Provider::Environment { .. } if !path.is_empty() => Err(ProviderError(
+                "Path is not used for EnvVarConfigProvider, invalid value".to_owned(),
+            )),
+            Provider::Environment { allowed } => {
+                if allowed
+                    .as_ref()
+                    .is_some_and(|pattern| !pattern.is_match(key))
+                {
+                    return Ok(None);
+                }
+                Ok(std::env::var(key).ok())
+            }
+        }
+    }
+}
+
+/// Whether a path lies below one of the allowed ones; without any, everything is allowed. `..` never leads out.
+fn is_allowed(path: &Path, allowed: &[PathBuf]) -> bool {
+    let has_dots = path.components().any(|c| c.as_os_str() == "..");
+    allowed.is_empty() || (!has_dots && allowed.iter().any(|root| path.starts_with(root)))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn check(providers: &ConfigProviders, text: &str, expected: &str) {
+        assert_eq!(providers.resolve_text(text).unwrap(), expected);
+    }
+
+    #[test]
+    fn looks_up_files_directories_and_the_environment() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().display().to_string();
+        std::fs::write(folder.path().join("s.properties"), "user=u\npassword=p w").unwrap();
+        let providers = ConfigProviders::new(&Properties::from_iter([
+            ("config.providers", "file, dir,env"),
+            (
+                "config.providers.file.class",
+                "org.apache.kafka.common.config.provider.FileConfigProvider",
+            ),
+            ("config.providers.dir.class", "Directory"),
+            ("config.providers.dir.param.allowed.paths", path.as_str()),
+            ("config.providers.env.class", "EnvVarConfigProvider"),
+            ("config.providers.env.param.allowlist.pattern", "PA.*"),
+        ]))
+        .unwrap();
+        let user = format!("${{file:{path}/s.properties:user}}");
+        check(&providers, &format!("a-{user}-{user}-b"), "a-u-u-b");
+        check(
+            &providers,
+            &format!("${{dir:{path}:s.properties}}"),
+            "user=u\npassword=p w",
+        );
+        check(&providers, "${dir:/etc:hostname}", "${dir:/etc:hostname}");
+        check(
+            &providers,
+            &format!("${{dir:{path}/../..:x}}"),
+            &format!("${{dir:{path}/../..:x}}"),
+        );
+        check(&providers, "${env:PATH}", &std::env::var("PATH").unwrap());
+        check(&providers, "${env:HOME}", "${env:HOME}");
+        check(&providers, "${unknown:x}", "${unknown:x}");
+        assert!(providers.resolve_text("${file:/no/such/file:x}").is_err());
+    }
+
+    #[test]
+    fn refuses_unknown_providers() {
+        let properties = Properties::from_iter([
+            ("config.providers", "v"),
+            ("config.providers.v.class", "Vault"),
+        ]);
+        assert_eq!(ConfigProviders::new(&properties).unwrap_err().len(), 1);
+    }
+}

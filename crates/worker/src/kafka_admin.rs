@@ -1,0 +1,45 @@
+//! The seam to the cluster that the connectors read from: its id, and the offsets of consumer groups.
+
+use async_trait::async_trait;
+use millstream_core::{Properties, TopicPartition};
+
+/// Administers a Kafka cluster. `client` are the settings of the client to use, see `client_settings::admin`.
+#[async_trait]
+pub trait KafkaAdmin: Send + Sync {
+    async fn cluster_id(&self, client: &Properties) -> Result<String, AdminError>;
+
+    /// The group's committed offsets; none if there is no such group.
+    async fn group_offsets(
+        &self,
+        client: &Properties,
+        group: &str,
+    ) -> Result<Vec<(TopicPartition, i64)>, AdminError>;
+
+    /// Sets the group's offsets.
+    async fn alter_group_offsets(
+        &self,
+        client: &Properties,
+        group: &str,
+        offsets: &[(TopicPartition, i64)],
+    ) -> Result<(), AdminError>;
+
+    /// Removes the group's offsets of some partitions.
+    async fn delete_group_offsets(
+        &self,
+        client: &Properties,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<(), AdminError>;
+
+    /// Removes the group; one that does not exist is a success.
+    async fn delete_group(&self, client: &Properties, group: &str) -> Result<(), AdminError>;
+}
+
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AdminError {
+    /// The group still has members.
+    #[error("{0}")]
+    GroupInUse(String),
+    #[error("{0}")]
+    Failed(String),
+}

@@ -1,0 +1,104 @@
+//! The REST API: Connect's paths, bodies and status codes. Handlers ask the herder and convert; they decide nothing.
+
+mod config;
+mod connectors;
+mod cors;
+mod error;
+mod headers;
+mod lifecycle;
+mod listener;
+mod loggers;
+mod media;
+mod offsets;
+mod plugins;
+mod root;
+mod tasks;
+mod topics;
+mod transport;
+mod wire;
+
+pub(crate) use headers::ResponseHeaders;
+pub(crate) use listener::Listener;
+
+use crate::config::WorkerConfig;
+use crate::herder::HerderHandle;
+use crate::kafka_admin::KafkaAdmin;
+use crate::loggers::Loggers;
+use crate::validation::Validator;
+use axum::Router;
+use axum::http::{HeaderValue, header};
+use axum::middleware::from_fn;
+use axum::response::IntoResponse;
+use axum::routing::MethodRouter;
+use error::RestError;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// What handlers work with. Cloned for every request, so it holds handles only.
+#[derive(Clone)]
+pub(crate) struct Api {
+    pub(crate) herder: HerderHandle,
+    pub(crate) validator: Arc<Validator>,
+    pub(crate) worker: Arc<WorkerConfig>,
+    pub(crate) kafka: Option<Arc<dyn KafkaAdmin>>,
+    /// The id of the Kafka cluster, once it is known.
+    pub(crate) cluster_id: watch::Receiver<Option<String>>,
+    pub(crate) loggers: Arc<Loggers>,
+    pub(crate) advertised_url: Arc<str>,
+}
+
+/// Everything that the normal listeners serve.
+pub(crate) fn main_router(api: &Api, headers: ResponseHeaders) -> Router {
+    let mut router = Router::new()
+        .merge(root::router())
+        .merge(connectors::router())
+        .merge(config::router())
+        .merge(lifecycle::router())
+        .merge(tasks::router())
+        .merge(topics::router())
+        .merge(offsets::router())
+        .merge(plugins::router());
+    if api.worker.settings.admin_listeners.is_none() {
+        router = router.merge(loggers::router());
+    }
+    let settings = &api.worker.settings;
+    let cors = cors::Cors::new(&settings.allow_origin, &settings.allow_methods);
+    let served = finish(router, api);
+    Router::new()
+        .fallback_service(served)
+        .layer(from_fn(move |request, next| {
+            cors::apply(cors.clone(), request, next)
+        }))
+        .layer(from_fn(move |request, next| {
+            headers::apply(headers.clone(), request, next)
+        }))
+        .layer(from_fn(transport::check))
+}
+
+/// What listeners of their own serve to administrators.
+pub(crate) fn admin_router(api: &Api) -> Router {
+    Router::new()
+        .fallback_service(finish(loggers::router(), api))
+        .layer(from_fn(transport::check))
+}
+
+fn finish(router: Router<Api>, api: &Api) -> Router {
+    router
+        .fallback(|| async { RestError::NoSuchPath })
+        .with_state(api.clone())
+}
+
+/// A path with its methods, each checked for media types; OPTIONS answers with what is allowed.
+fn resource(path: &str, methods: MethodRouter<Api>, allow: &'static str) -> Router<Api> {
+    let options = move || async move {
+        let allowed = HeaderValue::from_static(allow);
+        let text = HeaderValue::from_static("text/plain");
+        let headers = [(header::CONTENT_TYPE, text), (header::ALLOW, allowed)];
+        (headers, allow.replace(',', ", ")).into_response()
+    };
+    let checked = methods.route_layer(from_fn(media::check));
+    let all = checked
+        .options(options)
+        .fallback(|| async { RestError::MethodNotAllowed });
+    Router::new().route(path, all)
+}

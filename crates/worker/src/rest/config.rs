@@ -1,0 +1,138 @@
+//! `/connectors/{connector}/config`: show, replace, patch.
+
+use super::connectors::{info, not_found};
+use super::error::RestError;
+use super::wire::{Info, Name, StringMap};
+use super::{Api, resource};
+use crate::herder::request::{Answer, Put, Request};
+use crate::json_text::string_map;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router};
+use bytes::Bytes;
+use millstream_core::Properties;
+use std::fmt::Write;
+
+pub(super) fn router() -> Router<Api> {
+    let methods = get(show).put(replace).patch(patch);
+    let allow = "HEAD,PATCH,GET,OPTIONS,PUT";
+    resource("/connectors/{connector}/config", methods, allow)
+}
+
+async fn show(
+    State(api): State<Api>,
+    Path(Name(name)): Path<Name>,
+) -> Result<Json<StringMap>, RestError> {
+    Ok(Json(StringMap(info(&api, name).await?.config)))
+}
+
+async fn replace(
+    State(api): State<Api>,
+    Path(Name(name)): Path<Name>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, RestError> {
+    let config = string_map(&body)?.ok_or(RestError::NullBody(
+        "Cannot invoke \"java.util.Map.get(Object)\" because \"connectorConfig\" is null",
+    ))?;
+    let request = Put {
+        config: name_in(config, &name)?,
+        name,
+        initial_state: None,
+        may_replace: true,
+    };
+    put(&api, &headers, request).await
+}
+
+/// The connector is looked up before the body is; a null takes a key away.
+async fn patch(
+    State(api): State<Api>,
+    Path(Name(name)): Path<Name>,
+    body: Bytes,
+) -> Result<Json<Info>, RestError> {
+    let changes = string_map(&body)?;
+    let mut config = info(&api, name.clone()).await?.config;
+    let changes = changes.ok_or(RestError::NullBody(
+        "Cannot invoke \"java.util.Map.forEach(java.util.function.BiConsumer)\" because \"patch\" is null",
+    ))?;
+    for (key, value) in changes.entries() {
+        match value {
+            Some(value) => config.insert(key, value),
+            None => {
+                config.remove(key);
+            }
+        }
+    }
+    let request = Put {
+        name: name.clone(),
+        config,
+        initial_state: None,
+        may_replace: true,
+    };
+    match store(&api, request).await? {
+        Answer::Connector { info, .. } => Ok(Json(info.into())),
+        Answer::Done | Answer::Restarting(_) => Err(not_found(&name)),
+    }
+}
+
+/// Validates and stores; answers with the connector, and its location if it is new.
+pub(super) async fn put(
+    api: &Api,
+    headers: &HeaderMap,
+    request: Put,
+) -> Result<Response, RestError> {
+    let name = request.name.clone();
+    match store(api, request).await? {
+        Answer::Connector { info, is_new: true } => {
+            let location = [(header::LOCATION, location(api, headers, &name))];
+            Ok((StatusCode::CREATED, location, Json(Info::from(info))).into_response())
+        }
+        Answer::Connector { info, .. } => Ok(Json(Info::from(info)).into_response()),
+        Answer::Done | Answer::Restarting(_) => Err(not_found(&name)),
+    }
+}
+
+async fn store(api: &Api, request: Put) -> Result<Answer, RestError> {
+    api.validator
+        .validate(&request.config)
+        .await?
+        .into_errors()?;
+    Ok(api.herder.change(Request::Put(request)).await?)
+}
+
+/// The configuration with its connector's name in it.
+pub(super) fn name_in(mut config: Properties, name: &str) -> Result<Properties, RestError> {
+    match config.get("name") {
+        Some(given) if given != name => Err(RestError::BadRequest(format!(
+            "Connector name configuration ({given}) doesn't match connector name in the URL ({name})"
+        ))),
+        Some(_) => Ok(config),
+        None => {
+            config.insert("name", name);
+            Ok(config)
+        }
+    }
+}
+
+/// Under the address by which the client came; slashes stay as they are.
+fn location(api: &Api, headers: &HeaderMap, name: &str) -> String {
+    let host = headers
+        .get(header::HOST)
+        .and_then(|host| host.to_str().ok());
+    let mut location = match host {
+        Some(host) => format!("http://{host}/connectors/"),
+        None => format!("{}connectors/", api.advertised_url),
+    };
+    for byte in name.bytes() {
+        let is_plain = byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=:@".contains(&byte);
+        if is_plain {
+            location.push(char::from(byte));
+        } else {
+            // Writing to a String cannot fail.
+            let _ = write!(location, "%{byte:02X}");
+        }
+    }
+    location
+}

@@ -1,0 +1,139 @@
+//! Every error's status, body and headers. There is no wildcard: a new error must pick its status here.
+
+use crate::herder::request::HerderError;
+use crate::json_text::JsonError;
+use crate::kafka_admin::AdminError;
+use crate::loggers::UnknownLevel;
+use crate::validation::{InvalidConfig, ValidationError};
+use axum::Json;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// What a request can end with instead of its answer.
+#[derive(Debug)]
+pub(crate) enum RestError {
+    /// No resource has this path.
+    NoSuchPath,
+    /// A part of the path is not of its type.
+    NoSuchParameter,
+    MethodNotAllowed,
+    NotAcceptable,
+    UnsupportedMediaType,
+    MissingMediaType,
+    /// The text is Java's.
+    BadRequest(String),
+    Forbidden(String),
+    NotFound(String),
+    Failed(String),
+    Herder(HerderError),
+    Json(JsonError),
+    /// Where Java dereferences a null.
+    NullBody(&'static str),
+    Validation(ValidationError),
+    Invalid(InvalidConfig),
+    UnknownLevel(UnknownLevel),
+    Admin(AdminError),
+}
+
+#[derive(Serialize)]
+struct Body {
+    error_code: u16,
+    message: String,
+}
+
+impl RestError {
+    fn status(&self) -> StatusCode {
+        match self {
+            RestError::NoSuchPath
+            | RestError::NoSuchParameter
+            | RestError::NotFound(_)
+            | RestError::UnknownLevel(_)
+            | RestError::Herder(HerderError::NotFound(_)) => StatusCode::NOT_FOUND,
+            RestError::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            RestError::NotAcceptable => StatusCode::NOT_ACCEPTABLE,
+            RestError::UnsupportedMediaType | RestError::MissingMediaType => {
+                StatusCode::UNSUPPORTED_MEDIA_TYPE
+            }
+            RestError::BadRequest(_)
+            | RestError::Invalid(_)
+            | RestError::Validation(ValidationError::BadRequest(_))
+            | RestError::Herder(HerderError::BadRequest(_)) => StatusCode::BAD_REQUEST,
+            RestError::Forbidden(_) => StatusCode::FORBIDDEN,
+            RestError::Herder(HerderError::AlreadyExists(_)) => StatusCode::CONFLICT,
+            RestError::Failed(_)
+            | RestError::Json(_)
+            | RestError::NullBody(_)
+            | RestError::Admin(_)
+            | RestError::Validation(ValidationError::Config(_))
+            | RestError::Herder(
+                HerderError::Failed(_) | HerderError::TimedOut | HerderError::ShuttingDown,
+            ) => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
+
+    fn message(self) -> String {
+        match self {
+            RestError::NoSuchPath
+            | RestError::NoSuchParameter
+            | RestError::MethodNotAllowed
+            | RestError::NotAcceptable
+            | RestError::UnsupportedMediaType
+            | RestError::MissingMediaType => format!("HTTP {}", self.status()),
+            RestError::BadRequest(text)
+            | RestError::Forbidden(text)
+            | RestError::NotFound(text)
+            | RestError::Failed(text) => text,
+            RestError::NullBody(text) => text.to_owned(),
+            RestError::Herder(error) => error.to_string(),
+            RestError::Json(error) => error.to_string(),
+            RestError::Validation(error) => error.to_string(),
+            RestError::Invalid(error) => error.to_string(),
+            RestError::UnknownLevel(error) => error.to_string(),
+            RestError::Admin(error) => error.to_string(),
+        }
+    }
+
+    /// Errors of routing carry a JSON body without saying so.
+    fn names_its_type(&self) -> bool {
+        !matches!(
+            self,
+            RestError::NoSuchPath
+                | RestError::MethodNotAllowed
+                | RestError::NotAcceptable
+                | RestError::UnsupportedMediaType
+        )
+    }
+}
+
+impl IntoResponse for RestError {
+    fn into_response(self) -> Response {
+        let (status, names_its_type) = (self.status(), self.names_its_type());
+        let body = Body {
+            error_code: status.as_u16(),
+            message: self.message(),
+        };
+        let mut response = (status, Json(body)).into_response();
+        if !names_its_type {
+            response.headers_mut().remove(header::CONTENT_TYPE);
+        }
+        response
+    }
+}
+
+macro_rules! from {
+    ($error:ty => $variant:ident) => {
+        impl From<$error> for RestError {
+            fn from(error: $error) -> Self {
+                RestError::$variant(error)
+            }
+        }
+    };
+}
+
+from!(HerderError => Herder);
+from!(JsonError => Json);
+from!(ValidationError => Validation);
+from!(InvalidConfig => Invalid);
+from!(UnknownLevel => UnknownLevel);
+from!(AdminError => Admin);

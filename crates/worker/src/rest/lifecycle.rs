@@ -1,0 +1,109 @@
+//! Status, pause, resume, stop and restart of a connector; and two requests that only workers send each other.
+
+use super::connectors::query_flag;
+use super::error::RestError;
+use super::wire::{Name, State as Status};
+use super::{Api, resource};
+use crate::cluster::TargetState;
+use crate::herder::request::{Answer, Request};
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post, put};
+use axum::{Json, Router};
+
+pub(super) fn router() -> Router<Api> {
+    let change = "OPTIONS,PUT";
+    Router::new()
+        .merge(resource(
+            "/connectors/{connector}/status",
+            get(status),
+            "HEAD,GET,OPTIONS",
+        ))
+        .merge(resource(
+            "/connectors/{connector}/pause",
+            put(pause),
+            change,
+        ))
+        .merge(resource(
+            "/connectors/{connector}/resume",
+            put(resume),
+            change,
+        ))
+        .merge(resource("/connectors/{connector}/stop", put(stop), change))
+        .merge(resource(
+            "/connectors/{connector}/fence",
+            put(fence),
+            change,
+        ))
+        .merge(resource(
+            "/connectors/{connector}/restart",
+            post(restart),
+            "POST,OPTIONS",
+        ))
+}
+
+async fn status(
+    State(api): State<Api>,
+    Path(Name(name)): Path<Name>,
+) -> Result<Json<Status>, RestError> {
+    let asked = name.clone();
+    let state = api.herder.read(move |state| state.state(&asked)).await?;
+    let missing = || RestError::NotFound(format!("No status found for connector {name}"));
+    Ok(Json(state.ok_or_else(missing)?.into()))
+}
+
+async fn pause(
+    State(api): State<Api>,
+    Path(Name(name)): Path<Name>,
+) -> Result<StatusCode, RestError> {
+    let request = Request::SetTarget(name, TargetState::Paused);
+    api.herder.change(request).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn resume(
+    State(api): State<Api>,
+    Path(Name(name)): Path<Name>,
+) -> Result<StatusCode, RestError> {
+    let request = Request::SetTarget(name, TargetState::Started);
+    api.herder.change(request).await?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+async fn stop(
+    State(api): State<Api>,
+    Path(Name(name)): Path<Name>,
+) -> Result<StatusCode, RestError> {
+    api.herder.change(Request::Stop(name)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn fence() -> RestError {
+    let text = "Kafka Connect in standalone mode does not support exactly-once source connectors.";
+    RestError::Failed(text.to_owned())
+}
+
+async fn restart(
+    State(api): State<Api>,
+    Path(Name(name)): Path<Name>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, RestError> {
+    let flag = |name| query_flag(query.as_deref(), name, false);
+    let (include_tasks, only_failed) = (flag("includeTasks"), flag("onlyFailed"));
+    let request = if include_tasks || only_failed {
+        Request::Restart {
+            name,
+            include_tasks,
+            only_failed,
+        }
+    } else {
+        Request::RestartConnector(name)
+    };
+    Ok(match api.herder.change(request).await? {
+        Answer::Restarting(state) => {
+            (StatusCode::ACCEPTED, Json(Status::from(state))).into_response()
+        }
+        Answer::Done | Answer::Connector { .. } => StatusCode::NO_CONTENT.into_response(),
+    })
+}

@@ -1,0 +1,55 @@
+//! `/` and `/health`.
+
+use super::wire::{Health, ServerInfo};
+use super::{Api, resource};
+use crate::KAFKA_VERSION;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::get;
+use axum::{Json, Router};
+use std::time::Duration;
+
+/// The commit of the version above; clients show it.
+const COMMIT: &str = "26b251db2a452df5";
+
+/// How long a question about the cluster may wait for brokers that have not answered yet.
+const CLUSTER_ID_WAIT: Duration = Duration::from_secs(2);
+
+/// How long Java's worker waits for its herder before it calls itself ill.
+const HEALTH_WAIT: Duration = Duration::from_secs(10);
+
+pub(super) fn router() -> Router<Api> {
+    Router::new()
+        .merge(resource("/", get(root), "HEAD,GET,OPTIONS"))
+        .merge(resource("/health", get(health), "HEAD,GET,OPTIONS"))
+}
+
+async fn root(State(api): State<Api>) -> Json<ServerInfo> {
+    let mut id = api.cluster_id.clone();
+    let known = tokio::time::timeout(CLUSTER_ID_WAIT, id.wait_for(Option::is_some)).await;
+    let kafka_cluster_id = known.ok().and_then(Result::ok).and_then(|id| id.clone());
+    Json(ServerInfo {
+        version: KAFKA_VERSION,
+        commit: COMMIT,
+        kafka_cluster_id,
+    })
+}
+
+async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
+    match tokio::time::timeout(HEALTH_WAIT, api.herder.read(|_| ())).await {
+        Ok(Ok(())) => (
+            StatusCode::OK,
+            Json(Health {
+                status: "healthy",
+                message: "Worker has completed startup and is ready to handle requests.",
+            }),
+        ),
+        Ok(Err(_)) | Err(_) => (
+            StatusCode::INTERNAL_SERVER_ERROR,
+            Json(Health {
+                status: "unhealthy",
+                message: "Worker was unable to handle this request and may be unable to handle other requests.",
+            }),
+        ),
+    }
+}

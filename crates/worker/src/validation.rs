@@ -1,0 +1,437 @@
+//! Validation of a connector's configuration: the framework's keys, transforms, the connector's own keys,
+//! client overrides and converters, all errors at once, as Java's worker answers.
+
+mod client_keys;
+mod framework;
+mod java_map;
+
+use crate::client_settings::OverridePolicy;
+use crate::config::WorkerConfig;
+use crate::registry::PluginRegistry;
+use millstream_core::config::{ConfigDef, Default, Parsed};
+use millstream_core::plugin::KAFKA_VERSION;
+use millstream_core::{ConfigValue, Connector, Key, Properties, chain};
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Validates configurations against what this worker has.
+pub struct Validator {
+    pub registry: Arc<PluginRegistry>,
+    pub worker: Arc<WorkerConfig>,
+}
+
+/// What validation found; there may be errors in it.
+#[derive(Clone, Debug)]
+pub struct Validated {
+    /// `connector.class` as it was given.
+    pub class: String,
+    pub groups: Vec<String>,
+    /// Keys nobody defines have no definition; they are listed only for their errors.
+    pub configs: Vec<(Option<Key>, ConfigValue)>,
+    pub error_count: usize,
+}
+
+/// Why there is nothing to be found. The texts are Java's.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum ValidationError {
+    #[error("{0}")]
+    BadRequest(String),
+    #[error("{0}")]
+    Config(String),
+}
+
+impl ValidationError {
+    /// The exception that Java throws.
+    pub fn java_class(&self) -> &'static str {
+        match self {
+            ValidationError::BadRequest(_) => {
+                "org.apache.kafka.connect.runtime.rest.errors.BadRequestException"
+            }
+            ValidationError::Config(_) => "org.apache.kafka.common.config.ConfigException",
+        }
+    }
+}
+
+impl Validated {
+    /// All messages in order, if there are any.
+    pub fn into_errors(self) -> Result<(), InvalidConfig> {
+        if self.error_count == 0 {
+            return Ok(());
+        }
+        let messages = self.configs.into_iter().flat_map(|(_, value)| value.errors);
+        Err(InvalidConfig {
+            count: self.error_count,
+            messages: messages.collect::<Vec<_>>().join("\n"),
+        })
+    }
+}
+
+/// A configuration with errors.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Connector configuration is invalid and contains the following {count} error(s):\n{messages}\nYou can also find the above list of errors at the endpoint `/connector-plugins/{{connectorType}}/config/validate`"
+)]
+pub struct InvalidConfig {
+    count: usize,
+    messages: String,
+}
+
+type Configs = Vec<(Option<Key>, ConfigValue)>;
+
+impl Validator {
+    /// Validates all settings of a connector; probes the systems it names, too.
+    pub async fn validate(&self, raw: &Properties) -> Result<Validated, ValidationError> {
+        let resolved = self.worker.providers.resolve(raw).await;
+        let config = resolved.map_err(|error| ValidationError::Config(error.to_string()))?;
+        let Some(class) = config.get("connector.class") else {
+            return Err(ValidationError::BadRequest(format!(
+                "Connector config {} contains no connector type",
+                java_map::print(&config)
+            )));
+        };
+        let connector = self
+            .registry
+            .connector(class)
+            .map_err(|error| ValidationError::BadRequest(error.to_string()))?;
+
+        let mut configs = self.framework(connector.as_ref(), &config);
+        configs.extend(self.transforms(&config));
+        let mut own = connector.validate(&config);
+        connector.probe(&config, &mut own).await;
+        merge(&mut configs, connector.config_def(), own);
+        refuse_nulls(&config, &mut configs);
+        let mut error_count: usize = configs.iter().map(|(_, value)| value.errors.len()).sum();
+
+        // Of these Java counts keys with errors, not errors.
+        let mut others = self.overrides(&config)?;
+        others.extend(self.converters(&config));
+        error_count += others
+            .iter()
+            .filter(|(_, value)| !value.errors.is_empty())
+            .count();
+        configs.extend(others);
+
+        let mut groups: Vec<String> = Vec::new();
+        for group in configs
+            .iter()
+            .filter_map(|(key, _)| key.as_ref()?.group.as_deref())
+        {
+            if !groups.iter().any(|known| known == group) {
+                groups.push(group.to_owned());
+            }
+        }
+        Ok(Validated {
+            class: class.to_owned(),
+            groups,
+            configs,
+            error_count,
+        })
+    }
+
+    /// The keys of a plugin: for a connector, the framework's follow those of its own.
+    pub fn plugin_keys(&self, name: &str) -> Option<Vec<Key>> {
+        let registry = &self.registry;
+        if let Ok(connector) = registry.connector(name) {
+            let own = connector.config_def();
+            let framework = framework::keys();
+            let more = framework
+                .into_iter()
+                .filter(|key| own.key(&key.name).is_none());
+            return Some(own.keys().iter().cloned().chain(more).collect());
+        }
+        let definition = registry.converter(name).map(|p| p.config_def);
+        let definition = definition.or(registry.header_converter(name).map(|p| p.config_def));
+        let definition = definition.or(registry.transform(name).map(|p| p.config_def));
+        let definition = definition.or(registry.predicate(name).map(|p| p.config_def));
+        definition.map(|definition| definition().keys().to_vec())
+    }
+
+    fn framework(&self, connector: &dyn Connector, config: &Properties) -> Configs {
+        let mut keys = framework::keys();
+        for key in &mut keys {
+            self.set_default(key, connector, config);
+        }
+        let definition = ConfigDef::new(keys);
+        let mut values = definition.validate(config);
+        for value in &mut values {
+            self.check_class(value);
+        }
+        check_topics(config, &mut values);
+        self.check_topics_regex(&mut values);
+        let keys = definition.keys().iter().cloned().map(Some);
+        keys.zip(values).collect()
+    }
+
+    /// Fills in what depends on the worker: versions, converters, and the values that a form may offer.
+    fn set_default(&self, key: &mut Key, connector: &dyn Connector, config: &Properties) {
+        let settings = &self.worker.settings;
+        let (class, offered) = match &*key.name {
+            "connector.plugin.version" => (connector.version(), vec![connector.version()]),
+            "key.converter" => (&*settings.key_converter, self.registry.converter_classes()),
+            "value.converter" => (
+                &*settings.value_converter,
+                self.registry.converter_classes(),
+            ),
+            "header.converter" => (
+                &*settings.header_converter,
+                self.registry.header_converter_classes(),
+            ),
+            "key.converter.plugin.version"
+            | "value.converter.plugin.version"
+            | "header.converter.plugin.version" => {
+                let role = key.name.trim_end_matches(".plugin.version");
+                let is_known = config
+                    .get(role)
+                    .is_none_or(|class| self.full_class(role, class).is_some());
+                if !is_known {
+                    return;
+                }
+                (KAFKA_VERSION, vec![KAFKA_VERSION])
+            }
+            _ => return,
+        };
+        let class = self.full_class(&key.name, class).unwrap_or(class);
+        key.default = Default::Text(Cow::Owned(class.to_owned()));
+        key.recommended = offered.into_iter().map(Cow::Borrowed).collect();
+    }
+
+    /// The full name of a converter in one of the roles `key.converter`, `value.converter`, `header.converter`.
+    fn full_class(&self, role: &str, name: &str) -> Option<&'static str> {
+        match role {
+            "key.converter" | "value.converter" => self.registry.converter(name).map(|p| p.class),
+            "header.converter" => self.registry.header_converter(name).map(|p| p.class),
+            _ => None,
+        }
+    }
+
+    /// A converter's class must exist and be a converter; the value is its full name.
+    fn check_class(&self, value: &mut ConfigValue) {
+        let Some(Parsed::Class(given)) = &value.value else {
+            return;
+        };
+        if let Some(class) = self.full_class(&value.name, given) {
+            value.value = Some(Parsed::Class(class.to_owned()));
+            return;
+        }
+        match self.registry.class_of_any(given) {
+            Some(class) => {
+                let interface = match &*value.name {
+                    "header.converter" => "HeaderConverter",
+                    _ => "Converter",
+                };
+                value.errors.push(format!(
+                    "Class class {class} does not implement the {interface} interface"
+                ));
+                value.value = Some(Parsed::Class(class.to_owned()));
+            }
+            None => {
+                value.errors.push(format!(
+                    "Invalid value {given} for configuration {}: Class {given} could not be found.",
+                    value.name
+                ));
+                value.value = None;
+            }
+        }
+    }
+
+    /// Java's patterns are those of the predicate that matches topics.
+    fn check_topics_regex(&self, values: &mut [ConfigValue]) {
+        const MATCHER: &str = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches";
+        let Some(value) = values.iter_mut().find(|value| value.name == "topics.regex") else {
+            return;
+        };
+        let definition = self.registry.predicate(MATCHER).map(|p| (p.config_def)());
+        let pattern = definition
+            .as_ref()
+            .and_then(|d| d.key("pattern")?.validator.as_ref());
+        if let Some(pattern) = pattern
+            && let Err(error) = pattern.check("topics.regex", value.value.as_ref())
+        {
+            value.errors.push(error);
+        }
+    }
+
+    fn transforms(&self, config: &Properties) -> Configs {
+        let others: Vec<&str> = self.registry.other_classes();
+        let found = chain::validate(
+            config,
+            &self.registry.transforms,
+            &self.registry.predicates,
+            &others,
+        );
+        found
+            .into_iter()
+            .map(|(key, value)| (Some(key), value))
+            .collect()
+    }
+
+    /// Settings for clients that the connector brings along. One that cannot be read ends validation, as in Java.
+    fn overrides(&self, config: &Properties) -> Result<Configs, ValidationError> {
+        let policy = OverridePolicy::find(&self.worker.settings.override_policy);
+        let policy = policy.unwrap_or(OverridePolicy::None);
+        let has_dead_letters = config
+            .get("errors.deadletterqueue.topic.name")
+            .is_some_and(|topic| !topic.trim().is_empty());
+        let mut found = Vec::new();
+        for (prefix, is_used) in [
+            ("producer.override.", has_dead_letters),
+            ("consumer.override.", true),
+            ("admin.override.", has_dead_letters),
+        ] {
+            let overrides = config.with_prefix(prefix);
+            for (setting, text) in overrides.iter().filter(|_| is_used) {
+                let key = client_keys::find(setting);
+                let value = match &key {
+                    Some(key) => key.parse(text, |_| true).map_err(ValidationError::Config)?,
+                    None => Parsed::String(text.to_owned()),
+                };
+                let name = format!("{prefix}{setting}");
+                let value = ConfigValue {
+                    name: name.clone(),
+                    value: Some(value),
+                    recommended: Vec::new(),
+                    errors: policy.refuse(setting).into_iter().collect(),
+                    visible: true,
+                };
+                found.push((
+                    key.map(|key| Key {
+                        name: name.into(),
+                        ..key
+                    }),
+                    value,
+                ));
+            }
+        }
+        Ok(found)
+    }
+
+    /// The keys of converters that the connector itself names.
+    fn converters(&self, config: &Properties) -> Configs {
+        let mut found = Vec::new();
+        for (role, kind) in [
+            ("header.converter", "header"),
+            ("key.converter", "key"),
+            ("value.converter", "value"),
+        ] {
+            let Some(name) = config.get(role) else {
+                continue;
+            };
+            let definition = match role {
+                "header.converter" => self.registry.header_converter(name).map(|p| p.config_def),
+                _ => self.registry.converter(name).map(|p| p.config_def),
+            };
+            let Some(definition) = definition.map(|definition| definition()) else {
+                continue;
+            };
+            let mut settings = config.with_prefix(&format!("{role}."));
+            settings.insert("converter.type", kind);
+            let values = definition.validate(&settings);
+            for (key, mut value) in definition.keys().iter().cloned().zip(values) {
+                let name = format!("{role}.{}", key.name);
+                value.name.clone_from(&name);
+                found.push((
+                    Some(Key {
+                        name: name.into(),
+                        ..key
+                    }),
+                    value,
+                ));
+            }
+        }
+        found
+    }
+}
+
+/// The connector's own keys follow; those that the framework has too take its place.
+fn merge(configs: &mut Configs, definition: &ConfigDef, own: Vec<ConfigValue>) {
+    let known: HashMap<String, usize> = configs
+        .iter()
+        .enumerate()
+        .map(|(index, (_, value))| (value.name.clone(), index))
+        .collect();
+    for value in own {
+        let key = definition.key(&value.name).cloned();
+        match known.get(&value.name) {
+            Some(&index) => configs[index] = (key, value),
+            None => configs.push((key, value)),
+        }
+    }
+}
+
+/// A null is an error for a key that nobody defines, and beside what a validator says of it.
+fn refuse_nulls(config: &Properties, configs: &mut Configs) {
+    const REFUSED: &str = "Null value can not be supplied as the configuration value.";
+    let mut unknown = Vec::new();
+    for (name, _) in config.entries().filter(|(_, value)| value.is_none()) {
+        match configs.iter_mut().find(|(_, value)| value.name == name) {
+            Some((_, value)) if !value.errors.is_empty() => value.errors.push(REFUSED.to_owned()),
+            Some(_) => {}
+            None => unknown.push((
+                None,
+                ConfigValue {
+                    name: name.to_owned(),
+                    value: None,
+                    recommended: Vec::new(),
+                    errors: vec![REFUSED.to_owned()],
+                    visible: true,
+                },
+            )),
+        }
+    }
+    configs.splice(0..0, unknown);
+}
+
+/// A sink reads from a list of topics or from a pattern, and never from its own dead letters.
+fn check_topics(config: &Properties, values: &mut [ConfigValue]) {
+    let given = |key| {
+        config
+            .get(key)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+    };
+    let (topics, regex) = (given("topics"), given("topics.regex"));
+    let mut add = |key: &str, message: String| {
+        if let Some(value) = values.iter_mut().find(|value| value.name == key) {
+            value.errors.push(message);
+        }
+    };
+    let both = match (topics, regex) {
+        (None, None) => Some("Must configure one of topics or topics.regex"),
+        (Some(_), Some(_)) => {
+            Some("topics and topics.regex are mutually exclusive options, but both are set.")
+        }
+        _ => None,
+    };
+    for key in ["topics", "topics.regex"] {
+        if let Some(message) = both {
+            add(key, message.to_owned());
+        }
+    }
+    let Some(dead) = given("errors.deadletterqueue.topic.name") else {
+        return;
+    };
+    if let Some(topics) = topics {
+        let topics: Vec<&str> = topics.split(',').map(str::trim).collect();
+        if topics.contains(&dead) {
+            let topics = topics.join(", ");
+            add(
+                "topics",
+                format!(
+                    "The DLQ topic '{dead}' may not be included in the list of topics ('topics=[{topics}]') consumed by the connector"
+                ),
+            );
+        }
+    }
+    if let Some(regex) = regex {
+        let pattern = regex::Regex::new(&format!("^(?:{regex})$"));
+        if pattern.is_ok_and(|pattern| pattern.is_match(dead)) {
+            add(
+                "topics.regex",
+                format!(
+                    "The DLQ topic '{dead}' may not be matched by the regex for the topics ('topics.regex={regex}') consumed by the connector"
+                ),
+            );
+        }
+    }
+}

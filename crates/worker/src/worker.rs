@@ -1,0 +1,335 @@
+//! Worker: a herder, its REST API and the tasks of this machine, started together and ended together.
+
+use crate::client_settings;
+use crate::cluster::{AloneInCluster, MemoryConfigStore, MemoryStatusStore};
+use crate::config::{ConnectorFile, ConnectorFileError, WorkerConfig, read_connector_file};
+use crate::herder::request::{Answer, HerderError, Put, Request};
+use crate::herder::state::{Flavour, Settings};
+use crate::herder::{Herder, HerderHandle, HerderParts};
+use crate::kafka_admin::KafkaAdmin;
+use crate::local_tasks::LocalTasks;
+use crate::loggers::{LogControl, Loggers};
+use crate::registry::PluginRegistry;
+use crate::rest::{self, Api, Listener, ResponseHeaders};
+use crate::task::TaskStarter;
+use crate::validation::{InvalidConfig, ValidationError, Validator};
+use axum::Router;
+use millstream_core::Properties;
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Reports of tasks that wait for the herder; tasks report changes, not records.
+const QUEUED_REPORTS: usize = 256;
+
+/// Pauses between attempts to learn the cluster's id.
+const FIRST_CLUSTER_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_CLUSTER_PAUSE: Duration = Duration::from_secs(30);
+
+/// What a worker is started with.
+pub struct WorkerStart {
+    pub config: WorkerConfig,
+    pub registry: PluginRegistry,
+    pub starter: Arc<dyn TaskStarter>,
+    /// Asks the brokers about themselves and about consumer groups; without it offsets cannot be shown.
+    pub kafka: Option<Arc<dyn KafkaAdmin>>,
+    /// Changes log levels while the worker runs.
+    pub log_control: Option<Box<dyn LogControl>>,
+    pub connector_files: Vec<PathBuf>,
+    /// Connectors by name, created like those of the files.
+    pub connectors: Vec<(String, Properties)>,
+    pub shutdown: CancellationToken,
+}
+
+/// A worker that runs.
+pub struct Worker {
+    addresses: Vec<SocketAddr>,
+    admin_addresses: Vec<SocketAddr>,
+    tracker: TaskTracker,
+}
+
+/// Why a worker does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    #[error("cannot listen at {listener}")]
+    Listen { listener: String, source: io::Error },
+    #[error(transparent)]
+    File(#[from] ConnectorFileError),
+    #[error("connector {name} cannot be created: {source}")]
+    Connector { name: String, source: CreateError },
+}
+
+/// Why a connector of the command line was refused.
+#[derive(Debug, thiserror::Error)]
+pub enum CreateError {
+    #[error(transparent)]
+    Validation(#[from] ValidationError),
+    #[error(transparent)]
+    Invalid(#[from] InvalidConfig),
+    #[error(transparent)]
+    Herder(#[from] HerderError),
+}
+
+impl Worker {
+    /// Starts a worker on one node: binds its listeners, serves its API, creates the connectors it was given.
+    ///
+    /// # Errors
+    /// If a listener cannot be bound, or a connector file cannot be read or is refused; nothing runs then.
+    pub async fn start(start: WorkerStart) -> Result<Self, StartError> {
+        let files = start
+            .connector_files
+            .iter()
+            .map(|path| read_connector_file(path));
+        let mut connectors = files.collect::<Result<Vec<_>, _>>()?;
+        connectors.extend(start.connectors.iter().map(|(name, config)| ConnectorFile {
+            name: name.clone(),
+            config: config.clone(),
+            initial_state: None,
+        }));
+        let shutdown = start.shutdown.clone();
+        let (worker, api) = Worker::launch(start, Flavour::Standalone).await?;
+        for connector in connectors {
+            let name = connector.name.clone();
+            if let Err(source) = create(&api, connector).await {
+                shutdown.cancel();
+                worker.ended().await;
+                return Err(StartError::Connector { name, source });
+            }
+        }
+        Ok(worker)
+    }
+
+    /// Starts a cluster of one that answers as Java's distributed worker does. What it knows is not kept.
+    ///
+    /// # Errors
+    /// If a listener cannot be bound.
+    pub async fn start_cluster_of_one(start: WorkerStart) -> Result<Self, StartError> {
+        let (worker, _) = Worker::launch(start, Flavour::Distributed).await?;
+        Ok(worker)
+    }
+
+    /// Starts everything but connectors.
+    async fn launch(start: WorkerStart, flavour: Flavour) -> Result<(Self, Api), StartError> {
+        let config = Arc::new(start.config);
+        let settings = &config.settings;
+        let listeners = bind(&settings.listeners).await?;
+        let admin = bind(settings.admin_listeners.as_deref().unwrap_or_default()).await?;
+        let advertised = advertised(&config, &listeners);
+        warn_of_what_is_ignored(&config);
+
+        let registry = Arc::new(start.registry);
+        let loggers = Arc::new(Loggers::new(start.log_control));
+        let (reports_in, reports) = mpsc::channel(QUEUED_REPORTS);
+        let (herder, handle) = Herder::new(HerderParts {
+            settings: Settings {
+                flavour,
+                worker_id: advertised.clone(),
+                registry: registry.clone(),
+                topic_tracking: settings.topic_tracking,
+                self_healing: settings.self_healing,
+            },
+            configs: Box::<MemoryConfigStore>::default(),
+            statuses: Box::<MemoryStatusStore>::default(),
+            membership: Box::<AloneInCluster>::default(),
+            tasks: LocalTasks {
+                starter: start.starter,
+                registry: registry.clone(),
+                worker: config.clone(),
+                reports: reports_in,
+                handles: HashMap::new(),
+            },
+            reports,
+            loggers: loggers.clone(),
+        });
+        let (cluster_id_in, cluster_id) = watch::channel(None);
+        let api = Api {
+            herder: handle,
+            validator: Arc::new(Validator {
+                registry,
+                worker: config.clone(),
+            }),
+            worker: config.clone(),
+            kafka: start.kafka.clone(),
+            cluster_id,
+            loggers,
+            advertised_url: format!("http://{advertised}/").into(),
+        };
+
+        let tracker = TaskTracker::new();
+        tracker.spawn(herder.run(start.shutdown.clone(), config.shutdown_timeout()));
+        if let Some(kafka) = start.kafka {
+            tracker.spawn(learn_cluster_id(
+                kafka,
+                config.clone(),
+                cluster_id_in,
+                start.shutdown.clone(),
+            ));
+        }
+        // The text was checked when the settings were read.
+        let headers = ResponseHeaders::parse(&settings.response_headers).unwrap_or_default();
+        let main = rest::main_router(&api, headers);
+        let worker = Worker {
+            addresses: addresses(&listeners),
+            admin_addresses: addresses(&admin),
+            tracker,
+        };
+        worker.serve(listeners, &main, &start.shutdown);
+        worker.serve(admin, &rest::admin_router(&api), &start.shutdown);
+        worker.tracker.close();
+        Ok((worker, api))
+    }
+
+    fn serve(&self, listeners: Vec<TcpListener>, router: &Router, shutdown: &CancellationToken) {
+        for listener in listeners {
+            let router = router.clone();
+            let shutdown = shutdown.clone();
+            self.tracker.spawn(async move {
+                let stop = shutdown.cancelled_owned();
+                let served = axum::serve(listener, router).with_graceful_shutdown(stop);
+                if let Err(error) = served.await {
+                    tracing::error!(%error, "the REST API has ended");
+                }
+            });
+        }
+    }
+
+    /// Where the API listens.
+    pub fn addresses(&self) -> &[SocketAddr] {
+        &self.addresses
+    }
+
+    /// Where the admin endpoints listen, if on listeners of their own.
+    pub fn admin_addresses(&self) -> &[SocketAddr] {
+        &self.admin_addresses
+    }
+
+    /// Returns once everything has ended after the shutdown.
+    pub async fn ended(self) {
+        self.tracker.wait().await;
+    }
+}
+
+async fn create(api: &Api, connector: ConnectorFile) -> Result<(), CreateError> {
+    let ConnectorFile {
+        name,
+        mut config,
+        initial_state,
+    } = connector;
+    config.insert("name", name.trim());
+    api.validator.validate(&config).await?.into_errors()?;
+    let request = Request::Put(Put {
+        name: name.trim().into(),
+        config,
+        initial_state,
+        may_replace: false,
+    });
+    let herder: &HerderHandle = &api.herder;
+    let answer = herder.change(request).await?;
+    if let Answer::Connector { info, .. } = answer {
+        tracing::info!(connector = %info.name, tasks = info.tasks, "connector created");
+    }
+    Ok(())
+}
+
+async fn bind(listeners: &[String]) -> Result<Vec<TcpListener>, StartError> {
+    let mut bound = Vec::new();
+    for text in listeners {
+        // The text was checked when the settings were read.
+        let Ok(listener) = text.parse::<Listener>() else {
+            continue;
+        };
+        let socket = listener.bind().await.map_err(|source| StartError::Listen {
+            listener: text.clone(),
+            source,
+        })?;
+        bound.push(socket);
+    }
+    Ok(bound)
+}
+
+fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    listeners
+        .iter()
+        .filter_map(|l| l.local_addr().ok())
+        .collect()
+}
+
+/// host:port by which others reach this worker.
+fn advertised(config: &WorkerConfig, listeners: &[TcpListener]) -> String {
+    let settings = &config.settings;
+    let first = settings
+        .listeners
+        .first()
+        .and_then(|l| l.parse::<Listener>().ok());
+    let host = settings.advertised_host.clone();
+    let host = host.or_else(|| first.map(|l| l.host).filter(|host| !host.is_empty()));
+    let host = host.unwrap_or_else(own_host);
+    let bound = addresses(listeners).first().map_or(0, SocketAddr::port);
+    let port = settings
+        .advertised_port
+        .map_or(i32::from(bound), |port| port);
+    if host.contains(':') {
+        return format!("[{host}]:{port}");
+    }
+    format!("{host}:{port}")
+}
+
+/// This machine's own name.
+fn own_host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let name = name.map(|name| name.trim().to_owned()).unwrap_or_default();
+    if name.is_empty() {
+        return "localhost".to_owned();
+    }
+    name
+}
+
+fn warn_of_what_is_ignored(config: &WorkerConfig) {
+    for key in ["plugin.path", "plugin.discovery"] {
+        if config.properties.contains(key) {
+            tracing::warn!(key, "ignored: plugins are compiled in");
+        }
+    }
+    for key in [
+        "internal.key.converter",
+        "internal.value.converter",
+        "rest.extension.classes",
+    ] {
+        if config.properties.contains(key) {
+            tracing::warn!(key, "ignored");
+        }
+    }
+}
+
+/// Asks the brokers for the cluster's id until they tell it.
+async fn learn_cluster_id(
+    kafka: Arc<dyn KafkaAdmin>,
+    config: Arc<WorkerConfig>,
+    id: watch::Sender<Option<String>>,
+    shutdown: CancellationToken,
+) {
+    let client = client_settings::admin(&config, &Properties::new(), "millstream-worker");
+    let mut pause = FIRST_CLUSTER_PAUSE;
+    while !shutdown.is_cancelled() {
+        match kafka.cluster_id(&client).await {
+            Ok(known) => {
+                id.send_replace(Some(known));
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties.");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_CLUSTER_PAUSE),
+            () = shutdown.cancelled() => return,
+        }
+    }
+}

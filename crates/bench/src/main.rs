@@ -5,6 +5,7 @@
 #![allow(clippy::print_stdout)]
 
 mod batch;
+mod fetch;
 mod fill;
 mod raw;
 mod s3_sink;
@@ -30,6 +31,11 @@ enum Command {
     },
     /// Reads a topic with blocking sockets: fetch, checksum, walk, nothing else
     Raw {
+        #[command(flatten)]
+        topic: Topic,
+    },
+    /// Reads a topic with millstream's consumer and drops every batch
+    Fetch {
         #[command(flatten)]
         topic: Topic,
     },
@@ -68,6 +74,7 @@ fn main() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Fill { topic, kind } => fill::run(&topic, kind),
         Command::Raw { topic } => raw::run(&topic),
+        Command::Fetch { topic } => fetch::run(&topic),
         Command::S3Sink { port } => s3_sink::run(port),
     }
 }

@@ -1,0 +1,43 @@
+//! Our consumer alone: a group of one member drains a topic and drops every batch.
+
+use crate::{Failure, Topic};
+use millstream_core::{ByteBudget, Consumer, Fetched, Properties};
+use millstream_kafka::{ConsumerConfig, KafkaConsumer, Subscription};
+use std::time::Duration;
+
+/// Room for fetched batches; what one busy task gets of the worker's budget.
+const BUDGET: usize = 64 << 20;
+
+pub(crate) fn run(topic: &Topic) -> Result<(), Failure> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()?
+        .block_on(drain(topic))
+}
+
+async fn drain(topic: &Topic) -> Result<(), Failure> {
+    let mut settings = Properties::new();
+    settings.insert("bootstrap.servers", &topic.bootstrap);
+    // Nothing is ever committed, so every run of the group begins at the start.
+    settings.insert("group.id", format!("bench-{}", std::process::id()));
+    settings.insert("auto.offset.reset", "earliest");
+    let config = ConsumerConfig::from_properties(&settings)?;
+    let subscription = Subscription::Topics(vec![topic.topic.clone()]);
+    let mut consumer = KafkaConsumer::start(config, subscription, ByteBudget::new(BUDGET))?;
+    let mut records = 0;
+    while records < topic.records {
+        match consumer.next().await {
+            Fetched::Batch(batch) => records += batch.len() as u64,
+            Fetched::Failed(error) => return Err(error.into()),
+            Fetched::Degraded { reason, .. } => return Err(reason.into()),
+            Fetched::Assigned(_)
+            | Fetched::Revoked { .. }
+            | Fetched::Lost(_)
+            | Fetched::Recovered => {}
+        }
+    }
+    Box::new(consumer).close(Duration::from_secs(5)).await;
+    println!("{records} records");
+    Ok(())
+}

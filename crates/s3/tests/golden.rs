@@ -1,0 +1,343 @@
+//! The sink against the recordings of Confluent's own: the same requests, the same objects, the same answers.
+#![allow(clippy::unwrap_used)]
+
+mod support {
+    pub(crate) mod batches;
+    pub(crate) mod compare;
+    pub(crate) mod server;
+}
+
+use millstream_core::rejected::RejectedRow;
+use millstream_core::{
+    ByteBudget, Connector, Properties, SinkError, SinkTask, TaskContext, TopicPartition,
+};
+use millstream_golden::Outcome;
+use millstream_s3::S3SinkConnector;
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use support::batches::{Converters, batches, generate};
+use support::compare;
+use support::server::Server;
+use tokio::time::Instant;
+
+/// How long a step's uploads may take to settle; a step that gets what it expects goes on at once.
+const SETTLE: Duration = Duration::from_secs(5);
+
+#[test]
+fn golden_s3_cases() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .expect("a runtime");
+    let files = [
+        "s3/lab.jsonl",
+        "s3/json.jsonl",
+        "s3/formats.jsonl",
+        "s3/keys.jsonl",
+        "s3/rotation.jsonl",
+        "s3/requests.jsonl",
+    ];
+    let only = std::env::var("MILLSTREAM_CASE").ok();
+    millstream_golden::run(&files, |_, case| {
+        let name = case["name"].as_str().unwrap_or("");
+        if only
+            .as_ref()
+            .is_some_and(|only| !name.contains(only.as_str()))
+        {
+            return Outcome::NotDue("another case was asked for".to_owned());
+        }
+        runtime.block_on(judge(case))
+    });
+}
+
+#[test]
+fn golden_s3_validation() {
+    millstream_golden::run(&["s3/validate.jsonl"], |_, case| judge_validation(case));
+}
+
+fn properties(case: &Json, endpoint: &str) -> Properties {
+    let config = case["config"].as_object().expect("a configuration");
+    config
+        .iter()
+        .map(|(key, value)| {
+            let value = value.as_str().expect("a text");
+            (key.clone(), value.replace("$ENDPOINT", endpoint))
+        })
+        .collect()
+}
+
+/// What a case uses that the sink does not do yet, or does otherwise by design.
+fn not_due(case: &Json, properties: &Properties) -> Option<String> {
+    let values = S3SinkConnector.validate(properties);
+    let refused = values
+        .iter()
+        .flat_map(|value| &value.errors)
+        .find(|error| error.contains("not supported by this version"));
+    if let Some(error) = refused {
+        return Some(error.clone());
+    }
+    if case.get("tick").is_some() {
+        return Some("it counts how often the clock is read".to_owned());
+    }
+    None
+}
+
+fn judge_validation(case: &Json) -> Outcome {
+    let properties = properties(case, "$ENDPOINT");
+    if let Some(why) = not_due(case, &properties) {
+        return Outcome::NotDue(why);
+    }
+    let expected = &case["expected"];
+    if expected.get("thrown").is_some() {
+        return judge_plain_error(case, &properties);
+    }
+    let values = S3SinkConnector.validate(&properties);
+    let errors: BTreeMap<&str, &Vec<String>> = values
+        .iter()
+        .filter(|value| !value.errors.is_empty())
+        .map(|value| (value.name.as_str(), &value.errors))
+        .collect();
+    let hidden: Vec<&str> = values
+        .iter()
+        .filter(|value| !value.visible)
+        .map(|value| value.name.as_str())
+        .collect();
+    let mut actual = json!({"errors": errors, "not_visible": hidden});
+    if case["values"] == true {
+        let texts: serde_json::Map<String, Json> = values
+            .iter()
+            .map(|value| {
+                (
+                    value.name.clone(),
+                    value.value.as_ref().map(|v| v.to_text()).into(),
+                )
+            })
+            .collect();
+        actual["values"] = texts.into();
+    }
+    if let Err(error) = S3SinkConnector.check_start(&properties) {
+        actual["start_error"] = json!({"class": error.class, "message": error.message});
+    }
+    Outcome::equal(&actual, expected)
+}
+
+/// Where the original's validation breaks down, the key has a plain error of its own.
+fn judge_plain_error(case: &Json, properties: &Properties) -> Outcome {
+    let values = S3SinkConnector.validate(properties);
+    let said: Vec<&String> = values.iter().flat_map(|value| &value.errors).collect();
+    let expected = case["expected"]["start_error"]["message"].as_str();
+    if said.iter().any(|error| Some(error.as_str()) == expected) {
+        Outcome::Passed
+    } else {
+        Outcome::Failed(format!("said {said:?}"))
+    }
+}
+
+/// A case that is being run.
+struct Run {
+    server: Server,
+    properties: Properties,
+    task: Option<Box<dyn SinkTask>>,
+    converters: Converters,
+    reporter: String,
+    now: i64,
+    /// Offsets since the last precommit.
+    offsets: BTreeMap<String, i64>,
+    rejected: Vec<RejectedRow>,
+}
+
+async fn judge(case: &Json) -> Outcome {
+    let server = Server::start(case["no_bucket"] != true).await;
+    let properties = properties(case, &server.endpoint);
+    if let Some(why) = not_due(case, &properties) {
+        return Outcome::NotDue(why);
+    }
+    let expected = &case["expected"];
+    let steps = expected["steps"].as_array();
+    if steps.is_some_and(|steps| steps.iter().any(|step| step.get("rewinds").is_some())) {
+        return Outcome::NotDue("the original rewinds, the sink retries the upload".to_owned());
+    }
+    if let Some(faults) = case["faults"].as_array() {
+        server.state().faults = faults.clone();
+    }
+    let mut run = Run {
+        converters: Converters::new(&properties),
+        server,
+        properties,
+        task: None,
+        reporter: case["reporter"].as_str().unwrap_or("none").to_owned(),
+        now: case["clock"].as_i64().expect("a clock"),
+        offsets: BTreeMap::new(),
+        rejected: Vec::new(),
+    };
+    match run.judge(case).await {
+        Ok(()) => Outcome::Passed,
+        Err(why) => Outcome::Failed(why),
+    }
+}
+
+impl Run {
+    async fn judge(&mut self, case: &Json) -> Result<(), String> {
+        let expected = &case["expected"];
+        if let Some(error) = expected.get("connector_start_error") {
+            let refused = S3SinkConnector.check_start(&self.properties);
+            let said = refused.err().map(|error| error.message);
+            return compare::error(said.as_deref(), Some(error));
+        }
+        let started = self.start(&case["assign"]).await;
+        let said = started.err().map(|error| error.message);
+        compare::error(said.as_deref(), expected.get("start_error"))?;
+        let requests = std::mem::take(&mut self.server.state().requests);
+        if let Some(wanted) = expected.get("start_requests") {
+            compare::requests(&requests, wanted, false)?;
+        }
+        if said.is_some() {
+            return Ok(());
+        }
+        let steps = case["steps"].as_array().expect("steps");
+        let results = expected["steps"].as_array().expect("results");
+        for (number, (step, wanted)) in steps.iter().zip(results).enumerate() {
+            self.step(step, wanted)
+                .await
+                .map_err(|why| format!("step {number}: {why}"))?;
+        }
+        compare::objects(&self.server.state().objects, &expected["objects"])
+    }
+
+    async fn start(&mut self, assign: &Json) -> Result<(), SinkError> {
+        let context = TaskContext {
+            connector: "golden".into(),
+            task: 0,
+            budget: ByteBudget::new(1 << 30),
+            takes_rejected: self.reporter != "none",
+        };
+        let mut task = S3SinkConnector
+            .start_task(&self.properties, context)
+            .await?;
+        task.poll(self.now).await?;
+        task.open(&partitions(assign)).await?;
+        self.task = Some(task);
+        Ok(())
+    }
+
+    fn task(&mut self) -> &mut dyn SinkTask {
+        self.task.as_mut().expect("the task has started").as_mut()
+    }
+
+    async fn step(&mut self, step: &Json, wanted: &Json) -> Result<(), String> {
+        let outcome = self.perform(step, wanted).await;
+        let said = outcome.err();
+        compare::error(said.as_deref(), wanted.get("error"))?;
+        if let Some(offsets) = wanted.get("offsets") {
+            let taken = std::mem::take(&mut self.offsets);
+            let taken = json!(taken);
+            if taken != *offsets {
+                return Err(format!("offsets {taken}, expected {offsets}"));
+            }
+        }
+        compare::reported(&std::mem::take(&mut self.rejected), wanted.get("reported"))?;
+        let requests = std::mem::take(&mut self.server.state().requests);
+        let sends_digest = self.properties.get("s3.send.digest") == Some("true");
+        compare::requests(&requests, &wanted["requests"], sends_digest)
+    }
+
+    async fn perform(&mut self, step: &Json, wanted: &Json) -> Result<(), String> {
+        let (action, argument) = step
+            .as_object()
+            .and_then(|step| step.iter().find(|(key, _)| *key != "go_on"))
+            .expect("a step does something");
+        let text = |error: SinkError| error.message;
+        match action.as_str() {
+            "put" => {
+                self.put(argument.as_array().expect("records"), wanted)
+                    .await
+            }
+            "generate" => self.put(&generate(argument), wanted).await,
+            "precommit" => self.settle(wanted).await,
+            "clock" => {
+                self.now = argument.as_i64().expect("a time");
+                Ok(())
+            }
+            "advance" => {
+                self.now += argument.as_i64().expect("a time");
+                Ok(())
+            }
+            "faults" => {
+                self.server.state().faults = argument.as_array().expect("rules").clone();
+                Ok(())
+            }
+            "object" => {
+                let key = argument["key"].as_str().expect("a key");
+                let body = argument["text"].as_str().unwrap_or("").to_owned();
+                self.server.state().put_object(key, body.into());
+                Ok(())
+            }
+            "open" => {
+                let partitions = partitions(argument);
+                self.task().open(&partitions).await.map_err(text)
+            }
+            "close" => {
+                let partitions = partitions(argument);
+                self.task().close(&partitions).await;
+                Ok(())
+            }
+            "restart" => {
+                self.task = None;
+                self.start(argument).await.map_err(text)?;
+                self.server.state().requests.clear();
+                Ok(())
+            }
+            other => panic!("unknown step {other}"),
+        }
+    }
+
+    async fn put(&mut self, records: &[Json], wanted: &Json) -> Result<(), String> {
+        let needs = self.task().needs();
+        let batches =
+            batches(records, needs, &mut self.converters).map_err(|error| error.message)?;
+        let now = self.now;
+        for batch in batches {
+            let put = self.task().put(Arc::new(batch), now).await;
+            put.map_err(|error| error.message)?;
+        }
+        self.settle(wanted).await
+    }
+
+    /// Waits until the server has been asked what the step expects, and what is on its way has arrived.
+    async fn settle(&mut self, wanted: &Json) -> Result<(), String> {
+        let expected = wanted["requests"].as_array().map_or(0, Vec::len);
+        let deadline = Instant::now() + SETTLE;
+        loop {
+            let now = self.now;
+            let finished = self.task().finish(Duration::from_millis(20)).await;
+            finished.map_err(|error| error.message)?;
+            let progress = self.task().poll(now).await.map_err(|error| error.message)?;
+            for (partition, offset) in progress.durable {
+                self.offsets.insert(partition.to_string(), offset);
+            }
+            if self.reporter == "intolerant" && !progress.rejected.is_empty() {
+                return Err("Tolerance exceeded in error handler".to_owned());
+            }
+            self.rejected.extend(progress.rejected);
+            let asked = self.server.state().requests.len();
+            if asked >= expected || Instant::now() > deadline {
+                let finished = self.task().finish(Duration::from_millis(20)).await;
+                return finished.map_err(|error| error.message);
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+}
+
+fn partitions(list: &Json) -> Vec<TopicPartition> {
+    list.as_array()
+        .map_or(&[][..], Vec::as_slice)
+        .iter()
+        .map(|pair| {
+            let topic = pair[0].as_str().expect("a topic");
+            TopicPartition::new(topic, pair[1].as_i64().expect("a partition") as i32)
+        })
+        .collect()
+}

@@ -1,29 +1,29 @@
 //! One file per command; each is `run(args)` on the runtimes made here.
 
-mod demo;
 mod standalone;
 mod stream;
 
 use crate::cli::Command;
+use crate::logging::LogLevels;
 use std::error::Error;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 pub(crate) type CommandResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Runs a command on a control runtime of its own, with a data runtime beside it.
-pub(crate) fn run(command: Command) -> CommandResult {
+pub(crate) fn run(command: Command, levels: LogLevels) -> CommandResult {
     let control = Builder::new_current_thread().enable_all().build()?;
     let data = data_runtime()?;
-    let outcome = control.block_on(dispatch(command, data.handle().clone()));
+    let outcome = control.block_on(dispatch(command, levels, data.handle().clone()));
     data.shutdown_background();
     outcome
 }
 
-async fn dispatch(command: Command, data: Handle) -> CommandResult {
+async fn dispatch(command: Command, levels: LogLevels, data: Handle) -> CommandResult {
     match command {
-        Command::Standalone(args) => standalone::run(args, data).await,
-        Command::Demo(args) => demo::run(args, data).await,
-        Command::Stream(args) => stream::run(args, data).await,
+        Command::Standalone(args) => standalone::run(args, levels, data).await,
+        Command::Demo(_) => Err("the demo is not here yet".into()),
+        Command::Stream(args) => stream::run(args, levels, data).await,
     }
 }
 

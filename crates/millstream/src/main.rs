@@ -3,7 +3,6 @@
 mod cli;
 mod clock;
 mod commands;
-mod demo;
 mod logging;
 mod memory;
 mod plugins;
@@ -17,8 +16,8 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::parse();
-    logging::start();
-    let outcome = commands::run(cli.command);
+    let levels = logging::start();
+    let outcome = commands::run(cli.command, levels);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

@@ -1,18 +1,14 @@
 //! The list of everything compiled in.
 
-use millstream_mongodb::MongoConnector;
 use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
-use millstream_s3::S3Connector;
+use millstream_s3::S3SinkConnector;
 use millstream_worker::PluginRegistry;
 use std::sync::Arc;
 
 /// Every plugin, by its Java class name.
 pub(crate) fn registry() -> PluginRegistry {
     PluginRegistry {
-        connectors: vec![
-            Arc::new(S3Connector::new()),
-            Arc::new(MongoConnector::new()),
-        ],
+        connectors: vec![Arc::new(S3SinkConnector)],
         converters: CONVERTERS.to_vec(),
         header_converters: HEADER_CONVERTERS.to_vec(),
         transforms: TRANSFORMS.to_vec(),

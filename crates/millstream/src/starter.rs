@@ -270,7 +270,7 @@ fn converter_settings(start: &TaskStart, role: &str, default: &str) -> (String, 
 fn consumer(start: &TaskStart, budgets: &Budgets) -> Result<Box<dyn Consumer>, TaskFailure> {
     let settings =
         client_settings::consumer(&start.worker_config, &start.connector_config, &start.id);
-    let config = ConsumerConfig::new(&settings)
+    let config = ConsumerConfig::from_properties(&settings)
         .map_err(|errors| TaskFailure::new(CONFIG_EXCEPTION, &errors.to_string()))?;
     let subscription = subscription(&start.connector_config)?;
     let consumer = KafkaConsumer::start(config, subscription, budgets.fetched.clone())
@@ -283,10 +283,10 @@ fn subscription(connector: &Properties) -> Result<Subscription, TaskFailure> {
         .get("topics.regex")
         .filter(|text| !text.trim().is_empty())
     {
-        let pattern = millstream_plugins::java_regex::Pattern::compile(pattern.trim())
+        let pattern = regex::Regex::new(&format!("^(?:{})$", pattern.trim()))
             .map_err(|error| TaskFailure::new(CONFIG_EXCEPTION, &error.to_string()))?;
         return Ok(Subscription::Pattern(Box::new(move |topic| {
-            pattern.matches(topic)
+            pattern.is_match(topic)
         })));
     }
     let mut topics: Vec<String> = Vec::new();

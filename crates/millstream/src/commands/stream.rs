@@ -2,6 +2,7 @@
 
 use super::CommandResult;
 use crate::cli::StreamArgs;
+use crate::logging::LogLevels;
 use crate::preset::HashJob;
 use crate::starter::{Budgets, Starter};
 use crate::{memory, plugins, progress, shutdown};
@@ -23,7 +24,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 /// How often offsets are committed: a restart then has seconds to skip, not a minute.
 const COMMIT_INTERVAL_MS: &str = "5000";
 
-pub(crate) async fn run(args: StreamArgs, data: Handle) -> CommandResult {
+pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> CommandResult {
     let stop = shutdown::on_signal()?;
     let client = client_properties(&args)?;
     let config = WorkerConfig::new(worker_properties(&args, &client)?)?;
@@ -34,7 +35,7 @@ pub(crate) async fn run(args: StreamArgs, data: Handle) -> CommandResult {
         registry: plugins::registry(),
         starter: Arc::new(starter),
         kafka: None,
-        log_control: None,
+        log_control: Some(Box::new(levels)),
         connector_files: Vec::new(),
         connectors: vec![(CONNECTOR.to_owned(), connector_properties(&args)?)],
         shutdown: stop.clone(),

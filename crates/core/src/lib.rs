@@ -10,6 +10,7 @@ pub mod config;
 pub mod consumer;
 pub mod converter;
 pub mod decimal;
+pub mod header_text;
 pub mod java_json;
 pub mod java_number;
 pub mod limits;

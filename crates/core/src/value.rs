@@ -120,8 +120,8 @@ impl Value {
             Value::Int16(v) => i32::from(*v),
             Value::Int32(v) => *v,
             Value::Int64(v) | Value::Date(v) => fold64(*v as u64),
-            Value::Float32(v) => v.to_bits() as i32,
-            Value::Float64(v) => fold64(v.to_bits()),
+            Value::Float32(v) => float_bits(*v) as i32,
+            Value::Float64(v) => fold64(double_bits(*v)),
             Value::String(text) => text.java_hash(),
             // Java hashes a byte array by identity; any stable number will do.
             Value::Bytes(bytes) => slot_hash(bytes.len() as i32) as i32,
@@ -150,6 +150,23 @@ impl Value {
     }
 }
 
+/// Java's `floatToIntBits`: all NaNs are one.
+fn float_bits(value: f32) -> u32 {
+    if value.is_nan() {
+        f32::NAN.to_bits()
+    } else {
+        value.to_bits()
+    }
+}
+
+fn double_bits(value: f64) -> u64 {
+    if value.is_nan() {
+        f64::NAN.to_bits()
+    } else {
+        value.to_bits()
+    }
+}
+
 /// Equal as Java's `equals` says: the same class, floats by their bits.
 impl PartialEq for Value {
     fn eq(&self, other: &Self) -> bool {
@@ -160,8 +177,8 @@ impl PartialEq for Value {
             (Value::Int16(a), Value::Int16(b)) => a == b,
             (Value::Int32(a), Value::Int32(b)) => a == b,
             (Value::Int64(a), Value::Int64(b)) | (Value::Date(a), Value::Date(b)) => a == b,
-            (Value::Float32(a), Value::Float32(b)) => a.to_bits() == b.to_bits(),
-            (Value::Float64(a), Value::Float64(b)) => a.to_bits() == b.to_bits(),
+            (Value::Float32(a), Value::Float32(b)) => float_bits(*a) == float_bits(*b),
+            (Value::Float64(a), Value::Float64(b)) => double_bits(*a) == double_bits(*b),
             (Value::String(a), Value::String(b)) => a == b,
             (Value::Bytes(a), Value::Bytes(b)) => a == b,
             (Value::Decimal(a), Value::Decimal(b)) => a == b,

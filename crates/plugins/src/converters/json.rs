@@ -1,0 +1,324 @@
+//! JsonConverter: JSON with or without its schema beside it.
+
+mod base64;
+mod canonical;
+mod node;
+mod parser;
+mod read;
+mod schema;
+
+use super::{AsHeader, CONVERTER_TYPE_DOC, converter_type, with_type};
+use crate::settings::{checked, one_of_ignoring_case};
+use bytes::Bytes;
+use canonical::{Canonical, Written};
+use millstream_core::config::{Importance, Key, Kind, Validator, Width};
+use millstream_core::converter::RowErrors;
+use millstream_core::java_json::{self, ConnectJson, DecimalFormat};
+use millstream_core::rejected::SERIALIZATION_EXCEPTION;
+use millstream_core::{
+    ByteColumn, Converter, ConverterPlugin, ConverterUse, HeaderConverter, HeaderConverterPlugin,
+    PluginError, Properties, RawKind, RecordError, SchemaAndValue, SchemaRef, Value, config_def,
+};
+use node::Node;
+use parser::Malformed;
+use std::collections::{HashSet, VecDeque};
+use std::sync::Arc;
+
+const CLASS: &str = "org.apache.kafka.connect.json.JsonConverter";
+
+pub(crate) const PLUGIN: ConverterPlugin = ConverterPlugin {
+    class: CLASS,
+    config_def: JsonConverterConfig::definition,
+    make: |properties, role| Ok(Box::new(JsonConverter::new(properties, role)?)),
+};
+
+pub(crate) const HEADER_PLUGIN: HeaderConverterPlugin = HeaderConverterPlugin {
+    class: CLASS,
+    config_def: JsonConverterConfig::definition,
+    make: |properties| {
+        let converter = JsonConverter::new(properties, ConverterUse::Value)?;
+        Ok(Box::new(AsHeader(converter)) as Box<dyn HeaderConverter>)
+    },
+};
+
+config_def! {
+    struct JsonConverterConfig {
+        _converter_type: String = converter_type(CONVERTER_TYPE_DOC),
+        schemas_enable: bool = Key::new("schemas.enable", Kind::Boolean, "true")
+            .importance(Importance::High)
+            .doc("Include schemas within each of the serialized values and keys.")
+            .group("Schemas", 0, Width::Medium, "Enable Schemas"),
+        schemas_cache_size: i32 = Key::new("schemas.cache.size", Kind::Int, "1000")
+            .importance(Importance::High)
+            .doc("The maximum number of schemas that can be cached in this converter instance.")
+            .group("Schemas", 1, Width::Medium, "Schema Cache Size"),
+        schema_content: Option<String> = Key::null("schema.content", Kind::String)
+            .importance(Importance::High)
+            .doc(
+                "When set, this is used as the schema for all messages, and the schemas within each of the message \
+                 will be ignored.Otherwise, the schema will be included in the content of each message. This \
+                 configuration applies only 'schemas.enable' is true, and it exclusively affects the sink connector.",
+            )
+            .group("Schemas", 2, Width::Medium, "Schema Content"),
+        decimal_format: String = Key::new("decimal.format", Kind::String, "BASE64")
+            .importance(Importance::Low)
+            .doc(
+                "Controls which format this converter will serialize decimals in. This value is case insensitive \
+                 and can be either 'BASE64' (default) or 'NUMERIC'",
+            )
+            .validator(Validator::Check(|name, value| {
+                one_of_ignoring_case(name, value, &["NUMERIC", "BASE64"])
+            }))
+            .group("Serialization", 0, Width::Medium, "Decimal Format"),
+        replace_null_with_default: bool = Key::new("replace.null.with.default", Kind::Boolean, "true")
+            .importance(Importance::Low)
+            .doc(
+                "Whether to replace fields that have a default value and that are null to the default value. When \
+                 set to true, the default value is used, otherwise null is used.",
+            )
+            .group("Serialization", 1, Width::Medium, "Replace null with default"),
+    }
+}
+
+struct JsonConverter {
+    schemas_enable: bool,
+    text: ConnectJson,
+    /// The schema of every record, if the settings give one.
+    fixed_schema: Option<SchemaRef>,
+    schemas: SchemaCache,
+    canonical: Canonical,
+    /// The schema written last, and its text.
+    written_schema: Option<(SchemaRef, Bytes)>,
+}
+
+impl JsonConverter {
+    fn new(properties: &Properties, role: ConverterUse) -> Result<Self, PluginError> {
+        let config = checked(JsonConverterConfig::parse(&with_type(properties, role)))?;
+        let text = ConnectJson {
+            decimal_format: if config.decimal_format.eq_ignore_ascii_case("NUMERIC") {
+                DecimalFormat::Numeric
+            } else {
+                DecimalFormat::Base64
+            },
+            replace_null_with_default: config.replace_null_with_default,
+        };
+        Ok(JsonConverter {
+            schemas_enable: config.schemas_enable,
+            text,
+            fixed_schema: fixed_schema(config.schema_content.as_deref())?,
+            schemas: SchemaCache::new(config.schemas_cache_size),
+            canonical: Canonical::default(),
+            written_schema: None,
+        })
+    }
+
+    /// A record with its schema beside it, or with the one from the settings.
+    fn read_with_schema(&mut self, node: Option<Node>) -> Result<SchemaAndValue, RecordError> {
+        let replace = self.text.replace_null_with_default;
+        if let Some(schema) = &self.fixed_schema {
+            let value = read::coerce(schema, node.as_ref(), replace)?;
+            return Ok(SchemaAndValue {
+                schema: Some(schema.clone()),
+                value,
+            });
+        }
+        let Some((schema, payload)) = node.and_then(envelope) else {
+            return Err(RecordError::data(
+                "JsonConverter with schemas.enable requires \"schema\" and \"payload\" fields and may not contain \
+                 additional fields. If you are trying to deserialize plain JSON data, set schemas.enable=false in \
+                 your converter configuration.",
+            ));
+        };
+        match self.schemas.read(schema)? {
+            Some(schema) => {
+                let value = read::coerce(&schema, Some(&payload), replace)?;
+                Ok(SchemaAndValue {
+                    schema: Some(schema),
+                    value,
+                })
+            }
+            None => Ok(SchemaAndValue {
+                schema: None,
+                value: read::infer(payload),
+            }),
+        }
+    }
+
+    fn write_schema(
+        &mut self,
+        out: &mut Vec<u8>,
+        schema: Option<&SchemaRef>,
+    ) -> Result<(), RecordError> {
+        let Some(schema) = schema else {
+            out.extend_from_slice(b"null");
+            return Ok(());
+        };
+        let known = self.written_schema.as_ref();
+        if let Some((_, text)) = known.filter(|(known, _)| Arc::ptr_eq(known, schema)) {
+            out.extend_from_slice(text);
+            return Ok(());
+        }
+        let start = out.len();
+        schema::write_schema(out, schema, None, self.text)?;
+        self.written_schema = Some((schema.clone(), Bytes::copy_from_slice(&out[start..])));
+        Ok(())
+    }
+}
+
+fn fixed_schema(content: Option<&str>) -> Result<Option<SchemaRef>, PluginError> {
+    let Some(content) = content.filter(|content| !content.is_empty()) else {
+        return Ok(None);
+    };
+    let refused = |message: String| PluginError {
+        class: millstream_core::rejected::DATA_EXCEPTION,
+        message,
+    };
+    match parser::parse(content.as_bytes()) {
+        Ok(Some(node)) => schema::read_schema(&node).map_err(|error| refused(error.message)),
+        Ok(None) => Ok(None),
+        Err(Malformed(why)) => Err(refused(format!(
+            "Failed to parse schema in converter config due to serialization error: {why}"
+        ))),
+    }
+}
+
+/// The parts of `{"schema":…,"payload":…}`, if there are exactly these.
+fn envelope(node: Node) -> Option<(Node, Node)> {
+    let Node::Object(members) = node else {
+        return None;
+    };
+    let names: HashSet<_> = members.iter().map(|(name, _)| name).collect();
+    if names.len() != 2 {
+        return None;
+    }
+    let (mut schema, mut payload) = (None, None);
+    for (name, value) in members {
+        if name == *"schema" {
+            schema = Some(value);
+        } else if name == *"payload" {
+            payload = Some(value);
+        }
+    }
+    Some((schema?, payload?))
+}
+
+/// Schemas by their JSON, the one used last in front, so that equal schemas are one.
+struct SchemaCache {
+    known: VecDeque<(Node, SchemaRef)>,
+    capacity: usize,
+}
+
+impl SchemaCache {
+    /// A topic alternates between a few schemas; looking through more would cost more than reading one anew.
+    const MOST: usize = 64;
+
+    fn new(capacity: i32) -> Self {
+        SchemaCache {
+            known: VecDeque::new(),
+            capacity: usize::try_from(capacity).unwrap_or(0).min(Self::MOST),
+        }
+    }
+
+    fn read(&mut self, node: Node) -> Result<Option<SchemaRef>, RecordError> {
+        if let Some(place) = self.known.iter().position(|(known, _)| *known == node) {
+            self.known.swap(0, place);
+            return Ok(Some(self.known[0].1.clone()));
+        }
+        let schema = schema::read_schema(&node)?;
+        if let Some(schema) = &schema
+            && self.capacity > 0
+        {
+            self.known.truncate(self.capacity - 1);
+            self.known.push_front((node, schema.clone()));
+        }
+        Ok(schema)
+    }
+}
+
+fn malformed(Malformed(why): Malformed) -> RecordError {
+    RecordError::data("Converting byte[] to Kafka Connect data failed due to serialization error: ")
+        .caused_by(RecordError::new(SERIALIZATION_EXCEPTION, why))
+}
+
+impl Converter for JsonConverter {
+    fn class_name(&self) -> &'static str {
+        CLASS
+    }
+
+    fn raw_kind(&self) -> Option<RawKind> {
+        (!self.schemas_enable).then_some(RawKind::Json)
+    }
+
+    fn to_raw(&mut self, _topic: &str, column: &ByteColumn, errors: &mut RowErrors) -> ByteColumn {
+        let bytes: usize = column.iter().flatten().map(<[u8]>::len).sum();
+        // Rewriting mostly shortens; what grows (numbers, escapes) makes the buffer grow once or twice.
+        let mut out = Vec::with_capacity(bytes + bytes / 16 + 64);
+        let mut ends = Vec::with_capacity(column.len());
+        for (row, record) in column.iter().enumerate() {
+            let start = out.len();
+            let written = match record {
+                Some(record) => self.canonical.write(&mut out, record),
+                None => Ok(Written::Null),
+            };
+            match written {
+                Ok(Written::Text) => ends.push(Some((start, out.len() - start))),
+                Ok(Written::Null) => ends.push(None),
+                Err(error) => {
+                    out.truncate(start);
+                    errors.push((row, malformed(error)));
+                    ends.push(None);
+                }
+            }
+        }
+        let mut texts = ByteColumn::with_capacity(ends.len());
+        let buffer = texts.add_buffer(out.into());
+        for row in ends {
+            match row {
+                Some((start, len)) => texts.push_span(buffer, start, len),
+                None => texts.push_null(),
+            }
+        }
+        texts
+    }
+
+    fn decode(
+        &mut self,
+        _topic: &str,
+        bytes: Option<&[u8]>,
+    ) -> Result<SchemaAndValue, RecordError> {
+        let Some(bytes) = bytes else {
+            return Ok(SchemaAndValue::NULL);
+        };
+        let node = parser::parse(bytes).map_err(malformed)?;
+        if self.schemas_enable {
+            return self.read_with_schema(node);
+        }
+        Ok(SchemaAndValue {
+            schema: None,
+            value: node.map_or(Value::Null, read::infer),
+        })
+    }
+
+    fn encode(
+        &mut self,
+        _topic: &str,
+        schema: Option<&SchemaRef>,
+        value: &Value,
+    ) -> Result<Option<Bytes>, RecordError> {
+        if schema.is_none() && value.is_null() {
+            return Ok(None);
+        }
+        let mut out = Vec::new();
+        let plain = schema.map(|schema| &**schema);
+        if self.schemas_enable {
+            out.extend_from_slice(b"{\"schema\":");
+            self.write_schema(&mut out, schema)?;
+            out.extend_from_slice(b",\"payload\":");
+            java_json::write_connect(&mut out, plain, value, self.text)?;
+            out.push(b'}');
+        } else {
+            java_json::write_connect(&mut out, plain, value, self.text)?;
+        }
+        Ok(Some(out.into()))
+    }
+}

@@ -1,0 +1,216 @@
+//! Lenient parsing: fields roll over, text behind the pattern is ignored.
+
+use super::calendar::{day_of_date, week_start};
+use super::{MONTHS, Piece, SimpleDateFormat, WEEKDAYS};
+use millstream_core::logical::DAY_MILLIS;
+
+/// What has been read so far; what was not is that of 1970-01-01 at midnight.
+#[derive(Default)]
+struct Fields {
+    before_christ: bool,
+    year: Option<i64>,
+    week_year: Option<i64>,
+    /// From 0.
+    month: Option<i64>,
+    day: Option<i64>,
+    day_of_year: Option<i64>,
+    week: Option<i64>,
+    /// Sunday is 0.
+    weekday: Option<i64>,
+    hour: Option<i64>,
+    half_day_hour: Option<i64>,
+    afternoon: bool,
+    minute: i64,
+    second: i64,
+    millisecond: i64,
+    offset_millis: i64,
+}
+
+impl SimpleDateFormat {
+    /// The instant of a text, `None` if it does not match.
+    pub(crate) fn parse(&self, text: &str) -> Option<i64> {
+        let mut fields = Fields::default();
+        let mut rest = text;
+        for (index, piece) in self.pieces.iter().enumerate() {
+            match piece {
+                Piece::Literal(literal) => rest = rest.strip_prefix(literal.as_str())?,
+                Piece::Field { letter, count } => {
+                    let abutting = matches!(
+                        self.pieces.get(index + 1),
+                        Some(Piece::Field { letter, .. }) if !matches!(letter, b'E' | b'a' | b'G' | b'z' | b'Z' | b'X')
+                    );
+                    rest = fields.read(rest, *letter, *count, abutting)?;
+                }
+            }
+        }
+        Some(fields.millis())
+    }
+}
+
+impl Fields {
+    /// Reads one field and returns the text behind it.
+    fn read<'a>(
+        &mut self,
+        text: &'a str,
+        letter: u8,
+        count: usize,
+        abutting: bool,
+    ) -> Option<&'a str> {
+        let text = text.trim_start_matches([' ', '\t']);
+        match letter {
+            b'M' | b'L' if count >= 3 => {
+                let (month, rest) = name(text, &MONTHS)?;
+                self.month = Some(month);
+                return Some(rest);
+            }
+            b'E' => {
+                let (weekday, rest) = name(text, &WEEKDAYS)?;
+                self.weekday = Some(weekday);
+                return Some(rest);
+            }
+            b'a' => {
+                let (half, rest) = name_of(text, &["AM", "PM"])?;
+                self.afternoon = half == 1;
+                return Some(rest);
+            }
+            b'G' => {
+                let (era, rest) = name_of(text, &["BC", "AD"])?;
+                self.before_christ = era == 0;
+                return Some(rest);
+            }
+            b'z' | b'Z' | b'X' => {
+                let (offset, rest) = zone(text)?;
+                self.offset_millis = offset;
+                return Some(rest);
+            }
+            _ => {}
+        }
+        let (value, length) = number(text, abutting.then_some(count))?;
+        let digits = length - usize::from(text.starts_with('-'));
+        match letter {
+            b'y' if count <= 2 && digits == 2 && value >= 0 => self.year = Some(century(value)),
+            b'y' => self.year = Some(value),
+            b'Y' => self.week_year = Some(value),
+            b'M' | b'L' => self.month = Some(value - 1),
+            b'd' => self.day = Some(value),
+            b'D' => self.day_of_year = Some(value),
+            b'w' => self.week = Some(value),
+            b'u' => self.weekday = Some(value.rem_euclid(7)),
+            b'H' => self.hour = Some(value),
+            b'k' => self.hour = Some(if value == 24 { 0 } else { value }),
+            b'K' => self.half_day_hour = Some(value),
+            b'h' => self.half_day_hour = Some(if value == 12 { 0 } else { value }),
+            b'm' => self.minute = value,
+            b's' => self.second = value,
+            b'S' => self.millisecond = value,
+            // Weeks and weekdays within a month decide nothing beside the other fields.
+            _ => {}
+        }
+        Some(&text[length..])
+    }
+
+    fn millis(&self) -> i64 {
+        let hour = match (self.hour, self.half_day_hour) {
+            (Some(hour), _) => hour,
+            (None, Some(hour)) => hour + if self.afternoon { 12 } else { 0 },
+            (None, None) => {
+                if self.afternoon {
+                    12
+                } else {
+                    0
+                }
+            }
+        };
+        let year = match self.year {
+            Some(year) if self.before_christ => 1 - year,
+            Some(year) => year,
+            None => 1970,
+        };
+        let day = if let (Some(day_of_year), None) = (self.day_of_year, self.day) {
+            day_of_date(year, 0, 1) + day_of_year - 1
+        } else if let (Some(week), None) = (self.week, self.day) {
+            let first = week_start(day_of_date(self.week_year.unwrap_or(year), 0, 1));
+            first + (week - 1) * 7 + self.weekday.unwrap_or(0)
+        } else {
+            let year = self.year.or(self.week_year).map_or(1970, |_| year);
+            day_of_date(year, self.month.unwrap_or(0), self.day.unwrap_or(1))
+        };
+        let of_day = hour
+            .wrapping_mul(3_600_000)
+            .wrapping_add(self.minute.wrapping_mul(60_000))
+            .wrapping_add(self.second.wrapping_mul(1000))
+            .wrapping_add(self.millisecond);
+        day.wrapping_mul(DAY_MILLIS)
+            .wrapping_add(of_day)
+            .wrapping_sub(self.offset_millis)
+    }
+}
+
+/// A number with an optional minus, of at most so many digits; and how much of the text it takes.
+/// Java keeps the low 32 bits.
+fn number(text: &str, most: Option<usize>) -> Option<(i64, usize)> {
+    let negative = text.starts_with('-');
+    let start = usize::from(negative);
+    let digits = text.as_bytes()[start..].iter();
+    let length = digits.take_while(|byte| byte.is_ascii_digit()).count();
+    let length = most.map_or(length, |most| length.min(most));
+    if length == 0 {
+        return None;
+    }
+    let value: i64 = text[start..start + length].parse().unwrap_or(i64::MAX);
+    let value = if negative { -value } else { value };
+    Some((i64::from(value as i32), start + length))
+}
+
+/// A full name or its first three letters, in any case.
+fn name<'a>(text: &'a str, names: &[&str]) -> Option<(i64, &'a str)> {
+    name_of(text, names).or_else(|| {
+        let short: Vec<&str> = names.iter().map(|name| &name[..3]).collect();
+        name_of(text, &short)
+    })
+}
+
+fn name_of<'a>(text: &'a str, names: &[&str]) -> Option<(i64, &'a str)> {
+    names.iter().enumerate().find_map(|(index, name)| {
+        let head = text.get(..name.len())?;
+        head.eq_ignore_ascii_case(name)
+            .then(|| (index as i64, &text[name.len()..]))
+    })
+}
+
+/// `Z`, `UTC`, `GMT`, `+01`, `+0100`, `+01:00`, `GMT+1:00`: the offset in milliseconds.
+fn zone(text: &str) -> Option<(i64, &str)> {
+    let (named, rest) = match name_of(text, &["UTC", "GMT", "Z", "UT"]) {
+        Some((_, rest)) => (true, rest),
+        None => (false, text),
+    };
+    let sign = match rest.as_bytes().first() {
+        Some(b'+') => 1,
+        Some(b'-') => -1,
+        _ => return named.then_some((0, rest)),
+    };
+    let digits = &rest[1..];
+    let length = digits.bytes().take_while(u8::is_ascii_digit).count();
+    let (hours, minutes, used) = if length >= 4 {
+        (&digits[..2], &digits[2..4], 4)
+    } else if length >= 1 && digits[length..].starts_with(':') {
+        let minutes = digits.get(length + 1..length + 3).unwrap_or("0");
+        (&digits[..length], minutes, length + 1 + minutes.len())
+    } else if length >= 1 {
+        (&digits[..length], "0", length)
+    } else {
+        return None;
+    };
+    let hours: i64 = hours.parse().ok()?;
+    let minutes: i64 = minutes.parse().ok()?;
+    Some((sign * (hours * 60 + minutes) * 60_000, digits.get(used..)?))
+}
+
+/// Two digits stand for a year from 80 years ago to 20 years ahead.
+fn century(two_digits: i64) -> i64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let this_year = now.map_or(2000, |since| 1970 + since.as_secs() as i64 / 31_556_952);
+    let start = this_year - 80;
+    let year = start - start.rem_euclid(100) + two_digits;
+    if year < start { year + 100 } else { year }
+}

@@ -1,0 +1,58 @@
+//! Values as Java's `toString` shows them.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use millstream_core::Value;
+use millstream_core::civil::CivilTime;
+use millstream_core::java_number::{f32_text, f64_text};
+
+/// The text of `String.valueOf`. Bytes, whose Java text is an identity, are given in base64.
+pub(crate) fn java_string(value: &Value) -> String {
+    let joined = |parts: Vec<String>, separator: &str| parts.join(separator);
+    match value {
+        Value::Float32(v) => f32_text(*v),
+        Value::Float64(v) => f64_text(*v),
+        Value::Date(millis) => date_string(*millis),
+        Value::Bytes(bytes) => STANDARD.encode(bytes),
+        Value::Array(items) => {
+            format!(
+                "[{}]",
+                joined(items.iter().map(java_string).collect(), ", ")
+            )
+        }
+        Value::Map(map) => {
+            let pairs = map.iter();
+            let pairs = pairs.map(|(k, v)| format!("{}={}", java_string(k), java_string(v)));
+            format!("{{{}}}", joined(pairs.collect(), ", "))
+        }
+        Value::Struct(record) => {
+            let fields = record.schema.fields.iter().zip(&record.values);
+            let set = fields.filter(|(_, value)| !value.is_null());
+            let pairs = set.map(|(field, value)| format!("{}={}", field.name, java_string(value)));
+            format!("Struct{{{}}}", joined(pairs.collect(), ","))
+        }
+        other => other.to_string(),
+    }
+}
+
+/// `java.util.Date.toString` in UTC.
+fn date_string(millis: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let time = CivilTime::from_millis(millis);
+    let weekday = millis
+        .div_euclid(millstream_core::logical::DAY_MILLIS)
+        .rem_euclid(7);
+    format!(
+        "{} {} {:02} {:02}:{:02}:{:02} UTC {}",
+        DAYS[weekday as usize],
+        MONTHS[time.month as usize - 1],
+        time.day,
+        time.hour,
+        time.minute,
+        time.second,
+        time.year
+    )
+}

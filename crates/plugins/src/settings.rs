@@ -1,0 +1,44 @@
+//! What the settings of several plugins share: the step from parsed keys to a plugin or its refusal, and validators.
+
+use millstream_core::config::validator::invalid;
+use millstream_core::config::{Key, Kind, Parsed};
+use millstream_core::{ConfigValue, PluginError};
+
+/// The settings, or the first error as Java's constructor throws it.
+pub(crate) fn checked<T>(
+    (config, values): (Option<T>, Vec<ConfigValue>),
+) -> Result<T, PluginError> {
+    config.ok_or_else(|| {
+        let error = values.into_iter().flat_map(|value| value.errors).next();
+        PluginError::config(error.unwrap_or_else(|| "the settings are incomplete".to_owned()))
+    })
+}
+
+/// Kafka's check of an enumeration whose case does not matter.
+pub(crate) fn one_of_ignoring_case(
+    name: &str,
+    value: Option<&Parsed>,
+    allowed: &[&str],
+) -> Result<(), String> {
+    match value {
+        Some(Parsed::String(text)) if allowed.iter().any(|a| a.eq_ignore_ascii_case(text)) => {
+            Ok(())
+        }
+        _ => Err(invalid(
+            name,
+            value,
+            &format!(
+                "String must be one of (case insensitive): {}",
+                allowed.join(", ")
+            ),
+        )),
+    }
+}
+
+/// The key that many transforms share.
+pub(crate) fn replace_null_with_default() -> Key {
+    Key::new("replace.null.with.default", Kind::Boolean, "true").doc(
+        "Whether to replace fields that have a default value and that are null to the default value. When set to \
+         true, the default value is used, otherwise null is used.",
+    )
+}

@@ -1,0 +1,5 @@
+//! The recordings of converters and transforms, run against our plugins.
+#![allow(clippy::unwrap_used)]
+
+#[path = "golden/converters.rs"]
+mod converters;

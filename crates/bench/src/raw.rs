@@ -35,7 +35,7 @@ pub(crate) fn run(topic: &Topic) -> Result<(), Failure> {
             }
             answer.bytes(24)?;
             let aborted = answer.i32()?.max(0) as usize;
-            answer.bytes(aborted * 16 + 4)?;
+            answer.bytes(aborted * 16)?;
             let length = answer.i32()?.max(0) as usize;
             let offset = offsets
                 .get_mut(partition as usize)
@@ -74,6 +74,5 @@ fn fetch(topic: &str, offsets: &[i64]) -> Vec<u8> {
         body.extend(PARTITION_BYTES.to_be_bytes());
     }
     body.extend(0i32.to_be_bytes());
-    body.put_string("");
     body
 }

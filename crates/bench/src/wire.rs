@@ -6,8 +6,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 
 pub(crate) const PRODUCE: (i16, i16) = (0, 7);
-pub(crate) const FETCH: (i16, i16) = (1, 11);
-pub(crate) const CREATE_TOPICS: (i16, i16) = (19, 4);
+pub(crate) const FETCH: (i16, i16) = (1, 10);
+pub(crate) const CREATE_TOPICS: (i16, i16) = (19, 3);
 
 /// The longest answer that the bench accepts: three partitions of a fetch with room to spare.
 const MAX_ANSWER: usize = 256 << 20;

@@ -7,6 +7,7 @@ mod unsupported;
 mod validators;
 
 pub(crate) use check::{check_across, check_start, set_visibility};
+pub(crate) use classes::S3_STORAGE;
 pub(crate) use classes::{
     BYTE_ARRAY_FORMAT, DAILY_PARTITIONER, DEFAULT_PARTITIONER, FIELD_PARTITIONER,
     HOURLY_PARTITIONER, JSON_FORMAT, TIME_BASED_PARTITIONER,

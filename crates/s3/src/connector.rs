@@ -55,6 +55,12 @@ impl Connector for S3SinkConnector {
         context: TaskContext,
     ) -> Result<Box<dyn SinkTask>, SinkError> {
         let config = parse(properties).map_err(config_error)?;
+        if config.storage_class != config::S3_STORAGE {
+            let class = &config.storage_class;
+            return Err(SinkError::fatal(format!(
+                "java.lang.NoSuchMethodException: {class}.<init>(io.confluent.connect.s3.S3SinkConnectorConfig,java.lang.String)"
+            )));
+        }
         let settings = Settings::new(&config, properties).map_err(config_error)?;
         let store = Store::new(&config, settings.signs_payload)
             .await
@@ -73,7 +79,7 @@ impl Connector for S3SinkConnector {
         })?;
         if !found {
             return Err(SinkError::fatal(format!(
-                "No-existent S3 bucket: {}",
+                "Non-existent S3 bucket: {}",
                 config.bucket_name
             )));
         }

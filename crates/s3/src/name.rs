@@ -22,6 +22,11 @@ impl Names {
         }
     }
 
+    /// Whether offsets are to have no digits at all, which passes validation and cannot be done.
+    pub(crate) fn refuse_width(&self) -> bool {
+        self.offset_width == 0
+    }
+
     /// The key of the object with the values of an encoded partition from `start` on.
     pub(crate) fn object(
         &self,

@@ -120,7 +120,11 @@ impl PartitionWriter {
             self.rotate(around, reason, now).await;
             return Ok(row);
         }
-        let run = run_length(around.settings, batch, row);
+        let run = match self.schemas.get(&folder) {
+            // A schema of which nothing was written stays the current one for a record more.
+            Some(known) if !around.settings.rotation.fits(known.as_ref(), schema) => 1,
+            _ => run_length(around.settings, batch, row),
+        };
         let room = around.settings.rotation.flush_size - self.total;
         let end = row + run.min(room);
         self.write(around, batch, row..end, &folder).await?;
@@ -201,6 +205,10 @@ impl PartitionWriter {
     ) -> Result<usize, SinkError> {
         if let Some(index) = self.open.iter().position(|file| file.folder == *folder) {
             return Ok(index);
+        }
+        if settings.names.refuse_width() {
+            // Java's formatter refuses such a width with every record.
+            return Err(SinkError::fatal("Flags = '0'"));
         }
         let file = OpenFile::new(
             settings,

@@ -36,6 +36,8 @@ enum Encryption {
         key: String,
         digest: String,
     },
+    /// As configured it cannot be done, which the original says with the first object.
+    Impossible(&'static str),
 }
 
 /// A part that S3 has.
@@ -52,7 +54,7 @@ impl Store {
             client: client::connect(config).await?,
             bucket: config.bucket_name.clone(),
             acl: config.acl_canned.as_deref().map(ObjectCannedAcl::from),
-            encryption: encryption(config)?,
+            encryption: encryption(config),
             signs_payload,
             sends_digest: config.send_digest,
         })
@@ -83,6 +85,7 @@ impl Store {
             .set_acl(self.acl.clone());
         request = match &self.encryption {
             Encryption::None => request,
+            Encryption::Impossible(why) => return Err(StoreError::broken(why)),
             Encryption::ByS3(kind, key_id) => request
                 .server_side_encryption(kind.clone())
                 .set_ssekms_key_id(key_id.clone()),
@@ -180,27 +183,28 @@ impl Store {
     }
 }
 
-fn encryption(config: &S3Config) -> Result<Encryption, String> {
+fn encryption(config: &S3Config) -> Encryption {
     let customer_key = config.sse_customer_key.as_ref().map(|key| key.reveal());
-    Ok(match (config.sse_name.as_str(), customer_key) {
+    match (config.sse_name.as_str(), customer_key) {
         ("", _) => Encryption::None,
-        ("AES256", Some(key)) if !key.trim().is_empty() => customer_key_encryption(key)?,
+        ("AES256", Some(key)) if !key.trim().is_empty() => customer_key_encryption(key),
         ("AES256", _) => Encryption::ByS3(ServerSideEncryption::Aes256, None),
         (name, _) => {
             let key_id = &config.sse_kms_key_id;
             let key_id = (!key_id.is_empty()).then(|| key_id.clone());
             Encryption::ByS3(ServerSideEncryption::from(name), key_id)
         }
-    })
+    }
 }
 
-fn customer_key_encryption(key: &str) -> Result<Encryption, String> {
-    let bytes = STANDARD.decode(key).ok().filter(|bytes| bytes.len() == 32);
-    let bytes = bytes.ok_or("sseCustomerKey must be a valid base64-encoded 32-byte key")?;
-    Ok(Encryption::ByCustomer {
-        digest: md5_base64(&bytes),
-        key: key.to_owned(),
-    })
+fn customer_key_encryption(key: &str) -> Encryption {
+    match STANDARD.decode(key) {
+        Ok(bytes) if bytes.len() == 32 => Encryption::ByCustomer {
+            digest: md5_base64(&bytes),
+            key: key.to_owned(),
+        },
+        _ => Encryption::Impossible("sseCustomerKey must be a valid base64-encoded 32-byte key"),
+    }
 }
 
 fn md5_base64(bytes: &[u8]) -> String {

@@ -5,7 +5,7 @@ pub(crate) const BYTE_ARRAY_FORMAT: &str =
     "io.confluent.connect.s3.format.bytearray.ByteArrayFormat";
 pub(super) const AVRO_FORMAT: &str = "io.confluent.connect.s3.format.avro.AvroFormat";
 pub(super) const PARQUET_FORMAT: &str = "io.confluent.connect.s3.format.parquet.ParquetFormat";
-pub(super) const S3_STORAGE: &str = "io.confluent.connect.s3.storage.S3Storage";
+pub(crate) const S3_STORAGE: &str = "io.confluent.connect.s3.storage.S3Storage";
 
 pub(crate) const DEFAULT_PARTITIONER: &str =
     "io.confluent.connect.storage.partitioner.DefaultPartitioner";

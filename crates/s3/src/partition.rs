@@ -15,7 +15,7 @@ use millstream_core::{
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::debug;
 
 /// What a writer is given besides the records.
 pub(crate) struct Surroundings<'a> {
@@ -295,7 +295,7 @@ impl PartitionWriter {
         }
         let next_offset = self.last_offset.map_or(0, |last| last + 1);
         let ticket = self.tracker.begin(next_offset);
-        info!(
+        debug!(
             topic = %self.origin.topic, partition = self.origin.partition, files = self.open.len(),
             next_offset, %reason, "closing files"
         );

@@ -1,11 +1,11 @@
 //! A broker in a process of its own, for benches and for trying clients:
-//! `broker PORT FOLDER|memory [--nodes N] [--preload TOPIC PARTITIONS RECORDS SIZE text|json]...`
+//! `broker PORT FOLDER|memory [--nodes N] [--cap 2.2|2.8|3.9|4.3] [--preload TOPIC PARTITIONS RECORDS SIZE text|json]...`
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use millstream_embedded::broker::{BatchBuilder, Broker, BrokerConfig};
+use millstream_embedded::broker::{ApiCap, BatchBuilder, Broker, BrokerConfig};
 
 /// Records of one batch: what a producer with a little linger sends.
 const BATCH: u64 = 1_000;
@@ -15,14 +15,24 @@ const EPOCH: i64 = 1_700_000_000_000;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
-    let usage = "usage: broker PORT FOLDER|memory [--nodes N] [--preload TOPIC PARTITIONS RECORDS SIZE text|json]...";
+    let usage = "usage: broker PORT FOLDER|memory [--nodes N] [--cap 2.2|2.8|3.9|4.3] [--preload TOPIC PARTITIONS RECORDS SIZE text|json]...";
     let port: u16 = args.next().ok_or(usage)?.parse()?;
     let folder = args.next().ok_or(usage)?;
     let mut nodes = 1u16;
+    let mut cap = None;
     let mut preloads = Vec::new();
     while let Some(flag) = args.next() {
         let mut value = || args.next().ok_or(usage);
         match flag.as_str() {
+            "--cap" => {
+                cap = Some(match value()?.as_str() {
+                    "2.2" => ApiCap::V2_2,
+                    "2.8" => ApiCap::V2_8,
+                    "3.9" => ApiCap::V3_9,
+                    "4.3" => ApiCap::V4_3,
+                    _ => return Err(usage.into()),
+                });
+            }
             "--nodes" => nodes = value()?.parse()?,
             "--preload" => preloads.push((
                 value()?,
@@ -35,6 +45,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         }
     }
     let config = BrokerConfig {
+        cap,
         listeners: (0..nodes)
             .map(|node| SocketAddr::from((Ipv4Addr::LOCALHOST, port + node)))
             .collect(),
@@ -90,7 +101,7 @@ fn write_text(out: &mut Vec<u8>, record: u64, size: usize) -> io::Result<()> {
 
 /// An object of five fields; `size` counts the whole of it.
 fn write_json(out: &mut Vec<u8>, record: u64, size: usize) -> io::Result<()> {
-    let (cents, on) = (record % 100_000, record % 3 == 0);
+    let (cents, on) = (record % 100_000, record.is_multiple_of(3));
     write!(
         out,
         r#"{{"id":{record},"name":"user-{}","price":{}.{:02},"active":{on},"note":""#,

@@ -2,6 +2,7 @@
 
 use crate::batch::{RecordBatch, RowMask};
 use crate::converter::RowErrors;
+use crate::digest::HashSettings;
 
 /// Which parts of a record a stage must have decoded; origin, topic and timestamps are always there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +51,8 @@ pub trait Transform: Send {
 pub enum Fusable {
     /// `HoistField$Value` with this field name.
     HoistValue { field: String },
+    /// The value as a whole, a text or bytes, becomes its digest.
+    HashValue(HashSettings),
 }
 
 /// A condition on a record.

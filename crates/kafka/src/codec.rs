@@ -1,9 +1,12 @@
 //! Decompression of a record batch into one buffer. Nothing that the data declares about its own size is believed:
 //! output grows only as decoded bytes arrive, up to one bound.
 
+mod compress;
 mod lz4;
 mod snappy;
 mod xxh32;
+
+pub(crate) use compress::compress;
 
 use flate2::bufread::GzDecoder;
 use std::io::{self, Read};
@@ -21,6 +24,29 @@ pub(crate) enum Codec {
 }
 
 impl Codec {
+    /// By the name that `compression.type` has for it.
+    pub(crate) fn named(name: &str) -> Option<Codec> {
+        Some(match name {
+            "none" => Codec::None,
+            "gzip" => Codec::Gzip,
+            "snappy" => Codec::Snappy,
+            "lz4" => Codec::Lz4,
+            "zstd" => Codec::Zstd,
+            _ => return None,
+        })
+    }
+
+    /// Its number in the attributes of a batch.
+    pub(crate) fn id(self) -> u8 {
+        match self {
+            Codec::None => 0,
+            Codec::Gzip => 1,
+            Codec::Snappy => 2,
+            Codec::Lz4 => 3,
+            Codec::Zstd => 4,
+        }
+    }
+
     /// The codec that the three low attribute bits of a batch name.
     pub(crate) fn of(attributes: u8) -> Option<Codec> {
         match attributes & 7 {
@@ -111,6 +137,20 @@ mod tests {
     use proptest::prelude::*;
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn reads_what_it_writes(input in proptest::collection::vec(0u8..8, 0..100_000)) {
+            for id in 0..5 {
+                let codec = Codec::of(id).expect("0 to 4 are codecs");
+                prop_assert_eq!(codec.id(), id);
+                let packed = compress(codec, &input).expect("memory takes all");
+                let unpacked = decompress(codec, &packed, true);
+                prop_assert!(unpacked.error.is_none());
+                prop_assert!(unpacked.bytes == input);
+            }
+        }
+
         #[test]
         fn arbitrary_bytes_never_panic(input in proptest::collection::vec(any::<u8>(), 0..300), attributes in 0u8..5) {
             let codec = Codec::of(attributes).expect("0 to 4 are codecs");

@@ -167,7 +167,7 @@ impl ClientConfig {
         finish(config, errors)
     }
 
-    fn check(&self, errors: &mut Vec<String>) {
+    pub(crate) fn check(&self, errors: &mut Vec<String>) {
         if self.bootstrap_servers.is_empty() {
             errors.push("No resolvable bootstrap urls given in bootstrap.servers".to_owned());
         }
@@ -272,14 +272,13 @@ impl ConsumerSettings {
     pub(crate) fn reads_committed(&self) -> bool {
         self.isolation_level == "read_committed"
     }
-
 }
 
-fn duration(millis: i64) -> Duration {
+pub(crate) fn duration(millis: i64) -> Duration {
     Duration::from_millis(millis.max(0) as u64)
 }
 
-fn collect<T>(
+pub(crate) fn collect<T>(
     (config, values): (Option<T>, Vec<ConfigValue>),
     errors: &mut Vec<String>,
 ) -> Option<T> {
@@ -287,7 +286,7 @@ fn collect<T>(
     config
 }
 
-fn finish<T>(config: Option<T>, errors: Vec<String>) -> Result<T, InvalidConfig> {
+pub(crate) fn finish<T>(config: Option<T>, errors: Vec<String>) -> Result<T, InvalidConfig> {
     match config {
         Some(config) if errors.is_empty() => Ok(config),
         _ => Err(InvalidConfig(errors)),

@@ -44,7 +44,8 @@ struct Shared {
 
 struct Outgoing {
     frame: BytesMut,
-    waiting: Waiting,
+    /// `None`: the broker will not answer.
+    waiting: Option<Waiting>,
 }
 
 /// Someone who waits for the answer to a request.
@@ -121,16 +122,11 @@ impl Connection {
     ) -> Result<Bytes, KafkaError> {
         let shared = &self.shared;
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let frame = frame::encode(request, version, id, &shared.client_id).map_err(|source| {
-            KafkaError::Impossible {
-                action: format!("send {} version {version}", name::<R>()),
-                why: source.to_string(),
-            }
-        })?;
+        let frame = self.encode(request, version, id)?;
         let (reply, answer) = oneshot::channel();
         let outgoing = Outgoing {
             frame,
-            waiting: Waiting { id, reply },
+            waiting: Some(Waiting { id, reply }),
         };
         let exchange = async {
             shared.outgoing.send(outgoing).await.ok()?;
@@ -152,6 +148,38 @@ impl Connection {
                 })
             }
         }
+    }
+
+    /// Sends a request that the broker does not answer (produce with `acks=0`); returns once it is on its way.
+    pub(crate) async fn tell<R: Request>(
+        &self,
+        build: impl FnOnce(i16) -> R,
+    ) -> Result<(), KafkaError> {
+        let version = self.version_of::<R>()?;
+        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let outgoing = Outgoing {
+            frame: self.encode(&build(version), version, id)?,
+            waiting: None,
+        };
+        let sent = self.shared.outgoing.send(outgoing).await;
+        sent.map_err(|_| KafkaError::Broken {
+            broker: self.shared.broker.clone(),
+            source: io::ErrorKind::ConnectionReset.into(),
+        })
+    }
+
+    fn encode<R: Request>(
+        &self,
+        request: &R,
+        version: i16,
+        id: i32,
+    ) -> Result<BytesMut, KafkaError> {
+        frame::encode(request, version, id, &self.shared.client_id).map_err(|source| {
+            KafkaError::Impossible {
+                action: format!("send {} version {version}", name::<R>()),
+                why: source.to_string(),
+            }
+        })
     }
 
     /// Asks in the newest form; a broker that does not know it says so in the oldest.
@@ -248,7 +276,9 @@ async fn write(
     sent: mpsc::Sender<Waiting>,
 ) -> io::Result<()> {
     while let Some(outgoing) = requests.recv().await {
-        if sent.send(outgoing.waiting).await.is_err() {
+        if let Some(waiting) = outgoing.waiting
+            && sent.send(waiting).await.is_err()
+        {
             break;
         }
         writer.write_all(&outgoing.frame).await?;

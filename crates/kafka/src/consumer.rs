@@ -5,7 +5,7 @@ mod controls;
 mod fetch;
 mod outbox;
 mod partitions;
-mod positions;
+pub(crate) mod positions;
 mod subscription;
 mod troubles;
 mod worker;

@@ -1,6 +1,7 @@
-//! The Kafka client: connections, groups, a consumer, on `kafka-protocol`'s messages and a record walker of our own.
+//! The Kafka client: connections, groups, a consumer and a producer, on `kafka-protocol`'s messages and a record walker of our own.
 //! It is the only crate that knows Kafka's wire format.
 
+pub mod admin;
 mod backoff;
 mod cluster;
 mod codec;
@@ -10,9 +11,12 @@ mod consumer;
 mod error;
 pub mod group;
 mod limits;
+pub mod producer;
 mod tasks;
 pub mod walker;
 
+pub use admin::Admin;
 pub use config::{ClientConfig, ConsumerConfig, InvalidConfig};
 pub use consumer::{KafkaConsumer, Subscription};
 pub use error::KafkaError;
+pub use producer::{Producer, ProducerConfig, ProducerRecord};

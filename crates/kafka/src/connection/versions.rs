@@ -14,6 +14,7 @@ fn newest_of_ours(key: i16) -> i16 {
         Ok(ApiKey::OffsetCommit) => 8,
         Ok(ApiKey::ListOffsets) => 7,
         Ok(ApiKey::InitProducerId) => 4,
+        Ok(ApiKey::DeleteTopics) => 5,
         Ok(_) | Err(_) => i16::MAX,
     }
 }

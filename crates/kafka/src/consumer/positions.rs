@@ -8,8 +8,10 @@ use millstream_core::TopicPartition;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-pub(crate) const EARLIEST: i64 = -2;
-pub(crate) const LATEST: i64 = -1;
+/// The first offset that a partition still has.
+pub const EARLIEST: i64 = -2;
+/// The offset that a partition's next record will get.
+pub const LATEST: i64 = -1;
 
 /// The offsets at a time (or `EARLIEST`, `LATEST`) in partitions that one broker leads: an offset or an error code each.
 pub(crate) async fn list(

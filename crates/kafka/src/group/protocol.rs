@@ -1,6 +1,7 @@
 //! The bytes of the "consumer" group protocol: what members subscribe to and what the leader assigns. No I/O.
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use indexmap::IndexMap;
 use kafka_protocol::messages::consumer_protocol_assignment as assignment;
 use kafka_protocol::messages::consumer_protocol_subscription as subscription;
 use kafka_protocol::messages::{
@@ -8,7 +9,6 @@ use kafka_protocol::messages::{
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use millstream_core::TopicPartition;
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
 pub const PROTOCOL_TYPE: &str = "consumer";
@@ -39,7 +39,9 @@ impl Subscription {
             .with_topics(topics.into_iter().map(StrBytes::from_string).collect())
             .with_user_data(self.user_data.clone());
         if version >= 1 {
-            message.owned_partitions = by_topic(&self.owned)
+            let mut owned = self.owned.clone();
+            owned.sort();
+            message.owned_partitions = by_topic(&owned)
                 .into_iter()
                 .map(|(topic, partitions)| {
                     subscription::TopicPartition::default()
@@ -124,9 +126,9 @@ impl Assignment {
     }
 }
 
-/// Topics in order of their names, which is what Java writes; partitions as they come.
+/// Grouped by topic, in the order in which topics first come.
 fn by_topic(partitions: &[TopicPartition]) -> Vec<(TopicName, Vec<i32>)> {
-    let mut topics: BTreeMap<&Arc<str>, Vec<i32>> = BTreeMap::new();
+    let mut topics: IndexMap<&Arc<str>, Vec<i32>> = IndexMap::new();
     for p in partitions {
         topics.entry(&p.topic).or_default().push(p.partition);
     }

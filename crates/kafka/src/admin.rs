@@ -1,0 +1,234 @@
+//! Admin: the few things that a client asks of a cluster besides reading and writing.
+
+use crate::backoff::Backoff;
+use crate::cluster::{Cluster, Lane, Topics, topic_name};
+use crate::config::ClientConfig;
+use crate::consumer::positions;
+use crate::error::KafkaError;
+use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
+use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest};
+use kafka_protocol::protocol::StrBytes;
+use millstream_core::TopicPartition;
+use std::collections::{BTreeMap, HashMap};
+use std::future::Future;
+use tokio::time::Instant;
+
+pub use crate::consumer::positions::{EARLIEST, LATEST};
+
+/// A topic to be made.
+#[derive(Clone, Debug)]
+pub struct NewTopic {
+    pub name: String,
+    /// −1: as many as the broker makes by default (2.4 and later).
+    pub partitions: i32,
+    /// −1: as the broker's default.
+    pub replication: i16,
+    pub configs: Vec<(String, String)>,
+}
+
+/// A topic that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TopicInfo {
+    pub partitions: i32,
+    pub replication: usize,
+}
+
+#[derive(Clone, Debug)]
+pub struct Admin {
+    cluster: Cluster,
+}
+
+impl Admin {
+    pub fn new(config: ClientConfig) -> Self {
+        Admin {
+            cluster: Cluster::new(config),
+        }
+    }
+
+    /// Makes topics. One that exists already is an error of its own; the others are made all the same.
+    pub async fn create_topics(
+        &self,
+        topics: &[NewTopic],
+    ) -> Result<BTreeMap<String, Result<(), KafkaError>>, KafkaError> {
+        self.retry(|| async {
+            let connection = self.controller().await?;
+            let response = connection
+                .request(|_| {
+                    CreateTopicsRequest::default()
+                        .with_timeout_ms(self.cluster.config().request_timeout_ms)
+                        .with_topics(topics.iter().map(creatable).collect())
+                })
+                .await?;
+            let mut results = BTreeMap::new();
+            for topic in response.topics {
+                let name = topic.name.to_string();
+                let result = outcome(&format!("create topic {name}"), topic.error_code)?;
+                results.insert(name, result);
+            }
+            Ok(results)
+        })
+        .await
+    }
+
+    pub async fn delete_topics(
+        &self,
+        topics: &[String],
+    ) -> Result<BTreeMap<String, Result<(), KafkaError>>, KafkaError> {
+        self.retry(|| async {
+            let connection = self.controller().await?;
+            let response = connection
+                .request(|_| {
+                    DeleteTopicsRequest::default()
+                        .with_timeout_ms(self.cluster.config().request_timeout_ms)
+                        .with_topic_names(topics.iter().map(|topic| topic_name(topic)).collect())
+                })
+                .await?;
+            let mut results = BTreeMap::new();
+            for topic in response.responses {
+                let name = topic.name.unwrap_or_default().to_string();
+                let result = outcome(&format!("delete topic {name}"), topic.error_code)?;
+                results.insert(name, result);
+            }
+            Ok(results)
+        })
+        .await
+    }
+
+    /// The topics among these that exist.
+    pub async fn describe_topics(
+        &self,
+        topics: &[String],
+    ) -> Result<BTreeMap<String, TopicInfo>, KafkaError> {
+        let wanted = Topics::Named(topics.to_vec());
+        self.describe(&wanted).await
+    }
+
+    /// All topics.
+    pub async fn list_topics(&self) -> Result<BTreeMap<String, TopicInfo>, KafkaError> {
+        self.describe(&Topics::All).await
+    }
+
+    async fn describe(&self, wanted: &Topics) -> Result<BTreeMap<String, TopicInfo>, KafkaError> {
+        let metadata = self.retry(|| self.cluster.refresh(wanted, false)).await?;
+        Ok(metadata
+            .topics
+            .iter()
+            .filter(|(_, topic)| topic.error == 0)
+            .map(|(name, topic)| {
+                let replicas = topic.partitions.values().map(|p| p.replicas.len());
+                let info = TopicInfo {
+                    partitions: topic.partitions.len() as i32,
+                    replication: replicas.max().unwrap_or(0),
+                };
+                (name.to_string(), info)
+            })
+            .collect())
+    }
+
+    /// The offsets of these partitions at a time in milliseconds, or at `EARLIEST` or `LATEST`; −1 where there is none.
+    pub async fn list_offsets(
+        &self,
+        partitions: &[TopicPartition],
+        time: i64,
+    ) -> Result<HashMap<TopicPartition, i64>, KafkaError> {
+        let mut topics: Vec<String> = partitions.iter().map(|p| p.topic.to_string()).collect();
+        topics.sort();
+        topics.dedup();
+        let topics = Topics::Named(topics);
+        self.retry(|| async {
+            let metadata = self.cluster.refresh(&topics, false).await?;
+            let mut by_leader: BTreeMap<i32, Vec<TopicPartition>> = BTreeMap::new();
+            for partition in partitions {
+                let leader = metadata.partition(partition).map_or(-1, |p| p.leader);
+                by_leader.entry(leader).or_default().push(partition.clone());
+            }
+            if let Some(first) = by_leader.get(&-1).and_then(|waiting| waiting.first()) {
+                return Err(KafkaError::Refused {
+                    action: format!("find the leader of {first}"),
+                    error: ResponseError::LeaderNotAvailable,
+                });
+            }
+            let mut found = HashMap::new();
+            for (leader, asked) in by_leader {
+                let listed =
+                    positions::list(self.cluster.clone(), leader, asked, time, false).await?;
+                for (partition, answer) in listed {
+                    let offset = answer.map_err(|code| {
+                        KafkaError::refused(format!("list the offsets of {partition}"), code)
+                    })?;
+                    found.insert(partition, offset);
+                }
+            }
+            Ok(found)
+        })
+        .await
+    }
+
+    async fn controller(&self) -> Result<crate::connection::Connection, KafkaError> {
+        let metadata = self
+            .cluster
+            .refresh(&Topics::Named(Vec::new()), false)
+            .await?;
+        if metadata.controller < 0 {
+            return Err(KafkaError::Refused {
+                action: "find the controller".to_owned(),
+                error: ResponseError::NotController,
+            });
+        }
+        self.cluster.node(metadata.controller, Lane::Control).await
+    }
+
+    /// Tries again, within `default.api.timeout.ms`, what may succeed later.
+    async fn retry<T, F: Future<Output = Result<T, KafkaError>>>(
+        &self,
+        mut attempt: impl FnMut() -> F,
+    ) -> Result<T, KafkaError> {
+        let deadline = Instant::now() + self.cluster.config().api_timeout();
+        let mut backoff = Backoff::new(self.cluster.config().retry_backoff());
+        loop {
+            match attempt().await {
+                Err(error) if error.is_transient() => {
+                    let pause = backoff.next();
+                    if Instant::now() + pause > deadline {
+                        return Err(error);
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+                result => return result,
+            }
+        }
+    }
+}
+
+/// Success or an answer about the topic itself; the outer error is worth another try of the whole request.
+fn outcome(action: &str, code: i16) -> Result<Result<(), KafkaError>, KafkaError> {
+    match code {
+        0 => Ok(Ok(())),
+        _ => {
+            let error = KafkaError::refused(action, code);
+            match error.response_error() {
+                Some(ResponseError::NotController) => Err(error),
+                _ => Ok(Err(error)),
+            }
+        }
+    }
+}
+
+fn creatable(topic: &NewTopic) -> CreatableTopic {
+    CreatableTopic::default()
+        .with_name(topic_name(&topic.name))
+        .with_num_partitions(topic.partitions)
+        .with_replication_factor(topic.replication)
+        .with_configs(
+            topic
+                .configs
+                .iter()
+                .map(|(key, value)| {
+                    CreatableTopicConfig::default()
+                        .with_name(StrBytes::from_string(key.clone()))
+                        .with_value(Some(StrBytes::from_string(value.clone())))
+                })
+                .collect(),
+        )
+}

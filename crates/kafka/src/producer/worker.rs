@@ -1,0 +1,451 @@
+//! The task behind a producer. It owns the batches; requests run beside it. A partition has one batch under way at a
+//! time, so that order needs no bookkeeping; while it is, the next one grows.
+
+mod delivery;
+mod lanes;
+
+use super::batch::ProducerId;
+use super::config::ProducerConfig;
+use super::request::{self, Answer};
+use super::{Call, ProducerRecord, partitioner};
+use crate::backoff::Backoff;
+use crate::cluster::{Cluster, Metadata, Topics};
+use crate::error::KafkaError;
+use delivery::Deliveries;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use lanes::Lanes;
+use millstream_core::TopicPartition;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+/// How often the task looks around when nothing happens.
+const IDLE: Duration = Duration::from_secs(5);
+
+pub(super) struct Worker {
+    cluster: Cluster,
+    config: ProducerConfig,
+    deliveries: Deliveries,
+    lanes: Lanes,
+    /// Records whose topic is not known yet, with their owners and the time at which they are given up.
+    homeless: Vec<(ProducerRecord, (u64, usize), Instant)>,
+    topics: BTreeSet<Arc<str>>,
+    producer: Option<ProducerId>,
+    is_asking_for_id: bool,
+    in_flight: HashMap<i32, usize>,
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    is_refreshing: bool,
+    refresh_due: Instant,
+    backoff: Backoff,
+    flushes: Vec<oneshot::Sender<()>>,
+    /// No more calls will come.
+    is_closing: bool,
+    wake: Instant,
+}
+
+enum Done {
+    Metadata(Result<Arc<Metadata>, KafkaError>),
+    Id(Result<ProducerId, KafkaError>),
+    Produced {
+        broker: i32,
+        partitions: Vec<TopicPartition>,
+        result: Result<HashMap<TopicPartition, Answer>, KafkaError>,
+    },
+}
+
+impl Worker {
+    pub(super) fn new(cluster: Cluster, config: ProducerConfig) -> Self {
+        let backoff = Backoff::new(config.client.retry_backoff());
+        let producer = (!config.is_idempotent()).then_some(ProducerId::NONE);
+        Worker {
+            deliveries: Deliveries::default(),
+            lanes: Lanes::new(
+                config.batch_size(),
+                config.max_request_size(),
+                config.linger(),
+            ),
+            homeless: Vec::new(),
+            topics: BTreeSet::new(),
+            producer,
+            is_asking_for_id: false,
+            in_flight: HashMap::new(),
+            work: FuturesUnordered::new(),
+            is_refreshing: false,
+            refresh_due: Instant::now() + config.client.metadata_max_age(),
+            backoff,
+            flushes: Vec::new(),
+            is_closing: false,
+            wake: Instant::now(),
+            cluster,
+            config,
+        }
+    }
+
+    pub(super) async fn run(mut self, mut calls: mpsc::Receiver<Call>) {
+        loop {
+            self.advance();
+            if self.is_closing && self.deliveries.is_empty() {
+                return;
+            }
+            tokio::select! {
+                call = calls.recv(), if !self.is_closing => match call {
+                    Some(call) => self.take(call),
+                    None => self.is_closing = true,
+                },
+                Some(done) = self.work.next(), if !self.work.is_empty() => self.on_done(done),
+                () = sleep_until(self.wake) => {}
+            }
+        }
+    }
+
+    fn take(&mut self, call: Call) {
+        match call {
+            Call::Flush(reply) => self.flushes.push(reply),
+            Call::Send {
+                records,
+                permit,
+                reply,
+            } => {
+                let now = Instant::now();
+                let give_up = now + self.config.max_block();
+                let id = self.deliveries.begin(records.len(), permit, reply);
+                let metadata = self.cluster.metadata();
+                for (place, record) in records.into_iter().enumerate() {
+                    if metadata.partition_count(&record.topic) > 0 {
+                        self.place(record, (id, place), now, &metadata);
+                    } else {
+                        if self.topics.insert(record.topic.clone()) || !self.is_refreshing {
+                            self.refresh_due = self.refresh_due.min(now);
+                        }
+                        self.homeless.push((record, (id, place), give_up));
+                    }
+                }
+            }
+        }
+    }
+
+    /// Puts a record into its partition's batch.
+    fn place(
+        &mut self,
+        record: ProducerRecord,
+        owner: (u64, usize),
+        now: Instant,
+        metadata: &Metadata,
+    ) {
+        let count = metadata.partition_count(&record.topic) as i32;
+        let partition = match (record.partition, &record.key) {
+            (Some(partition), _) if !(0..count).contains(&partition) => {
+                self.deliveries.fail(
+                    [owner],
+                    &Arc::new(KafkaError::Impossible {
+                        action: format!("write to partition {partition} of {}", record.topic),
+                        why: format!("the topic has {count} partitions"),
+                    }),
+                );
+                return;
+            }
+            (Some(partition), _) => partition,
+            (None, Some(key)) => partitioner::partition_of(key, count),
+            (None, None) => self.lanes.any_partition(&record.topic, count),
+        };
+        let timestamp = record.timestamp.unwrap_or_else(now_millis);
+        let partition = TopicPartition::new(record.topic.clone(), partition);
+        self.lanes.push(partition, &record, timestamp, owner, now);
+    }
+
+    /// Starts whatever can be started now, and notes when to look again.
+    fn advance(&mut self) {
+        let now = Instant::now();
+        self.wake = now + IDLE;
+        self.give_up_homeless(now);
+        self.expire(now);
+        self.start_refresh(now);
+        if self.deliveries.is_empty() {
+            for flush in self.flushes.drain(..) {
+                // Whoever flushed may have stopped waiting.
+                let _ = flush.send(());
+            }
+            return;
+        }
+        let Some(producer) = self.producer else {
+            self.ask_for_id_after(Duration::ZERO);
+            return;
+        };
+        self.start_requests(now, producer);
+    }
+
+    fn start_requests(&mut self, now: Instant, producer: ProducerId) {
+        let metadata = self.cluster.metadata();
+        let hurry = self.is_closing || !self.flushes.is_empty();
+        let mut plans: HashMap<i32, Vec<TopicPartition>> = HashMap::new();
+        let mut sizes: HashMap<i32, usize> = HashMap::new();
+        for (partition, size) in self.lanes.ready(now, hurry, &mut self.wake) {
+            let leader = metadata.partition(&partition).map_or(-1, |p| p.leader);
+            if leader < 0 {
+                self.lanes
+                    .wait(&partition, now + self.backoff.clone().next());
+                self.refresh_due = self.refresh_due.min(now);
+                continue;
+            }
+            let used = self.in_flight.get(&leader).copied().unwrap_or(0);
+            let sum = sizes.entry(leader).or_default();
+            // What does not fit goes with the next request; a request's end brings us back here.
+            if used >= self.config.max_in_flight()
+                || (*sum > 0 && *sum + size > self.config.max_request_size())
+            {
+                continue;
+            }
+            *sum += size;
+            plans.entry(leader).or_default().push(partition);
+        }
+        for (broker, partitions) in plans {
+            let mut batches = Vec::with_capacity(partitions.len());
+            for partition in &partitions {
+                match self.lanes.take(partition, self.config.codec(), producer) {
+                    Ok(bytes) => batches.push((partition.clone(), bytes)),
+                    Err((owners, why)) => {
+                        let error = KafkaError::Impossible {
+                            action: format!("compress a batch for {partition}"),
+                            why: why.to_string(),
+                        };
+                        self.deliveries.fail(owners, &Arc::new(error));
+                    }
+                }
+            }
+            *self.in_flight.entry(broker).or_default() += 1;
+            let (cluster, acks) = (self.cluster.clone(), self.config.acks());
+            self.work.push(Box::pin(async move {
+                let result = request::produce(cluster, broker, batches, acks).await;
+                Done::Produced {
+                    broker,
+                    partitions,
+                    result,
+                }
+            }));
+        }
+    }
+
+    fn on_done(&mut self, done: Done) {
+        let now = Instant::now();
+        match done {
+            Done::Metadata(result) => self.on_metadata(result, now),
+            Done::Id(result) => {
+                self.is_asking_for_id = false;
+                match result {
+                    Ok(id) => {
+                        self.backoff.reset();
+                        self.producer = Some(id);
+                    }
+                    Err(error) if error.is_transient() => {
+                        let pause = self.backoff.next();
+                        tracing::debug!(%error, "no producer id yet");
+                        self.ask_for_id_after(pause);
+                    }
+                    Err(error) => self.fail_all(error),
+                }
+            }
+            Done::Produced {
+                broker,
+                partitions,
+                result,
+            } => {
+                if let Some(count) = self.in_flight.get_mut(&broker) {
+                    *count = count.saturating_sub(1);
+                }
+                self.on_produced(&partitions, result, now);
+            }
+        }
+    }
+
+    fn on_produced(
+        &mut self,
+        partitions: &[TopicPartition],
+        result: Result<HashMap<TopicPartition, Answer>, KafkaError>,
+        now: Instant,
+    ) {
+        let answers = match result {
+            Ok(answers) => answers,
+            Err(error) if error.is_transient() => {
+                tracing::debug!(%error, "will write again");
+                let pause = self.backoff.next();
+                let is_in_doubt = !matches!(error, KafkaError::Connect { .. });
+                for partition in partitions {
+                    self.lanes.put_back(partition, now + pause, is_in_doubt);
+                }
+                self.refresh_due = self.refresh_due.min(now + pause);
+                return;
+            }
+            Err(error) => {
+                let error = Arc::new(error);
+                for partition in partitions {
+                    let owners = self.lanes.give_up(partition);
+                    self.deliveries.fail(owners, &error);
+                }
+                return;
+            }
+        };
+        for partition in partitions {
+            let answer = answers.get(partition).copied().unwrap_or(Err(3));
+            self.on_answer(partition, answer, now);
+        }
+    }
+
+    fn on_answer(&mut self, partition: &TopicPartition, answer: Answer, now: Instant) {
+        let code = match answer {
+            Ok(offset) => return self.written(partition, offset),
+            // DUPLICATE_SEQUENCE_NUMBER: an earlier attempt arrived.
+            Err(46) => return self.written(partition, -1),
+            Err(code) => code,
+        };
+        let error = KafkaError::refused(format!("write to {partition}"), code);
+        // The broker has lost track of this producer, or we have: begin anew under another identity.
+        let is_out_of_step = matches!(code, 45 | 47 | 49 | 59) && self.config.is_idempotent();
+        if is_out_of_step || error.is_transient() {
+            tracing::debug!(%error, "will write again");
+            let pause = self.backoff.next();
+            self.lanes.put_back(partition, now + pause, false);
+            self.refresh_due = self.refresh_due.min(now + pause);
+            if is_out_of_step {
+                self.renew(partition);
+            }
+        } else {
+            let owners = self.lanes.give_up(partition);
+            self.deliveries.fail(owners, &Arc::new(error));
+        }
+    }
+
+    fn written(&mut self, partition: &TopicPartition, offset: i64) {
+        self.backoff.reset();
+        let owners = self.lanes.finish(partition);
+        self.deliveries.written(owners, partition.partition, offset);
+    }
+
+    /// Gives up what has waited longer than `delivery.timeout.ms`.
+    fn expire(&mut self, now: Instant) {
+        let limit = self.config.delivery_timeout();
+        let (expired, in_doubt) = self.lanes.expire(now, limit, &mut self.wake);
+        for (partition, owners) in expired {
+            let error = KafkaError::Impossible {
+                action: format!("write {} record(s) to {partition}", owners.len()),
+                why: format!(
+                    "{} ms have passed since the batch was begun (delivery.timeout.ms)",
+                    limit.as_millis()
+                ),
+            };
+            self.deliveries.fail(owners, &Arc::new(error));
+        }
+        // Whether a given-up attempt took a sequence number is unknown.
+        for partition in in_doubt {
+            self.renew(&partition);
+        }
+    }
+
+    fn give_up_homeless(&mut self, now: Instant) {
+        let max_block = self.config.max_block();
+        let (late, waiting) = std::mem::take(&mut self.homeless)
+            .into_iter()
+            .partition(|(_, _, give_up)| *give_up <= now);
+        self.homeless = waiting;
+        let late: Vec<(ProducerRecord, (u64, usize), Instant)> = late;
+        for (record, owner, _) in late {
+            let error = KafkaError::Impossible {
+                action: format!("write to {}", record.topic),
+                why: format!(
+                    "the topic is not present in metadata after {} ms (max.block.ms)",
+                    max_block.as_millis()
+                ),
+            };
+            self.deliveries.fail([owner], &Arc::new(error));
+        }
+        if let Some(first) = self.homeless.iter().map(|(_, _, at)| *at).min() {
+            self.wake = self.wake.min(first);
+        }
+    }
+
+    fn start_refresh(&mut self, now: Instant) {
+        if self.is_refreshing || self.topics.is_empty() {
+            return;
+        }
+        if self.refresh_due > now {
+            self.wake = self.wake.min(self.refresh_due);
+            return;
+        }
+        self.is_refreshing = true;
+        let topics = Topics::Named(self.topics.iter().map(ToString::to_string).collect());
+        let cluster = self.cluster.clone();
+        self.work.push(Box::pin(async move {
+            Done::Metadata(cluster.refresh(&topics, true).await)
+        }));
+    }
+
+    fn on_metadata(&mut self, result: Result<Arc<Metadata>, KafkaError>, now: Instant) {
+        self.is_refreshing = false;
+        let metadata = match result {
+            Ok(metadata) => metadata,
+            Err(error) if error.is_transient() => {
+                tracing::debug!(%error, "no metadata yet");
+                self.refresh_due = now + self.backoff.next();
+                return;
+            }
+            Err(error) => return self.fail_all(error),
+        };
+        self.refresh_due = now + self.config.client.metadata_max_age();
+        for (record, owner, give_up) in std::mem::take(&mut self.homeless) {
+            let topic = metadata.topics.get(&record.topic);
+            match topic.map(|topic| topic.error) {
+                // Topic authorization failed, invalid topic: no retry helps.
+                Some(code @ (29 | 17)) => {
+                    let error = KafkaError::refused(format!("write to {}", record.topic), code);
+                    self.deliveries.fail([owner], &Arc::new(error));
+                }
+                Some(0) if metadata.partition_count(&record.topic) > 0 => {
+                    self.place(record, owner, now, &metadata);
+                }
+                Some(_) | None => {
+                    self.homeless.push((record, owner, give_up));
+                    self.refresh_due = now + self.backoff.clone().next();
+                }
+            }
+        }
+    }
+
+    fn ask_for_id_after(&mut self, pause: Duration) {
+        if self.is_asking_for_id {
+            return;
+        }
+        self.is_asking_for_id = true;
+        let cluster = self.cluster.clone();
+        self.work.push(Box::pin(async move {
+            tokio::time::sleep(pause).await;
+            Done::Id(request::init_producer_id(cluster).await)
+        }));
+    }
+
+    /// The partition's next batch begins under a new identity.
+    fn renew(&mut self, partition: &TopicPartition) {
+        let old = self.lanes.renew(partition);
+        if self.config.is_idempotent() && old == self.producer {
+            self.producer = None;
+        }
+    }
+
+    /// No retry helps: everything that waits is given up.
+    fn fail_all(&mut self, error: KafkaError) {
+        let error = Arc::new(error);
+        for (_, owner, _) in std::mem::take(&mut self.homeless) {
+            self.deliveries.fail([owner], &error);
+        }
+        for owners in self.lanes.give_up_all() {
+            self.deliveries.fail(owners, &error);
+        }
+    }
+}
+
+fn now_millis() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
+}

@@ -1,0 +1,220 @@
+//! Lanes: for each partition the batch under way and those behind it, in order.
+
+use crate::codec::Codec;
+use crate::producer::ProducerRecord;
+use crate::producer::batch::{Batch, ProducerId};
+use bytes::Bytes;
+use millstream_core::TopicPartition;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::Instant;
+
+type Owners = Vec<(u64, usize)>;
+
+pub(super) struct Lanes {
+    all: HashMap<TopicPartition, Lane>,
+    /// The partition that keyless records of a topic go to until its batch is sent.
+    sticky: HashMap<Arc<str>, i32>,
+    batch_size: usize,
+    max_size: usize,
+    linger: Duration,
+}
+
+#[derive(Default)]
+struct Lane {
+    /// The first is under way where `is_sending`.
+    batches: VecDeque<Batch>,
+    is_sending: bool,
+    /// The identity that the sequence belongs to; kept over a change of it, so that a batch that may have
+    /// been written is repeated as it was.
+    producer: Option<ProducerId>,
+    next_sequence: i32,
+    retry_at: Option<Instant>,
+}
+
+impl Lanes {
+    pub(super) fn new(batch_size: usize, max_size: usize, linger: Duration) -> Self {
+        Lanes {
+            all: HashMap::new(),
+            sticky: HashMap::new(),
+            batch_size,
+            max_size,
+            linger,
+        }
+    }
+
+    pub(super) fn any_partition(&mut self, topic: &Arc<str>, count: i32) -> i32 {
+        match self.sticky.get(topic) {
+            Some(&partition) if partition < count => partition,
+            _ => {
+                let partition = rand::random_range(0..count);
+                self.sticky.insert(topic.clone(), partition);
+                partition
+            }
+        }
+    }
+
+    pub(super) fn push(
+        &mut self,
+        partition: TopicPartition,
+        record: &ProducerRecord,
+        timestamp: i64,
+        owner: (u64, usize),
+        now: Instant,
+    ) {
+        let lane = self.all.entry(partition).or_default();
+        let under_way = usize::from(lane.is_sending);
+        let can_grow = lane.batches.len() > under_way
+            && lane
+                .batches
+                .back()
+                .is_some_and(|batch| batch.has_room(record, self.max_size));
+        if !can_grow {
+            lane.batches.push_back(Batch::new(now));
+        }
+        if let Some(batch) = lane.batches.back_mut() {
+            batch.push(record, timestamp, owner);
+        }
+    }
+
+    /// Partitions whose first batch can be sent, with its size; `wake` is moved to when the next one can.
+    pub(super) fn ready(
+        &self,
+        now: Instant,
+        hurry: bool,
+        wake: &mut Instant,
+    ) -> Vec<(TopicPartition, usize)> {
+        let mut ready = Vec::new();
+        for (partition, lane) in &self.all {
+            let Some(first) = lane.batches.front() else {
+                continue;
+            };
+            if lane.is_sending {
+                continue;
+            }
+            let is_full = first.size() >= self.batch_size || lane.batches.len() > 1;
+            let due = if hurry || is_full {
+                now
+            } else {
+                first.created + self.linger
+            };
+            let due = lane.retry_at.map_or(due, |at| due.max(at));
+            if due <= now {
+                ready.push((partition.clone(), first.size()));
+            } else {
+                *wake = (*wake).min(due);
+            }
+        }
+        ready
+    }
+
+    /// The first batch of a partition for the wire; it is under way from here on.
+    pub(super) fn take(
+        &mut self,
+        partition: &TopicPartition,
+        codec: Codec,
+        producer: ProducerId,
+    ) -> Result<Bytes, (Owners, std::io::Error)> {
+        self.sticky.remove(&partition.topic);
+        let lane = self.all.entry(partition.clone()).or_default();
+        if lane.producer.is_none() {
+            lane.next_sequence = 0;
+        }
+        let producer = *lane.producer.get_or_insert(producer);
+        let sequence = lane.next_sequence;
+        let encoded = match lane.batches.front_mut() {
+            Some(batch) => batch.encode(codec, producer, sequence),
+            None => Ok(Bytes::new()),
+        };
+        lane.is_sending = true;
+        encoded.map_err(|error| (self.give_up(partition), error))
+    }
+
+    /// The first batch was not written and is to be sent again.
+    pub(super) fn put_back(&mut self, partition: &TopicPartition, at: Instant, is_in_doubt: bool) {
+        if let Some(lane) = self.all.get_mut(partition) {
+            lane.is_sending = false;
+            lane.retry_at = Some(at);
+            if let Some(batch) = lane.batches.front_mut() {
+                batch.is_in_doubt |= is_in_doubt;
+            }
+        }
+    }
+
+    /// Nothing of the partition is tried before.
+    pub(super) fn wait(&mut self, partition: &TopicPartition, until: Instant) {
+        if let Some(lane) = self.all.get_mut(partition) {
+            lane.retry_at = Some(until);
+        }
+    }
+
+    /// The first batch is written.
+    pub(super) fn finish(&mut self, partition: &TopicPartition) -> Owners {
+        let Some(lane) = self.all.get_mut(partition) else {
+            return Vec::new();
+        };
+        lane.is_sending = false;
+        lane.retry_at = None;
+        let Some(batch) = lane.batches.pop_front() else {
+            return Vec::new();
+        };
+        // Sequence numbers go round after i32::MAX, past the negative ones.
+        lane.next_sequence = lane.next_sequence.wrapping_add(batch.count()) & i32::MAX;
+        batch.owners
+    }
+
+    /// The first batch will not be written, and has taken no sequence numbers.
+    pub(super) fn give_up(&mut self, partition: &TopicPartition) -> Owners {
+        let Some(lane) = self.all.get_mut(partition) else {
+            return Vec::new();
+        };
+        lane.is_sending = false;
+        lane.retry_at = None;
+        lane.batches
+            .pop_front()
+            .map_or_else(Vec::new, |batch| batch.owners)
+    }
+
+    pub(super) fn give_up_all(&mut self) -> Vec<Owners> {
+        self.all
+            .drain()
+            .flat_map(|(_, lane)| lane.batches)
+            .map(|batch| batch.owners)
+            .collect()
+    }
+
+    /// Takes out batches older than `limit` that are not under way, with the partitions where one may have been written.
+    pub(super) fn expire(
+        &mut self,
+        now: Instant,
+        limit: Duration,
+        wake: &mut Instant,
+    ) -> (Vec<(TopicPartition, Owners)>, Vec<TopicPartition>) {
+        let mut expired = Vec::new();
+        let mut in_doubt = Vec::new();
+        for (partition, lane) in &mut self.all {
+            while let Some(first) = lane.batches.front() {
+                if lane.is_sending {
+                    break;
+                }
+                if first.created + limit > now {
+                    *wake = (*wake).min(first.created + limit);
+                    break;
+                }
+                if let Some(batch) = lane.batches.pop_front() {
+                    if batch.is_in_doubt {
+                        in_doubt.push(partition.clone());
+                    }
+                    expired.push((partition.clone(), batch.owners));
+                }
+            }
+        }
+        (expired, in_doubt)
+    }
+
+    /// The partition goes on under a new identity; the old one is returned.
+    pub(super) fn renew(&mut self, partition: &TopicPartition) -> Option<ProducerId> {
+        self.all.get_mut(partition)?.producer.take()
+    }
+}

@@ -1,0 +1,300 @@
+//! The client against a real broker: `MILLSTREAM_KAFKA=host:port cargo test -p millstream-kafka --test live`.
+//! Without the variable each test says so and passes.
+
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
+
+use bytes::Bytes;
+use millstream_core::{
+    ByteBudget, Consumer, Fetched, Headers, Payload, Properties, RecordBatch, TopicPartition,
+};
+use millstream_kafka::admin::NewTopic;
+use millstream_kafka::{
+    Admin, ClientConfig, ConsumerConfig, KafkaConsumer, Producer, ProducerConfig, ProducerRecord,
+    Subscription,
+};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+const PATIENCE: Duration = Duration::from_secs(30);
+
+struct Bench {
+    bootstrap: String,
+    topic: String,
+}
+
+impl Bench {
+    /// A fresh topic, or `None` where no broker is named.
+    async fn new(name: &str, partitions: i32) -> Option<Self> {
+        let Ok(bootstrap) = std::env::var("MILLSTREAM_KAFKA") else {
+            println!("skipped: MILLSTREAM_KAFKA names no broker");
+            return None;
+        };
+        let bench = Bench {
+            bootstrap,
+            topic: format!("{name}-{}", uuid::Uuid::new_v4()),
+        };
+        let new = NewTopic {
+            name: bench.topic.clone(),
+            partitions,
+            replication: 1,
+            configs: Vec::new(),
+        };
+        let results = bench.admin().create_topics(&[new]).await.unwrap();
+        assert!(results[&bench.topic].is_ok(), "{results:?}");
+        Some(bench)
+    }
+
+    fn properties(&self, more: &[(&str, &str)]) -> Properties {
+        let base = [
+            ("bootstrap.servers", self.bootstrap.as_str()),
+            ("group.id", self.topic.as_str()),
+            ("auto.offset.reset", "earliest"),
+            ("session.timeout.ms", "6000"),
+            ("heartbeat.interval.ms", "300"),
+            ("metadata.max.age.ms", "1000"),
+        ];
+        Properties::from_iter(base.iter().chain(more).copied())
+    }
+
+    fn admin(&self) -> Admin {
+        Admin::new(ClientConfig::from_properties(&self.properties(&[])).unwrap())
+    }
+
+    fn producer(&self, more: &[(&str, &str)]) -> Producer {
+        Producer::start(ProducerConfig::from_properties(&self.properties(more)).unwrap())
+    }
+
+    fn consumer(&self, more: &[(&str, &str)]) -> KafkaConsumer {
+        let config = ConsumerConfig::from_properties(&self.properties(more)).unwrap();
+        let topics = Subscription::Topics(vec![self.topic.clone()]);
+        KafkaConsumer::start(config, topics, ByteBudget::new(64 << 20)).unwrap()
+    }
+
+    fn record(&self, partition: i32, value: &str) -> ProducerRecord {
+        ProducerRecord {
+            topic: Arc::from(self.topic.as_str()),
+            partition: Some(partition),
+            value: Some(Bytes::from(value.to_owned())),
+            ..ProducerRecord::default()
+        }
+    }
+
+    fn partition(&self, number: i32) -> TopicPartition {
+        TopicPartition::new(self.topic.as_str(), number)
+    }
+}
+
+async fn next(consumer: &mut KafkaConsumer) -> Fetched {
+    let event = tokio::time::timeout(PATIENCE, consumer.next()).await;
+    match event.expect("something happens in time") {
+        Fetched::Failed(error) => panic!("the consumer failed: {error}"),
+        event => event,
+    }
+}
+
+fn values(batch: &RecordBatch) -> Vec<String> {
+    match &batch.values {
+        Payload::Raw { column, .. } => column
+            .iter()
+            .map(|v| String::from_utf8(v.unwrap().to_vec()).unwrap())
+            .collect(),
+        Payload::Decoded(_) => unreachable!("a consumer decodes nothing"),
+    }
+}
+
+/// Reads until `count` values have come; lets go of whatever is revoked.
+async fn read(consumer: &mut KafkaConsumer, count: usize) -> BTreeMap<TopicPartition, Vec<String>> {
+    let mut read: BTreeMap<TopicPartition, Vec<String>> = BTreeMap::new();
+    while read.values().map(Vec::len).sum::<usize>() < count {
+        match next(consumer).await {
+            Fetched::Batch(batch) => {
+                let place = read.entry(batch.origin.clone()).or_default();
+                place.extend(values(&batch));
+            }
+            Fetched::Revoked { done, .. } => done.send(()).unwrap(),
+            _ => {}
+        }
+    }
+    read
+}
+
+async fn close(consumer: KafkaConsumer) {
+    Box::new(consumer).close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn every_codec_comes_back_with_headers_and_nulls() {
+    let Some(bench) = Bench::new("codecs", 1).await else {
+        return;
+    };
+    let mut codecs = vec!["none", "gzip", "snappy", "lz4"];
+    if std::env::var("MILLSTREAM_KAFKA_OLD").is_err() {
+        codecs.push("zstd");
+    }
+    for codec in &codecs {
+        let producer = bench.producer(&[("compression.type", codec), ("linger.ms", "0")]);
+        let mut first = bench.record(0, &codec.repeat(100));
+        first.key = Some(Bytes::from_static(b"key"));
+        first.headers = vec![
+            (Bytes::from_static(b"a"), Some(Bytes::from_static(b"1"))),
+            (Bytes::from_static(b"a"), None),
+        ];
+        first.timestamp = Some(1_700_000_000_000);
+        let outcome = producer.send(vec![first, bench.record(0, codec)]).await;
+        let written = outcome.unwrap().await.unwrap();
+        assert_eq!(written[1].offset, written[0].offset + 1);
+        producer.close(PATIENCE).await;
+    }
+    let mut consumer = bench.consumer(&[]);
+    let mut seen = Vec::new();
+    while seen.len() < 2 * codecs.len() {
+        let Fetched::Batch(batch) = next(&mut consumer).await else {
+            continue;
+        };
+        for (row, value) in values(&batch).into_iter().enumerate() {
+            let Headers::Raw(raw) = &batch.headers else {
+                panic!("headers were written");
+            };
+            let headers: Vec<_> = raw.row(row).collect();
+            if value.len() > 10 {
+                assert_eq!(headers, [(&b"a"[..], Some(&b"1"[..])), (&b"a"[..], None)]);
+                assert_eq!(batch.timestamps[row], 1_700_000_000_000);
+            } else {
+                assert!(headers.is_empty());
+                seen.push(value.clone());
+            }
+            seen.push(value);
+        }
+    }
+    close(consumer).await;
+}
+
+#[tokio::test]
+async fn commits_seek_and_pause() {
+    let Some(bench) = Bench::new("commit", 1).await else {
+        return;
+    };
+    let producer = bench.producer(&[]);
+    let records = (0..10).map(|n| bench.record(0, &n.to_string())).collect();
+    producer.send(records).await.unwrap().await.unwrap();
+    let partition = bench.partition(0);
+
+    let mut consumer = bench.consumer(&[]);
+    assert_eq!(read(&mut consumer, 10).await[&partition].len(), 10);
+    consumer
+        .commit(&[(partition.clone(), 7, "seven".to_owned())])
+        .await
+        .unwrap();
+    consumer.seek(&partition, 9);
+    assert_eq!(read(&mut consumer, 1).await[&partition], ["9"]);
+    close(consumer).await;
+
+    let mut consumer = bench.consumer(&[]);
+    assert_eq!(read(&mut consumer, 3).await[&partition], ["7", "8", "9"]);
+    consumer.pause(&[partition.clone()]);
+    let record = bench.record(0, "10");
+    producer.send(vec![record]).await.unwrap().await.unwrap();
+    let quiet = tokio::time::timeout(Duration::from_secs(1), consumer.next()).await;
+    assert!(quiet.is_err(), "{quiet:?}");
+    consumer.resume(&[partition.clone()]);
+    assert_eq!(read(&mut consumer, 1).await[&partition], ["10"]);
+    close(consumer).await;
+    producer.close(PATIENCE).await;
+}
+
+#[tokio::test]
+async fn members_share_and_hold_a_rebalance() {
+    let Some(bench) = Bench::new("share", 4).await else {
+        return;
+    };
+    let mut first = bench.consumer(&[("partition.assignment.strategy", "roundrobin")]);
+    let Fetched::Assigned(all) = next(&mut first).await else {
+        panic!("the assignment comes first");
+    };
+    assert_eq!(all.len(), 4);
+    let mut second = bench.consumer(&[("partition.assignment.strategy", "roundrobin,range")]);
+    let Fetched::Revoked { partitions, done } = next(&mut first).await else {
+        panic!("a second member takes a share");
+    };
+    assert_eq!(partitions.len(), 4);
+    // Until the first has let go it may commit, and the second gets nothing.
+    first
+        .commit(&[(partitions[0].clone(), 0, String::new())])
+        .await
+        .unwrap();
+    let held = tokio::time::timeout(Duration::from_secs(1), second.next()).await;
+    assert!(held.is_err(), "{held:?}");
+    done.send(()).unwrap();
+    let (a, b) = tokio::join!(next(&mut first), next(&mut second));
+    let (Fetched::Assigned(a), Fetched::Assigned(b)) = (a, b) else {
+        panic!("both get a share");
+    };
+    assert_eq!((a.len(), b.len()), (2, 2));
+    close(second).await;
+    let Fetched::Revoked { done, .. } = next(&mut first).await else {
+        panic!("the second left");
+    };
+    drop(done);
+    let Fetched::Assigned(all) = next(&mut first).await else {
+        panic!("all come back");
+    };
+    assert_eq!(all.len(), 4);
+    close(first).await;
+}
+
+#[tokio::test]
+async fn a_pattern_finds_topics_made_later() {
+    let Some(bench) = Bench::new("pattern-a", 1).await else {
+        return;
+    };
+    let suffix = bench.topic.strip_prefix("pattern-a").unwrap().to_owned();
+    let config = ConsumerConfig::from_properties(&bench.properties(&[])).unwrap();
+    let wanted = suffix.clone();
+    let pattern = Subscription::Pattern(Box::new(move |name: &str| name.ends_with(&wanted)));
+    let mut consumer = KafkaConsumer::start(config, pattern, ByteBudget::new(1 << 20)).unwrap();
+    let Fetched::Assigned(first) = next(&mut consumer).await else {
+        panic!("the first topic is there");
+    };
+    assert_eq!(first, [bench.partition(0)]);
+    let later = NewTopic {
+        name: format!("pattern-b{suffix}"),
+        partitions: 2,
+        replication: 1,
+        configs: Vec::new(),
+    };
+    bench.admin().create_topics(&[later]).await.unwrap();
+    let assigned = loop {
+        match next(&mut consumer).await {
+            Fetched::Revoked { done, .. } => done.send(()).unwrap(),
+            Fetched::Assigned(assigned) if assigned.len() > 1 => break assigned,
+            _ => {}
+        }
+    };
+    assert_eq!(assigned.len(), 3);
+    close(consumer).await;
+}
+
+#[tokio::test]
+async fn no_reset_policy_and_no_offset_is_the_end() {
+    let Some(bench) = Bench::new("none", 1).await else {
+        return;
+    };
+    let mut consumer = bench.consumer(&[("auto.offset.reset", "none")]);
+    let error = loop {
+        match tokio::time::timeout(PATIENCE, consumer.next())
+            .await
+            .unwrap()
+        {
+            Fetched::Failed(error) => break error,
+            _ => continue,
+        }
+    };
+    let expected = format!(
+        "Undefined offset with no reset policy for partitions: [{}-0]",
+        bench.topic
+    );
+    assert_eq!(error.message, expected);
+    assert!(!error.is_transient);
+    close(consumer).await;
+}

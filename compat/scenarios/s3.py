@@ -69,7 +69,8 @@ class Scenario:
         self.options = options
         self.kafka = kafka
         self.s3 = s3
-        self.flush_size = max(10, options.records // topics.PARTITIONS // 22)
+        # Some 300 objects, so that the work lasts long enough to be interrupted several times.
+        self.flush_size = max(10, options.records // topics.PARTITIONS // 100)
         self.records: dict[str, list] = {}
         self.java_objects: dict[str, dict[str, tuple[int, str]]] = {}
 
@@ -126,15 +127,20 @@ class Scenario:
         config = workshop_config(variant, self.s3, name, self.flush_size)
         self.s3.client.create_bucket(Bucket=name)
         worker = self.worker(self.options.folder / name)
-        # Moments by progress: so many objects stand, and a little time passed; the first may hit the start itself.
-        moments = sorted(rng.randint(0, len(wanted) - 1) for _ in range(rng.randint(2, 4)))
         kills, started = [], time.monotonic()
         try:
-            for moment in moments:
+            for _ in range(rng.randint(3, 5)):
+                before = len(self.s3.objects(name))
+                if before == len(wanted):
+                    break
                 worker.start()
                 worker.create(name, config)
-                wait_until(f"{moment} objects of {name}", 120, lambda: self.progressed(worker, name, moment), 0.005)
-                time.sleep(rng.random() * rng.choice((0.02, 0.3)))
+                # Mostly a moment after the first new object, now and then while the worker still finds its group.
+                if rng.random() < 0.8:
+                    wait_until(f"more than {before} objects of {name}", 120, lambda: self.progressed(worker, name, before), 0.005)
+                    time.sleep(rng.random() * 0.8)
+                else:
+                    time.sleep(rng.random() * 2)
                 worker.kill()
                 kills.append(len(self.s3.objects(name)))
             worker.start()
@@ -154,10 +160,10 @@ class Scenario:
         )  # fmt: skip
         shutil.rmtree(worker.folder, ignore_errors=True)
 
-    def progressed(self, worker: Worker, name: str, moment: int) -> bool:
+    def progressed(self, worker: Worker, name: str, before: int) -> bool:
         if trace := worker.failure(name):
             raise Failed(f"{name} is FAILED: {trace[:1500]}")
-        return len(self.s3.objects(name)) >= moment
+        return len(self.s3.objects(name)) > before
 
     def worker(self, folder: Path) -> Worker:
         if self.options.worker == "java":

@@ -187,7 +187,7 @@ class DocumentServer:
 class Process:
     """The binary with one of its commands; `kill` is kill -9."""
 
-    binary = ROOT / "target" / "release" / "millstream"
+    binary = Path(os.environ.get("MILLSTREAM_BINARY", ROOT / "target" / "release" / "millstream"))
 
     def __init__(self, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)

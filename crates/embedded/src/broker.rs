@@ -299,7 +299,7 @@ impl Broker {
         self.append(topic, partition, &batch.finish())
     }
 
-    /// The records of a partition that are in uncompressed batches, transactions' markers left out.
+    /// The records of a partition, transactions' markers left out. The broker has no codecs: compressed batches are an error.
     pub fn read(&self, topic: &str, partition: i32) -> Result<Vec<ReadRecord>, ResponseError> {
         let batches = self.raw_batches(topic, partition)?;
         let mut out = Vec::new();
@@ -307,8 +307,11 @@ impl Broker {
             let Some(header) = batch::BatchHeader::parse(&bytes) else {
                 continue;
             };
-            if header.is_compressed() || header.is_control() {
+            if header.is_control() {
                 continue;
+            }
+            if header.is_compressed() {
+                return Err(ResponseError::UnsupportedCompressionType);
             }
             for record in batch::records(&bytes).ok_or(ResponseError::CorruptMessage)? {
                 let owned = |part: Option<&[u8]>| part.map(|part| bytes.slice_ref(part));

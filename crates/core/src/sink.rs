@@ -29,6 +29,11 @@ pub trait Connector: Send + Sync {
     /// The connector's own keys, in Java's order.
     fn config_def(&self) -> &ConfigDef;
 
+    /// What Java's validation throws instead of answering; the worker then answers with status 500.
+    fn throws(&self, _properties: &Properties) -> Option<ConnectorError> {
+        None
+    }
+
     /// Validates the connector's own keys, across settings too. Pure.
     fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
         self.config_def().validate(properties)

@@ -30,6 +30,15 @@ impl Connector for S3SinkConnector {
         config::definition()
     }
 
+    /// The AWS SDK refuses a region without a name, which the original does not expect.
+    fn throws(&self, properties: &Properties) -> Option<ConnectorError> {
+        let is_blank = properties.get("s3.region").is_some_and(|region| region.trim().is_empty());
+        is_blank.then(|| ConnectorError {
+            class: "java.lang.IllegalArgumentException",
+            message: "region must not be blank or empty.".to_owned(),
+        })
+    }
+
     fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
         let mut values = config::definition().validate(properties);
         let config = S3Config::from_values(&values);

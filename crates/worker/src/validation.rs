@@ -9,8 +9,9 @@ use crate::client_settings::OverridePolicy;
 use crate::config::WorkerConfig;
 use crate::registry::PluginRegistry;
 use millstream_core::config::{ConfigDef, Default, Parsed};
+use millstream_core::java_regex::JavaRegex;
 use millstream_core::plugin::KAFKA_VERSION;
-use millstream_core::{ConfigValue, Connector, Key, Properties, chain};
+use millstream_core::{ConfigValue, Connector, ConnectorError, Key, Properties, chain};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -39,6 +40,8 @@ pub enum ValidationError {
     BadRequest(String),
     #[error("{0}")]
     Config(String),
+    #[error(transparent)]
+    Thrown(#[from] ConnectorError),
 }
 
 impl ValidationError {
@@ -49,6 +52,7 @@ impl ValidationError {
                 "org.apache.kafka.connect.runtime.rest.errors.BadRequestException"
             }
             ValidationError::Config(_) => "org.apache.kafka.common.config.ConfigException",
+            ValidationError::Thrown(error) => error.class,
         }
     }
 }
@@ -97,6 +101,9 @@ impl Validator {
 
         let mut configs = self.framework(connector.as_ref(), &config);
         configs.extend(self.transforms(&config));
+        if let Some(error) = connector.throws(&config) {
+            return Err(error.into());
+        }
         let mut own = connector.validate(&config);
         connector.probe(&config, &mut own).await;
         merge(&mut configs, connector.config_def(), own);
@@ -134,7 +141,12 @@ impl Validator {
         let registry = &self.registry;
         if let Ok(connector) = registry.connector(name) {
             let own = connector.config_def();
-            let framework = framework::keys();
+            let mut framework = framework::keys();
+            for key in &mut framework {
+                if key.name == "connector.plugin.version" {
+                    key.default = Default::Text(Cow::Borrowed(connector.version()));
+                }
+            }
             let more = framework
                 .into_iter()
                 .filter(|key| own.key(&key.name).is_none());
@@ -158,7 +170,6 @@ impl Validator {
             self.check_class(value);
         }
         check_topics(config, &mut values);
-        self.check_topics_regex(&mut values);
         let keys = definition.keys().iter().cloned().map(Some);
         keys.zip(values).collect()
     }
@@ -232,23 +243,6 @@ impl Validator {
                 ));
                 value.value = None;
             }
-        }
-    }
-
-    /// Java's patterns are those of the predicate that matches topics.
-    fn check_topics_regex(&self, values: &mut [ConfigValue]) {
-        const MATCHER: &str = "org.apache.kafka.connect.transforms.predicates.TopicNameMatches";
-        let Some(value) = values.iter_mut().find(|value| value.name == "topics.regex") else {
-            return;
-        };
-        let definition = self.registry.predicate(MATCHER).map(|p| (p.config_def)());
-        let pattern = definition
-            .as_ref()
-            .and_then(|d| d.key("pattern")?.validator.as_ref());
-        if let Some(pattern) = pattern
-            && let Err(error) = pattern.check("topics.regex", value.value.as_ref())
-        {
-            value.errors.push(error);
         }
     }
 
@@ -424,8 +418,8 @@ fn check_topics(config: &Properties, values: &mut [ConfigValue]) {
         }
     }
     if let Some(regex) = regex {
-        let pattern = regex::Regex::new(&format!("^(?:{regex})$"));
-        if pattern.is_ok_and(|pattern| pattern.is_match(dead)) {
+        let is_match = JavaRegex::compile(regex).map(|pattern| pattern.is_full_match(dead));
+        if let Ok(Ok(true)) = is_match {
             add(
                 "topics.regex",
                 format!(

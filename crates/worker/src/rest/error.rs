@@ -65,7 +65,7 @@ impl RestError {
             | RestError::Json(_)
             | RestError::NullBody(_)
             | RestError::Admin(_)
-            | RestError::Validation(ValidationError::Config(_))
+            | RestError::Validation(ValidationError::Config(_) | ValidationError::Thrown(_))
             | RestError::Herder(
                 HerderError::Failed(_) | HerderError::TimedOut | HerderError::ShuttingDown,
             ) => StatusCode::INTERNAL_SERVER_ERROR,

@@ -39,10 +39,22 @@ async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Json<Vec<Plu
     Json(plugins.collect())
 }
 
+/// Plugins that have no settings to show.
+const CONFIG_PROVIDERS: [&str; 3] = [
+    "org.apache.kafka.common.config.provider.DirectoryConfigProvider",
+    "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
+    "org.apache.kafka.common.config.provider.FileConfigProvider",
+];
+
 async fn definition(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<Vec<Definition>>, RestError> {
+    if CONFIG_PROVIDERS.contains(&name.as_str()) {
+        return Err(RestError::BadRequest(format!(
+            "Invalid plugin class {name}. Valid types are sink, source, converter, header_converter, transformation, predicate."
+        )));
+    }
     let keys = api.validator.plugin_keys(&name);
     let keys = keys.ok_or_else(|| RestError::NotFound(format!("Unknown plugin {name}.")))?;
     Ok(Json(keys.into_iter().map(Definition::from).collect()))

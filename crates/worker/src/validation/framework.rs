@@ -3,6 +3,7 @@
 use millstream_core::chain::unique_aliases;
 use millstream_core::config::validator::invalid;
 use millstream_core::config::{Importance, Key, Kind, Parsed, Validator, Width};
+use millstream_core::java_regex::check_pattern;
 
 /// Keys of all sink connectors, in Java's order. Versions and converters get their defaults from the worker.
 pub(super) fn keys() -> Vec<Key> {
@@ -96,7 +97,8 @@ pub(super) fn keys() -> Vec<Key> {
         Key::new("topics.regex", Kind::String, "")
             .importance(Importance::High)
             .group("Common", 4, Width::Long, "Topics regex")
-            .doc("Regular expression giving topics to consume. Under the hood, the regex is compiled to a <code>java.util.regex.Pattern</code>. Only one of topics or topics.regex should be specified."),
+            .doc("Regular expression giving topics to consume. Under the hood, the regex is compiled to a <code>java.util.regex.Pattern</code>. Only one of topics or topics.regex should be specified.")
+            .validator(Validator::Check(check_pattern_if_any)),
         Key::new("errors.deadletterqueue.topic.name", Kind::String, "")
             .importance(Importance::Medium)
             .group("Error Handling", 6, Width::Medium, "Dead Letter Queue Topic Name")
@@ -110,6 +112,14 @@ pub(super) fn keys() -> Vec<Key> {
             .group("Error Handling", 8, Width::Medium, "Enable Error Context Headers")
             .doc("If true, add headers containing error context to the messages written to the dead letter queue. To avoid clashing with headers from the original record, all error context header keys, all error context header keys will start with <code>__connect.errors.</code>"),
     ]
+}
+
+/// The pattern of topics may be missing.
+fn check_pattern_if_any(key: &str, value: Option<&Parsed>) -> Result<(), String> {
+    match value {
+        Some(Parsed::String(pattern)) if pattern.is_empty() => Ok(()),
+        value => check_pattern(key, value),
+    }
 }
 
 /// Names may hold anything but control characters.

@@ -1,0 +1,138 @@
+//! The REST recordings of Java's worker, replayed against this one with tasks and brokers that are doubles.
+#![allow(clippy::unwrap_used)]
+
+mod compare;
+mod doubles;
+mod http;
+mod scenario;
+
+use millstream_golden::Outcome;
+use scenario::Scenario;
+use serde_json::{Value as Json, json};
+
+const SCENARIOS: &[&str] = &[
+    "connect/01-root-and-routing.jsonl",
+    "connect/02-media-types.jsonl",
+    "connect/04-create-bad-bodies.jsonl",
+    "connect/05-create-errors.jsonl",
+    "connect/07-sink-lifecycle.jsonl",
+    "connect/10-unknown-connector.jsonl",
+    "connect/11-initial-states.jsonl",
+    "connect/13-put-config.jsonl",
+    "connect/14-patch-config.jsonl",
+    "connect/16-task-failure.jsonl",
+    "connect/17-restart-forms.jsonl",
+    "connect/19-sink-offsets.jsonl",
+    "connect/20-plugins.jsonl",
+    "connect/22-validate-sink.jsonl",
+    "connect/23-validate-errors.jsonl",
+    "connect/25-loggers.jsonl",
+    "connect/26-loggers-cluster.jsonl",
+    "connect/28-admin-listener.jsonl",
+    "connect/29-headers-and-any-origin.jsonl",
+    "connect/31-topic-tracking-disabled.jsonl",
+    "connect/32-topic-tracking.jsonl",
+    "connect/34-internal-endpoints.jsonl",
+    "connect/35-internal-endpoints-unsigned-protocol.jsonl",
+    "connect/37-mock-connectors.jsonl",
+    "connect/38-verifiable-connectors.jsonl",
+    "connect/40-standalone.jsonl",
+    "connect/41-standalone-errors.jsonl",
+];
+
+fn runtime() -> tokio::runtime::Runtime {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap()
+}
+
+#[test]
+fn golden_connect() {
+    let runtime = runtime();
+    let mut scenario: Option<Scenario> = None;
+    millstream_golden::run(SCENARIOS, |_, case| {
+        if let Some(setup) = case.get("scenario") {
+            if let Some(last) = scenario.take() {
+                runtime.block_on(last.end());
+            }
+            if let Some(why) = scenario::not_due(setup) {
+                return Outcome::NotDue(why);
+            }
+            scenario = Some(runtime.block_on(Scenario::start(setup)));
+            return Outcome::Passed;
+        }
+        match &mut scenario {
+            Some(scenario) => runtime.block_on(scenario.step(case)),
+            None => Outcome::NotDue("its scenario is not".to_owned()),
+        }
+    });
+}
+
+/// The lab's configuration, which the S3 answers were recorded with.
+fn lab() -> Json {
+    json!({
+        "name": "s3-sink",
+        "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+        "tasks.max": "1",
+        "topics": "MyTopic",
+        "s3.region": "us-west-2",
+        "s3.bucket.name": "golden",
+        "s3.part.size": "5242880",
+        "flush.size": "3",
+        "storage.class": "io.confluent.connect.s3.storage.S3Storage",
+        "format.class": "io.confluent.connect.s3.format.json.JsonFormat",
+        "schema.generator.class": "io.confluent.connect.storage.hive.schema.DefaultSchemaGenerator",
+        "partitioner.class": "io.confluent.connect.storage.partitioner.DefaultPartitioner",
+        "schema.compatibility": "NONE",
+        "store.url": "$ENDPOINT",
+        "aws.access.key.id": "golden",
+        "aws.secret.access.key": "golden"
+    })
+}
+
+#[test]
+fn golden_s3_rest() {
+    const VALIDATE: &str =
+        "/connector-plugins/io.confluent.connect.s3.S3SinkConnector/config/validate";
+    let files = [
+        "s3/rest/validate.json",
+        "s3/rest/validate-blank-region.json",
+        "s3/rest/create-refused.json",
+        "s3/rest/offsets.json",
+    ];
+    let runtime = runtime();
+    millstream_golden::run(&files, |file, recorded| {
+        let mut config = lab();
+        let (request, status, matching) = match file {
+            "s3/rest/validate.json" => (("PUT", VALIDATE, config), 200, "configs"),
+            "s3/rest/validate-blank-region.json" => {
+                config["s3.region"] = json!("");
+                (("PUT", VALIDATE, config), 500, "exact")
+            }
+            "s3/rest/create-refused.json" => {
+                config["flush.size"] = json!("x");
+                config["s3.part.size"] = json!("5");
+                let body = json!({"name": "s3-sink", "config": config});
+                (("POST", "/connectors", body), 400, "exact")
+            }
+            _ => return Outcome::NotDue("offsets of a real group; connect/19 has them".to_owned()),
+        };
+        let (method, path, body) = request;
+        let step = json!({
+            "name": file,
+            "request": {"method": method, "path": path, "headers": {"Content-Type": "application/json"}, "body": body},
+            "match": matching,
+            "response": {"status": status, "headers": {"Content-Type": "application/json"}, "body": recorded},
+        });
+        runtime.block_on(async {
+            let string = "org.apache.kafka.connect.storage.StringConverter";
+            let worker = json!({"key.converter": string, "value.converter": string});
+            let setup = json!({"name": file, "worker_config": worker});
+            let mut scenario = Scenario::start(&setup).await;
+            let outcome = scenario.step(&step).await;
+            scenario.end().await;
+            outcome
+        })
+    });
+}

@@ -1,0 +1,256 @@
+//! One recorded scenario: a worker of its own, a folder of its own, and steps in order.
+
+use crate::compare::{Placeholders, differences};
+use crate::doubles::{Doubles, FileStreamSink};
+use crate::http::{self, Reply};
+use millstream_core::Properties;
+use millstream_golden::Outcome;
+use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
+use millstream_s3::S3SinkConnector;
+use millstream_worker::{PluginRegistry, Worker, WorkerConfig, WorkerStart};
+use serde_json::Value as Json;
+use std::sync::Arc;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+/// Requests that are repeated until they match; each takes a round trip, so the others get their turn.
+const ATTEMPTS: usize = 500;
+
+pub(crate) struct Scenario {
+    worker: Worker,
+    address: String,
+    placeholders: Placeholders,
+    doubles: Doubles,
+    shutdown: CancellationToken,
+    is_standalone: bool,
+    /// A change that is not due makes what follows it different.
+    missing: Option<String>,
+    _folder: TempDir,
+}
+
+/// Why a whole scenario is not due.
+pub(crate) fn not_due(setup: &Json) -> Option<String> {
+    ["workers", "test_plugins", "jaas", "files"]
+        .into_iter()
+        .find(|key| setup.get(key).is_some())
+        .map(|key| format!("needs {key}"))
+}
+
+/// Why a step is not due: source connectors, transforms that are missing, and requests between workers.
+fn step_not_due(case: &Json, is_standalone: bool) -> Option<String> {
+    let request = &case["request"];
+    let (path, body) = (
+        request["path"].as_str().unwrap_or_default(),
+        request["body"].to_string(),
+    );
+    let is_exact = case.get("match").is_none();
+    if body.contains("FileStreamSource") || path.ends_with("FileStreamSourceConnector/config") {
+        return Some("source connectors".to_owned());
+    }
+    if is_exact
+        && case["response"]["body"]
+            .to_string()
+            .contains("\"type\":\"source\"")
+    {
+        return Some("source connectors".to_owned());
+    }
+    let is_internal = path.contains("/fence")
+        || (path.contains("/tasks") && request["method"] == "POST" && !path.contains("restart"));
+    if is_internal && !is_standalone {
+        return Some("requests between workers".to_owned());
+    }
+    let plugin = path
+        .strip_prefix("/connector-plugins/")
+        .and_then(|rest| rest.strip_suffix("/config"));
+    if let Some(plugin) = plugin
+        && case["response"]["status"] == 200
+        && !is_known(plugin)
+    {
+        return Some(plugin.to_owned());
+    }
+    let text = format!("{path} {body}");
+    let plugins = "org.apache.kafka.connect.transforms.";
+    let known: Vec<&str> = TRANSFORMS
+        .iter()
+        .map(|p| p.class)
+        .chain(PREDICATES.iter().map(|p| p.class))
+        .collect();
+    for (at, _) in text.match_indices(plugins) {
+        let class: String = text[at..]
+            .chars()
+            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '$'))
+            .collect();
+        if !known.contains(&class.as_str()) {
+            return Some(class);
+        }
+    }
+    None
+}
+
+/// Whether a plugin is here under this name.
+fn is_known(name: &str) -> bool {
+    let classes = CONVERTERS
+        .iter()
+        .map(|p| p.class)
+        .chain(HEADER_CONVERTERS.iter().map(|p| p.class));
+    let classes = classes
+        .chain(TRANSFORMS.iter().map(|p| p.class))
+        .chain(PREDICATES.iter().map(|p| p.class));
+    let classes: Vec<&str> = classes.chain(["FileStreamSink", "JsonConverter"]).collect();
+    classes.iter().any(|class| {
+        *class == name
+            || class.ends_with(&format!(".{name}"))
+            || class.ends_with(&format!(".{name}Converter"))
+    })
+}
+
+impl Scenario {
+    pub(crate) async fn start(setup: &Json) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let admin_port = free_port();
+        let mut placeholders = Placeholders::default();
+        placeholders.set("DIR", &folder.path().display().to_string());
+        placeholders.set("ADMIN_PORT", &admin_port.to_string());
+        placeholders.set("VERSION", millstream_worker::KAFKA_VERSION);
+        placeholders.set("CLUSTER_ID", "a-cluster");
+        let json = "org.apache.kafka.connect.json.JsonConverter";
+        let mut properties = Properties::from_iter([
+            ("listeners", "http://127.0.0.1:0"),
+            ("key.converter", json),
+            ("value.converter", json),
+        ]);
+        for (key, value) in setup["worker_config"].as_object().into_iter().flatten() {
+            properties.insert(key.clone(), placeholders.fill(value.as_str().unwrap()));
+        }
+        let doubles = Doubles::default();
+        let shutdown = CancellationToken::new();
+        let mut start = WorkerStart {
+            config: WorkerConfig::new(properties).unwrap(),
+            registry: PluginRegistry {
+                connectors: vec![Arc::new(FileStreamSink::new()), Arc::new(S3SinkConnector)],
+                converters: CONVERTERS.to_vec(),
+                header_converters: HEADER_CONVERTERS.to_vec(),
+                transforms: TRANSFORMS.to_vec(),
+                predicates: PREDICATES.to_vec(),
+            },
+            starter: Arc::new(doubles.clone()),
+            kafka: Some(Arc::new(doubles.clone())),
+            log_control: None,
+            connector_files: Vec::new(),
+            connectors: Vec::new(),
+            shutdown: shutdown.clone(),
+        };
+        let is_standalone = setup["standalone"] == true;
+        let worker = if is_standalone {
+            let file = folder.path().join("cli.properties");
+            let output = folder.path().join("cli.out");
+            let text = format!(
+                "name=cli\nconnector.class=FileStreamSink\ntasks.max=1\ntopics=cli\nfile={}\n",
+                output.display()
+            );
+            std::fs::write(&file, text).unwrap();
+            start.connector_files.push(file);
+            Worker::start(start).await.unwrap()
+        } else {
+            Worker::start_cluster_of_one(start).await.unwrap()
+        };
+        let address = worker.addresses()[0].to_string();
+        placeholders.set("WORKER_ID", &address);
+        Scenario {
+            worker,
+            address,
+            placeholders,
+            doubles,
+            shutdown,
+            is_standalone,
+            missing: None,
+            _folder: folder,
+        }
+    }
+
+    pub(crate) async fn end(self) {
+        self.shutdown.cancel();
+        self.worker.ended().await;
+    }
+
+    pub(crate) async fn step(&mut self, case: &Json) -> Outcome {
+        if let Some(why) = &self.missing {
+            return Outcome::NotDue(why.clone());
+        }
+        if let Some(deed) = case.get("do") {
+            return self.perform(deed).await;
+        }
+        if let Some(why) = step_not_due(case, self.is_standalone) {
+            let path = case["request"]["path"].as_str().unwrap();
+            if case["request"]["method"] != "GET" && !path.ends_with("/validate") {
+                self.missing = Some(why.clone());
+            }
+            return Outcome::NotDue(why);
+        }
+        let attempts = if case["repeat"] == true { ATTEMPTS } else { 1 };
+        let mut found = String::new();
+        for _ in 0..attempts {
+            let reply = self.request(&case["request"]).await;
+            found = differences(case, &reply, &self.placeholders);
+            if found.is_empty() {
+                return Outcome::Passed;
+            }
+            tokio::task::yield_now().await;
+        }
+        Outcome::Failed(found)
+    }
+
+    async fn request(&self, request: &Json) -> Reply {
+        let body = match (&request["body"], request["text"].as_str()) {
+            (Json::Null, text) => text.unwrap_or_default().to_owned(),
+            (body, _) => body.to_string(),
+        };
+        let address = match request["port"].as_str() {
+            Some(port) => format!("127.0.0.1:{}", self.placeholders.fill(port)),
+            None => self.address.clone(),
+        };
+        let (method, path) = (
+            request["method"].as_str().unwrap(),
+            request["path"].as_str().unwrap(),
+        );
+        let body = self.placeholders.fill(&body);
+        http::send(&address, method, path, &request["headers"], &body).await
+    }
+
+    async fn perform(&self, deed: &Json) -> Outcome {
+        let (kind, of) = deed.as_object().unwrap().iter().next().unwrap();
+        let text = |key: &str| self.placeholders.fill(of[key].as_str().unwrap());
+        match kind.as_str() {
+            "make_dir" => std::fs::create_dir_all(text("path")).unwrap(),
+            "write_file" => std::fs::write(text("path"), text("text")).unwrap(),
+            "produce" => {
+                let values = of["values"].as_array().unwrap().iter();
+                let values = values.map(|value| value.as_str().unwrap().to_owned());
+                let mut broker = self.doubles.0.lock().unwrap();
+                broker
+                    .topics
+                    .entry(text("topic"))
+                    .or_default()
+                    .extend(values);
+            }
+            "await_file" => {
+                for _ in 0..ATTEMPTS {
+                    if std::fs::read_to_string(text("path")).ok() == Some(text("text")) {
+                        return Outcome::Passed;
+                    }
+                    tokio::task::yield_now().await;
+                }
+                return Outcome::Failed("the file did not come to hold that text".to_owned());
+            }
+            // Here nothing takes time, and topics are made by writing to them.
+            "sleep_ms" | "create_topic" => {}
+            other => return Outcome::NotDue(other.to_owned()),
+        }
+        Outcome::Passed
+    }
+}
+
+fn free_port() -> u16 {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap().port()
+}

@@ -3,8 +3,10 @@
 use crate::clock::now_ms;
 use crate::progress::Board;
 use async_trait::async_trait;
+use millstream_core::java_regex::JavaRegex;
 use millstream_core::{
     ByteBudget, Consumer, ConverterUse, PluginError, Properties, SinkTask, TaskContext, chain,
+    limits,
 };
 use millstream_kafka::{ConsumerConfig, KafkaConsumer, Subscription};
 use millstream_runtime::{
@@ -23,6 +25,9 @@ use tokio_util::sync::CancellationToken;
 
 /// Reports that wait for the herder. A task reports changes, not records, so few are ever under way.
 const QUEUED_REPORTS: usize = 16;
+
+/// The pause after the first failed start; it doubles up to `limits::MAX_BACKOFF`.
+const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
 
@@ -127,7 +132,15 @@ async fn supervise(
         finish_deadline: start.worker_config.shutdown_timeout(),
         clock: now_ms,
     };
-    let parts = async move { make_parts(&start, &budgets).await };
+    let self_healing = start.worker_config.settings.self_healing;
+    let outage = events.clone();
+    let parts = async move {
+        if self_healing {
+            make_parts_through_outages(&start, &budgets, &outage).await
+        } else {
+            make_parts(&start, &budgets).await
+        }
+    };
     let mut run = tokio::spawn(run_task(settings, parts, target, reports, metrics, stop));
     let ended = loop {
         tokio::select! {
@@ -146,6 +159,7 @@ async fn supervise(
     let TaskFailure {
         trace,
         is_transient,
+        ..
     } = failure;
     events
         .send(TaskEvent::Failed {
@@ -166,6 +180,50 @@ fn translate(event: millstream_runtime::TaskEvent) -> TaskEvent {
         },
         millstream_runtime::TaskEvent::Recovered => TaskEvent::Recovered,
         millstream_runtime::TaskEvent::Topic(topic) => TaskEvent::Topic(topic),
+    }
+}
+
+/// Makes the parts of a task; while a server that the start needs is out of reach, the task is running and degraded.
+async fn make_parts_through_outages(
+    start: &TaskStart,
+    budgets: &Budgets,
+    events: &TaskEvents,
+) -> Result<TaskParts, TaskFailure> {
+    let mut pause = FIRST_PAUSE;
+    let since = now_ms();
+    let mut is_degraded = false;
+    loop {
+        let failure = match make_parts(start, budgets).await {
+            Err(failure) if failure.is_transient => failure,
+            outcome => {
+                if is_degraded {
+                    events.send(TaskEvent::Recovered).await;
+                }
+                return outcome;
+            }
+        };
+        if !is_degraded {
+            events.send(TaskEvent::Running).await;
+            let id = &start.id;
+            tracing::warn!(
+                connector = &*id.connector,
+                task = id.task,
+                error = failure.reason,
+                "cannot start yet, retrying"
+            );
+        }
+        is_degraded = true;
+        // Up to a fifth longer, so that many tasks do not come back at the same moment.
+        let wait = pause.mul_f64(1.0 + rand::random::<f64>() / 5.0);
+        events
+            .send(TaskEvent::Degraded {
+                since,
+                reason: failure.reason,
+                next_try_ms: wait.as_millis() as u64,
+            })
+            .await;
+        tokio::time::sleep(wait).await;
+        pause = (pause * 2).min(limits::MAX_BACKOFF);
     }
 }
 
@@ -283,10 +341,11 @@ fn subscription(connector: &Properties) -> Result<Subscription, TaskFailure> {
         .get("topics.regex")
         .filter(|text| !text.trim().is_empty())
     {
-        let pattern = regex::Regex::new(&format!("^(?:{})$", pattern.trim()))
-            .map_err(|error| TaskFailure::new(CONFIG_EXCEPTION, &error.to_string()))?;
+        let pattern = JavaRegex::compile(pattern.trim())
+            .map_err(|error| TaskFailure::new(CONFIG_EXCEPTION, &error))?;
         return Ok(Subscription::Pattern(Box::new(move |topic| {
-            pattern.is_match(topic)
+            // A name that cannot be decided upon is not subscribed to; validation has compiled the pattern before.
+            pattern.is_full_match(topic).unwrap_or(false)
         })));
     }
     let mut topics: Vec<String> = Vec::new();

@@ -21,11 +21,13 @@ impl DeadLetters {
     /// counting them as settled would lose them.
     pub async fn write(&self, rows: &[RejectedRow]) -> Result<(), TaskFailure> {
         let records = rows.iter().map(|row| self.record(row)).collect();
-        self.writer.write(records).await.map_err(|error| TaskFailure {
-            trace: format!(
-                "org.apache.kafka.connect.errors.ConnectException: dead letters cannot be written: {error}"
-            ),
-            is_transient: true,
+        self.writer.write(records).await.map_err(|error| {
+            let reason = format!("dead letters cannot be written: {error}");
+            TaskFailure {
+                trace: format!("org.apache.kafka.connect.errors.ConnectException: {reason}"),
+                reason,
+                is_transient: true,
+            }
         })
     }
 

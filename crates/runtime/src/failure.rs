@@ -9,6 +9,8 @@ use std::fmt::Write;
 #[error("{trace}")]
 pub struct TaskFailure {
     pub trace: String,
+    /// The cause in one sentence, for a log line or a status.
+    pub reason: String,
     /// Whether the cause may go away by itself, so that a restart is worth a try.
     pub is_transient: bool,
 }
@@ -20,6 +22,7 @@ impl TaskFailure {
     pub fn new(class: &str, message: &str) -> Self {
         TaskFailure {
             trace: format!("{class}: {message}"),
+            reason: message.to_owned(),
             is_transient: false,
         }
     }
@@ -43,6 +46,7 @@ impl TaskFailure {
         }
         TaskFailure {
             trace,
+            reason: row.error.message.clone(),
             is_transient: false,
         }
     }
@@ -56,6 +60,7 @@ impl TaskFailure {
         push_sources(&mut trace, error.source());
         TaskFailure {
             trace,
+            reason: error.message.clone(),
             is_transient: matches!(error.kind, SinkErrorKind::Retriable { .. }),
         }
     }
@@ -70,6 +75,7 @@ impl TaskFailure {
         push_sources(&mut trace, error.source());
         TaskFailure {
             trace,
+            reason: error.message.clone(),
             is_transient: error.is_transient,
         }
     }

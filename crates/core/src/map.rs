@@ -1,6 +1,8 @@
 //! Map: a Java map as Connect's converters make it. Its iteration order is part of the output
 //! (JSON objects keep it), so a hash map here carries Java's table order and table size.
 
+mod table;
+
 use crate::value::Value;
 use std::collections::HashMap;
 
@@ -64,8 +66,36 @@ impl Map {
             entries: without_repeats(pairs),
             order: Order::Hashed { slots },
         };
-        map.settle();
+        if map.has_long_chain(slots) {
+            map.play_through(slots);
+        } else {
+            map.settle();
+        }
         map
+    }
+
+    /// Whether so many keys meet in one slot that Java treats them apart; growing only parts them.
+    fn has_long_chain(&self, slots: u32) -> bool {
+        if self.entries.len() <= table::LONG_CHAIN {
+            return false;
+        }
+        // Larger tables are looked at as if they were this small, which only errs on the safe side.
+        let mut chains = [0usize; DEFAULT_SLOTS as usize];
+        let mask = slots.min(DEFAULT_SLOTS) - 1;
+        self.entries.iter().any(|(key, _)| {
+            let chain = &mut chains[(slot_hash(key.java_hash()) & mask) as usize];
+            *chain += 1;
+            *chain > table::LONG_CHAIN
+        })
+    }
+
+    fn play_through(&mut self, slots: u32) {
+        let keys: Vec<&Value> = self.entries.iter().map(|(key, _)| key).collect();
+        let (order, slots) = table::play(&keys, slots, MAX_SLOTS);
+        let mut entries: Vec<_> = self.entries.drain(..).map(Some).collect();
+        self.entries
+            .extend(order.into_iter().filter_map(|entry| entries[entry].take()));
+        self.order = Order::Hashed { slots };
     }
 
     /// Grows the table as Java would have while inserting, then puts the entries in table order.
@@ -213,6 +243,13 @@ mod tests {
             "k1 k2 k3 k4 k5 k11 k6 k10 k7 k13 k8 k12 k9",
         );
         check("a b a", "a b");
+        // Sixteen keys of one hash: a tree, whose root comes first.
+        check(
+            "AaAaAaAa AaAaAaBB AaAaBBAa AaAaBBBB AaBBAaAa AaBBAaBB AaBBBBAa AaBBBBBB \
+             BBAaAaAa BBAaAaBB BBAaBBAa BBAaBBBB BBBBAaAa BBBBAaBB BBBBBBAa BBBBBBBB",
+            "AaAaBBBB AaAaAaAa AaAaAaBB AaAaBBAa AaBBAaAa AaBBAaBB AaBBBBAa AaBBBBBB \
+             BBAaAaAa BBAaAaBB BBAaBBAa BBAaBBBB BBBBAaAa BBBBAaBB BBBBBBAa BBBBBBBB",
+        );
     }
 
     #[test]

@@ -650,6 +650,7 @@ async fn a_folder_outlives_the_broker() {
     assert_eq!(topic_id(&mut client).await, id);
     assert_eq!(broker.produce(TOPIC, 1, Some(b"k"), Some(b"d")), Ok(3));
     broker.compact(TOPIC, 1).unwrap();
+    broker.move_leader(TOPIC, 1, 1).unwrap();
     broker.shutdown().await;
 
     let broker = Broker::start(config()).await.unwrap();
@@ -657,6 +658,14 @@ async fn a_folder_outlives_the_broker() {
     assert_eq!(
         (records.len(), records[0].offset, broker.offsets(TOPIC, 1)),
         (1, 3, Ok((1, 4)))
+    );
+    let mut client = Client::connect(broker.addresses()[0]).await;
+    let metadata = client
+        .call(9, &MetadataRequest::default().with_topics(None))
+        .await;
+    assert_eq!(
+        metadata.topics[0].partitions[1].leader_epoch, 1,
+        "an epoch never falls back"
     );
 }
 

@@ -1,6 +1,9 @@
 //! One partition: its batches in memory, who leads it, what its producers sent last and which transactions are open. The file
 //! behind it, if any, is `store.rs`.
 
+mod compaction;
+mod producers;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 
 use bytes::Bytes;
@@ -8,21 +11,12 @@ use kafka_protocol::error::ResponseError;
 
 use super::batch::{self, BatchHeader};
 use super::store::LogFile;
-
-/// Batches whose sequence numbers are remembered for each producer, as in Kafka: a client has at most five requests in flight.
-const REMEMBERED_BATCHES: usize = 5;
+use producers::ProducerState;
 
 #[derive(Debug, Clone)]
 struct Stored {
     header: BatchHeader,
     bytes: Bytes,
-}
-
-#[derive(Debug, Default)]
-struct ProducerState {
-    epoch: i16,
-    /// First and last sequence and base offset of the newest batches.
-    recent: VecDeque<(i32, i32, i64)>,
 }
 
 /// An aborted transaction: its producer, its first offset and the offset of its marker.
@@ -157,81 +151,12 @@ impl Log {
             return;
         };
         self.remember(&header, &bytes);
+        if header.leader_epoch > self.leader_epoch() {
+            self.epochs.push((header.leader_epoch, header.base_offset));
+        }
         self.end = header.last_offset() + 1;
         self.bytes += bytes.len();
         self.batches.push_back(Stored { header, bytes });
-    }
-
-    fn check_sequence(&self, header: &BatchHeader) -> Result<Option<i64>, ResponseError> {
-        if header.producer_id < 0 || header.is_control() {
-            return Ok(None);
-        }
-        let Some(state) = self.producers.get(&header.producer_id) else {
-            return Ok(None);
-        };
-        if header.producer_epoch < state.epoch {
-            return Err(ResponseError::InvalidProducerEpoch);
-        }
-        let first = header.base_sequence;
-        let Some((_, last, _)) = state
-            .recent
-            .back()
-            .filter(|_| header.producer_epoch == state.epoch)
-        else {
-            return if first == 0 {
-                Ok(None)
-            } else {
-                Err(ResponseError::OutOfOrderSequenceNumber)
-            };
-        };
-        let end = advance(first, header.last_offset_delta);
-        if let Some((_, _, base)) = state
-            .recent
-            .iter()
-            .find(|known| (known.0, known.1) == (first, end))
-        {
-            return Ok(Some(*base));
-        }
-        if first == advance(*last, 1) {
-            Ok(None)
-        } else {
-            Err(ResponseError::OutOfOrderSequenceNumber)
-        }
-    }
-
-    fn remember(&mut self, header: &BatchHeader, bytes: &[u8]) {
-        if header.producer_id < 0 {
-            return;
-        }
-        let state = self.producers.entry(header.producer_id).or_default();
-        if header.producer_epoch > state.epoch {
-            state.recent.clear();
-        }
-        state.epoch = header.producer_epoch;
-        if header.is_control() {
-            if let Some(first) = self.open.remove(&header.producer_id)
-                && !batch::is_commit(bytes)
-            {
-                self.aborted.push(Aborted {
-                    producer_id: header.producer_id,
-                    first,
-                    marker: header.base_offset,
-                });
-            }
-            return;
-        }
-        let last = advance(header.base_sequence, header.last_offset_delta);
-        state
-            .recent
-            .push_back((header.base_sequence, last, header.base_offset));
-        if state.recent.len() > REMEMBERED_BATCHES {
-            state.recent.pop_front();
-        }
-        if header.is_transactional() {
-            self.open
-                .entry(header.producer_id)
-                .or_insert(header.base_offset);
-        }
     }
 
     /// Whole batches from the one that holds `offset`, up to `limit` bytes and not beyond what the reader may see.
@@ -326,6 +251,14 @@ impl Log {
         Ok(self.start)
     }
 
+    /// After a reload: who led last, and in which epoch, even if nothing was written in it.
+    pub(crate) fn restore_leader(&mut self, leader: i32, epoch: i32) {
+        self.leader = leader;
+        if epoch > self.leader_epoch() {
+            self.epochs.push((epoch, self.end));
+        }
+    }
+
     /// After a reload: the journal knows where the log starts, and an empty file does not know where it ended.
     pub(crate) fn restore_start(&mut self, start: i64) {
         self.start = start;
@@ -355,55 +288,6 @@ impl Log {
         let _ = self.rewrite();
     }
 
-    /// Whether enough was written since the last compaction to make another one worth its while.
-    pub(crate) fn is_dirty(&self, threshold: usize) -> bool {
-        self.bytes - self.clean_bytes.min(self.bytes) > self.clean_bytes.max(threshold)
-    }
-
-    /// Keeps the newest record of each key. Compressed batches stay whole: the broker has no codecs, and their extra records
-    /// do no harm.
-    pub(crate) fn compact(&mut self) {
-        let mut newest: HashMap<Vec<u8>, i64> = HashMap::new();
-        let stable = self.last_stable();
-        let plain = |stored: &Stored| {
-            !stored.header.is_compressed()
-                && !stored.header.is_control()
-                && stored.header.last_offset() < stable
-        };
-        for stored in self.batches.iter().filter(|stored| plain(stored)) {
-            for record in batch::records(&stored.bytes).unwrap_or_default() {
-                if let Some(key) = record.key {
-                    newest.insert(
-                        key.to_vec(),
-                        stored.header.base_offset + record.offset_delta,
-                    );
-                }
-            }
-        }
-        let old = std::mem::take(&mut self.batches);
-        for stored in old {
-            let base = stored.header.base_offset;
-            let is_newest = |record: &batch::RawRecord<'_>| match record.key {
-                None => true,
-                Some(key) => newest.get(key) == Some(&(base + record.offset_delta)),
-            };
-            let bytes = if plain(&stored) {
-                batch::retain(&stored.bytes, is_newest)
-            } else {
-                Some(stored.bytes)
-            };
-            if let Some(bytes) = bytes
-                && let Some(header) = BatchHeader::parse(&bytes)
-            {
-                self.batches.push_back(Stored { header, bytes });
-            }
-        }
-        self.bytes = self.batches.iter().map(|stored| stored.bytes.len()).sum();
-        self.clean_bytes = self.bytes;
-        // The uncompacted file reads back as the same keys and values.
-        let _ = self.rewrite();
-    }
-
     fn rewrite(&mut self) -> std::io::Result<()> {
         match &mut self.file {
             None => Ok(()),
@@ -427,130 +311,5 @@ impl Log {
     }
 }
 
-/// Sequence numbers wrap to zero after the largest positive number.
-fn advance(sequence: i32, by: i32) -> i32 {
-    sequence.wrapping_add(by) & i32::MAX
-}
-
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::super::batch::{BatchBuilder, end_marker};
-    use super::*;
-
-    fn append(log: &mut Log, batch: &Bytes) -> Result<i64, ResponseError> {
-        log.append(BatchHeader::parse(batch).unwrap(), batch, None)
-    }
-
-    fn batch(producer: Option<(i64, i16, i32)>, transactional: bool, keys: &[&str]) -> Bytes {
-        let mut builder = match producer {
-            None => BatchBuilder::new(),
-            Some((id, epoch, sequence)) => {
-                BatchBuilder::of_producer(id, epoch, sequence, transactional)
-            }
-        };
-        for key in keys {
-            builder.push(10, Some(key.as_bytes()), Some(b"v"), &[]);
-        }
-        builder.finish()
-    }
-
-    #[test]
-    fn serves_whole_batches_from_the_middle() {
-        let mut log = Log::new(1, None);
-        for _ in 0..3 {
-            append(&mut log, &batch(None, false, &["a", "b"])).unwrap();
-        }
-        let slice = log.read(3, 1, true, false).unwrap();
-        assert_eq!(
-            BatchHeader::parse(&slice.batches[0]).unwrap().base_offset,
-            2
-        );
-        assert_eq!(slice.batches.len(), 1);
-        assert_eq!(
-            log.read(7, 1, true, false).unwrap_err(),
-            ResponseError::OffsetOutOfRange
-        );
-    }
-
-    #[test]
-    fn a_repeated_batch_is_stored_once() {
-        let mut log = Log::new(1, None);
-        assert_eq!(
-            append(&mut log, &batch(Some((5, 0, 0)), false, &["a"])),
-            Ok(0)
-        );
-        assert_eq!(
-            append(&mut log, &batch(Some((5, 0, 1)), false, &["b"])),
-            Ok(1)
-        );
-        assert_eq!(
-            append(&mut log, &batch(Some((5, 0, 0)), false, &["a"])),
-            Ok(0)
-        );
-        assert_eq!(
-            append(&mut log, &batch(Some((5, 0, 9)), false, &["c"])),
-            Err(ResponseError::OutOfOrderSequenceNumber)
-        );
-        assert_eq!(
-            append(&mut log, &batch(Some((5, 1, 0)), false, &["c"])),
-            Ok(2)
-        );
-        assert_eq!(
-            append(&mut log, &batch(Some((5, 0, 2)), false, &["d"])),
-            Err(ResponseError::InvalidProducerEpoch)
-        );
-    }
-
-    #[test]
-    fn committed_readers_stop_at_open_transactions() {
-        let mut log = Log::new(1, None);
-        append(&mut log, &batch(None, false, &["a"])).unwrap();
-        append(&mut log, &batch(Some((5, 0, 0)), true, &["b"])).unwrap();
-        assert_eq!(log.last_stable(), 1);
-        assert_eq!(log.read(0, 10_000, true, true).unwrap().batches.len(), 1);
-        append(&mut log, &end_marker((5, 0), false, 1)).unwrap();
-        let slice = log.read(0, 10_000, true, true).unwrap();
-        assert_eq!(
-            slice.aborted,
-            vec![Aborted {
-                producer_id: 5,
-                first: 1,
-                marker: 2
-            }]
-        );
-        assert_eq!(slice.batches.len(), 3);
-    }
-
-    #[test]
-    fn compaction_keeps_the_newest_of_each_key() {
-        let mut log = Log::new(1, None);
-        append(&mut log, &batch(None, false, &["a", "b"])).unwrap();
-        append(&mut log, &batch(None, false, &["a"])).unwrap();
-        log.compact();
-        let keys: Vec<_> = log
-            .all()
-            .iter()
-            .flat_map(|b| {
-                batch::records(b)
-                    .unwrap()
-                    .iter()
-                    .map(|r| r.key.unwrap().to_vec())
-                    .collect::<Vec<_>>()
-            })
-            .collect();
-        assert_eq!(keys, vec![b"b".to_vec(), b"a".to_vec()]);
-        assert_eq!(log.end(), 3);
-    }
-
-    #[test]
-    fn epochs_end_where_the_next_begins() {
-        let mut log = Log::new(1, None);
-        append(&mut log, &batch(None, false, &["a", "b"])).unwrap();
-        log.elect(2);
-        append(&mut log, &batch(None, false, &["c"])).unwrap();
-        assert_eq!(log.end_of_epoch(0), (0, 2));
-        assert_eq!(log.end_of_epoch(1), (1, 3));
-        assert_eq!(log.check_epoch(0), Err(ResponseError::FencedLeaderEpoch));
-    }
-}
+mod tests;

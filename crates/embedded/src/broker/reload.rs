@@ -23,6 +23,7 @@ const CLUSTER_ID: &str = "millstream-embedded";
 struct Replayed {
     topics: BTreeMap<String, (String, i32, BTreeMap<String, String>)>,
     starts: HashMap<(String, i32), i64>,
+    leaders: HashMap<(String, i32), (i32, i32)>,
     offsets: HashMap<String, Offsets>,
     next_producer_id: i64,
     transactional: BTreeMap<String, (i64, i16)>,
@@ -42,6 +43,7 @@ impl Replayed {
             Entry::TopicDeleted { name } => {
                 self.topics.remove(&name);
                 self.starts.retain(|(topic, _), _| *topic != name);
+                self.leaders.retain(|(topic, _), _| *topic != name);
             }
             Entry::Partitions { name, count } => {
                 if let Some(topic) = self.topics.get_mut(&name) {
@@ -52,6 +54,14 @@ impl Replayed {
                 if let Some(topic) = self.topics.get_mut(&name) {
                     topic.2 = configs;
                 }
+            }
+            Entry::Leader {
+                topic,
+                partition,
+                leader,
+                epoch,
+            } => {
+                self.leaders.insert((topic, partition), (leader, epoch));
             }
             Entry::LogStart {
                 topic,
@@ -114,6 +124,17 @@ impl Shared {
         for (name, (id, partitions, configs)) in replayed.topics {
             let id = Uuid::parse_str(&id).unwrap_or_else(|_| Uuid::new_v4());
             topics.insert(&name, id, partitions, configs)?;
+        }
+        for ((topic, index), (leader, epoch)) in replayed.leaders {
+            if let Some(partition) = topics.get(&topic).and_then(|topic| topic.partition(index)) {
+                // The cluster may have fewer nodes than the last time.
+                let leader = if leader as usize > addresses.len() {
+                    1
+                } else {
+                    leader
+                };
+                partition.log().restore_leader(leader, epoch);
+            }
         }
         for ((topic, index), offset) in replayed.starts {
             if let Some(partition) = topics.get(&topic).and_then(|topic| topic.partition(index)) {

@@ -34,6 +34,12 @@ pub(crate) enum Entry {
         name: String,
         configs: BTreeMap<String, String>,
     },
+    Leader {
+        topic: String,
+        partition: i32,
+        leader: i32,
+        epoch: i32,
+    },
     LogStart {
         topic: String,
         partition: i32,

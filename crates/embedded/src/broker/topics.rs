@@ -290,6 +290,15 @@ impl Topics {
         Ok(start)
     }
 
+    /// Makes another node lead a partition, in a new epoch.
+    pub(crate) fn elect(&self, topic: &str, index: i32, partition: &Partition, leader: i32) {
+        let mut log = partition.log();
+        log.elect(leader);
+        self.journal.write(&leader_entry(topic, index, &log));
+        drop(log);
+        partition.wake();
+    }
+
     /// The journal's lines that make these topics again.
     pub(crate) fn entries(&self) -> Vec<Entry> {
         let mut entries = Vec::new();
@@ -302,7 +311,11 @@ impl Topics {
                 configs: topic.configs(),
             });
             for (index, partition) in partitions.iter().enumerate() {
-                let offset = partition.log().start();
+                let log = partition.log();
+                let offset = log.start();
+                if log.leader_epoch() > 0 {
+                    entries.push(leader_entry(&topic.name, index as i32, &log));
+                }
                 if offset > 0 {
                     entries.push(Entry::LogStart {
                         topic: topic.name.clone(),
@@ -313,5 +326,14 @@ impl Topics {
             }
         }
         entries
+    }
+}
+
+fn leader_entry(topic: &str, partition: i32, log: &Log) -> Entry {
+    Entry::Leader {
+        topic: topic.to_owned(),
+        partition,
+        leader: log.leader,
+        epoch: log.leader_epoch(),
     }
 }

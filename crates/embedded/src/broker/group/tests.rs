@@ -1,4 +1,6 @@
 #![allow(clippy::unwrap_used)]
+use bytes::Bytes;
+
 use super::*;
 
 const SECOND: Duration = Duration::from_secs(1);

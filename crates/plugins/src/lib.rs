@@ -3,9 +3,18 @@
 mod converters;
 mod java_date;
 mod java_string;
+mod predicates;
 mod settings;
+mod transforms;
 
 use converters::{boolean, byte_array, json, numbers, simple_header, string};
+use predicates::{has_header_key, record_is_tombstone, topic_name_matches};
+use transforms::{
+    drop_headers, extract_field, filter, flatten, hash, header_from, hoist_field, insert_field,
+    insert_header, mask_field, regex_router, replace_field, set_schema_metadata, timestamp_router,
+    value_to_key,
+};
+
 use millstream_core::{ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, TransformPlugin};
 
 /// Every converter of keys and values.
@@ -35,6 +44,37 @@ pub const HEADER_CONVERTERS: &[HeaderConverterPlugin] = &[
     string::HEADER_PLUGIN,
 ];
 
-pub const TRANSFORMS: &[TransformPlugin] = &[];
+/// Every transform.
+pub const TRANSFORMS: &[TransformPlugin] = &[
+    drop_headers::PLUGIN,
+    extract_field::KEY,
+    extract_field::VALUE,
+    filter::PLUGIN,
+    flatten::KEY,
+    flatten::VALUE,
+    hash::KEY,
+    hash::VALUE,
+    header_from::KEY,
+    header_from::VALUE,
+    hoist_field::KEY,
+    hoist_field::VALUE,
+    insert_field::KEY,
+    insert_field::VALUE,
+    insert_header::PLUGIN,
+    mask_field::KEY,
+    mask_field::VALUE,
+    regex_router::PLUGIN,
+    replace_field::KEY,
+    replace_field::VALUE,
+    set_schema_metadata::KEY,
+    set_schema_metadata::VALUE,
+    timestamp_router::PLUGIN,
+    value_to_key::PLUGIN,
+];
 
-pub const PREDICATES: &[PredicatePlugin] = &[];
+/// Every predicate.
+pub const PREDICATES: &[PredicatePlugin] = &[
+    has_header_key::PLUGIN,
+    record_is_tombstone::PLUGIN,
+    topic_name_matches::PLUGIN,
+];

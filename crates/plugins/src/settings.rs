@@ -42,3 +42,50 @@ pub(crate) fn replace_null_with_default() -> Key {
          true, the default value is used, otherwise null is used.",
     )
 }
+
+/// Kafka's check of a list whose items must be distinct, not blank, and there.
+pub(crate) fn distinct_non_empty(name: &str, value: Option<&Parsed>) -> Result<(), String> {
+    match value {
+        Some(Parsed::List(items)) if items.is_empty() => Err(format!(
+            "Configuration '{name}' must not be empty. Valid values include: any non-empty value"
+        )),
+        Some(_) => distinct(name, value),
+        None => Err(format!("Configuration '{name}' values must not be null.")),
+    }
+}
+
+/// Kafka's check of a list that may be empty, but not repeat an item or hold a blank one.
+pub(crate) fn distinct(name: &str, value: Option<&Parsed>) -> Result<(), String> {
+    let Some(Parsed::List(items)) = value else {
+        return Ok(());
+    };
+    let repeated = items
+        .iter()
+        .enumerate()
+        .any(|(index, item)| items[..index].contains(item));
+    if repeated {
+        Err(format!(
+            "Configuration '{name}' values must not be duplicated."
+        ))
+    } else if items.iter().any(String::is_empty) {
+        Err(format!("Configuration '{name}' values must not be empty."))
+    } else {
+        Ok(())
+    }
+}
+
+/// Kafka's older check of a list.
+pub(crate) fn non_empty_list(name: &str, value: Option<&Parsed>) -> Result<(), String> {
+    match value {
+        Some(Parsed::List(items)) if !items.is_empty() => Ok(()),
+        _ => Err(invalid(name, value, "Empty list")),
+    }
+}
+
+/// Kafka's check of a string that may be empty.
+pub(crate) fn non_null(name: &str, value: Option<&Parsed>) -> Result<(), String> {
+    match value {
+        Some(_) => Ok(()),
+        None => Err(invalid(name, value, "entry must be non null")),
+    }
+}

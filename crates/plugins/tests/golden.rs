@@ -3,3 +3,6 @@
 
 #[path = "golden/converters.rs"]
 mod converters;
+
+#[path = "golden/transforms.rs"]
+mod transforms;

@@ -3,6 +3,8 @@
 mod number;
 mod parser;
 
+pub(crate) use number::{low_bits, parse_decimal, to_f64};
+
 use bytes::Bytes;
 use millstream_core::header_text::header_text;
 use millstream_core::text::decode_utf8;

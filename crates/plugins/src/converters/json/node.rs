@@ -46,14 +46,6 @@ impl Node {
         }
     }
 
-    /// The string, unless it is none or holds a lone surrogate.
-    pub(super) fn as_str(&self) -> Option<&str> {
-        match self {
-            Node::String(text) => text.as_str(),
-            _ => None,
-        }
-    }
-
     /// Java's `longValue`: the low bits of the integral part, 0 for what is no number.
     pub(super) fn to_i64(&self) -> i64 {
         match self {
@@ -123,18 +115,7 @@ impl Fraction {
     }
 
     fn to_i64(&self) -> i64 {
-        let decimal = self.to_decimal();
-        let digits = decimal.unscaled.magnitude().to_string().len() as i64;
-        // Java's shortcuts: less than one, or a multiple of 2^64.
-        if i64::from(decimal.scale) >= digits || decimal.scale <= -64 {
-            return 0;
-        }
-        let integral = if decimal.scale >= 0 {
-            decimal.unscaled / BigInt::from(10).pow(decimal.scale.unsigned_abs())
-        } else {
-            decimal.unscaled * BigInt::from(10).pow(decimal.scale.unsigned_abs())
-        };
-        low_bits(&integral)
+        crate::converters::simple_header::low_bits(&self.to_decimal())
     }
 
     fn to_decimal(&self) -> Decimal {

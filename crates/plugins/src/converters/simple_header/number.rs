@@ -85,9 +85,8 @@ pub(super) fn smallest(decimal: Decimal) -> SchemaAndValue {
             of(SchemaType::Int64, Value::Int64(v))
         };
     }
-    let text = format!("{}e{}", decimal.unscaled, -i64::from(decimal.scale));
-    let float: f32 = text.parse().unwrap_or(f32::INFINITY);
-    let double: f64 = text.parse().unwrap_or(f64::INFINITY);
+    let float = to_f32(&decimal);
+    let double = to_f64(&decimal);
     if float.is_finite() && decimal.scale != 0 {
         of(SchemaType::Float32, Value::Float32(float))
     } else if double.is_finite() && decimal.scale != 0 {
@@ -119,4 +118,38 @@ fn integral(decimal: &Decimal) -> Option<BigInt> {
     let digits = decimal.unscaled.magnitude().to_string();
     let zeros = digits.len() - digits.trim_end_matches('0').len();
     (scale <= zeros as i64).then(|| &decimal.unscaled / BigInt::from(10).pow(scale as u32))
+}
+
+/// `BigDecimal.longValue`: the low bits of the integral part.
+pub(crate) fn low_bits(decimal: &Decimal) -> i64 {
+    let digits = decimal.unscaled.magnitude().to_string().len() as i64;
+    let scale = i64::from(decimal.scale);
+    // Less than one, or a multiple of 2^64.
+    if scale >= digits || scale <= -64 {
+        return 0;
+    }
+    let power = BigInt::from(10).pow(scale.unsigned_abs() as u32);
+    let integral = if scale >= 0 {
+        &decimal.unscaled / power
+    } else {
+        &decimal.unscaled * power
+    };
+    let low = integral.iter_u64_digits().next().unwrap_or(0) as i64;
+    if integral.sign() == num_bigint::Sign::Minus {
+        low.wrapping_neg()
+    } else {
+        low
+    }
+}
+
+/// `BigDecimal.doubleValue`.
+pub(crate) fn to_f64(decimal: &Decimal) -> f64 {
+    let text = format!("{}e{}", decimal.unscaled, -i64::from(decimal.scale));
+    text.parse().unwrap_or(f64::NAN)
+}
+
+/// `BigDecimal.floatValue`.
+pub(crate) fn to_f32(decimal: &Decimal) -> f32 {
+    let text = format!("{}e{}", decimal.unscaled, -i64::from(decimal.scale));
+    text.parse().unwrap_or(f32::NAN)
 }

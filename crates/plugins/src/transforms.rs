@@ -1,0 +1,261 @@
+//! Transforms, one file each, and what they share: the part of the record they work on, rows one by one,
+//! and the rules of structs.
+
+pub(crate) mod drop_headers;
+pub(crate) mod extract_field;
+pub(crate) mod filter;
+pub(crate) mod flatten;
+pub(crate) mod hash;
+pub(crate) mod header_from;
+pub(crate) mod hoist_field;
+pub(crate) mod insert_field;
+pub(crate) mod insert_header;
+pub(crate) mod mask_field;
+pub(crate) mod regex_router;
+pub(crate) mod replace_field;
+pub(crate) mod set_schema_metadata;
+pub(crate) mod timestamp_router;
+pub(crate) mod value_to_key;
+
+use millstream_core::converter::RowErrors;
+use millstream_core::rejected::{CONNECT_EXCEPTION, SCHEMA_BUILDER_EXCEPTION};
+use millstream_core::{
+    Destination, Field, Header, Headers, Map, Needs, Payload, RecordBatch, RecordError, RowMask,
+    Schema, SchemaAndValue, SchemaRef, SchemaType, Struct, Value,
+};
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+/// The part of the record that `X$Key` and `X$Value` work on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Key,
+    Value,
+}
+
+impl Part {
+    fn needs(self) -> Needs {
+        Needs {
+            key: self == Part::Key,
+            value: self == Part::Value,
+            headers: false,
+        }
+    }
+
+    fn of(self, batch: &mut RecordBatch) -> &mut Payload {
+        match self {
+            Part::Key => &mut batch.keys,
+            Part::Value => &mut batch.values,
+        }
+    }
+
+    /// The one of two names that belongs to the part.
+    fn pick(self, key: &'static str, value: &'static str) -> &'static str {
+        match self {
+            Part::Key => key,
+            Part::Value => value,
+        }
+    }
+}
+
+/// The two plugins of a transform: `KEY` and `VALUE`.
+macro_rules! key_and_value {
+    ($type:ident, $config:ident, $class:literal) => {
+        pub(crate) const KEY: millstream_core::TransformPlugin = millstream_core::TransformPlugin {
+            class: concat!($class, "$Key"),
+            config_def: $config::definition,
+            make: |properties| {
+                Ok(Box::new($type::new(
+                    properties,
+                    crate::transforms::Part::Key,
+                )?))
+            },
+        };
+        pub(crate) const VALUE: millstream_core::TransformPlugin =
+            millstream_core::TransformPlugin {
+                class: concat!($class, "$Value"),
+                config_def: $config::definition,
+                make: |properties| {
+                    Ok(Box::new($type::new(
+                        properties,
+                        crate::transforms::Part::Value,
+                    )?))
+                },
+            };
+    };
+}
+use key_and_value;
+
+/// Gives each row that the mask names to `change`, which takes it and returns what is to stand there.
+/// A row that fails is noted; what it held is gone but for its bytes as fetched.
+fn rewrite(
+    payload: &mut Payload,
+    mask: &RowMask,
+    errors: &mut RowErrors,
+    mut change: impl FnMut(usize, SchemaAndValue) -> Result<SchemaAndValue, RecordError>,
+) {
+    let Some(decoded) = payload.decoded_mut() else {
+        let undecoded = || RecordError::new(CONNECT_EXCEPTION, "the column was not decoded");
+        errors.extend(mask.rows().map(|row| (row, undecoded())));
+        return;
+    };
+    for row in mask.rows() {
+        let taken = SchemaAndValue {
+            schema: decoded.schemas[row].take(),
+            value: std::mem::replace(&mut decoded.values[row], Value::Null),
+        };
+        match change(row, taken) {
+            Ok(changed) => decoded.set(row, changed),
+            Err(error) => errors.push((row, error)),
+        }
+    }
+}
+
+/// Gives the rows that the mask names the topics that `route` says; one look is enough where all rows go the same way.
+fn route(
+    batch: &mut RecordBatch,
+    mask: &RowMask,
+    errors: &mut RowErrors,
+    mut route: impl FnMut(&RecordBatch, usize, &Arc<str>) -> Result<Arc<str>, RecordError>,
+) {
+    let mut topics: Vec<Arc<str>> = Vec::with_capacity(batch.len());
+    let mut uniform = true;
+    for row in 0..batch.len() {
+        let mut topic = batch.destination.topic(row).clone();
+        if mask.get(row) {
+            match route(batch, row, &topic) {
+                Ok(to) => topic = to,
+                Err(error) => errors.push((row, error)),
+            }
+        }
+        uniform = uniform && topics.last().is_none_or(|last| *last == topic);
+        topics.push(topic);
+    }
+    match topics.first() {
+        Some(first) if uniform => batch.destination = Destination::Uniform(first.clone()),
+        Some(_) => batch.destination = Destination::PerRow(topics),
+        None => {}
+    }
+}
+
+/// The headers of every row, made where there were none. `None` if they were not decoded.
+fn headers_of(batch: &mut RecordBatch) -> Option<&mut Vec<Vec<Header>>> {
+    if matches!(batch.headers, Headers::None) {
+        batch.headers = Headers::Decoded {
+            rows: vec![Vec::new(); batch.len()],
+            raw: None,
+        };
+    }
+    match &mut batch.headers {
+        Headers::Decoded { rows, .. } => Some(rows),
+        Headers::None | Headers::Raw(_) => None,
+    }
+}
+
+fn undecoded_headers(mask: &RowMask, errors: &mut RowErrors) {
+    let error = || RecordError::new(CONNECT_EXCEPTION, "the headers were not decoded");
+    errors.extend(mask.rows().map(|row| (row, error())));
+}
+
+/// The map that a schemaless value must be.
+fn require_map(value: Value, purpose: &str) -> Result<Map, RecordError> {
+    match value {
+        Value::Map(map) => Ok(map),
+        other => Err(RecordError::data(format!(
+            "Only Map objects supported in absence of schema for [{purpose}], found: {}",
+            other.java_class()
+        ))),
+    }
+}
+
+/// The struct that a value with a schema must be.
+fn require_struct(value: Value, purpose: &str) -> Result<Box<Struct>, RecordError> {
+    match value {
+        Value::Struct(record) => Ok(record),
+        other => Err(RecordError::data(format!(
+            "Only Struct objects supported for [{purpose}], found: {}",
+            other.java_class()
+        ))),
+    }
+}
+
+/// A required struct schema with the other's name, version, doc and parameters, and no fields yet.
+fn copy_basics(source: &Schema) -> Schema {
+    Schema {
+        name: source.name.clone(),
+        version: source.version,
+        doc: source.doc.clone(),
+        parameters: source.parameters.clone(),
+        ..Schema::of(SchemaType::Struct)
+    }
+}
+
+/// Adds a field as Java's schema builder does.
+fn add_field(schema: &mut Schema, name: &str, field: SchemaRef) -> Result<(), RecordError> {
+    let refused = |message| Err(RecordError::new(SCHEMA_BUILDER_EXCEPTION, message));
+    if name.is_empty() {
+        return refused("fieldName cannot be null.".to_owned());
+    }
+    if schema.field_index(name).is_some() {
+        return refused(format!(
+            "Cannot create field because of field name duplication {name}"
+        ));
+    }
+    schema.fields.push(Field {
+        name: name.to_owned(),
+        schema: field,
+    });
+    Ok(())
+}
+
+/// A field's value, with or without its default for a null.
+fn field_value(record: &Struct, index: usize, replace_null_with_default: bool) -> Value {
+    if replace_null_with_default {
+        record.get_at(index).clone()
+    } else {
+        record.values[index].clone()
+    }
+}
+
+/// Sets a field as `Struct.put` does, which takes no null for a required one.
+fn put(record: &mut Struct, index: usize, value: Value) -> Result<(), RecordError> {
+    let field = &record.schema.fields[index];
+    if value.is_null() && !field.schema.optional {
+        return Err(RecordError::data(format!(
+            "Invalid value: null used for required field: \"{}\", schema type: {}",
+            field.name,
+            field.schema.kind.java_name()
+        )));
+    }
+    record.values[index] = value;
+    Ok(())
+}
+
+/// Derived schemas by the schema they come from, so that rows which shared a schema still do.
+#[derive(Default)]
+struct Derived {
+    known: VecDeque<(SchemaRef, SchemaRef)>,
+}
+
+impl Derived {
+    /// Java's number of entries.
+    const CAPACITY: usize = 16;
+
+    fn get(
+        &mut self,
+        source: &SchemaRef,
+        derive: impl FnOnce(&Schema) -> Result<Schema, RecordError>,
+    ) -> Result<SchemaRef, RecordError> {
+        let known = self
+            .known
+            .iter()
+            .find(|(from, _)| Arc::ptr_eq(from, source));
+        if let Some((_, derived)) = known {
+            return Ok(derived.clone());
+        }
+        let derived = Arc::new(derive(source)?);
+        self.known.truncate(Self::CAPACITY - 1);
+        self.known.push_front((source.clone(), derived.clone()));
+        Ok(derived)
+    }
+}

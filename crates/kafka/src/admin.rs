@@ -1,5 +1,7 @@
 //! Admin: the few things that a client asks of a cluster besides reading and writing.
 
+mod groups;
+
 use crate::backoff::Backoff;
 use crate::cluster::{Cluster, Lane, Topics, topic_name};
 use crate::config::ClientConfig;

@@ -11,8 +11,8 @@ use uuid::Uuid;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metadata {
     pub(crate) brokers: HashMap<i32, Address>,
-    pub(crate) racks: HashMap<i32, Arc<str>>,
     pub(crate) controller: i32,
+    pub(crate) cluster_id: Option<String>,
     pub(crate) topics: BTreeMap<Arc<str>, Topic>,
 }
 
@@ -39,13 +39,9 @@ impl Metadata {
     /// Takes the broker's answer; of a partition whose leader epoch went back, the newer knowledge stays.
     pub(super) fn new(response: &MetadataResponse, before: &Metadata) -> Self {
         let mut brokers = HashMap::new();
-        let mut racks = HashMap::new();
         for broker in &response.brokers {
             if let Some(address) = address(&broker.host, broker.port) {
                 brokers.insert(broker.node_id.0, address);
-            }
-            if let Some(rack) = &broker.rack {
-                racks.insert(broker.node_id.0, Arc::from(rack.as_str()));
             }
         }
         let topics = response
@@ -60,8 +56,8 @@ impl Metadata {
             .collect();
         Metadata {
             brokers,
-            racks,
             controller: response.controller_id.0,
+            cluster_id: response.cluster_id.as_ref().map(ToString::to_string),
             topics,
         }
     }

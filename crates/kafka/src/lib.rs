@@ -12,6 +12,7 @@ mod error;
 pub mod group;
 mod limits;
 pub mod producer;
+pub mod security;
 mod tasks;
 pub mod walker;
 
@@ -19,4 +20,5 @@ pub use admin::Admin;
 pub use config::{ClientConfig, ConsumerConfig, InvalidConfig};
 pub use consumer::{KafkaConsumer, Subscription};
 pub use error::KafkaError;
-pub use producer::{Producer, ProducerConfig, ProducerRecord};
+pub use kafka_protocol::error::ResponseError;
+pub use producer::{KafkaProducer, ProducerConfig, ProducerRecord};

@@ -1,5 +1,6 @@
 //! One file per command; each is `run(args)` on the runtimes made here.
 
+mod demo;
 mod standalone;
 mod stream;
 
@@ -22,7 +23,7 @@ pub(crate) fn run(command: Command, levels: LogLevels) -> CommandResult {
 async fn dispatch(command: Command, levels: LogLevels, data: Handle) -> CommandResult {
     match command {
         Command::Standalone(args) => standalone::run(args, levels, data).await,
-        Command::Demo(_) => Err("the demo is not here yet".into()),
+        Command::Demo(args) => demo::run(args, levels, data).await,
         Command::Stream(args) => stream::run(args, levels, data).await,
     }
 }

@@ -3,6 +3,9 @@
 mod cli;
 mod clock;
 mod commands;
+mod dead_letters;
+mod demo;
+mod kafka_admin;
 mod logging;
 mod memory;
 mod plugins;

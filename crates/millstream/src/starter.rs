@@ -1,6 +1,7 @@
 //! Starter: makes a sink task of its parts (consumer, converters, chain, sink) and runs it on the data runtime.
 
 use crate::clock::now_ms;
+use crate::dead_letters;
 use crate::progress::Board;
 use async_trait::async_trait;
 use millstream_core::java_regex::JavaRegex;
@@ -252,7 +253,7 @@ async fn make_parts(start: &TaskStart, budgets: &Budgets) -> Result<TaskParts, T
     let errors = ErrorPolicy::new(
         start.id.clone(),
         error_settings(&start.connector_config),
-        None,
+        dead_letters::open(start).await?,
     );
     let consumer = consumer(start, budgets)?;
     Ok(TaskParts {

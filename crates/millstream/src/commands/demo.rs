@@ -9,6 +9,8 @@ use crate::demo::services::{
 use crate::demo::stores::{Documents, Objects};
 use crate::demo::view::{Snapshot, View};
 use crate::demo::{post, producer};
+use crate::kafka_admin::AdminClient;
+use crate::logging::LogLevels;
 use crate::preset::HashJob;
 use crate::starter::{Budgets, Starter};
 use crate::{memory, plugins, shutdown};
@@ -35,7 +37,7 @@ const DRAW_PLAIN: Duration = Duration::from_secs(2);
 /// How long the drain may take at the end: a second's work, with room for a busy machine.
 const DRAIN: Duration = Duration::from_secs(60);
 
-pub(crate) async fn run(args: DemoArgs, data: Handle) -> CommandResult {
+pub(crate) async fn run(args: DemoArgs, levels: LogLevels, data: Handle) -> CommandResult {
     let stop = shutdown::on_signal()?;
     std::fs::create_dir_all(&args.dir)
         .map_err(|error| format!("cannot make the folder {}: {error}", args.dir.display()))?;
@@ -54,6 +56,8 @@ pub(crate) async fn run(args: DemoArgs, data: Handle) -> CommandResult {
             data.clone(),
             Budgets::new(memory::record_budget()),
         )),
+        kafka: Some(Arc::new(AdminClient)),
+        log_control: Some(Box::new(levels)),
         connector_files: Vec::new(),
         connectors: vec![(HASH.to_owned(), hash_job(&services))],
         shutdown: worker_stop.clone(),
@@ -137,9 +141,9 @@ fn producer(
         ("client.id", "demo-producer".to_owned()),
         ("linger.ms", "0".to_owned()),
     ]);
-    Ok(Arc::new(KafkaProducer::start(ProducerConfig::new(
-        &settings,
-    )?)?))
+    Ok(Arc::new(KafkaProducer::start(
+        ProducerConfig::from_properties(&settings)?,
+    )))
 }
 
 fn introduce(services: &Services, folder: &str) -> io::Result<()> {

@@ -2,6 +2,7 @@
 
 use super::CommandResult;
 use crate::cli::StandaloneArgs;
+use crate::kafka_admin::AdminClient;
 use crate::logging::LogLevels;
 use crate::starter::{Budgets, Starter};
 use crate::{memory, plugins, shutdown};
@@ -20,7 +21,7 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
         config,
         registry: plugins::registry(),
         starter: Arc::new(starter),
-        kafka: None,
+        kafka: Some(Arc::new(AdminClient)),
         log_control: Some(Box::new(levels)),
         connector_files: args.connectors,
         connectors: Vec::new(),

@@ -2,6 +2,7 @@
 
 use super::CommandResult;
 use crate::cli::StreamArgs;
+use crate::kafka_admin::AdminClient;
 use crate::logging::LogLevels;
 use crate::preset::HashJob;
 use crate::starter::{Budgets, Starter};
@@ -34,7 +35,7 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
         config,
         registry: plugins::registry(),
         starter: Arc::new(starter),
-        kafka: None,
+        kafka: Some(Arc::new(AdminClient)),
         log_control: Some(Box::new(levels)),
         connector_files: Vec::new(),
         connectors: vec![(CONNECTOR.to_owned(), connector_properties(&args)?)],

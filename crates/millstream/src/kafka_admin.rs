@@ -1,0 +1,75 @@
+//! The worker's questions to Kafka, asked with our client.
+
+use async_trait::async_trait;
+use millstream_core::{Properties, TopicPartition};
+use millstream_kafka::{Admin, ClientConfig, KafkaError, ResponseError};
+use millstream_worker::{AdminError, KafkaAdmin};
+
+/// Opens a client for each question: they are few, and each connector may ask with settings of its own.
+pub(crate) struct AdminClient;
+
+#[async_trait]
+impl KafkaAdmin for AdminClient {
+    async fn cluster_id(&self, client: &Properties) -> Result<String, AdminError> {
+        let id = open(client)?.cluster_id().await.map_err(translate)?;
+        id.ok_or_else(|| {
+            AdminError::Failed("the brokers do not tell their cluster's id".to_owned())
+        })
+    }
+
+    async fn group_offsets(
+        &self,
+        client: &Properties,
+        group: &str,
+    ) -> Result<Vec<(TopicPartition, i64)>, AdminError> {
+        open(client)?.group_offsets(group).await.map_err(translate)
+    }
+
+    async fn alter_group_offsets(
+        &self,
+        client: &Properties,
+        group: &str,
+        offsets: &[(TopicPartition, i64)],
+    ) -> Result<(), AdminError> {
+        open(client)?
+            .set_group_offsets(group, offsets)
+            .await
+            .map_err(translate)
+    }
+
+    async fn delete_group_offsets(
+        &self,
+        client: &Properties,
+        group: &str,
+        partitions: &[TopicPartition],
+    ) -> Result<(), AdminError> {
+        open(client)?
+            .delete_group_offsets(group, partitions)
+            .await
+            .map_err(translate)
+    }
+
+    async fn delete_group(&self, client: &Properties, group: &str) -> Result<(), AdminError> {
+        match open(client)?.delete_group(group).await {
+            Err(error) if error.response_error() == Some(ResponseError::GroupIdNotFound) => Ok(()),
+            outcome => outcome.map_err(translate),
+        }
+    }
+}
+
+fn open(client: &Properties) -> Result<Admin, AdminError> {
+    let config = ClientConfig::from_properties(client)
+        .map_err(|error| AdminError::Failed(error.to_string()))?;
+    Ok(Admin::new(config))
+}
+
+fn translate(error: KafkaError) -> AdminError {
+    match error.response_error() {
+        Some(
+            ResponseError::NonEmptyGroup
+            | ResponseError::UnknownMemberId
+            | ResponseError::GroupSubscribedToTopic,
+        ) => AdminError::GroupInUse(error.to_string()),
+        Some(_) | None => AdminError::Failed(error.to_string()),
+    }
+}

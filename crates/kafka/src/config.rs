@@ -3,8 +3,10 @@
 
 use crate::connection::Address;
 use crate::group::Assignor;
+use crate::security::{Security, SecuritySettings, TokenSource};
 use millstream_core::config::{ConfigValue, Importance, Key, Kind, Validator};
 use millstream_core::{Properties, config_def};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// Every error that the settings have.
@@ -14,15 +16,12 @@ pub struct InvalidConfig(pub Vec<String>);
 
 config_def! {
     /// What every client needs: where the cluster is, how to speak to it, how patient to be.
-    pub struct ClientConfig {
+    pub struct ClientSettings {
         pub bootstrap_servers: Vec<String> = Key::required("bootstrap.servers", Kind::List)
             .importance(Importance::High)
             .doc("Brokers to ask for the cluster, as `host:port` pairs; the others are found through them."),
         pub client_id: String = Key::new("client.id", Kind::String, "millstream")
             .doc("The name that brokers log and quotas count."),
-        pub security_protocol: String = Key::new("security.protocol", Kind::String, "PLAINTEXT")
-            .validator(Validator::OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]))
-            .doc("How to speak to brokers."),
         pub request_timeout_ms: i32 = millis("request.timeout.ms", "30000")
             .doc("Longest wait for a broker's answer."),
         pub default_api_timeout_ms: i32 = millis("default.api.timeout.ms", "60000")
@@ -79,7 +78,7 @@ config_def! {
         pub partition_assignment_strategy: Vec<String> = Key::new(
             "partition.assignment.strategy",
             Kind::List,
-            "org.apache.kafka.clients.consumer.RangeAssignor",
+            "org.apache.kafka.clients.consumer.RangeAssignor,org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
         )
         .validator(Validator::Check(check_assignors))
         .doc("How the group's leader shares out partitions, the preferred way first."),
@@ -156,18 +155,65 @@ fn check_group_protocol(name: &str, value: Option<&Parsed>) -> Result<(), String
     }
 }
 
+/// Settings of every client, with stores read and credentials parsed.
+#[derive(Clone, Debug)]
+pub struct ClientConfig {
+    pub settings: ClientSettings,
+    security_settings: SecuritySettings,
+    pub(crate) security: Security,
+}
+
 impl ClientConfig {
     /// The settings, or everything that is wrong with them.
     pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
+        ClientConfig::with_token_source(properties, None)
+    }
+
+    /// As `from_properties`, with tokens for `sasl.mechanism` OAUTHBEARER from the program.
+    pub fn with_token_source(
+        properties: &Properties,
+        source: Option<Arc<dyn TokenSource>>,
+    ) -> Result<Self, InvalidConfig> {
         let mut errors = Vec::new();
-        let config = collect(ClientConfig::parse(properties), &mut errors);
-        if let Some(config) = &config {
-            config.check(&mut errors);
-        }
+        let config = ClientConfig::read(properties, source, &mut errors);
         finish(config, errors)
     }
 
-    pub(crate) fn check(&self, errors: &mut Vec<String>) {
+    pub(crate) fn read(
+        properties: &Properties,
+        source: Option<Arc<dyn TokenSource>>,
+        errors: &mut Vec<String>,
+    ) -> Option<Self> {
+        let settings = collect(ClientSettings::parse(properties), errors);
+        if let Some(settings) = &settings {
+            settings.check(errors);
+        }
+        let security_settings = collect(SecuritySettings::parse(properties), errors);
+        let security = security_settings
+            .as_ref()
+            .map(|settings| Security::new(settings, source, errors));
+        Some(ClientConfig {
+            settings: settings?,
+            security_settings: security_settings?,
+            security: security?,
+        })
+    }
+
+    pub(crate) fn security_protocol(&self) -> &str {
+        &self.security_settings.security_protocol
+    }
+}
+
+impl std::ops::Deref for ClientConfig {
+    type Target = ClientSettings;
+
+    fn deref(&self) -> &ClientSettings {
+        &self.settings
+    }
+}
+
+impl ClientSettings {
+    fn check(&self, errors: &mut Vec<String>) {
         if self.bootstrap_servers.is_empty() {
             errors.push("No resolvable bootstrap urls given in bootstrap.servers".to_owned());
         }
@@ -175,12 +221,6 @@ impl ClientConfig {
             if parse_address(server).is_none() {
                 errors.push(format!("Invalid url in bootstrap.servers: {server}"));
             }
-        }
-        if self.security_protocol != "PLAINTEXT" {
-            errors.push(format!(
-                "Invalid value {} for configuration security.protocol: not supported yet, only PLAINTEXT is",
-                self.security_protocol
-            ));
         }
     }
 
@@ -233,10 +273,7 @@ impl ConsumerConfig {
     /// The settings, or everything that is wrong with them. Keys that no Kafka client knows are the caller's to warn about.
     pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
         let mut errors = Vec::new();
-        let client = collect(ClientConfig::parse(properties), &mut errors);
-        if let Some(client) = &client {
-            client.check(&mut errors);
-        }
+        let client = ClientConfig::read(properties, None, &mut errors);
         let settings = collect(ConsumerSettings::parse(properties), &mut errors);
         if let Some(settings) = &settings {
             settings.check(&mut errors);

@@ -10,16 +10,18 @@ pub(crate) use stream::Address;
 use crate::config::ClientConfig;
 use crate::error::KafkaError;
 use crate::limits::IN_FLIGHT;
+use crate::security::{explain_tls, sign_in};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Decodable, Request, StrBytes};
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use stream::Stream;
 use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use versions::Versions;
 
@@ -40,6 +42,11 @@ struct Shared {
     outgoing: mpsc::Sender<Outgoing>,
     /// Cancelled when the stream is of no use any more.
     closed: CancellationToken,
+    /// The broker wants a new sign-in before long. It happens on a new connection, which leaves what is
+    /// under way on this one alone.
+    retires_at: Option<Instant>,
+    /// Why the stream ended, if that is for a person to mend.
+    trouble: Arc<OnceLock<String>>,
 }
 
 struct Outgoing {
@@ -58,13 +65,29 @@ impl Connection {
     /// Connects, signs in and learns what the broker offers.
     pub(crate) async fn open(address: &Address, config: &ClientConfig) -> Result<Self, KafkaError> {
         let stream = stream::open(address, config).await?;
-        let mut connection = Connection {
-            shared: Arc::new(start(stream, address, config)),
+        let mut shared = start(stream, address, config);
+        // What went wrong before the broker's first answer says more than that the stream ended.
+        let first_trouble = Arc::clone(&shared.trouble);
+        let explain = |error| match first_trouble.get() {
+            Some(why) => KafkaError::Authentication {
+                broker: address.to_string(),
+                why: why.clone(),
+            },
+            None => hint(error, config),
         };
-        let versions = connection.learn_versions().await?;
-        // Nobody else has a handle yet.
-        if let Some(shared) = Arc::get_mut(&mut connection.shared) {
-            shared.versions = versions;
+        shared.versions = learn_versions(&shared).await.map_err(explain)?;
+        let mut connection = Connection {
+            shared: Arc::new(shared),
+        };
+        if let Some(credentials) = &config.security.sasl {
+            let signed_in = Instant::now();
+            let lifetime = sign_in(&connection, credentials).await.map_err(explain)?;
+            // Nobody else has a handle yet.
+            if let Some(shared) = Arc::get_mut(&mut connection.shared) {
+                // As in Java, well before the broker would end it.
+                shared.retires_at =
+                    lifetime.map(|l| signed_in + l.mul_f64(rand::random_range(0.85..0.95)));
+            }
         }
         Ok(connection)
     }
@@ -73,8 +96,14 @@ impl Connection {
         &self.shared.broker
     }
 
+    /// Whether new requests need another connection; those under way are still answered where a sign-in runs out.
     pub(crate) fn is_closed(&self) -> bool {
-        self.shared.closed.is_cancelled() || self.shared.outgoing.is_closed()
+        self.shared.closed.is_cancelled()
+            || self.shared.outgoing.is_closed()
+            || self
+                .shared
+                .retires_at
+                .is_some_and(|at| at <= Instant::now())
     }
 
     /// Gives the connection up, also for those who share it.
@@ -109,10 +138,30 @@ impl Connection {
         build: impl FnOnce(i16) -> R,
     ) -> Result<R::Response, KafkaError> {
         let version = self.version_of::<R>()?;
-        let frame = self.send(&build(version), version, limit).await?;
-        frame::decode::<R>(frame, version).map_err(|source| self.malformed::<R>(source))
+        let frame = self.shared.send(&build(version), version, limit).await?;
+        frame::decode::<R>(frame, version).map_err(|source| self.shared.malformed::<R>(source))
     }
 
+    /// Sends a request that the broker does not answer (produce with `acks=0`); returns once it is on its way.
+    pub(crate) async fn tell<R: Request>(
+        &self,
+        build: impl FnOnce(i16) -> R,
+    ) -> Result<(), KafkaError> {
+        let version = self.version_of::<R>()?;
+        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
+        let outgoing = Outgoing {
+            frame: self.shared.encode(&build(version), version, id)?,
+            waiting: None,
+        };
+        let sent = self.shared.outgoing.send(outgoing).await;
+        sent.map_err(|_| KafkaError::Broken {
+            broker: self.shared.broker.clone(),
+            source: io::ErrorKind::ConnectionReset.into(),
+        })
+    }
+}
+
+impl Shared {
     /// Sends a request and waits for the frame that answers it.
     async fn send<R: Request>(
         &self,
@@ -120,7 +169,7 @@ impl Connection {
         version: i16,
         limit: Duration,
     ) -> Result<Bytes, KafkaError> {
-        let shared = &self.shared;
+        let shared = self;
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
         let frame = self.encode(request, version, id)?;
         let (reply, answer) = oneshot::channel();
@@ -140,7 +189,7 @@ impl Connection {
             }),
             Err(_) => {
                 // Answers come in order, so everything behind this one is stuck too.
-                self.close();
+                self.closed.cancel();
                 Err(KafkaError::TimedOut {
                     broker: shared.broker.clone(),
                     request: name::<R>(),
@@ -150,31 +199,13 @@ impl Connection {
         }
     }
 
-    /// Sends a request that the broker does not answer (produce with `acks=0`); returns once it is on its way.
-    pub(crate) async fn tell<R: Request>(
-        &self,
-        build: impl FnOnce(i16) -> R,
-    ) -> Result<(), KafkaError> {
-        let version = self.version_of::<R>()?;
-        let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
-        let outgoing = Outgoing {
-            frame: self.encode(&build(version), version, id)?,
-            waiting: None,
-        };
-        let sent = self.shared.outgoing.send(outgoing).await;
-        sent.map_err(|_| KafkaError::Broken {
-            broker: self.shared.broker.clone(),
-            source: io::ErrorKind::ConnectionReset.into(),
-        })
-    }
-
     fn encode<R: Request>(
         &self,
         request: &R,
         version: i16,
         id: i32,
     ) -> Result<BytesMut, KafkaError> {
-        frame::encode(request, version, id, &self.shared.client_id).map_err(|source| {
+        frame::encode(request, version, id, &self.client_id).map_err(|source| {
             KafkaError::Impossible {
                 action: format!("send {} version {version}", name::<R>()),
                 why: source.to_string(),
@@ -182,42 +213,61 @@ impl Connection {
         })
     }
 
-    /// Asks in the newest form; a broker that does not know it says so in the oldest.
-    async fn learn_versions(&self) -> Result<Versions, KafkaError> {
-        let limit = self.shared.request_timeout;
-        let request = ApiVersionsRequest::default()
-            .with_client_software_name(StrBytes::from_static_str("millstream"))
-            .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-        let frame = self.send(&request, 3, limit).await?;
-        let error = frame
-            .get(4..6)
-            .map(|code| i16::from_be_bytes([code[0], code[1]]));
-        let response = if error == Some(UNSUPPORTED_VERSION) {
-            let frame = self.send(&ApiVersionsRequest::default(), 0, limit).await?;
-            decode_versions(frame, 0)
-        } else {
-            decode_versions(frame, 3)
-        };
-        let response = response.map_err(|source| self.malformed::<ApiVersionsRequest>(source))?;
-        match response.error_code {
-            0 => Ok(Versions::new(&response)),
-            code => Err(KafkaError::refused(
-                format!("learn what {} offers", self.shared.broker),
-                code,
-            )),
-        }
-    }
-
     fn malformed<R: Request>(
         &self,
         source: Box<dyn std::error::Error + Send + Sync>,
     ) -> KafkaError {
-        self.close();
+        self.closed.cancel();
         KafkaError::Malformed {
-            broker: self.shared.broker.clone(),
+            broker: self.broker.clone(),
             message: name::<R>(),
             source,
         }
+    }
+}
+
+/// Asks in the newest form; a broker that does not know it says so in the oldest.
+async fn learn_versions(shared: &Shared) -> Result<Versions, KafkaError> {
+    let limit = shared.request_timeout;
+    let request = ApiVersionsRequest::default()
+        .with_client_software_name(StrBytes::from_static_str("millstream"))
+        .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
+    let frame = shared.send(&request, 3, limit).await?;
+    let error = frame
+        .get(4..6)
+        .map(|code| i16::from_be_bytes([code[0], code[1]]));
+    let response = if error == Some(UNSUPPORTED_VERSION) {
+        let frame = shared
+            .send(&ApiVersionsRequest::default(), 0, limit)
+            .await?;
+        decode_versions(frame, 0)
+    } else {
+        decode_versions(frame, 3)
+    };
+    let response = response.map_err(|source| shared.malformed::<ApiVersionsRequest>(source))?;
+    match response.error_code {
+        0 => Ok(Versions::new(&response)),
+        code => Err(KafkaError::refused(
+            format!("learn what {} offers", shared.broker),
+            code,
+        )),
+    }
+}
+
+/// A broker that hangs up on the first request may be one that expects TLS or a sign-in.
+fn hint(error: KafkaError, config: &ClientConfig) -> KafkaError {
+    match error {
+        KafkaError::Broken { broker, source } => KafkaError::Broken {
+            broker,
+            source: io::Error::new(
+                source.kind(),
+                format!(
+                    "{source}; it may expect another security.protocol than {}",
+                    config.security_protocol()
+                ),
+            ),
+        },
+        other => other,
     }
 }
 
@@ -243,20 +293,30 @@ fn name<R: Request>() -> &'static str {
 fn start(stream: Box<dyn Stream>, address: &Address, config: &ClientConfig) -> Shared {
     let (reader, writer) = tokio::io::split(stream);
     let (outgoing, requests) = mpsc::channel(IN_FLIGHT);
-    let (sent, waiting) = mpsc::channel(IN_FLIGHT);
+    let (sent, mut waiting) = mpsc::channel(IN_FLIGHT);
     let closed = CancellationToken::new();
     let broker = address.to_string();
     let token = closed.clone();
     let name = broker.clone();
+    let trouble = Arc::new(OnceLock::new());
+    let seen = Arc::clone(&trouble);
     crate::tasks::spawn(async move {
         let result = tokio::select! {
             result = write(writer, requests, sent) => result,
-            result = read(reader, waiting) => result,
+            result = read(reader, &mut waiting) => result,
             () = token.cancelled() => Ok(()),
         };
         if let Err(error) = result {
             tracing::debug!(broker = %name, %error, "connection closed");
+            let why = explain_tls(&error).or_else(|| {
+                (error.kind() == io::ErrorKind::InvalidData).then(|| error.to_string())
+            });
+            if let Some(why) = why {
+                let _ = seen.set(why);
+            }
         }
+        // Those who wait hear of the end only now, so that they find the reason.
+        drop(waiting);
         token.cancel();
     });
     Shared {
@@ -267,6 +327,8 @@ fn start(stream: Box<dyn Stream>, address: &Address, config: &ClientConfig) -> S
         next_id: AtomicI32::new(0),
         outgoing,
         closed,
+        retires_at: None,
+        trouble,
     }
 }
 
@@ -289,7 +351,7 @@ async fn write(
 
 async fn read(
     mut reader: ReadHalf<Box<dyn Stream>>,
-    mut waiting: mpsc::Receiver<Waiting>,
+    waiting: &mut mpsc::Receiver<Waiting>,
 ) -> io::Result<()> {
     loop {
         let frame = frame::read(&mut reader).await?;

@@ -10,7 +10,7 @@ pub use assignor::Assignor;
 pub(crate) use requests::{Committed, Offsets};
 
 use crate::cluster::Cluster;
-use crate::connection::Connection;
+use crate::connection::Address;
 use crate::error::KafkaError;
 use crate::limits::GROUP_EVENTS;
 use bytes::Bytes;
@@ -77,7 +77,7 @@ pub struct GroupMember {
 /// The way to the group's coordinator, and who we are there.
 #[derive(Clone, Debug)]
 pub(crate) struct Membership {
-    pub(crate) connection: Connection,
+    pub(crate) coordinator: Address,
     pub(crate) member_id: StrBytes,
     pub(crate) generation: i32,
 }
@@ -90,6 +90,7 @@ pub struct Group {
     rejoin: Arc<Notify>,
     /// Wakes the task when a request found that the coordinator has moved.
     moved: Arc<Notify>,
+    cluster: Cluster,
     token: CancellationToken,
     task: JoinHandle<()>,
 }
@@ -106,7 +107,7 @@ impl Group {
         let moved = Arc::new(Notify::new());
         let token = CancellationToken::new();
         let member = member::Member::new(
-            cluster,
+            cluster.clone(),
             Arc::clone(&config),
             events,
             current,
@@ -119,6 +120,7 @@ impl Group {
             current: watch,
             rejoin,
             moved,
+            cluster,
             token,
             task,
         };
@@ -132,6 +134,7 @@ impl Group {
 
     pub(crate) fn offsets(&self) -> requests::Offsets {
         requests::Offsets::new(
+            self.cluster.clone(),
             Arc::clone(&self.config),
             self.current.clone(),
             Arc::clone(&self.moved),

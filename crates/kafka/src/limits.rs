@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 /// Largest frame taken from a broker. A response is at most `fetch.max.bytes` and one oversized batch;
-/// the bound only keeps a stranger on the port from asking for gigabytes.
-pub(crate) const MAX_FRAME: usize = 512 * 1024 * 1024;
+/// the bound only keeps a stranger on the port from asking for gigabytes (TLS and HTTP read as lengths beyond it).
+pub(crate) const MAX_FRAME: usize = 256 * 1024 * 1024;
 
 /// Requests in flight on one connection: a fetch, a heartbeat and commits fit easily, a producer sets its own bound.
 pub(crate) const IN_FLIGHT: usize = 64;

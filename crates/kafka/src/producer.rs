@@ -1,4 +1,4 @@
-//! Producer: records in, acknowledged records out, each exactly once and in order within its partition
+//! KafkaProducer: records in, acknowledged records out, each exactly once and in order within its partition
 //! (`enable.idempotence`). A task owns the batches; the handle waits for room in the buffer.
 
 mod batch;
@@ -11,8 +11,10 @@ pub use config::ProducerConfig;
 
 use crate::cluster::Cluster;
 use crate::error::KafkaError;
+use async_trait::async_trait;
 use bytes::Bytes;
-use millstream_core::{ByteBudget, BytePermit};
+use millstream_core::{ByteBudget, BytePermit, OutgoingRecord, RecordWriter, WriteError};
+use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,7 +74,7 @@ enum Call {
 
 /// Cloning shares the producer; it ends when the last handle is gone and everything is written or given up.
 #[derive(Clone, Debug)]
-pub struct Producer {
+pub struct KafkaProducer {
     calls: mpsc::Sender<Call>,
     buffer: ByteBudget,
     max_block: Duration,
@@ -80,13 +82,13 @@ pub struct Producer {
     task: Arc<JoinHandle<()>>,
 }
 
-impl Producer {
+impl KafkaProducer {
     /// Starts the producer; brokers that are out of reach are waited for. Needs a Tokio runtime.
     pub fn start(config: ProducerConfig) -> Self {
         let (calls, receiver) = mpsc::channel(QUEUED_CALLS);
         let cluster = Cluster::new(config.client.clone());
         let worker = Worker::new(cluster, config.clone());
-        Producer {
+        KafkaProducer {
             calls,
             buffer: ByteBudget::new(config.buffer_memory()),
             max_block: config.max_block(),
@@ -150,7 +152,7 @@ impl Producer {
 
     /// Writes what is waiting, within the deadline. Other handles go on until they are dropped.
     pub async fn close(self, deadline: Duration) {
-        let Producer { calls, task, .. } = self;
+        let KafkaProducer { calls, task, .. } = self;
         drop(calls);
         if let Some(task) = Arc::into_inner(task) {
             let abort = task.abort_handle();
@@ -158,5 +160,37 @@ impl Producer {
                 abort.abort();
             }
         }
+    }
+}
+
+#[async_trait]
+impl RecordWriter for KafkaProducer {
+    async fn write(&self, records: Vec<OutgoingRecord>) -> Result<(), WriteError> {
+        let Some(topic) = records.first().map(|record| record.topic.clone()) else {
+            return Ok(());
+        };
+        let mut names: HashMap<String, Arc<str>> = HashMap::new();
+        let records = records
+            .into_iter()
+            .map(|record| ProducerRecord {
+                topic: names
+                    .entry(record.topic)
+                    .or_insert_with_key(|name| Arc::from(name.as_str()))
+                    .clone(),
+                partition: None,
+                timestamp: record.timestamp,
+                key: record.key,
+                value: record.value,
+                headers: record.headers,
+            })
+            .collect();
+        let outcome = match self.send(records).await {
+            Ok(outcome) => outcome.await,
+            Err(error) => Err(error),
+        };
+        outcome.map(|_| ()).map_err(|error| WriteError {
+            topic,
+            reason: error.to_string(),
+        })
     }
 }

@@ -125,11 +125,16 @@ fn credentials(
     };
     let user = || {
         let missing = |what| {
-            format!("sasl.jaas.config names no {what}, which sasl.mechanism {} needs; write it as: org.apache.kafka.common.security.plain.PlainLoginModule required username=\"…\" password=\"…\";", settings.sasl_mechanism)
+            format!(
+                "sasl.jaas.config names no {what}, which sasl.mechanism {} needs; write it as: org.apache.kafka.common.security.plain.PlainLoginModule required username=\"…\" password=\"…\";",
+                settings.sasl_mechanism
+            )
         };
         let option = |key| jaas.as_ref().and_then(|jaas| jaas.option(key));
         Ok::<_, String>(User {
-            name: option("username").ok_or_else(|| missing("username"))?.to_owned(),
+            name: option("username")
+                .ok_or_else(|| missing("username"))?
+                .to_owned(),
             password: Password::new(option("password").ok_or_else(|| missing("password"))?),
         })
     };

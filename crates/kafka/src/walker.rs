@@ -57,6 +57,7 @@ pub struct Walker {
     is_done: bool,
     /// Bytes that the batch handed over last keeps in memory.
     weight: usize,
+    leader_epoch: i32,
 }
 
 impl Walker {
@@ -71,7 +72,13 @@ impl Walker {
             error: None,
             is_done: false,
             weight: 0,
+            leader_epoch: -1,
         }
+    }
+
+    /// The epoch of the leader that wrote what was read last; −1 where formats 0 and 1 do not say.
+    pub fn leader_epoch(&self) -> i32 {
+        self.leader_epoch
     }
 
     /// The bytes that the batch handed over last keeps in memory: its part of the response, unfolded data, columns.
@@ -179,7 +186,13 @@ impl Iterator for Walker {
                     }
                     so_far.timestamp_type = kind;
                     self.at += cut.size;
-                    self.read(&cut, so_far)
+                    let outcome = self.read(&cut, so_far);
+                    if cut.magic == 2 {
+                        let epoch = self.input[cut.start..].get(12..16);
+                        let epoch = epoch.and_then(<[u8]>::first_chunk::<4>);
+                        self.leader_epoch = epoch.map_or(-1, |e| i32::from_be_bytes(*e));
+                    }
+                    outcome
                 }
                 Ok(None) => {
                     self.is_done = true;

@@ -9,8 +9,8 @@ use millstream_core::{
 };
 use millstream_kafka::admin::NewTopic;
 use millstream_kafka::{
-    Admin, ClientConfig, ConsumerConfig, KafkaConsumer, Producer, ProducerConfig, ProducerRecord,
-    Subscription,
+    Admin, ClientConfig, ConsumerConfig, KafkaConsumer, KafkaProducer, ProducerConfig,
+    ProducerRecord, Subscription,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -61,8 +61,8 @@ impl Bench {
         Admin::new(ClientConfig::from_properties(&self.properties(&[])).unwrap())
     }
 
-    fn producer(&self, more: &[(&str, &str)]) -> Producer {
-        Producer::start(ProducerConfig::from_properties(&self.properties(more)).unwrap())
+    fn producer(&self, more: &[(&str, &str)]) -> KafkaProducer {
+        KafkaProducer::start(ProducerConfig::from_properties(&self.properties(more)).unwrap())
     }
 
     fn consumer(&self, more: &[(&str, &str)]) -> KafkaConsumer {
@@ -86,10 +86,14 @@ impl Bench {
 }
 
 async fn next(consumer: &mut KafkaConsumer) -> Fetched {
-    let event = tokio::time::timeout(PATIENCE, consumer.next()).await;
-    match event.expect("something happens in time") {
-        Fetched::Failed(error) => panic!("the consumer failed: {error}"),
-        event => event,
+    loop {
+        let event = tokio::time::timeout(PATIENCE, consumer.next()).await;
+        match event.expect("something happens in time") {
+            Fetched::Failed(error) => panic!("the consumer failed: {error}"),
+            // A broker that has just started is still loading.
+            Fetched::Degraded { .. } | Fetched::Recovered => {}
+            event => return event,
+        }
     }
 }
 

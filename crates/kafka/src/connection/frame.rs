@@ -13,12 +13,7 @@ pub(super) async fn read(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<By
     let size = usize::try_from(size)
         .ok()
         .filter(|&size| size <= MAX_FRAME)
-        .ok_or_else(|| {
-            io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!("a frame of {size} bytes; is this a Kafka broker, and the right listener?"),
-            )
-        })?;
+        .ok_or_else(|| strange(size))?;
     // Beyond an ordinary size it is only believed in steps; memory that nothing was written to costs nothing.
     let mut frame = BytesMut::with_capacity(size.min(64 << 20));
     let mut limited = reader.take(size as u64);
@@ -31,6 +26,18 @@ pub(super) async fn read(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<By
         }
     }
     Ok(frame.freeze())
+}
+
+/// What a length that no broker sends says about who answers.
+fn strange(size: i32) -> io::Error {
+    let why = match size.to_be_bytes() {
+        [0x15 | 0x16, 3, ..] => {
+            "it speaks TLS there; check security.protocol and the port".to_owned()
+        }
+        [b'H', b'T', b'T', b'P'] => "it speaks HTTP there, not Kafka's protocol".to_owned(),
+        _ => format!("a frame of {size} bytes; is this a Kafka broker, and the right port?"),
+    };
+    io::Error::new(io::ErrorKind::InvalidData, why)
 }
 
 /// A request as bytes, with its length and header.

@@ -2,6 +2,7 @@
 
 use crate::config::ClientConfig;
 use crate::error::KafkaError;
+use crate::security;
 use std::io;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
@@ -27,28 +28,47 @@ impl std::fmt::Display for Address {
     }
 }
 
-/// Opens the stream within the connection setup timeout.
+/// Opens the stream, secured as the settings say, within the connection setup timeout.
 pub(crate) async fn open(
     address: &Address,
     config: &ClientConfig,
 ) -> Result<Box<dyn Stream>, KafkaError> {
     let limit = config.setup_timeout();
-    let connected = tokio::time::timeout(
-        limit,
-        TcpStream::connect((address.host.as_str(), address.port)),
-    )
-    .await
-    .unwrap_or_else(|_| {
-        Err(io::Error::new(
+    let opened = tokio::time::timeout(limit, secured(address, config)).await;
+    let failed = match opened {
+        Ok(Ok(stream)) => return Ok(stream),
+        // What a broker without TLS does; one that is being stopped does it, too.
+        Ok(Err(error))
+            if error.kind() == io::ErrorKind::UnexpectedEof && config.security.tls.is_some() =>
+        {
+            io::Error::new(
+                error.kind(),
+                "it hung up during the TLS handshake and may not speak TLS there; check security.protocol and the port",
+            )
+        }
+        Ok(Err(error)) => error,
+        Err(_) => io::Error::new(
             io::ErrorKind::TimedOut,
             format!("no connection within {} ms", limit.as_millis()),
-        ))
-    });
-    let stream = connected
-        .and_then(|stream| stream.set_nodelay(true).map(|()| stream))
-        .map_err(|source| KafkaError::Connect {
+        ),
+    };
+    Err(match security::explain_tls(&failed) {
+        Some(why) => KafkaError::Authentication {
             broker: address.to_string(),
-            source,
-        })?;
-    Ok(Box::new(stream))
+            why,
+        },
+        None => KafkaError::Connect {
+            broker: address.to_string(),
+            source: failed,
+        },
+    })
+}
+
+async fn secured(address: &Address, config: &ClientConfig) -> io::Result<Box<dyn Stream>> {
+    let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
+    stream.set_nodelay(true)?;
+    Ok(match &config.security.tls {
+        Some(tls) => Box::new(tls.connect(&address.host, stream).await?),
+        None => Box::new(stream),
+    })
 }

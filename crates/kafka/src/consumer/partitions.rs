@@ -4,6 +4,7 @@ use crate::cluster::Metadata;
 use millstream_core::TopicPartition;
 use std::collections::{BTreeMap, HashMap};
 use tokio::time::Instant;
+use uuid::Uuid;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -14,6 +15,10 @@ pub(super) enum Stage {
     /// An answer to one of the two is on its way.
     Asking,
     At(i64),
+    /// Another leader may have cut the log short: whether the position is still on it is to be asked.
+    Doubtful(i64),
+    /// That answer is on its way.
+    Checking(i64),
 }
 
 #[derive(Debug)]
@@ -24,9 +29,29 @@ pub(super) struct Partition {
     pub(super) is_paused: bool,
     /// Nothing is tried before.
     pub(super) retry_at: Option<Instant>,
+    /// The leader epoch of what was read last; −1: unknown.
+    pub(super) read_epoch: i32,
+    /// The leader epoch under which the position was last known to be good.
+    checked_epoch: i32,
+    /// The topic's identity; zero before brokers 2.8.
+    topic_id: Uuid,
 }
 
 impl Partition {
+    /// Takes note of the leader; a new one makes a position doubtful that was read from another.
+    fn follow(&mut self, leader_epoch: i32) {
+        if leader_epoch <= self.checked_epoch {
+            return;
+        }
+        self.checked_epoch = leader_epoch;
+        if let Stage::At(offset) = self.stage
+            && self.read_epoch >= 0
+            && self.read_epoch < leader_epoch
+        {
+            self.stage = Stage::Doubtful(offset);
+        }
+    }
+
     pub(super) fn is_due(&self, now: Instant) -> bool {
         self.retry_at.is_none_or(|at| at <= now)
     }
@@ -51,6 +76,9 @@ impl Partitions {
                 epoch,
                 is_paused: false,
                 retry_at: None,
+                read_epoch: -1,
+                checked_epoch: -1,
+                topic_id: Uuid::nil(),
             },
         );
     }
@@ -85,9 +113,11 @@ impl Partitions {
         let mut names: Vec<&TopicPartition> = self.all.keys().collect();
         names.sort();
         let mut is_leaderless = false;
+        let mut leader_epochs = Vec::new();
         for partition in names {
             match metadata.partition(partition) {
                 Some(known) if known.leader >= 0 => {
+                    leader_epochs.push((partition.clone(), known.leader_epoch));
                     self.routes
                         .entry(known.leader)
                         .or_default()
@@ -96,7 +126,32 @@ impl Partitions {
                 Some(_) | None => is_leaderless = true,
             }
         }
+        for (partition, leader_epoch) in leader_epochs {
+            if let Some(state) = self.all.get_mut(&partition) {
+                state.follow(leader_epoch);
+            }
+        }
         is_leaderless
+    }
+
+    /// The partitions whose topic was deleted and made again since they were assigned.
+    pub(super) fn of_other_topics(&mut self, metadata: &Metadata) -> Vec<TopicPartition> {
+        let mut strangers = Vec::new();
+        for (partition, state) in &mut self.all {
+            let Some(topic) = metadata.topics.get(&partition.topic) else {
+                continue;
+            };
+            if topic.error != 0 || topic.id.is_nil() {
+                continue;
+            }
+            if state.topic_id.is_nil() {
+                state.topic_id = topic.id;
+            } else if state.topic_id != topic.id {
+                strangers.push(partition.clone());
+            }
+        }
+        strangers.sort();
+        strangers
     }
 
     pub(super) fn brokers(&self) -> Vec<i32> {

@@ -2,8 +2,11 @@
 
 use crate::cluster::{Cluster, Lane, topic_name};
 use crate::error::KafkaError;
-use kafka_protocol::messages::ListOffsetsRequest;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
+use kafka_protocol::messages::offset_for_leader_epoch_request::{
+    OffsetForLeaderPartition, OffsetForLeaderTopic,
+};
+use kafka_protocol::messages::{ListOffsetsRequest, OffsetForLeaderEpochRequest};
 use millstream_core::TopicPartition;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -76,4 +79,77 @@ pub(crate) async fn list(
             (partition, answer)
         })
         .collect())
+}
+
+/// Where a leader's log parts from one that was read: the end of an epoch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct EpochEnd {
+    /// −1: the leader knows nothing of the epoch or of any before it.
+    pub(crate) offset: i64,
+}
+
+/// Asks the leader of these partitions how far the given epochs reach in its log. `None`: the broker is too old to say.
+pub(crate) async fn epoch_ends(
+    cluster: Cluster,
+    broker: i32,
+    partitions: Vec<(TopicPartition, i32)>,
+) -> Result<Option<Vec<(TopicPartition, Result<EpochEnd, i16>)>>, KafkaError> {
+    let metadata = cluster.metadata();
+    let connection = cluster.node(broker, Lane::Control).await?;
+    // Older versions need rights on the whole cluster.
+    if connection
+        .version_of::<OffsetForLeaderEpochRequest>()
+        .map_or(true, |version| version < 3)
+    {
+        return Ok(None);
+    }
+    let mut topics: BTreeMap<Arc<str>, Vec<OffsetForLeaderPartition>> = BTreeMap::new();
+    for (partition, epoch) in &partitions {
+        topics.entry(partition.topic.clone()).or_default().push(
+            OffsetForLeaderPartition::default()
+                .with_partition(partition.partition)
+                .with_current_leader_epoch(
+                    metadata.partition(partition).map_or(-1, |p| p.leader_epoch),
+                )
+                .with_leader_epoch(*epoch),
+        );
+    }
+    let response = connection
+        .request(|_| {
+            OffsetForLeaderEpochRequest::default()
+                .with_replica_id((-1).into())
+                .with_topics(
+                    topics
+                        .into_iter()
+                        .map(|(topic, partitions)| {
+                            OffsetForLeaderTopic::default()
+                                .with_topic(topic_name(&topic))
+                                .with_partitions(partitions)
+                        })
+                        .collect(),
+                )
+        })
+        .await?;
+    let mut answers = BTreeMap::new();
+    for topic in &response.topics {
+        for partition in &topic.partitions {
+            let answer = match partition.error_code {
+                0 => Ok(EpochEnd {
+                    offset: partition.end_offset,
+                }),
+                code => Err(code),
+            };
+            answers.insert((topic.topic.to_string(), partition.partition), answer);
+        }
+    }
+    Ok(Some(
+        partitions
+            .into_iter()
+            .map(|(partition, _)| {
+                let key = (partition.topic.to_string(), partition.partition);
+                let answer = answers.get(&key).copied().unwrap_or(Err(3));
+                (partition, answer)
+            })
+            .collect(),
+    ))
 }

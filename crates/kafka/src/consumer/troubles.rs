@@ -12,8 +12,8 @@ pub(super) enum Source {
     Broker(i32),
 }
 
-/// A first failure may be a leader that moved, and is over with the next try.
-const WORTH_REPORTING: u32 = 2;
+/// A leader that moved or a coordinator that is loading is over with one of the next tries.
+const WORTH_REPORTING: u32 = 3;
 
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
@@ -70,21 +70,14 @@ mod tests {
     fn reports_beginning_and_end_once() {
         let mut troubles = Troubles::default();
         let second = Duration::from_secs(1);
-        assert!(
-            troubles
-                .add(Source::Broker(1), "a".into(), second)
-                .is_none()
-        );
-        assert!(
-            troubles
-                .add(Source::Broker(1), "a".into(), second)
-                .is_some()
-        );
-        assert!(
-            troubles
-                .add(Source::Broker(1), "a".into(), second)
-                .is_none()
-        );
+        let reports: Vec<bool> = (0..4)
+            .map(|_| {
+                troubles
+                    .add(Source::Broker(1), "a".into(), second)
+                    .is_some()
+            })
+            .collect();
+        assert_eq!(reports, [false, false, true, false]);
         assert!(troubles.add(Source::Group, "b".into(), second).is_none());
         assert!(troubles.clear(Source::Broker(1)).is_none());
         assert!(troubles.clear(Source::Group).is_some());

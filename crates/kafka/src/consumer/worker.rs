@@ -4,11 +4,13 @@
 mod membership;
 mod offsets;
 mod reading;
+mod truncation;
 
 use super::controls::Controls;
 use super::fetch::{self, Answer, Asked, Limits};
 use super::outbox::Outbox;
 use super::partitions::{Partitions, Stage};
+use super::positions::EpochEnd;
 use super::troubles::{Source, Troubles};
 use super::{Subscription, positions};
 use crate::backoff::Backoff;
@@ -51,10 +53,15 @@ pub(super) struct Worker {
     refresh: Refresh,
     /// What the group's topics were when this member last shared them out.
     led: Option<Led>,
+    /// Every assignor offered is cooperative, so that a rebalance stops only what changes hands.
+    is_cooperative: bool,
+    generation: Option<i32>,
     /// Answers the group once metadata is there.
     joining: Option<oneshot::Sender<Vec<Offer>>>,
     troubles: Troubles,
     offsets_backoff: Backoff,
+    /// Pauses between looks for a leader that is not there.
+    leaderless: Backoff,
     wake: Option<Instant>,
     has_failed: bool,
 }
@@ -88,6 +95,8 @@ enum Done {
     Metadata(Result<Arc<Metadata>, KafkaError>),
     /// The owner has let its partitions go.
     LetGo(oneshot::Sender<Vec<Offer>>),
+    /// The owner has let go what goes to other members, who get it in the next round.
+    HandedOver,
     Committed {
         asked: Vec<(TopicPartition, u64)>,
         result: Result<HashMap<TopicPartition, crate::group::Committed>, KafkaError>,
@@ -95,6 +104,10 @@ enum Done {
     Listed {
         asked: Vec<(TopicPartition, u64)>,
         result: Result<Vec<(TopicPartition, Result<i64, i16>)>, KafkaError>,
+    },
+    Checked {
+        asked: Vec<(TopicPartition, u64)>,
+        result: Result<Option<Vec<(TopicPartition, Result<EpochEnd, i16>)>>, KafkaError>,
     },
     /// The topics of all members are known, so that they can be shared out.
     ReadyToAssign {
@@ -120,7 +133,6 @@ impl Worker {
             topics: subscription.topics(&Metadata::default()),
             offsets: group.offsets(),
             cluster,
-            config,
             subscription,
             group: Some(group),
             controls,
@@ -137,11 +149,19 @@ impl Worker {
                 backoff: backoff.clone(),
             },
             led: None,
+            is_cooperative: config
+                .settings
+                .assignors()
+                .iter()
+                .all(|assignor| assignor.is_cooperative()),
+            generation: None,
             joining: None,
             troubles: Troubles::default(),
-            offsets_backoff: backoff,
+            offsets_backoff: backoff.clone(),
+            leaderless: backoff,
             wake: None,
             has_failed: false,
+            config,
         }
     }
 
@@ -191,9 +211,14 @@ impl Worker {
         self.start_refresh(now);
         let metadata = self.cluster.metadata();
         if self.partitions.routes(&metadata) {
-            self.want_metadata(now);
+            // A leader is usually elected within moments; a deleted topic never gets one.
+            self.refresh.due = self.refresh.due.min(now + self.leaderless.next());
+            if !self.refresh.is_running {
+                self.wake_at(self.refresh.due);
+            }
         }
         self.start_lookups(now, &metadata);
+        self.start_checks(now, &metadata);
         self.read_on();
         self.start_fetches(now, &metadata);
     }
@@ -261,6 +286,7 @@ impl Worker {
         let cleared = self.troubles.clear(Source::Metadata);
         self.outbox_extend(cleared);
         self.partitions.reroute();
+        self.begin_again(&metadata);
         let topics = self.subscription.topics(&metadata);
         if topics.iter().any(|t| metadata.partition_count(t) == 0) {
             self.refresh.due = self.refresh.due.min(now + MISSING_TOPIC_REFRESH);
@@ -292,8 +318,10 @@ impl Worker {
         match done {
             Done::Metadata(result) => self.on_metadata(result),
             Done::LetGo(reply) => self.offer(reply),
+            Done::HandedOver => self.rejoin(),
             Done::Committed { asked, result } => self.on_committed(&asked, result),
             Done::Listed { asked, result } => self.on_listed(&asked, result),
+            Done::Checked { asked, result } => self.on_checked(&asked, result),
             Done::ReadyToAssign {
                 assignor,
                 members,

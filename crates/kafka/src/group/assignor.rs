@@ -2,6 +2,7 @@
 
 mod range;
 mod round_robin;
+mod sticky;
 
 use super::protocol::Subscription;
 use millstream_core::TopicPartition;
@@ -27,10 +28,15 @@ pub type Shares = BTreeMap<String, Vec<TopicPartition>>;
 pub enum Assignor {
     Range,
     RoundRobin,
+    CooperativeSticky,
 }
 
 impl Assignor {
-    pub const ALL: [Assignor; 2] = [Assignor::Range, Assignor::RoundRobin];
+    pub const ALL: [Assignor; 3] = [
+        Assignor::Range,
+        Assignor::RoundRobin,
+        Assignor::CooperativeSticky,
+    ];
 
     /// By its Java class, that class's short name, or the protocol's name.
     pub fn named(name: &str) -> Option<Assignor> {
@@ -47,6 +53,7 @@ impl Assignor {
         match self {
             Assignor::Range => "range",
             Assignor::RoundRobin => "roundrobin",
+            Assignor::CooperativeSticky => "cooperative-sticky",
         }
     }
 
@@ -54,6 +61,17 @@ impl Assignor {
         match self {
             Assignor::Range => "org.apache.kafka.clients.consumer.RangeAssignor",
             Assignor::RoundRobin => "org.apache.kafka.clients.consumer.RoundRobinAssignor",
+            Assignor::CooperativeSticky => {
+                "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
+            }
+        }
+    }
+
+    /// Whether members keep reading what they keep while a rebalance goes on.
+    pub fn is_cooperative(self) -> bool {
+        match self {
+            Assignor::Range | Assignor::RoundRobin => false,
+            Assignor::CooperativeSticky => true,
         }
     }
 
@@ -64,6 +82,7 @@ impl Assignor {
         match self {
             Assignor::Range => range::assign(topics, &members, &mut shares),
             Assignor::RoundRobin => round_robin::assign(topics, &members, &mut shares),
+            Assignor::CooperativeSticky => sticky::assign(topics, &members, &mut shares),
         }
         shares
     }

@@ -111,12 +111,17 @@ impl Member {
         };
         let synced = self.sync(&joined, assignments).await?;
         self.is_joining = false;
-        let connection = self.coordinator().await?;
-        self.current.send_replace(Some(Membership {
-            connection,
-            member_id: self.id.clone(),
-            generation: self.generation,
-        }));
+        self.coordinator().await?;
+        let coordinator = self
+            .coordinator
+            .as_ref()
+            .map(|(address, _)| address.clone());
+        self.current
+            .send_replace(coordinator.map(|coordinator| Membership {
+                coordinator,
+                member_id: self.id.clone(),
+                generation: self.generation,
+            }));
         self.recovered().await;
         self.report(GroupEvent::Joined {
             generation: joined.generation_id,
@@ -387,10 +392,10 @@ impl Member {
         let group = StrBytes::from_string(self.config.group_id.clone());
         let address = self.cluster.find_coordinator(&group).await?;
         let connection = self.cluster.connect(&address, Lane::Group).await?;
-        self.coordinator = Some((address, connection.clone()));
+        self.coordinator = Some((address.clone(), connection.clone()));
         self.current.send_if_modified(|current| {
             if let Some(membership) = current {
-                membership.connection = connection.clone();
+                membership.coordinator = address;
             }
             current.is_some()
         });

@@ -2,7 +2,8 @@
 
 use super::{GroupConfig, Membership};
 use crate::backoff::Backoff;
-use crate::cluster::topic_name;
+use crate::cluster::{Cluster, Lane, topic_name};
+use crate::connection::Connection;
 use crate::error::KafkaError;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_commit_request::{
@@ -26,6 +27,7 @@ pub(crate) struct Committed {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Offsets {
+    cluster: Cluster,
     config: Arc<GroupConfig>,
     current: watch::Receiver<Option<Membership>>,
     moved: Arc<Notify>,
@@ -33,11 +35,13 @@ pub(crate) struct Offsets {
 
 impl Offsets {
     pub(super) fn new(
+        cluster: Cluster,
         config: Arc<GroupConfig>,
         current: watch::Receiver<Option<Membership>>,
         moved: Arc<Notify>,
     ) -> Self {
         Offsets {
+            cluster,
             config,
             current,
             moved,
@@ -79,15 +83,25 @@ impl Offsets {
                 Err(error) => error,
             };
             let pause = backoff.next();
-            if !error.is_transient() || tokio::time::Instant::now() + pause > deadline {
+            // Between two generations the old one is refused; the new one is known in a moment, or we are out.
+            let is_between = matches!(
+                error.response_error(),
+                Some(ResponseError::RebalanceInProgress | ResponseError::IllegalGeneration)
+            );
+            if !(error.is_transient() || is_between)
+                || tokio::time::Instant::now() + pause > deadline
+            {
                 return Err(error);
             }
-            if !matches!(
-                error.response_error(),
-                Some(
-                    ResponseError::UnstableOffsetCommit | ResponseError::CoordinatorLoadInProgress
+            if !is_between
+                && !matches!(
+                    error.response_error(),
+                    Some(
+                        ResponseError::UnstableOffsetCommit
+                            | ResponseError::CoordinatorLoadInProgress
+                    )
                 )
-            ) {
+            {
                 self.moved.notify_one();
             }
             tokio::time::sleep(pause).await;
@@ -104,6 +118,13 @@ impl Offsets {
             })
     }
 
+    /// Not the member's own: the coordinator answers nothing there while a join is under way.
+    async fn connection(&self, membership: &Membership) -> Result<Connection, KafkaError> {
+        self.cluster
+            .connect(&membership.coordinator, Lane::Control)
+            .await
+    }
+
     async fn commit_once(
         &self,
         offsets: &[(TopicPartition, i64, String)],
@@ -118,8 +139,9 @@ impl Offsets {
                     .with_committed_metadata(Some(StrBytes::from_string(metadata.clone()))),
             );
         }
-        let response = membership
-            .connection
+        let response = self
+            .connection(&membership)
+            .await?
             .request(|version| {
                 let mut request = OffsetCommitRequest::default()
                     .with_group_id(self.group_id())
@@ -176,8 +198,9 @@ impl Offsets {
             .keys()
             .map(|topic| (topic.to_string(), Arc::clone(topic)))
             .collect();
-        let response = membership
-            .connection
+        let response = self
+            .connection(&membership)
+            .await?
             .request(|version| {
                 OffsetFetchRequest::default()
                     .with_group_id(self.group_id())

@@ -63,10 +63,7 @@ impl ProducerConfig {
     /// The settings, or everything that is wrong with them.
     pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
         let mut errors = Vec::new();
-        let client = collect(ClientConfig::parse(properties), &mut errors);
-        if let Some(client) = &client {
-            client.check(&mut errors);
-        }
+        let client = ClientConfig::read(properties, None, &mut errors);
         let settings = collect(ProducerSettings::parse(properties), &mut errors);
         let Some((client, settings)) = client.zip(settings) else {
             return finish(None, errors);

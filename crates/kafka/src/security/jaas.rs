@@ -82,7 +82,13 @@ mod tests {
         assert_eq!(jaas.option("username"), Some("alice"));
         assert_eq!(jaas.option("password"), Some("a\"b=c;d"));
         assert_eq!(jaas.option("tokenauth"), Some("true"));
-        for bad in ["M required a=\"b\"", "M;", "M maybe a=b;", "M required a;", "M required a b c;"] {
+        for bad in [
+            "M required a=\"b\"",
+            "M;",
+            "M maybe a=b;",
+            "M required a;",
+            "M required a b c;",
+        ] {
             assert!(Jaas::parse(bad).is_err(), "{bad}");
         }
     }

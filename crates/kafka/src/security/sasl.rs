@@ -18,8 +18,7 @@ pub(crate) async fn sign_in(
     let mechanism = credentials.mechanism();
     let response = connection
         .request(|_| {
-            SaslHandshakeRequest::default()
-                .with_mechanism(StrBytes::from_static_str(mechanism))
+            SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism))
         })
         .await?;
     if response.error_code != 0 {

@@ -46,9 +46,9 @@ impl Tls {
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
         let config = match identity(settings)? {
-            Some((chain, key)) => builder
-                .with_client_auth_cert(chain, key)
-                .map_err(|error| format!("ssl.keystore: the client's key cannot be used: {error}"))?,
+            Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| {
+                format!("ssl.keystore: the client's key cannot be used: {error}")
+            })?,
             None => builder.with_no_client_auth(),
         };
         Ok(Tls {
@@ -69,7 +69,10 @@ impl Tls {
 
 fn roots(settings: &SecuritySettings) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    let text = match (&settings.truststore_certificates, &settings.truststore_location) {
+    let text = match (
+        &settings.truststore_certificates,
+        &settings.truststore_location,
+    ) {
         (Some(text), _) => text.reveal().as_bytes().to_vec(),
         (None, Some(path)) => read_pem(
             path,
@@ -101,11 +104,11 @@ fn identity(settings: &SecuritySettings) -> Result<Option<Identity>, String> {
         &settings.keystore_certificate_chain,
         &settings.keystore_location,
     ) {
-        (Some(key), Some(chain), _) => {
-            format!("{}\n{}", key.reveal(), chain.reveal()).into_bytes()
-        }
+        (Some(key), Some(chain), _) => format!("{}\n{}", key.reveal(), chain.reveal()).into_bytes(),
         (Some(_), None, _) | (None, Some(_), _) => {
-            return Err("ssl.keystore.key and ssl.keystore.certificate.chain need each other".to_owned());
+            return Err(
+                "ssl.keystore.key and ssl.keystore.certificate.chain need each other".to_owned(),
+            );
         }
         (None, None, Some(path)) => read_pem(
             path,
@@ -204,13 +207,8 @@ impl ServerCertVerifier for Verifier {
         let Some(inner) = &self.inner else {
             return Err(CertificateError::UnknownIssuer.into());
         };
-        let result = inner.verify_server_cert(
-            end_entity,
-            intermediates,
-            server_name,
-            ocsp_response,
-            now,
-        );
+        let result =
+            inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
         match result {
             Err(rustls::Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },

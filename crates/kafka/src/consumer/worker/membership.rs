@@ -25,15 +25,18 @@ impl Worker {
                 member_id,
                 leader_id,
                 assignment,
+                generation,
                 ..
             } => {
                 if member_id != leader_id {
                     self.led = None;
                 }
+                self.generation = Some(generation);
                 self.take_over(&assignment);
             }
             GroupEvent::Lost => {
-                let gone = self.drop_partitions();
+                self.generation = None;
+                let gone = self.drop_partitions(|_| true);
                 if !gone.is_empty() {
                     self.outbox.push(Fetched::Lost(gone));
                 }
@@ -56,9 +59,13 @@ impl Worker {
         }
     }
 
-    /// Everything is given up before a new round; the group waits for that.
+    /// Unless the group is cooperative, everything is given up before a new round; the group waits for that.
     fn let_go(&mut self, reply: oneshot::Sender<Vec<Offer>>) {
-        let partitions = self.drop_partitions();
+        if self.is_cooperative {
+            self.offer(reply);
+            return;
+        }
+        let partitions = self.drop_partitions(|_| true);
         if partitions.is_empty() {
             self.offer(reply);
             return;
@@ -72,11 +79,13 @@ impl Worker {
         }));
     }
 
-    fn drop_partitions(&mut self) -> Vec<TopicPartition> {
-        let gone = self.partitions.remove(|_| true);
+    fn drop_partitions(
+        &mut self,
+        is_going: impl Fn(&TopicPartition) -> bool,
+    ) -> Vec<TopicPartition> {
+        let gone = self.partitions.remove(&is_going);
         self.controls.revoke(&gone);
-        self.outbox.withdraw(|_| true);
-        self.unread.clear();
+        self.outbox.withdraw(is_going);
         gone
     }
 
@@ -87,17 +96,28 @@ impl Worker {
             return;
         }
         self.topics = self.subscription.topics(&self.cluster.metadata());
-        let metadata = Subscription {
+        let rack = &self.config.settings.client_rack;
+        let subscription = Subscription {
             topics: self.topics.clone(),
-            ..Subscription::default()
-        }
-        .encode();
+            user_data: None,
+            owned: self.partitions.all.keys().cloned().collect(),
+            generation: self.generation,
+            rack: (!rack.is_empty()).then(|| rack.clone()),
+        };
         let offers = self
             .config
             .settings
             .assignors()
             .into_iter()
-            .map(|assignor| (assignor.protocol_name().to_owned(), metadata.clone()))
+            .map(|assignor| {
+                let mut subscription = subscription.clone();
+                if assignor.is_cooperative() {
+                    // Leaders from before the subscription had a field for it look for the generation here.
+                    let generation = self.generation.unwrap_or(-1).to_be_bytes();
+                    subscription.user_data = Some(Bytes::copy_from_slice(&generation));
+                }
+                (assignor.protocol_name().to_owned(), subscription.encode())
+            })
             .collect();
         // The group may have gone on without an answer.
         let _ = reply.send(offers);
@@ -178,15 +198,35 @@ impl Worker {
                 return;
             }
         };
-        let mut assigned = assignment.partitions;
-        assigned.sort();
-        for partition in &assigned {
+        let assigned: BTreeSet<TopicPartition> = assignment.partitions.into_iter().collect();
+        let added: Vec<TopicPartition> = assigned
+            .iter()
+            .filter(|p| !self.partitions.all.contains_key(p))
+            .cloned()
+            .collect();
+        self.hand_over(&assigned);
+        for partition in &added {
             let epoch = self.controls.assign(partition);
             self.partitions.add(partition.clone(), epoch);
         }
-        if !assigned.is_empty() {
-            self.outbox.push(Fetched::Assigned(assigned));
+        if !added.is_empty() {
+            self.outbox.push(Fetched::Assigned(added));
         }
+    }
+
+    /// Lets go what was held and is not assigned any more; then the group goes round again to give it away.
+    fn hand_over(&mut self, assigned: &BTreeSet<TopicPartition>) {
+        let partitions = self.drop_partitions(|p| !assigned.contains(p));
+        if partitions.is_empty() {
+            return;
+        }
+        let (done, is_done) = oneshot::channel();
+        self.outbox.push(Fetched::Revoked { partitions, done });
+        self.work.push(Box::pin(async move {
+            // Dropped or sent, both mean that the owner has finished.
+            let _ = is_done.await;
+            Done::HandedOver
+        }));
     }
 }
 

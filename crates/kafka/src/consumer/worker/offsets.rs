@@ -18,7 +18,7 @@ impl Worker {
             let list = match state.stage {
                 Stage::Unknown => &mut unknown,
                 Stage::Reset => &mut lost,
-                Stage::Asking | Stage::At(_) => continue,
+                Stage::Asking | Stage::At(_) | Stage::Doubtful(_) | Stage::Checking(_) => continue,
             };
             if state.is_due(now) {
                 state.stage = Stage::Asking;
@@ -70,7 +70,10 @@ impl Worker {
                 continue;
             }
             state.stage = match committed.get(partition) {
-                Some(committed) if committed.offset >= 0 => Stage::At(committed.offset),
+                Some(committed) if committed.offset >= 0 => {
+                    state.read_epoch = committed.leader_epoch;
+                    Stage::At(committed.offset)
+                }
                 Some(_) | None if is_none => {
                     undefined.push(partition.to_string());
                     continue;
@@ -153,7 +156,13 @@ impl Worker {
         self.retry_offsets(&asked, Stage::Reset, error);
     }
 
-    fn retry_offsets(&mut self, asked: &[(TopicPartition, u64)], stage: Stage, error: KafkaError) {
+    /// Tries again later; a position that was being checked goes back to being doubtful.
+    pub(super) fn retry_offsets(
+        &mut self,
+        asked: &[(TopicPartition, u64)],
+        stage: Stage,
+        error: KafkaError,
+    ) {
         let now = Instant::now();
         let pause = self.offsets_backoff.next();
         self.put_back(asked, stage, now + pause);
@@ -174,9 +183,12 @@ impl Worker {
         for (partition, epoch) in asked {
             if let Some(state) = self.partitions.all.get_mut(partition)
                 && state.epoch == *epoch
-                && state.stage == Stage::Asking
+                && matches!(state.stage, Stage::Asking | Stage::Checking(_))
             {
-                state.stage = stage;
+                state.stage = match state.stage {
+                    Stage::Checking(offset) => Stage::Doubtful(offset),
+                    _ => stage,
+                };
                 state.retry_at = Some(retry_at);
             }
         }

@@ -164,6 +164,9 @@ impl Worker {
         let position = walker.position();
         if let Some(state) = self.partitions.all.get_mut(&asked.partition) {
             state.stage = Stage::At(position);
+            if walker.leader_epoch() >= 0 {
+                state.read_epoch = walker.leader_epoch();
+            }
         }
         if let Some(error) = failure {
             self.fail(corrupt(error));

@@ -29,6 +29,7 @@ fn golden_assignors() {
     let files = [
         "groups/consumer-range.jsonl",
         "groups/consumer-roundrobin.jsonl",
+        "groups/consumer-cooperative-sticky.jsonl",
     ];
     millstream_golden::run(&files, |_, case| {
         let cluster = case["cluster"].as_object().unwrap();
@@ -50,10 +51,16 @@ fn golden_assignors() {
                 subscription: Subscription::decode(&bytes_of(&m["subscription"])).unwrap(),
             })
             .collect();
+        if case["name"] == "cooperative-sticky-no-subscription-beside-one" {
+            return Outcome::NotDue("a quirk not to be imitated".to_owned());
+        }
         let as_sets = |shares: Vec<(String, Vec<TopicPartition>)>| -> BTreeMap<String, BTreeSet<TopicPartition>> {
             shares.into_iter().map(|(m, p)| (m, p.into_iter().collect())).collect()
         };
         let actual = as_sets(assignor.assign(&topics, &members).into_iter().collect());
+        if case["determined"] == false {
+            return check_invariants(case, &members, &actual);
+        }
         let expected = as_sets(
             case["assignment"]
                 .as_object()
@@ -64,6 +71,43 @@ fn golden_assignors() {
         );
         Outcome::equal(&actual, &expected)
     });
+}
+
+/// What must hold where the answer depends on hash order: nothing is given twice, or to one who did not ask.
+fn check_invariants(
+    case: &Json,
+    members: &[Member],
+    actual: &BTreeMap<String, BTreeSet<TopicPartition>>,
+) -> Outcome {
+    let all: Vec<&TopicPartition> = actual.values().flatten().collect();
+    let distinct: BTreeSet<&&TopicPartition> = all.iter().collect();
+    let asked = members.iter().all(|m| {
+        let topics = &m.subscription.topics;
+        actual[&m.id]
+            .iter()
+            .all(|p| topics.iter().any(|t| **t == *p.topic))
+    });
+    let kept = members.iter().map(|m| {
+        let owned = m.subscription.owned.iter();
+        owned.filter(|p| actual[&m.id].contains(p)).count()
+    });
+    let sizes: Vec<usize> = actual.values().map(BTreeSet::len).collect();
+    Outcome::equal(
+        &(
+            distinct.len() == all.len(),
+            asked,
+            kept.sum::<usize>() as u64,
+            sizes.iter().min().map(|s| *s as u64),
+            sizes.iter().max().map(|s| *s as u64),
+        ),
+        &(
+            true,
+            true,
+            case["kept"].as_u64().unwrap(),
+            case["smallest"].as_u64(),
+            case["largest"].as_u64(),
+        ),
+    )
 }
 
 fn subscription(json: &Json) -> Subscription {

@@ -1,0 +1,142 @@
+//! Logs that were cut short (KIP-320): a new leader may lack what an old one served. Before reading from it, a
+//! position is checked against where the epoch read last ends in the new leader's log. And topics made anew.
+
+use super::offsets::no_policy;
+use super::{
+    Done, EpochEnd, Instant, KafkaError, Metadata, Stage, TopicPartition, Worker, positions,
+};
+use millstream_core::Fetched;
+use std::collections::BTreeMap;
+
+impl Worker {
+    pub(super) fn start_checks(&mut self, now: Instant, metadata: &Metadata) {
+        let mut by_leader: BTreeMap<i32, Vec<(TopicPartition, u64, i32)>> = BTreeMap::new();
+        let mut wake: Option<Instant> = None;
+        for (partition, state) in &mut self.partitions.all {
+            let Stage::Doubtful(offset) = state.stage else {
+                continue;
+            };
+            let Some(leader) = metadata.partition(partition).filter(|p| p.leader >= 0) else {
+                continue;
+            };
+            if !state.is_due(now) {
+                wake = wake.min(state.retry_at).or(state.retry_at);
+                continue;
+            }
+            state.stage = Stage::Checking(offset);
+            by_leader.entry(leader.leader).or_default().push((
+                partition.clone(),
+                state.epoch,
+                state.read_epoch,
+            ));
+        }
+        if let Some(at) = wake {
+            self.wake_at(at);
+        }
+        for (leader, partitions) in by_leader {
+            let cluster = self.cluster.clone();
+            self.work.push(Box::pin(async move {
+                let asked = partitions.iter().map(|(p, e, _)| (p.clone(), *e)).collect();
+                let epochs = partitions
+                    .into_iter()
+                    .map(|(p, _, read)| (p, read))
+                    .collect();
+                let result = positions::epoch_ends(cluster, leader, epochs).await;
+                Done::Checked { asked, result }
+            }));
+        }
+    }
+
+    pub(super) fn on_checked(
+        &mut self,
+        asked: &[(TopicPartition, u64)],
+        result: Result<Option<Vec<(TopicPartition, Result<EpochEnd, i16>)>>, KafkaError>,
+    ) {
+        let answers = match result {
+            Ok(Some(answers)) => answers,
+            // Without an answer the position is as good as it ever was on such brokers.
+            Ok(None) => {
+                for (partition, epoch) in asked {
+                    self.trust(partition, *epoch, None);
+                }
+                return;
+            }
+            Err(error) => return self.retry_offsets(asked, Stage::Unknown, error),
+        };
+        for ((partition, answer), (_, epoch)) in answers.into_iter().zip(asked) {
+            match answer {
+                Ok(end) => self.trust(&partition, *epoch, Some(end)),
+                Err(code) => {
+                    let error =
+                        KafkaError::refused(format!("check the position in {partition}"), code);
+                    self.retry_offsets(&[(partition, *epoch)], Stage::Unknown, error);
+                }
+            }
+        }
+    }
+
+    /// Goes on from the position, or from where the logs part if that comes before it.
+    fn trust(&mut self, partition: &TopicPartition, epoch: u64, end: Option<EpochEnd>) {
+        let Some(state) = self.partitions.all.get_mut(partition) else {
+            return;
+        };
+        let Stage::Checking(offset) = state.stage else {
+            return;
+        };
+        if state.epoch != epoch {
+            return;
+        }
+        state.stage = Stage::At(offset);
+        let Some(end) = end.filter(|end| end.offset < offset) else {
+            return;
+        };
+        if self.config.settings.auto_offset_reset == "none" {
+            self.fail(no_policy(format!(
+                "Detected log truncation with diverging offsets {{{partition}={}}} (position {offset})",
+                end.offset
+            )));
+            return;
+        }
+        tracing::warn!(
+            topic = %partition.topic,
+            partition = partition.partition,
+            offset,
+            diverging = end.offset,
+            "the log was cut short by a change of leader, going back to where it parts"
+        );
+        state.stage = if end.offset < 0 {
+            Stage::Reset
+        } else {
+            Stage::At(end.offset)
+        };
+        self.restart(vec![partition.clone()]);
+    }
+
+    /// A topic that was deleted and made again is another one: its partitions are given up and begun anew.
+    pub(super) fn begin_again(&mut self, metadata: &Metadata) {
+        let strangers = self.partitions.of_other_topics(metadata);
+        if strangers.is_empty() {
+            return;
+        }
+        tracing::warn!(partitions = ?strangers, "the topic was deleted and made again");
+        for partition in &strangers {
+            self.partitions.remove(|p| p == partition);
+            self.partitions.add(partition.clone(), 0);
+        }
+        self.restart(strangers);
+    }
+
+    /// The owner drops what it holds of these partitions and begins anew, as their offsets go back.
+    fn restart(&mut self, partitions: Vec<TopicPartition>) {
+        self.outbox.withdraw(|p| partitions.contains(p));
+        for partition in &partitions {
+            let epoch = self.controls.assign(partition);
+            if let Some(state) = self.partitions.all.get_mut(partition) {
+                state.epoch = epoch;
+                state.is_paused = false;
+            }
+        }
+        self.outbox.push(Fetched::Lost(partitions.clone()));
+        self.outbox.push(Fetched::Assigned(partitions));
+    }
+}

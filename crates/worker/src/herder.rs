@@ -111,7 +111,14 @@ impl Herder {
             let actions = self.state.handle(event, now());
             self.perform(actions).await;
         }
-        self.parts.tasks.stop_all(deadline).await;
+        // Tasks may still report; nobody listens any more, and so they do not wait either.
+        self.parts.reports.close();
+        let stopping = async { while self.work.join_next().await.is_some() {} };
+        let stopped = self.parts.tasks.stop_all(deadline);
+        let both = async { tokio::join!(stopped, stopping) };
+        if tokio::time::timeout(deadline, both).await.is_err() {
+            tracing::warn!("some tasks did not end in time and were abandoned");
+        }
     }
 
     /// What was written is read before anything else, so that every request sees the effects of those before it.

@@ -373,3 +373,6 @@ impl State {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

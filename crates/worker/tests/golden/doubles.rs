@@ -87,6 +87,12 @@ impl TaskStarter for Doubles {
 }
 
 impl Doubles {
+    pub(crate) fn commit(&self, group: &str, at: TopicPartition, offset: i64) {
+        let mut broker = self.0.lock().unwrap();
+        let group = broker.groups.entry(group.to_owned()).or_default();
+        group.insert(at, offset);
+    }
+
     /// All that a task does, at once.
     fn run(&self, start: &TaskStart) -> Vec<TaskEvent> {
         if start.is_paused {

@@ -25,6 +25,7 @@ use kafka_protocol::protocol::StrBytes;
 use millstream_embedded::broker::{
     ApiAction, ApiCap, ApiFault, BatchBuilder, Broker, BrokerConfig,
 };
+use millstream_embedded::faults::{FaultProxy, Faults};
 use uuid::Uuid;
 use wire::Client;
 
@@ -598,6 +599,43 @@ async fn plays_the_faults_it_is_told_to() {
             .is_none()
     );
     assert_eq!(broker.offsets(TOPIC, 0), Ok((0, 2)));
+}
+
+#[tokio::test]
+async fn a_proxy_stands_in_front_of_a_node() {
+    let (broker, _) = start().await;
+    let proxy = FaultProxy::start(broker.addresses()[0]).await.unwrap();
+    broker.advertise(1, proxy.address());
+    let mut client = Client::connect(proxy.address()).await;
+    let metadata = client.call(9, &MetadataRequest::default()).await;
+    assert_eq!(metadata.brokers[0].port, i32::from(proxy.address().port()));
+    broker
+        .produce(TOPIC, 0, None, Some(&[b'x'; 1_000]))
+        .unwrap();
+    proxy.set(Faults {
+        cut_answers_after: Some(500),
+        ..Faults::default()
+    });
+    assert!(
+        client
+            .try_call(11, &fetch(0, 10_000, false, None))
+            .await
+            .is_none()
+    );
+    proxy.heal();
+    let mut client = Client::connect(proxy.address()).await;
+    assert_eq!(
+        only(&client.call(11, &fetch(0, 10_000, false, None)).await).error_code,
+        0
+    );
+    proxy.drop_connections();
+    assert!(
+        client
+            .try_call(11, &fetch(0, 10_000, false, None))
+            .await
+            .is_none()
+    );
+    assert_eq!(proxy.accepted(), 2);
 }
 
 #[tokio::test]

@@ -61,6 +61,35 @@ async fn kcat_reads_what_it_wrote() {
 }
 
 #[tokio::test]
+async fn kcat_follows_a_moved_leader() {
+    let broker = Broker::start(BrokerConfig::of_nodes(3)).await.unwrap();
+    broker.create_topic("t", 1).unwrap();
+    broker.move_leader("t", 0, 3).unwrap();
+    let args = format!(
+        "-b {} -t t -C -q -o beginning -c 20 -X topic.metadata.refresh.interval.ms=500",
+        broker.bootstrap()
+    );
+    let produce = |from: u32| {
+        for n in from..from + 10 {
+            broker
+                .produce("t", 0, None, Some(n.to_string().as_bytes()))
+                .unwrap();
+        }
+    };
+    produce(0);
+    let (read, ()) = tokio::join!(kcat(args, ""), async {
+        // The first ten are on their way, or are read from the heir: either way nothing may be lost or doubled.
+        tokio::task::yield_now().await;
+        broker.stop_node(3);
+        produce(10);
+    });
+    if let Some(read) = read {
+        let expected: String = (0..20).map(|n| format!("{n}\n")).collect();
+        assert_eq!(read, expected);
+    }
+}
+
+#[tokio::test]
 async fn kcat_joins_a_group_and_commits() {
     let broker = Broker::start(BrokerConfig::default()).await.unwrap();
     broker.create_topic("t", 1).unwrap();

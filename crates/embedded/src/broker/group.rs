@@ -31,8 +31,8 @@ pub(crate) struct Group {
     statics: HashMap<StrBytes, StrBytes>,
     /// Ids handed out whose members have not joined yet, with the time they are given.
     promised: HashMap<StrBytes, Instant>,
-    /// When a rebalance goes on without those who have not joined again.
-    join_deadline: Option<Instant>,
+    /// When a rebalance goes on without those who are late: to join again, or to ask for their assignment.
+    phase_deadline: Option<Instant>,
     /// Until when the first rebalance of an empty group waits for more members.
     hold_until: Option<Instant>,
     initial_delay: Duration,
@@ -51,7 +51,7 @@ impl Group {
             leader: None,
             statics: HashMap::new(),
             promised: HashMap::new(),
-            join_deadline: None,
+            phase_deadline: None,
             hold_until: None,
             initial_delay,
         }
@@ -103,6 +103,7 @@ impl Group {
                 }
             }
             self.state = GroupState::Stable;
+            self.phase_deadline = None;
         }
         let (kind, protocol) = (
             self.protocol_type.clone(),
@@ -219,6 +220,7 @@ impl Group {
         for id in dead {
             self.remove_and_rebalance(&id, now);
         }
+        self.drop_unsynced(now);
         self.try_complete(now);
         let sessions = self
             .members
@@ -227,7 +229,7 @@ impl Group {
             .map(|member| member.deadline);
         let phases = self
             .hold_until
-            .or(self.join_deadline)
+            .or(self.phase_deadline)
             .into_iter()
             .chain(self.promised.values().copied());
         sessions.chain(phases).min()

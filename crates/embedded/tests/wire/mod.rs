@@ -58,7 +58,8 @@ impl Client {
         let mut frame = BytesMut::new();
         frame.put_i32(out.len() as i32);
         frame.put_slice(&out);
-        self.stream.write_all(&frame).await.unwrap();
+        // A connection that was just cut shows when the answer is read.
+        let _ = self.stream.write_all(&frame).await;
     }
 
     pub(crate) async fn read(&mut self) -> Option<Bytes> {

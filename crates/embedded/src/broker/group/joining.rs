@@ -143,7 +143,7 @@ impl Group {
         }
         self.leader.get_or_insert_with(|| id.clone());
         if self.state == GroupState::PreparingRebalance && self.hold_until.is_some() {
-            let end = self.join_deadline.unwrap_or(now);
+            let end = self.phase_deadline.unwrap_or(now);
             self.hold_until = Some((now + self.initial_delay).min(end));
         }
         let member = Member {
@@ -153,9 +153,7 @@ impl Group {
             protocols: join.protocols,
             assignment: Bytes::new(),
             session: join.session,
-            rebalance: join
-                .rebalance
-                .max(join.session.min(Duration::from_millis(1))),
+            rebalance: join.rebalance,
             deadline: now + join.session,
             joining: None,
             syncing: None,

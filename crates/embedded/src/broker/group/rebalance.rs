@@ -21,15 +21,10 @@ impl Group {
                     member.deadline = now + member.session;
                 }
             }
-            let longest = self
-                .members
-                .values()
-                .map(|member| member.rebalance)
-                .max()
-                .unwrap_or_default();
+            let longest = self.longest_rebalance();
             let is_first = self.state == GroupState::Empty && !self.initial_delay.is_zero();
             self.hold_until = is_first.then(|| now + self.initial_delay.min(longest));
-            self.join_deadline = Some(now + longest);
+            self.phase_deadline = Some(now + longest);
             self.state = GroupState::PreparingRebalance;
         }
         self.try_complete(now);
@@ -44,8 +39,8 @@ impl Group {
         let all_joined = self.members.values().all(|member| member.joining.is_some())
             && self.promised.is_empty();
         // What was held back goes on with those who are there.
-        let is_due =
-            self.hold_until.is_some() || self.join_deadline.is_some_and(|deadline| now >= deadline);
+        let is_due = self.hold_until.is_some()
+            || self.phase_deadline.is_some_and(|deadline| now >= deadline);
         if all_joined || is_due {
             self.complete(now);
         }
@@ -76,16 +71,10 @@ impl Group {
         }
         if self.leader.is_none() && !self.members.is_empty() {
             // Only absent static members are left: wait for them, their sessions end it.
-            let longest = self
-                .members
-                .values()
-                .map(|member| member.rebalance)
-                .max()
-                .unwrap_or_default();
-            self.join_deadline = Some(now + longest.max(Duration::from_millis(1)));
+            self.phase_deadline = Some(now + self.longest_rebalance());
             return;
         }
-        self.join_deadline = None;
+        self.phase_deadline = None;
         self.generation += 1;
         if self.members.is_empty() {
             self.state = GroupState::Empty;
@@ -94,6 +83,7 @@ impl Group {
         }
         self.protocol = self.vote();
         self.state = GroupState::CompletingRebalance;
+        self.phase_deadline = Some(now + self.longest_rebalance());
         let ids: Vec<_> = self.members.keys().cloned().collect();
         for id in ids {
             let joined = self.current(&id, &id, false);
@@ -104,6 +94,29 @@ impl Group {
                     let _ = reply.send(joined);
                 }
             }
+        }
+    }
+
+    /// Never zero, so that a phase that is begun again and again leaves time in between.
+    fn longest_rebalance(&self) -> Duration {
+        let longest = self.members.values().map(|member| member.rebalance).max();
+        longest.unwrap_or_default().max(Duration::from_millis(1))
+    }
+
+    /// Lets go of members that joined but never asked for their assignment.
+    pub(super) fn drop_unsynced(&mut self, now: Instant) {
+        let is_due = self.phase_deadline.is_some_and(|deadline| now >= deadline);
+        if self.state != GroupState::CompletingRebalance || !is_due {
+            return;
+        }
+        let late: Vec<_> = self
+            .members
+            .iter()
+            .filter(|(_, m)| m.syncing.is_none())
+            .map(|(id, _)| id.clone())
+            .collect();
+        for id in late {
+            self.remove_and_rebalance(&id, now);
         }
     }
 

@@ -258,3 +258,15 @@ fn only_current_members_commit() {
     );
     assert_eq!(group.check_commit(&a, None, 2, now), Ok(()));
 }
+
+#[test]
+fn a_member_that_never_syncs_is_let_go() {
+    let now = Instant::now();
+    let mut group = Group::new(Duration::ZERO);
+    let joined = join(&mut group, wish("", None), now).try_recv().unwrap();
+    let later = now + 5 * SECOND;
+    group.heartbeat(&joined.member_id, None, 1, later).unwrap();
+    group.expire(later);
+    assert!(group.is_empty());
+    assert_eq!(group.state, GroupState::Empty);
+}

@@ -32,7 +32,9 @@ impl Connector for S3SinkConnector {
 
     /// The AWS SDK refuses a region without a name, which the original does not expect.
     fn throws(&self, properties: &Properties) -> Option<ConnectorError> {
-        let is_blank = properties.get("s3.region").is_some_and(|region| region.trim().is_empty());
+        let is_blank = properties
+            .get("s3.region")
+            .is_some_and(|region| region.trim().is_empty());
         is_blank.then(|| ConnectorError {
             class: "java.lang.IllegalArgumentException",
             message: "region must not be blank or empty.".to_owned(),
@@ -80,7 +82,7 @@ impl Connector for S3SinkConnector {
                 config.bucket_name
             );
             if error.is_transient() {
-                let after = Duration::from_millis(settings.retry_backoff as u64);
+                let after = Duration::from_millis(settings.uploads.retry_backoff as u64);
                 SinkError::retriable(message, after).with_source(error)
             } else {
                 SinkError::fatal(message).with_source(error)

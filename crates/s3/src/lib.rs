@@ -2,6 +2,7 @@
 //! Confluent's S3 sink connector gives them.
 
 mod clock;
+mod compatibility;
 mod config;
 mod connector;
 mod format;

@@ -1,7 +1,7 @@
 //! OpenObject: the bytes of one object that is being filled, cut into parts exactly as the original cuts them.
 
 use crate::gzip::Gzip;
-use crate::upload::{JobId, Upload, Uploads};
+use crate::upload::{Closing, JobId, Upload, Uploads};
 use bytes::Bytes;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -87,7 +87,7 @@ impl OpenObject {
     }
 
     /// Sends every part that is full. To be called after each write.
-    pub(crate) async fn drain(&mut self, uploads: &mut Uploads, part_size: usize) {
+    pub(crate) fn drain(&mut self, uploads: &mut Uploads, part_size: usize) {
         if let Some(gzip) = &mut self.gzip
             && self.plain.len() >= COMPRESS_AT
         {
@@ -95,40 +95,37 @@ impl OpenObject {
             self.plain.clear();
         }
         while self.buffer.len() >= part_size {
-            self.send_full_part(uploads, part_size).await;
+            self.send_full_part(uploads, part_size);
         }
     }
 
-    async fn send_full_part(&mut self, uploads: &mut Uploads, part_size: usize) {
+    fn send_full_part(&mut self, uploads: &mut Uploads, part_size: usize) {
         let mut next = uploads.spare_buffer().unwrap_or_default();
         next.reserve(part_size + SLACK);
         next.extend_from_slice(&self.buffer[part_size..]);
         let mut full = std::mem::replace(&mut self.buffer, next);
         full.truncate(part_size);
-        uploads
-            .send(
-                &mut self.upload,
-                &self.key,
-                full.into(),
-                false,
-                &self.cancelled,
-            )
-            .await;
+        let (key, cancelled) = (&self.key, &self.cancelled);
+        uploads.send(&mut self.upload, key, full.into(), None, cancelled);
     }
 
-    /// Sends what is left as the last part, which there always is, if only of no bytes.
-    pub(crate) async fn close(mut self, uploads: &mut Uploads, part_size: usize) -> Option<JobId> {
+    /// Sends what is left as the last part, which there always is, if only of no bytes. Returns the job that stores it.
+    pub(crate) fn close(
+        mut self,
+        uploads: &mut Uploads,
+        part_size: usize,
+        closing: Closing,
+    ) -> Option<JobId> {
         if let Some(mut gzip) = self.gzip.take() {
             gzip.write(&self.plain, &mut self.buffer);
             gzip.finish(&mut self.buffer);
         }
         while self.buffer.len() >= part_size {
-            self.send_full_part(uploads, part_size).await;
+            self.send_full_part(uploads, part_size);
         }
         let rest = Bytes::from(self.buffer);
-        uploads
-            .send(&mut self.upload, &self.key, rest, true, &self.cancelled)
-            .await;
+        let (key, cancelled) = (&self.key, &self.cancelled);
+        uploads.send(&mut self.upload, key, rest, Some(closing), cancelled);
         self.upload.map(|upload| upload.job)
     }
 }

@@ -2,20 +2,24 @@
 
 mod file;
 
-use crate::rotation::Reason;
+use crate::compatibility::{PROJECTOR_EXCEPTION, project};
+use crate::format::Encoded;
+use crate::partitioner::PARTITION_EXCEPTION;
+use crate::rotation::{Reason, Rotation, same_schema};
 use crate::settings::{OnNull, Settings};
 use crate::upload::{JobId, Uploads};
-use file::OpenFile;
+use file::{OpenFile, Rows};
 use millstream_core::offsets::Ticket;
 use millstream_core::rejected::{CONNECT_EXCEPTION, DATA_EXCEPTION};
 use millstream_core::{
-    OffsetTracker, Payload, RawKind, RecordBatch, RecordError, Rejected, Schema, SchemaRef,
-    SchemaType, SinkError, SinkErrorKind, Stage, TopicPartition,
+    ByteColumn, Decoded, OffsetTracker, Payload, RawKind, RecordBatch, RecordError, Rejected,
+    Schema, SchemaAndValue, SchemaRef, SchemaType, SinkError, SinkErrorKind, Stage, TopicPartition,
 };
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 use tokio::sync::watch;
-use tracing::debug;
+use tracing::info;
 
 /// What a writer is given besides the records.
 pub(crate) struct Surroundings<'a> {
@@ -34,7 +38,11 @@ pub(crate) struct PartitionWriter {
     schemas: HashMap<Arc<str>, Option<SchemaRef>>,
     /// Records in all open files.
     total: usize,
-    /// The last record written; survives a rotation.
+    /// The time of the first record looked at in this cycle, and of the last one.
+    base_time: Option<i64>,
+    last_time: Option<i64>,
+    /// The folder of the last record written, and that record; both survive a rotation.
+    last_folder: Option<Arc<str>>,
     last_offset: Option<i64>,
     next_scheduled: Option<i64>,
     tracker: OffsetTracker,
@@ -42,13 +50,17 @@ pub(crate) struct PartitionWriter {
     closed: HashMap<JobId, Ticket>,
     unfinished: HashMap<Ticket, usize>,
     reported: Option<i64>,
-    /// Only folder of a constant partitioner.
-    folder: Option<Arc<str>>,
     cancel: watch::Sender<bool>,
 }
 
 /// The class that Java says was executing when a record is refused in `put`.
 const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
+
+/// Where a row is to go.
+struct Place {
+    folder: Arc<str>,
+    schema: Option<SchemaRef>,
+}
 
 impl PartitionWriter {
     pub(crate) fn new(origin: TopicPartition, settings: &Settings, now: i64) -> Self {
@@ -57,19 +69,21 @@ impl PartitionWriter {
             open: Vec::new(),
             schemas: HashMap::new(),
             total: 0,
+            base_time: None,
+            last_time: None,
+            last_folder: None,
             last_offset: None,
             next_scheduled: settings.rotation.next_scheduled(now),
             tracker: OffsetTracker::new(),
             closed: HashMap::new(),
             unfinished: HashMap::new(),
             reported: None,
-            folder: None,
             cancel: watch::Sender::new(false),
         }
     }
 
     /// Writes the rows of a batch, closing files as they fall due.
-    pub(crate) async fn put(
+    pub(crate) fn put(
         &mut self,
         around: &mut Surroundings<'_>,
         batch: &RecordBatch,
@@ -82,24 +96,25 @@ impl PartitionWriter {
                 "Null valued records are not writeable with current behavior.on.null.values 'settings.",
             ));
         }
-        self.skip_schedule(around.settings, now);
+        self.skip_schedule(&around.settings.rotation, now);
         let mut row = 0;
         while row < batch.len() {
-            row = self.step(around, batch, row, now).await?;
+            row = self.step(around, batch, row, now)?;
         }
-        self.rotate_if_due(around, now).await;
+        self.rotate_if_due(around, now);
         Ok(())
     }
 
     /// Handles the next run of rows that belong together; returns the row after it.
-    async fn step(
+    fn step(
         &mut self,
         around: &mut Surroundings<'_>,
         batch: &RecordBatch,
         row: usize,
         now: i64,
     ) -> Result<usize, SinkError> {
-        if let OnNull::Ignore { reported } = around.settings.on_null
+        let settings = around.settings;
+        if let OnNull::Ignore { reported } = settings.on_null
             && batch.values.is_null(row)
         {
             if reported && around.takes_rejected {
@@ -108,88 +123,193 @@ impl PartitionWriter {
             }
             return Ok(row + 1);
         }
-        let folder = match self.folder_of(around.settings, batch, row) {
-            Ok(folder) => folder,
+        let place = match self.place(settings, batch, row, now) {
+            Ok(place) => place,
             Err(error) => {
-                self.refuse(around, batch, row, error)?;
+                refuse(around, batch, row, error)?;
                 return Ok(row + 1);
             }
         };
-        let schema = schema_of(&batch.values, row);
-        if let Some(reason) = self.due_before(around.settings, &folder, schema, now) {
-            self.rotate(around, reason, now).await;
+        let current = self.current_schema(&place);
+        if let Some(reason) = self.due_by_time(settings, &place.folder, now) {
+            self.rotate(around, reason, now);
             return Ok(row);
         }
-        let run = match self.schemas.get(&folder) {
-            // A schema of which nothing was written stays the current one for a record more.
-            Some(known) if !around.settings.rotation.fits(known.as_ref(), schema) => 1,
-            _ => run_length(around.settings, batch, row),
-        };
-        let room = around.settings.rotation.flush_size - self.total;
-        let end = row + run.min(room);
-        self.write(around, batch, row..end, &folder).await?;
-        if self.total >= around.settings.rotation.flush_size {
-            self.rotate(around, Reason::FlushSize, now).await;
-        }
-        Ok(end)
-    }
-
-    /// Whether the files must be closed before a record of this folder and schema is written.
-    fn due_before(
-        &mut self,
-        settings: &Settings,
-        folder: &Arc<str>,
-        schema: Option<&SchemaRef>,
-        now: i64,
-    ) -> Option<Reason> {
-        let known = self.schemas.get(folder).map(Option::as_ref);
-        let flips = known.is_some_and(|known| known.is_some() != schema.is_some());
-        let current = match known {
-            Some(Some(current)) if schema.is_some() => Some(current),
-            // Where either is missing, the record's takes over.
-            _ => {
-                if known.is_none() || flips {
-                    self.schemas.insert(Arc::clone(folder), schema.cloned());
-                }
-                schema
+        let rotation = &settings.rotation;
+        let fits = match rotation
+            .compatibility
+            .fits(current.as_ref(), place.schema.as_ref())
+        {
+            Ok(fits) => fits,
+            Err(error) => {
+                refuse(around, batch, row, error)?;
+                return Ok(row + 1);
             }
         };
-        if flips {
-            return Some(Reason::SchemaChange);
+        let reason = match self.due_by_state(rotation, &place.folder, fits) {
+            Some(reason) => reason,
+            None => {
+                // A schema of which nothing was written stays the current one for a record more.
+                let run = if fits {
+                    self.run(settings, batch, row, &place, now)
+                } else {
+                    1
+                };
+                let end = row + run.min(rotation.flush_size - self.total);
+                self.write(around, batch, row..end, &place, current)?;
+                if self.total < rotation.flush_size {
+                    return Ok(end);
+                }
+                self.rotate(around, Reason::FlushSize, now);
+                return Ok(end);
+            }
+        };
+        self.rotate(around, reason, now);
+        Ok(row)
+    }
+
+    /// The folder and schema of a row. Looking at a row moves the clock of record time.
+    fn place(
+        &mut self,
+        settings: &Settings,
+        batch: &RecordBatch,
+        row: usize,
+        now: i64,
+    ) -> Result<Place, RecordError> {
+        let partitioner = &settings.partitioner;
+        let mut time = None;
+        if partitioner.is_time_based() {
+            time = partitioner.timestamp(batch, row, now).map_err(|error| {
+                RecordError::new(PARTITION_EXCEPTION, error.message.clone()).caused_by(error)
+            })?;
+            self.last_time = time;
+            self.base_time = self.base_time.or(time);
         }
+        let folder = partitioner.encode(batch, row, time, self.last_folder.as_ref())?;
+        let schema = schema_of(&batch.values, row).cloned();
+        Ok(Place { folder, schema })
+    }
+
+    /// The schema of the files of a folder. Where there was none to speak of, the record's takes over.
+    fn current_schema(&mut self, place: &Place) -> Option<SchemaRef> {
+        match self.schemas.get(&place.folder) {
+            Some(Some(current)) if place.schema.is_some() => Some(SchemaRef::clone(current)),
+            // One has a schema and the other none, which `due_by_state` finds out by comparing them.
+            Some(current) if current.is_some() != place.schema.is_some() => current.clone(),
+            _ => {
+                let folder = Arc::clone(&place.folder);
+                self.schemas.insert(folder, place.schema.clone());
+                place.schema.clone()
+            }
+        }
+    }
+
+    /// Whether the clocks say that the files must be closed before a record of this folder.
+    fn due_by_time(&self, settings: &Settings, folder: &Arc<str>, now: i64) -> Option<Reason> {
         if self.total == 0 {
             return None;
         }
-        if self.next_scheduled.is_some_and(|due| now >= due) {
-            return Some(Reason::Schedule);
+        let rotation = &settings.rotation;
+        if let Some(interval) = rotation.interval {
+            let passed = self.last_time.zip(self.base_time);
+            if passed.is_some_and(|(last, base)| last.saturating_sub(base) >= interval) {
+                return Some(Reason::Interval);
+            }
+            let tombstones = |folder: &Arc<str>| settings.partitioner.is_tombstones(folder);
+            let changes = self
+                .last_folder
+                .as_ref()
+                .is_some_and(|last| last != folder && !tombstones(last) && !tombstones(folder));
+            if changes && rotation.on_folder_change {
+                return Some(Reason::FolderChange);
+            }
         }
-        let fits = settings.rotation.fits(current, schema);
-        (!fits).then_some(Reason::SchemaChange)
+        let is_due = self.next_scheduled.is_some_and(|due| now >= due);
+        is_due.then_some(Reason::Schedule)
+    }
+
+    /// Whether a record of this folder, whose schema fits or not, cannot join what is open.
+    fn due_by_state(&self, rotation: &Rotation, folder: &Arc<str>, fits: bool) -> Option<Reason> {
+        if !fits && self.total > 0 {
+            return Some(Reason::SchemaChange);
+        }
+        let is_new = || self.open.iter().all(|file| file.folder != *folder);
+        let is_full = rotation.max_open_files == Some(self.open.len());
+        (is_full && is_new()).then_some(Reason::MaxOpenFiles)
+    }
+
+    /// How many rows from `row` on go to the same place and are due for nothing.
+    fn run(
+        &mut self,
+        settings: &Settings,
+        batch: &RecordBatch,
+        row: usize,
+        place: &Place,
+        now: i64,
+    ) -> usize {
+        let end = batch.len();
+        let partitioner = &settings.partitioner;
+        if settings.rotation.interval.is_some() {
+            return 1;
+        }
+        if partitioner.is_constant()
+            && settings.on_null == OnNull::Fail
+            && matches!(batch.values, Payload::Raw { .. })
+        {
+            return end - row;
+        }
+        let is_null = batch.values.is_null(row);
+        let joins = |other: usize| {
+            let alike = batch.values.is_null(other) == is_null
+                && same_object(schema_of(&batch.values, other), place.schema.as_ref());
+            alike
+                && (partitioner.is_constant() || {
+                    let time = partitioner.timestamp(batch, other, now);
+                    let folder = time.and_then(|time| {
+                        partitioner.encode(batch, other, time, Some(&place.folder))
+                    });
+                    folder.is_ok_and(|folder| Arc::ptr_eq(&folder, &place.folder))
+                })
+        };
+        1 + (row + 1..end).take_while(|&other| joins(other)).count()
     }
 
     /// Writes rows of one folder and schema, at most as many as a rotation takes.
-    async fn write(
+    fn write(
         &mut self,
         around: &mut Surroundings<'_>,
         batch: &RecordBatch,
-        rows: std::ops::Range<usize>,
-        folder: &Arc<str>,
+        rows: Range<usize>,
+        place: &Place,
+        current: Option<SchemaRef>,
     ) -> Result<(), SinkError> {
+        let projected = match (&current, &place.schema) {
+            (Some(current), Some(schema)) if !same_schema(current, schema) => {
+                projection(around.settings, batch, rows.clone(), current)
+            }
+            _ => None,
+        };
         let mut row = rows.start;
         while row < rows.end {
-            let index = self.file(around.settings, folder, batch.offsets[row])?;
-            let file = &mut self.open[index];
-            let written = file.write(around, batch, row..rows.end).await;
-            row += written.rows;
-            self.total += written.rows;
-            if written.rows > 0 {
+            let index = self.file(around.settings, &place.folder, batch.offsets[row])?;
+            let rows = Rows {
+                batch,
+                range: row..rows.end,
+                values: projected.as_ref().unwrap_or(&batch.values),
+                first_value: if projected.is_some() { rows.start } else { 0 },
+            };
+            let Encoded { rows, failure } = self.open[index].write(around, &rows);
+            row += rows;
+            self.total += rows;
+            if rows > 0 {
                 self.last_offset = Some(batch.offsets[row - 1]);
+                self.last_folder = Some(Arc::clone(&place.folder));
             }
-            if let Some(error) = written.failure {
+            if let Some(error) = failure {
                 if self.open[index].is_empty() {
                     self.open.remove(index);
                 }
-                self.refuse(around, batch, row, error)?;
+                refuse(around, batch, row, error)?;
                 row += 1;
             }
         }
@@ -210,71 +330,25 @@ impl PartitionWriter {
             // Java's formatter refuses such a width with every record.
             return Err(SinkError::fatal("Flags = '0'"));
         }
-        let file = OpenFile::new(
-            settings,
-            &self.origin,
-            Arc::clone(folder),
-            offset,
-            &self.cancel,
-        );
+        let folder = Arc::clone(folder);
+        let file = OpenFile::new(settings, &self.origin, folder, offset, &self.cancel);
         self.open.push(file);
         Ok(self.open.len() - 1)
     }
 
-    fn folder_of(
-        &mut self,
-        settings: &Settings,
-        batch: &RecordBatch,
-        row: usize,
-    ) -> Result<Arc<str>, RecordError> {
-        if !settings.partitioner.is_constant() {
-            return settings.partitioner.encode(batch, row);
-        }
-        match &self.folder {
-            Some(folder) => Ok(Arc::clone(folder)),
-            None => {
-                let folder = settings.partitioner.encode(batch, row)?;
-                Ok(Arc::clone(self.folder.insert(folder)))
-            }
-        }
-    }
-
-    /// Rejects a bad row where that is possible; otherwise the task fails, as it does for what is no fault of the data.
-    fn refuse(
-        &self,
-        around: &mut Surroundings<'_>,
-        batch: &RecordBatch,
-        row: usize,
-        error: RecordError,
-    ) -> Result<(), SinkError> {
-        let is_data = error.class == DATA_EXCEPTION;
-        if is_data && around.takes_rejected {
-            reject(around, batch, row, error);
-            return Ok(());
-        }
-        let message = if is_data {
-            format!("{}: {}", error.class, error.message)
-        } else {
-            error.message.clone()
-        };
-        Err(SinkError {
-            kind: SinkErrorKind::Fatal,
-            class: CONNECT_EXCEPTION,
-            message,
-            source: Some(error.into()),
-        })
-    }
-
     /// Moves an expired schedule on while nothing is open: idle time splits no file.
-    pub(crate) fn skip_schedule(&mut self, settings: &Settings, now: i64) {
+    pub(crate) fn skip_schedule(&mut self, rotation: &Rotation, now: i64) {
         if self.total == 0 && self.next_scheduled.is_some_and(|due| now >= due) {
-            self.next_scheduled = settings.rotation.next_scheduled(now);
+            self.next_scheduled = rotation.next_scheduled(now);
         }
     }
 
-    pub(crate) async fn rotate_if_due(&mut self, around: &mut Surroundings<'_>, now: i64) {
-        if self.total > 0 && self.next_scheduled.is_some_and(|due| now >= due) {
-            self.rotate(around, Reason::Schedule, now).await;
+    pub(crate) fn rotate_if_due(&mut self, around: &mut Surroundings<'_>, now: i64) {
+        let Some(folder) = self.last_folder.clone() else {
+            return;
+        };
+        if let Some(reason) = self.due_by_time(around.settings, &folder, now) {
+            self.rotate(around, reason, now);
         }
     }
 
@@ -284,29 +358,36 @@ impl PartitionWriter {
     }
 
     /// Closes all open files; they go on their way to S3.
-    async fn rotate(&mut self, around: &mut Surroundings<'_>, reason: Reason, now: i64) {
-        if reason == Reason::Schedule {
+    fn rotate(&mut self, around: &mut Surroundings<'_>, reason: Reason, now: i64) {
+        if matches!(
+            reason,
+            Reason::Schedule | Reason::Interval | Reason::FolderChange
+        ) {
             self.next_scheduled = around.settings.rotation.next_scheduled(now);
         }
         self.schemas.clear();
         self.total = 0;
-        if self.open.is_empty() {
+        self.base_time = None;
+        let Some(last_offset) = self.last_offset.filter(|_| !self.open.is_empty()) else {
             return;
-        }
-        let next_offset = self.last_offset.map_or(0, |last| last + 1);
-        let ticket = self.tracker.begin(next_offset);
-        debug!(
-            topic = %self.origin.topic, partition = self.origin.partition, files = self.open.len(),
-            next_offset, %reason, "closing files"
+        };
+        let ticket = self.tracker.begin(last_offset + 1);
+        info!(
+            topic = &*self.origin.topic, partition = self.origin.partition, files = self.open.len(),
+            next_offset = last_offset + 1, %reason, "closing files"
         );
         let mut objects = 0;
         for file in std::mem::take(&mut self.open) {
-            for job in file.close(around).await {
+            for job in file.close(around) {
                 self.closed.insert(job, ticket);
                 objects += 1;
             }
         }
-        self.unfinished.insert(ticket, objects);
+        if objects == 0 {
+            self.tracker.complete(ticket);
+        } else {
+            self.unfinished.insert(ticket, objects);
+        }
     }
 
     /// Notes that S3 has an object.
@@ -349,38 +430,72 @@ impl PartitionWriter {
     }
 }
 
+/// The values of rows in the schema of their file; nothing where schemas never differ inside one.
+fn projection(
+    settings: &Settings,
+    batch: &RecordBatch,
+    rows: Range<usize>,
+    to: &SchemaRef,
+) -> Option<Payload> {
+    let Payload::Decoded(decoded) = &batch.values else {
+        return None;
+    };
+    if !settings.rotation.compatibility.projects() {
+        return None;
+    }
+    let mut projected = Decoded::with_capacity(ByteColumn::new());
+    for value in &decoded.values[rows] {
+        projected.push(SchemaAndValue {
+            schema: Some(SchemaRef::clone(to)),
+            value: project(value, to),
+        });
+    }
+    Some(Payload::Decoded(projected))
+}
+
+/// Rejects a bad row where that is possible; otherwise the task fails, as it does for what is no fault of the data.
+fn refuse(
+    around: &mut Surroundings<'_>,
+    batch: &RecordBatch,
+    row: usize,
+    error: RecordError,
+) -> Result<(), SinkError> {
+    let may_be_rejected =
+        [DATA_EXCEPTION, PARTITION_EXCEPTION, PROJECTOR_EXCEPTION].contains(&error.class);
+    if may_be_rejected && around.takes_rejected {
+        reject(around, batch, row, error);
+        return Ok(());
+    }
+    let message = if error.class == DATA_EXCEPTION {
+        format!("{}: {}", error.class, error.message)
+    } else {
+        error.message.clone()
+    };
+    Err(SinkError {
+        kind: SinkErrorKind::Fatal,
+        class: CONNECT_EXCEPTION,
+        message,
+        source: Some(error.into()),
+    })
+}
+
 fn reject(around: &mut Surroundings<'_>, batch: &RecordBatch, row: usize, error: RecordError) {
     around
         .rejected
         .push(batch, row, Stage::TaskPut, SINK_TASK, error);
 }
 
-/// How many rows from `row` on are alike in folder, schema and being there.
-fn run_length(settings: &Settings, batch: &RecordBatch, row: usize) -> usize {
-    if !settings.partitioner.is_constant() {
-        return 1;
+/// Whether two rows share a schema object, which is nearly always so where schemas are equal.
+fn same_object(a: Option<&SchemaRef>, b: Option<&SchemaRef>) -> bool {
+    match (a, b) {
+        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
+        (None, None) => true,
+        _ => false,
     }
-    let end = batch.len();
-    let values = &batch.values;
-    let schemas = match values {
-        Payload::Raw { .. } if settings.on_null == OnNull::Fail => return end - row,
-        Payload::Raw { .. } => None,
-        Payload::Decoded(decoded) => Some(&decoded.schemas),
-    };
-    let is_null = values.is_null(row);
-    let same = |other: usize| {
-        values.is_null(other) == is_null
-            && schemas.is_none_or(|schemas| match (&schemas[row], &schemas[other]) {
-                (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-                (None, None) => true,
-                _ => false,
-            })
-    };
-    1 + (row + 1..end).take_while(|&other| same(other)).count()
 }
 
 /// The schema that Connect gives a row.
-fn schema_of(payload: &Payload, row: usize) -> Option<&SchemaRef> {
+pub(crate) fn schema_of(payload: &Payload, row: usize) -> Option<&SchemaRef> {
     static STRING: LazyLock<SchemaRef> =
         LazyLock::new(|| Arc::new(Schema::optional(SchemaType::String)));
     static BYTES: LazyLock<SchemaRef> =

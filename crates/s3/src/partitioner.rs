@@ -1,33 +1,158 @@
 //! Partitioners: which folder a record belongs to, from the record and the settings alone.
 
+mod field;
+mod locale;
+mod pattern;
+mod time;
+mod timestamp;
 pub(crate) mod zone;
 
-use crate::config::S3Config;
+use crate::config::{DEFAULT_PARTITIONER, FIELD_PARTITIONER, S3Config};
+use crate::partition::schema_of;
+use field::FieldPartitioner;
 use millstream_core::{RecordBatch, RecordError};
 use std::sync::Arc;
+use time::TimePartitioner;
 
-/// How records are spread over folders.
+/// How records are spread over folders: the configured way, and around it the schema's name and the folder of tombstones.
 #[derive(Clone, Debug)]
-pub(crate) enum Partitioner {
-    /// By their Kafka partition: all rows of a batch go to the same folder.
-    Default,
+pub(crate) struct Partitioner {
+    inner: Inner,
+    affix: Affix,
+    /// The folder of records without a value, where those are stored.
+    tombstones: Option<Arc<str>>,
+    delim: String,
 }
+
+#[derive(Clone, Debug)]
+enum Inner {
+    /// By their Kafka partition.
+    Default,
+    Field(FieldPartitioner),
+    Time(Box<TimePartitioner>),
+}
+
+/// Where the name of the value's schema stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Affix {
+    None,
+    Prefix,
+    Suffix,
+}
+
+pub(crate) const PARTITION_EXCEPTION: &str =
+    "io.confluent.connect.storage.errors.PartitionException";
 
 impl Partitioner {
     /// The partitioner that the settings name. The error is the original's text.
-    pub(crate) fn new(_config: &S3Config) -> Result<Self, String> {
-        Ok(Partitioner::Default)
+    pub(crate) fn new(config: &S3Config) -> Result<Self, String> {
+        let inner = match config.partitioner_class.as_str() {
+            DEFAULT_PARTITIONER => Inner::Default,
+            FIELD_PARTITIONER => Inner::Field(FieldPartitioner::new(config)),
+            _ => Inner::Time(Box::new(TimePartitioner::new(config)?)),
+        };
+        let writes_tombstones = config.behavior_on_null_values.eq_ignore_ascii_case("write");
+        Ok(Partitioner {
+            inner,
+            affix: match config.schema_partition_affix_type.as_str() {
+                "PREFIX" => Affix::Prefix,
+                "SUFFIX" => Affix::Suffix,
+                _ => Affix::None,
+            },
+            tombstones: writes_tombstones
+                .then(|| config.tombstone_encoded_partition.as_str().into()),
+            delim: config.directory_delim.clone(),
+        })
     }
 
     /// Whether all records of a Kafka partition go to one folder.
     pub(crate) fn is_constant(&self) -> bool {
-        matches!(self, Partitioner::Default)
+        matches!(self.inner, Inner::Default)
+            && self.affix == Affix::None
+            && self.tombstones.is_none()
     }
 
-    /// The folder of a row.
-    pub(crate) fn encode(&self, batch: &RecordBatch, _row: usize) -> Result<Arc<str>, RecordError> {
-        match self {
-            Partitioner::Default => Ok(format!("partition={}", batch.origin.partition).into()),
+    pub(crate) fn is_time_based(&self) -> bool {
+        matches!(self.inner, Inner::Time(_))
+    }
+
+    /// Whether the values must be decoded for the folder to be found.
+    pub(crate) fn needs_values(&self) -> bool {
+        match &self.inner {
+            Inner::Default => false,
+            Inner::Field(_) => true,
+            Inner::Time(time) => time.needs_values(),
         }
     }
+
+    pub(crate) fn is_tombstones(&self, folder: &Arc<str>) -> bool {
+        self.tombstones.as_ref() == Some(folder)
+    }
+
+    /// The time by which a time-based partitioner files a row; `None` where it has none.
+    pub(crate) fn timestamp(
+        &self,
+        batch: &RecordBatch,
+        row: usize,
+        now: i64,
+    ) -> Result<Option<i64>, RecordError> {
+        match &self.inner {
+            Inner::Time(_) if self.tombstones.is_some() && batch.values.is_null(row) => {
+                Ok(timestamp::of_record(batch, row))
+            }
+            Inner::Time(time) => time.timestamp(batch, row, now),
+            Inner::Default | Inner::Field(_) => Ok(None),
+        }
+    }
+
+    /// The folder of a row whose time is `timestamp`; `last` is the folder found before, which is often the same.
+    pub(crate) fn encode(
+        &self,
+        batch: &RecordBatch,
+        row: usize,
+        timestamp: Option<i64>,
+        last: Option<&Arc<str>>,
+    ) -> Result<Arc<str>, RecordError> {
+        if let Some(tombstones) = &self.tombstones
+            && batch.values.is_null(row)
+        {
+            return Ok(Arc::clone(tombstones));
+        }
+        let mut folder = String::new();
+        if self.affix == Affix::Prefix {
+            self.push_schema_name(&mut folder, batch, row);
+            folder.push_str(&self.delim);
+        }
+        match &self.inner {
+            Inner::Default => {
+                folder.push_str("partition=");
+                folder.push_str(&batch.origin.partition.to_string());
+            }
+            Inner::Field(field) => field.push(&mut folder, batch, row)?,
+            Inner::Time(time) => time.push(&mut folder, batch, timestamp)?,
+        }
+        if self.affix == Affix::Suffix {
+            folder.push_str(&self.delim);
+            self.push_schema_name(&mut folder, batch, row);
+        }
+        Ok(match last {
+            Some(last) if **last == *folder => Arc::clone(last),
+            _ => folder.into(),
+        })
+    }
+
+    fn push_schema_name(&self, folder: &mut String, batch: &RecordBatch, row: usize) {
+        let schema = schema_of(&batch.values, row);
+        folder.push_str("schema_name=");
+        folder.push_str(
+            schema
+                .and_then(|schema| schema.name.as_deref())
+                .unwrap_or("null"),
+        );
+    }
+}
+
+/// The failure that says no more than that.
+fn cannot_encode() -> RecordError {
+    RecordError::new(PARTITION_EXCEPTION, "Error encoding partition.")
 }

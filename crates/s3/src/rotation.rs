@@ -1,15 +1,24 @@
 //! Rotation: when the open files of a partition are closed. Pure; the partition's state is in `partition.rs`.
 
-use crate::config::S3Config;
+use crate::compatibility::Compatibility;
+use crate::config::{self, S3Config};
 use crate::partitioner::zone::Zone;
 use millstream_core::SchemaRef;
 use std::fmt;
 use std::sync::Arc;
+use tracing::warn;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Rotation {
     /// Records of a topic partition, over all its open files.
     pub(crate) flush_size: usize,
+    /// Span of record time, in milliseconds.
+    pub(crate) interval: Option<i64>,
+    /// Whether a record of another folder closes the files, where there is an interval.
+    pub(crate) on_folder_change: bool,
+    pub(crate) compatibility: Compatibility,
+    /// Files that may be open at a time.
+    pub(crate) max_open_files: Option<usize>,
     schedule: Option<Schedule>,
 }
 
@@ -25,15 +34,21 @@ struct Schedule {
 pub(crate) enum Reason {
     FlushSize,
     SchemaChange,
+    Interval,
+    FolderChange,
     Schedule,
+    MaxOpenFiles,
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Reason::FlushSize => "flush size",
-            Reason::SchemaChange => "schema change",
+            Reason::SchemaChange => "schema incompatibility",
+            Reason::Interval => "periodic interval",
+            Reason::FolderChange => "partition change",
             Reason::Schedule => "scheduled interval",
+            Reason::MaxOpenFiles => "max open files",
         })
     }
 }
@@ -44,8 +59,20 @@ impl Rotation {
         let schedule = (interval > 0)
             .then(|| Zone::parse(&config.timezone).map(|zone| Schedule { interval, zone }))
             .transpose()?;
+        let is_time_based = ![config::DEFAULT_PARTITIONER, config::FIELD_PARTITIONER]
+            .contains(&config.partitioner_class.as_str());
+        if config.rotate_interval > 0 && !is_time_based {
+            warn!(
+                "property rotate.interval.ms is set but the partitioner is not time based, it is ignored"
+            );
+        }
         Ok(Rotation {
             flush_size: config.records_per_rotation(),
+            interval: (is_time_based && config.rotate_interval > 0)
+                .then_some(config.rotate_interval),
+            on_folder_change: config.rotate_file_on_partition_change,
+            compatibility: Compatibility::new(&config.schema_compatibility),
+            max_open_files: usize::try_from(config.partitioner_max_open_files).ok(),
             schedule,
         })
     }
@@ -53,15 +80,6 @@ impl Rotation {
     /// When files are closed next by the wall clock, if they are.
     pub(crate) fn next_scheduled(&self, now: i64) -> Option<i64> {
         self.schedule.as_ref().map(|schedule| schedule.next(now))
-    }
-
-    /// Whether a record may go into a file that was begun with another schema.
-    pub(crate) fn fits(&self, file: Option<&SchemaRef>, record: Option<&SchemaRef>) -> bool {
-        match (file, record) {
-            (Some(file), Some(record)) => same_schema(file, record),
-            (None, None) => true,
-            _ => false,
-        }
     }
 }
 

@@ -5,8 +5,10 @@ use crate::format::Format;
 use crate::name::Names;
 use crate::partitioner::Partitioner;
 use crate::rotation::Rotation;
+use crate::upload::UploadSettings;
 use bytes::Bytes;
 use millstream_core::Properties;
+use std::sync::Arc;
 
 /// A format with the extension of its objects.
 pub(crate) struct Output {
@@ -36,9 +38,8 @@ pub(crate) struct Settings {
     /// The level, where objects are compressed.
     pub(crate) gzip: Option<i32>,
     pub(crate) part_size: usize,
-    pub(crate) retry_backoff: i64,
+    pub(crate) uploads: Arc<UploadSettings>,
     pub(crate) signs_payload: bool,
-    pub(crate) only_if_absent: bool,
 }
 
 /// Not a key of the original: whether parts are signed by their content. Unsigned ones are still protected by a
@@ -67,10 +68,10 @@ impl Settings {
             "write" => OnNull::Write,
             _ => OnNull::Fail,
         };
-        let stores_siblings = config.store_kafka_keys || config.store_kafka_headers;
         Ok(Settings {
             names: Names::new(config),
             partitioner: Partitioner::new(config)?,
+            uploads: Arc::new(UploadSettings::new(config)?),
             rotation: Rotation::new(config)?,
             values: output(&config.format_class)?,
             keys: config
@@ -84,13 +85,9 @@ impl Settings {
             on_null,
             gzip: (config.compression_type == "gzip").then_some(config.compression_level),
             part_size: usize::try_from(config.part_size).unwrap_or(usize::MAX),
-            retry_backoff: config.retry_backoff.max(0),
             signs_payload: properties
                 .get(SIGN_PAYLOAD)
                 .is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
-            only_if_absent: config.enable_conditional_writes
-                && config.rotate_schedule_interval != -1
-                && !stores_siblings,
         })
     }
 }

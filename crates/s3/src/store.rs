@@ -6,10 +6,11 @@ mod error;
 pub(crate) use error::StoreError;
 
 use crate::config::S3Config;
+use crate::upload::Tags;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
-    CompletedMultipartUpload, CompletedPart, ObjectCannedAcl, ServerSideEncryption,
+    CompletedMultipartUpload, CompletedPart, ObjectCannedAcl, ServerSideEncryption, Tag, Tagging,
 };
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -45,6 +46,14 @@ enum Encryption {
 pub(crate) struct StoredPart {
     pub(crate) number: i32,
     pub(crate) etag: Option<String>,
+}
+
+/// What became of a request to put an object together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Completed {
+    Stored,
+    /// Somebody else's object has the name, and must not be replaced.
+    Exists,
 }
 
 impl Store {
@@ -85,7 +94,7 @@ impl Store {
             .set_acl(self.acl.clone());
         request = match &self.encryption {
             Encryption::None => request,
-            Encryption::Impossible(why) => return Err(StoreError::broken(why)),
+            Encryption::Impossible(why) => return Err(StoreError::broken(*why)),
             Encryption::ByS3(kind, key_id) => request
                 .server_side_encryption(kind.clone())
                 .set_ssekms_key_id(key_id.clone()),
@@ -142,31 +151,79 @@ impl Store {
         upload: &str,
         parts: &[StoredPart],
         only_if_absent: bool,
-    ) -> Result<(), StoreError> {
-        let parts = parts
-            .iter()
-            .map(|part| {
-                CompletedPart::builder()
-                    .part_number(part.number)
-                    .set_e_tag(part.etag.clone())
-                    .build()
-            })
-            .collect();
-        let mut request = self
+    ) -> Result<Completed, StoreError> {
+        let listed = parts.iter().map(|part| {
+            CompletedPart::builder()
+                .part_number(part.number)
+                .set_e_tag(part.etag.clone())
+                .build()
+        });
+        let listed = CompletedMultipartUpload::builder()
+            .set_parts(Some(listed.collect()))
+            .build();
+        let request = self
             .client
             .complete_multipart_upload()
             .bucket(&self.bucket)
             .key(key)
             .upload_id(upload)
-            .multipart_upload(
-                CompletedMultipartUpload::builder()
-                    .set_parts(Some(parts))
-                    .build(),
-            );
-        if only_if_absent {
-            request = request.if_none_match("*");
+            .multipart_upload(listed)
+            .set_if_none_match(only_if_absent.then(|| "*".to_owned()));
+        let Err(error) = request.send().await.map_err(StoreError::from) else {
+            return Ok(Completed::Stored);
+        };
+        let is_clash = error.status() == Some(412) || error.code() == Some("PreconditionFailed");
+        let is_gone = error.code() == Some("NoSuchUpload");
+        if !is_clash && !is_gone {
+            return Err(error);
         }
-        request.send().await?;
+        // An earlier attempt may have succeeded although its answer was lost.
+        match self.head(key).await? {
+            Some(found) if found.is_some() && found == whole_etag(parts) => Ok(Completed::Stored),
+            Some(_) if is_clash => Ok(Completed::Exists),
+            None if is_clash => Err(StoreError::broken(
+                "Unexpected state - Contradicting response from conditional upload and file exists call in S3",
+            )),
+            _ => Err(error),
+        }
+    }
+
+    /// The ETag of an object, if it is there and has one; one that may not be looked at counts as there.
+    async fn head(&self, key: &str) -> Result<Option<Option<String>>, StoreError> {
+        let mut request = self.client.head_object().bucket(&self.bucket).key(key);
+        if let Encryption::ByCustomer { key, digest } = &self.encryption {
+            request = request
+                .sse_customer_algorithm("AES256")
+                .sse_customer_key(key)
+                .sse_customer_key_md5(digest);
+        }
+        match request.send().await.map_err(StoreError::from) {
+            Ok(found) => Ok(Some(found.e_tag)),
+            Err(error) => match error.status() {
+                Some(403) => Ok(Some(None)),
+                Some(404) => Ok(None),
+                _ => Err(error),
+            },
+        }
+    }
+
+    /// Puts tags on an object.
+    pub(crate) async fn tag(&self, key: &str, tags: &Tags) -> Result<(), StoreError> {
+        let mut tagging = Tagging::builder();
+        for (name, value) in tags {
+            let tag = Tag::builder().key(name).value(value).build();
+            let tag = tag.map_err(|error| StoreError::broken(error.to_string()))?;
+            tagging = tagging.tag_set(tag);
+        }
+        let tagging = tagging.build();
+        let tagging = tagging.map_err(|error| StoreError::broken(error.to_string()))?;
+        self.client
+            .put_object_tagging()
+            .bucket(&self.bucket)
+            .key(key)
+            .tagging(tagging)
+            .send()
+            .await?;
         Ok(())
     }
 
@@ -205,6 +262,24 @@ fn customer_key_encryption(key: &str) -> Encryption {
         },
         _ => Encryption::Impossible("sseCustomerKey must be a valid base64-encoded 32-byte key"),
     }
+}
+
+/// The ETag of an object of these parts, if theirs are digests of their bytes; encrypted ones are not.
+fn whole_etag(parts: &[StoredPart]) -> Option<String> {
+    let mut digests = Vec::with_capacity(16 * parts.len());
+    for part in parts {
+        let hex = part.etag.as_ref()?.trim_matches('"').as_bytes();
+        if hex.len() != 32 {
+            return None;
+        }
+        for pair in hex.chunks(2) {
+            let pair = std::str::from_utf8(pair).ok()?;
+            digests.push(u8::from_str_radix(pair, 16).ok()?);
+        }
+    }
+    let digest = Md5::digest(&digests);
+    let hex: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+    Some(format!("\"{hex}-{}\"", parts.len()))
 }
 
 fn md5_base64(bytes: &[u8]) -> String {

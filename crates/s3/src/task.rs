@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::partition::{PartitionWriter, Surroundings};
 use crate::settings::Settings;
 use crate::store::Store;
-use crate::upload::{End, Ended, JobId, UploadSettings, Uploads};
+use crate::upload::{End, Ended, JobId, Trouble, Uploads};
 use async_trait::async_trait;
 use millstream_core::{
     ColumnNeed, Progress, RecordBatch, Rejected, SinkError, SinkNeeds, SinkTask, TaskContext,
@@ -18,6 +18,12 @@ use tracing::warn;
 
 /// How long `close` waits for dropped uploads to be aborted: a few requests, each with its attempts.
 const ABORT_DEADLINE: Duration = Duration::from_secs(10);
+
+/// How long `put` waits for room while S3 works: well below any session or poll timeout.
+const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// How long it waits while S3 is in trouble; then the batch is refused, and group membership goes on meanwhile.
+const MAX_WAIT_IN_TROUBLE: Duration = Duration::from_millis(500);
 
 pub(crate) struct S3Task {
     settings: Settings,
@@ -33,11 +39,7 @@ pub(crate) struct S3Task {
 impl S3Task {
     pub(crate) fn new(settings: Settings, store: Store, context: &TaskContext) -> Self {
         let clock = Arc::new(Clock::new());
-        let upload_settings = UploadSettings {
-            part_size: settings.part_size,
-            retry_backoff: settings.retry_backoff,
-            only_if_absent: settings.only_if_absent,
-        };
+        let upload_settings = Arc::clone(&settings.uploads);
         S3Task {
             uploads: Uploads::new(Arc::new(store), Arc::clone(&clock), upload_settings),
             settings,
@@ -81,6 +83,17 @@ impl S3Task {
         }
     }
 
+    /// Why a batch is refused: S3 does not take what is on its way.
+    fn no_room(&self, now: i64) -> SinkError {
+        match self.uploads.trouble() {
+            Some(trouble) => in_trouble(&trouble, now),
+            None => SinkError::retriable(
+                "S3 takes the objects more slowly than records arrive",
+                MAX_WAIT_IN_TROUBLE,
+            ),
+        }
+    }
+
     fn note_all_ended(&mut self) -> Result<(), SinkError> {
         while let Some(ended) = self.uploads.try_ended() {
             self.note(ended)?;
@@ -97,6 +110,11 @@ impl S3Task {
     }
 }
 
+fn in_trouble(trouble: &Trouble, now: i64) -> SinkError {
+    let wait = trouble.next_try.saturating_sub(now).max(1) as u64;
+    SinkError::retriable(trouble.reason.clone(), Duration::from_millis(wait))
+}
+
 /// Which object could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write object `{key}`")]
@@ -111,10 +129,10 @@ impl SinkTask for S3Task {
         let key = self.settings.keys.as_ref();
         SinkNeeds {
             key: key.map_or(ColumnNeed::Nothing, |keys| keys.format.need()),
-            value: if self.settings.partitioner.is_constant() {
-                self.settings.values.format.need()
-            } else {
+            value: if self.settings.partitioner.needs_values() {
                 ColumnNeed::Decoded
+            } else {
+                self.settings.values.format.need()
             },
             headers: self.settings.headers.is_some(),
         }
@@ -132,6 +150,15 @@ impl SinkTask for S3Task {
     async fn put(&mut self, batch: Arc<RecordBatch>, now: i64) -> Result<(), SinkError> {
         self.clock.set(now);
         self.note_all_ended()?;
+        let begun = Instant::now();
+        if !self
+            .uploads
+            .has_room(begun + MAX_WAIT, begun + MAX_WAIT_IN_TROUBLE)
+            .await
+        {
+            self.note_all_ended()?;
+            return Err(self.no_room(now));
+        }
         let origin = &batch.origin;
         if let Some(topic) = (0..batch.len())
             .map(|row| batch.destination.topic(row))
@@ -148,7 +175,7 @@ impl SinkTask for S3Task {
         let Some(writer) = self.partitions.get_mut(origin) else {
             return Err(self.no_writer(&origin.topic, origin.partition));
         };
-        let outcome = writer.put(&mut around, &batch, now).await;
+        let outcome = writer.put(&mut around, &batch, now);
         self.own_closed(origin);
         outcome
     }
@@ -157,7 +184,7 @@ impl SinkTask for S3Task {
         self.clock.set(now);
         let mut rotated = Vec::new();
         for (partition, writer) in &mut self.partitions {
-            writer.skip_schedule(&self.settings, now);
+            writer.skip_schedule(&self.settings.rotation, now);
             if writer.next_due().is_some_and(|due| now >= due) {
                 let mut around = Surroundings {
                     settings: &self.settings,
@@ -165,13 +192,14 @@ impl SinkTask for S3Task {
                     rejected: &mut self.rejected,
                     takes_rejected: self.takes_rejected,
                 };
-                writer.rotate_if_due(&mut around, now).await;
+                writer.rotate_if_due(&mut around, now);
                 rotated.push(partition.clone());
             }
         }
         for partition in &rotated {
             self.own_closed(partition);
         }
+        self.uploads.pump();
         self.note_all_ended()?;
         let mut progress = Progress {
             durable: Vec::new(),
@@ -182,7 +210,13 @@ impl SinkTask for S3Task {
                 progress.durable.push((partition.clone(), offset));
             }
         }
-        Ok(progress)
+        match self.uploads.trouble() {
+            // Nothing is lost by saying so: there is no progress to report.
+            Some(trouble) if progress.durable.is_empty() && progress.rejected.is_empty() => {
+                Err(in_trouble(&trouble, now))
+            }
+            _ => Ok(progress),
+        }
     }
 
     fn next_due(&self) -> Option<i64> {
@@ -214,6 +248,10 @@ impl SinkTask for S3Task {
             if let Some(writer) = self.partitions.remove(partition) {
                 dropped.extend(writer.abandon());
             }
+        }
+        for unborn in self.uploads.discard_cancelled() {
+            dropped.remove(&unborn);
+            self.owners.remove(&unborn);
         }
         let deadline = Instant::now() + ABORT_DEADLINE;
         while !dropped.is_empty() {

@@ -1,17 +1,21 @@
 //! Uploads: objects on their way to S3, beside the task that fills them.
 //!
-//! Each object that has begun to go out is a job of its own: create, parts in any order, complete. A job retries
-//! only the request that failed, as long as that may pass; a failure that may not ends the sink task.
-//! Two bounds hold the task back: bytes in flight, and requests at a time.
+//! The task puts parts into an outbox without waiting; as many as may be in flight go on to the jobs, one for each
+//! object: create, parts in any order, complete. A job retries only the request that failed, as long as that may pass;
+//! a failure that may not ends the sink task. Bytes in flight are bounded; a full outbox makes the task refuse batches.
 
 mod job;
+mod settings;
+
+pub(crate) use settings::UploadSettings;
 
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 use bytes::Bytes;
 use job::Job;
 use millstream_core::{ByteBudget, BytePermit};
-use std::sync::{Arc, Mutex};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinSet;
@@ -29,11 +33,14 @@ const MIN_BYTES_IN_FLIGHT: usize = 64 * 1024 * 1024;
 /// What an object costs beside its bytes: request, response and connection buffers.
 const OBJECT_OVERHEAD: usize = 32 * 1024;
 
-/// Parts that wait for their job to look: it looks at once unless it waits for the upload's beginning.
-const WAITING_PARTS: usize = 2;
+/// Parts of one object that wait for its job; their bytes are bounded already.
+const WAITING_PARTS: usize = 1024;
 
 /// Buffers kept for the next parts; a fresh one costs the kernel's zeroing of its pages.
 const SPARE_BUFFERS: usize = 3;
+
+/// How often a waiting task looks for pauses that began meanwhile.
+const TICK: Duration = Duration::from_millis(200);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct JobId(u64);
@@ -52,10 +59,20 @@ pub(crate) enum End {
     Dropped,
 }
 
-/// A part of an object, the last one or not.
-pub(crate) struct Piece {
+/// Tags of an object, by key.
+pub(crate) type Tags = Vec<(String, String)>;
+
+/// What comes with an object's last part.
+#[derive(Debug, Default)]
+pub(crate) struct Closing {
+    pub(crate) tags: Option<Tags>,
+}
+
+/// A part of an object.
+struct Piece {
     body: Bytes,
-    is_last: bool,
+    /// With the last part.
+    closing: Option<Closing>,
     /// Held while the bytes are in memory.
     permit: BytePermit,
 }
@@ -66,92 +83,150 @@ pub(crate) struct Upload {
     pieces: mpsc::Sender<Piece>,
 }
 
+/// A part that waits for its turn.
+struct Outgoing {
+    pieces: mpsc::Sender<Piece>,
+    /// The job to start, with an object's first part.
+    begin: Option<(JobId, Job, mpsc::Receiver<Piece>)>,
+    body: Bytes,
+    closing: Option<Closing>,
+    cancelled: watch::Receiver<bool>,
+}
+
+/// What keeps uploads from succeeding.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) reason: String,
+    /// Epoch milliseconds.
+    pub(crate) next_try: i64,
+}
+
 /// What jobs share.
 struct Shared {
     store: Arc<Store>,
     clock: Arc<Clock>,
+    settings: Arc<UploadSettings>,
     requests: Semaphore,
     spare: Mutex<Vec<Vec<u8>>>,
-    /// The size from which a buffer is worth keeping.
-    part_size: usize,
-    /// Pause after an attempt that failed for a reason that may pass.
-    retry_backoff: i64,
-    only_if_absent: bool,
+    trouble: Mutex<Option<Trouble>>,
 }
 
 pub(crate) struct Uploads {
     shared: Arc<Shared>,
     jobs: JoinSet<Ended>,
+    outbox: VecDeque<Outgoing>,
     in_flight: ByteBudget,
     next_job: u64,
 }
 
-pub(crate) struct UploadSettings {
-    pub(crate) part_size: usize,
-    pub(crate) retry_backoff: i64,
-    pub(crate) only_if_absent: bool,
-}
-
 impl Uploads {
-    pub(crate) fn new(store: Arc<Store>, clock: Arc<Clock>, settings: UploadSettings) -> Self {
+    pub(crate) fn new(store: Arc<Store>, clock: Arc<Clock>, settings: Arc<UploadSettings>) -> Self {
         let bytes = settings.part_size.saturating_mul(PARTS_IN_FLIGHT);
         Uploads {
             shared: Arc::new(Shared {
                 store,
                 clock,
+                settings,
                 requests: Semaphore::new(REQUESTS_AT_A_TIME),
                 spare: Mutex::new(Vec::new()),
-                part_size: settings.part_size,
-                retry_backoff: settings.retry_backoff,
-                only_if_absent: settings.only_if_absent,
+                trouble: Mutex::new(None),
             }),
             jobs: JoinSet::new(),
+            outbox: VecDeque::new(),
             in_flight: ByteBudget::new(bytes.max(MIN_BYTES_IN_FLIGHT)),
             next_job: 0,
         }
     }
 
-    /// Hands a part over. Waits while too much is in flight. `upload` is begun with the first part.
-    pub(crate) async fn send(
+    /// Puts a part into the outbox. `upload` is begun with the first part and ends with the one that has a `closing`.
+    pub(crate) fn send(
         &mut self,
         upload: &mut Option<Upload>,
         key: &Arc<str>,
         body: Bytes,
-        is_last: bool,
+        closing: Option<Closing>,
         cancelled: &watch::Receiver<bool>,
     ) {
-        let bytes = body.len() + OBJECT_OVERHEAD;
-        let permit = ticking(&self.shared.clock, self.in_flight.acquire(bytes)).await;
-        let piece = Piece {
-            body,
-            is_last,
-            permit,
-        };
-        let upload = match upload {
-            Some(upload) => upload,
-            None => upload.insert(self.begin(key, cancelled)),
-        };
-        // A job that is gone has failed, and its end tells why.
-        let _ = ticking(&self.shared.clock, upload.pieces.send(piece)).await;
-    }
-
-    fn begin(&mut self, key: &Arc<str>, cancelled: &watch::Receiver<bool>) -> Upload {
-        let id = JobId(self.next_job);
-        self.next_job += 1;
-        let (sender, pieces) = mpsc::channel(WAITING_PARTS);
-        let job = Job::new(Arc::clone(&self.shared), Arc::clone(key), cancelled.clone());
-        let key = Arc::clone(key);
-        self.jobs.spawn(async move {
-            Ended {
-                job: id,
-                result: job.run(pieces).await,
-                key,
+        let mut begin = None;
+        let upload = upload.get_or_insert_with(|| {
+            let job = JobId(self.next_job);
+            self.next_job += 1;
+            let (sender, pieces) = mpsc::channel(WAITING_PARTS);
+            let work = Job::new(Arc::clone(&self.shared), Arc::clone(key), cancelled.clone());
+            begin = Some((job, work, pieces));
+            Upload {
+                job,
+                pieces: sender,
             }
         });
-        Upload {
-            job: id,
-            pieces: sender,
+        self.outbox.push_back(Outgoing {
+            pieces: upload.pieces.clone(),
+            begin,
+            body,
+            closing,
+            cancelled: cancelled.clone(),
+        });
+        self.pump();
+    }
+
+    /// Hands parts to their jobs while there is room.
+    pub(crate) fn pump(&mut self) {
+        while let Some(next) = self.outbox.front() {
+            let Some(permit) = self
+                .in_flight
+                .try_acquire(next.body.len() + OBJECT_OVERHEAD)
+            else {
+                return;
+            };
+            self.hand_over(permit);
         }
+    }
+
+    fn hand_over(&mut self, permit: BytePermit) {
+        let Some(next) = self.outbox.pop_front() else {
+            return;
+        };
+        if *next.cancelled.borrow() {
+            return;
+        }
+        if let Some((id, job, pieces)) = next.begin {
+            self.jobs.spawn(async move {
+                Ended {
+                    job: id,
+                    key: job.key(),
+                    result: job.run(pieces).await,
+                }
+            });
+        }
+        let piece = Piece {
+            body: next.body,
+            closing: next.closing,
+            permit,
+        };
+        // A job that is gone has failed, and its end tells why. One that still waits for the beginning of its upload has
+        // room for more parts than may be in flight.
+        let _ = next.pieces.try_send(piece);
+    }
+
+    /// Waits until the outbox is empty; false if it is not by the deadline, or S3 is in trouble.
+    pub(crate) async fn has_room(&mut self, deadline: Instant, patience: Instant) -> bool {
+        self.pump();
+        while let Some(next) = self.outbox.front() {
+            let until = if self.trouble().is_some() {
+                patience
+            } else {
+                deadline
+            };
+            if Instant::now() >= until {
+                return false;
+            }
+            let bytes = next.body.len() + OBJECT_OVERHEAD;
+            let acquire = tokio::time::timeout(TICK, self.in_flight.acquire(bytes));
+            if let Ok(permit) = ticking(&self.shared.clock, acquire).await {
+                self.hand_over(permit);
+            }
+        }
+        true
     }
 
     /// A job that has ended since the last call.
@@ -163,39 +238,79 @@ impl Uploads {
     /// The next job to end, or nothing once the deadline has passed.
     pub(crate) async fn ended(&mut self, deadline: Instant) -> Option<Ended> {
         let clock = Arc::clone(&self.shared.clock);
-        let next = tokio::time::timeout_at(deadline, self.jobs.join_next());
-        ticking(&clock, next).await.ok()??.ok()
+        loop {
+            self.pump();
+            if self.jobs.is_empty() && self.outbox.is_empty() || Instant::now() >= deadline {
+                return None;
+            }
+            // Room comes with parts, which are stored before their jobs end: look again soon.
+            let soon = if self.outbox.is_empty() {
+                deadline
+            } else {
+                deadline.min(Instant::now() + TICK / 20)
+            };
+            let next = tokio::time::timeout_at(soon, self.jobs.join_next());
+            if let Ok(Some(ended)) = ticking(&clock, next).await {
+                return ended.ok();
+            }
+        }
+    }
+
+    /// Forgets parts that nobody wants any more; returns the jobs that will never have begun.
+    pub(crate) fn discard_cancelled(&mut self) -> Vec<JobId> {
+        let mut unborn = Vec::new();
+        self.outbox.retain(|next| {
+            let is_cancelled = *next.cancelled.borrow();
+            if let (true, Some((job, ..))) = (is_cancelled, &next.begin) {
+                unborn.push(*job);
+            }
+            !is_cancelled
+        });
+        unborn
     }
 
     /// A buffer that a part has left behind, or none.
     pub(crate) fn spare_buffer(&self) -> Option<Vec<u8>> {
-        self.shared.spare().pop()
+        lock(&self.shared.spare).pop()
+    }
+
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        lock(&self.shared.trouble).clone()
     }
 }
 
 impl Shared {
-    fn spare(&self) -> std::sync::MutexGuard<'_, Vec<Vec<u8>>> {
-        // The buffers are empty whatever a panicking holder did.
-        self.spare
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
-    }
-
     /// Takes back the memory of a part that is stored, if nobody else holds it.
     fn recycle(&self, body: Bytes) {
-        if body.len() < self.part_size || !body.is_unique() {
+        if body.len() < self.settings.part_size || !body.is_unique() {
             return;
         }
         let mut buffer = Vec::from(body);
         buffer.clear();
-        let mut spare = self.spare();
+        let mut spare = lock(&self.spare);
         if spare.len() < SPARE_BUFFERS {
             spare.push(buffer);
         }
     }
+
+    fn note_trouble(&self, error: &StoreError, next_try: i64) {
+        *lock(&self.trouble) = Some(Trouble {
+            reason: error.to_string(),
+            next_try,
+        });
+    }
+
+    fn note_success(&self) {
+        *lock(&self.trouble) = None;
+    }
 }
 
-/// Waits for a future while the task tells nobody the time: pauses go on all the same.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What these hold is whole whatever a panicking holder did.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Waits for a future while nobody tells the task the time: pauses go on all the same.
 async fn ticking<F: Future>(clock: &Clock, future: F) -> F::Output {
     tokio::pin!(future);
     loop {
@@ -213,6 +328,3 @@ async fn ticking<F: Future>(clock: &Clock, future: F) -> F::Output {
         }
     }
 }
-
-/// How often a waiting task looks for pauses that began meanwhile.
-const TICK: Duration = Duration::from_millis(200);

@@ -10,7 +10,8 @@ mod support {
 
 use millstream_core::rejected::RejectedRow;
 use millstream_core::{
-    ByteBudget, Connector, Properties, SinkError, SinkTask, TaskContext, TopicPartition,
+    ByteBudget, Connector, Progress, Properties, SinkError, SinkErrorKind, SinkTask, TaskContext,
+    TopicPartition,
 };
 use millstream_golden::Outcome;
 use millstream_s3::S3SinkConnector;
@@ -322,7 +323,14 @@ impl Run {
             let now = self.now;
             let finished = self.task().finish(Duration::from_millis(20)).await;
             finished.map_err(|error| error.message)?;
-            let progress = self.task().poll(now).await.map_err(|error| error.message)?;
+            let progress = match self.task().poll(now).await {
+                Ok(progress) => progress,
+                // Something is being tried again, which the next steps tell.
+                Err(error) if matches!(error.kind, SinkErrorKind::Retriable { .. }) => {
+                    Progress::default()
+                }
+                Err(error) => return Err(error.message),
+            };
             for (partition, offset) in progress.durable {
                 self.offsets.insert(partition.to_string(), offset);
             }

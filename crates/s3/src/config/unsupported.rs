@@ -36,32 +36,6 @@ pub(crate) fn refuse_unsupported(config: &S3Config, values: &mut [ConfigValue]) 
         );
     }
     let off = "remove it";
-    if config.partitioner_class != super::DEFAULT_PARTITIONER {
-        refuse(
-            "partitioner.class",
-            &config.partitioner_class,
-            "use the default",
-        );
-    }
-    if config.object_tagging {
-        refuse("s3.object.tagging", "true", off);
-    }
-    if config.schema_compatibility != "NONE" {
-        refuse("schema.compatibility", &config.schema_compatibility, off);
-    }
-    if config.behavior_on_null_values.eq_ignore_ascii_case("write") {
-        refuse("behavior.on.null.values", "write", off);
-    }
-    if config.schema_partition_affix_type != "NONE" {
-        refuse(
-            "s3.schema.partition.affix.type",
-            &config.schema_partition_affix_type,
-            off,
-        );
-    }
-    if config.partitioner_max_open_files != -1 {
-        refuse("partitioner.max.open.files", "", off);
-    }
     if !config.proxy_url.is_empty() {
         refuse("s3.proxy.url", "[hidden]", off);
     }

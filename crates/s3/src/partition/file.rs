@@ -6,15 +6,33 @@ use crate::gzip::Gzip;
 use crate::name;
 use crate::object::OpenObject;
 use crate::settings::Settings;
-use crate::upload::JobId;
-use millstream_core::{Headers, RecordBatch, RecordError, TopicPartition};
+use crate::upload::{Closing, JobId};
+use millstream_core::{Headers, Payload, RecordBatch, RecordError, TopicPartition};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::watch;
 
+/// Rows to be written, with their values, which may have been brought into another schema.
+pub(super) struct Rows<'a> {
+    pub(super) batch: &'a RecordBatch,
+    pub(super) range: Range<usize>,
+    pub(super) values: &'a Payload,
+    /// The row of the batch that the first of `values` belongs to.
+    pub(super) first_value: usize,
+}
+
+impl Rows<'_> {
+    fn values_of(&self, rows: Range<usize>) -> Range<usize> {
+        rows.start - self.first_value..rows.end - self.first_value
+    }
+}
+
 pub(crate) struct OpenFile {
     pub(super) folder: Arc<str>,
     records: usize,
+    /// The offsets of the first record and the last.
+    start: i64,
+    end: i64,
     /// `None` in the folder of records that have no value.
     values: Option<OpenObject>,
     keys: Option<OpenObject>,
@@ -45,8 +63,11 @@ impl OpenFile {
                 extension,
             ))
         };
+        let has_values = !settings.partitioner.is_tombstones(&folder);
         OpenFile {
             records: 0,
+            start,
+            end: start,
             keys: settings
                 .keys
                 .as_ref()
@@ -55,7 +76,7 @@ impl OpenFile {
                 .headers
                 .as_ref()
                 .map(|headers| beside("headers", &headers.extension)),
-            values: Some(open(key.clone())),
+            values: has_values.then(|| open(key.clone())),
             folder,
         }
     }
@@ -65,31 +86,29 @@ impl OpenFile {
     }
 
     /// Writes rows until one fails or all are written.
-    pub(super) async fn write(
-        &mut self,
-        around: &mut Surroundings<'_>,
-        batch: &RecordBatch,
-        rows: Range<usize>,
-    ) -> Encoded {
+    pub(super) fn write(&mut self, around: &mut Surroundings<'_>, rows: &Rows<'_>) -> Encoded {
         let mut done = Encoded {
             rows: 0,
             failure: None,
         };
-        while rows.start + done.rows < rows.end && done.failure.is_none() {
-            let rest = rows.start + done.rows..rows.end;
+        let Range { start, end } = rows.range;
+        while start + done.rows < end && done.failure.is_none() {
+            let row = start + done.rows;
             let written = if self.keys.is_none() && self.headers.is_none() {
-                self.write_values(around, batch, rest)
+                self.write_values(around, rows, row..end)
             } else {
-                self.write_with_siblings(around, batch, rest.start)
+                self.write_with_siblings(around, rows, row)
             };
             done.rows += written.rows;
             done.failure = written.failure;
-            self.records += written.rows;
             let objects = [&mut self.values, &mut self.keys, &mut self.headers];
             for object in objects.into_iter().flatten() {
-                let part_size = around.settings.part_size;
-                object.drain(around.uploads, part_size).await;
+                object.drain(around.uploads, around.settings.part_size);
             }
+        }
+        if done.rows > 0 {
+            self.records += done.rows;
+            self.end = rows.batch.offsets[start + done.rows - 1];
         }
         done
     }
@@ -97,19 +116,20 @@ impl OpenFile {
     fn write_values(
         &mut self,
         around: &Surroundings<'_>,
-        batch: &RecordBatch,
-        rows: Range<usize>,
+        rows: &Rows<'_>,
+        range: Range<usize>,
     ) -> Encoded {
         let settings = around.settings;
+        let range = rows.values_of(range);
         match &mut self.values {
             Some(values) => {
                 let (out, limit) = values.output(around.uploads, settings.part_size);
                 let format = &settings.values.format;
-                format.encode(&batch.values, rows, limit, out)
+                format.encode(rows.values, range, limit, out)
             }
             // Tombstones of which nothing is stored.
             None => Encoded {
-                rows: rows.len(),
+                rows: range.len(),
                 failure: None,
             },
         }
@@ -119,12 +139,12 @@ impl OpenFile {
     fn write_with_siblings(
         &mut self,
         around: &Surroundings<'_>,
-        batch: &RecordBatch,
+        rows: &Rows<'_>,
         row: usize,
     ) -> Encoded {
         let objects = [&mut self.values, &mut self.keys, &mut self.headers];
         let before = objects.map(|object| object.as_mut().map_or(0, |object| object.written()));
-        let failure = self.try_write_with_siblings(around, batch, row).err();
+        let failure = self.try_write_with_siblings(around, rows, row).err();
         if failure.is_some() {
             let objects = [&mut self.values, &mut self.keys, &mut self.headers];
             for (object, len) in objects.into_iter().zip(before) {
@@ -142,10 +162,11 @@ impl OpenFile {
     fn try_write_with_siblings(
         &mut self,
         around: &Surroundings<'_>,
-        batch: &RecordBatch,
+        rows: &Rows<'_>,
         row: usize,
     ) -> Result<(), RecordError> {
         let settings = around.settings;
+        let batch = rows.batch;
         let cannot_be_null = |what: &str| {
             RecordError::data(format!(
                 "{what} cannot be null for SinkRecord: SinkRecord{{kafkaOffset={}, topic='{}', kafkaPartition={}}} ",
@@ -175,17 +196,25 @@ impl OpenFile {
         if let Some(object) = &mut self.values {
             let (out, _) = object.output(around.uploads, settings.part_size);
             let format = &settings.values.format;
-            one(format.encode(&batch.values, row..row + 1, usize::MAX, out))?;
+            let range = rows.values_of(row..row + 1);
+            one(format.encode(rows.values, range, usize::MAX, out))?;
         }
         Ok(())
     }
 
     /// Sends what is left of each object; returns the jobs that complete them.
-    pub(super) async fn close(self, around: &mut Surroundings<'_>) -> Vec<JobId> {
+    pub(super) fn close(self, around: &mut Surroundings<'_>) -> Vec<JobId> {
+        let tags = around
+            .settings
+            .uploads
+            .tags(self.start, self.end, self.records);
+        let part_size = around.settings.part_size;
         let mut jobs = Vec::new();
-        for object in [self.values, self.keys, self.headers].into_iter().flatten() {
-            let part_size = around.settings.part_size;
-            jobs.extend(object.close(around.uploads, part_size).await);
+        if let Some(values) = self.values {
+            jobs.extend(values.close(around.uploads, part_size, Closing { tags }));
+        }
+        for object in [self.keys, self.headers].into_iter().flatten() {
+            jobs.extend(object.close(around.uploads, part_size, Closing::default()));
         }
         jobs
     }

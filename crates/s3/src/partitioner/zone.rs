@@ -7,10 +7,6 @@ use jiff::tz::{Offset, TimeZone};
 pub(crate) struct Zone(TimeZone);
 
 impl Zone {
-    pub(crate) fn utc() -> Self {
-        Zone(TimeZone::UTC)
-    }
-
     /// Reads an id; the error is Joda's text.
     pub(crate) fn parse(id: &str) -> Result<Self, String> {
         if let Some(rest) = id.strip_prefix(['+', '-']) {
@@ -43,6 +39,17 @@ impl Zone {
         i64::from(self.0.to_offset(instant).seconds()) * 1000
     }
 
+    /// The zone's name at an instant, short or long, in English; the short one where the long one is not known.
+    pub(crate) fn name(&self, millis: i64, long: bool) -> String {
+        let Ok(instant) = Timestamp::from_millisecond(millis) else {
+            return String::new();
+        };
+        let info = self.0.to_offset_info(instant);
+        let short = info.abbreviation();
+        let known = LONG_NAMES.iter().find(|(name, _)| long && *name == short);
+        known.map_or(short, |(_, name)| name).to_owned()
+    }
+
     /// The first change of the offset after an instant.
     pub(crate) fn next_transition(&self, millis: i64) -> Option<i64> {
         let instant = Timestamp::from_millisecond(millis).ok()?;
@@ -63,6 +70,21 @@ impl Zone {
         local - if in_gap { first } else { second }
     }
 }
+
+const LONG_NAMES: [(&str, &str); 12] = [
+    ("CDT", "Central Daylight Time"),
+    ("CEST", "Central European Summer Time"),
+    ("CET", "Central European Standard Time"),
+    ("CST", "Central Standard Time"),
+    ("EDT", "Eastern Daylight Time"),
+    ("EST", "Eastern Standard Time"),
+    ("GMT", "Greenwich Mean Time"),
+    ("MDT", "Mountain Daylight Time"),
+    ("MST", "Mountain Standard Time"),
+    ("PDT", "Pacific Daylight Time"),
+    ("PST", "Pacific Standard Time"),
+    ("UTC", "Coordinated Universal Time"),
+];
 
 /// `hh`, `hh:mm` or `hh:mm:ss`, or the same without colons, in seconds.
 fn fixed_offset(text: &str) -> Option<i32> {

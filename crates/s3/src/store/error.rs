@@ -38,14 +38,20 @@ pub(crate) struct StoreError {
 
 impl StoreError {
     /// An answer that S3 may not give.
-    pub(crate) fn broken(message: &str) -> Self {
+    pub(crate) fn broken(message: impl Into<String>) -> Self {
         StoreError {
-            message: message.to_owned(),
+            message: message.into(),
             status: None,
             code: None,
             is_transient: false,
             source: None,
         }
+    }
+
+    /// The same failure, told as part of something larger.
+    pub(crate) fn within(mut self, what: &str) -> Self {
+        self.message.insert_str(0, what);
+        self
     }
 
     pub(crate) fn status(&self) -> Option<u16> {

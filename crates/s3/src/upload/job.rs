@@ -1,7 +1,7 @@
 //! One object's upload: create, parts, complete, each tried until it is done or cannot be.
 
-use super::{End, Piece, Shared};
-use crate::store::{StoreError, StoredPart};
+use super::{Closing, End, Piece, Shared, Tags};
+use crate::store::{Completed, StoreError, StoredPart};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -35,6 +35,10 @@ impl Job {
         }
     }
 
+    pub(super) fn key(&self) -> Arc<str> {
+        Arc::clone(&self.key)
+    }
+
     pub(super) async fn run(&self, mut pieces: mpsc::Receiver<Piece>) -> Result<End, StoreError> {
         let (store, key) = (&self.shared.store, &self.key);
         let id: Arc<str> = match self.attempt("begin", || store.create(key)).await {
@@ -42,51 +46,63 @@ impl Job {
             Err(GivenUp::Cancelled) => return Ok(End::Dropped),
             Err(GivenUp::Failed(error)) => return Err(error),
         };
-        let outcome = self.store(&id, &mut pieces).await;
-        match outcome {
-            Ok(End::Stored) => Ok(End::Stored),
-            Ok(End::Dropped) | Err(GivenUp::Cancelled) => {
-                self.abort(&id).await;
-                Ok(End::Dropped)
+        let outcome = match self.store(&id, &mut pieces).await {
+            Ok(Some(closing)) => {
+                return self.tag(closing.tags).await.map(|()| End::Stored);
             }
-            Err(GivenUp::Failed(error)) => {
-                self.abort(&id).await;
-                Err(error)
-            }
+            Ok(None) | Err(GivenUp::Cancelled) => Ok(End::Dropped),
+            Err(GivenUp::Failed(_)) if *self.cancelled.borrow() => Ok(End::Dropped),
+            Err(GivenUp::Failed(error)) => Err(error),
+        };
+        // Without this the parts would be kept, and paid for, for ever.
+        if let Err(error) = store.abort(key, &id).await {
+            warn!(key = &**key, upload = &*id, %error, "cannot abort the upload, you may need to purge its parts");
         }
+        outcome
     }
 
-    async fn store(&self, id: &Arc<str>, pieces: &mut mpsc::Receiver<Piece>) -> Attempted<End> {
+    /// Stores the parts and puts the object together; nothing if the task dropped it before its last part.
+    async fn store(
+        &self,
+        id: &Arc<str>,
+        pieces: &mut mpsc::Receiver<Piece>,
+    ) -> Attempted<Option<Closing>> {
         let mut uploading = JoinSet::new();
         let mut parts: Vec<StoredPart> = Vec::new();
         let mut number = 0;
-        loop {
-            let Some(piece) = pieces.recv().await else {
+        let closing = loop {
+            let Some(mut piece) = pieces.recv().await else {
                 uploading.shutdown().await;
-                return Ok(End::Dropped);
+                return Ok(None);
             };
             number += 1;
-            let is_last = piece.is_last;
+            let closing = piece.closing.take();
             let (job, id) = (self.share(), Arc::clone(id));
             uploading.spawn(async move { job.store_part(&id, number, piece).await });
             while let Some(Ok(done)) = uploading.try_join_next() {
                 parts.push(done?);
             }
-            if is_last {
-                break;
+            if let Some(closing) = closing {
+                break closing;
             }
-        }
+        };
         while let Some(Ok(done)) = uploading.join_next().await {
             parts.push(done?);
         }
         parts.sort_by_key(|part| part.number);
         let (store, key) = (&self.shared.store, &self.key);
-        let only_if_absent = self.shared.only_if_absent;
-        self.attempt("complete", || {
-            store.complete(key, id, &parts, only_if_absent)
-        })
-        .await?;
-        Ok(End::Stored)
+        let only_if_absent = self.shared.settings.only_if_absent;
+        let completed = self
+            .attempt("complete", || {
+                store.complete(key, id, &parts, only_if_absent)
+            })
+            .await?;
+        match completed {
+            Completed::Stored => Ok(Some(closing)),
+            Completed::Exists => Err(GivenUp::Failed(StoreError::broken(format!(
+                "the object `{key}` exists already and must not be replaced"
+            )))),
+        }
     }
 
     async fn store_part(&self, id: &str, number: i32, piece: Piece) -> Attempted<StoredPart> {
@@ -95,7 +111,11 @@ impl Job {
             .attempt("write a part of", || {
                 store.upload_part(key, id, number, piece.body.clone())
             })
-            .await?;
+            .await
+            .map_err(|given_up| match given_up {
+                GivenUp::Failed(error) => GivenUp::Failed(error.within("Part upload failed: ")),
+                cancelled => cancelled,
+            })?;
         self.shared.recycle(piece.body);
         drop(piece.permit);
         Ok(part)
@@ -111,18 +131,48 @@ impl Job {
                 return Err(GivenUp::Cancelled);
             }
             let sent = {
+                // The semaphore is never closed; without a permit the request merely goes uncounted.
                 let _slot = self.shared.requests.acquire().await;
                 send().await
             };
             match sent {
-                Ok(output) => return Ok(output),
+                Ok(output) => {
+                    self.shared.note_success();
+                    return Ok(output);
+                }
                 Err(error) if error.is_transient() => {
-                    let pause = self.shared.retry_backoff;
-                    warn!(key = %self.key, %error, pause_ms = pause, "cannot {what} the object, trying again");
+                    let pause = self.shared.settings.retry_backoff;
+                    warn!(key = &*self.key, %error, pause_ms = pause, "cannot {what} the object, trying again");
+                    let next_try = self.shared.clock.now().saturating_add(pause);
+                    self.shared.note_trouble(&error, next_try);
                     self.pause(pause).await;
                 }
                 Err(error) => return Err(GivenUp::Failed(error)),
             }
+        }
+    }
+
+    async fn tag(&self, tags: Option<Tags>) -> Result<(), StoreError> {
+        let (Some(tags), Some(tagging)) = (tags, &self.shared.settings.tagging) else {
+            return Ok(());
+        };
+        let mut failures = 0;
+        loop {
+            let Err(error) = self.shared.store.tag(&self.key, &tags).await else {
+                return Ok(());
+            };
+            failures += 1;
+            if !tagging.must_succeed {
+                warn!(key = &*self.key, %error, "unable to tag the object");
+                return Ok(());
+            }
+            if failures >= tagging.attempts || *self.cancelled.borrow() {
+                let key = &self.key;
+                return Err(error.within(&format!("Unable to tag S3 object {key}: ")));
+            }
+            // Attempts are few, but a setting may ask for more than there are bits.
+            let pause = tagging.backoff.saturating_mul(1 << (failures - 1).min(16));
+            self.pause(pause).await;
         }
     }
 
@@ -132,12 +182,6 @@ impl Job {
             () = self.shared.clock.pause(millis) => {}
             // Either way the caller looks.
             _ = cancelled.wait_for(|cancelled| *cancelled) => {}
-        }
-    }
-
-    async fn abort(&self, id: &str) {
-        if let Err(error) = self.shared.store.abort(&self.key, id).await {
-            warn!(key = %self.key, upload = id, %error, "cannot abort the upload, you may need to purge its parts");
         }
     }
 

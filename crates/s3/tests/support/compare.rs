@@ -208,6 +208,16 @@ fn object(object: &Object, wanted: &Json) -> Verdict {
     {
         return Err(format!("etag {}, expected {etag}", object.etag));
     }
+    if let Some(tags) = wanted["tags"].as_object() {
+        let stored = object.tags.clone().unwrap_or_default();
+        let has = |(key, value): (&String, &Json)| {
+            let value = value.as_str().unwrap_or("");
+            stored.contains(&format!("<Key>{key}</Key><Value>{value}</Value>"))
+        };
+        if !tags.iter().all(has) || stored.matches("<Tag>").count() != tags.len() {
+            return Err(format!("tags {stored}, expected {tags:?}"));
+        }
+    }
     if let Some(kind) = wanted["content_type"].as_str()
         && object.content_type.as_deref() != Some(kind)
         && object.content_type.is_some()

@@ -1,0 +1,117 @@
+//! FieldPartitioner: folders by the values of fields, `name=value` for each.
+
+use super::{PARTITION_EXCEPTION, cannot_encode};
+use crate::config::S3Config;
+use millstream_core::{Payload, RecordBatch, RecordError, SchemaType, Struct, Value};
+use std::fmt::Write;
+
+#[derive(Clone, Debug)]
+pub(super) struct FieldPartitioner {
+    /// The names as configured, each with its path.
+    fields: Vec<(String, Vec<String>)>,
+    delim: String,
+}
+
+impl FieldPartitioner {
+    pub(super) fn new(config: &S3Config) -> Self {
+        let path = |name: &String| {
+            // Java's split drops what is empty at the end.
+            let path = name.trim_end_matches('.').split('.').map(str::to_owned);
+            (name.clone(), path.collect())
+        };
+        FieldPartitioner {
+            fields: config.partition_field_names.iter().map(path).collect(),
+            delim: config.directory_delim.clone(),
+        }
+    }
+
+    pub(super) fn push(
+        &self,
+        folder: &mut String,
+        batch: &RecordBatch,
+        row: usize,
+    ) -> Result<(), RecordError> {
+        let Payload::Decoded(decoded) = &batch.values else {
+            return Err(cannot_encode());
+        };
+        let Value::Struct(record) = &decoded.values[row] else {
+            return Err(cannot_encode());
+        };
+        for (index, (name, path)) in self.fields.iter().enumerate() {
+            if index > 0 {
+                folder.push_str(&self.delim);
+            }
+            folder.push_str(name);
+            folder.push('=');
+            match find(record, path)? {
+                Some((kind, value)) => push_value(folder, kind, value)?,
+                None => folder.push_str("null"),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The value at the end of a path with its declared type; `None` if it or anything on the way is null.
+pub(super) fn find<'a>(
+    record: &'a Struct,
+    path: &[String],
+) -> Result<Option<(SchemaType, &'a Value)>, RecordError> {
+    let mut record = record;
+    for (level, name) in path.iter().enumerate() {
+        let is_leaf = level + 1 == path.len();
+        let Some(index) = record.schema.field_index(name) else {
+            let whole = path.join(".");
+            return Err(RecordError::new(
+                // Not one that a dead letter may take: the settings are wrong, not the record.
+                "org.apache.kafka.connect.errors.ConnectException",
+                if is_leaf {
+                    format!("Field '{whole}' is not present in the schema.")
+                } else {
+                    format!("field '{whole}' is not present in the schema: there is no '{name}'")
+                },
+            ));
+        };
+        let value = record.get_at(index);
+        match value {
+            Value::Null => return Ok(None),
+            _ if is_leaf => return Ok(Some((record.schema.fields[index].schema.kind, value))),
+            Value::Struct(inner) => record = inner,
+            _ => return Err(cannot_encode()),
+        }
+    }
+    Ok(None)
+}
+
+fn push_value(folder: &mut String, kind: SchemaType, value: &Value) -> Result<(), RecordError> {
+    match (kind, value) {
+        (SchemaType::Int8 | SchemaType::Int16 | SchemaType::Int32 | SchemaType::Int64, value) => {
+            match value {
+                Value::Int8(_) | Value::Int16(_) | Value::Int32(_) | Value::Int64(_) => {
+                    // Writing to a String cannot fail.
+                    let _ = write!(folder, "{value}");
+                    Ok(())
+                }
+                _ => Err(RecordError::new(
+                    "java.lang.ClassCastException",
+                    format!(
+                        "class {} cannot be cast to class java.lang.Number",
+                        value.java_class()
+                    ),
+                )),
+            }
+        }
+        (SchemaType::String, Value::String(text)) => {
+            folder.push_str(&text.to_java_utf8());
+            Ok(())
+        }
+        (SchemaType::Boolean, Value::Boolean(truth)) => {
+            folder.push_str(if *truth { "true" } else { "false" });
+            Ok(())
+        }
+        _ => Err(RecordError::new(
+            PARTITION_EXCEPTION,
+            "Error encoding partition.",
+        )),
+    }
+}

@@ -1,0 +1,139 @@
+//! Timestamp extractors: by which time a record is filed.
+
+mod iso;
+
+pub(super) use iso::day_of;
+
+use super::{PARTITION_EXCEPTION, cannot_encode, field};
+use crate::config::S3Config;
+use millstream_core::batch::NO_TIMESTAMP;
+use millstream_core::{Map, Payload, RecordBatch, RecordError, SchemaType, Value};
+
+#[derive(Clone, Debug)]
+pub(super) enum Extractor {
+    /// The time of the put: a whole batch shares a folder.
+    Wallclock,
+    /// Kafka's own timestamp.
+    Record,
+    /// A field of the value.
+    RecordField { name: String, path: Vec<String> },
+}
+
+const OUTER_CLASS: &str = "io.confluent.connect.storage.partitioner.TimeBasedPartitioner";
+
+impl Extractor {
+    pub(super) fn new(config: &S3Config) -> Result<Self, String> {
+        let name = config.timestamp_extractor.as_str();
+        let short = name
+            .strip_prefix(OUTER_CLASS)
+            .and_then(|class| class.strip_prefix('$'))
+            .and_then(|class| class.strip_suffix("TimestampExtractor"))
+            .unwrap_or(name);
+        match short {
+            "Wallclock" => Ok(Extractor::Wallclock),
+            "Record" => Ok(Extractor::Record),
+            "RecordField" => Ok(Extractor::RecordField {
+                name: config.timestamp_field.clone(),
+                path: config
+                    .timestamp_field
+                    .split('.')
+                    .map(str::to_owned)
+                    .collect(),
+            }),
+            _ => Err(format!(
+                "Invalid value {name} for configuration timestamp.extractor: Invalid timestamp extractor: {name}"
+            )),
+        }
+    }
+
+    pub(super) fn java_class(&self) -> String {
+        let name = match self {
+            Extractor::Wallclock => "Wallclock",
+            Extractor::Record => "Record",
+            Extractor::RecordField { .. } => "RecordField",
+        };
+        format!("{OUTER_CLASS}${name}TimestampExtractor")
+    }
+
+    pub(super) fn extract(
+        &self,
+        batch: &RecordBatch,
+        row: usize,
+        now: i64,
+    ) -> Result<Option<i64>, RecordError> {
+        match self {
+            Extractor::Wallclock => Ok(Some(now)),
+            Extractor::Record => Ok(of_record(batch, row)),
+            Extractor::RecordField { name, path } => {
+                let Payload::Decoded(decoded) = &batch.values else {
+                    return Err(cannot_encode());
+                };
+                of_value(&decoded.values[row], name, path).map(Some)
+            }
+        }
+    }
+}
+
+pub(super) fn of_record(batch: &RecordBatch, row: usize) -> Option<i64> {
+    let timestamp = batch.timestamps[row];
+    (timestamp != NO_TIMESTAMP).then_some(timestamp)
+}
+
+fn of_value(value: &Value, name: &str, path: &[String]) -> Result<i64, RecordError> {
+    match value {
+        Value::Struct(record) => match field::find(record, path) {
+            Ok(Some((kind, value))) => of_field(kind, value, name),
+            Ok(None) => Err(missing(name)),
+            Err(error) => Err(error),
+        },
+        Value::Map(map) => of_map_value(find_in_map(map, path), name),
+        _ => Err(cannot_encode()),
+    }
+}
+
+fn of_field(kind: SchemaType, value: &Value, name: &str) -> Result<i64, RecordError> {
+    match (kind, value) {
+        (SchemaType::Int32, Value::Int32(v)) => Ok(i64::from(*v)),
+        (SchemaType::Int64, Value::Int64(v) | Value::Date(v)) => Ok(*v),
+        (SchemaType::String, Value::String(text)) => iso::parse(&text.to_java_utf8()),
+        _ => Err(cannot_extract(name)),
+    }
+}
+
+fn find_in_map<'a>(map: &'a Map, path: &[String]) -> Option<&'a Value> {
+    let (leaf, way) = path.split_last()?;
+    let mut map = map;
+    for name in way {
+        match map.get_str(name)? {
+            Value::Map(inner) => map = inner,
+            _ => return None,
+        }
+    }
+    map.get_str(leaf)
+}
+
+fn of_map_value(value: Option<&Value>, name: &str) -> Result<i64, RecordError> {
+    match value {
+        None | Some(Value::Null) => Err(missing(name)),
+        Some(Value::Int8(v)) => Ok((*v).into()),
+        Some(Value::Int16(v)) => Ok((*v).into()),
+        Some(Value::Int32(v)) => Ok((*v).into()),
+        Some(Value::Int64(v) | Value::Date(v)) => Ok(*v),
+        // Java's narrowing, like this one, cuts the fraction and stops at the ends.
+        Some(Value::Float32(v)) => Ok(*v as i64),
+        Some(Value::Float64(v)) => Ok(*v as i64),
+        Some(Value::String(text)) => iso::parse(&text.to_java_utf8()),
+        Some(_) => Err(cannot_extract(name)),
+    }
+}
+
+fn missing(name: &str) -> RecordError {
+    RecordError::data(format!("The field '{name}' does not exist."))
+}
+
+fn cannot_extract(name: &str) -> RecordError {
+    RecordError::new(
+        PARTITION_EXCEPTION,
+        format!("Error extracting timestamp from record field: {name}"),
+    )
+}

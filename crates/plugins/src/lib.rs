@@ -2,6 +2,7 @@
 
 mod converters;
 mod java_date;
+mod java_parse;
 mod java_string;
 mod predicates;
 mod settings;
@@ -10,9 +11,9 @@ mod transforms;
 use converters::{boolean, byte_array, json, numbers, simple_header, string};
 use predicates::{has_header_key, record_is_tombstone, topic_name_matches};
 use transforms::{
-    drop_headers, extract_field, filter, flatten, hash, header_from, hoist_field, insert_field,
-    insert_header, mask_field, regex_router, replace_field, set_schema_metadata, timestamp_router,
-    value_to_key,
+    cast, drop_headers, extract_field, filter, flatten, hash, header_from, hoist_field,
+    insert_field, insert_header, mask_field, regex_router, replace_field, set_schema_metadata,
+    timestamp_converter, timestamp_router, value_to_key,
 };
 
 use millstream_core::{ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, TransformPlugin};
@@ -46,6 +47,8 @@ pub const HEADER_CONVERTERS: &[HeaderConverterPlugin] = &[
 
 /// Every transform.
 pub const TRANSFORMS: &[TransformPlugin] = &[
+    cast::KEY,
+    cast::VALUE,
     drop_headers::PLUGIN,
     extract_field::KEY,
     extract_field::VALUE,
@@ -68,6 +71,8 @@ pub const TRANSFORMS: &[TransformPlugin] = &[
     replace_field::VALUE,
     set_schema_metadata::KEY,
     set_schema_metadata::VALUE,
+    timestamp_converter::KEY,
+    timestamp_converter::VALUE,
     timestamp_router::PLUGIN,
     value_to_key::PLUGIN,
 ];

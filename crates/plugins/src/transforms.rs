@@ -1,6 +1,7 @@
 //! Transforms, one file each, and what they share: the part of the record they work on, rows one by one,
 //! and the rules of structs.
 
+pub(crate) mod cast;
 pub(crate) mod drop_headers;
 pub(crate) mod extract_field;
 pub(crate) mod filter;
@@ -14,6 +15,7 @@ pub(crate) mod mask_field;
 pub(crate) mod regex_router;
 pub(crate) mod replace_field;
 pub(crate) mod set_schema_metadata;
+pub(crate) mod timestamp_converter;
 pub(crate) mod timestamp_router;
 pub(crate) mod value_to_key;
 

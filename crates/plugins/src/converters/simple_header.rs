@@ -3,7 +3,7 @@
 mod number;
 mod parser;
 
-pub(crate) use number::{low_bits, parse_decimal, to_f64};
+pub(crate) use number::{digit_value, low_bits, parse_decimal, to_f32, to_f64};
 
 use bytes::Bytes;
 use millstream_core::header_text::header_text;

@@ -302,3 +302,146 @@ async fn no_reset_policy_and_no_offset_is_the_end() {
     assert!(!error.is_transient);
     close(consumer).await;
 }
+
+#[tokio::test]
+async fn cooperative_members_keep_reading_what_they_keep() {
+    let Some(bench) = Bench::new("cooperative", 4).await else {
+        return;
+    };
+    let sticky = [(
+        "partition.assignment.strategy",
+        "org.apache.kafka.clients.consumer.CooperativeStickyAssignor",
+    )];
+    let mut first = bench.consumer(&sticky);
+    let Fetched::Assigned(all) = next(&mut first).await else {
+        panic!("the assignment comes first");
+    };
+    assert_eq!(all.len(), 4);
+    let mut second = bench.consumer(&sticky);
+    let Fetched::Revoked { partitions, done } = next(&mut first).await else {
+        panic!("a second member takes a share");
+    };
+    assert_eq!(partitions.len(), 2);
+    // What stays is read while the other half is still being let go.
+    let kept = all.iter().find(|p| !partitions.contains(p)).unwrap();
+    let producer = bench.producer(&[]);
+    let record = bench.record(kept.partition, "kept");
+    producer.send(vec![record]).await.unwrap().await.unwrap();
+    assert_eq!(read(&mut first, 1).await[kept], ["kept"]);
+    first
+        .commit(&[(kept.clone(), 1, String::new())])
+        .await
+        .unwrap();
+    done.send(()).unwrap();
+    let Fetched::Assigned(share) = next(&mut second).await else {
+        panic!("the second gets what the first let go");
+    };
+    assert_eq!(share, partitions);
+    close(second).await;
+    let Fetched::Assigned(back) = next(&mut first).await else {
+        panic!("they come back");
+    };
+    assert_eq!(back, partitions);
+    close(first).await;
+}
+
+#[tokio::test]
+async fn a_static_member_comes_back_to_its_partitions() {
+    let Some(bench) = Bench::new("static", 2).await else {
+        return;
+    };
+    let named = [
+        ("group.instance.id", "one"),
+        ("session.timeout.ms", "30000"),
+    ];
+    let mut first = bench.consumer(&named);
+    assert!(matches!(next(&mut first).await, Fetched::Assigned(all) if all.len() == 2));
+    close(first).await;
+    // Another member would have to wait for the session's end; the same one need not.
+    let again = tokio::time::timeout(Duration::from_secs(10), async {
+        let mut again = bench.consumer(&named);
+        let assigned = matches!(next(&mut again).await, Fetched::Assigned(all) if all.len() == 2);
+        close(again).await;
+        assigned
+    });
+    assert!(again.await.unwrap());
+}
+
+#[tokio::test]
+async fn a_topic_made_anew_is_begun_anew() {
+    let Some(bench) = Bench::new("anew", 1).await else {
+        return;
+    };
+    if std::env::var("MILLSTREAM_KAFKA_OLD").is_ok() {
+        // Topics have no identity there.
+        return;
+    }
+    let producer = bench.producer(&[]);
+    let records = (0..3).map(|n| bench.record(0, &n.to_string())).collect();
+    producer.send(records).await.unwrap().await.unwrap();
+    let mut consumer = bench.consumer(&[]);
+    let partition = bench.partition(0);
+    assert_eq!(read(&mut consumer, 3).await[&partition].len(), 3);
+    let admin = bench.admin();
+    let deleted = admin.delete_topics(&[bench.topic.clone()]).await.unwrap();
+    assert!(deleted[&bench.topic].is_ok());
+    let new = NewTopic {
+        name: bench.topic.clone(),
+        partitions: 1,
+        replication: 1,
+        configs: Vec::new(),
+    };
+    let deadline = tokio::time::Instant::now() + PATIENCE;
+    while admin.create_topics(&[new.clone()]).await.unwrap()[&bench.topic].is_err() {
+        assert!(tokio::time::Instant::now() < deadline);
+    }
+    let producer = bench.producer(&[]);
+    let records = (0..5)
+        .map(|n| bench.record(0, &format!("new {n}")))
+        .collect();
+    producer.send(records).await.unwrap().await.unwrap();
+    let values = read(&mut consumer, 5).await;
+    assert_eq!(values[&partition][0], "new 0");
+    close(consumer).await;
+}
+
+/// Ten thousand records through a budget of one fetch, with a reader that takes its time.
+#[tokio::test]
+async fn a_small_budget_slows_down_and_loses_nothing() {
+    let Some(bench) = Bench::new("budget", 3).await else {
+        return;
+    };
+    let producer = bench.producer(&[("compression.type", "lz4")]);
+    let mut waiting = Vec::new();
+    for chunk in 0..10 {
+        let records = (0..1_000)
+            .map(|n| bench.record(n % 3, &format!("{:0>500}", chunk * 1_000 + n)))
+            .collect();
+        waiting.push(producer.send(records).await.unwrap());
+    }
+    for outcome in waiting {
+        outcome.await.unwrap();
+    }
+    let config = ConsumerConfig::from_properties(&bench.properties(&[])).unwrap();
+    let topics = Subscription::Topics(vec![bench.topic.clone()]);
+    let budget = ByteBudget::new(256 << 10);
+    let mut consumer = KafkaConsumer::start(config, topics, budget.clone()).unwrap();
+    let (mut held, mut seen) = (Vec::new(), 0);
+    while seen < 10_000 {
+        let event = tokio::time::timeout(Duration::from_millis(500), next(&mut consumer)).await;
+        match event {
+            Ok(Fetched::Batch(batch)) => {
+                seen += batch.len();
+                held.push(batch);
+            }
+            Ok(_) => {}
+            // Nothing more comes until something is given back.
+            Err(_) => {
+                assert!(budget.available() < budget.total());
+                held.clear();
+            }
+        }
+    }
+    assert_eq!(seen, 10_000);
+    close(consumer).await;
+}

@@ -15,6 +15,8 @@ pub(super) struct Controls {
 #[derive(Debug, Default)]
 struct State {
     partitions: HashMap<TopicPartition, Control>,
+    /// What the task has not seen yet.
+    changed: Vec<TopicPartition>,
     last_epoch: u64,
 }
 
@@ -66,13 +68,13 @@ impl Controls {
     }
 
     pub(super) fn set_paused(&self, partitions: &[TopicPartition], is_paused: bool) {
-        let mut state = self.state();
+        let state = &mut *self.state();
         for partition in partitions {
             if let Some(control) = state.partitions.get_mut(partition) {
                 control.is_paused = is_paused;
+                state.changed.push(partition.clone());
             }
         }
-        drop(state);
         self.changed.notify_one();
     }
 
@@ -83,6 +85,7 @@ impl Controls {
         if let Some(control) = state.partitions.get_mut(partition) {
             control.epoch = epoch;
             control.seek = Some(offset);
+            state.changed.push(partition.clone());
         }
         drop(state);
         self.changed.notify_one();
@@ -93,12 +96,19 @@ impl Controls {
         self.changed.notified().await;
     }
 
-    /// Shows every partition's control to the task; a seek is shown once.
-    pub(super) fn take(&self, mut each: impl FnMut(&TopicPartition, Control)) {
-        for (partition, control) in &mut self.state().partitions {
-            each(partition, *control);
+    /// What has changed since the last call; a seek is told once.
+    pub(super) fn take(&self) -> Vec<(TopicPartition, Control)> {
+        let state = &mut *self.state();
+        let mut changed = std::mem::take(&mut state.changed);
+        changed.sort();
+        changed.dedup();
+        let shown = changed.into_iter().filter_map(|partition| {
+            let control = state.partitions.get_mut(&partition)?;
+            let shown = *control;
             control.seek = None;
-        }
+            Some((partition, shown))
+        });
+        shown.collect()
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -1,51 +1,81 @@
 //! One fetch from one broker: what is asked, and what came of it.
 
+use super::partitions::Wanted;
+use super::session::Plan;
 use crate::cluster::{Cluster, Lane, topic_name};
 use crate::config::ConsumerSettings;
 use crate::error::KafkaError;
 use crate::walker::AbortedTransaction;
 use bytes::Bytes;
-use kafka_protocol::messages::FetchRequest;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
-use kafka_protocol::messages::fetch_response::PartitionData;
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
+use kafka_protocol::messages::{FetchRequest, FetchResponse};
 use kafka_protocol::protocol::StrBytes;
 use millstream_core::TopicPartition;
-use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
-
-/// What one partition was asked for.
-#[derive(Clone, Debug)]
-pub(super) struct Asked {
-    pub(super) partition: TopicPartition,
-    pub(super) epoch: u64,
-    pub(super) offset: i64,
-    pub(super) leader_epoch: i32,
-}
 
 /// What came for one partition: records or an error.
 #[derive(Debug)]
 pub(super) struct Answer {
-    pub(super) asked: Asked,
+    pub(super) partition: TopicPartition,
+    pub(super) wanted: Wanted,
     pub(super) error: i16,
     pub(super) records: Bytes,
     pub(super) aborted: Option<Vec<AbortedTransaction>>,
+    /// A replica that the leader would rather have us read from.
+    pub(super) replica: Option<i32>,
 }
 
-/// A broker's response: partitions without news are left out.
-#[derive(Debug, Default)]
+impl Answer {
+    /// `None` where there is no news.
+    pub(super) fn new(
+        partition: &TopicPartition,
+        wanted: Wanted,
+        data: PartitionData,
+        reads_committed: bool,
+    ) -> Option<Self> {
+        let records = data.records.unwrap_or_default();
+        let replica = Some(data.preferred_read_replica.0).filter(|&replica| replica >= 0);
+        if data.error_code == 0 && records.is_empty() && replica.is_none() {
+            return None;
+        }
+        let aborted = reads_committed.then(|| {
+            data.aborted_transactions
+                .into_iter()
+                .flatten()
+                .map(|t| AbortedTransaction {
+                    producer_id: t.producer_id.0,
+                    first_offset: t.first_offset,
+                })
+                .collect()
+        });
+        Some(Answer {
+            partition: partition.clone(),
+            wanted,
+            error: data.error_code,
+            records,
+            aborted,
+            replica,
+        })
+    }
+}
+
+/// A broker's response.
+#[derive(Debug)]
 pub(super) struct Response {
-    pub(super) answers: VecDeque<Answer>,
+    pub(super) session_id: i32,
+    pub(super) topics: Vec<FetchableTopicResponse>,
     pub(super) throttle: Duration,
 }
 
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    pub(super) min_bytes: i32,
-    pub(super) max_bytes: i32,
-    pub(super) partition_bytes: i32,
-    pub(super) max_wait: Duration,
+    min_bytes: i32,
+    max_bytes: i32,
+    partition_bytes: i32,
+    max_wait: Duration,
     pub(super) reads_committed: bool,
-    pub(super) rack: StrBytes,
+    rack: StrBytes,
 }
 
 impl Limits {
@@ -64,13 +94,13 @@ impl Limits {
 pub(super) async fn fetch(
     cluster: Cluster,
     broker: i32,
-    asked: Vec<Asked>,
+    plan: Plan,
     limits: Limits,
 ) -> Result<Response, KafkaError> {
     let connection = cluster.node(broker, Lane::Fetch).await?;
     let patience = cluster.config().request_timeout().max(limits.max_wait * 2);
-    let response = connection
-        .request_within(patience, |version| request(&asked, &limits, version))
+    let response: FetchResponse = connection
+        .request_within(patience, |version| request(&plan, &limits, version))
         .await?;
     if response.error_code != 0 {
         return Err(KafkaError::refused(
@@ -78,65 +108,30 @@ pub(super) async fn fetch(
             response.error_code,
         ));
     }
-    let mut by_place: HashMap<(&str, i32), &Asked> = HashMap::with_capacity(asked.len());
-    for one in &asked {
-        by_place.insert((&one.partition.topic, one.partition.partition), one);
-    }
-    let mut answers = VecDeque::new();
-    for topic in response.responses {
-        for data in topic.partitions {
-            let place = (topic.topic.as_str(), data.partition_index);
-            if let Some(one) = by_place.get(&place) {
-                answers.extend(answer(one, data, limits.reads_committed));
-            }
-        }
-    }
     Ok(Response {
-        answers,
+        session_id: response.session_id,
+        topics: response.responses,
         throttle: Duration::from_millis(response.throttle_time_ms.max(0) as u64),
     })
 }
 
-fn answer(asked: &Asked, data: PartitionData, reads_committed: bool) -> Option<Answer> {
-    let records = data.records.unwrap_or_default();
-    if data.error_code == 0 && records.is_empty() {
-        return None;
-    }
-    let aborted = reads_committed.then(|| {
-        data.aborted_transactions
-            .into_iter()
-            .flatten()
-            .map(|t| AbortedTransaction {
-                producer_id: t.producer_id.0,
-                first_offset: t.first_offset,
-            })
-            .collect()
-    });
-    Some(Answer {
-        asked: asked.clone(),
-        error: data.error_code,
-        records,
-        aborted,
-    })
-}
-
-fn request(asked: &[Asked], limits: &Limits, version: i16) -> FetchRequest {
+fn request(plan: &Plan, limits: &Limits, version: i16) -> FetchRequest {
     let mut topics: Vec<FetchTopic> = Vec::new();
     let mut last = None;
-    for one in asked {
-        if last != Some(&one.partition.topic) {
-            last = Some(&one.partition.topic);
-            topics.push(FetchTopic::default().with_topic(topic_name(&one.partition.topic)));
+    for (partition, wanted) in &plan.asked {
+        if last != Some(&partition.topic) {
+            last = Some(&partition.topic);
+            topics.push(FetchTopic::default().with_topic(topic_name(&partition.topic)));
         }
-        let mut partition = FetchPartition::default()
-            .with_partition(one.partition.partition)
-            .with_fetch_offset(one.offset)
+        let mut asked = FetchPartition::default()
+            .with_partition(partition.partition)
+            .with_fetch_offset(wanted.offset)
             .with_partition_max_bytes(limits.partition_bytes);
         if version >= 9 {
-            partition.current_leader_epoch = one.leader_epoch;
+            asked.current_leader_epoch = wanted.leader_epoch;
         }
         if let Some(topic) = topics.last_mut() {
-            topic.partitions.push(partition);
+            topic.partitions.push(asked);
         }
     }
     let mut request = FetchRequest::default()
@@ -146,8 +141,19 @@ fn request(asked: &[Asked], limits: &Limits, version: i16) -> FetchRequest {
         .with_max_bytes(limits.max_bytes)
         .with_isolation_level(i8::from(limits.reads_committed))
         .with_topics(topics);
+    if version >= 7 {
+        request.session_id = plan.session_id;
+        request.session_epoch = plan.session_epoch;
+        request.forgotten_topics_data = plan.forgotten.iter().map(forgotten).collect();
+    }
     if version >= 11 {
         request.rack_id = limits.rack.clone();
     }
     request
+}
+
+fn forgotten(partition: &TopicPartition) -> ForgottenTopic {
+    ForgottenTopic::default()
+        .with_topic(topic_name(&partition.topic))
+        .with_partitions(vec![partition.partition])
 }

@@ -1,8 +1,10 @@
-//! Partitions: where the consumer stands in each partition that it was assigned.
+//! Partitions: where the consumer stands in each partition that it was assigned. Whatever changes is noted, so that
+//! ten thousand quiet partitions cost nothing.
 
 use crate::cluster::Metadata;
+use indexmap::IndexSet;
 use millstream_core::TopicPartition;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use tokio::time::Instant;
 use uuid::Uuid;
 
@@ -31,44 +33,79 @@ pub(super) struct Partition {
     pub(super) retry_at: Option<Instant>,
     /// The leader epoch of what was read last; −1: unknown.
     pub(super) read_epoch: i32,
-    /// The leader epoch under which the position was last known to be good.
-    checked_epoch: i32,
+    /// −1: there is none.
+    pub(super) leader: i32,
+    leader_epoch: i32,
+    /// A replica nearer than the leader, and until when to read from it.
+    pub(super) replica: Option<(i32, Instant)>,
     /// The topic's identity; zero before brokers 2.8.
     topic_id: Uuid,
 }
 
+/// What a broker is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Wanted {
+    pub(super) epoch: u64,
+    pub(super) offset: i64,
+    pub(super) leader_epoch: i32,
+}
+
 impl Partition {
-    /// Takes note of the leader; a new one makes a position doubtful that was read from another.
-    fn follow(&mut self, leader_epoch: i32) {
-        if leader_epoch <= self.checked_epoch {
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// The broker to read from.
+    pub(super) fn source(&self, now: Instant) -> i32 {
+        match self.replica {
+            Some((replica, until)) if until > now => replica,
+            Some(_) | None => self.leader,
+        }
+    }
+
+    /// What to ask the source for; `None` while there is nothing to ask.
+    pub(super) fn wanted(&self, now: Instant) -> Option<Wanted> {
+        match self.stage {
+            Stage::At(offset) if !self.is_paused && self.is_due(now) => Some(Wanted {
+                epoch: self.epoch,
+                offset,
+                leader_epoch: self.leader_epoch,
+            }),
+            _ => None,
+        }
+    }
+
+    /// Takes note of a newer leader: a position that was read from an older one becomes doubtful.
+    fn follow(&mut self, leader: i32, leader_epoch: i32) {
+        self.leader = leader;
+        self.replica = None;
+        if leader_epoch <= self.leader_epoch {
             return;
         }
-        self.checked_epoch = leader_epoch;
+        self.leader_epoch = leader_epoch;
         if let Stage::At(offset) = self.stage
-            && self.read_epoch >= 0
-            && self.read_epoch < leader_epoch
+            && (0..leader_epoch).contains(&self.read_epoch)
         {
             self.stage = Stage::Doubtful(offset);
         }
     }
-
-    pub(super) fn is_due(&self, now: Instant) -> bool {
-        self.retry_at.is_none_or(|at| at <= now)
-    }
 }
 
-/// The assigned partitions, and which broker leads which.
+/// The assigned partitions.
 #[derive(Debug, Default)]
 pub(super) struct Partitions {
     pub(super) all: HashMap<TopicPartition, Partition>,
-    /// By leader, in the order in which they are asked for; rebuilt when leaders or partitions change.
-    routes: BTreeMap<i32, Vec<TopicPartition>>,
+    /// What has changed since it was looked at.
+    changed: IndexSet<TopicPartition>,
+    /// Partitions that a broker's session may still hold.
+    left: Vec<(i32, TopicPartition)>,
     is_stale: bool,
 }
 
 impl Partitions {
     pub(super) fn add(&mut self, partition: TopicPartition, epoch: u64) {
         self.is_stale = true;
+        self.changed.insert(partition.clone());
         self.all.insert(
             partition,
             Partition {
@@ -77,7 +114,9 @@ impl Partitions {
                 is_paused: false,
                 retry_at: None,
                 read_epoch: -1,
-                checked_epoch: -1,
+                leader: -1,
+                leader_epoch: -1,
+                replica: None,
                 topic_id: Uuid::nil(),
             },
         );
@@ -88,14 +127,41 @@ impl Partitions {
         &mut self,
         is_going: impl Fn(&TopicPartition) -> bool,
     ) -> Vec<TopicPartition> {
-        self.is_stale = true;
         let mut gone: Vec<TopicPartition> =
             self.all.keys().filter(|p| is_going(p)).cloned().collect();
         gone.sort();
         for partition in &gone {
-            self.all.remove(partition);
+            if let Some(state) = self.all.remove(partition) {
+                self.leave(partition, &state);
+            }
         }
         gone
+    }
+
+    fn leave(&mut self, partition: &TopicPartition, state: &Partition) {
+        let replica = state.replica.map(|(replica, _)| replica);
+        for broker in [Some(state.leader), replica].into_iter().flatten() {
+            self.left.push((broker, partition.clone()));
+        }
+    }
+
+    /// A partition that is about to change.
+    pub(super) fn change(&mut self, partition: &TopicPartition) -> Option<&mut Partition> {
+        let state = self.all.get_mut(partition)?;
+        if !self.changed.contains(partition) {
+            self.changed.insert(partition.clone());
+        }
+        Some(state)
+    }
+
+    /// What has changed since the last call.
+    pub(super) fn take_changed(&mut self) -> IndexSet<TopicPartition> {
+        std::mem::take(&mut self.changed)
+    }
+
+    /// Partitions that brokers need not be asked for any more.
+    pub(super) fn take_left(&mut self) -> Vec<(i32, TopicPartition)> {
+        std::mem::take(&mut self.left)
     }
 
     /// Leaders may have changed.
@@ -103,32 +169,28 @@ impl Partitions {
         self.is_stale = true;
     }
 
-    /// The partitions of each leader. `true` if some partition has none.
-    pub(super) fn routes(&mut self, metadata: &Metadata) -> bool {
-        if !self.is_stale {
+    /// Finds the leaders, if they or the partitions may have changed. `true` if some partition has none.
+    pub(super) fn find_leaders(&mut self, metadata: &Metadata) -> bool {
+        if !std::mem::take(&mut self.is_stale) {
             return false;
         }
-        self.is_stale = false;
-        self.routes.clear();
-        let mut names: Vec<&TopicPartition> = self.all.keys().collect();
-        names.sort();
         let mut is_leaderless = false;
-        let mut leader_epochs = Vec::new();
-        for partition in names {
-            match metadata.partition(partition) {
-                Some(known) if known.leader >= 0 => {
-                    leader_epochs.push((partition.clone(), known.leader_epoch));
-                    self.routes
-                        .entry(known.leader)
-                        .or_default()
-                        .push(partition.clone());
-                }
-                Some(_) | None => is_leaderless = true,
+        let mut moved = Vec::new();
+        for (partition, state) in &self.all {
+            let known = metadata.partition(partition);
+            let leader = known.map_or(-1, |known| known.leader);
+            let leader_epoch = known.map_or(-1, |known| known.leader_epoch);
+            is_leaderless |= leader < 0;
+            if leader != state.leader || leader_epoch > state.leader_epoch {
+                moved.push((partition.clone(), leader, leader_epoch));
             }
         }
-        for (partition, leader_epoch) in leader_epochs {
-            if let Some(state) = self.all.get_mut(&partition) {
-                state.follow(leader_epoch);
+        for (partition, leader, leader_epoch) in moved {
+            if let Some(mut state) = self.all.remove(&partition) {
+                self.leave(&partition, &state);
+                state.follow(leader, leader_epoch);
+                self.changed.insert(partition.clone());
+                self.all.insert(partition, state);
             }
         }
         is_leaderless
@@ -152,23 +214,5 @@ impl Partitions {
         }
         strangers.sort();
         strangers
-    }
-
-    pub(super) fn brokers(&self) -> Vec<i32> {
-        self.routes.keys().copied().collect()
-    }
-
-    pub(super) fn of_broker(&self, broker: i32) -> &[TopicPartition] {
-        self.routes.get(&broker).map_or(&[], Vec::as_slice)
-    }
-
-    /// Puts the first `count` partitions of a broker behind the others: they had their turn.
-    pub(super) fn rotate(&mut self, broker: i32, count: usize) {
-        if let Some(route) = self.routes.get_mut(&broker)
-            && !route.is_empty()
-        {
-            let count = count % route.len();
-            route.rotate_left(count);
-        }
     }
 }

@@ -7,10 +7,11 @@ mod reading;
 mod truncation;
 
 use super::controls::Controls;
-use super::fetch::{self, Answer, Asked, Limits};
+use super::fetch::{self, Answer, Limits};
 use super::outbox::Outbox;
 use super::partitions::{Partitions, Stage};
 use super::positions::EpochEnd;
+use super::session::Session;
 use super::troubles::{Source, Troubles};
 use super::{Subscription, positions};
 use crate::backoff::Backoff;
@@ -67,6 +68,7 @@ pub(super) struct Worker {
 }
 
 struct Broker {
+    session: Session,
     is_fetching: bool,
     retry_at: Option<Instant>,
     backoff: Backoff,
@@ -90,6 +92,9 @@ struct Led {
     sizes: TopicSizes,
 }
 
+/// Partitions that a request asks about, each with the epoch that its answer is for.
+type Asked = Vec<(TopicPartition, u64)>;
+
 /// What a request beside the loop came to.
 enum Done {
     Metadata(Result<Arc<Metadata>, KafkaError>),
@@ -98,15 +103,15 @@ enum Done {
     /// The owner has let go what goes to other members, who get it in the next round.
     HandedOver,
     Committed {
-        asked: Vec<(TopicPartition, u64)>,
+        asked: Asked,
         result: Result<HashMap<TopicPartition, crate::group::Committed>, KafkaError>,
     },
     Listed {
-        asked: Vec<(TopicPartition, u64)>,
+        asked: Asked,
         result: Result<Vec<(TopicPartition, Result<i64, i16>)>, KafkaError>,
     },
     Checked {
-        asked: Vec<(TopicPartition, u64)>,
+        asked: Asked,
         result: Result<Option<Vec<(TopicPartition, Result<EpochEnd, i16>)>>, KafkaError>,
     },
     /// The topics of all members are known, so that they can be shared out.
@@ -210,32 +215,87 @@ impl Worker {
         let now = Instant::now();
         self.start_refresh(now);
         let metadata = self.cluster.metadata();
-        if self.partitions.routes(&metadata) {
+        if self.partitions.find_leaders(&metadata) {
             // A leader is usually elected within moments; a deleted topic never gets one.
             self.refresh.due = self.refresh.due.min(now + self.leaderless.next());
             if !self.refresh.is_running {
                 self.wake_at(self.refresh.due);
             }
         }
-        self.start_lookups(now, &metadata);
-        self.start_checks(now, &metadata);
         self.read_on();
-        self.start_fetches(now, &metadata);
+        self.attend(now);
+        self.start_fetches(now);
+    }
+
+    /// Sees to every partition that has changed: asks what is to be asked, and lets its broker's session know.
+    fn attend(&mut self, now: Instant) {
+        let (mut unknown, mut lost, mut doubtful) = (Vec::new(), Vec::new(), Vec::new());
+        for (broker, partition) in self.partitions.take_left() {
+            self.broker(broker).session.touch(partition);
+        }
+        for partition in self.partitions.take_changed() {
+            let Some(state) = self.partitions.all.get_mut(&partition) else {
+                continue;
+            };
+            let (is_due, source) = (state.is_due(now), state.source(now));
+            match state.stage {
+                _ if !is_due => {
+                    let at = state.retry_at.unwrap_or(now);
+                    self.partitions.change(&partition);
+                    self.wake_at(at);
+                }
+                Stage::Unknown => {
+                    state.stage = Stage::Asking;
+                    unknown.push((partition.clone(), state.epoch));
+                }
+                Stage::Reset => {
+                    state.stage = Stage::Asking;
+                    lost.push((partition.clone(), state.epoch));
+                }
+                Stage::Doubtful(offset) if state.leader >= 0 => {
+                    state.stage = Stage::Checking(offset);
+                    doubtful.push((partition.clone(), state.epoch, state.read_epoch));
+                }
+                Stage::Asking | Stage::At(_) | Stage::Doubtful(_) | Stage::Checking(_) => {}
+            }
+            if source >= 0 {
+                self.broker(source).session.touch(partition);
+            }
+        }
+        if !unknown.is_empty() {
+            self.ask_group(unknown);
+        }
+        if !lost.is_empty() {
+            self.ask_leaders(lost, now);
+        }
+        if !doubtful.is_empty() {
+            self.check(doubtful);
+        }
+    }
+
+    fn broker(&mut self, id: i32) -> &mut Broker {
+        self.brokers.entry(id).or_insert_with(|| Broker {
+            session: Session::default(),
+            is_fetching: false,
+            retry_at: None,
+            backoff: Backoff::new(self.config.client.reconnect_backoff()),
+        })
     }
 
     fn take_controls(&mut self) {
-        let partitions = &mut self.partitions.all;
         let mut moved = Vec::new();
-        self.controls.take(|partition, control| {
-            if let Some(state) = partitions.get_mut(partition) {
+        for (partition, control) in self.controls.take() {
+            if let Some(state) = self.partitions.change(&partition) {
                 state.is_paused = control.is_paused;
                 if let Some(offset) = control.seek {
                     state.epoch = control.epoch;
                     state.stage = Stage::At(offset);
-                    moved.push(partition.clone());
+                    // Nothing was read there yet that a log could part from.
+                    state.read_epoch = -1;
+                    moved.push(partition);
                 }
             }
-        });
+        }
         if !moved.is_empty() {
             self.outbox.withdraw(|partition| moved.contains(partition));
         }

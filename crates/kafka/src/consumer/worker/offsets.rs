@@ -1,7 +1,7 @@
 //! Where to begin: the group's committed offsets, or `auto.offset.reset`.
 
 use super::{
-    Backoff, Done, HashMap, Instant, KafkaError, Metadata, Source, Stage, TopicPartition, Worker,
+    Asked, Backoff, Done, HashMap, Instant, KafkaError, Source, Stage, TopicPartition, Worker,
     positions,
 };
 use crate::group::Committed;
@@ -9,36 +9,8 @@ use millstream_core::ConsumerError;
 use std::collections::BTreeMap;
 
 impl Worker {
-    /// Asks for every position that is not known and not asked for yet.
-    pub(super) fn start_lookups(&mut self, now: Instant, metadata: &Metadata) {
-        let mut unknown = Vec::new();
-        let mut lost = Vec::new();
-        let mut wake: Option<Instant> = None;
-        for (partition, state) in &mut self.partitions.all {
-            let list = match state.stage {
-                Stage::Unknown => &mut unknown,
-                Stage::Reset => &mut lost,
-                Stage::Asking | Stage::At(_) | Stage::Doubtful(_) | Stage::Checking(_) => continue,
-            };
-            if state.is_due(now) {
-                state.stage = Stage::Asking;
-                list.push((partition.clone(), state.epoch));
-            } else if let Some(at) = state.retry_at {
-                wake = Some(wake.map_or(at, |wake| wake.min(at)));
-            }
-        }
-        if let Some(at) = wake {
-            self.wake_at(at);
-        }
-        if !unknown.is_empty() {
-            self.ask_group(unknown);
-        }
-        if !lost.is_empty() {
-            self.ask_leaders(lost, now, metadata);
-        }
-    }
-
-    fn ask_group(&mut self, asked: Vec<(TopicPartition, u64)>) {
+    /// Asks for committed offsets.
+    pub(super) fn ask_group(&mut self, asked: Asked) {
         let offsets = self.offsets.clone();
         let limit = self.config.client.api_timeout();
         let backoff = Backoff::new(self.config.client.retry_backoff());
@@ -63,7 +35,7 @@ impl Worker {
         let mut undefined = Vec::new();
         let is_none = self.config.settings.auto_offset_reset == "none";
         for (partition, epoch) in asked {
-            let Some(state) = self.partitions.all.get_mut(partition) else {
+            let Some(state) = self.partitions.change(partition) else {
                 continue;
             };
             if state.epoch != *epoch || state.stage != Stage::Asking {
@@ -89,10 +61,11 @@ impl Worker {
         }
     }
 
-    fn ask_leaders(&mut self, lost: Vec<(TopicPartition, u64)>, now: Instant, metadata: &Metadata) {
-        let mut by_leader: BTreeMap<i32, Vec<(TopicPartition, u64)>> = BTreeMap::new();
+    /// Asks leaders where `auto.offset.reset` points.
+    pub(super) fn ask_leaders(&mut self, lost: Asked, now: Instant) {
+        let mut by_leader: BTreeMap<i32, Asked> = BTreeMap::new();
         for (partition, epoch) in lost {
-            let leader = metadata.partition(&partition).map_or(-1, |p| p.leader);
+            let leader = self.partitions.all.get(&partition).map_or(-1, |p| p.leader);
             by_leader
                 .entry(leader)
                 .or_default()
@@ -132,7 +105,7 @@ impl Worker {
         self.outbox_extend(report);
         let mut failed = Vec::new();
         for ((partition, answer), (_, epoch)) in listed.into_iter().zip(asked) {
-            let Some(state) = self.partitions.all.get_mut(&partition) else {
+            let Some(state) = self.partitions.change(&partition) else {
                 continue;
             };
             if state.epoch != *epoch || state.stage != Stage::Asking {
@@ -151,8 +124,7 @@ impl Worker {
             return;
         };
         let error = KafkaError::refused(format!("find where {partition} begins"), *code);
-        let asked: Vec<(TopicPartition, u64)> =
-            failed.into_iter().map(|(p, epoch, _)| (p, epoch)).collect();
+        let asked: Asked = failed.into_iter().map(|(p, epoch, _)| (p, epoch)).collect();
         self.retry_offsets(&asked, Stage::Reset, error);
     }
 
@@ -181,7 +153,7 @@ impl Worker {
 
     fn put_back(&mut self, asked: &[(TopicPartition, u64)], stage: Stage, retry_at: Instant) {
         for (partition, epoch) in asked {
-            if let Some(state) = self.partitions.all.get_mut(partition)
+            if let Some(state) = self.partitions.change(partition)
                 && state.epoch == *epoch
                 && matches!(state.stage, Stage::Asking | Stage::Checking(_))
             {

@@ -2,116 +2,123 @@
 
 use super::offsets::no_policy;
 use super::{
-    Answer, Asked, Backoff, Broker, HashSet, Instant, KafkaError, Limits, Metadata, Source, Stage,
-    TopicPartition, Unread, Worker, fetch,
+    Answer, HashSet, Instant, KafkaError, Limits, Source, Stage, TopicPartition, Unread, VecDeque,
+    Worker, fetch,
 };
 use crate::walker::{CorruptRecords, WalkOptions, Walker};
 use kafka_protocol::error::ResponseError;
+use kafka_protocol::messages::fetch_response::FetchableTopicResponse;
 use millstream_core::ConsumerError;
 use std::time::Duration;
 
 impl Worker {
     /// Starts a fetch from every broker that has partitions to read and nothing under way or unread.
-    pub(super) fn start_fetches(&mut self, now: Instant, metadata: &Metadata) {
+    pub(super) fn start_fetches(&mut self, now: Instant) {
         let reading: HashSet<i32> = self
             .unread
             .iter()
             .filter(|unread| !unread.answers.is_empty())
             .map(|unread| unread.broker)
             .collect();
-        for broker in self.partitions.brokers() {
-            let state = self.brokers.entry(broker).or_insert_with(|| Broker {
-                is_fetching: false,
-                retry_at: None,
-                backoff: Backoff::new(self.config.client.reconnect_backoff()),
-            });
-            if state.is_fetching || reading.contains(&broker) {
+        let mut wake: Option<Instant> = None;
+        let partitions = &self.partitions.all;
+        for (&id, broker) in &mut self.brokers {
+            if broker.is_fetching || reading.contains(&id) {
                 continue;
             }
-            if let Some(at) = state.retry_at
+            if let Some(at) = broker.retry_at
                 && at > now
             {
-                self.wake_at(at);
+                if broker.session.is_used() {
+                    wake = wake.min(Some(at)).or(Some(at));
+                }
                 continue;
             }
-            let asked = self.to_ask(broker, now, metadata);
-            if asked.is_empty() {
-                continue;
-            }
-            if let Some(state) = self.brokers.get_mut(&broker) {
-                state.is_fetching = true;
-            }
+            let plan = broker.session.plan(|partition| {
+                let state = partitions.get(partition)?;
+                state.wanted(now).filter(|_| state.source(now) == id)
+            });
+            let Some(plan) = plan else { continue };
+            broker.is_fetching = true;
             let cluster = self.cluster.clone();
             let limits = Limits::new(&self.config.settings);
             self.fetches.push(Box::pin(async move {
-                (broker, fetch::fetch(cluster, broker, asked, limits).await)
+                (id, fetch::fetch(cluster, id, plan, limits).await)
             }));
-        }
-    }
-
-    fn to_ask(&mut self, broker: i32, now: Instant, metadata: &Metadata) -> Vec<Asked> {
-        let mut asked = Vec::new();
-        let mut wake: Option<Instant> = None;
-        for partition in self.partitions.of_broker(broker) {
-            let Some(state) = self.partitions.all.get(partition) else {
-                continue;
-            };
-            let Stage::At(offset) = state.stage else {
-                continue;
-            };
-            if state.is_paused {
-                continue;
-            }
-            if !state.is_due(now) {
-                wake = wake.min(state.retry_at).or(state.retry_at);
-                continue;
-            }
-            asked.push(Asked {
-                partition: partition.clone(),
-                epoch: state.epoch,
-                offset,
-                leader_epoch: metadata
-                    .partition(partition)
-                    .map_or(-1, |known| known.leader_epoch),
-            });
         }
         if let Some(at) = wake {
             self.wake_at(at);
         }
-        asked
     }
 
-    pub(super) fn on_fetched(&mut self, broker: i32, result: Result<fetch::Response, KafkaError>) {
+    pub(super) fn on_fetched(&mut self, id: i32, result: Result<fetch::Response, KafkaError>) {
         let now = Instant::now();
-        let Some(state) = self.brokers.get_mut(&broker) else {
-            return;
-        };
-        state.is_fetching = false;
+        let broker = self.broker(id);
+        broker.is_fetching = false;
         match result {
             Ok(response) => {
-                state.backoff.reset();
-                // A broker that throttles has already delayed its answer; from 2.0 on it asks the client to wait instead.
-                state.retry_at =
+                broker.backoff.reset();
+                // Since 2.0 a broker that throttles answers at once and asks the client to wait.
+                broker.retry_at =
                     (response.throttle > Duration::ZERO).then(|| now + response.throttle);
-                let report = self.troubles.clear(Source::Broker(broker));
+                let session_id = response.session_id;
+                let answers = self.answers(id, response.topics);
+                let broker = self.broker(id);
+                broker.session.answered(session_id, answers.len());
+                if session_id == 0 {
+                    broker.session.reset();
+                }
+                let report = self.troubles.clear(Source::Broker(id));
                 self.outbox_extend(report);
-                let full = response.answers.len();
-                self.partitions.rotate(broker, full);
                 self.unread.push_back(Unread {
-                    broker,
-                    answers: response.answers,
+                    broker: id,
+                    answers,
                 });
             }
             Err(error) => {
-                let pause = state.backoff.next();
-                state.retry_at = Some(now + pause);
-                self.want_metadata(now);
-                self.trouble(Source::Broker(broker), error, pause);
+                broker.session.reset();
+                let is_session_gone = matches!(
+                    error.response_error(),
+                    Some(
+                        ResponseError::FetchSessionIdNotFound
+                            | ResponseError::InvalidFetchSessionEpoch
+                            | ResponseError::FetchSessionTopicIdError
+                    )
+                );
+                // The broker has dropped the session for others; a full request makes a new one.
+                if !is_session_gone {
+                    let pause = broker.backoff.next();
+                    broker.retry_at = Some(now + pause);
+                    self.want_metadata(now);
+                    self.trouble(Source::Broker(id), error, pause);
+                }
             }
         }
-        let used: HashSet<i32> = self.partitions.brokers().into_iter().collect();
-        let report = self.troubles.keep_brokers(|id| used.contains(&id));
+        let brokers = &self.brokers;
+        let report = self
+            .troubles
+            .keep_brokers(|id| brokers.get(&id).is_some_and(|b| b.session.is_used()));
         self.outbox_extend(report);
+    }
+
+    /// What a response holds for partitions that its broker was asked for.
+    fn answers(&mut self, id: i32, topics: Vec<FetchableTopicResponse>) -> VecDeque<Answer> {
+        let metadata = self.cluster.metadata();
+        let reads_committed = self.config.settings.reads_committed();
+        let session = &self.broker(id).session;
+        let mut answers = VecDeque::new();
+        for topic in topics {
+            let Some((name, _)) = metadata.topics.get_key_value(topic.topic.as_str()) else {
+                continue;
+            };
+            for data in topic.partitions {
+                let partition = TopicPartition::new(name.clone(), data.partition_index);
+                if let Some((partition, wanted)) = session.asked(&partition) {
+                    answers.extend(Answer::new(partition, wanted, data, reads_committed));
+                }
+            }
+        }
+        answers
     }
 
     /// Reads partition by partition, and no further than to the next batches: what is not read costs no memory
@@ -131,25 +138,31 @@ impl Worker {
     }
 
     fn read(&mut self, answer: Answer) {
-        let asked = &answer.asked;
+        let (partition, wanted) = (answer.partition, answer.wanted);
         let is_wanted = self
             .partitions
             .all
-            .get(&asked.partition)
-            .is_some_and(|s| s.epoch == asked.epoch && s.stage == Stage::At(asked.offset));
+            .get(&partition)
+            .is_some_and(|s| s.epoch == wanted.epoch && s.stage == Stage::At(wanted.offset));
         if !is_wanted {
             return;
         }
         if answer.error != 0 {
-            self.on_partition_error(asked, answer.error);
+            self.on_partition_error(&partition, wanted.offset, answer.error);
+            return;
+        }
+        if let Some(replica) = answer.replica {
+            self.prefer(&partition, replica);
+        }
+        if answer.records.is_empty() {
             return;
         }
         let had_bytes = answer.records.len();
         let mut walker = Walker::new(
             answer.records,
-            asked.partition.clone(),
+            partition.clone(),
             WalkOptions {
-                fetch_offset: asked.offset,
+                fetch_offset: wanted.offset,
                 check_crcs: self.config.settings.check_crcs,
                 aborted: answer.aborted,
             },
@@ -157,12 +170,12 @@ impl Worker {
         let mut failure = None;
         while let Some(item) = walker.next() {
             match item {
-                Ok(batch) => self.outbox.push_batch(asked.epoch, walker.weight(), batch),
+                Ok(batch) => self.outbox.push_batch(wanted.epoch, walker.weight(), batch),
                 Err(error) => failure = Some(error),
             }
         }
         let position = walker.position();
-        if let Some(state) = self.partitions.all.get_mut(&asked.partition) {
+        if let Some(state) = self.partitions.change(&partition) {
             state.stage = Stage::At(position);
             if walker.leader_epoch() >= 0 {
                 state.read_epoch = walker.leader_epoch();
@@ -170,56 +183,76 @@ impl Worker {
         }
         if let Some(error) = failure {
             self.fail(corrupt(error));
-        } else if position == asked.offset {
+        } else if position == wanted.offset {
             // Not even one whole batch: old brokers cut at the limit.
             self.fail(ConsumerError {
                 is_transient: false,
                 message: format!(
                     "the batch of {} at offset {} does not fit into the {had_bytes} bytes that max.partition.fetch.bytes or fetch.max.bytes allow",
-                    asked.partition, asked.offset
+                    partition, wanted.offset
                 ),
                 source: None,
             });
         }
     }
 
-    fn on_partition_error(&mut self, asked: &Asked, code: i16) {
+    /// The leader knows a replica nearer to us (`client.rack`).
+    fn prefer(&mut self, partition: &TopicPartition, replica: i32) {
+        let until = Instant::now() + self.config.client.metadata_max_age();
+        let metadata = self.cluster.metadata();
+        if let Some(state) = self.partitions.change(partition)
+            && metadata.brokers.contains_key(&replica)
+        {
+            state.replica = Some((replica, until));
+            let leader = state.leader;
+            self.broker(leader).session.touch(partition.clone());
+        }
+    }
+
+    fn on_partition_error(&mut self, partition: &TopicPartition, offset: i64, code: i16) {
         let now = Instant::now();
-        let error = KafkaError::refused(format!("fetch from {}", asked.partition), code);
+        let error = KafkaError::refused(format!("fetch from {partition}"), code);
+        // A replica may lag or be gone; the leader decides.
+        if let Some(state) = self.partitions.change(partition)
+            && let Some((replica, _)) = state.replica.take()
+        {
+            self.broker(replica).session.touch(partition.clone());
+            self.retry_later(partition, now);
+            return;
+        }
         match error.response_error() {
-            Some(ResponseError::OffsetOutOfRange) => self.on_out_of_range(asked),
-            Some(ResponseError::UnknownServerError) => self.retry_later(&asked.partition, now),
+            Some(ResponseError::OffsetOutOfRange) => self.on_out_of_range(partition, offset),
+            Some(ResponseError::UnknownServerError) => self.retry_later(partition, now),
             _ if error.is_transient() => {
                 tracing::debug!(%error, "will look for the leader");
-                self.retry_later(&asked.partition, now);
+                self.retry_later(partition, now);
                 self.want_metadata(now);
             }
             _ => self.fail(error.into()),
         }
     }
 
-    fn on_out_of_range(&mut self, asked: &Asked) {
+    fn on_out_of_range(&mut self, partition: &TopicPartition, offset: i64) {
         if self.config.settings.auto_offset_reset == "none" {
             self.fail(no_policy(format!(
-                "Offsets out of range with no configured reset policy for partitions: {{{}={}}}",
-                asked.partition, asked.offset
+                "Offsets out of range with no configured reset policy for partitions: {{{partition}={offset}}}"
             )));
             return;
         }
         tracing::warn!(
-            topic = %asked.partition.topic,
-            partition = asked.partition.partition,
-            offset = asked.offset,
+            topic = %partition.topic,
+            partition = partition.partition,
+            offset,
             "offset is out of range, resetting"
         );
-        if let Some(state) = self.partitions.all.get_mut(&asked.partition) {
+        if let Some(state) = self.partitions.change(&partition) {
             state.stage = Stage::Reset;
         }
     }
 
     fn retry_later(&mut self, partition: &TopicPartition, now: Instant) {
         let pause = Duration::from_millis(self.config.client.retry_backoff_ms.max(0) as u64);
-        if let Some(state) = self.partitions.all.get_mut(partition) {
+        if let Some(state) = self.partitions.change(partition) {
             state.retry_at = Some(now + pause);
         }
     }

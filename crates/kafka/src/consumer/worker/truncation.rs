@@ -3,40 +3,23 @@
 
 use super::offsets::no_policy;
 use super::{
-    Done, EpochEnd, Instant, KafkaError, Metadata, Stage, TopicPartition, Worker, positions,
+    Asked, Done, EpochEnd, KafkaError, Metadata, Stage, TopicPartition, Worker, positions,
 };
 use millstream_core::Fetched;
 use std::collections::BTreeMap;
 
 impl Worker {
-    pub(super) fn start_checks(&mut self, now: Instant, metadata: &Metadata) {
+    /// Asks leaders how far the epochs read last reach.
+    pub(super) fn check(&mut self, doubtful: Vec<(TopicPartition, u64, i32)>) {
         let mut by_leader: BTreeMap<i32, Vec<(TopicPartition, u64, i32)>> = BTreeMap::new();
-        let mut wake: Option<Instant> = None;
-        for (partition, state) in &mut self.partitions.all {
-            let Stage::Doubtful(offset) = state.stage else {
-                continue;
-            };
-            let Some(leader) = metadata.partition(partition).filter(|p| p.leader >= 0) else {
-                continue;
-            };
-            if !state.is_due(now) {
-                wake = wake.min(state.retry_at).or(state.retry_at);
-                continue;
-            }
-            state.stage = Stage::Checking(offset);
-            by_leader.entry(leader.leader).or_default().push((
-                partition.clone(),
-                state.epoch,
-                state.read_epoch,
-            ));
-        }
-        if let Some(at) = wake {
-            self.wake_at(at);
+        for one in doubtful {
+            let leader = self.partitions.all.get(&one.0).map_or(-1, |p| p.leader);
+            by_leader.entry(leader).or_default().push(one);
         }
         for (leader, partitions) in by_leader {
             let cluster = self.cluster.clone();
             self.work.push(Box::pin(async move {
-                let asked = partitions.iter().map(|(p, e, _)| (p.clone(), *e)).collect();
+                let asked: Asked = partitions.iter().map(|(p, e, _)| (p.clone(), *e)).collect();
                 let epochs = partitions
                     .into_iter()
                     .map(|(p, _, read)| (p, read))
@@ -77,7 +60,7 @@ impl Worker {
 
     /// Goes on from the position, or from where the logs part if that comes before it.
     fn trust(&mut self, partition: &TopicPartition, epoch: u64, end: Option<EpochEnd>) {
-        let Some(state) = self.partitions.all.get_mut(partition) else {
+        let Some(state) = self.partitions.change(partition) else {
             return;
         };
         let Stage::Checking(offset) = state.stage else {
@@ -131,7 +114,7 @@ impl Worker {
         self.outbox.withdraw(|p| partitions.contains(p));
         for partition in &partitions {
             let epoch = self.controls.assign(partition);
-            if let Some(state) = self.partitions.all.get_mut(partition) {
+            if let Some(state) = self.partitions.change(partition) {
                 state.epoch = epoch;
                 state.is_paused = false;
             }

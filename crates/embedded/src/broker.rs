@@ -42,6 +42,7 @@ pub use direct::ReadRecord;
 pub use faults::{ApiAction, ApiFault, ApiFaults};
 pub use versions::ApiCap;
 
+use fetch::Sessions;
 use groups::Groups;
 use nodes::Nodes;
 use store::Journal;
@@ -98,6 +99,7 @@ pub(crate) struct Shared {
     groups: Groups,
     transactions: Transactions,
     faults: ApiFaults,
+    sessions: Sessions,
     journal: Arc<Journal>,
 }
 

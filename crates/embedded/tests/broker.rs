@@ -7,7 +7,7 @@ use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
 use kafka_protocol::messages::create_topics_request::CreatableTopic;
-use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic};
+use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
 use kafka_protocol::messages::fetch_response::PartitionData;
 use kafka_protocol::messages::join_group_request::JoinGroupRequestProtocol;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
@@ -299,6 +299,60 @@ async fn a_fetch_waits_for_records() {
     assert_eq!(
         only(&beyond).error_code,
         ResponseError::OffsetOutOfRange.code()
+    );
+}
+
+#[tokio::test]
+async fn a_session_tells_only_news() {
+    let (broker, mut client) = start().await;
+    let begin = fetch(0, 1_000, false, None).with_session_epoch(0);
+    let first = client.call(11, &begin).await;
+    let id = first.session_id;
+    assert!(id != 0 && first.responses.len() == 1);
+    let again = |epoch: i32| {
+        FetchRequest::default()
+            .with_max_bytes(1_000)
+            .with_session_id(id)
+            .with_session_epoch(epoch)
+    };
+    assert_eq!(client.call(11, &again(1)).await.responses.len(), 0);
+    broker.produce(TOPIC, 0, None, Some(b"news")).unwrap();
+    let news = client.call(11, &again(2)).await;
+    assert_eq!((only(&news).high_watermark, news.session_id), (1, id));
+    assert_eq!(
+        client.call(11, &again(2)).await.error_code,
+        ResponseError::InvalidFetchSessionEpoch.code()
+    );
+    let moved = fetch(1, 1_000, false, None)
+        .with_session_id(id)
+        .with_session_epoch(3);
+    assert_eq!(client.call(11, &moved).await.responses.len(), 0);
+    broker
+        .faults()
+        .add(ApiFault::new(ApiKey::Fetch, ApiAction::Error(6)).on_topic(TOPIC));
+    assert_eq!(only(&client.call(11, &again(4)).await).error_code, 6);
+    assert_eq!(
+        client.call(11, &again(5)).await.responses.len(),
+        1,
+        "well again is news"
+    );
+    let forgotten = ForgottenTopic::default()
+        .with_topic(topic_name())
+        .with_partitions(vec![0]);
+    assert_eq!(
+        client
+            .call(11, &again(6).with_forgotten_topics_data(vec![forgotten]))
+            .await
+            .responses
+            .len(),
+        0
+    );
+    broker.produce(TOPIC, 0, None, Some(b"unheard")).unwrap();
+    assert_eq!(client.call(11, &again(7)).await.responses.len(), 0);
+    assert_eq!(client.call(11, &again(-1)).await.session_id, 0);
+    assert_eq!(
+        client.call(11, &again(8)).await.error_code,
+        ResponseError::FetchSessionIdNotFound.code()
     );
 }
 

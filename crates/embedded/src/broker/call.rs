@@ -245,10 +245,15 @@ async fn handle(
             let request: FetchRequest = decode(&mut frame, call.version)?;
             let broker = call.broker;
             let names = || {
-                request
+                // A session's topics were named by an earlier request.
+                let kept = broker.sessions.topics(request.session_id);
+                let asked = request
                     .topics
                     .iter()
-                    .map(|topic| broker.topic_name(&topic.topic, topic.topic_id))
+                    .map(|topic| (topic.topic.to_string(), topic.topic_id));
+                asked
+                    .chain(kept)
+                    .map(|(name, id)| broker.topic_name(&name, id))
                     .collect()
             };
             let lost = call.meet_fault(api, names).await?;

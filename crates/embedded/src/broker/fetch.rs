@@ -1,6 +1,8 @@
 //! Fetch: long polling over several partitions, answered with slices of the stored batches. The answer is encoded here and not
 //! by the protocol crate, which would copy every record into one buffer.
 
+mod session;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,15 +17,20 @@ use super::call::Call;
 use super::log::Slice;
 use super::topics::Partition;
 
+use session::Asked;
+pub(crate) use session::Sessions;
+
 /// The longest a fetch may wait, whatever it asks for, so that no connection hangs on a mistyped number.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 /// Below this a batch is copied between its neighbours: one system call carries a limited number of pieces.
 const WORTH_A_PIECE: usize = 2_048;
 
-struct Wanted {
+/// One partition of a request, found or not.
+struct Part {
     name: String,
     id: Uuid,
-    parts: Vec<(FetchPartition, Result<Arc<Partition>, ResponseError>)>,
+    asked: FetchPartition,
+    partition: Result<Arc<Partition>, ResponseError>,
 }
 
 struct Found {
@@ -38,25 +45,34 @@ struct Found {
 impl Call<'_> {
     /// The body of the answer, in pieces.
     pub(crate) async fn fetch(&self, request: FetchRequest) -> Vec<Bytes> {
-        if request.session_id != 0 {
-            return self.encode_fetch(ResponseError::FetchSessionIdNotFound.code(), &[]);
-        }
-        let wanted = self.resolve(&request);
+        let opened = match self.broker.sessions.open(&request) {
+            Ok(opened) => opened,
+            Err(error) => return self.encode_fetch(error.code(), 0, &[]),
+        };
+        let parts: Vec<Part> = opened
+            .asked
+            .iter()
+            .map(|asked| self.resolve(asked))
+            .collect();
         let wait = Duration::from_millis(u64::try_from(request.max_wait_ms).unwrap_or(0))
             .min(LONGEST_WAIT);
         let deadline = Instant::now() + wait;
         loop {
             // Waiting starts before looking, so that nothing is appended unnoticed in between.
             let appended = self.waiter.notified();
-            for (_, partition) in wanted.iter().flat_map(|topic| &topic.parts) {
-                if let Ok(partition) = partition {
-                    partition.wait(self.waiter);
-                }
+            for partition in parts.iter().flat_map(|part| &part.partition) {
+                partition.wait(self.waiter);
             }
-            let (found, bytes, failed) = self.collect(&request, &wanted);
+            let (found, bytes, failed) = self.collect(&request, &parts);
             if failed || bytes as i64 >= i64::from(request.min_bytes) || Instant::now() >= deadline
             {
-                return self.encode_fetch(0, &found);
+                let shown = self.broker.sessions.settle(&opened, &found);
+                let news = parts.iter().zip(found).zip(shown);
+                let news: Vec<_> = news
+                    .filter(|(_, shown)| *shown)
+                    .map(|(part, _)| part)
+                    .collect();
+                return self.encode_fetch(0, opened.id, &news);
             }
             tokio::select! {
                 () = appended => {}
@@ -65,64 +81,45 @@ impl Call<'_> {
         }
     }
 
-    fn resolve(&self, request: &FetchRequest) -> Vec<Wanted> {
-        let topic = |asked: &kafka_protocol::messages::fetch_request::FetchTopic| {
-            let known = match self.version {
-                13.. => self.broker.topics.by_id(asked.topic_id),
-                _ => self.broker.topics.get(&asked.topic),
-            };
-            let missing = if self.version >= 13 {
-                ResponseError::UnknownTopicId
-            } else {
-                ResponseError::UnknownTopicOrPartition
-            };
-            let name = known
-                .as_ref()
-                .map_or_else(|| asked.topic.to_string(), |topic| topic.name.clone());
-            let find = |index: i32| {
-                if let Some(forced) = self.forced(&name) {
-                    return Err(forced);
-                }
-                let topic = known.as_ref().ok_or(missing)?;
-                topic
-                    .partition(index)
-                    .ok_or(ResponseError::UnknownTopicOrPartition)
-            };
-            let parts = asked
-                .partitions
-                .iter()
-                .map(|part| (part.clone(), find(part.partition)))
-                .collect();
-            Wanted {
-                name,
-                id: asked.topic_id,
-                parts,
-            }
+    fn resolve(&self, asked: &Asked) -> Part {
+        let by_id = self.version >= 13;
+        let topics = &self.broker.topics;
+        let known = if by_id {
+            topics.by_id(asked.id)
+        } else {
+            topics.get(&asked.topic)
         };
-        request.topics.iter().map(topic).collect()
+        let name = known
+            .as_ref()
+            .map_or_else(|| asked.topic.clone(), |topic| topic.name.clone());
+        let partition = match (self.forced(&name), known) {
+            (Some(forced), _) => Err(forced),
+            (None, None) if by_id => Err(ResponseError::UnknownTopicId),
+            (None, known) => known
+                .and_then(|topic| topic.partition(asked.part.partition))
+                .ok_or(ResponseError::UnknownTopicOrPartition),
+        };
+        Part {
+            name,
+            id: asked.id,
+            asked: asked.part.clone(),
+            partition,
+        }
     }
 
     /// What is there now, its size, and whether anything went wrong.
-    fn collect<'a>(
-        &self,
-        request: &FetchRequest,
-        wanted: &'a [Wanted],
-    ) -> (Vec<(&'a Wanted, Vec<Found>)>, usize, bool) {
+    fn collect(&self, request: &FetchRequest, parts: &[Part]) -> (Vec<Found>, usize, bool) {
         let mut budget = usize::try_from(request.max_bytes).unwrap_or(0);
         let (mut total, mut failed) = (0, false);
-        let mut topics = Vec::with_capacity(wanted.len());
-        for topic in wanted {
-            let mut parts = Vec::with_capacity(topic.parts.len());
-            for (asked, partition) in &topic.parts {
-                let found = self.look(request, asked, partition, budget, total == 0);
-                failed |= found.error != 0;
-                budget = budget.saturating_sub(found.slice.bytes);
-                total += found.slice.bytes;
-                parts.push(found);
-            }
-            topics.push((topic, parts));
+        let mut all = Vec::with_capacity(parts.len());
+        for part in parts {
+            let found = self.look(request, &part.asked, &part.partition, budget, total == 0);
+            failed |= found.error != 0;
+            budget = budget.saturating_sub(found.slice.bytes);
+            total += found.slice.bytes;
+            all.push(found);
         }
-        (topics, total, failed)
+        (all, total, failed)
     }
 
     fn look(
@@ -173,7 +170,7 @@ impl Call<'_> {
         }
     }
 
-    fn encode_fetch(&self, error: i16, topics: &[(&Wanted, Vec<Found>)]) -> Vec<Bytes> {
+    fn encode_fetch(&self, error: i16, session: i32, parts: &[(&Part, Found)]) -> Vec<Bytes> {
         let mut out = Pieces {
             done: Vec::new(),
             open: BytesMut::with_capacity(256),
@@ -182,17 +179,21 @@ impl Call<'_> {
         out.open.put_i32(0);
         if self.version >= 7 {
             out.open.put_i16(error);
-            out.open.put_i32(0);
+            out.open.put_i32(session);
         }
+        let topics: Vec<_> = parts
+            .chunk_by(|(a, _), (b, _)| a.id == b.id && a.name == b.name)
+            .collect();
         out.count(topics.len());
-        for (topic, parts) in topics {
+        for topic in topics {
+            let (first, _) = &topic[0];
             if self.version >= 13 {
-                out.open.put_slice(topic.id.as_bytes());
+                out.open.put_slice(first.id.as_bytes());
             } else {
-                out.string(&topic.name);
+                out.string(&first.name);
             }
-            out.count(parts.len());
-            for found in parts {
+            out.count(topic.len());
+            for (_, found) in topic {
                 self.encode_partition(&mut out, found);
             }
             out.no_tags();

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use uuid::Uuid;
 
 use super::faults::ApiFaults;
+use super::fetch::Sessions;
 use super::group::{Committed, Offsets};
 use super::groups::Groups;
 use super::nodes::Nodes;
@@ -156,6 +157,7 @@ impl Shared {
             groups,
             transactions,
             faults: ApiFaults::default(),
+            sessions: Sessions::default(),
             journal,
         };
         shared.abort_leftovers();

@@ -8,12 +8,14 @@ pub(crate) use metadata::Metadata;
 use crate::config::ClientConfig;
 use crate::connection::{Address, Connection};
 use crate::error::KafkaError;
+use crate::limits::{QUICK_ANSWER, SUSPICION};
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{FindCoordinatorRequest, MetadataRequest, TopicName};
-use kafka_protocol::protocol::StrBytes;
+use kafka_protocol::protocol::{Request, StrBytes};
 use rand::seq::SliceRandom;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::time::Instant;
 
 /// A broker answers the requests of one connection in order, so that a fetch held back delays whatever follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -40,6 +42,8 @@ struct Shared {
 struct State {
     metadata: Arc<Metadata>,
     connections: HashMap<(Address, Lane), Connection>,
+    /// Brokers that failed lately, and when.
+    suspects: HashMap<Address, Instant>,
 }
 
 /// Which topics to ask for.
@@ -77,8 +81,16 @@ impl Cluster {
         if let Some(connection) = self.live(&key) {
             return Ok(connection);
         }
-        let connection = Connection::open(address, &self.shared.config).await?;
+        let opened = Connection::open(address, &self.shared.config).await;
         let mut state = self.state();
+        let connection = match opened {
+            Ok(connection) => connection,
+            Err(error) => {
+                state.suspects.insert(address.clone(), Instant::now());
+                return Err(error);
+            }
+        };
+        state.suspects.remove(address);
         state.connections.retain(|_, known| !known.is_closed());
         // Should two have opened one at the same time, the later stays for both from now on.
         state.connections.insert(key, connection.clone());
@@ -102,12 +114,17 @@ impl Cluster {
         let mut bootstrap = self.shared.config.bootstrap();
         bootstrap.shuffle(&mut rand::rng());
         known.extend(bootstrap);
-        let is_live =
-            |address: &&Address| self.live(&((*address).clone(), Lane::Control)).is_some();
-        let mut candidates: Vec<&Address> = known.iter().filter(is_live).collect();
-        candidates.extend(known.iter().filter(|address| !is_live(address)));
+        let mut candidates: Vec<(bool, bool, &Address)> = known
+            .iter()
+            .map(|address| {
+                let is_live = self.live(&(address.clone(), Lane::Control)).is_some();
+                (self.is_suspect(address), !is_live, address)
+            })
+            .collect();
+        // Stable, so that those alike stay in their random order.
+        candidates.sort_by_key(|(is_suspect, is_unconnected, _)| (*is_suspect, *is_unconnected));
         let mut first_error = None;
-        for address in candidates {
+        for (_, _, address) in candidates {
             match self.connect(address, Lane::Control).await {
                 Ok(connection) => return Ok(connection),
                 Err(error @ KafkaError::Authentication { .. }) => return Err(error),
@@ -126,8 +143,8 @@ impl Cluster {
         may_create: bool,
     ) -> Result<Arc<Metadata>, KafkaError> {
         let connection = self.any().await?;
-        let response = connection
-            .request(|version| {
+        let response = self
+            .quick(&connection, |version| {
                 let request = MetadataRequest::default().with_topics(match topics {
                     Topics::All => None,
                     Topics::Named(names) => Some(names.iter().map(|name| named(name)).collect()),
@@ -149,8 +166,10 @@ impl Cluster {
     /// Where the coordinator of a group lives.
     pub(crate) async fn find_coordinator(&self, group: &StrBytes) -> Result<Address, KafkaError> {
         let connection = self.any().await?;
-        let response = connection
-            .request(|_| FindCoordinatorRequest::default().with_key(group.clone()))
+        let response = self
+            .quick(&connection, |_| {
+                FindCoordinatorRequest::default().with_key(group.clone())
+            })
             .await?;
         if response.error_code != 0 {
             return Err(KafkaError::refused(
@@ -162,6 +181,29 @@ impl Cluster {
             action: format!("find the coordinator of group {group}"),
             why: format!("its port is {}", response.port),
         })
+    }
+
+    /// Asks what a healthy broker answers at once; one that does not is asked last for a while.
+    async fn quick<R: Request>(
+        &self,
+        connection: &Connection,
+        build: impl FnOnce(i16) -> R,
+    ) -> Result<R::Response, KafkaError> {
+        let limit = self.shared.config.request_timeout().min(QUICK_ANSWER);
+        let result = connection.request_within(limit, build).await;
+        if result.is_err() {
+            let now = Instant::now();
+            self.state()
+                .suspects
+                .insert(connection.address().clone(), now);
+        }
+        result
+    }
+
+    fn is_suspect(&self, address: &Address) -> bool {
+        let state = self.state();
+        let failed = state.suspects.get(address);
+        failed.is_some_and(|at| at.elapsed() < SUSPICION)
     }
 
     fn live(&self, key: &(Address, Lane)) -> Option<Connection> {

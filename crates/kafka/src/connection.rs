@@ -34,6 +34,7 @@ pub(crate) struct Connection {
 
 #[derive(Debug)]
 struct Shared {
+    address: Address,
     broker: String,
     client_id: StrBytes,
     versions: Versions,
@@ -66,6 +67,8 @@ impl Connection {
     pub(crate) async fn open(address: &Address, config: &ClientConfig) -> Result<Self, KafkaError> {
         let stream = stream::open(address, config).await?;
         let mut shared = start(stream, address, config);
+        // A broker that hangs still accepts connections; it is found out by its silence.
+        let patience = config.request_timeout().min(config.setup_timeout());
         // What went wrong before the broker's first answer says more than that the stream ended.
         let first_trouble = Arc::clone(&shared.trouble);
         let explain = |error| match first_trouble.get() {
@@ -75,7 +78,7 @@ impl Connection {
             },
             None => hint(error, config),
         };
-        shared.versions = learn_versions(&shared).await.map_err(explain)?;
+        shared.versions = learn_versions(&shared, patience).await.map_err(explain)?;
         let mut connection = Connection {
             shared: Arc::new(shared),
         };
@@ -90,6 +93,10 @@ impl Connection {
             }
         }
         Ok(connection)
+    }
+
+    pub(crate) fn address(&self) -> &Address {
+        &self.shared.address
     }
 
     pub(crate) fn broker(&self) -> &str {
@@ -227,8 +234,7 @@ impl Shared {
 }
 
 /// Asks in the newest form; a broker that does not know it says so in the oldest.
-async fn learn_versions(shared: &Shared) -> Result<Versions, KafkaError> {
-    let limit = shared.request_timeout;
+async fn learn_versions(shared: &Shared, limit: Duration) -> Result<Versions, KafkaError> {
     let request = ApiVersionsRequest::default()
         .with_client_software_name(StrBytes::from_static_str("millstream"))
         .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
@@ -320,6 +326,7 @@ fn start(stream: Box<dyn Stream>, address: &Address, config: &ClientConfig) -> S
         token.cancel();
     });
     Shared {
+        address: address.clone(),
         broker,
         client_id: StrBytes::from_string(config.client_id.clone()),
         versions: Versions::default(),

@@ -102,6 +102,8 @@ impl KafkaConsumer {
 #[async_trait]
 impl Consumer for KafkaConsumer {
     async fn next(&mut self) -> Fetched {
+        let controls = Arc::clone(&self.controls);
+        let _polling = controls.poll();
         loop {
             if let Some((epoch, batch)) = self.ready.pop_front() {
                 if let Some(batch) = self.admit(epoch, batch) {

@@ -88,6 +88,7 @@ pub struct Group {
     config: Arc<GroupConfig>,
     current: watch::Receiver<Option<Membership>>,
     rejoin: Arc<Notify>,
+    is_suspended: watch::Sender<bool>,
     /// Wakes the task when a request found that the coordinator has moved.
     moved: Arc<Notify>,
     cluster: Cluster,
@@ -104,6 +105,7 @@ impl Group {
         let (events, receiver) = mpsc::channel(GROUP_EVENTS);
         let (current, watch) = watch::channel(None);
         let rejoin = Arc::new(Notify::new());
+        let (is_suspended, suspended) = watch::channel(false);
         let moved = Arc::new(Notify::new());
         let token = CancellationToken::new();
         let member = member::Member::new(
@@ -112,6 +114,7 @@ impl Group {
             events,
             current,
             Arc::clone(&rejoin),
+            suspended,
             Arc::clone(&moved),
         );
         let task = crate::tasks::spawn(member.run(token.clone()));
@@ -119,6 +122,7 @@ impl Group {
             config,
             current: watch,
             rejoin,
+            is_suspended,
             moved,
             cluster,
             token,
@@ -130,6 +134,11 @@ impl Group {
     /// Asks for a new round: what the member would say has changed.
     pub fn rejoin(&self) {
         self.rejoin.notify_one();
+    }
+
+    /// Leaves the group for the time being, or joins it again.
+    pub fn suspend(&self, is_suspended: bool) {
+        self.is_suspended.send_replace(is_suspended);
     }
 
     pub(crate) fn offsets(&self) -> requests::Offsets {

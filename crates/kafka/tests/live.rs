@@ -445,3 +445,22 @@ async fn a_small_budget_slows_down_and_loses_nothing() {
     assert_eq!(seen, 10_000);
     close(consumer).await;
 }
+
+#[tokio::test]
+async fn a_reader_that_makes_no_progress_gives_its_partitions_up() {
+    let Some(bench) = Bench::new("idle", 1).await else {
+        return;
+    };
+    let mut lazy = bench.consumer(&[("max.poll.interval.ms", "1000")]);
+    assert!(matches!(next(&mut lazy).await, Fetched::Assigned(_)));
+    let mut busy = bench.consumer(&[]);
+    // The lazy one does nothing meanwhile: a rebalance would have to wait for it.
+    assert!(matches!(next(&mut busy).await, Fetched::Assigned(all) if all.len() == 1));
+    assert!(matches!(
+        next(&mut lazy).await,
+        Fetched::Revoked { .. } | Fetched::Lost(_)
+    ));
+    close(busy).await;
+    assert!(matches!(next(&mut lazy).await, Fetched::Assigned(all) if all.len() == 1));
+    close(lazy).await;
+}

@@ -5,11 +5,21 @@ use millstream_core::TopicPartition;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
 #[derive(Debug, Default)]
 pub(super) struct Controls {
     state: Mutex<State>,
     changed: Notify,
+}
+
+/// The owner is in `next`; dropping this says that it has left, with an item or for something else.
+pub(super) struct Polling<'a>(&'a Controls);
+
+impl Drop for Polling<'_> {
+    fn drop(&mut self) {
+        self.0.state().away_since = Some(Instant::now());
+    }
 }
 
 #[derive(Debug, Default)]
@@ -18,6 +28,10 @@ struct State {
     /// What the task has not seen yet.
     changed: Vec<TopicPartition>,
     last_epoch: u64,
+    /// Since when the owner has been busy elsewhere; `None` while it waits for items.
+    away_since: Option<Instant>,
+    /// The task gave the partitions up because the owner was away for too long.
+    is_suspended: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +52,33 @@ pub(super) enum Verdict {
 }
 
 impl Controls {
+    /// The owner begins to wait for an item.
+    pub(super) fn poll(&self) -> Polling<'_> {
+        let mut state = self.state();
+        state.away_since = None;
+        if std::mem::take(&mut state.is_suspended) {
+            drop(state);
+            self.changed.notify_one();
+        }
+        Polling(self)
+    }
+
+    /// Since when the owner has been busy elsewhere.
+    pub(super) fn away_since(&self) -> Option<Instant> {
+        self.state().away_since
+    }
+
+    /// From now on the owner's next call is news; returns whether it is still away.
+    pub(super) fn suspend(&self) -> bool {
+        let mut state = self.state();
+        state.is_suspended = state.away_since.is_some();
+        state.is_suspended
+    }
+
+    pub(super) fn is_suspended(&self) -> bool {
+        self.state().is_suspended
+    }
+
     /// Begins an assignment and returns its epoch.
     pub(super) fn assign(&self, partition: &TopicPartition) -> u64 {
         let mut state = self.state();

@@ -176,7 +176,11 @@ impl Partitions {
         }
         let mut is_leaderless = false;
         let mut moved = Vec::new();
-        for (partition, state) in &self.all {
+        for (partition, state) in &mut self.all {
+            if state.topic_id.is_nil() {
+                let topic = metadata.topics.get(&partition.topic);
+                state.topic_id = topic.map_or(Uuid::nil(), |topic| topic.id);
+            }
             let known = metadata.partition(partition);
             let leader = known.map_or(-1, |known| known.leader);
             let leader_epoch = known.map_or(-1, |known| known.leader_epoch);
@@ -197,18 +201,16 @@ impl Partitions {
     }
 
     /// The partitions whose topic was deleted and made again since they were assigned.
-    pub(super) fn of_other_topics(&mut self, metadata: &Metadata) -> Vec<TopicPartition> {
+    pub(super) fn of_other_topics(&self, metadata: &Metadata) -> Vec<TopicPartition> {
         let mut strangers = Vec::new();
-        for (partition, state) in &mut self.all {
+        for (partition, state) in &self.all {
             let Some(topic) = metadata.topics.get(&partition.topic) else {
                 continue;
             };
             if topic.error != 0 || topic.id.is_nil() {
                 continue;
             }
-            if state.topic_id.is_nil() {
-                state.topic_id = topic.id;
-            } else if state.topic_id != topic.id {
+            if !state.topic_id.is_nil() && state.topic_id != topic.id {
                 strangers.push(partition.clone());
             }
         }

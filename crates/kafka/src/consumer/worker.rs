@@ -64,12 +64,16 @@ pub(super) struct Worker {
     /// Pauses between looks for a leader that is not there.
     leaderless: Backoff,
     wake: Option<Instant>,
+    /// The group was left because nobody took what was read; it is joined again when somebody does.
+    is_suspended: bool,
     has_failed: bool,
 }
 
 struct Broker {
     session: Session,
     is_fetching: bool,
+    /// When the fetch under way should have been answered.
+    late_at: Instant,
     retry_at: Option<Instant>,
     backoff: Backoff,
 }
@@ -165,6 +169,7 @@ impl Worker {
             offsets_backoff: backoff.clone(),
             leaderless: backoff,
             wake: None,
+            is_suspended: false,
             has_failed: false,
             config,
         }
@@ -225,6 +230,8 @@ impl Worker {
         self.read_on();
         self.attend(now);
         self.start_fetches(now);
+        self.doubt_late_brokers(now);
+        self.watch_owner(now);
     }
 
     /// Sees to every partition that has changed: asks what is to be asked, and lets its broker's session know.
@@ -273,10 +280,41 @@ impl Worker {
         }
     }
 
+    /// An owner that takes nothing for `max.poll.interval.ms` makes no progress: others may have its partitions.
+    fn watch_owner(&mut self, now: Instant) {
+        let Some(group) = &self.group else { return };
+        if self.is_suspended {
+            if !self.controls.is_suspended() {
+                self.is_suspended = false;
+                group.suspend(false);
+            }
+            return;
+        }
+        let interval = Duration::from_millis(self.config.settings.max_poll_interval_ms as u64);
+        let Some(since) = self.controls.away_since() else {
+            return;
+        };
+        if self.partitions.all.is_empty() {
+            return;
+        }
+        if since + interval > now {
+            self.wake_at(since + interval);
+        } else if self.controls.suspend() {
+            tracing::warn!(
+                group = %self.config.settings.group_id,
+                max_poll_interval_ms = self.config.settings.max_poll_interval_ms,
+                "nothing was taken from the consumer for max.poll.interval.ms, leaving the group until it is"
+            );
+            self.is_suspended = true;
+            group.suspend(true);
+        }
+    }
+
     fn broker(&mut self, id: i32) -> &mut Broker {
         self.brokers.entry(id).or_insert_with(|| Broker {
             session: Session::default(),
             is_fetching: false,
+            late_at: Instant::now(),
             retry_at: None,
             backoff: Backoff::new(self.config.client.reconnect_backoff()),
         })

@@ -31,6 +31,7 @@ pub(super) struct Member {
     events: mpsc::Sender<GroupEvent>,
     current: watch::Sender<Option<Membership>>,
     rejoin: Arc<Notify>,
+    suspended: watch::Receiver<bool>,
     moved: Arc<Notify>,
     coordinator: Option<(Address, Connection)>,
     id: StrBytes,
@@ -47,6 +48,15 @@ enum Round {
     Ended,
 }
 
+/// What ends the pause between two signs of life.
+enum Wake {
+    Beat,
+    Moved,
+    Rejoin,
+    Suspended,
+    Ended,
+}
+
 impl Member {
     pub(super) fn new(
         cluster: Cluster,
@@ -54,6 +64,7 @@ impl Member {
         events: mpsc::Sender<GroupEvent>,
         current: watch::Sender<Option<Membership>>,
         rejoin: Arc<Notify>,
+        suspended: watch::Receiver<bool>,
         moved: Arc<Notify>,
     ) -> Self {
         Member {
@@ -62,6 +73,7 @@ impl Member {
             events,
             current,
             rejoin,
+            suspended,
             moved,
             coordinator: None,
             id: StrBytes::new(),
@@ -276,11 +288,19 @@ impl Member {
         let mut backoff = self.backoff();
         let mut next = Instant::now() + self.config.heartbeat_interval;
         loop {
-            tokio::select! {
-                () = sleep_until(next) => {}
-                () = self.rejoin.notified() => return Ok(Round::Rejoin),
-                () = self.moved.notified() => self.forget_coordinator(),
-                () = self.events.closed() => return Ok(Round::Ended),
+            let wake = tokio::select! {
+                () = sleep_until(next) => Wake::Beat,
+                () = self.rejoin.notified() => Wake::Rejoin,
+                () = self.moved.notified() => Wake::Moved,
+                _ = self.suspended.wait_for(|is_suspended| *is_suspended) => Wake::Suspended,
+                () = self.events.closed() => Wake::Ended,
+            };
+            match wake {
+                Wake::Beat => {}
+                Wake::Moved => self.forget_coordinator(),
+                Wake::Rejoin => return Ok(Round::Rejoin),
+                Wake::Suspended => return Ok(self.sit_out().await),
+                Wake::Ended => return Ok(Round::Ended),
             }
             match self.beat().await {
                 Ok(()) => {
@@ -305,13 +325,25 @@ impl Member {
         }
     }
 
+    /// Leaves the group, and comes back when the owner does.
+    async fn sit_out(&mut self) -> Round {
+        self.leave().await;
+        self.lose(true).await;
+        tokio::select! {
+            back = self.suspended.wait_for(|is_suspended| !*is_suspended) => match back {
+                Ok(_) => Round::Rejoin,
+                Err(_) => Round::Ended,
+            },
+            () = self.events.closed() => Round::Ended,
+        }
+    }
+
     async fn beat(&mut self) -> Result<(), KafkaError> {
         let connection = self.coordinator().await?;
         let response = connection
             .request_within(
-                self.config
-                    .session_timeout
-                    .min(self.cluster.config().request_timeout()),
+                // Time is left to find another coordinator before the session ends.
+                (self.config.session_timeout / 3).min(self.cluster.config().request_timeout()),
                 |version| {
                     let mut request = HeartbeatRequest::default()
                         .with_group_id(self.group_id())

@@ -5,6 +5,7 @@ use crate::backoff::Backoff;
 use crate::cluster::{Cluster, Lane, topic_name};
 use crate::connection::Connection;
 use crate::error::KafkaError;
+use crate::limits::OFFSETS_ANSWER;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
@@ -125,6 +126,10 @@ impl Offsets {
             .await
     }
 
+    fn patience(&self) -> Duration {
+        self.cluster.config().request_timeout().min(OFFSETS_ANSWER)
+    }
+
     async fn commit_once(
         &self,
         offsets: &[(TopicPartition, i64, String)],
@@ -142,7 +147,7 @@ impl Offsets {
         let response = self
             .connection(&membership)
             .await?
-            .request(|version| {
+            .request_within(self.patience(), |version| {
                 let mut request = OffsetCommitRequest::default()
                     .with_group_id(self.group_id())
                     .with_generation_id_or_member_epoch(membership.generation)
@@ -201,7 +206,7 @@ impl Offsets {
         let response = self
             .connection(&membership)
             .await?
-            .request(|version| {
+            .request_within(self.patience(), |version| {
                 OffsetFetchRequest::default()
                     .with_group_id(self.group_id())
                     // Offsets of transactions that are still being committed are worth waiting for.

@@ -5,6 +5,7 @@ use super::{
     Answer, HashSet, Instant, KafkaError, Limits, Source, Stage, TopicPartition, Unread, VecDeque,
     Worker, fetch,
 };
+use crate::limits::LATE_FETCH;
 use crate::walker::{CorruptRecords, WalkOptions, Walker};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_response::FetchableTopicResponse;
@@ -40,11 +41,31 @@ impl Worker {
             });
             let Some(plan) = plan else { continue };
             broker.is_fetching = true;
+            broker.late_at = now + self.config.settings.fetch_max_wait() + LATE_FETCH;
             let cluster = self.cluster.clone();
             let limits = Limits::new(&self.config.settings);
             self.fetches.push(Box::pin(async move {
                 (id, fetch::fetch(cluster, id, plan, limits).await)
             }));
+        }
+        if let Some(at) = wake {
+            self.wake_at(at);
+        }
+    }
+
+    /// A broker that does not answer may have lost its partitions to others, who can be asked at once.
+    pub(super) fn doubt_late_brokers(&mut self, now: Instant) {
+        let mut wake: Option<Instant> = None;
+        let mut is_late = false;
+        for broker in self.brokers.values_mut().filter(|b| b.is_fetching) {
+            if broker.late_at <= now {
+                is_late = true;
+                broker.late_at = now + LATE_FETCH;
+            }
+            wake = wake.min(Some(broker.late_at)).or(Some(broker.late_at));
+        }
+        if is_late {
+            self.want_metadata(now);
         }
         if let Some(at) = wake {
             self.wake_at(at);

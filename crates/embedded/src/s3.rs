@@ -15,7 +15,7 @@ use s3s_fs::FileSystem;
 use service::NotedFiles;
 use std::io;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -28,6 +28,7 @@ const MAX_CONNECTIONS: usize = 256;
 /// A running server; dropping it stops accepting and closes the connections.
 pub struct S3Server {
     addr: SocketAddr,
+    folder: PathBuf,
     notes: Arc<Notes>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
@@ -61,6 +62,7 @@ impl S3Server {
         ));
         Ok(S3Server {
             addr,
+            folder: folder.to_owned(),
             notes,
             shutdown,
             tasks,
@@ -74,6 +76,14 @@ impl S3Server {
     /// The endpoint as clients are told it.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.addr)
+    }
+
+    /// Makes a bucket, unless it is there already.
+    pub fn create_bucket(&self, name: &str) -> io::Result<()> {
+        if !s3s::path::check_bucket_name(name) {
+            return Err(io::Error::other(format!("`{name}` is no name for a bucket")));
+        }
+        std::fs::create_dir_all(self.folder.join(name))
     }
 
     /// What was asked for besides the bytes when the object was written.

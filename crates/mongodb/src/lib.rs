@@ -1,1 +1,27 @@
-//! placeholder
+//! The MongoDB and DocumentDB sink: records to documents, documents to write commands, commands to the
+//! cluster, several in flight; offsets move when their records are in the collection or settled.
+
+mod bulk;
+mod command_buffer;
+mod config;
+mod connector;
+mod document;
+mod document_id;
+mod hash_path;
+mod java_text;
+mod json;
+mod namespace;
+mod outcome;
+mod processor;
+mod projection;
+mod record;
+mod rename;
+mod settings;
+mod statement;
+mod store;
+mod task;
+mod topics;
+mod uri;
+mod write_model;
+
+pub use connector::{CLASS, MongoSinkConnector};

@@ -18,6 +18,27 @@ impl NotedFiles {
         NotedFiles { files, notes }
     }
 
+    /// S3 refuses what goes into a bucket that is not there; s3s-fs would make the folder.
+    async fn check_bucket(&self, bucket: &str) -> S3Result<()> {
+        let head = HeadBucketInput {
+            bucket: bucket.to_owned(),
+            ..HeadBucketInput::default()
+        };
+        let request = S3Request {
+            input: head,
+            method: http::Method::HEAD,
+            uri: http::Uri::default(),
+            headers: http::HeaderMap::default(),
+            extensions: http::Extensions::default(),
+            credentials: None,
+            region: None,
+            service: None,
+            trailing_headers: None,
+        };
+        self.files.head_bucket(request).await?;
+        Ok(())
+    }
+
     /// The notes of an object that is there; the error is S3's for one that is not.
     async fn notes_of<T>(
         &self,
@@ -84,6 +105,7 @@ impl S3 for NotedFiles {
         req: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
         let place = Place::object(&req.input.bucket, &req.input.key);
+        self.check_bucket(&req.input.bucket).await?;
         let notes = notes_from!(req.input);
         let mut response = self.files.put_object(req).await?;
         answer_encryption!(response.output, notes);
@@ -95,6 +117,7 @@ impl S3 for NotedFiles {
         &self,
         req: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
+        self.check_bucket(&req.input.bucket).await?;
         let notes = notes_from!(req.input);
         let mut response = self.files.create_multipart_upload(req).await?;
         answer_encryption!(response.output, notes);

@@ -1,0 +1,266 @@
+//! The connector: what it is called, how its settings are checked, how its tasks start.
+
+use crate::bulk::{DuplicatePolicy, WritePolicy};
+use crate::config::MongoConfig;
+use crate::store::Store;
+use crate::task::{MongoTask, TaskParts};
+use crate::topics::{self, Topics};
+use crate::uri::{self, ConnectionString};
+use async_trait::async_trait;
+use millstream_core::config::{ConfigValue, Parsed};
+use millstream_core::rejected::CONNECT_EXCEPTION;
+use millstream_core::{
+    ConfigDef, Connector, ConnectorError, Properties, RecordError, SinkError, SinkErrorKind,
+    SinkTask, TaskContext,
+};
+use mongodb::error::ErrorKind;
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+pub const CLASS: &str = "com.mongodb.kafka.connect.MongoSinkConnector";
+
+/// The release whose behaviour is matched.
+const VERSION: &str = "3.0.1";
+
+const URI: &str = "connection.uri";
+
+/// How long the connection test waits when the string does not say; Java's default, and its grace.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+const CONNECT_GRACE: Duration = Duration::from_millis(500);
+
+/// How long a write is retried while the database is away.
+const RETRY_FOR: Duration = Duration::from_secs(120);
+
+/// Commands in flight for one task: enough to hide a round trip, few enough for small instances.
+const IN_FLIGHT: usize = 4;
+
+static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(MongoConfig::definition);
+
+#[derive(Clone, Copy, Debug, Default)]
+pub struct MongoSinkConnector;
+
+#[async_trait]
+impl Connector for MongoSinkConnector {
+    fn class_name(&self) -> &'static str {
+        CLASS
+    }
+
+    fn version(&self) -> &'static str {
+        VERSION
+    }
+
+    fn config_def(&self) -> &ConfigDef {
+        &DEFINITION
+    }
+
+    fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
+        let mut values = DEFINITION.validate(properties);
+        topics::validate(properties, &mut values);
+        if let Some(why) = connection(properties).and_then(|uri| uri.unsupported()) {
+            topics::add_error(&mut values, URI, why);
+        }
+        for (key, error) in Extensions::parse(properties).1 {
+            topics::add_error(&mut values, key, error);
+        }
+        values
+    }
+
+    async fn probe(&self, properties: &Properties, values: &mut Vec<ConfigValue>) {
+        let (extensions, _) = Extensions::parse(properties);
+        if !extensions.validate_connect || values.iter().any(|value| !value.errors.is_empty()) {
+            return;
+        }
+        let Some(uri) = connection(properties) else {
+            return;
+        };
+        if let Err(message) = try_connection(&uri, properties).await {
+            topics::add_error(values, URI, message);
+        }
+    }
+
+    fn check_start(&self, properties: &Properties) -> Result<(), ConnectorError> {
+        const KEY: &str = "mongo.custom.auth.mechanism.enable";
+        if properties
+            .get(KEY)
+            .is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
+        {
+            let class = properties
+                .get("mongo.custom.auth.mechanism.providerClass")
+                .unwrap_or_default();
+            return Err(ConnectorError {
+                class: "org.apache.kafka.common.config.ConfigException",
+                message: format!("Unable to find {class} on the classpath."),
+            });
+        }
+        Ok(())
+    }
+
+    async fn start_task(
+        &self,
+        properties: &Properties,
+        context: TaskContext,
+    ) -> Result<Box<dyn SinkTask>, SinkError> {
+        let refuse = |class: &'static str, message: String| SinkError {
+            kind: SinkErrorKind::Fatal,
+            class: CONNECT_EXCEPTION,
+            message: "Failed to start MongoDB sink task".to_owned(),
+            source: Some(Box::new(RecordError::new(class, message))),
+        };
+        const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
+        self.check_start(properties)
+            .map_err(|error| refuse(error.class, error.message))?;
+        let mut values = DEFINITION.validate(properties);
+        let Some(config) = MongoConfig::from_values(&values) else {
+            return Err(refuse(CONFIG_EXCEPTION, topics::first_error(&values)));
+        };
+        check_topics(properties, &mut values);
+        if values.iter().any(|value| !value.errors.is_empty()) {
+            return Err(refuse(CONFIG_EXCEPTION, topics::first_error(&values)));
+        }
+        let topics =
+            Topics::new(properties, &config).map_err(|error| refuse(error.class, error.message))?;
+        let uri = ConnectionString::parse(config.connection_uri.reveal())
+            .map_err(|error| refuse(CONFIG_EXCEPTION, error.message))?;
+        if let Some(why) = uri.unsupported() {
+            return Err(refuse(CONFIG_EXCEPTION, why));
+        }
+        let (extensions, errors) = Extensions::parse(properties);
+        if let Some((_, error)) = errors.into_iter().next() {
+            return Err(refuse(CONFIG_EXCEPTION, error));
+        }
+        let api = uri::server_api(
+            &config.server_api_version,
+            config.server_api_strict,
+            config.server_api_deprecation_errors,
+        );
+        let options = uri
+            .client_options(api)
+            .await
+            .map_err(|error| refuse(CONFIG_EXCEPTION, error.message))?;
+        let store = Store::new(options, uri.first_host())
+            .map_err(|error| refuse("com.mongodb.MongoClientException", error.kind.to_string()))?;
+        Ok(Box::new(MongoTask::new(TaskParts {
+            context,
+            topics,
+            store: Arc::new(store),
+            policy: extensions.policy,
+            in_flight: extensions.in_flight,
+        })))
+    }
+}
+
+/// Both or neither of the two topic settings is refused before anything else is built.
+fn check_topics(properties: &Properties, values: &mut Vec<ConfigValue>) {
+    let is_set = |key: &str| {
+        properties
+            .get(key)
+            .is_some_and(|text| !text.trim().is_empty())
+    };
+    if is_set("topics") == is_set("topics.regex") {
+        topics::validate(properties, values);
+    }
+}
+
+fn connection(properties: &Properties) -> Option<ConnectionString> {
+    let key = DEFINITION.key(URI)?;
+    let text = properties
+        .get(URI)
+        .map(str::to_owned)
+        .or_else(|| match &key.default {
+            millstream_core::config::Default::Text(text) => Some(text.to_string()),
+            _ => None,
+        })?;
+    ConnectionString::parse(text.trim()).ok()
+}
+
+/// Connects as a task would and says Java's text if that fails.
+async fn try_connection(uri: &ConnectionString, properties: &Properties) -> Result<(), String> {
+    const UNREACHABLE: &str = "Unable to connect to the server.";
+    let mut options = uri
+        .client_options(None)
+        .await
+        .map_err(|error| error.message)?;
+    let timeout = options.connect_timeout.unwrap_or(CONNECT_TIMEOUT) + CONNECT_GRACE;
+    options.server_selection_timeout = Some(timeout);
+    let database = properties.get("database").unwrap_or("admin").to_owned();
+    let store = Store::new(options, uri.first_host()).map_err(|_| UNREACHABLE.to_owned())?;
+    let database = if uri.has_credentials() {
+        "admin".to_owned()
+    } else {
+        database
+    };
+    match store.ping(&database, timeout).await {
+        Ok(()) => Ok(()),
+        Err(error) => match error.kind.as_ref() {
+            ErrorKind::Authentication { .. } => Err(format!(
+                "Invalid user permissions authentication failed. {}",
+                error.kind
+            )),
+            // A server that answers is there, whatever it thinks of the command.
+            ErrorKind::Command(_) => Ok(()),
+            _ => Err(UNREACHABLE.to_owned()),
+        },
+    }
+}
+
+/// The settings of our own; the original ignores them, so a configuration stays portable.
+struct Extensions {
+    policy: WritePolicy,
+    in_flight: usize,
+    validate_connect: bool,
+}
+
+impl Extensions {
+    /// The settings, and what is wrong with those that are.
+    fn parse(properties: &Properties) -> (Self, Vec<(&'static str, String)>) {
+        use millstream_core::config::{Key, Kind};
+        let mut errors = Vec::new();
+        let mut read = |name: &'static str, kind, default: &'static str| {
+            let key = Key::new(name, kind, default);
+            let text = properties.get(name).unwrap_or(default);
+            key.parse(text, |_| true)
+                .map_err(|error| errors.push((name, error)))
+                .ok()
+        };
+        let retry = read("millstream.mongo.retry.timeout.ms", Kind::Long, "120000");
+        let in_flight = read("millstream.mongo.max.in.flight", Kind::Int, "4");
+        let validate = read("millstream.mongo.validate.connect", Kind::Boolean, "true");
+        let duplicates = read("millstream.mongo.duplicate.policy", Kind::String, "auto");
+        let duplicates = match duplicates {
+            Some(Parsed::String(text)) if text.eq_ignore_ascii_case("auto") => {
+                DuplicatePolicy::Auto
+            }
+            Some(Parsed::String(text)) if text.eq_ignore_ascii_case("error") => {
+                DuplicatePolicy::Error
+            }
+            Some(Parsed::String(text)) if text.eq_ignore_ascii_case("ignore") => {
+                DuplicatePolicy::Ignore
+            }
+            _ => {
+                let name = "millstream.mongo.duplicate.policy";
+                errors.push((
+                    name,
+                    format!("Invalid value for configuration {name}: one of auto, error, ignore"),
+                ));
+                DuplicatePolicy::Auto
+            }
+        };
+        let extensions = Extensions {
+            policy: WritePolicy {
+                retry_for: match retry {
+                    Some(Parsed::Int(millis)) => {
+                        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
+                    }
+                    _ => RETRY_FOR,
+                },
+                duplicates,
+            },
+            in_flight: match in_flight {
+                Some(Parsed::Int(count)) => usize::try_from(count).unwrap_or(1).clamp(1, 64),
+                _ => IN_FLIGHT,
+            },
+            validate_connect: validate != Some(Parsed::Boolean(false)),
+        };
+        (extensions, errors)
+    }
+}

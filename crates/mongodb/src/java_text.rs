@@ -1,0 +1,110 @@
+//! Values as Java prints them, for error texts; and documents as the Java driver's JSON writer does.
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bson::{Bson, Document};
+use millstream_core::Value;
+use millstream_core::java_number;
+
+/// Java's `String.valueOf`.
+pub(crate) fn java_text(value: &Value) -> String {
+    let joined = |parts: Vec<String>| parts.join(", ");
+    match value {
+        Value::Float32(v) => java_number::f32_text(*v),
+        Value::Float64(v) => java_number::f64_text(*v),
+        Value::Bytes(_) => "[B@0".to_owned(),
+        Value::Array(items) => format!("[{}]", joined(items.iter().map(java_text).collect())),
+        Value::Map(map) => {
+            let pairs = map
+                .iter()
+                .map(|(k, v)| format!("{}={}", java_text(k), java_text(v)));
+            format!("{{{}}}", joined(pairs.collect()))
+        }
+        Value::Struct(record) => {
+            let fields = record.schema.fields.iter().zip(&record.values);
+            let set = fields.filter(|(_, value)| !value.is_null());
+            let parts: Vec<String> = set
+                .map(|(field, value)| format!("{}={}", field.name, java_text(value)))
+                .collect();
+            format!("Struct{{{}}}", parts.join(","))
+        }
+        plain => plain.to_string(),
+    }
+}
+
+/// `BsonDocument.toJson()`: relaxed extended JSON with blanks after colons and commas.
+pub(crate) fn relaxed_json(document: &Document) -> String {
+    let members: Vec<String> = document
+        .iter()
+        .map(|(name, value)| format!("{}: {}", quoted(name), relaxed_value(value)))
+        .collect();
+    format!("{{{}}}", members.join(", "))
+}
+
+fn relaxed_value(value: &Bson) -> String {
+    match value {
+        Bson::Document(document) => relaxed_json(document),
+        Bson::Array(items) => {
+            let items: Vec<String> = items.iter().map(relaxed_value).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Bson::String(text) => quoted(text),
+        Bson::Double(v) if v.is_finite() => java_number::f64_text(*v),
+        Bson::Double(v) if v.is_nan() => r#"{"$numberDouble": "NaN"}"#.to_owned(),
+        Bson::Double(v) => {
+            let sign = if *v < 0.0 { "-" } else { "" };
+            format!(r#"{{"$numberDouble": "{sign}Infinity"}}"#)
+        }
+        Bson::Int32(v) => v.to_string(),
+        Bson::Int64(v) => v.to_string(),
+        Bson::Boolean(v) => v.to_string(),
+        Bson::Null => "null".to_owned(),
+        Bson::ObjectId(id) => format!(r#"{{"$oid": "{id}"}}"#),
+        Bson::DateTime(time) => match time.try_to_rfc3339_string() {
+            Ok(text) => format!(r#"{{"$date": "{text}"}}"#),
+            Err(_) => format!(
+                r#"{{"$date": {{"$numberLong": "{}"}}}}"#,
+                time.timestamp_millis()
+            ),
+        },
+        Bson::Binary(binary) => format!(
+            r#"{{"$binary": {{"base64": "{}", "subType": "{:02x}"}}}}"#,
+            STANDARD.encode(&binary.bytes),
+            u8::from(binary.subtype)
+        ),
+        Bson::Decimal128(v) => format!(r#"{{"$numberDecimal": "{v}"}}"#),
+        other => quoted(&other.to_string()),
+    }
+}
+
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+/// How Java shows a value in some messages: `BsonInt32{value=5}`.
+pub(crate) fn java_debug(value: &Bson) -> String {
+    match value {
+        Bson::Null => "BsonNull".to_owned(),
+        Bson::Int32(v) => format!("BsonInt32{{value={v}}}"),
+        Bson::Int64(v) => format!("BsonInt64{{value={v}}}"),
+        Bson::Double(v) => format!("BsonDouble{{value={}}}", java_number::f64_text(*v)),
+        Bson::Boolean(v) => format!("BsonBoolean{{value={v}}}"),
+        Bson::String(v) => format!("BsonString{{value='{v}'}}"),
+        Bson::ObjectId(v) => format!("BsonObjectId{{value={v}}}"),
+        Bson::DateTime(v) => format!("BsonDateTime{{value={}}}", v.timestamp_millis()),
+        Bson::Binary(v) => {
+            let bytes: Vec<String> = v
+                .bytes
+                .iter()
+                .map(|&byte| (byte as i8).to_string())
+                .collect();
+            format!(
+                "BsonBinary{{type={}, data=[{}]}}",
+                u8::from(v.subtype),
+                bytes.join(", ")
+            )
+        }
+        Bson::Document(document) => relaxed_json(document),
+        other => other.to_string(),
+    }
+}

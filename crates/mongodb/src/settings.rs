@@ -1,0 +1,498 @@
+//! TopicSettings: the settings of one topic, resolved into what the task does with its records.
+
+use crate::config::{MongoConfig, PACKAGE};
+use crate::document_id::IdStrategy;
+use crate::json;
+use crate::namespace::{FieldSource, NamespaceMapper};
+use crate::processor::Processor;
+use crate::projection::Projection;
+use crate::rename::Renamer;
+use crate::write_model::WriteStrategy;
+use bson::Bson;
+use millstream_core::Properties;
+
+/// A setting that does not go together with the others.
+#[derive(Clone, Debug)]
+pub(crate) struct Problem {
+    pub(crate) key: &'static str,
+    pub(crate) message: String,
+}
+
+impl Problem {
+    pub(crate) fn new(key: &'static str, value: &str, why: &str) -> Self {
+        Problem {
+            key,
+            message: format!("Invalid value {value} for configuration {key}: {why}"),
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Tolerance {
+    None,
+    Data,
+    All,
+}
+
+#[derive(Clone, Debug)]
+pub(crate) struct TopicSettings {
+    pub(crate) mapper: NamespaceMapper,
+    pub(crate) processors: Vec<Processor>,
+    pub(crate) ids: IdStrategy,
+    pub(crate) write: WriteStrategy,
+    /// What a tombstone becomes; `None` fails it.
+    pub(crate) delete: Option<WriteStrategy>,
+    /// Records in one bulk write.
+    pub(crate) max_batch: usize,
+    pub(crate) ordered: bool,
+    pub(crate) tolerance: Tolerance,
+    pub(crate) log_errors: bool,
+    pub(crate) rate: RateLimit,
+}
+
+/// A pause after every so many bulk writes; either being zero turns it off.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RateLimit {
+    pub(crate) every: u32,
+    pub(crate) pause_millis: u32,
+}
+
+const ID_STRATEGY: &str = "document.id.strategy";
+const CHAIN: &str = "post.processor.chain";
+const DELETES: &str = "delete.on.null.values";
+
+/// The settings with a topic's overrides put over them. The prefix ends with a dot, so `orders2` is not `orders`.
+pub(crate) fn with_overrides(properties: &Properties, topic: &str) -> Properties {
+    let mut merged = properties.clone();
+    for (key, value) in properties
+        .with_prefix(&format!("topic.override.{topic}."))
+        .iter()
+    {
+        merged.insert(key, value);
+    }
+    merged
+}
+
+impl TopicSettings {
+    /// All problems, or the settings.
+    pub(crate) fn resolve(
+        config: &MongoConfig,
+        topic: &str,
+        properties: &Properties,
+    ) -> Result<Self, Vec<Problem>> {
+        let mut problems = unsupported(config);
+        let mapper = keep(&mut problems, mapper(config, topic));
+        let ids = keep(&mut problems, id_strategy(config));
+        let processors = match &ids {
+            Some(ids) => keep(&mut problems, processors(config, ids)),
+            None => None,
+        };
+        let write = keep(&mut problems, write_strategy(config));
+        let delete = match &ids {
+            Some(ids) => keep(&mut problems, delete_strategy(config, ids)),
+            None => None,
+        };
+        let (Some(mapper), Some(ids), Some(processors), Some(write), Some(delete), true) =
+            (mapper, ids, processors, write, delete, problems.is_empty())
+        else {
+            return Err(problems);
+        };
+        let tolerance = if properties.contains("mongo.errors.tolerance") {
+            &config.mongo_errors_tolerance
+        } else {
+            &config.errors_tolerance
+        };
+        Ok(TopicSettings {
+            mapper,
+            processors,
+            ids,
+            write,
+            delete,
+            max_batch: match config.max_batch_size {
+                0 => usize::MAX,
+                size => size as usize,
+            },
+            ordered: config.bulk_write_ordered,
+            tolerance: match tolerance.to_ascii_lowercase().as_str() {
+                "all" => Tolerance::All,
+                "data" => Tolerance::Data,
+                _ => Tolerance::None,
+            },
+            log_errors: if properties.contains("mongo.errors.log.enable") {
+                config.mongo_errors_log_enable
+            } else {
+                config.errors_log_enable
+            },
+            rate: RateLimit {
+                every: config.rate_limiting_every_n as u32,
+                pause_millis: config.rate_limiting_timeout as u32,
+            },
+        })
+    }
+
+    pub(crate) fn namespace(&self) -> Option<(&str, &str)> {
+        self.mapper.fixed()
+    }
+}
+
+fn keep<T>(problems: &mut Vec<Problem>, outcome: Result<T, Problem>) -> Option<T> {
+    outcome.map_err(|problem| problems.push(problem)).ok()
+}
+
+/// Settings that exist but are not honoured yet: whoever sets them is told, instead of being ignored.
+fn unsupported(config: &MongoConfig) -> Vec<Problem> {
+    let mut problems = Vec::new();
+    let mut refuse = |key, value: &str, why: &str| problems.push(Problem::new(key, value, why));
+    let cdc = config.change_data_capture_handler.as_str();
+    if !cdc.is_empty() {
+        let is_known = CDC_HANDLERS
+            .iter()
+            .any(|name| cdc == format!("{PACKAGE}cdc.{name}"));
+        let why = if is_known {
+            "change data capture is not supported yet".to_owned()
+        } else {
+            not_found(cdc)
+        };
+        refuse("change.data.capture.handler", cdc, &why);
+    }
+    if !config.field_value_transformer.is_empty() {
+        let class = &config.field_value_transformer;
+        refuse("field.value.transformer", class, &not_found(class));
+    }
+    if !config.timeseries_timefield.trim().is_empty() {
+        refuse(
+            "timeseries.timefield",
+            &config.timeseries_timefield,
+            "time series are not supported yet",
+        );
+    }
+    if config.csfle_enabled {
+        refuse(
+            "csfle.enabled",
+            "true",
+            "client-side field level encryption is not supported yet",
+        );
+    }
+    for (key, store) in [
+        (
+            "connection.ssl.truststore",
+            &config.connection_ssl_truststore,
+        ),
+        ("connection.ssl.keystore", &config.connection_ssl_keystore),
+    ] {
+        if !store.is_empty() {
+            refuse(
+                key,
+                store,
+                "Java key stores are not supported yet; name a PEM file by tlsCAFile in connection.uri",
+            );
+        }
+    }
+    problems
+}
+
+const CDC_HANDLERS: [&str; 7] = [
+    "debezium.mongodb.ChangeStreamHandler",
+    "debezium.mongodb.MongoDbHandler",
+    "debezium.rdbms.RdbmsHandler",
+    "debezium.rdbms.mysql.MysqlHandler",
+    "debezium.rdbms.postgres.PostgresHandler",
+    "mongodb.ChangeStreamHandler",
+    "qlik.rdbms.RdbmsHandler",
+];
+
+const ID_STRATEGIES: [&str; 10] = [
+    "BsonOidStrategy",
+    "KafkaMetaDataStrategy",
+    "FullKeyStrategy",
+    "ProvidedInKeyStrategy",
+    "ProvidedInValueStrategy",
+    "PartialKeyStrategy",
+    "PartialValueStrategy",
+    "UuidStrategy",
+    "UuidProvidedInKeyStrategy",
+    "UuidProvidedInValueStrategy",
+];
+
+const PROCESSORS: [&str; 13] = [
+    "DocumentIdAdder",
+    "KafkaMetaAdder",
+    "NullFieldValueRemover",
+    "AllowListKeyProjector",
+    "AllowListValueProjector",
+    "BlockListKeyProjector",
+    "BlockListValueProjector",
+    "WhitelistKeyProjector",
+    "WhitelistValueProjector",
+    "BlacklistKeyProjector",
+    "BlacklistValueProjector",
+    "field.renaming.RenameByMapping",
+    "field.renaming.RenameByRegExp",
+];
+
+const WRITE_STRATEGIES: [&str; 10] = [
+    "DefaultWriteModelStrategy",
+    "ReplaceOneDefaultStrategy",
+    "InsertOneDefaultStrategy",
+    "UpdateOneDefaultStrategy",
+    "UpdateOneTimestampsStrategy",
+    "ReplaceOneBusinessKeyStrategy",
+    "UpdateOneBusinessKeyTimestampStrategy",
+    "DeleteOneDefaultStrategy",
+    "DeleteOneBusinessKeyStrategy",
+    "DeleteOneTombstoneBusinessKeyStrategy",
+];
+
+const MAPPERS: [&str; 2] = ["DefaultNamespaceMapper", "FieldPathNamespaceMapper"];
+
+/// The class's short name, if it is one of this kind; Java's text if it is another kind's or nobody's.
+fn short_name<'a>(class: &'a str, package: &str, known: &[&str]) -> Result<&'a str, String> {
+    let short = class
+        .strip_prefix(PACKAGE)
+        .and_then(|name| name.strip_prefix(package));
+    if let Some(short) = short.filter(|short| known.contains(short)) {
+        return Ok(short);
+    }
+    let exists = |package: &str, names: &[&str]| {
+        class
+            .strip_prefix(PACKAGE)
+            .and_then(|name| name.strip_prefix(package))
+            .is_some_and(|short| names.contains(&short))
+    };
+    if exists("processor.id.strategy.", &ID_STRATEGIES)
+        || exists("processor.id.strategy.", &["IdStrategy"])
+        || exists("processor.", &PROCESSORS)
+        || exists("writemodel.strategy.", &WRITE_STRATEGIES)
+        || exists("namespace.mapping.", &MAPPERS)
+        || exists("cdc.", &CDC_HANDLERS)
+    {
+        return Err(format!(
+            "Class could not be initialized, no public default constructor: {class}.<init>()"
+        ));
+    }
+    Err(not_found(class))
+}
+
+fn not_found(class: &str) -> String {
+    format!("Class not found: {class}")
+}
+
+fn id_strategy(config: &MongoConfig) -> Result<IdStrategy, Problem> {
+    let class = config.document_id_strategy.as_str();
+    let refuse = |why: String| Problem::new(ID_STRATEGY, class, &why);
+    let short = short_name(class, "processor.id.strategy.", &ID_STRATEGIES).map_err(refuse)?;
+    let partial = |own: &str, own_list: &str, shared: &str, shared_list: &str, half: &str| {
+        let kind = if own.is_empty() { shared } else { own };
+        let list = if own_list.is_empty() {
+            shared_list
+        } else {
+            own_list
+        };
+        projection(kind, list).ok_or_else(|| {
+            refuse(format!(
+                "Invalid {half}.projection.type value. It should be set to either BLOCKLIST or ALLOWLIST"
+            ))
+        })
+    };
+    Ok(match short {
+        "BsonOidStrategy" => IdStrategy::BsonOid,
+        "KafkaMetaDataStrategy" => IdStrategy::KafkaMetaData,
+        "FullKeyStrategy" => IdStrategy::FullKey,
+        "ProvidedInKeyStrategy" => IdStrategy::ProvidedInKey,
+        "ProvidedInValueStrategy" => IdStrategy::ProvidedInValue,
+        "PartialKeyStrategy" => IdStrategy::PartialKey(partial(
+            &config.document_id_strategy_partial_key_projection_type,
+            &config.document_id_strategy_partial_key_projection_list,
+            &config.key_projection_type,
+            &config.key_projection_list,
+            "key",
+        )?),
+        "PartialValueStrategy" => IdStrategy::PartialValue(partial(
+            &config.document_id_strategy_partial_value_projection_type,
+            &config.document_id_strategy_partial_value_projection_list,
+            &config.value_projection_type,
+            &config.value_projection_list,
+            "value",
+        )?),
+        "UuidStrategy" => IdStrategy::Uuid {
+            binary: config
+                .document_id_strategy_uuid_format
+                .eq_ignore_ascii_case("binary"),
+        },
+        "UuidProvidedInKeyStrategy" => IdStrategy::UuidProvidedInKey,
+        _ => IdStrategy::UuidProvidedInValue,
+    })
+}
+
+fn projection(kind: &str, list: &str) -> Option<Projection> {
+    match kind.to_ascii_lowercase().as_str() {
+        "allowlist" | "whitelist" => Some(Projection::allow(list)),
+        "blocklist" | "blacklist" => Some(Projection::block(list)),
+        _ => None,
+    }
+}
+
+fn processors(config: &MongoConfig, ids: &IdStrategy) -> Result<Vec<Processor>, Problem> {
+    let adder = Processor::DocumentIdAdder {
+        strategy: ids.clone(),
+        overwrite: config.document_id_strategy_overwrite_existing,
+    };
+    let shown = format!("[{}]", config.post_processor_chain.join(", "));
+    let mut chain = Vec::new();
+    for class in config
+        .post_processor_chain
+        .iter()
+        .filter(|class| !class.is_empty())
+    {
+        let short = short_name(class, "processor.", &PROCESSORS)
+            .map_err(|why| Problem::new(CHAIN, &shown, &why))?;
+        chain.push(match short {
+            "DocumentIdAdder" => adder.clone(),
+            "KafkaMetaAdder" => Processor::KafkaMetaAdder,
+            "NullFieldValueRemover" => Processor::NullFieldValueRemover,
+            "AllowListKeyProjector" | "WhitelistKeyProjector" => {
+                Processor::ProjectKey(Projection::allow(&config.key_projection_list))
+            }
+            "BlockListKeyProjector" | "BlacklistKeyProjector" => {
+                Processor::ProjectKey(Projection::block(&config.key_projection_list))
+            }
+            "AllowListValueProjector" | "WhitelistValueProjector" => {
+                Processor::ProjectValue(Projection::allow(&config.value_projection_list))
+            }
+            "BlockListValueProjector" | "BlacklistValueProjector" => {
+                Processor::ProjectValue(Projection::block(&config.value_projection_list))
+            }
+            "field.renaming.RenameByMapping" => {
+                Processor::Rename(Renamer::mapping(&list(&config.field_renamer_mapping)))
+            }
+            _ => {
+                let renamer =
+                    Renamer::patterns(&list(&config.field_renamer_regexp)).map_err(|why| {
+                        Problem::new("field.renamer.regexp", &config.field_renamer_regexp, &why)
+                    })?;
+                Processor::Rename(renamer)
+            }
+        });
+    }
+    if !chain
+        .iter()
+        .any(|step| matches!(step, Processor::DocumentIdAdder { .. }))
+    {
+        chain.insert(0, adder);
+    }
+    Ok(chain)
+}
+
+/// The validator has seen that one of the two readings is a list.
+fn list(text: &str) -> Vec<Bson> {
+    json::parse_array(text)
+        .or_else(|_| json::parse_array(&text.replace('\\', "\\\\")))
+        .unwrap_or_default()
+}
+
+fn write_strategy(config: &MongoConfig) -> Result<WriteStrategy, Problem> {
+    strategy("writemodel.strategy", &config.writemodel_strategy)
+}
+
+fn strategy(key: &'static str, class: &str) -> Result<WriteStrategy, Problem> {
+    let short = short_name(class, "writemodel.strategy.", &WRITE_STRATEGIES)
+        .map_err(|why| Problem::new(key, class, &why))?;
+    Ok(match short {
+        "InsertOneDefaultStrategy" => WriteStrategy::InsertOneDefault,
+        "UpdateOneDefaultStrategy" => WriteStrategy::UpdateOneDefault,
+        "UpdateOneTimestampsStrategy" => WriteStrategy::UpdateOneTimestamps,
+        "ReplaceOneBusinessKeyStrategy" => WriteStrategy::ReplaceOneBusinessKey,
+        "UpdateOneBusinessKeyTimestampStrategy" => WriteStrategy::UpdateOneBusinessKeyTimestamp,
+        "DeleteOneDefaultStrategy" => WriteStrategy::DeleteOneDefault,
+        "DeleteOneBusinessKeyStrategy" => WriteStrategy::DeleteOneBusinessKey,
+        "DeleteOneTombstoneBusinessKeyStrategy" => WriteStrategy::DeleteOneTombstoneBusinessKey,
+        _ => WriteStrategy::ReplaceOneDefault,
+    })
+}
+
+fn delete_strategy(
+    config: &MongoConfig,
+    ids: &IdStrategy,
+) -> Result<Option<WriteStrategy>, Problem> {
+    if !config.delete_on_null_values {
+        return Ok(None);
+    }
+    let strategy = strategy(
+        "delete.writemodel.strategy",
+        &config.delete_writemodel_strategy,
+    )?;
+    let by_key = matches!(
+        ids,
+        IdStrategy::FullKey | IdStrategy::PartialKey(_) | IdStrategy::ProvidedInKey
+    );
+    if strategy == WriteStrategy::DeleteOneDefault && !by_key {
+        return Err(Problem::new(
+            DELETES,
+            "true",
+            "DeleteOneDefaultStrategy can only be applied when the configured IdStrategy is an instance of: \
+             FullKeyStrategy or PartialKeyStrategy or ProvidedInKeyStrategy",
+        ));
+    }
+    Ok(Some(strategy))
+}
+
+fn mapper(config: &MongoConfig, topic: &str) -> Result<NamespaceMapper, Problem> {
+    const KEY: &str = "namespace.mapper";
+    let class = config.namespace_mapper.as_str();
+    let short = short_name(class, "namespace.mapping.", &MAPPERS)
+        .map_err(|why| Problem::new(KEY, class, &why))?;
+    let collection = if config.collection.is_empty() {
+        topic
+    } else {
+        &config.collection
+    };
+    if let Err(why) = crate::namespace::check_database(&config.database) {
+        return Err(Problem::new("database", &config.database, &why));
+    }
+    if let Err(why) = crate::namespace::check_collection(collection) {
+        return Err(Problem::new("topics", &config.topics.join(","), &why));
+    }
+    let mut mapper = NamespaceMapper::new(&config.database, collection);
+    if short == "FieldPathNamespaceMapper" {
+        mapper.error_if_invalid = config.namespace_mapper_error_if_invalid;
+        mapper.database_field = field(
+            "namespace.mapper.key.database.field",
+            &config.namespace_mapper_key_database_field,
+            "namespace.mapper.value.database.field",
+            &config.namespace_mapper_value_database_field,
+        )?;
+        mapper.collection_field = field(
+            "namespace.mapper.key.collection.field",
+            &config.namespace_mapper_key_collection_field,
+            "namespace.mapper.value.collection.field",
+            &config.namespace_mapper_value_collection_field,
+        )?;
+        if mapper.fixed().is_some() {
+            return Err(Problem::new(
+                KEY,
+                class,
+                "Missing configuration for the FieldBasedNamespaceMapper. Please configure the database and / or \
+                 collection field path.",
+            ));
+        }
+    }
+    Ok(mapper)
+}
+
+fn field(
+    key_name: &'static str,
+    key: &str,
+    value_name: &str,
+    value: &str,
+) -> Result<Option<FieldSource>, Problem> {
+    match (key.is_empty(), value.is_empty()) {
+        (false, false) => Err(Problem::new(
+            key_name,
+            key,
+            &format!("Cannot set both: '{key_name}' and '{value_name}'"),
+        )),
+        (false, true) => Ok(Some(FieldSource::key(key))),
+        (true, false) => Ok(Some(FieldSource::value(value))),
+        (true, true) => Ok(None),
+    }
+}

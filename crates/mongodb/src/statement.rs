@@ -1,0 +1,158 @@
+//! From a record to its statement: namespace, post processors, write model, and the bytes for the wire. What
+//! the Java driver would refuse while encoding, failing a whole batch, is found here and fails its record.
+
+use crate::bulk::{MAX_DOCUMENT, Statement, StatementKind};
+use crate::document_id::IdStrategy;
+use crate::namespace::Namespace;
+use crate::processor::IdOrigin;
+use crate::record::SinkRecord;
+use crate::settings::TopicSettings;
+use crate::write_model::{Model, Operation};
+use bson::oid::ObjectId;
+use bson::{Bson, Document, RawDocumentBuf, doc};
+use millstream_core::RecordError;
+
+/// The record's namespace and statement.
+pub(crate) fn prepare(
+    settings: &TopicSettings,
+    record: &mut SinkRecord<'_>,
+    now: i64,
+) -> Result<(Namespace, Statement), RecordError> {
+    let namespace = settings.mapper.of(record)?;
+    let operation = operation(settings, record, now)?;
+    Ok((namespace, encode(operation)?))
+}
+
+fn operation(
+    settings: &TopicSettings,
+    record: &mut SinkRecord<'_>,
+    now: i64,
+) -> Result<Operation, RecordError> {
+    let mut id = IdOrigin::Record;
+    let mut is_key_itself = false;
+    for processor in &settings.processors {
+        if let Some(origin) = processor.apply(record)? {
+            id = origin;
+            is_key_itself = matches!(settings.ids, IdStrategy::FullKey);
+        } else if is_key_itself && processor.changes_key() {
+            // In the original this id is the key document, not a copy of it.
+            let key = record.key()?.cloned().unwrap_or_default();
+            if let Some(document) = record.value()? {
+                document.insert("_id", key);
+            }
+        }
+    }
+    let model = if record.value()?.is_some() {
+        settings.write.build(&settings.ids, record, now)?
+    } else if record.has_key() {
+        const REFUSED: &str = "Could not create write model";
+        match settings.delete {
+            Some(strategy) => strategy
+                .build_delete(&settings.ids, record)
+                .map_err(|cause| RecordError::data(REFUSED).caused_by(cause))?,
+            None => return Err(RecordError::data(REFUSED)),
+        }
+    } else {
+        return Err(RecordError::data(
+            "Invalid Sink Record neither key doc nor value doc were present",
+        ));
+    };
+    Ok(Operation { model, id })
+}
+
+fn encode(operation: Operation) -> Result<Statement, RecordError> {
+    let mut id = operation.id;
+    let (kind, document) = match operation.model {
+        Model::Insert(document) => {
+            if !document.contains_key("_id") {
+                id = IdOrigin::Fresh;
+            }
+            (StatementKind::Insert, with_id_first(document))
+        }
+        Model::Replace {
+            filter,
+            replacement,
+        } => {
+            check_names(&replacement)?;
+            (
+                StatementKind::Replace,
+                doc! {"q": filter, "u": replacement, "upsert": true},
+            )
+        }
+        Model::Update { filter, update } => (
+            StatementKind::Update,
+            doc! {"q": filter, "u": update, "upsert": true},
+        ),
+        Model::Delete(filter) => (StatementKind::Delete, doc! {"q": filter, "limit": 1}),
+    };
+    let bytes = RawDocumentBuf::try_from(&document)
+        .map_err(|error| not_encodable(&document, &error.to_string()))?
+        .into_bytes();
+    if bytes.len() > MAX_DOCUMENT {
+        return Err(RecordError::new(
+            "org.bson.BsonMaximumSizeExceededException",
+            format!(
+                "Document size of {} is larger than maximum of {MAX_DOCUMENT}.",
+                bytes.len()
+            ),
+        ));
+    }
+    Ok(Statement { kind, bytes, id })
+}
+
+/// The wire form of an insert begins with `_id`; the driver makes one where there is none.
+fn with_id_first(mut document: Document) -> Document {
+    if document.keys().next().is_some_and(|name| name == "_id") {
+        return document;
+    }
+    let id = document
+        .remove("_id")
+        .unwrap_or_else(|| Bson::ObjectId(ObjectId::new()));
+    let mut whole = doc! {"_id": id};
+    whole.extend(document);
+    whole
+}
+
+fn check_names(replacement: &Document) -> Result<(), RecordError> {
+    let bad = replacement
+        .keys()
+        .find(|name| name.starts_with('$') && !matches!(name.as_str(), "$ref" | "$id" | "$db"));
+    match bad {
+        None => Ok(()),
+        Some(name) => Err(RecordError::new(
+            "java.lang.IllegalArgumentException",
+            format!(
+                "Field names in a replacement document can not start with '$' but '{name}' does"
+            ),
+        )),
+    }
+}
+
+fn not_encodable(document: &Document, why: &str) -> RecordError {
+    let message = match name_with_nul(document) {
+        Some(name) => {
+            let at = name.chars().take_while(|&c| c != '\0').count();
+            format!(
+                "BSON cstring '{name}' is not valid because it contains a null character at index {at}"
+            )
+        }
+        None => why.to_owned(),
+    };
+    RecordError::new("org.bson.BsonSerializationException", message)
+}
+
+fn name_with_nul(document: &Document) -> Option<&str> {
+    document.iter().find_map(|(name, value)| {
+        if name.contains('\0') {
+            return Some(name.as_str());
+        }
+        match value {
+            Bson::Document(inner) => name_with_nul(inner),
+            Bson::Array(items) => items
+                .iter()
+                .filter_map(Bson::as_document)
+                .find_map(name_with_nul),
+            _ => None,
+        }
+    })
+}

@@ -1,0 +1,529 @@
+//! The task: batches in, bulk writes out, offsets back when every row of a batch is written or settled.
+//! Writes of one partition follow each other; those of different partitions run side by side, and inserts
+//! under ids that nothing else has need no order at all.
+
+use crate::bulk::{BulkOutcome, BulkWrite, StatementKind, WritePolicy};
+use crate::hash_path::{HASH_CLASS, HashChunk, HashPath};
+use crate::outcome;
+use crate::processor::IdOrigin;
+use crate::record::SinkRecord;
+use crate::settings::{Tolerance, TopicSettings};
+use crate::statement;
+use crate::store::Store;
+use crate::topics::Topics;
+use async_trait::async_trait;
+use millstream_core::offsets::Ticket;
+use millstream_core::rejected::{RejectedRow, Stage};
+use millstream_core::{
+    ColumnNeed, Fusable, OffsetTracker, Progress, RawKind, RecordBatch, RecordError, Rejected,
+    SinkError, SinkErrorKind, SinkNeeds, SinkTask, TaskContext, TopicPartition,
+};
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::task::JoinSet;
+
+/// Statements of one bulk write, whatever the settings allow: larger ones gain nothing and hold more memory.
+const MAX_STATEMENTS: usize = 5_000;
+
+/// Bytes of one bulk write.
+const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// The class that Connect names where a task reports a record.
+const REPORTER: &str = "org.apache.kafka.connect.sink.SinkTask";
+
+pub(crate) struct TaskParts {
+    pub(crate) context: TaskContext,
+    pub(crate) topics: Topics,
+    pub(crate) store: Arc<Store>,
+    pub(crate) policy: WritePolicy,
+    pub(crate) in_flight: usize,
+}
+
+pub(crate) struct MongoTask {
+    parts: TaskParts,
+    partitions: HashMap<TopicPartition, Partition>,
+    /// Batches with rows that are not settled yet, by number.
+    held: HashMap<u64, Held>,
+    last_batch: u64,
+    writing: JoinSet<Written>,
+    rejected: Vec<RejectedRow>,
+    /// Partitions whose frontier may have moved since the last `poll`.
+    moved: Vec<TopicPartition>,
+    fused: Option<HashPath>,
+    /// Bulk writes so far, by topic, where a rate limit asks.
+    rates: HashMap<Arc<str>, u32>,
+}
+
+#[derive(Default)]
+struct Partition {
+    tracker: OffsetTracker,
+    /// Writes under way whose order matters.
+    busy: usize,
+}
+
+struct Held {
+    batch: Arc<RecordBatch>,
+    ticket: Ticket,
+    /// Writes that carry rows of the batch.
+    open: usize,
+}
+
+/// A row of a held batch.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowRef {
+    pub(crate) batch: u64,
+    pub(crate) row: u32,
+}
+
+/// A write that ended, and whose rows it carried.
+struct Written {
+    outcome: BulkOutcome,
+    rows: Vec<RowRef>,
+    batches: Vec<u64>,
+    ordered: bool,
+    tolerance: Tolerance,
+    log_errors: bool,
+    /// The partition that waited for it.
+    lane: Option<TopicPartition>,
+}
+
+/// A bulk write being put together.
+struct Group {
+    settings: Arc<TopicSettings>,
+    topic: Arc<str>,
+    bulk: BulkWrite,
+    rows: Vec<RowRef>,
+    bytes: usize,
+}
+
+impl MongoTask {
+    pub(crate) fn new(parts: TaskParts) -> Self {
+        MongoTask {
+            parts,
+            partitions: HashMap::new(),
+            held: HashMap::new(),
+            last_batch: 0,
+            writing: JoinSet::new(),
+            rejected: Vec::new(),
+            moved: Vec::new(),
+            fused: None,
+            rates: HashMap::new(),
+        }
+    }
+
+    /// Registers a batch; `open` counts one extra until `release`, so that it cannot end while being worked on.
+    fn hold(&mut self, batch: &Arc<RecordBatch>) -> u64 {
+        let partition = self.partitions.entry(batch.origin.clone()).or_default();
+        let ticket = partition.tracker.begin(batch.next_offset);
+        self.last_batch += 1;
+        let held = Held {
+            batch: Arc::clone(batch),
+            ticket,
+            open: 1,
+        };
+        self.held.insert(self.last_batch, held);
+        self.last_batch
+    }
+
+    /// One write less for a batch; the last one moves the frontier.
+    fn release(&mut self, number: u64) {
+        let Some(held) = self.held.get_mut(&number) else {
+            return;
+        };
+        held.open -= 1;
+        if held.open > 0 {
+            return;
+        }
+        if let Some(held) = self.held.remove(&number)
+            && let Some(partition) = self.partitions.get_mut(&held.batch.origin)
+        {
+            partition.tracker.complete(held.ticket);
+            if !self.moved.contains(&held.batch.origin) {
+                self.moved.push(held.batch.origin.clone());
+            }
+        }
+    }
+
+    /// The groups of a batch's rows, and the rows that failed. Consecutive rows of one topic and namespace
+    /// belong together.
+    fn groups(
+        &mut self,
+        batch: &RecordBatch,
+        number: u64,
+        rows: impl Iterator<Item = usize>,
+        now: i64,
+    ) -> Result<(Vec<Group>, Vec<(usize, RecordError)>), SinkError> {
+        let mut groups: Vec<Group> = Vec::new();
+        let mut failed = Vec::new();
+        for row in rows {
+            let topic = batch.destination.topic(row);
+            let settings = self.parts.topics.get(topic).map_err(fatal)?;
+            let prepared = statement::prepare(&settings, &mut SinkRecord::new(batch, row), now);
+            let (namespace, statement) = match prepared {
+                Ok(prepared) => prepared,
+                Err(error) if settings.tolerance == Tolerance::None => return Err(fatal(error)),
+                Err(error) => {
+                    failed.push((row, error));
+                    continue;
+                }
+            };
+            let fits = |group: &&mut Group| {
+                group.topic == *topic
+                    && group.bulk.namespace == namespace
+                    && group.rows.len() < settings.max_batch.min(MAX_STATEMENTS)
+                    && group.bytes + statement.bytes.len() <= MAX_BYTES
+            };
+            let row = RowRef {
+                batch: number,
+                row: row as u32,
+            };
+            let bytes = statement.bytes.len();
+            match groups.last_mut().filter(fits) {
+                Some(group) => {
+                    group.bulk.statements.push(statement);
+                    group.rows.push(row);
+                    group.bytes += bytes;
+                }
+                None => groups.push(Group {
+                    topic: Arc::clone(topic),
+                    bulk: BulkWrite {
+                        namespace,
+                        ordered: settings.ordered,
+                        statements: vec![statement],
+                    },
+                    settings,
+                    rows: vec![row],
+                    bytes,
+                }),
+            }
+        }
+        Ok((groups, failed))
+    }
+
+    /// Sends a group, when there is room and its partition's earlier writes are done.
+    async fn write(
+        &mut self,
+        group: Group,
+        origin: &TopicPartition,
+        number: u64,
+    ) -> Result<(), SinkError> {
+        let needs_order = group.bulk.statements.iter().any(|statement| {
+            statement.kind != StatementKind::Insert || statement.id == IdOrigin::Record
+        });
+        while self.writing.len() >= self.parts.in_flight
+            || (needs_order
+                && self
+                    .partitions
+                    .get(origin)
+                    .is_some_and(|partition| partition.busy > 0))
+        {
+            self.join_one().await?;
+        }
+        if let Some(held) = self.held.get_mut(&number) {
+            held.open += 1;
+        }
+        let lane = needs_order.then(|| origin.clone());
+        if let Some(partition) = lane.as_ref().and_then(|lane| self.partitions.get_mut(lane)) {
+            partition.busy += 1;
+        }
+        let (store, policy) = (Arc::clone(&self.parts.store), self.parts.policy);
+        let Group {
+            settings,
+            topic,
+            bulk,
+            rows,
+            ..
+        } = group;
+        let rate = settings.rate;
+        self.writing.spawn(async move {
+            Written {
+                outcome: bulk.run(&store, policy).await,
+                rows,
+                batches: vec![number],
+                ordered: bulk.ordered,
+                tolerance: settings.tolerance,
+                log_errors: settings.log_errors,
+                lane,
+            }
+        });
+        if rate.every > 0 && rate.pause_millis > 0 {
+            let count = self.rates.entry(topic).or_default();
+            *count += 1;
+            if *count % rate.every == 0 {
+                tokio::time::sleep(Duration::from_millis(u64::from(rate.pause_millis))).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn send_chunk(&mut self, chunk: HashChunk) {
+        let (store, policy) = (Arc::clone(&self.parts.store), self.parts.policy);
+        let settings = chunk.settings;
+        self.writing.spawn(async move {
+            Written {
+                outcome: chunk.write.run(&store, policy).await,
+                rows: chunk.rows,
+                batches: chunk.batches,
+                ordered: false,
+                tolerance: settings.tolerance,
+                log_errors: settings.log_errors,
+                lane: None,
+            }
+        });
+    }
+
+    async fn join_one(&mut self) -> Result<(), SinkError> {
+        match self.writing.join_next().await {
+            Some(ended) => self.settle(ended),
+            None => Ok(()),
+        }
+    }
+
+    fn join_ended(&mut self) -> Result<(), SinkError> {
+        while let Some(ended) = self.writing.try_join_next() {
+            self.settle(ended)?;
+        }
+        Ok(())
+    }
+
+    /// What a write's end means: rows reported, batches released, or the task failed.
+    fn settle(&mut self, ended: Result<Written, tokio::task::JoinError>) -> Result<(), SinkError> {
+        let written = ended.map_err(|error| {
+            SinkError::fatal("a write ended without an outcome").with_source(error)
+        })?;
+        if let Some(partition) = written
+            .lane
+            .as_ref()
+            .and_then(|lane| self.partitions.get_mut(lane))
+        {
+            partition.busy = partition.busy.saturating_sub(1);
+        }
+        if written.outcome.duplicates > 0 {
+            tracing::info!(
+                records = written.outcome.duplicates,
+                "records were in the collection already"
+            );
+        }
+        let host = &self.parts.store.host;
+        let reported = outcome::judge(
+            &written.outcome,
+            written.rows.len(),
+            written.ordered,
+            written.tolerance,
+            host,
+        )?;
+        for (index, error) in reported {
+            self.report(written.rows[index], error, written.log_errors);
+        }
+        for number in written.batches {
+            self.release(number);
+        }
+        Ok(())
+    }
+
+    /// Reports a row, to whoever takes rejected rows; without anybody the original drops it too.
+    fn report(&mut self, at: RowRef, error: RecordError, log: bool) {
+        self.report_at(at, Stage::TaskPut, REPORTER, error, log);
+    }
+
+    fn report_at(&mut self, at: RowRef, stage: Stage, class: &str, error: RecordError, log: bool) {
+        let Some(held) = self.held.get(&at.batch) else {
+            return;
+        };
+        let (batch, row) = (&held.batch, at.row as usize);
+        if log {
+            tracing::error!(
+                topic = &*batch.origin.topic,
+                partition = batch.origin.partition,
+                offset = batch.offsets[row],
+                error = error.class,
+                "record not written"
+            );
+        }
+        if self.parts.context.takes_rejected {
+            let mut rejected = Rejected::default();
+            rejected.push(batch, row, stage, class, error);
+            self.rejected.append(&mut rejected.rows);
+        }
+    }
+
+    async fn put_rows(
+        &mut self,
+        batch: &Arc<RecordBatch>,
+        number: u64,
+        rows: Vec<usize>,
+        now: i64,
+    ) -> Result<(), SinkError> {
+        let (groups, failed) = self.groups(batch, number, rows.into_iter(), now)?;
+        for (row, error) in failed {
+            let log = self
+                .parts
+                .topics
+                .get(batch.destination.topic(row))
+                .is_ok_and(|s| s.log_errors);
+            let at = RowRef {
+                batch: number,
+                row: row as u32,
+            };
+            self.report(at, error, log);
+        }
+        for group in groups {
+            self.write(group, &batch.origin, number).await?;
+        }
+        Ok(())
+    }
+
+    /// The fused chain: rows into the open chunk; what it cannot take goes the ordinary way.
+    async fn put_fused(
+        &mut self,
+        batch: &Arc<RecordBatch>,
+        number: u64,
+        now: i64,
+    ) -> Result<(), SinkError> {
+        let mut from = 0;
+        while from < batch.len() {
+            let topic = batch.destination.topic(from);
+            let settings = self.parts.topics.get(topic).map_err(fatal)?;
+            let Some(fused) = &mut self.fused else {
+                return Ok(());
+            };
+            let taken = fused.take(batch, number, from, &settings, &self.parts.store, now)?;
+            from = taken.next_row;
+            if taken.joined
+                && let Some(held) = self.held.get_mut(&number)
+            {
+                held.open += 1;
+            }
+            if let Some(chunk) = taken.full {
+                while self.writing.len() >= self.parts.in_flight {
+                    self.join_one().await?;
+                }
+                self.send_chunk(chunk);
+            }
+            for (row, error) in taken.failed {
+                // A transform's error is the framework's: its own tolerance decides.
+                if !self.parts.context.takes_rejected {
+                    return Err(fatal(error));
+                }
+                let at = RowRef {
+                    batch: number,
+                    row: row as u32,
+                };
+                self.report_at(
+                    at,
+                    Stage::Transformation,
+                    HASH_CLASS,
+                    error,
+                    settings.log_errors,
+                );
+            }
+        }
+        Ok(())
+    }
+
+    fn close_chunk(&mut self, due: impl Fn(&HashPath) -> bool) {
+        let ready = self.fused.as_ref().is_some_and(due);
+        if let Some(chunk) = self
+            .fused
+            .as_mut()
+            .filter(|_| ready)
+            .and_then(HashPath::close)
+        {
+            self.send_chunk(chunk);
+        }
+    }
+}
+
+#[async_trait]
+impl SinkTask for MongoTask {
+    fn needs(&self) -> SinkNeeds {
+        SinkNeeds {
+            key: ColumnNeed::RawOr(&[RawKind::String, RawKind::Bytes, RawKind::Json]),
+            value: ColumnNeed::RawOr(&[RawKind::String, RawKind::Bytes, RawKind::Json]),
+            headers: false,
+        }
+    }
+
+    fn fuse(&mut self, value: RawKind, stages: &[Fusable]) -> bool {
+        self.fused = HashPath::recognise(value, stages, &self.parts.topics);
+        self.fused.is_some()
+    }
+
+    async fn open(&mut self, partitions: &[TopicPartition]) -> Result<(), SinkError> {
+        for partition in partitions {
+            self.partitions
+                .insert(partition.clone(), Partition::default());
+        }
+        Ok(())
+    }
+
+    async fn put(&mut self, batch: Arc<RecordBatch>, now: i64) -> Result<(), SinkError> {
+        self.join_ended()?;
+        let number = self.hold(&batch);
+        let outcome = if self.fused.is_some() {
+            self.put_fused(&batch, number, now).await
+        } else {
+            self.put_rows(&batch, number, (0..batch.len()).collect(), now)
+                .await
+        };
+        self.release(number);
+        outcome
+    }
+
+    async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {
+        self.close_chunk(|fused| fused.is_due(now));
+        self.join_ended()?;
+        let durable = std::mem::take(&mut self.moved)
+            .into_iter()
+            .filter_map(|partition| {
+                let offset = self.partitions.get(&partition)?.tracker.durable()?;
+                Some((partition, offset))
+            })
+            .collect();
+        Ok(Progress {
+            durable,
+            rejected: std::mem::take(&mut self.rejected),
+        })
+    }
+
+    fn next_due(&self) -> Option<i64> {
+        self.fused.as_ref().and_then(HashPath::due_at)
+    }
+
+    async fn finish(&mut self, deadline: Duration) -> Result<(), SinkError> {
+        self.close_chunk(|_| true);
+        let all = async {
+            while !self.writing.is_empty() {
+                self.join_one().await?;
+            }
+            Ok(())
+        };
+        // What is still under way at the deadline is not committed and comes again.
+        tokio::time::timeout(deadline, all).await.unwrap_or(Ok(()))
+    }
+
+    async fn close(&mut self, partitions: &[TopicPartition]) {
+        for partition in partitions {
+            self.partitions.remove(partition);
+        }
+        // Rows in the open command belong to whoever reads them next; those of partitions that stay are sent.
+        self.close_chunk(|_| true);
+        let gone = |origin: &TopicPartition| partitions.contains(origin);
+        self.held.retain(|_, held| !gone(&held.batch.origin));
+        self.moved.retain(|origin| !gone(origin));
+        self.rejected.retain(|row| !gone(&row.origin));
+    }
+}
+
+/// A record's error as the end of the task: the original throws it from `put`.
+fn fatal(error: RecordError) -> SinkError {
+    SinkError {
+        kind: SinkErrorKind::Fatal,
+        class: error.class,
+        message: error.message.clone(),
+        source: error
+            .cause
+            .map(|cause| cause as Box<dyn std::error::Error + Send + Sync>),
+    }
+}

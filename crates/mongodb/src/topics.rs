@@ -1,0 +1,233 @@
+//! Which topics a connector takes, and the settings of each: fixed in advance for a list, made when first
+//! seen for a pattern.
+
+use crate::config::MongoConfig;
+use crate::settings::{Problem, TopicSettings, with_overrides};
+use millstream_core::config::ConfigValue;
+use millstream_core::{Properties, RecordError};
+use regex::Regex;
+use std::collections::HashMap;
+use std::sync::Arc;
+
+pub(crate) struct Topics {
+    properties: Properties,
+    /// `None`: the topics are the listed ones.
+    pattern: Option<(Regex, String)>,
+    known: HashMap<Arc<str>, Arc<TopicSettings>>,
+    listed: Vec<String>,
+}
+
+/// Java's text where the settings of a topic do not parse or do not go together.
+pub(crate) struct TopicsError {
+    pub(crate) class: &'static str,
+    pub(crate) message: String,
+}
+
+const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
+const CONNECT_CONFIG_EXCEPTION: &str = "com.mongodb.kafka.connect.util.ConnectConfigException";
+
+impl Topics {
+    pub(crate) fn new(properties: &Properties, config: &MongoConfig) -> Result<Self, TopicsError> {
+        let pattern = match config.topics_regex.as_str() {
+            "" => None,
+            text => {
+                let regex = Regex::new(&format!("^(?:{text})$")).map_err(|error| TopicsError {
+                    class: CONFIG_EXCEPTION,
+                    message: error.to_string(),
+                })?;
+                Some((regex, text.to_owned()))
+            }
+        };
+        let mut topics = Topics {
+            properties: properties.clone(),
+            pattern,
+            known: HashMap::new(),
+            listed: config.topics.clone(),
+        };
+        for topic in config.topics.clone() {
+            topics.add(&topic)?;
+        }
+        Ok(topics)
+    }
+
+    /// The settings for a record's topic.
+    pub(crate) fn get(&mut self, topic: &str) -> Result<Arc<TopicSettings>, RecordError> {
+        if let Some(settings) = self.known.get(topic) {
+            return Ok(Arc::clone(settings));
+        }
+        let unknown = |why: String| {
+            Err(RecordError::new(
+                CONFIG_EXCEPTION,
+                format!("Unknown topic: {topic}, {why}"),
+            ))
+        };
+        match &self.pattern {
+            None => unknown(format!("must be one of: [{}]", self.listed.join(", "))),
+            Some((regex, text)) if !regex.is_match(topic) => {
+                unknown(format!("does not match: {text}"))
+            }
+            Some(_) => self
+                .add(topic)
+                .map_err(|error| RecordError::new(error.class, error.message)),
+        }
+    }
+
+    /// Whether a test holds for every topic that may come.
+    pub(crate) fn all(&self, test: impl Fn(&TopicSettings) -> bool) -> bool {
+        if self.pattern.is_some() {
+            // Without overrides all topics share their settings but for the collection's name.
+            let has_overrides = !self.properties.with_prefix("topic.override.").is_empty();
+            return !has_overrides
+                && settings_for(&self.properties, "topic").is_ok_and(|settings| test(&settings));
+        }
+        self.known.values().all(|settings| test(settings))
+    }
+
+    fn add(&mut self, topic: &str) -> Result<Arc<TopicSettings>, TopicsError> {
+        let settings = Arc::new(settings_for(&self.properties, topic)?);
+        self.known.insert(topic.into(), Arc::clone(&settings));
+        Ok(settings)
+    }
+}
+
+fn settings_for(properties: &Properties, topic: &str) -> Result<TopicSettings, TopicsError> {
+    let merged = with_overrides(properties, topic);
+    let (config, values) = MongoConfig::parse(&merged);
+    let Some(config) = config else {
+        return Err(TopicsError {
+            class: CONFIG_EXCEPTION,
+            message: first_error(&values),
+        });
+    };
+    TopicSettings::resolve(&config, topic, &merged).map_err(|problems| TopicsError {
+        class: CONNECT_CONFIG_EXCEPTION,
+        message: problems
+            .into_iter()
+            .next()
+            .map(|problem| problem.message)
+            .unwrap_or_default(),
+    })
+}
+
+pub(crate) fn first_error(values: &[ConfigValue]) -> String {
+    values
+        .iter()
+        .find_map(|value| value.errors.first().cloned())
+        .unwrap_or_default()
+}
+
+/// The part of validation that looks at settings together, put into the values of the single ones.
+pub(crate) fn validate(properties: &Properties, values: &mut Vec<ConfigValue>) {
+    if values.iter().any(|value| !value.errors.is_empty()) {
+        return;
+    }
+    let is_set = |key: &str| {
+        properties
+            .get(key)
+            .is_some_and(|text| !text.trim().is_empty())
+    };
+    match (is_set("topics"), is_set("topics.regex")) {
+        (true, true) => add_error(
+            values,
+            "topics",
+            "topics and topics.regex are mutually exclusive options, but both are set.".to_owned(),
+        ),
+        (false, false) => add_error(
+            values,
+            "topics",
+            "Must configure one of topics or topics.regex".to_owned(),
+        ),
+        (true, false) => {
+            let listed: Vec<&str> = properties
+                .get("topics")
+                .unwrap_or_default()
+                .split(',')
+                .map(str::trim)
+                .collect();
+            for topic in listed {
+                validate_topic(properties, topic, values);
+            }
+        }
+        (false, true) => {
+            let mut overridden: Vec<String> = properties
+                .with_prefix("topic.override.")
+                .iter()
+                .filter_map(|(key, _)| Some(key.split_once('.')?.0.to_owned()))
+                .collect();
+            overridden.sort();
+            overridden.dedup();
+            // Settings that all topics share are seen under any name.
+            overridden.push("topic".to_owned());
+            for topic in overridden {
+                validate_topic(properties, &topic, values);
+            }
+        }
+    }
+}
+
+fn validate_topic(properties: &Properties, topic: &str, values: &mut Vec<ConfigValue>) {
+    let merged = with_overrides(properties, topic);
+    let (config, topic_values) = MongoConfig::parse(&merged);
+    let spelled = |key: &str| {
+        let full = format!("topic.override.{topic}.{key}");
+        if properties.contains(&full) {
+            full
+        } else {
+            key.to_owned()
+        }
+    };
+    for value in topic_values {
+        for error in value.errors {
+            add_error(values, &spelled(&value.name), error);
+        }
+    }
+    let Some(config) = config else { return };
+    if let Err(problems) = TopicSettings::resolve(&config, topic, &merged) {
+        for Problem { key, message } in problems {
+            // Validation names the chain where the id strategy is meant.
+            let message = match key {
+                "document.id.strategy" => message.replacen(
+                    &format!("Invalid value {} ", config.document_id_strategy),
+                    "Invalid value [com.mongodb.kafka.connect.sink.processor.DocumentIdAdder] ",
+                    1,
+                ),
+                _ => message,
+            };
+            add_error(values, &spelled(key), message);
+        }
+    }
+    if config.csfle_enabled {
+        for (key, is_empty) in [
+            (
+                "csfle.key.vault.namespace",
+                config.csfle_key_vault_namespace.is_empty(),
+            ),
+            (
+                "csfle.local.master.key",
+                config.csfle_local_master_key.reveal().is_empty(),
+            ),
+        ] {
+            if is_empty {
+                add_error(
+                    values,
+                    key,
+                    format!("{key} must be set when csfle.enabled=true"),
+                );
+            }
+        }
+    }
+}
+
+pub(crate) fn add_error(values: &mut Vec<ConfigValue>, key: &str, message: String) {
+    match values.iter_mut().find(|value| value.name == key) {
+        Some(value) if value.errors.contains(&message) => {}
+        Some(value) => value.errors.push(message),
+        None => values.push(ConfigValue {
+            name: key.to_owned(),
+            value: None,
+            recommended: Vec::new(),
+            errors: vec![message],
+            visible: true,
+        }),
+    }
+}

@@ -1,0 +1,174 @@
+//! A task of the connector against an embedded document server, fed with recorded records.
+
+use bytes::Bytes;
+use millstream_core::rejected::RejectedRow;
+use millstream_core::{
+    ByteBudget, ByteColumn, Connector, Decoded, Destination, Headers, Payload, Properties,
+    RecordBatch, SinkError, SinkTask, TaskContext, TimestampType, TopicPartition,
+};
+use millstream_embedded::documents::{DocumentFault, DocumentProxy, DocumentServer};
+use millstream_golden as golden;
+use millstream_mongodb::MongoSinkConnector;
+use serde_json::Value as Json;
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) const NOW: i64 = 1_700_000_000_000;
+
+/// The records of one poll as batches: consecutive ones of a partition belong together.
+pub(crate) fn batches(records: &[Json]) -> Vec<Arc<RecordBatch>> {
+    let origin = |record: &Json| {
+        TopicPartition::new(
+            record["topic"].as_str().unwrap(),
+            record["partition"].as_i64().unwrap() as i32,
+        )
+    };
+    records
+        .chunk_by(|a, b| origin(a) == origin(b))
+        .map(|rows| Arc::new(batch(origin(&rows[0]), rows)))
+        .collect()
+}
+
+fn batch(origin: TopicPartition, rows: &[Json]) -> RecordBatch {
+    let half = |schema: &str, value: &str| {
+        let mut decoded = Decoded::with_capacity(ByteColumn::nulls(rows.len()));
+        for row in rows {
+            decoded.push(golden::schema_and_value(
+                &serde_json::json!({"schema": row[schema], "value": row[value]}),
+            ));
+        }
+        Payload::Decoded(decoded)
+    };
+    let offsets: Vec<i64> = rows
+        .iter()
+        .map(|row| row["offset"].as_i64().unwrap())
+        .collect();
+    RecordBatch {
+        destination: Destination::Uniform(Arc::clone(&origin.topic)),
+        origin,
+        first_offset: offsets[0],
+        next_offset: offsets[offsets.len() - 1] + 1,
+        timestamps: rows
+            .iter()
+            .map(|row| row["timestamp"].as_i64().unwrap_or(-1))
+            .collect(),
+        timestamp_type: match rows[0]["timestamp_type"].as_str() {
+            Some("LogAppendTime") => TimestampType::LogAppendTime,
+            Some("NoTimestampType") => TimestampType::NoTimestampType,
+            _ => TimestampType::CreateTime,
+        },
+        offsets,
+        keys: half("key_schema", "key"),
+        values: half("value_schema", "value"),
+        headers: Headers::None,
+        permit: None,
+        fetched: Default::default(),
+    }
+}
+
+/// Rows of one partition with these texts as raw values.
+pub(crate) fn raw_batch(
+    topic: &str,
+    first_offset: i64,
+    values: &[Option<&[u8]>],
+    kind: millstream_core::RawKind,
+) -> RecordBatch {
+    let mut column = ByteColumn::new();
+    for value in values {
+        column.push(value.map(Bytes::copy_from_slice));
+    }
+    let rows = values.len();
+    RecordBatch {
+        origin: TopicPartition::new(topic, 0),
+        destination: Destination::Uniform(topic.into()),
+        first_offset,
+        next_offset: first_offset + rows as i64,
+        offsets: (first_offset..first_offset + rows as i64).collect(),
+        timestamps: vec![NOW; rows],
+        timestamp_type: TimestampType::CreateTime,
+        keys: Payload::undecoded(ByteColumn::nulls(rows)),
+        values: Payload::Raw { column, kind },
+        headers: Headers::None,
+        permit: None,
+        fetched: Default::default(),
+    }
+}
+
+pub(crate) struct Rig {
+    pub(crate) server: DocumentServer,
+    pub(crate) proxy: DocumentProxy,
+    pub(crate) properties: Properties,
+}
+
+impl Rig {
+    /// A server, a proxy with these faults before it, and the settings with the address put in.
+    pub(crate) async fn new(config: &Json, faults: Vec<DocumentFault>) -> Self {
+        let server = DocumentServer::start(([127, 0, 0, 1], 0).into(), None)
+            .await
+            .unwrap();
+        let proxy = DocumentProxy::start(server.addr(), faults).await.unwrap();
+        let mut properties = Properties::new();
+        // Unless a case says otherwise nothing is retried, as in the original.
+        properties.insert("millstream.mongo.retry.timeout.ms", "0");
+        properties.insert("connection.uri", "mongodb://DOCSTORE/");
+        for (key, value) in config.as_object().unwrap() {
+            properties.insert(key.as_str(), value.as_str().unwrap());
+        }
+        let uri = properties
+            .get("connection.uri")
+            .unwrap()
+            .replace("DOCSTORE", &proxy.addr().to_string());
+        properties.insert("connection.uri", uri);
+        Rig {
+            server,
+            proxy,
+            properties,
+        }
+    }
+
+    pub(crate) async fn start(&self, takes_rejected: bool) -> Result<Box<dyn SinkTask>, SinkError> {
+        let context = TaskContext {
+            connector: "golden".into(),
+            task: 0,
+            budget: ByteBudget::new(1 << 30),
+            takes_rejected,
+        };
+        MongoSinkConnector
+            .start_task(&self.properties, context)
+            .await
+    }
+}
+
+/// What one poll came to.
+#[derive(Default)]
+pub(crate) struct Fed {
+    pub(crate) error: Option<SinkError>,
+    pub(crate) rejected: Vec<RejectedRow>,
+    pub(crate) durable: HashMap<TopicPartition, i64>,
+}
+
+/// Feeds the batches one by one, each to its end.
+pub(crate) async fn feed(task: &mut dyn SinkTask, batches: Vec<Arc<RecordBatch>>) -> Fed {
+    let mut fed = Fed::default();
+    for batch in batches {
+        if let Err(error) = step(task, batch, &mut fed).await {
+            fed.error = Some(error);
+            break;
+        }
+    }
+    fed
+}
+
+async fn step(
+    task: &mut dyn SinkTask,
+    batch: Arc<RecordBatch>,
+    fed: &mut Fed,
+) -> Result<(), SinkError> {
+    task.put(batch, NOW).await?;
+    task.finish(Duration::from_secs(10)).await?;
+    let progress = task.poll(NOW).await?;
+    fed.rejected.extend(progress.rejected);
+    fed.durable.extend(progress.durable);
+    Ok(())
+}

@@ -127,11 +127,7 @@ fn format_field(text: &mut String, m: &Moment, letter: u8, count: usize) {
         b'H' => number(m.hour.into()),
         b'k' => number(if m.hour == 0 { 24 } else { m.hour.into() }),
         b'K' => number((m.hour % 12).into()),
-        b'h' => number(if m.hour % 12 == 0 {
-            12
-        } else {
-            (m.hour % 12).into()
-        }),
+        b'h' => number(((m.hour + 11) % 12 + 1).into()),
         b'm' => number(m.minute.into()),
         b's' => number(m.second.into()),
         b'S' => number(m.millisecond.into()),

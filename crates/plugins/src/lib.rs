@@ -1,4 +1,5 @@
 //! Kafka Connect's transforms, predicates and converters: batch in, batch out, no I/O.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod converters;
 mod java_date;

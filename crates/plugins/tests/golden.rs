@@ -6,3 +6,6 @@ mod converters;
 
 #[path = "golden/transforms.rs"]
 mod transforms;
+
+#[path = "golden/configdefs.rs"]
+mod configdefs;

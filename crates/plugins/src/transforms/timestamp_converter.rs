@@ -140,7 +140,7 @@ impl Precision {
         }
     }
 
-    fn from_millis(self, millis: i64) -> i64 {
+    fn to_unix(self, millis: i64) -> i64 {
         match self {
             Precision::Coarser(unit) => millis / unit,
             Precision::Finer(units) => millis.saturating_mul(units),
@@ -239,7 +239,7 @@ impl TimestampConverter {
                 Some((format, _)) => Value::from(format.format(millis)),
                 None => Value::Null,
             },
-            Form::Unix => Value::Int64(self.precision.from_millis(millis)),
+            Form::Unix => Value::Int64(self.precision.to_unix(millis)),
             Form::Date => Value::Date(millis - millis.rem_euclid(DAY_MILLIS)),
             Form::Time => Value::Date(millis.rem_euclid(DAY_MILLIS)),
             Form::Timestamp => Value::Date(millis),

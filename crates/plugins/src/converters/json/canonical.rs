@@ -1,41 +1,44 @@
 //! Schemaless JSON text to the text that Java would write for the values it reads from it: keys in the order of a
-//! `HashMap`, numbers by `Double.toString`, no blanks. Flat objects without escapes are rewritten span by span;
-//! everything else goes through the parser, `Value` and the plain writer, which say what is right.
+//! `HashMap`, numbers by `Double.toString`, no blanks. Objects and lists are rewritten span by span; what asks for more
+//! care goes through the parser, `Value` and the plain writer, which say what is right.
 
+mod number;
+mod quotes;
+mod shape;
+
+use super::node::parse_f64;
 use super::parser::{self, Malformed};
 use super::read::infer;
-use crate::converters::json::node::parse_f64;
-use millstream_core::{Map, RecordError, Value, java_json};
-use wide::u8x16;
-
-const LANES: usize = 16;
+use millstream_core::{RecordError, Value, java_json};
+use number::Number;
+use quotes::{BEYOND_BMP, Quotes};
+use shape::Shape;
 
 /// Objects with more members take the slow way.
-const MAX_FIELDS: usize = 32;
-
-/// Two quotes around each name and each string.
-const MAX_QUOTES: usize = 4 * MAX_FIELDS;
-
-/// Longer numbers take the slow way, which knows Jackson's limits.
-const MAX_NUMBER: usize = 64;
+const MAX_FIELDS: usize = 64;
 
 /// Longer names take the slow way too.
 const MAX_NAME: usize = 1000;
 
-/// The shapes that a topic's records alternate between.
-const MAX_SHAPES: usize = 8;
+/// The shapes that a topic's objects alternate between.
+const MAX_SHAPES: usize = 16;
 
-/// The byte from which on characters lie beyond U+FFFF.
-const BEYOND_BMP: u8 = 0xF0;
+/// Deeper nesting takes the slow way.
+const MAX_DEPTH: usize = 8;
 
 /// Rewrites records and remembers the shapes of the last ones.
 #[derive(Default)]
 pub(super) struct Canonical {
     quotes: Quotes,
+    /// The next of the quotes' pairs.
+    pair: usize,
+    /// The members of the objects that are being read, those of inner ones behind those of outer ones.
     fields: Vec<FieldSpan>,
+    /// The texts of objects and lists within an object, by the object's depth.
+    nested: [Vec<u8>; MAX_DEPTH],
     shapes: Vec<Shape>,
-    /// The shape that matched last.
-    last: usize,
+    /// The shape that matched last, by depth.
+    last: [usize; MAX_DEPTH],
     /// The shape to be replaced next.
     oldest: usize,
 }
@@ -52,10 +55,7 @@ impl Canonical {
     /// Appends the record's text.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, record: &[u8]) -> Result<Written, Malformed> {
         let start = out.len();
-        if self
-            .write_flat_object(out, record.trim_ascii_end())
-            .is_some()
-        {
+        if self.write_spans(out, record.trim_ascii_end()).is_some() {
             return Ok(Written::Text);
         }
         out.truncate(start);
@@ -63,49 +63,233 @@ impl Canonical {
     }
 
     /// `None` if the record is not of the simple kind; `out` may hold a part of it then.
-    fn write_flat_object(&mut self, out: &mut Vec<u8>, record: &[u8]) -> Option<()> {
+    fn write_spans(&mut self, out: &mut Vec<u8>, record: &[u8]) -> Option<()> {
         self.quotes.find(record)?;
-        split(record, self.quotes.found(), &mut self.fields)?;
-        let shape = self.shape(record)?;
-        out.reserve(record.len() + 2 * LANES);
+        self.pair = 0;
+        self.fields.clear();
+        out.reserve(record.len() + 64);
+        let start = skip_blanks(record, 0);
+        match record.get(start)? {
+            b'{' => self.object(out, record, start + 1, 0),
+            b'[' => self.array(out, record, start + 1, 0),
+            _ => None,
+        }?;
+        Some(())
+    }
+
+    /// Appends an object whose bracket has been read, and says where it ends.
+    fn object(
+        &mut self,
+        out: &mut Vec<u8>,
+        record: &[u8],
+        start: usize,
+        depth: usize,
+    ) -> Option<usize> {
+        let mut at = skip_blanks(record, start);
+        if record.get(at) == Some(&b'}') {
+            out.extend_from_slice(b"{}");
+            return Some(at + 1);
+        }
+        let first = self.fields.len();
+        self.nested.get_mut(depth)?.clear();
+        loop {
+            let name = self.string(record, at)?;
+            let name_start = at;
+            if name.rewrite || name.end - at > MAX_NAME || self.fields.len() - first == MAX_FIELDS {
+                return None;
+            }
+            // The order is that of the names without escapes.
+            if self.quotes.escapes && record[at..name.end].contains(&b'\\') {
+                return None;
+            }
+            let colon = skip_blanks(record, name.end);
+            if record.get(colon) != Some(&b':') {
+                return None;
+            }
+            let value_start = skip_blanks(record, colon + 1);
+            let joined = value_start == name.end + 1;
+            let mut field = FieldSpan {
+                name_start: name_start as u32,
+                name_end: name.end as u32,
+                value_start: value_start as u32,
+                value_end: 0,
+                form: if joined { Form::Joined } else { Form::Apart },
+            };
+            at = self.value(record, &mut field, depth)?;
+            self.fields.push(field);
+            at = skip_blanks(record, at);
+            match *record.get(at)? {
+                b',' => at = skip_blanks(record, at + 1),
+                b'}' => break,
+                _ => return None,
+            }
+        }
+        let shape = self.shape(record, first, depth)?;
         out.push(b'{');
         for (index, &place) in self.shapes[shape].order.iter().enumerate() {
             if index > 0 {
                 out.push(b',');
             }
-            self.fields[usize::from(place)].write(out, record);
+            self.fields[first + usize::from(place)].write(out, record, &self.nested[depth]);
         }
         out.push(b'}');
-        Some(())
+        self.fields.truncate(first);
+        Some(at + 1)
     }
 
-    /// The number of the shape that the fields have.
-    fn shape(&mut self, record: &[u8]) -> Option<usize> {
-        let fields = &self.fields;
-        let matches =
-            |shape: &Shape| {
-                shape.names.len() == fields.len()
-                    && shape.names.iter().zip(fields).all(|(name, field)| {
-                        name.stands_at(record, field.name_start, field.name_end)
-                    })
-            };
-        if self.shapes.get(self.last).is_some_and(matches) {
-            return Some(self.last);
-        }
-        if let Some(known) = self.shapes.iter().position(matches) {
-            self.last = known;
-            return Some(known);
-        }
-        let shape = Shape::new(record, fields)?;
-        if self.shapes.len() < MAX_SHAPES {
-            self.last = self.shapes.len();
-            self.shapes.push(shape);
+    /// Completes the span of a member's value, and says where it ends in the record.
+    #[inline]
+    fn value(&mut self, record: &[u8], field: &mut FieldSpan, depth: usize) -> Option<usize> {
+        let start = field.value_start as usize;
+        let end = match *record.get(start)? {
+            b'"' => {
+                let string = self.string(record, start)?;
+                if string.rewrite {
+                    field.form = Form::String;
+                }
+                string.end
+            }
+            b'-' | b'0'..=b'9' => {
+                let number = Number::scan(record, start)?;
+                field.form = number.form.unwrap_or(field.form);
+                field.value_end = number.copy_end as u32;
+                return Some(number.end);
+            }
+            b'{' | b'[' => return self.nested_value(record, field, depth),
+            _ => start + word_at(record, start)?.len(),
+        };
+        field.value_end = end as u32;
+        Some(end)
+    }
+
+    /// Writes an object or a list to the side, for its place among the members is not known yet.
+    fn nested_value(
+        &mut self,
+        record: &[u8],
+        field: &mut FieldSpan,
+        depth: usize,
+    ) -> Option<usize> {
+        let start = field.value_start as usize;
+        let mut side = std::mem::take(self.nested.get_mut(depth)?);
+        field.form = Form::Nested;
+        field.value_start = side.len() as u32;
+        let end = if record[start] == b'{' {
+            self.object(&mut side, record, start + 1, depth + 1)
         } else {
-            self.last = self.oldest;
-            self.shapes[self.oldest] = shape;
-            self.oldest = (self.oldest + 1) % MAX_SHAPES;
+            self.array(&mut side, record, start + 1, depth)
+        };
+        field.value_end = side.len() as u32;
+        self.nested[depth] = side;
+        end
+    }
+
+    /// Appends a list whose bracket has been read, and says where it ends. A list's objects lie one level deeper.
+    fn array(
+        &mut self,
+        out: &mut Vec<u8>,
+        record: &[u8],
+        start: usize,
+        depth: usize,
+    ) -> Option<usize> {
+        if depth >= MAX_DEPTH {
+            return None;
         }
-        Some(self.last)
+        out.push(b'[');
+        let mut at = skip_blanks(record, start);
+        if record.get(at) == Some(&b']') {
+            out.push(b']');
+            return Some(at + 1);
+        }
+        loop {
+            at = match *record.get(at)? {
+                b'"' => {
+                    let string = self.string(record, at)?;
+                    write_string(out, &record[at..string.end], string.rewrite)?;
+                    string.end
+                }
+                b'-' | b'0'..=b'9' => {
+                    let number = Number::scan(record, at)?;
+                    write_number(out, &record[at..number.copy_end], number.form);
+                    number.end
+                }
+                b'{' => self.object(out, record, at + 1, depth + 1)?,
+                b'[' => self.array(out, record, at + 1, depth + 1)?,
+                _ => {
+                    let word = word_at(record, at)?;
+                    out.extend_from_slice(word);
+                    at + word.len()
+                }
+            };
+            at = skip_blanks(record, at);
+            match *record.get(at)? {
+                b',' => {
+                    out.push(b',');
+                    at = skip_blanks(record, at + 1);
+                }
+                b']' => {
+                    out.push(b']');
+                    return Some(at + 1);
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// The string that opens here.
+    #[inline]
+    fn string(&mut self, record: &[u8], at: usize) -> Option<StringSpan> {
+        let &[open, close] = self.quotes.pairs().get(self.pair)?;
+        self.pair += 1;
+        if open as usize != at {
+            return None;
+        }
+        let end = close as usize + 1;
+        let mut rewrite = false;
+        if self.quotes.breaks || self.quotes.beyond {
+            let text = &record[at + 1..close as usize];
+            if self.quotes.breaks && text.iter().any(|byte| *byte < b' ') {
+                return None;
+            }
+            rewrite = self.quotes.beyond && text.iter().any(|byte| *byte >= BEYOND_BMP);
+            // An escape would be escaped again.
+            if rewrite && self.quotes.escapes && text.contains(&b'\\') {
+                return None;
+            }
+        }
+        Some(StringSpan { end, rewrite })
+    }
+
+    /// The number of the shape that the fields from `first` on have.
+    #[inline]
+    fn shape(&mut self, record: &[u8], first: usize, depth: usize) -> Option<usize> {
+        let fields = &self.fields[first..];
+        let last = self.last[depth];
+        if let Some(shape) = self.shapes.get(last)
+            && shape.matches(record, fields)
+        {
+            return Some(last);
+        }
+        let known = self
+            .shapes
+            .iter()
+            .position(|shape| shape.matches(record, fields));
+        let place = match known {
+            Some(place) => place,
+            None => {
+                let shape = Shape::new(record, fields)?;
+                if self.shapes.len() < MAX_SHAPES {
+                    self.shapes.push(shape);
+                    self.shapes.len() - 1
+                } else {
+                    let place = self.oldest;
+                    self.shapes[place] = shape;
+                    self.oldest = (place + 1) % MAX_SHAPES;
+                    place
+                }
+            }
+        };
+        self.last[depth] = place;
+        Some(place)
     }
 }
 
@@ -120,65 +304,12 @@ pub(super) fn write_slowly(out: &mut Vec<u8>, record: &[u8]) -> Result<Written, 
         .map(|()| Written::Text)
 }
 
-/// The places of a record's quotes.
-struct Quotes {
-    places: [u32; MAX_QUOTES],
-    count: usize,
-}
-
-impl Default for Quotes {
-    fn default() -> Self {
-        Quotes {
-            places: [0; MAX_QUOTES],
-            count: 0,
-        }
-    }
-}
-
-impl Quotes {
-    fn found(&self) -> &[u32] {
-        &self.places[..self.count]
-    }
-
-    /// `None` where a byte asks for the slow way: a control character, a backslash, malformed UTF-8, a character
-    /// beyond U+FFFF, too many quotes.
-    #[inline]
-    fn find(&mut self, record: &[u8]) -> Option<()> {
-        let mut count = 0;
-        let mut special = u8x16::ZERO;
-        let mut highest = u8x16::ZERO;
-        let mut base = 0;
-        let (chunks, rest) = record.as_chunks::<LANES>();
-        let mut look = |chunk: &[u8; LANES]| {
-            let lanes = u8x16::new(*chunk);
-            special |=
-                lanes.min(u8x16::splat(0x1F)).simd_eq(lanes) | lanes.simd_eq(u8x16::splat(b'\\'));
-            highest = highest.max(lanes);
-            let mut mask = lanes.simd_eq(u8x16::splat(b'"')).to_bitmask();
-            while mask != 0 {
-                *self.places.get_mut(count)? = base + mask.trailing_zeros();
-                count += 1;
-                mask &= mask - 1;
-            }
-            base += LANES as u32;
-            Some(())
-        };
-        for chunk in chunks {
-            look(chunk)?;
-        }
-        if !rest.is_empty() {
-            let mut padded = [b' '; LANES];
-            padded[..rest.len()].copy_from_slice(rest);
-            look(&padded)?;
-        }
-        self.count = count;
-        let beyond = highest.max(u8x16::splat(BEYOND_BMP)).simd_eq(highest);
-        if (special | beyond).to_bitmask() != 0 {
-            return None;
-        }
-        let ascii = highest.to_bitmask() == 0;
-        (ascii || simdutf8::basic::from_utf8(record).is_ok()).then_some(())
-    }
+#[derive(Clone, Copy)]
+struct StringSpan {
+    /// Behind the closing quote.
+    end: usize,
+    /// Whether it holds characters that Java escapes.
+    rewrite: bool,
 }
 
 /// Where a member lies in the record, its quotes included.
@@ -186,6 +317,7 @@ impl Quotes {
 struct FieldSpan {
     name_start: u32,
     name_end: u32,
+    /// In the record, or in the side text of the object's depth.
     value_start: u32,
     /// Behind the part that is to be copied.
     value_end: u32,
@@ -198,33 +330,75 @@ enum Form {
     Joined,
     /// The value is canonical, there are blanks around the colon.
     Apart,
+    /// A string without escapes that is to be written anew.
+    String,
     /// An integer of up to 18 digits that is to be printed anew.
     Integer,
     /// A number with a point or an exponent that is to be printed anew.
     Fraction,
+    /// An object or a list, already written to the side.
+    Nested,
 }
 
 impl FieldSpan {
     #[inline]
-    fn write(&self, out: &mut Vec<u8>, record: &[u8]) {
+    fn write(&self, out: &mut Vec<u8>, record: &[u8], nested: &[u8]) {
         let value = self.value_start as usize..self.value_end as usize;
         if self.form == Form::Joined {
             push_run(out, record, self.name_start as usize, value.end);
             return;
         }
-        out.extend_from_slice(&record[self.name_start as usize..self.name_end as usize]);
+        push_run(
+            out,
+            record,
+            self.name_start as usize,
+            self.name_end as usize,
+        );
         out.push(b':');
-        if self.form == Form::Apart {
-            out.extend_from_slice(&record[value]);
-            return;
-        }
-        let text = std::str::from_utf8(&record[value]).expect("a number is ASCII");
-        if self.form == Form::Fraction {
-            java_json::write_f64(out, parse_f64(text));
-        } else {
-            java_json::write_i64(out, text.parse().expect("18 digits fit"));
+        match self.form {
+            Form::Joined | Form::Apart => push_run(out, record, value.start, value.end),
+            Form::Nested => out.extend_from_slice(&nested[value]),
+            Form::String => {
+                let content = &record[value.start + 1..value.end - 1];
+                java_json::write_string(out, content);
+            }
+            Form::Integer | Form::Fraction => write_number(out, &record[value], Some(self.form)),
         }
     }
+}
+
+/// Appends a string with its quotes.
+fn write_string(out: &mut Vec<u8>, quoted: &[u8], rewrite: bool) -> Option<()> {
+    if rewrite {
+        java_json::write_string(out, quoted.get(1..quoted.len() - 1)?);
+    } else {
+        out.extend_from_slice(quoted);
+    }
+    Some(())
+}
+
+/// Appends a number, printed anew if its form says so.
+fn write_number(out: &mut Vec<u8>, digits: &[u8], form: Option<Form>) {
+    let text = || std::str::from_utf8(digits).expect("a number is ASCII");
+    match form {
+        Some(Form::Fraction) => java_json::write_f64(out, parse_f64(text())),
+        Some(Form::Integer) => {
+            java_json::write_i64(out, text().parse().expect("18 digits fit"));
+        }
+        _ => out.extend_from_slice(digits),
+    }
+}
+
+/// `true`, `false` or `null`. What follows is looked at by the caller, who expects punctuation there.
+#[inline]
+fn word_at(record: &[u8], at: usize) -> Option<&'static [u8]> {
+    let word: &[u8] = match record[at] {
+        b't' => b"true",
+        b'f' => b"false",
+        b'n' => b"null",
+        _ => return None,
+    };
+    record[at..].starts_with(word).then_some(word)
 }
 
 /// Copies `from..to`; a short run as a block of fixed length whose surplus is dropped again, see `java_json::string`.
@@ -242,239 +416,13 @@ fn push_run(out: &mut Vec<u8>, bytes: &[u8], from: usize, to: usize) {
     }
 }
 
-/// Splits a flat object into its members; `None` if it is anything else.
-#[inline]
-fn split(record: &[u8], quotes: &[u32], fields: &mut Vec<FieldSpan>) -> Option<()> {
-    fields.clear();
-    let mut at = skip_blanks(record, 0);
-    if record.get(at) != Some(&b'{') {
-        return None;
-    }
-    at = skip_blanks(record, at + 1);
-    if record.get(at) == Some(&b'}') {
-        return Some(());
-    }
-    let mut quotes = quotes.as_chunks::<2>().0.iter();
-    loop {
-        let &[open, close] = quotes.next()?;
-        if open as usize != at || fields.len() == MAX_FIELDS {
-            return None;
-        }
-        let name_end = close as usize + 1;
-        if name_end - at > MAX_NAME {
-            return None;
-        }
-        let colon = skip_blanks(record, name_end);
-        if record.get(colon) != Some(&b':') {
-            return None;
-        }
-        let value_start = skip_blanks(record, colon + 1);
-        let joined = value_start == name_end + 1;
-        let mut form = if joined { Form::Joined } else { Form::Apart };
-        let value_end;
-        match *record.get(value_start)? {
-            b'"' => {
-                let &[_, close] = quotes.next()?;
-                value_end = close as usize + 1;
-                at = value_end;
-            }
-            b'-' | b'0'..=b'9' => {
-                let number = Number::scan(record, value_start)?;
-                at = number.end;
-                value_end = number.copy_end;
-                form = number.form.unwrap_or(form);
-            }
-            first => {
-                let word: &[u8] = match first {
-                    b't' => b"true",
-                    b'f' => b"false",
-                    b'n' => b"null",
-                    _ => return None,
-                };
-                if !record[value_start..].starts_with(word) {
-                    return None;
-                }
-                value_end = value_start + word.len();
-                at = value_end;
-            }
-        }
-        fields.push(FieldSpan {
-            name_start: open,
-            name_end: name_end as u32,
-            value_start: value_start as u32,
-            value_end: value_end as u32,
-            form,
-        });
-        at = skip_blanks(record, at);
-        match *record.get(at)? {
-            b',' => at = skip_blanks(record, at + 1),
-            b'}' => return Some(()),
-            _ => return None,
-        }
-    }
-}
-
-/// The place of the next byte that is no blank. Other white space has been ruled out.
+/// The place of the next byte that is no white space. Control characters that are none have been ruled out.
 #[inline]
 fn skip_blanks(record: &[u8], mut at: usize) -> usize {
-    while record.get(at) == Some(&b' ') {
+    while record.get(at).is_some_and(|byte| *byte <= b' ') {
         at += 1;
     }
     at
-}
-
-struct Number {
-    end: usize,
-    /// Without the zeros that Java would not print.
-    copy_end: usize,
-    /// `None` if the text may be copied.
-    form: Option<Form>,
-}
-
-impl Number {
-    /// Scans a number. Texts that are their own `Double.toString` or `Long.toString` are known by their form alone:
-    /// up to 18 digits, or a fraction of up to 15 digits between 10^-3 and 10^7.
-    #[inline]
-    fn scan(record: &[u8], start: usize) -> Option<Number> {
-        let digits = |mut at: usize| {
-            while matches!(record.get(at), Some(b'0'..=b'9')) {
-                at += 1;
-            }
-            at
-        };
-        let negative = record[start] == b'-';
-        let whole_start = start + usize::from(negative);
-        let whole_end = digits(whole_start);
-        let whole = whole_end - whole_start;
-        let leading_zero = record.get(whole_start) == Some(&b'0');
-        let zeros_first = leading_zero && whole > 1;
-        if whole == 0 {
-            return None;
-        }
-        let mut end = whole_end;
-        let mut copy_end = whole_end;
-        let mut plain = true;
-        if record.get(end) == Some(&b'.') {
-            let fraction_start = end + 1;
-            end = digits(fraction_start);
-            if end == fraction_start {
-                return None;
-            }
-            copy_end = end;
-            while copy_end > fraction_start + 1 && record[copy_end - 1] == b'0' {
-                copy_end -= 1;
-            }
-            let large_enough = !leading_zero
-                || record[fraction_start..copy_end]
-                    .iter()
-                    .take(3)
-                    .any(|&digit| digit != b'0');
-            plain = !zeros_first
-                && whole <= 7
-                && whole + (copy_end - fraction_start) <= 15
-                && large_enough;
-        }
-        if matches!(record.get(end), Some(b'e' | b'E')) {
-            plain = false;
-            let sign = matches!(record.get(end + 1), Some(b'+' | b'-'));
-            let exponent_start = end + 1 + usize::from(sign);
-            end = digits(exponent_start);
-            // Nine digits are within Java's limits.
-            if !(1..=9).contains(&(end - exponent_start)) {
-                return None;
-            }
-        } else if end == whole_end {
-            if whole > 18 {
-                return None;
-            }
-            let rewrite = zeros_first || (negative && leading_zero);
-            return Some(Number {
-                end,
-                copy_end,
-                form: rewrite.then_some(Form::Integer),
-            });
-        }
-        if plain {
-            return Some(Number {
-                end,
-                copy_end,
-                form: None,
-            });
-        }
-        (end - start <= MAX_NUMBER).then_some(Number {
-            end,
-            copy_end: end,
-            form: Some(Form::Fraction),
-        })
-    }
-}
-
-/// The names of a record's members and the order in which Java's map yields them.
-struct Shape {
-    names: Vec<Name>,
-    order: Vec<u8>,
-}
-
-impl Shape {
-    /// `None` if a name stands twice.
-    fn new(record: &[u8], fields: &[FieldSpan]) -> Option<Self> {
-        let mut names = Vec::with_capacity(fields.len());
-        let mut pairs = Vec::with_capacity(fields.len());
-        for (place, field) in fields.iter().enumerate() {
-            let quoted = &record[field.name_start as usize..field.name_end as usize];
-            let name = std::str::from_utf8(&quoted[1..quoted.len() - 1]).ok()?;
-            names.push(Name::new(quoted));
-            pairs.push((Value::from(name), Value::Int64(place as i64)));
-        }
-        let map = Map::hashed(pairs);
-        if map.len() < fields.len() {
-            return None;
-        }
-        let order = map.iter().map(|(_, place)| match place {
-            Value::Int64(place) => *place as u8,
-            _ => 0,
-        });
-        Some(Shape {
-            order: order.collect(),
-            names,
-        })
-    }
-}
-
-/// A name with its quotes, laid out for a quick comparison.
-struct Name {
-    quoted: Box<[u8]>,
-    /// Its first sixteen bytes, zeros behind.
-    head: u128,
-    /// Ones where `head` has bytes of the name.
-    mask: u128,
-}
-
-impl Name {
-    fn new(quoted: &[u8]) -> Self {
-        let mut head = [0; LANES];
-        let len = quoted.len().min(LANES);
-        head[..len].copy_from_slice(&quoted[..len]);
-        Name {
-            quoted: quoted.into(),
-            head: u128::from_le_bytes(head),
-            mask: u128::MAX >> (8 * (LANES - len)),
-        }
-    }
-
-    #[inline]
-    fn stands_at(&self, record: &[u8], start: u32, end: u32) -> bool {
-        let (start, end) = (start as usize, end as usize);
-        if end - start != self.quoted.len() {
-            return false;
-        }
-        match record[start..].first_chunk::<LANES>() {
-            Some(head) if self.quoted.len() <= LANES => {
-                u128::from_le_bytes(*head) & self.mask == self.head
-            }
-            _ => record[start..end] == *self.quoted,
-        }
-    }
 }
 
 #[cfg(test)]
@@ -484,7 +432,7 @@ mod tests {
 
     fn fast(canonical: &mut Canonical, record: &[u8]) -> Option<String> {
         let mut out = Vec::new();
-        canonical.write_flat_object(&mut out, record)?;
+        canonical.write_spans(&mut out, record)?;
         Some(String::from_utf8(out).unwrap())
     }
 
@@ -519,26 +467,48 @@ mod tests {
     }
 
     #[test]
+    fn writes_nested_values_and_escapes() {
+        let check = |record: &str, text: &str| {
+            let written = fast(&mut Canonical::default(), record.as_bytes());
+            assert_eq!(written.as_deref(), Some(text));
+        };
+        check(
+            r#"{"id":{"id":[1.50,{"z":1,"name":-0}],"name":{}},"name":[]}"#,
+            r#"{"name":[],"id":{"name":{},"id":[1.5,{"name":0,"z":1}]}}"#,
+        );
+        check("[1, {\"b\" : 2},\n\ttrue]", r#"[1,{"b":2},true]"#);
+        check(r#"{"a":"q\"u\\","b":"\n"}"#, r#"{"a":"q\"u\\","b":"\n"}"#);
+        check(
+            r#"{"a":"😀","b":["x😀"]}"#,
+            r#"{"a":"\uD83D\uDE00","b":["x\uD83D\uDE00"]}"#,
+        );
+    }
+
+    #[test]
     fn leaves_the_rest_to_the_slow_way() {
+        let deep = format!("{}1{}", "{\"a\":".repeat(9), "}".repeat(9));
         for record in [
-            r#"{"a":"\n"}"#,
-            r#"{"a":{}}"#,
+            r#"{"a":"\u0041"}"#,
+            r#"{"a":"\/"}"#,
+            "{\"a\":\"\n\"}",
+            r#"{"\n":1}"#,
             r#"{"a":1,"a":2}"#,
-            "[1]",
+            "1",
             "",
             r#"{"a":1"#,
             r#"{"a":1,}"#,
+            r#"{"a":[1,]}"#,
             r#"{"a":12345678901234567890}"#,
-            r#"{"a":"😀"}"#,
+            r#"{"😀":1}"#,
+            r#"{"a":"😀\n"}"#,
             r#"{"a" 1}"#,
             r#"{"a":1.}"#,
             r#"{"a":tru}"#,
+            r#"{\"a":1}"#,
+            &deep,
         ] {
-            assert_eq!(
-                fast(&mut Canonical::default(), record.as_bytes()),
-                None,
-                "{record}"
-            );
+            let written = fast(&mut Canonical::default(), record.as_bytes());
+            assert_eq!(written, None, "{record}");
         }
     }
 
@@ -568,15 +538,28 @@ mod tests {
         ]
     }
 
-    fn member() -> impl Strategy<Value = String> {
-        let value = prop_oneof![
+    fn value() -> impl Strategy<Value = String> {
+        let leaf = prop_oneof![
             number(),
-            "\"[ -!#-\\[\\]-~é中]{0,20}\"",
+            "\"([ !#-\\[\\]-~é中]|😀|\\\\[\"\\\\bnt/]){0,12}\"",
             Just("true".to_owned()),
             Just("null".to_owned()),
-            Just("[1]".to_owned()),
         ];
-        ("[a-c]{1,3}|[a-zé]{1,20}", " ?: ?", value)
+        leaf.prop_recursive(4, 24, 4, |inner| {
+            prop_oneof![
+                proptest::collection::vec(inner.clone(), 0..4)
+                    .prop_map(|items| format!("[{}]", items.join(", "))),
+                proptest::collection::vec(("[a-c]{1,2}", inner), 0..4).prop_map(|pairs| {
+                    let pairs: Vec<String> =
+                        pairs.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
+                    format!("{{{}}}", pairs.join(",\n"))
+                }),
+            ]
+        })
+    }
+
+    fn member() -> impl Strategy<Value = String> {
+        ("[a-c]{1,3}|[a-zé]{1,20}", "[ \n]?:[ \t]?", value())
             .prop_map(|(name, colon, value)| format!("\"{name}\"{colon}{value}"))
     }
 

@@ -321,16 +321,14 @@ impl Validator {
             let mut settings = config.with_prefix(&format!("{role}."));
             settings.insert("converter.type", kind);
             let values = definition.validate(&settings);
-            for (key, mut value) in definition.keys().iter().cloned().zip(values) {
+            // Java lists them as its hash map has them.
+            let keys = definition.keys();
+            for index in java_map::order(keys.iter().map(|key| &*key.name)) {
+                let (key, mut value) = (keys[index].clone(), values[index].clone());
                 let name = format!("{role}.{}", key.name);
                 value.name.clone_from(&name);
-                found.push((
-                    Some(Key {
-                        name: name.into(),
-                        ..key
-                    }),
-                    value,
-                ));
+                let name = name.into();
+                found.push((Some(Key { name, ..key }), value));
             }
         }
         found

@@ -1,4 +1,4 @@
-//! Properties as Java prints a hash map of them.
+//! The order of Java's hash maps, where answers show it.
 
 use millstream_core::{Map, Properties, Text, Value};
 
@@ -12,6 +12,20 @@ pub(super) fn print(properties: &Properties) -> String {
     let map = Map::linked(pairs).copied_from();
     let pairs = map.iter().map(|(key, value)| format!("{key}={value}"));
     format!("{{{}}}", pairs.collect::<Vec<_>>().join(", "))
+}
+
+/// The numbers of names in the order of a hash map that they were put into.
+pub(super) fn order<'a>(names: impl Iterator<Item = &'a str>) -> Vec<usize> {
+    let pairs = names.enumerate().map(|(number, name)| {
+        let name = Value::String(Text::from(name));
+        (name, Value::Int64(number as i64))
+    });
+    let map = Map::hashed(pairs);
+    let numbers = map.iter().filter_map(|(_, number)| match number {
+        Value::Int64(number) => usize::try_from(*number).ok(),
+        _ => None,
+    });
+    numbers.collect()
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use crate::format::Encoded;
 use crate::partitioner::PARTITION_EXCEPTION;
 use crate::rotation::{Reason, Rotation, same_schema};
 use crate::settings::{OnNull, Settings};
+use crate::spill::Spill;
 use crate::upload::{JobId, Uploads};
 use file::{OpenFile, Rows};
 use millstream_core::offsets::Ticket;
@@ -19,12 +20,13 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 use tokio::sync::watch;
-use tracing::info;
+use tracing::debug;
 
 /// What a writer is given besides the records.
 pub(crate) struct Surroundings<'a> {
     pub(crate) settings: &'a Settings,
     pub(crate) uploads: &'a mut Uploads,
+    pub(crate) spill: &'a mut Spill,
     pub(crate) rejected: &'a mut Rejected,
     /// Whether bad rows may be rejected; if not, they are errors.
     pub(crate) takes_rejected: bool,
@@ -101,8 +103,7 @@ impl PartitionWriter {
         while row < batch.len() {
             row = self.step(around, batch, row, now)?;
         }
-        self.rotate_if_due(around, now);
-        Ok(())
+        self.rotate_if_due(around, now)
     }
 
     /// Handles the next run of rows that belong together; returns the row after it.
@@ -132,7 +133,7 @@ impl PartitionWriter {
         };
         let current = self.current_schema(&place);
         if let Some(reason) = self.due_by_time(settings, &place.folder, now) {
-            self.rotate(around, reason, now);
+            self.rotate(around, reason, now)?;
             return Ok(row);
         }
         let rotation = &settings.rotation;
@@ -160,11 +161,11 @@ impl PartitionWriter {
                 if self.total < rotation.flush_size {
                     return Ok(end);
                 }
-                self.rotate(around, Reason::FlushSize, now);
+                self.rotate(around, Reason::FlushSize, now)?;
                 return Ok(end);
             }
         };
-        self.rotate(around, reason, now);
+        self.rotate(around, reason, now)?;
         Ok(row)
     }
 
@@ -298,7 +299,8 @@ impl PartitionWriter {
                 values: projected.as_ref().unwrap_or(&batch.values),
                 first_value: if projected.is_some() { rows.start } else { 0 },
             };
-            let Encoded { rows, failure } = self.open[index].write(around, &rows);
+            let written = self.open[index].write(around, &rows);
+            let Encoded { rows, failure } = written.map_err(cannot_restore)?;
             row += rows;
             self.total += rows;
             if rows > 0 {
@@ -307,7 +309,7 @@ impl PartitionWriter {
             }
             if let Some(error) = failure {
                 if self.open[index].is_empty() {
-                    self.open.remove(index);
+                    self.open.remove(index).forget(around.spill);
                 }
                 refuse(around, batch, row, error)?;
                 row += 1;
@@ -343,12 +345,18 @@ impl PartitionWriter {
         }
     }
 
-    pub(crate) fn rotate_if_due(&mut self, around: &mut Surroundings<'_>, now: i64) {
-        let Some(folder) = self.last_folder.clone() else {
-            return;
-        };
-        if let Some(reason) = self.due_by_time(around.settings, &folder, now) {
-            self.rotate(around, reason, now);
+    pub(crate) fn rotate_if_due(
+        &mut self,
+        around: &mut Surroundings<'_>,
+        now: i64,
+    ) -> Result<(), SinkError> {
+        let reason = self
+            .last_folder
+            .as_ref()
+            .and_then(|folder| self.due_by_time(around.settings, folder, now));
+        match reason {
+            Some(reason) => self.rotate(around, reason, now),
+            None => Ok(()),
         }
     }
 
@@ -358,7 +366,12 @@ impl PartitionWriter {
     }
 
     /// Closes all open files; they go on their way to S3.
-    fn rotate(&mut self, around: &mut Surroundings<'_>, reason: Reason, now: i64) {
+    fn rotate(
+        &mut self,
+        around: &mut Surroundings<'_>,
+        reason: Reason,
+        now: i64,
+    ) -> Result<(), SinkError> {
         if matches!(
             reason,
             Reason::Schedule | Reason::Interval | Reason::FolderChange
@@ -369,16 +382,16 @@ impl PartitionWriter {
         self.total = 0;
         self.base_time = None;
         let Some(last_offset) = self.last_offset.filter(|_| !self.open.is_empty()) else {
-            return;
+            return Ok(());
         };
         let ticket = self.tracker.begin(last_offset + 1);
-        info!(
+        debug!(
             topic = &*self.origin.topic, partition = self.origin.partition, files = self.open.len(),
             next_offset = last_offset + 1, %reason, "closing files"
         );
         let mut objects = 0;
         for file in std::mem::take(&mut self.open) {
-            for job in file.close(around) {
+            for job in file.close(around).map_err(cannot_restore)? {
                 self.closed.insert(job, ticket);
                 objects += 1;
             }
@@ -388,6 +401,7 @@ impl PartitionWriter {
         } else {
             self.unfinished.insert(ticket, objects);
         }
+        Ok(())
     }
 
     /// Notes that S3 has an object.
@@ -422,12 +436,32 @@ impl PartitionWriter {
         self.closed.keys().copied()
     }
 
+    /// Moves what is in memory to the temporary file.
+    pub(crate) fn spill(&mut self, spill: &mut Spill) {
+        for file in &mut self.open {
+            file.spill(spill);
+        }
+    }
+
+    /// Memory that the open files hold.
+    pub(crate) fn memory(&self) -> usize {
+        self.open.iter().map(OpenFile::memory).sum()
+    }
+
     /// Drops what is open and what S3 does not have yet; returns the jobs that end of it.
-    pub(crate) fn abandon(self) -> Vec<JobId> {
+    pub(crate) fn abandon(self, spill: &mut Spill) -> Vec<JobId> {
         self.cancel.send_replace(true);
         let open = self.open.iter().flat_map(OpenFile::jobs);
-        open.chain(self.closed.keys().copied()).collect()
+        let jobs = open.chain(self.closed.keys().copied()).collect();
+        for file in self.open {
+            file.forget(spill);
+        }
+        jobs
     }
+}
+
+fn cannot_restore(error: std::io::Error) -> SinkError {
+    SinkError::fatal("cannot read open objects back from the temporary file").with_source(error)
 }
 
 /// The values of rows in the schema of their file; nothing where schemas never differ inside one.

@@ -9,6 +9,7 @@ use crate::config::ClientConfig;
 use crate::connection::{Address, Connection};
 use crate::error::KafkaError;
 use crate::limits::{QUICK_ANSWER, SUSPICION};
+use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{FindCoordinatorRequest, MetadataRequest, TopicName};
 use kafka_protocol::protocol::{Request, StrBytes};
@@ -100,9 +101,10 @@ impl Cluster {
     /// The connection to a broker by its number.
     pub(crate) async fn node(&self, id: i32, lane: Lane) -> Result<Connection, KafkaError> {
         let address = self.metadata().brokers.get(&id).cloned();
-        let address = address.ok_or_else(|| KafkaError::Impossible {
+        // A broker that died is still named as a leader for a moment, but not listed any more.
+        let address = address.ok_or_else(|| KafkaError::Refused {
             action: format!("find broker {id}"),
-            why: "the cluster does not list it".to_owned(),
+            error: ResponseError::LeaderNotAvailable,
         })?;
         self.connect(&address, lane).await
     }

@@ -7,7 +7,7 @@ mod partitioner;
 mod request;
 mod worker;
 
-pub use config::ProducerConfig;
+pub use config::{ProducerConfig, ProducerSettings};
 
 use crate::cluster::Cluster;
 use crate::error::KafkaError;

@@ -196,12 +196,12 @@ async fn commits_seek_and_pause() {
 
     let mut consumer = bench.consumer(&[]);
     assert_eq!(read(&mut consumer, 3).await[&partition], ["7", "8", "9"]);
-    consumer.pause(&[partition.clone()]);
+    consumer.pause(std::slice::from_ref(&partition));
     let record = bench.record(0, "10");
     producer.send(vec![record]).await.unwrap().await.unwrap();
     let quiet = tokio::time::timeout(Duration::from_secs(1), consumer.next()).await;
     assert!(quiet.is_err(), "{quiet:?}");
-    consumer.resume(&[partition.clone()]);
+    consumer.resume(std::slice::from_ref(&partition));
     assert_eq!(read(&mut consumer, 1).await[&partition], ["10"]);
     close(consumer).await;
     producer.close(PATIENCE).await;
@@ -383,7 +383,10 @@ async fn a_topic_made_anew_is_begun_anew() {
     let partition = bench.partition(0);
     assert_eq!(read(&mut consumer, 3).await[&partition].len(), 3);
     let admin = bench.admin();
-    let deleted = admin.delete_topics(&[bench.topic.clone()]).await.unwrap();
+    let deleted = admin
+        .delete_topics(std::slice::from_ref(&bench.topic))
+        .await
+        .unwrap();
     assert!(deleted[&bench.topic].is_ok());
     let new = NewTopic {
         name: bench.topic.clone(),
@@ -392,7 +395,12 @@ async fn a_topic_made_anew_is_begun_anew() {
         configs: Vec::new(),
     };
     let deadline = tokio::time::Instant::now() + PATIENCE;
-    while admin.create_topics(&[new.clone()]).await.unwrap()[&bench.topic].is_err() {
+    while admin
+        .create_topics(std::slice::from_ref(&new))
+        .await
+        .unwrap()[&bench.topic]
+        .is_err()
+    {
         assert!(tokio::time::Instant::now() < deadline);
     }
     let producer = bench.producer(&[]);

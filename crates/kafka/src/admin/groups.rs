@@ -103,10 +103,8 @@ impl Admin {
                 .with_generation_id_or_member_epoch(-1)
                 .with_topics(topics.collect());
             let response = self.coordinator(group).await?.request(|_| request).await?;
-            let codes = response.topics.iter().flat_map(|topic| &topic.partitions);
-            codes
-                .map(|partition| check(&action, partition.error_code))
-                .collect()
+            let mut codes = response.topics.iter().flat_map(|topic| &topic.partitions);
+            codes.try_for_each(|partition| check(&action, partition.error_code))
         })
         .await
     }
@@ -136,10 +134,8 @@ impl Admin {
                 .with_topics(topics.collect());
             let response = self.coordinator(group).await?.request(|_| request).await?;
             check(&action, response.error_code)?;
-            let codes = response.topics.iter().flat_map(|topic| &topic.partitions);
-            codes
-                .map(|partition| check(&action, partition.error_code))
-                .collect()
+            let mut codes = response.topics.iter().flat_map(|topic| &topic.partitions);
+            codes.try_for_each(|partition| check(&action, partition.error_code))
         })
         .await
     }
@@ -154,10 +150,8 @@ impl Admin {
                     DeleteGroupsRequest::default().with_groups_names(vec![group_id(group)])
                 })
                 .await?;
-            let codes = response.results.iter();
-            codes
-                .map(|result| check(&format!("delete group {group}"), result.error_code))
-                .collect()
+            let mut codes = response.results.iter();
+            codes.try_for_each(|result| check(&format!("delete group {group}"), result.error_code))
         })
         .await
     }

@@ -79,10 +79,12 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn new(settings: &ConsumerSettings) -> Self {
+    pub(super) fn new(settings: &ConsumerSettings, largest_response: usize) -> Self {
         Limits {
             min_bytes: settings.fetch_min_bytes,
-            max_bytes: settings.fetch_max_bytes,
+            max_bytes: i32::try_from(largest_response).map_or(settings.fetch_max_bytes, |most| {
+                settings.fetch_max_bytes.min(most)
+            }),
             partition_bytes: settings.max_partition_fetch_bytes,
             max_wait: settings.fetch_max_wait(),
             reads_committed: settings.reads_committed(),

@@ -7,6 +7,9 @@ use std::future::Future;
 use std::pin::Pin;
 use tokio::sync::mpsc;
 
+/// Below this much smaller budgets would fetch record by record.
+const SMALLEST_RESPONSE: usize = 1 << 20;
+
 #[derive(Debug)]
 pub(super) enum Item {
     Event(Fetched),
@@ -34,6 +37,12 @@ impl Outbox {
             budget,
             waiting: None,
         }
+    }
+
+    /// The bytes of the largest response that is worth asking for: what is under way and unread is not counted by
+    /// the budget yet, so it is kept to a part of it.
+    pub(super) fn largest_response(&self) -> usize {
+        (self.budget.total() / 8).max(SMALLEST_RESPONSE)
     }
 
     pub(super) fn push(&mut self, event: Fetched) {

@@ -43,7 +43,7 @@ impl Worker {
             broker.is_fetching = true;
             broker.late_at = now + self.config.settings.fetch_max_wait() + LATE_FETCH;
             let cluster = self.cluster.clone();
-            let limits = Limits::new(&self.config.settings);
+            let limits = Limits::new(&self.config.settings, self.outbox.largest_response());
             self.fetches.push(Box::pin(async move {
                 (id, fetch::fetch(cluster, id, plan, limits).await)
             }));
@@ -266,7 +266,7 @@ impl Worker {
             offset,
             "offset is out of range, resetting"
         );
-        if let Some(state) = self.partitions.change(&partition) {
+        if let Some(state) = self.partitions.change(partition) {
             state.stage = Stage::Reset;
         }
     }

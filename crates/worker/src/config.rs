@@ -96,6 +96,19 @@ impl WorkerConfig {
     /// # Errors
     /// As `from_file`.
     pub fn new(properties: Properties) -> Result<Self, WorkerConfigError> {
+        let config = WorkerConfig::quiet(properties)?;
+        if config.settings.listeners.is_empty() {
+            let why = "Invalid value for listeners, at least one URL is expected, ex: http://localhost:8080,https://localhost:8443.";
+            return Err(WorkerConfigError(vec![why.to_owned()]));
+        }
+        Ok(config)
+    }
+
+    /// Reads the settings of a worker that need not serve its API: with empty `listeners` no port is opened.
+    ///
+    /// # Errors
+    /// As `from_file`.
+    pub fn quiet(properties: Properties) -> Result<Self, WorkerConfigError> {
         let providers = ConfigProviders::new(&properties).map_err(WorkerConfigError)?;
         let properties = providers
             .resolve_now(&properties)
@@ -131,9 +144,6 @@ impl WorkerConfig {
 impl WorkerSettings {
     /// What one key alone does not tell.
     fn check(&self, errors: &mut Vec<String>) {
-        if self.listeners.is_empty() {
-            errors.push("Invalid value for listeners, at least one URL is expected, ex: http://localhost:8080,https://localhost:8443.".to_owned());
-        }
         let admin = self.admin_listeners.as_deref().unwrap_or_default();
         for (key, listeners) in [("listeners", &*self.listeners), ("admin.listeners", admin)] {
             for listener in listeners {

@@ -28,7 +28,7 @@ const COMMIT_INTERVAL_MS: &str = "5000";
 pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> CommandResult {
     let stop = shutdown::on_signal()?;
     let client = client_properties(&args)?;
-    let config = WorkerConfig::new(worker_properties(&args, &client)?)?;
+    let config = WorkerConfig::quiet(worker_properties(&args, &client)?)?;
     let starter = Starter::new(data, Budgets::new(memory::record_budget()));
     let board = starter.board();
     let worker = Worker::start(WorkerStart {
@@ -170,5 +170,7 @@ mod tests {
             Some("millstream-T")
         );
         assert_eq!(worker.get("listeners"), Some(""));
+        let config = WorkerConfig::quiet(worker).expect("a worker without a port");
+        assert!(config.settings.listeners.is_empty());
     }
 }

@@ -4,12 +4,12 @@
 mod client_keys;
 mod framework;
 mod java_map;
+mod topics;
 
 use crate::client_settings::OverridePolicy;
 use crate::config::WorkerConfig;
 use crate::registry::PluginRegistry;
 use millstream_core::config::{ConfigDef, Default, Parsed};
-use millstream_core::java_regex::JavaRegex;
 use millstream_core::plugin::KAFKA_VERSION;
 use millstream_core::{ConfigValue, Connector, ConnectorError, Key, Properties, chain};
 use std::borrow::Cow;
@@ -31,6 +31,8 @@ pub struct Validated {
     /// Keys nobody defines have no definition; they are listed only for their errors.
     pub configs: Vec<(Option<Key>, ConfigValue)>,
     pub error_count: usize,
+    /// Keys that nobody defines.
+    pub unknown: Vec<String>,
 }
 
 /// Why there is nothing to be found. The texts are Java's.
@@ -58,6 +60,13 @@ impl ValidationError {
 }
 
 impl Validated {
+    /// A misspelt key is no error, as in Java; but whoever reads the log can find it.
+    pub fn warn_of_unknown(&self, connector: &str) {
+        for key in &self.unknown {
+            tracing::warn!(connector, key, "unknown setting, ignored");
+        }
+    }
+
     /// All messages in order, if there are any.
     pub fn into_errors(self) -> Result<(), InvalidConfig> {
         if self.error_count == 0 {
@@ -91,7 +100,7 @@ impl Validator {
         let Some(class) = config.get("connector.class") else {
             return Err(ValidationError::BadRequest(format!(
                 "Connector config {} contains no connector type",
-                java_map::print(&config)
+                java_map::print(raw)
             )));
         };
         let connector = self
@@ -131,9 +140,15 @@ impl Validator {
         Ok(Validated {
             class: class.to_owned(),
             groups,
+            unknown: unknown_keys(raw, &configs),
             configs,
             error_count,
         })
+    }
+
+    /// The keys that every sink connector has, without what depends on a worker.
+    pub fn framework_keys() -> Vec<Key> {
+        framework::keys()
     }
 
     /// The keys of a plugin: for a connector, the framework's follow those of its own.
@@ -169,7 +184,7 @@ impl Validator {
         for value in &mut values {
             self.check_class(value);
         }
-        check_topics(config, &mut values);
+        topics::check(config, &mut values);
         let keys = definition.keys().iter().cloned().map(Some);
         keys.zip(values).collect()
     }
@@ -351,6 +366,29 @@ fn merge(configs: &mut Configs, definition: &ConfigDef, own: Vec<ConfigValue>) {
     }
 }
 
+/// Keys that are not listed, and not below a prefix whose keys belong to others.
+fn unknown_keys(config: &Properties, configs: &Configs) -> Vec<String> {
+    const PREFIXES: [&str; 8] = [
+        "producer.override.",
+        "consumer.override.",
+        "admin.override.",
+        "key.converter.",
+        "value.converter.",
+        "header.converter.",
+        "transforms.",
+        "predicates.",
+    ];
+    let is_known = |name: &str| {
+        let is_below = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+        is_below
+            || configs
+                .iter()
+                .any(|(key, value)| key.is_some() && value.name == name)
+    };
+    let unknown = config.entries().filter(|(name, _)| !is_known(name));
+    unknown.map(|(name, _)| name.to_owned()).collect()
+}
+
 /// A null is an error for a key that nobody defines, and beside what a validator says of it.
 fn refuse_nulls(config: &Properties, configs: &mut Configs) {
     const REFUSED: &str = "Null value can not be supplied as the configuration value.";
@@ -372,58 +410,4 @@ fn refuse_nulls(config: &Properties, configs: &mut Configs) {
         }
     }
     configs.splice(0..0, unknown);
-}
-
-/// A sink reads from a list of topics or from a pattern, and never from its own dead letters.
-fn check_topics(config: &Properties, values: &mut [ConfigValue]) {
-    let given = |key| {
-        config
-            .get(key)
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-    };
-    let (topics, regex) = (given("topics"), given("topics.regex"));
-    let mut add = |key: &str, message: String| {
-        if let Some(value) = values.iter_mut().find(|value| value.name == key) {
-            value.errors.push(message);
-        }
-    };
-    let both = match (topics, regex) {
-        (None, None) => Some("Must configure one of topics or topics.regex"),
-        (Some(_), Some(_)) => {
-            Some("topics and topics.regex are mutually exclusive options, but both are set.")
-        }
-        _ => None,
-    };
-    for key in ["topics", "topics.regex"] {
-        if let Some(message) = both {
-            add(key, message.to_owned());
-        }
-    }
-    let Some(dead) = given("errors.deadletterqueue.topic.name") else {
-        return;
-    };
-    if let Some(topics) = topics {
-        let topics: Vec<&str> = topics.split(',').map(str::trim).collect();
-        if topics.contains(&dead) {
-            let topics = topics.join(", ");
-            add(
-                "topics",
-                format!(
-                    "The DLQ topic '{dead}' may not be included in the list of topics ('topics=[{topics}]') consumed by the connector"
-                ),
-            );
-        }
-    }
-    if let Some(regex) = regex {
-        let is_match = JavaRegex::compile(regex).map(|pattern| pattern.is_full_match(dead));
-        if let Ok(Ok(true)) = is_match {
-            add(
-                "topics.regex",
-                format!(
-                    "The DLQ topic '{dead}' may not be matched by the regex for the topics ('topics.regex={regex}') consumed by the connector"
-                ),
-            );
-        }
-    }
 }

@@ -1,8 +1,12 @@
 //! Worker: a herder, its REST API and the tasks of this machine, started together and ended together.
 
-use crate::client_settings;
+mod address;
+mod cluster_id;
+
 use crate::cluster::{AloneInCluster, MemoryConfigStore, MemoryStatusStore};
-use crate::config::{ConnectorFile, ConnectorFileError, WorkerConfig, read_connector_file};
+use crate::config::{
+    ConnectorFile, ConnectorFileError, WorkerConfig, WorkerConfigError, read_connector_file,
+};
 use crate::herder::request::{Answer, HerderError, Put, Request};
 use crate::herder::state::{Flavour, Settings};
 use crate::herder::{Herder, HerderHandle, HerderParts};
@@ -10,10 +14,12 @@ use crate::kafka_admin::KafkaAdmin;
 use crate::local_tasks::LocalTasks;
 use crate::loggers::{LogControl, Loggers};
 use crate::registry::PluginRegistry;
-use crate::rest::{self, Api, Listener, ResponseHeaders};
+use crate::rest::{self, Api, ResponseHeaders};
 use crate::task::TaskStarter;
 use crate::validation::{InvalidConfig, ValidationError, Validator};
+use address::{addresses, advertised, bind};
 use axum::Router;
+use cluster_id::learn_cluster_id;
 use millstream_core::Properties;
 use std::collections::HashMap;
 use std::io;
@@ -28,10 +34,6 @@ use tokio_util::task::TaskTracker;
 
 /// Reports of tasks that wait for the herder; tasks report changes, not records.
 const QUEUED_REPORTS: usize = 256;
-
-/// Pauses between attempts to learn the cluster's id.
-const FIRST_CLUSTER_PAUSE: Duration = Duration::from_millis(250);
-const LONGEST_CLUSTER_PAUSE: Duration = Duration::from_secs(30);
 
 /// What a worker is started with.
 pub struct WorkerStart {
@@ -58,8 +60,10 @@ pub struct Worker {
 /// Why a worker does not start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    #[error("cannot listen at {listener}")]
+    #[error("cannot listen at {listener}: {source}")]
     Listen { listener: String, source: io::Error },
+    #[error(transparent)]
+    Config(#[from] WorkerConfigError),
     #[error(transparent)]
     File(#[from] ConnectorFileError),
     #[error("connector {name} cannot be created: {source}")]
@@ -117,6 +121,7 @@ impl Worker {
 
     /// Starts everything but connectors.
     async fn launch(start: WorkerStart, flavour: Flavour) -> Result<(Self, Api), StartError> {
+        check_converters(&start.config, &start.registry)?;
         let config = Arc::new(start.config);
         let settings = &config.settings;
         let listeners = bind(&settings.listeners).await?;
@@ -180,21 +185,36 @@ impl Worker {
             admin_addresses: addresses(&admin),
             tracker,
         };
-        worker.serve(listeners, &main, &start.shutdown);
-        worker.serve(admin, &rest::admin_router(&api), &start.shutdown);
+        let deadline = config.shutdown_timeout();
+        worker.serve(listeners, &main, &start.shutdown, deadline);
+        let admin_router = rest::admin_router(&api);
+        worker.serve(admin, &admin_router, &start.shutdown, deadline);
         worker.tracker.close();
         Ok((worker, api))
     }
 
-    fn serve(&self, listeners: Vec<TcpListener>, router: &Router, shutdown: &CancellationToken) {
+    fn serve(
+        &self,
+        listeners: Vec<TcpListener>,
+        router: &Router,
+        shutdown: &CancellationToken,
+        deadline: Duration,
+    ) {
         for listener in listeners {
-            let router = router.clone();
-            let shutdown = shutdown.clone();
+            let (router, shutdown) = (router.clone(), shutdown.clone());
             self.tracker.spawn(async move {
-                let stop = shutdown.cancelled_owned();
+                let stop = shutdown.clone().cancelled_owned();
                 let served = axum::serve(listener, router).with_graceful_shutdown(stop);
-                if let Err(error) = served.await {
-                    tracing::error!(%error, "the REST API has ended");
+                // A client that never finishes its request must not keep the process.
+                let expired = async {
+                    shutdown.cancelled().await;
+                    tokio::time::sleep(deadline).await;
+                };
+                tokio::select! {
+                    served = served.into_future() => if let Err(error) = served {
+                        tracing::error!(%error, "the REST API has ended");
+                    },
+                    () = expired => {}
                 }
             });
         }
@@ -223,7 +243,9 @@ async fn create(api: &Api, connector: ConnectorFile) -> Result<(), CreateError> 
         initial_state,
     } = connector;
     config.insert("name", name.trim());
-    api.validator.validate(&config).await?.into_errors()?;
+    let validated = api.validator.validate(&config).await?;
+    validated.warn_of_unknown(name.trim());
+    validated.into_errors()?;
     let request = Request::Put(Put {
         name: name.trim().into(),
         config,
@@ -238,57 +260,42 @@ async fn create(api: &Api, connector: ConnectorFile) -> Result<(), CreateError> 
     Ok(())
 }
 
-async fn bind(listeners: &[String]) -> Result<Vec<TcpListener>, StartError> {
-    let mut bound = Vec::new();
-    for text in listeners {
-        // The text was checked when the settings were read.
-        let Ok(listener) = text.parse::<Listener>() else {
-            continue;
-        };
-        let socket = listener.bind().await.map_err(|source| StartError::Listen {
-            listener: text.clone(),
-            source,
-        })?;
-        bound.push(socket);
-    }
-    Ok(bound)
-}
-
-fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
-    listeners
-        .iter()
-        .filter_map(|l| l.local_addr().ok())
-        .collect()
-}
-
-/// host:port by which others reach this worker.
-fn advertised(config: &WorkerConfig, listeners: &[TcpListener]) -> String {
+/// The worker's own converters must be here.
+fn check_converters(
+    config: &WorkerConfig,
+    registry: &PluginRegistry,
+) -> Result<(), WorkerConfigError> {
     let settings = &config.settings;
-    let first = settings
-        .listeners
-        .first()
-        .and_then(|l| l.parse::<Listener>().ok());
-    let host = settings.advertised_host.clone();
-    let host = host.or_else(|| first.map(|l| l.host).filter(|host| !host.is_empty()));
-    let host = host.unwrap_or_else(own_host);
-    let bound = addresses(listeners).first().map_or(0, SocketAddr::port);
-    let port = settings
-        .advertised_port
-        .map_or(i32::from(bound), |port| port);
-    if host.contains(':') {
-        return format!("[{host}]:{port}");
+    let (key, value, header) = (
+        &settings.key_converter,
+        &settings.value_converter,
+        &settings.header_converter,
+    );
+    let missing = [
+        ("key.converter", key, registry.converter(key).is_none()),
+        (
+            "value.converter",
+            value,
+            registry.converter(value).is_none(),
+        ),
+        (
+            "header.converter",
+            header,
+            registry.header_converter(header).is_none(),
+        ),
+    ];
+    let errors = missing.into_iter().filter(|(_, _, is_missing)| *is_missing);
+    let errors: Vec<String> = errors
+        .map(|(key, class, _)| {
+            format!(
+                "Invalid value {class} for configuration {key}: Class {class} could not be found."
+            )
+        })
+        .collect();
+    if errors.is_empty() {
+        return Ok(());
     }
-    format!("{host}:{port}")
-}
-
-/// This machine's own name.
-fn own_host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    let name = name.map(|name| name.trim().to_owned()).unwrap_or_default();
-    if name.is_empty() {
-        return "localhost".to_owned();
-    }
-    name
+    Err(WorkerConfigError(errors))
 }
 
 fn warn_of_what_is_ignored(config: &WorkerConfig) {
@@ -304,32 +311,6 @@ fn warn_of_what_is_ignored(config: &WorkerConfig) {
     ] {
         if config.properties.contains(key) {
             tracing::warn!(key, "ignored");
-        }
-    }
-}
-
-/// Asks the brokers for the cluster's id until they tell it.
-async fn learn_cluster_id(
-    kafka: Arc<dyn KafkaAdmin>,
-    config: Arc<WorkerConfig>,
-    id: watch::Sender<Option<String>>,
-    shutdown: CancellationToken,
-) {
-    let client = client_settings::admin(&config, &Properties::new(), "millstream-worker");
-    let mut pause = FIRST_CLUSTER_PAUSE;
-    while !shutdown.is_cancelled() {
-        match kafka.cluster_id(&client).await {
-            Ok(known) => {
-                id.send_replace(Some(known));
-                return;
-            }
-            Err(error) => {
-                tracing::warn!(%error, "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties.");
-            }
-        }
-        tokio::select! {
-            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_CLUSTER_PAUSE),
-            () = shutdown.cancelled() => return,
         }
     }
 }

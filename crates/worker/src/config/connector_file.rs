@@ -16,7 +16,7 @@ pub struct ConnectorFile {
 
 #[derive(Debug, thiserror::Error)]
 pub enum ConnectorFileError {
-    #[error("cannot read connector file {path}")]
+    #[error("cannot read connector file {path}: {source}")]
     Read {
         path: String,
         source: std::io::Error,

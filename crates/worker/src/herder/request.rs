@@ -90,8 +90,6 @@ pub enum HerderError {
     #[error("Connector {0} already exists")]
     AlreadyExists(Arc<str>),
     #[error("{0}")]
-    BadRequest(String),
-    #[error("{0}")]
     Failed(String),
     #[error("Request timed out")]
     TimedOut,

@@ -95,10 +95,9 @@ pub(super) async fn put(
 }
 
 async fn store(api: &Api, request: Put) -> Result<Answer, RestError> {
-    api.validator
-        .validate(&request.config)
-        .await?
-        .into_errors()?;
+    let validated = api.validator.validate(&request.config).await?;
+    validated.warn_of_unknown(&request.name);
+    validated.into_errors()?;
     Ok(api.herder.change(Request::Put(request)).await?)
 }
 

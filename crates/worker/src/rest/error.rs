@@ -57,8 +57,7 @@ impl RestError {
             }
             RestError::BadRequest(_)
             | RestError::Invalid(_)
-            | RestError::Validation(ValidationError::BadRequest(_))
-            | RestError::Herder(HerderError::BadRequest(_)) => StatusCode::BAD_REQUEST,
+            | RestError::Validation(ValidationError::BadRequest(_)) => StatusCode::BAD_REQUEST,
             RestError::Forbidden(_) => StatusCode::FORBIDDEN,
             RestError::Herder(HerderError::AlreadyExists(_)) => StatusCode::CONFLICT,
             RestError::Failed(_)

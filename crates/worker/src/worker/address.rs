@@ -1,0 +1,60 @@
+//! Where the API listens, and the address by which others reach it.
+
+use super::StartError;
+use crate::config::WorkerConfig;
+use crate::rest::Listener;
+use std::net::SocketAddr;
+use tokio::net::TcpListener;
+
+pub(super) async fn bind(listeners: &[String]) -> Result<Vec<TcpListener>, StartError> {
+    let mut bound = Vec::new();
+    for text in listeners {
+        // The text was checked when the settings were read.
+        let Ok(listener) = text.parse::<Listener>() else {
+            continue;
+        };
+        let socket = listener.bind().await.map_err(|source| StartError::Listen {
+            listener: text.clone(),
+            source,
+        })?;
+        bound.push(socket);
+    }
+    Ok(bound)
+}
+
+pub(super) fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
+    listeners
+        .iter()
+        .filter_map(|l| l.local_addr().ok())
+        .collect()
+}
+
+/// host:port by which others reach this worker.
+pub(super) fn advertised(config: &WorkerConfig, listeners: &[TcpListener]) -> String {
+    let settings = &config.settings;
+    let first = settings
+        .listeners
+        .first()
+        .and_then(|l| l.parse::<Listener>().ok());
+    let host = settings.advertised_host.clone();
+    let host = host.or_else(|| first.map(|l| l.host).filter(|host| !host.is_empty()));
+    let host = host.unwrap_or_else(own_host);
+    let bound = addresses(listeners).first().map_or(0, SocketAddr::port);
+    let port = settings
+        .advertised_port
+        .map_or(i32::from(bound), |port| port);
+    if host.contains(':') {
+        return format!("[{host}]:{port}");
+    }
+    format!("{host}:{port}")
+}
+
+/// This machine's own name.
+fn own_host() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    let name = name.map(|name| name.trim().to_owned()).unwrap_or_default();
+    if name.is_empty() {
+        return "localhost".to_owned();
+    }
+    name
+}

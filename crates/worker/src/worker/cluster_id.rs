@@ -1,0 +1,40 @@
+//! The id of the Kafka cluster, learned beside everything else: a worker answers before its brokers do.
+
+use crate::client_settings;
+use crate::config::WorkerConfig;
+use crate::kafka_admin::KafkaAdmin;
+use millstream_core::Properties;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// Pauses between attempts to learn the cluster's id.
+const FIRST_CLUSTER_PAUSE: Duration = Duration::from_millis(250);
+const LONGEST_CLUSTER_PAUSE: Duration = Duration::from_secs(30);
+
+/// Asks the brokers for the cluster's id until they tell it.
+pub(super) async fn learn_cluster_id(
+    kafka: Arc<dyn KafkaAdmin>,
+    config: Arc<WorkerConfig>,
+    id: watch::Sender<Option<String>>,
+    shutdown: CancellationToken,
+) {
+    let client = client_settings::admin(&config, &Properties::new(), "millstream-worker");
+    let mut pause = FIRST_CLUSTER_PAUSE;
+    while !shutdown.is_cancelled() {
+        match kafka.cluster_id(&client).await {
+            Ok(known) => {
+                id.send_replace(Some(known));
+                return;
+            }
+            Err(error) => {
+                tracing::warn!(%error, "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties.");
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(pause) => pause = (pause * 2).min(LONGEST_CLUSTER_PAUSE),
+            () = shutdown.cancelled() => return,
+        }
+    }
+}

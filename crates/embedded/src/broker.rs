@@ -40,6 +40,7 @@ use uuid::Uuid;
 pub use batch::BatchBuilder;
 pub use direct::ReadRecord;
 pub use faults::{ApiAction, ApiFault, ApiFaults};
+pub use kafka_protocol::messages::ApiKey;
 pub use versions::ApiCap;
 
 use fetch::Sessions;

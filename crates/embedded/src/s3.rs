@@ -1,16 +1,19 @@
 //! S3Server: S3 over HTTP from a folder, by s3s-fs. Encryption, ACL and tags, which s3s-fs drops, are
 //! remembered beside it and answered, so that a client can see what it asked for.
 
+mod faults;
 mod notes;
 mod service;
 
+pub use faults::{S3Action, S3Faults};
 pub use notes::ObjectNotes;
 
+use faults::FaultyService;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
 use notes::Notes;
 use s3s::auth::SimpleAuth;
-use s3s::service::{S3Service, S3ServiceBuilder};
+use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
 use service::NotedFiles;
 use std::io;
@@ -30,6 +33,7 @@ pub struct S3Server {
     addr: SocketAddr,
     folder: PathBuf,
     notes: Arc<Notes>,
+    faults: Arc<S3Faults>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
 }
@@ -52,18 +56,19 @@ impl S3Server {
         builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
+        let faults = Arc::new(S3Faults::default());
+        let service = FaultyService {
+            service: builder.build(),
+            faults: Arc::clone(&faults),
+        };
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
-        tasks.spawn(accept(
-            listener,
-            builder.build(),
-            tasks.clone(),
-            shutdown.clone(),
-        ));
+        tasks.spawn(accept(listener, service, tasks.clone(), shutdown.clone()));
         Ok(S3Server {
             addr,
             folder: folder.to_owned(),
             notes,
+            faults,
             shutdown,
             tasks,
         })
@@ -81,7 +86,9 @@ impl S3Server {
     /// Makes a bucket, unless it is there already.
     pub fn create_bucket(&self, name: &str) -> io::Result<()> {
         if !s3s::path::check_bucket_name(name) {
-            return Err(io::Error::other(format!("`{name}` is no name for a bucket")));
+            return Err(io::Error::other(format!(
+                "`{name}` is no name for a bucket"
+            )));
         }
         std::fs::create_dir_all(self.folder.join(name))
     }
@@ -89,6 +96,11 @@ impl S3Server {
     /// What was asked for besides the bytes when the object was written.
     pub fn notes(&self, bucket: &str, key: &str) -> Option<ObjectNotes> {
         self.notes.get(bucket, key)
+    }
+
+    /// The faults by operation.
+    pub fn faults(&self) -> &S3Faults {
+        &self.faults
     }
 
     /// Stops, and returns once the connections are closed.
@@ -107,7 +119,7 @@ impl Drop for S3Server {
 
 async fn accept(
     listener: TcpListener,
-    service: S3Service,
+    service: FaultyService,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 ) {

@@ -212,13 +212,14 @@ async fn handle(
     mut frame: Bytes,
 ) -> Option<(bool, Option<Vec<Bytes>>)> {
     Some(match api {
-        ApiKey::ApiVersions => (
-            false,
-            Some(encode(
-                &versions::answer(call.broker.cap, true),
-                call.version,
-            )?),
-        ),
+        ApiKey::ApiVersions => {
+            let lost = call.meet_fault(api, Vec::new).await?;
+            let mut answer = versions::answer(call.broker.cap, true);
+            if let Some(forced) = call.forced_whole() {
+                answer.error_code = forced.code();
+            }
+            (lost, Some(encode(&answer, call.version)?))
+        }
         ApiKey::Produce => {
             let request: ProduceRequest = decode(&mut frame, call.version)?;
             let names = || {

@@ -53,6 +53,8 @@ pub struct DocumentProxy {
 #[derive(Default)]
 struct Script {
     faults: Vec<DocumentFault>,
+    /// What happens to every command of a name.
+    lasting: Vec<(String, DocumentFaultAction)>,
     seen: HashMap<String, usize>,
     recorded: Vec<RecordedCommand>,
 }
@@ -84,6 +86,20 @@ impl DocumentProxy {
 
     pub fn addr(&self) -> SocketAddr {
         self.addr
+    }
+
+    /// From now on does this to every command of a name, until `heal`.
+    pub fn break_all(&self, command: &str, action: DocumentFaultAction) {
+        lock(&self.script)
+            .lasting
+            .push((command.to_owned(), action));
+    }
+
+    /// Breaks nothing any more.
+    pub fn heal(&self) {
+        let mut script = lock(&self.script);
+        script.lasting.clear();
+        script.faults.clear();
     }
 
     /// The commands so far, in the order they arrived.
@@ -129,7 +145,15 @@ impl Script {
         self.faults
             .iter()
             .find(|fault| fault.command == command.name && fault.nth == count)
-            .map(|fault| fault.action.clone())
+            .map(|fault| &fault.action)
+            .or_else(|| {
+                let lasting = self.lasting.iter();
+                lasting
+                    .filter(|(name, _)| *name == command.name)
+                    .map(|(_, action)| action)
+                    .next()
+            })
+            .cloned()
     }
 }
 

@@ -11,6 +11,8 @@ use uuid::Uuid;
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Metadata {
     pub(crate) brokers: HashMap<i32, Address>,
+    /// Of brokers that say in which rack they stand.
+    pub(crate) racks: HashMap<i32, String>,
     pub(crate) controller: i32,
     pub(crate) cluster_id: Option<String>,
     pub(crate) topics: BTreeMap<Arc<str>, Topic>,
@@ -39,9 +41,13 @@ impl Metadata {
     /// Takes the broker's answer; of a partition whose leader epoch went back, the newer knowledge stays.
     pub(super) fn new(response: &MetadataResponse, before: &Metadata) -> Self {
         let mut brokers = HashMap::new();
+        let mut racks = HashMap::new();
         for broker in &response.brokers {
             if let Some(address) = address(&broker.host, broker.port) {
                 brokers.insert(broker.node_id.0, address);
+            }
+            if let Some(rack) = broker.rack.as_ref().filter(|rack| !rack.is_empty()) {
+                racks.insert(broker.node_id.0, rack.to_string());
             }
         }
         let topics = response
@@ -56,6 +62,7 @@ impl Metadata {
             .collect();
         Metadata {
             brokers,
+            racks,
             controller: response.controller_id.0,
             cluster_id: response.cluster_id.as_ref().map(ToString::to_string),
             topics,

@@ -6,7 +6,7 @@ mod sticky;
 
 use super::protocol::Subscription;
 use millstream_core::TopicPartition;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// A member as the leader sees it.
@@ -20,6 +20,9 @@ pub struct Member {
 
 /// Partition counts by topic.
 pub type TopicSizes = BTreeMap<Arc<str>, i32>;
+
+/// By topic, for each partition the racks of its replicas. Topics may be missing.
+pub type PartitionRacks = BTreeMap<Arc<str>, Vec<BTreeSet<String>>>;
 
 /// Partitions by member id; every member is there.
 pub type Shares = BTreeMap<String, Vec<TopicPartition>>;
@@ -75,12 +78,13 @@ impl Assignor {
         }
     }
 
-    pub fn assign(self, topics: &TopicSizes, members: &[Member]) -> Shares {
+    /// Shares the topics out. Members near a replica get its partitions where that does not upset the balance.
+    pub fn assign(self, topics: &TopicSizes, racks: &PartitionRacks, members: &[Member]) -> Shares {
         let mut shares: Shares = members.iter().map(|m| (m.id.clone(), Vec::new())).collect();
         let mut members: Vec<&Member> = members.iter().collect();
         members.sort_by(|a, b| order(a).cmp(&order(b)));
         match self {
-            Assignor::Range => range::assign(topics, &members, &mut shares),
+            Assignor::Range => range::assign(topics, racks, &members, &mut shares),
             Assignor::RoundRobin => round_robin::assign(topics, &members, &mut shares),
             Assignor::CooperativeSticky => sticky::assign(topics, &members, &mut shares),
         }

@@ -6,6 +6,7 @@ use super::{
 };
 use crate::cluster::Topics;
 use crate::group::GroupMember;
+use crate::group::assignor::PartitionRacks;
 use crate::group::protocol::{Assignment, Subscription};
 use bytes::Bytes;
 use millstream_core::{ConsumerError, Fetched};
@@ -178,7 +179,7 @@ impl Worker {
     ) {
         let sizes = sizes(metadata, &topics);
         let assignments = assignor
-            .assign(&sizes, members)
+            .assign(&sizes, &racks(metadata, &topics), members)
             .into_iter()
             .map(|(member, partitions)| {
                 let assignment = Assignment {
@@ -256,6 +257,26 @@ pub(super) fn sizes(metadata: &Metadata, topics: &[String]) -> TopicSizes {
         .map(|topic| (topic, metadata.partition_count(topic)))
         .filter(|(_, partitions)| *partitions > 0)
         .map(|(topic, partitions)| (Arc::from(topic.as_str()), partitions as i32))
+        .collect()
+}
+
+/// Where the replicas of the topics' partitions stand.
+fn racks(metadata: &Metadata, topics: &[String]) -> PartitionRacks {
+    if metadata.racks.is_empty() {
+        return PartitionRacks::new();
+    }
+    topics
+        .iter()
+        .filter_map(|name| {
+            let (name, topic) = metadata.topics.get_key_value(name.as_str())?;
+            let racks = topic.partitions.values().map(|partition| {
+                let racks = partition.replicas.iter();
+                racks
+                    .filter_map(|node| metadata.racks.get(node).cloned())
+                    .collect()
+            });
+            Some((name.clone(), racks.collect()))
+        })
         .collect()
 }
 

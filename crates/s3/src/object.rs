@@ -1,8 +1,10 @@
 //! OpenObject: the bytes of one object that is being filled, cut into parts exactly as the original cuts them.
 
 use crate::gzip::Gzip;
+use crate::spill::{self, Spill, Spilled};
 use crate::upload::{Closing, JobId, Upload, Uploads};
 use bytes::Bytes;
+use std::io;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -19,6 +21,8 @@ pub(crate) struct OpenObject {
     key: Arc<str>,
     /// What S3 is to get, not sent yet. It grows with its content: many partitions may have an object open.
     buffer: Vec<u8>,
+    /// What comes before the buffer and is not in memory.
+    spilled: Spilled,
     /// Records as the format wrote them, where they are compressed on the way.
     plain: Vec<u8>,
     gzip: Option<Gzip>,
@@ -31,6 +35,7 @@ impl OpenObject {
         OpenObject {
             key: key.into(),
             buffer: Vec::new(),
+            spilled: Spilled::default(),
             plain: Vec::new(),
             gzip,
             upload: None,
@@ -44,7 +49,7 @@ impl OpenObject {
             return (&mut self.plain, COMPRESS_AT);
         }
         self.make_room(uploads, part_size);
-        let limit = part_size.min(self.buffer.len() + STEP);
+        let limit = (part_size - self.spilled.len()).min(self.buffer.len() + STEP);
         (&mut self.buffer, limit)
     }
 
@@ -87,45 +92,88 @@ impl OpenObject {
     }
 
     /// Sends every part that is full. To be called after each write.
-    pub(crate) fn drain(&mut self, uploads: &mut Uploads, part_size: usize) {
+    pub(crate) fn drain(
+        &mut self,
+        uploads: &mut Uploads,
+        spill: &mut Spill,
+        part_size: usize,
+    ) -> io::Result<()> {
         if let Some(gzip) = &mut self.gzip
             && self.plain.len() >= COMPRESS_AT
         {
             gzip.write(&self.plain, &mut self.buffer);
             self.plain.clear();
         }
+        self.send_full_parts(uploads, spill, part_size)
+    }
+
+    fn send_full_parts(
+        &mut self,
+        uploads: &mut Uploads,
+        spill: &mut Spill,
+        part_size: usize,
+    ) -> io::Result<()> {
+        if self.spilled.len() + self.buffer.len() < part_size {
+            return Ok(());
+        }
+        self.restore(spill)?;
         while self.buffer.len() >= part_size {
-            self.send_full_part(uploads, part_size);
+            let mut next = uploads.spare_buffer().unwrap_or_default();
+            next.reserve(part_size + SLACK);
+            next.extend_from_slice(&self.buffer[part_size..]);
+            let mut full = std::mem::replace(&mut self.buffer, next);
+            full.truncate(part_size);
+            let (key, cancelled) = (&self.key, &self.cancelled);
+            uploads.send(&mut self.upload, key, full.into(), None, cancelled);
+        }
+        Ok(())
+    }
+
+    /// Brings everything back into the buffer.
+    fn restore(&mut self, spill: &mut Spill) -> io::Result<()> {
+        if self.spilled.len() > 0 {
+            let mut whole = Vec::with_capacity(self.spilled.len() + self.buffer.len());
+            spill.read(&mut self.spilled, &mut whole)?;
+            whole.extend_from_slice(&self.buffer);
+            self.buffer = whole;
+        }
+        Ok(())
+    }
+
+    /// Moves what is in memory to the temporary file, if it is worth it.
+    pub(crate) fn spill(&mut self, spill: &mut Spill) {
+        if self.buffer.len() >= spill::BLOCK && spill.write(&self.buffer, &mut self.spilled) {
+            self.buffer = Vec::new();
         }
     }
 
-    fn send_full_part(&mut self, uploads: &mut Uploads, part_size: usize) {
-        let mut next = uploads.spare_buffer().unwrap_or_default();
-        next.reserve(part_size + SLACK);
-        next.extend_from_slice(&self.buffer[part_size..]);
-        let mut full = std::mem::replace(&mut self.buffer, next);
-        full.truncate(part_size);
-        let (key, cancelled) = (&self.key, &self.cancelled);
-        uploads.send(&mut self.upload, key, full.into(), None, cancelled);
+    /// Memory that the object holds.
+    pub(crate) fn memory(&self) -> usize {
+        self.buffer.capacity() + self.plain.capacity()
+    }
+
+    /// Drops the object; its upload, if one has begun, is aborted.
+    pub(crate) fn forget(mut self, spill: &mut Spill) {
+        spill.forget(&mut self.spilled);
     }
 
     /// Sends what is left as the last part, which there always is, if only of no bytes. Returns the job that stores it.
     pub(crate) fn close(
         mut self,
         uploads: &mut Uploads,
+        spill: &mut Spill,
         part_size: usize,
         closing: Closing,
-    ) -> Option<JobId> {
+    ) -> io::Result<Option<JobId>> {
         if let Some(mut gzip) = self.gzip.take() {
             gzip.write(&self.plain, &mut self.buffer);
             gzip.finish(&mut self.buffer);
         }
-        while self.buffer.len() >= part_size {
-            self.send_full_part(uploads, part_size);
-        }
+        self.send_full_parts(uploads, spill, part_size)?;
+        self.restore(spill)?;
         let rest = Bytes::from(self.buffer);
         let (key, cancelled) = (&self.key, &self.cancelled);
         uploads.send(&mut self.upload, key, rest, Some(closing), cancelled);
-        self.upload.map(|upload| upload.job)
+        Ok(self.upload.map(|upload| upload.job))
     }
 }

@@ -1,6 +1,7 @@
 //! S3Task: rows to the writers of their partitions, and the news of finished uploads to offsets.
 
 use crate::clock::Clock;
+use crate::memory::Memory;
 use crate::partition::{PartitionWriter, Surroundings};
 use crate::settings::Settings;
 use crate::store::Store;
@@ -32,6 +33,7 @@ pub(crate) struct S3Task {
     /// Whose objects the closed files' jobs are.
     owners: HashMap<JobId, TopicPartition>,
     clock: Arc<Clock>,
+    memory: Memory,
     rejected: Rejected,
     takes_rejected: bool,
 }
@@ -46,6 +48,7 @@ impl S3Task {
             partitions: HashMap::new(),
             owners: HashMap::new(),
             clock,
+            memory: Memory::new(context.budget.clone()),
             rejected: Rejected::default(),
             takes_rejected: context.takes_rejected,
         }
@@ -169,13 +172,21 @@ impl SinkTask for S3Task {
         let mut around = Surroundings {
             settings: &self.settings,
             uploads: &mut self.uploads,
+            spill: &mut self.memory.spill,
             rejected: &mut self.rejected,
             takes_rejected: self.takes_rejected,
         };
         let Some(writer) = self.partitions.get_mut(origin) else {
             return Err(self.no_writer(&origin.topic, origin.partition));
         };
+        let before = writer.memory();
         let outcome = writer.put(&mut around, &batch, now);
+        let after = writer.memory();
+        self.memory.change(before, after);
+        if self.memory.is_over() {
+            writer.spill(&mut self.memory.spill);
+            self.memory.change(after, writer.memory());
+        }
         self.own_closed(origin);
         outcome
     }
@@ -189,10 +200,13 @@ impl SinkTask for S3Task {
                 let mut around = Surroundings {
                     settings: &self.settings,
                     uploads: &mut self.uploads,
+                    spill: &mut self.memory.spill,
                     rejected: &mut self.rejected,
                     takes_rejected: self.takes_rejected,
                 };
-                writer.rotate_if_due(&mut around, now);
+                let before = writer.memory();
+                writer.rotate_if_due(&mut around, now)?;
+                self.memory.change(before, writer.memory());
                 rotated.push(partition.clone());
             }
         }
@@ -246,7 +260,8 @@ impl SinkTask for S3Task {
         let mut dropped: HashSet<JobId> = HashSet::new();
         for partition in partitions {
             if let Some(writer) = self.partitions.remove(partition) {
-                dropped.extend(writer.abandon());
+                self.memory.change(writer.memory(), 0);
+                dropped.extend(writer.abandon(&mut self.memory.spill));
             }
         }
         for unborn in self.uploads.discard_cancelled() {

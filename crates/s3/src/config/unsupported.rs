@@ -39,11 +39,4 @@ pub(crate) fn refuse_unsupported(config: &S3Config, values: &mut [ConfigValue]) 
     if !config.proxy_url.is_empty() {
         refuse("s3.proxy.url", "[hidden]", off);
     }
-    if config.max_write_duration != i64::MAX {
-        refuse(
-            "max.write.duration.ms",
-            &config.max_write_duration.to_string(),
-            off,
-        );
-    }
 }

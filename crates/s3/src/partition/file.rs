@@ -6,8 +6,10 @@ use crate::gzip::Gzip;
 use crate::name;
 use crate::object::OpenObject;
 use crate::settings::Settings;
+use crate::spill::Spill;
 use crate::upload::{Closing, JobId};
 use millstream_core::{Headers, Payload, RecordBatch, RecordError, TopicPartition};
+use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -86,7 +88,11 @@ impl OpenFile {
     }
 
     /// Writes rows until one fails or all are written.
-    pub(super) fn write(&mut self, around: &mut Surroundings<'_>, rows: &Rows<'_>) -> Encoded {
+    pub(super) fn write(
+        &mut self,
+        around: &mut Surroundings<'_>,
+        rows: &Rows<'_>,
+    ) -> io::Result<Encoded> {
         let mut done = Encoded {
             rows: 0,
             failure: None,
@@ -103,14 +109,14 @@ impl OpenFile {
             done.failure = written.failure;
             let objects = [&mut self.values, &mut self.keys, &mut self.headers];
             for object in objects.into_iter().flatten() {
-                object.drain(around.uploads, around.settings.part_size);
+                object.drain(around.uploads, around.spill, around.settings.part_size)?;
             }
         }
         if done.rows > 0 {
             self.records += done.rows;
             self.end = rows.batch.offsets[start + done.rows - 1];
         }
-        done
+        Ok(done)
     }
 
     fn write_values(
@@ -203,7 +209,7 @@ impl OpenFile {
     }
 
     /// Sends what is left of each object; returns the jobs that complete them.
-    pub(super) fn close(self, around: &mut Surroundings<'_>) -> Vec<JobId> {
+    pub(super) fn close(self, around: &mut Surroundings<'_>) -> io::Result<Vec<JobId>> {
         let tags = around
             .settings
             .uploads
@@ -211,12 +217,33 @@ impl OpenFile {
         let part_size = around.settings.part_size;
         let mut jobs = Vec::new();
         if let Some(values) = self.values {
-            jobs.extend(values.close(around.uploads, part_size, Closing { tags }));
+            let closing = Closing { tags };
+            jobs.extend(values.close(around.uploads, around.spill, part_size, closing)?);
         }
         for object in [self.keys, self.headers].into_iter().flatten() {
-            jobs.extend(object.close(around.uploads, part_size, Closing::default()));
+            let closing = Closing::default();
+            jobs.extend(object.close(around.uploads, around.spill, part_size, closing)?);
         }
-        jobs
+        Ok(jobs)
+    }
+
+    /// Moves what is in memory to the temporary file.
+    pub(super) fn spill(&mut self, spill: &mut Spill) {
+        let objects = [&mut self.values, &mut self.keys, &mut self.headers];
+        for object in objects.into_iter().flatten() {
+            object.spill(spill);
+        }
+    }
+
+    pub(super) fn memory(&self) -> usize {
+        let objects = [&self.values, &self.keys, &self.headers];
+        objects.into_iter().flatten().map(OpenObject::memory).sum()
+    }
+
+    pub(super) fn forget(self, spill: &mut Spill) {
+        for object in [self.values, self.keys, self.headers].into_iter().flatten() {
+            object.forget(spill);
+        }
     }
 
     /// The jobs of objects that have begun to go out.

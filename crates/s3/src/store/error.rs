@@ -1,5 +1,6 @@
 //! StoreError: why a request failed, and whether the same request may succeed later.
 
+use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use std::error::Error;
@@ -96,8 +97,13 @@ where
             SdkError::DispatchFailure(failure) => {
                 let connector = failure.as_connector_error();
                 let why = innermost(connector.map(|error| error as &dyn Error));
-                let passes = failure.is_io() || failure.is_timeout();
-                (format!("cannot reach S3: {why}"), None, passes)
+                match credentials_error(&error) {
+                    Some(credentials) => {
+                        let passes = may_load_later(credentials);
+                        (format!("no AWS credentials: {why}"), None, passes)
+                    }
+                    None => (format!("cannot reach S3: {why}"), None, !failure.is_user()),
+                }
             }
             SdkError::ResponseError(_) => {
                 let said = "the answer of S3 broke off or makes no sense";
@@ -117,6 +123,20 @@ where
             source: Some(Box::new(error)),
         }
     }
+}
+
+/// Whether the failure is that there are no credentials.
+fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
+    std::iter::successors(Some(error), |&error| error.source())
+        .find_map(|error| error.downcast_ref())
+}
+
+/// A provider that does not answer may do so later; one that has none, or is told nonsense, will not.
+fn may_load_later(error: &CredentialsError) -> bool {
+    !matches!(
+        error,
+        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)
+    )
 }
 
 /// The text of the last cause, which is the one that says something.

@@ -30,7 +30,7 @@ pub(crate) struct Object {
     pub(crate) body: Bytes,
     pub(crate) etag: String,
     pub(crate) content_type: Option<String>,
-    pub(crate) tags: Option<String>,
+    pub(crate) tags: Option<Json>,
 }
 
 #[derive(Debug, Default)]
@@ -52,10 +52,6 @@ pub(crate) struct State {
 }
 
 impl State {
-    pub(crate) fn unfinished_uploads(&self) -> usize {
-        self.uploads.len()
-    }
-
     pub(crate) fn put_object(&mut self, key: &str, body: Bytes) {
         let object = Object {
             etag: format!("\"{}\"", hex(&Md5::digest(&body))),
@@ -140,6 +136,9 @@ async fn answer(
     if asked.op == "CompleteMultipartUpload" {
         let text = String::from_utf8_lossy(&body);
         record["parts"] = text.matches("<Part>").count().into();
+    }
+    if asked.op == "PutObjectTagging" {
+        record["tags"] = tags_of(&String::from_utf8_lossy(&body));
     }
     let headers = recorded_headers(&head, asked.op);
     if !headers.is_empty() {
@@ -329,7 +328,7 @@ fn perform(
         },
         _ => match state.objects.get_mut(&asked.key) {
             Some(object) => {
-                object.tags = Some(String::from_utf8_lossy(body).into_owned());
+                object.tags = Some(tags_of(&String::from_utf8_lossy(body)));
                 Done::plain(200, "")
             }
             None => Done::error(404, "NoSuchKey"),
@@ -378,6 +377,20 @@ fn complete(
             "<CompleteMultipartUploadResult><ETag>{etag}</ETag></CompleteMultipartUploadResult>"
         ),
     )
+}
+
+/// The tags of a tagging document, by key.
+fn tags_of(document: &str) -> Json {
+    let between = |text: &str, name: &str| {
+        let (open, close) = (format!("<{name}>"), format!("</{name}>"));
+        let start = text.find(&open).expect("an element") + open.len();
+        let end = text.find(&close).expect("its end");
+        text[start..end].to_owned()
+    };
+    let tags = document.split("<Tag>").skip(1);
+    tags.map(|tag| (between(tag, "Key"), Json::from(between(tag, "Value"))))
+        .collect::<serde_json::Map<_, _>>()
+        .into()
 }
 
 fn error_body(code: &str, message: &str) -> String {

@@ -1,0 +1,130 @@
+//! Spill: what open objects hold beyond their share of memory, in one unnamed temporary file.
+//!
+//! S3 takes no part below 5 MiB but the last, so an object that fills slowly must wait somewhere; with thousands of
+//! partitions that is more than memory should hold.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use tracing::warn;
+
+/// The file is used in blocks of this size, so that space is found again without gaps.
+pub(crate) const BLOCK: usize = 4 * 1024;
+
+#[derive(Debug, Default)]
+pub(crate) struct Spill {
+    /// Made with the first block.
+    file: Option<File>,
+    free: Vec<u32>,
+    /// Blocks that the file has.
+    blocks: u32,
+    is_broken: bool,
+}
+
+/// Bytes in the file. They must be read or forgotten, or their blocks stay taken.
+#[derive(Debug, Default)]
+pub(crate) struct Spilled {
+    blocks: Vec<(u32, u32)>,
+    len: usize,
+}
+
+impl Spilled {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+}
+
+impl Spill {
+    /// Moves bytes into the file; false, and nothing moved, if that cannot be done.
+    pub(crate) fn write(&mut self, bytes: &[u8], spilled: &mut Spilled) -> bool {
+        if self.is_broken {
+            return false;
+        }
+        let before = spilled.blocks.len();
+        for chunk in bytes.chunks(BLOCK) {
+            let block = self.take_block();
+            spilled.blocks.push((block, chunk.len() as u32));
+            if let Err(error) = self.write_block(block, chunk) {
+                // Memory has to do from now on: trying again for each batch would only cost time.
+                warn!(%error, "cannot write to a temporary file, open objects stay in memory");
+                self.is_broken = true;
+                let unwritten = spilled.blocks.drain(before..);
+                self.free.extend(unwritten.map(|(block, _)| block));
+                return false;
+            }
+        }
+        spilled.len += bytes.len();
+        true
+    }
+
+    /// Appends all that was moved, in order, to `out`.
+    pub(crate) fn read(&mut self, spilled: &mut Spilled, out: &mut Vec<u8>) -> io::Result<()> {
+        let mut end = out.len();
+        out.resize(end + spilled.len, 0);
+        for &(block, len) in &spilled.blocks {
+            let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
+            let next = end + len as usize;
+            file.read_exact_at(&mut out[end..next], position(block))?;
+            end = next;
+        }
+        self.forget(spilled);
+        Ok(())
+    }
+
+    pub(crate) fn forget(&mut self, spilled: &mut Spilled) {
+        self.free
+            .extend(spilled.blocks.drain(..).map(|(block, _)| block));
+        spilled.len = 0;
+    }
+
+    fn take_block(&mut self) -> u32 {
+        self.free.pop().unwrap_or_else(|| {
+            self.blocks += 1;
+            self.blocks - 1
+        })
+    }
+
+    fn write_block(&mut self, block: u32, bytes: &[u8]) -> io::Result<()> {
+        let file = match &self.file {
+            Some(file) => file,
+            None => self.file.insert(tempfile::tempfile()?),
+        };
+        file.write_all_at(bytes, position(block))
+    }
+}
+
+fn position(block: u32) -> u64 {
+    u64::from(block) * BLOCK as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn gives_back_what_it_took(pieces in proptest::collection::vec((0..3usize, 0..40_000usize, any::<u8>()), 0..30)) {
+            let mut spill = Spill::default();
+            let mut held: [(Spilled, Vec<u8>); 3] = Default::default();
+            for (object, len, byte) in pieces {
+                let (spilled, expected) = &mut held[object];
+                let bytes = vec![byte; len];
+                prop_assert!(spill.write(&bytes, spilled));
+                expected.extend(&bytes);
+                if byte % 5 == 0 {
+                    let mut back = Vec::new();
+                    spill.read(spilled, &mut back).expect("the file can be read");
+                    prop_assert_eq!(&back, &*expected);
+                    expected.clear();
+                }
+            }
+            for (mut spilled, expected) in held {
+                let mut back = b"x".to_vec();
+                spill.read(&mut spilled, &mut back).expect("the file can be read");
+                prop_assert_eq!(&back[1..], &expected[..]);
+            }
+            prop_assert_eq!(spill.free.len(), spill.blocks as usize);
+        }
+    }
+}

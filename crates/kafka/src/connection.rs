@@ -15,7 +15,7 @@ use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Decodable, Request, StrBytes};
 use std::io;
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use stream::Stream;
@@ -48,6 +48,9 @@ struct Shared {
     retires_at: Option<Instant>,
     /// Why the stream ended, if that is for a person to mend.
     trouble: Arc<OnceLock<String>>,
+    /// The broker has answered more than the question what it offers, which every listener answers.
+    is_accepted: AtomicBool,
+    security_protocol: String,
 }
 
 struct Outgoing {
@@ -76,9 +79,10 @@ impl Connection {
                 broker: address.to_string(),
                 why: why.clone(),
             },
-            None => hint(error, config),
+            None => error,
         };
-        shared.versions = learn_versions(&shared, patience).await.map_err(explain)?;
+        let versions = learn_versions(&shared, patience).await;
+        shared.versions = versions.map_err(|error| explain(shared.hint(error)))?;
         let mut connection = Connection {
             shared: Arc::new(shared),
         };
@@ -145,7 +149,9 @@ impl Connection {
         build: impl FnOnce(i16) -> R,
     ) -> Result<R::Response, KafkaError> {
         let version = self.version_of::<R>()?;
-        let frame = self.shared.send(&build(version), version, limit).await?;
+        let sent = self.shared.send(&build(version), version, limit).await;
+        let frame = sent.map_err(|error| self.shared.hint(error))?;
+        self.shared.is_accepted.store(true, Ordering::Relaxed);
         frame::decode::<R>(frame, version).map_err(|source| self.shared.malformed::<R>(source))
     }
 
@@ -220,6 +226,23 @@ impl Shared {
         })
     }
 
+    /// A broker that hangs up on the first request may be one that expects TLS or a sign-in.
+    fn hint(&self, error: KafkaError) -> KafkaError {
+        match error {
+            KafkaError::Broken { broker, source } if !self.is_accepted.load(Ordering::Relaxed) => {
+                let why = format!(
+                    "{source}; it may expect another security.protocol than {}",
+                    self.security_protocol
+                );
+                KafkaError::Broken {
+                    broker,
+                    source: io::Error::new(source.kind(), why),
+                }
+            }
+            other => other,
+        }
+    }
+
     fn malformed<R: Request>(
         &self,
         source: Box<dyn std::error::Error + Send + Sync>,
@@ -257,23 +280,6 @@ async fn learn_versions(shared: &Shared, limit: Duration) -> Result<Versions, Ka
             format!("learn what {} offers", shared.broker),
             code,
         )),
-    }
-}
-
-/// A broker that hangs up on the first request may be one that expects TLS or a sign-in.
-fn hint(error: KafkaError, config: &ClientConfig) -> KafkaError {
-    match error {
-        KafkaError::Broken { broker, source } => KafkaError::Broken {
-            broker,
-            source: io::Error::new(
-                source.kind(),
-                format!(
-                    "{source}; it may expect another security.protocol than {}",
-                    config.security_protocol()
-                ),
-            ),
-        },
-        other => other,
     }
 }
 
@@ -336,6 +342,8 @@ fn start(stream: Box<dyn Stream>, address: &Address, config: &ClientConfig) -> S
         closed,
         retires_at: None,
         trouble,
+        is_accepted: AtomicBool::new(false),
+        security_protocol: config.security_protocol().to_owned(),
     }
 }
 

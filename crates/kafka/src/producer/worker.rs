@@ -21,9 +21,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 /// How often the task looks around when nothing happens.
 const IDLE: Duration = Duration::from_secs(5);
+
+/// A leader usually answers within milliseconds; after this long the others are asked who leads.
+const LATE_ANSWER: Duration = Duration::from_secs(2);
 
 pub(super) struct Worker {
     cluster: Cluster,
@@ -35,7 +39,8 @@ pub(super) struct Worker {
     topics: BTreeSet<Arc<str>>,
     producer: Option<ProducerId>,
     is_asking_for_id: bool,
-    in_flight: HashMap<i32, usize>,
+    flights: Vec<Flight>,
+    next_flight: u64,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     is_refreshing: bool,
     refresh_due: Instant,
@@ -46,12 +51,22 @@ pub(super) struct Worker {
     wake: Instant,
 }
 
+/// A request under way.
+struct Flight {
+    id: u64,
+    broker: i32,
+    partitions: Vec<TopicPartition>,
+    /// When it should have been answered.
+    late_at: Instant,
+    /// Ends the wait for an answer.
+    give_up: CancellationToken,
+}
+
 enum Done {
     Metadata(Result<Arc<Metadata>, KafkaError>),
     Id(Result<ProducerId, KafkaError>),
     Produced {
-        broker: i32,
-        partitions: Vec<TopicPartition>,
+        flight: u64,
         result: Result<HashMap<TopicPartition, Answer>, KafkaError>,
     },
 }
@@ -71,7 +86,8 @@ impl Worker {
             topics: BTreeSet::new(),
             producer,
             is_asking_for_id: false,
-            in_flight: HashMap::new(),
+            flights: Vec::new(),
+            next_flight: 0,
             work: FuturesUnordered::new(),
             is_refreshing: false,
             refresh_due: Instant::now() + config.client.metadata_max_age(),
@@ -162,6 +178,7 @@ impl Worker {
         self.wake = now + IDLE;
         self.give_up_homeless(now);
         self.expire(now);
+        self.doubt_late_brokers(now);
         self.start_refresh(now);
         if self.deliveries.is_empty() {
             for flush in self.flushes.drain(..) {
@@ -190,7 +207,7 @@ impl Worker {
                 self.refresh_due = self.refresh_due.min(now);
                 continue;
             }
-            let used = self.in_flight.get(&leader).copied().unwrap_or(0);
+            let used = self.flights.iter().filter(|f| f.broker == leader).count();
             let sum = sizes.entry(leader).or_default();
             // What does not fit goes with the next request; a request's end brings us back here.
             if used >= self.config.max_in_flight()
@@ -215,16 +232,57 @@ impl Worker {
                     }
                 }
             }
-            *self.in_flight.entry(broker).or_default() += 1;
-            let (cluster, acks) = (self.cluster.clone(), self.config.acks());
+            let id = self.next_flight;
+            self.next_flight += 1;
+            let give_up = CancellationToken::new();
+            let (cluster, acks, token) =
+                (self.cluster.clone(), self.config.acks(), give_up.clone());
+            self.flights.push(Flight {
+                id,
+                broker,
+                partitions,
+                late_at: now + LATE_ANSWER,
+                give_up,
+            });
             self.work.push(Box::pin(async move {
-                let result = request::produce(cluster, broker, batches, acks).await;
-                Done::Produced {
-                    broker,
-                    partitions,
-                    result,
-                }
+                let result = tokio::select! {
+                    result = request::produce(cluster, broker, batches, acks) => result,
+                    () = token.cancelled() => Err(KafkaError::TimedOut {
+                        broker: format!("broker {broker}"),
+                        request: "Produce",
+                        after: now.elapsed(),
+                    }),
+                };
+                Done::Produced { flight: id, result }
             }));
+        }
+    }
+
+    /// A broker that does not answer may have lost its partitions to others.
+    fn doubt_late_brokers(&mut self, now: Instant) {
+        for flight in &mut self.flights {
+            if flight.late_at <= now {
+                flight.late_at = now + LATE_ANSWER;
+                self.refresh_due = self.refresh_due.min(now);
+            }
+            self.wake = self.wake.min(flight.late_at);
+        }
+    }
+
+    /// Batches whose leader is another by now are written there. Only where brokers tell a repeated batch from a
+    /// new one: the old leader may have written it.
+    fn redirect(&mut self, metadata: &Metadata) {
+        if !self.config.is_idempotent() {
+            return;
+        }
+        for flight in &self.flights {
+            let has_moved = |p: &TopicPartition| {
+                let leader = metadata.partition(p).map_or(-1, |known| known.leader);
+                leader >= 0 && leader != flight.broker
+            };
+            if flight.partitions.iter().any(has_moved) {
+                flight.give_up.cancel();
+            }
         }
     }
 
@@ -247,15 +305,11 @@ impl Worker {
                     Err(error) => self.fail_all(error),
                 }
             }
-            Done::Produced {
-                broker,
-                partitions,
-                result,
-            } => {
-                if let Some(count) = self.in_flight.get_mut(&broker) {
-                    *count = count.saturating_sub(1);
+            Done::Produced { flight, result } => {
+                let place = self.flights.iter().position(|f| f.id == flight);
+                if let Some(flight) = place.map(|place| self.flights.swap_remove(place)) {
+                    self.on_produced(&flight.partitions, result, now);
                 }
-                self.on_produced(&partitions, result, now);
             }
         }
     }
@@ -393,6 +447,7 @@ impl Worker {
             Err(error) => return self.fail_all(error),
         };
         self.refresh_due = now + self.config.client.metadata_max_age();
+        self.redirect(&metadata);
         for (record, owner, give_up) in std::mem::take(&mut self.homeless) {
             let topic = metadata.topics.get(&record.topic);
             match topic.map(|topic| topic.error) {

@@ -56,8 +56,7 @@ impl Iterator for Words<'_> {
             '"' | '\'' => {
                 self.0.next();
                 while let Some(c) = self.0.next().filter(|c| *c != first) {
-                    // A backslash takes the next character as it is.
-                    word.push(if c == '\\' { self.0.next()? } else { c });
+                    word.push(if c == '\\' { self.escaped()? } else { c });
                 }
             }
             _ => {
@@ -67,6 +66,34 @@ impl Iterator for Words<'_> {
             }
         }
         Some(word)
+    }
+}
+
+impl Words<'_> {
+    /// The character that a backslash and what follows it stand for in Java's tokenizer.
+    fn escaped(&mut self) -> Option<char> {
+        let c = self.0.next()?;
+        let Some(first) = c.to_digit(8) else {
+            return Some(match c {
+                'a' => '\u{7}',
+                'b' => '\u{8}',
+                'f' => '\u{c}',
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                'v' => '\u{b}',
+                c => c,
+            });
+        };
+        let mut code = first;
+        // Octal, up to \377.
+        for _ in 0..if first <= 3 { 2 } else { 1 } {
+            let Some(digit) = self.0.next_if(|c| c.is_digit(8)) else {
+                break;
+            };
+            code = code * 8 + digit.to_digit(8)?;
+        }
+        char::from_u32(code)
     }
 }
 
@@ -82,6 +109,9 @@ mod tests {
         assert_eq!(jaas.option("username"), Some("alice"));
         assert_eq!(jaas.option("password"), Some("a\"b=c;d"));
         assert_eq!(jaas.option("tokenauth"), Some("true"));
+        let escapes = Jaas::parse(r#"M required password='tab\t \101\1012 \\ \q';"#);
+        let escapes = escapes.expect("well formed");
+        assert_eq!(escapes.option("password"), Some("tab\t AA2 \\ q"));
         for bad in [
             "M required a=\"b\"",
             "M;",

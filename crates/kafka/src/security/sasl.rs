@@ -23,13 +23,13 @@ pub(crate) async fn sign_in(
         .await?;
     if response.error_code != 0 {
         let offered: Vec<&str> = response.mechanisms.iter().map(StrBytes::as_str).collect();
-        return Err(refuse(
-            connection,
-            format!(
-                "it does not take sasl.mechanism {mechanism}, only {}",
-                offered.join(", ")
-            ),
-        ));
+        let why = if offered.is_empty() {
+            "it wants no sign-in there; check security.protocol and the port".to_owned()
+        } else {
+            let offered = offered.join(", ");
+            format!("it does not take {mechanism}; set sasl.mechanism to what it takes: {offered}")
+        };
+        return Err(refuse(connection, why));
     }
     match credentials {
         Credentials::Plain(user) => {
@@ -63,7 +63,7 @@ pub(crate) async fn sign_in(
                 // The reason; the broker waits for this byte before it says that it is over.
                 let why = String::from_utf8_lossy(&answer.bytes).into_owned();
                 let _ = exchange(connection, "\x01".to_owned(), None).await;
-                return Err(refuse(connection, format!("it refuses the token: {why}")));
+                return Err(refuse(connection, token_refused(&why)));
             }
             Ok(answer.lifetime)
         }
@@ -107,7 +107,7 @@ async fn exchange(
                 "it refuses user {}: {said}; check username and password in sasl.jaas.config",
                 user.name
             ),
-            None => format!("it refuses the token: {said}"),
+            None => token_refused(said),
         };
         return Err(refuse(connection, remedy));
     }
@@ -117,6 +117,12 @@ async fn exchange(
             .then(|| Duration::from_millis(response.session_lifetime_ms as u64)),
         broker: connection.broker().to_owned(),
     })
+}
+
+fn token_refused(said: &str) -> String {
+    format!(
+        "it refuses the token ({said}); check that the token is meant for it and has not expired"
+    )
 }
 
 fn refuse(connection: &Connection, why: String) -> KafkaError {

@@ -122,7 +122,10 @@ fn identity(settings: &SecuritySettings) -> Result<Option<Identity>, String> {
         .windows(b"ENCRYPTED".len())
         .any(|window| window == b"ENCRYPTED")
     {
-        return Err("ssl.keystore: the private key is encrypted, which is not supported; decrypt it with: openssl pkey -in key.pem -out decrypted.pem".to_owned());
+        let path = settings.keystore_location.as_deref().unwrap_or("key.pem");
+        return Err(format!(
+            "ssl.keystore: the private key is encrypted, which is not supported; decrypt it with: openssl pkey -in {path} -out decrypted.pem"
+        ));
     }
     let key = PrivateKeyDer::from_pem_slice(&text)
         .map_err(|error| format!("ssl.keystore: no private key can be read: {error}"))?;

@@ -42,6 +42,9 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
         shutdown: stop.clone(),
     })
     .await?;
+    for address in worker.addresses() {
+        tracing::info!(%address, "REST API is ready");
+    }
     let progress = progress::log_every(PROGRESS_INTERVAL, board, stop);
     tokio::join!(worker.ended(), progress);
     Ok(())
@@ -95,6 +98,13 @@ fn worker_properties(args: &StreamArgs, client: &Properties) -> Result<Propertie
     ]);
     for (key, value) in client.iter() {
         worker.insert(format!("consumer.{key}"), value);
+        // The worker's own questions to the brokers need the same way in.
+        if ["security.", "sasl.", "ssl."]
+            .iter()
+            .any(|prefix| key.starts_with(prefix))
+        {
+            worker.insert(key, value);
+        }
     }
     Ok(worker)
 }

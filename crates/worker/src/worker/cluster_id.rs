@@ -22,6 +22,7 @@ pub(super) async fn learn_cluster_id(
 ) {
     let client = client_settings::admin(&config, &Properties::new(), "millstream-worker");
     let mut pause = FIRST_CLUSTER_PAUSE;
+    let mut last_error = String::new();
     while !shutdown.is_cancelled() {
         match kafka.cluster_id(&client).await {
             Ok(known) => {
@@ -29,7 +30,15 @@ pub(super) async fn learn_cluster_id(
                 return;
             }
             Err(error) => {
-                tracing::warn!(%error, "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties.");
+                // What is said once stays true until something else is.
+                let error = error.to_string();
+                if error != last_error {
+                    tracing::warn!(
+                        error,
+                        "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties."
+                    );
+                }
+                last_error = error;
             }
         }
         tokio::select! {

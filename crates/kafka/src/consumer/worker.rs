@@ -4,6 +4,7 @@
 mod membership;
 mod offsets;
 mod reading;
+mod refresh;
 mod truncation;
 
 use super::controls::Controls;
@@ -337,79 +338,6 @@ impl Worker {
         if !moved.is_empty() {
             self.outbox.withdraw(|partition| moved.contains(partition));
         }
-    }
-
-    fn start_refresh(&mut self, now: Instant) {
-        if self.refresh.is_running {
-            return;
-        }
-        if self.refresh.due > now {
-            self.wake_at(self.refresh.due);
-            return;
-        }
-        self.refresh.is_running = true;
-        let others = self.led.iter().flat_map(|led| led.topics.iter().cloned());
-        let topics = self.subscription.wanted(others);
-        let may_create = self.config.settings.allow_auto_create_topics;
-        let cluster = self.cluster.clone();
-        self.work.push(Box::pin(async move {
-            Done::Metadata(cluster.refresh(&topics, may_create).await)
-        }));
-    }
-
-    /// Something does not fit what is known: ask again soon.
-    fn want_metadata(&mut self, now: Instant) {
-        let soon = now + Duration::from_millis(self.config.client.retry_backoff_ms.max(0) as u64);
-        self.refresh.due = self.refresh.due.min(soon);
-        if !self.refresh.is_running {
-            self.wake_at(self.refresh.due);
-        }
-    }
-
-    fn on_metadata(&mut self, result: Result<Arc<Metadata>, KafkaError>) {
-        self.refresh.is_running = false;
-        let now = Instant::now();
-        let metadata = match result {
-            Ok(metadata) => metadata,
-            Err(error) => {
-                let wait = self.refresh.backoff.next();
-                self.refresh.due = now + wait;
-                self.trouble(Source::Metadata, error, wait);
-                return;
-            }
-        };
-        self.refresh.backoff.reset();
-        self.refresh.has_succeeded = true;
-        self.refresh.due = now + self.config.client.metadata_max_age();
-        let cleared = self.troubles.clear(Source::Metadata);
-        self.outbox_extend(cleared);
-        self.partitions.reroute();
-        self.begin_again(&metadata);
-        let topics = self.subscription.topics(&metadata);
-        if topics.iter().any(|t| metadata.partition_count(t) == 0) {
-            self.refresh.due = self.refresh.due.min(now + MISSING_TOPIC_REFRESH);
-        }
-        for (name, topic) in &metadata.topics {
-            // Topic authorization failed, invalid topic: no retry helps.
-            if matches!(topic.error, 29 | 17) {
-                let error = KafkaError::refused(format!("read topic {name}"), topic.error);
-                self.fail(error.into());
-                return;
-            }
-        }
-        if let Some(reply) = self.joining.take() {
-            self.offer(reply);
-        } else if topics != self.topics || self.sizes_changed(&metadata) {
-            self.topics = topics;
-            self.rejoin();
-        }
-    }
-
-    /// Whether topics that this member shared out have grown, come or gone.
-    fn sizes_changed(&self, metadata: &Metadata) -> bool {
-        self.led
-            .as_ref()
-            .is_some_and(|led| led.sizes != membership::sizes(metadata, &led.topics))
     }
 
     fn on_done(&mut self, done: Done) {

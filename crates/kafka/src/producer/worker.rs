@@ -3,6 +3,8 @@
 
 mod delivery;
 mod lanes;
+mod sending;
+mod topics;
 
 use super::batch::ProducerId;
 use super::config::ProducerConfig;
@@ -194,98 +196,6 @@ impl Worker {
         self.start_requests(now, producer);
     }
 
-    fn start_requests(&mut self, now: Instant, producer: ProducerId) {
-        let metadata = self.cluster.metadata();
-        let hurry = self.is_closing || !self.flushes.is_empty();
-        let mut plans: HashMap<i32, Vec<TopicPartition>> = HashMap::new();
-        let mut sizes: HashMap<i32, usize> = HashMap::new();
-        for (partition, size) in self.lanes.ready(now, hurry, &mut self.wake) {
-            let leader = metadata.partition(&partition).map_or(-1, |p| p.leader);
-            if leader < 0 {
-                self.lanes
-                    .wait(&partition, now + self.backoff.clone().next());
-                self.refresh_due = self.refresh_due.min(now);
-                continue;
-            }
-            let used = self.flights.iter().filter(|f| f.broker == leader).count();
-            let sum = sizes.entry(leader).or_default();
-            // What does not fit goes with the next request; a request's end brings us back here.
-            if used >= self.config.max_in_flight()
-                || (*sum > 0 && *sum + size > self.config.max_request_size())
-            {
-                continue;
-            }
-            *sum += size;
-            plans.entry(leader).or_default().push(partition);
-        }
-        for (broker, partitions) in plans {
-            let mut batches = Vec::with_capacity(partitions.len());
-            for partition in &partitions {
-                match self.lanes.take(partition, self.config.codec(), producer) {
-                    Ok(bytes) => batches.push((partition.clone(), bytes)),
-                    Err((owners, why)) => {
-                        let error = KafkaError::Impossible {
-                            action: format!("compress a batch for {partition}"),
-                            why: why.to_string(),
-                        };
-                        self.deliveries.fail(owners, &Arc::new(error));
-                    }
-                }
-            }
-            let id = self.next_flight;
-            self.next_flight += 1;
-            let give_up = CancellationToken::new();
-            let (cluster, acks, token) =
-                (self.cluster.clone(), self.config.acks(), give_up.clone());
-            self.flights.push(Flight {
-                id,
-                broker,
-                partitions,
-                late_at: now + LATE_ANSWER,
-                give_up,
-            });
-            self.work.push(Box::pin(async move {
-                let result = tokio::select! {
-                    result = request::produce(cluster, broker, batches, acks) => result,
-                    () = token.cancelled() => Err(KafkaError::TimedOut {
-                        broker: format!("broker {broker}"),
-                        request: "Produce",
-                        after: now.elapsed(),
-                    }),
-                };
-                Done::Produced { flight: id, result }
-            }));
-        }
-    }
-
-    /// A broker that does not answer may have lost its partitions to others.
-    fn doubt_late_brokers(&mut self, now: Instant) {
-        for flight in &mut self.flights {
-            if flight.late_at <= now {
-                flight.late_at = now + LATE_ANSWER;
-                self.refresh_due = self.refresh_due.min(now);
-            }
-            self.wake = self.wake.min(flight.late_at);
-        }
-    }
-
-    /// Batches whose leader is another by now are written there. Only where brokers tell a repeated batch from a
-    /// new one: the old leader may have written it.
-    fn redirect(&mut self, metadata: &Metadata) {
-        if !self.config.is_idempotent() {
-            return;
-        }
-        for flight in &self.flights {
-            let has_moved = |p: &TopicPartition| {
-                let leader = metadata.partition(p).map_or(-1, |known| known.leader);
-                leader >= 0 && leader != flight.broker
-            };
-            if flight.partitions.iter().any(has_moved) {
-                flight.give_up.cancel();
-            }
-        }
-    }
-
     fn on_done(&mut self, done: Done) {
         let now = Instant::now();
         match done {
@@ -314,69 +224,6 @@ impl Worker {
         }
     }
 
-    fn on_produced(
-        &mut self,
-        partitions: &[TopicPartition],
-        result: Result<HashMap<TopicPartition, Answer>, KafkaError>,
-        now: Instant,
-    ) {
-        let answers = match result {
-            Ok(answers) => answers,
-            Err(error) if error.is_transient() => {
-                tracing::debug!(%error, "will write again");
-                let pause = self.backoff.next();
-                let is_in_doubt = !matches!(error, KafkaError::Connect { .. });
-                for partition in partitions {
-                    self.lanes.put_back(partition, now + pause, is_in_doubt);
-                }
-                self.refresh_due = self.refresh_due.min(now + pause);
-                return;
-            }
-            Err(error) => {
-                let error = Arc::new(error);
-                for partition in partitions {
-                    let owners = self.lanes.give_up(partition);
-                    self.deliveries.fail(owners, &error);
-                }
-                return;
-            }
-        };
-        for partition in partitions {
-            let answer = answers.get(partition).copied().unwrap_or(Err(3));
-            self.on_answer(partition, answer, now);
-        }
-    }
-
-    fn on_answer(&mut self, partition: &TopicPartition, answer: Answer, now: Instant) {
-        let code = match answer {
-            Ok(offset) => return self.written(partition, offset),
-            // DUPLICATE_SEQUENCE_NUMBER: an earlier attempt arrived.
-            Err(46) => return self.written(partition, -1),
-            Err(code) => code,
-        };
-        let error = KafkaError::refused(format!("write to {partition}"), code);
-        // The broker has lost track of this producer, or we have: begin anew under another identity.
-        let is_out_of_step = matches!(code, 45 | 47 | 49 | 59) && self.config.is_idempotent();
-        if is_out_of_step || error.is_transient() {
-            tracing::debug!(%error, "will write again");
-            let pause = self.backoff.next();
-            self.lanes.put_back(partition, now + pause, false);
-            self.refresh_due = self.refresh_due.min(now + pause);
-            if is_out_of_step {
-                self.renew(partition);
-            }
-        } else {
-            let owners = self.lanes.give_up(partition);
-            self.deliveries.fail(owners, &Arc::new(error));
-        }
-    }
-
-    fn written(&mut self, partition: &TopicPartition, offset: i64) {
-        self.backoff.reset();
-        let owners = self.lanes.finish(partition);
-        self.deliveries.written(owners, partition.partition, offset);
-    }
-
     /// Gives up what has waited longer than `delivery.timeout.ms`.
     fn expire(&mut self, now: Instant) {
         let limit = self.config.delivery_timeout();
@@ -394,76 +241,6 @@ impl Worker {
         // Whether a given-up attempt took a sequence number is unknown.
         for partition in in_doubt {
             self.renew(&partition);
-        }
-    }
-
-    fn give_up_homeless(&mut self, now: Instant) {
-        let max_block = self.config.max_block();
-        let (late, waiting) = std::mem::take(&mut self.homeless)
-            .into_iter()
-            .partition(|(_, _, give_up)| *give_up <= now);
-        self.homeless = waiting;
-        let late: Vec<(ProducerRecord, (u64, usize), Instant)> = late;
-        for (record, owner, _) in late {
-            let error = KafkaError::Impossible {
-                action: format!("write to {}", record.topic),
-                why: format!(
-                    "the topic is not present in metadata after {} ms (max.block.ms)",
-                    max_block.as_millis()
-                ),
-            };
-            self.deliveries.fail([owner], &Arc::new(error));
-        }
-        if let Some(first) = self.homeless.iter().map(|(_, _, at)| *at).min() {
-            self.wake = self.wake.min(first);
-        }
-    }
-
-    fn start_refresh(&mut self, now: Instant) {
-        if self.is_refreshing || self.topics.is_empty() {
-            return;
-        }
-        if self.refresh_due > now {
-            self.wake = self.wake.min(self.refresh_due);
-            return;
-        }
-        self.is_refreshing = true;
-        let topics = Topics::Named(self.topics.iter().map(ToString::to_string).collect());
-        let cluster = self.cluster.clone();
-        self.work.push(Box::pin(async move {
-            Done::Metadata(cluster.refresh(&topics, true).await)
-        }));
-    }
-
-    fn on_metadata(&mut self, result: Result<Arc<Metadata>, KafkaError>, now: Instant) {
-        self.is_refreshing = false;
-        let metadata = match result {
-            Ok(metadata) => metadata,
-            Err(error) if error.is_transient() => {
-                tracing::debug!(%error, "no metadata yet");
-                self.refresh_due = now + self.backoff.next();
-                return;
-            }
-            Err(error) => return self.fail_all(error),
-        };
-        self.refresh_due = now + self.config.client.metadata_max_age();
-        self.redirect(&metadata);
-        for (record, owner, give_up) in std::mem::take(&mut self.homeless) {
-            let topic = metadata.topics.get(&record.topic);
-            match topic.map(|topic| topic.error) {
-                // Topic authorization failed, invalid topic: no retry helps.
-                Some(code @ (29 | 17)) => {
-                    let error = KafkaError::refused(format!("write to {}", record.topic), code);
-                    self.deliveries.fail([owner], &Arc::new(error));
-                }
-                Some(0) if metadata.partition_count(&record.topic) > 0 => {
-                    self.place(record, owner, now, &metadata);
-                }
-                Some(_) | None => {
-                    self.homeless.push((record, owner, give_up));
-                    self.refresh_due = now + self.backoff.clone().next();
-                }
-            }
         }
     }
 

@@ -293,15 +293,19 @@ impl S3 for NotedFiles {
 
     async fn list_objects(
         &self,
-        req: S3Request<ListObjectsInput>,
+        mut req: S3Request<ListObjectsInput>,
     ) -> S3Result<S3Response<ListObjectsOutput>> {
+        // s3s-fs would claim an encoding of names that it does not do, and clients would read `+` as a blank.
+        req.input.encoding_type = None;
         self.files.list_objects(req).await
     }
 
     async fn list_objects_v2(
         &self,
-        req: S3Request<ListObjectsV2Input>,
+        mut req: S3Request<ListObjectsV2Input>,
     ) -> S3Result<S3Response<ListObjectsV2Output>> {
+        // s3s-fs would claim an encoding of names that it does not do, and clients would read `+` as a blank.
+        req.input.encoding_type = None;
         self.files.list_objects_v2(req).await
     }
 

@@ -6,11 +6,13 @@ mod commands;
 mod dead_letters;
 mod demo;
 mod kafka_admin;
+mod launch;
 mod logging;
 mod memory;
 mod plugins;
 mod preset;
 mod progress;
+mod prometheus;
 mod shutdown;
 mod starter;
 

@@ -61,7 +61,10 @@ impl TaskFailure {
         TaskFailure {
             trace,
             reason: error.message.clone(),
-            is_transient: matches!(error.kind, SinkErrorKind::Retriable { .. }),
+            is_transient: matches!(
+                error.kind,
+                SinkErrorKind::Retriable { .. } | SinkErrorKind::GaveUp
+            ),
         }
     }
 

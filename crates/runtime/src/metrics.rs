@@ -1,6 +1,6 @@
 //! What a task counts: one function per observation, called once per batch.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 /// Counters of one task; shared with whoever shows them.
 #[derive(Debug, Default)]
@@ -11,6 +11,7 @@ pub struct TaskMetrics {
     retries: AtomicU64,
     commits: AtomicU64,
     failed_commits: AtomicU64,
+    is_degraded: AtomicBool,
 }
 
 /// The counters at one moment.
@@ -26,6 +27,8 @@ pub struct Counts {
     pub retries: u64,
     pub commits: u64,
     pub failed_commits: u64,
+    /// Whether something is out of reach and being retried.
+    pub is_degraded: bool,
 }
 
 impl TaskMetrics {
@@ -57,6 +60,10 @@ impl TaskMetrics {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    pub fn degraded(&self, is_degraded: bool) {
+        self.is_degraded.store(is_degraded, Ordering::Relaxed);
+    }
+
     pub fn counts(&self) -> Counts {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Counts {
@@ -66,6 +73,7 @@ impl TaskMetrics {
             retries: get(&self.retries),
             commits: get(&self.commits),
             failed_commits: get(&self.failed_commits),
+            is_degraded: self.is_degraded.load(Ordering::Relaxed),
         }
     }
 }

@@ -45,6 +45,7 @@ pub(crate) struct Pipeline {
 enum Trouble {
     Consumer,
     Sink,
+    Commit,
 }
 
 /// All that may happen to a pipeline.
@@ -280,7 +281,12 @@ impl Pipeline {
 
     /// Learns what came of earlier rows, and settles those that the sink rejected before their offsets count.
     async fn harvest(&mut self) -> Result<(), TaskFailure> {
-        match self.sink.poll((self.settings.clock)()).await {
+        let polled = self.sink.poll((self.settings.clock)()).await;
+        for (partition, offset) in self.sink.take_rewinds() {
+            self.drop_held(std::slice::from_ref(&partition));
+            self.consumer.seek(&partition, offset);
+        }
+        match polled {
             Ok(progress) => {
                 let mut rejected = Rejected {
                     rows: progress.rejected,
@@ -304,13 +310,14 @@ impl Pipeline {
         let outcome = self.consumer.commit(&pending).await;
         self.metrics.committed(outcome.is_ok());
         match outcome {
-            Ok(()) => self.commits.committed(&pending),
-            Err(error) => tracing::warn!(
-                connector = &*self.settings.id.connector,
-                task = self.settings.id.task,
-                error = error.message,
-                "offset commit failed, the next one includes it"
-            ),
+            Ok(()) => {
+                self.commits.committed(&pending);
+                self.recover(Trouble::Commit).await;
+            }
+            Err(error) => {
+                let next_try = self.settings.commit_interval;
+                self.degrade(Trouble::Commit, error.message, next_try).await;
+            }
         }
     }
 
@@ -389,12 +396,14 @@ impl Pipeline {
                 "degraded, retrying"
             );
         }
+        self.metrics.degraded(true);
         report(&self.events, TaskEvent::Degraded { reason, next_try }).await;
     }
 
     async fn recover(&mut self, trouble: Trouble) {
         if self.trouble == Some(trouble) {
             self.trouble = None;
+            self.metrics.degraded(false);
             tracing::info!(
                 connector = &*self.settings.id.connector,
                 task = self.settings.id.task,

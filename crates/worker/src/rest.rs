@@ -9,6 +9,7 @@ mod lifecycle;
 mod listener;
 mod loggers;
 mod media;
+mod metrics;
 mod offsets;
 mod plugins;
 mod root;
@@ -24,6 +25,7 @@ use crate::config::WorkerConfig;
 use crate::herder::HerderHandle;
 use crate::kafka_admin::KafkaAdmin;
 use crate::loggers::Loggers;
+use crate::metrics::MetricsSource;
 use crate::validation::Validator;
 use axum::Router;
 use axum::http::{HeaderValue, header};
@@ -44,6 +46,7 @@ pub(crate) struct Api {
     /// The id of the Kafka cluster, once it is known.
     pub(crate) cluster_id: watch::Receiver<Option<String>>,
     pub(crate) loggers: Arc<Loggers>,
+    pub(crate) metrics: Option<Arc<dyn MetricsSource>>,
     pub(crate) advertised_url: Arc<str>,
 }
 
@@ -57,7 +60,8 @@ pub(crate) fn main_router(api: &Api, headers: ResponseHeaders) -> Router {
         .merge(tasks::router())
         .merge(topics::router())
         .merge(offsets::router())
-        .merge(plugins::router());
+        .merge(plugins::router())
+        .merge(metrics::router());
     if api.worker.settings.admin_listeners.is_none() {
         router = router.merge(loggers::router());
     }

@@ -13,6 +13,7 @@ use crate::herder::{Herder, HerderHandle, HerderParts};
 use crate::kafka_admin::KafkaAdmin;
 use crate::local_tasks::LocalTasks;
 use crate::loggers::{LogControl, Loggers};
+use crate::metrics::MetricsSource;
 use crate::registry::PluginRegistry;
 use crate::rest::{self, Api, ResponseHeaders};
 use crate::task::TaskStarter;
@@ -44,6 +45,8 @@ pub struct WorkerStart {
     pub kafka: Option<Arc<dyn KafkaAdmin>>,
     /// Changes log levels while the worker runs.
     pub log_control: Option<Box<dyn LogControl>>,
+    /// What `/metrics` shows.
+    pub metrics: Option<Arc<dyn MetricsSource>>,
     pub connector_files: Vec<PathBuf>,
     /// Connectors by name, created like those of the files.
     pub connectors: Vec<(String, Properties)>,
@@ -164,6 +167,7 @@ impl Worker {
             kafka: start.kafka.clone(),
             cluster_id,
             loggers,
+            metrics: start.metrics,
             advertised_url: format!("http://{advertised}/").into(),
         };
 

@@ -9,11 +9,9 @@ use crate::demo::services::{
 use crate::demo::stores::{Documents, Objects};
 use crate::demo::view::{Snapshot, View};
 use crate::demo::{post, producer};
-use crate::kafka_admin::AdminClient;
 use crate::logging::LogLevels;
 use crate::preset::HashJob;
-use crate::starter::{Budgets, Starter};
-use crate::{memory, plugins, shutdown};
+use crate::{launch, shutdown};
 use millstream_core::{Properties, RecordWriter};
 use millstream_kafka::{KafkaProducer, ProducerConfig};
 use millstream_worker::{Worker, WorkerConfig, WorkerStart};
@@ -49,18 +47,11 @@ pub(crate) async fn run(args: DemoArgs, levels: LogLevels, data: Handle) -> Comm
     });
     let services = services.await??;
     let worker_stop = CancellationToken::new();
+    let config = WorkerConfig::new(worker_properties(&services))?;
+    let (start, _) = launch::worker(config, levels, data, worker_stop.clone());
     let worker = Worker::start(WorkerStart {
-        config: WorkerConfig::new(worker_properties(&services))?,
-        registry: plugins::registry(),
-        starter: Arc::new(Starter::new(
-            data.clone(),
-            Budgets::new(memory::record_budget()),
-        )),
-        kafka: Some(Arc::new(AdminClient)),
-        log_control: Some(Box::new(levels)),
-        connector_files: Vec::new(),
         connectors: vec![(HASH.to_owned(), hash_job(&services))],
-        shutdown: worker_stop.clone(),
+        ..start
     })
     .await?;
     post_connector(&services).await?;

@@ -2,13 +2,10 @@
 
 use super::CommandResult;
 use crate::cli::StandaloneArgs;
-use crate::kafka_admin::AdminClient;
 use crate::logging::LogLevels;
-use crate::starter::{Budgets, Starter};
-use crate::{memory, plugins, shutdown};
+use crate::{launch, shutdown};
 use millstream_worker::{Worker, WorkerConfig, WorkerStart};
 use std::fs;
-use std::sync::Arc;
 use tokio::runtime::Handle;
 
 pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -> CommandResult {
@@ -16,16 +13,10 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     let text = fs::read(&args.worker)
         .map_err(|error| format!("cannot read {}: {error}", args.worker.display()))?;
     let config = WorkerConfig::from_file(&text)?;
-    let starter = Starter::new(data, Budgets::new(memory::record_budget()));
+    let (start, _) = launch::worker(config, levels, data, stop);
     let worker = Worker::start(WorkerStart {
-        config,
-        registry: plugins::registry(),
-        starter: Arc::new(starter),
-        kafka: Some(Arc::new(AdminClient)),
-        log_control: Some(Box::new(levels)),
         connector_files: args.connectors,
-        connectors: Vec::new(),
-        shutdown: stop,
+        ..start
     })
     .await?;
     for address in worker.addresses() {

@@ -2,17 +2,14 @@
 
 use super::CommandResult;
 use crate::cli::StreamArgs;
-use crate::kafka_admin::AdminClient;
 use crate::logging::LogLevels;
 use crate::preset::HashJob;
-use crate::starter::{Budgets, Starter};
-use crate::{memory, plugins, progress, shutdown};
+use crate::{launch, progress, shutdown};
 use millstream_core::Properties;
 use millstream_worker::config::parse_properties;
 use millstream_worker::{Worker, WorkerConfig, WorkerStart};
 use std::fs;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -29,17 +26,10 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
     let stop = shutdown::on_signal()?;
     let client = client_properties(&args)?;
     let config = WorkerConfig::quiet(worker_properties(&args, &client)?)?;
-    let starter = Starter::new(data, Budgets::new(memory::record_budget()));
-    let board = starter.board();
+    let (start, board) = launch::worker(config, levels, data, stop.clone());
     let worker = Worker::start(WorkerStart {
-        config,
-        registry: plugins::registry(),
-        starter: Arc::new(starter),
-        kafka: Some(Arc::new(AdminClient)),
-        log_control: Some(Box::new(levels)),
-        connector_files: Vec::new(),
         connectors: vec![(CONNECTOR.to_owned(), connector_properties(&args)?)],
-        shutdown: stop.clone(),
+        ..start
     })
     .await?;
     for address in worker.addresses() {

@@ -143,6 +143,7 @@ impl Scenario {
             starter: Arc::new(doubles.clone()),
             kafka: Some(Arc::new(doubles.clone())),
             log_control: None,
+            metrics: None,
             connector_files: Vec::new(),
             connectors: Vec::new(),
             shutdown: shutdown.clone(),

@@ -132,6 +132,8 @@ impl State {
                 slot.fail(is_transient && heals, now);
                 self.write_task_status(&id, RunState::Failed, Some(trace), out);
             }
+            // Without self healing the status is Java's, which knows no such thing.
+            TaskEvent::Degraded { .. } if !heals => {}
             TaskEvent::Degraded {
                 since,
                 reason,

@@ -1,0 +1,35 @@
+//! What every command that runs a worker gives it: the plugins, the starter of tasks, the Kafka client, the metrics.
+
+use crate::kafka_admin::AdminClient;
+use crate::logging::LogLevels;
+use crate::progress::Board;
+use crate::prometheus::Prometheus;
+use crate::starter::{Budgets, Starter};
+use crate::{memory, plugins};
+use millstream_worker::{WorkerConfig, WorkerStart};
+use std::sync::Arc;
+use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
+
+/// A worker without connectors, and the board that its tasks count on. Tasks run on `data`.
+pub(crate) fn worker(
+    config: WorkerConfig,
+    levels: LogLevels,
+    data: Handle,
+    shutdown: CancellationToken,
+) -> (WorkerStart, Board) {
+    let starter = Starter::new(data, Budgets::new(memory::record_budget()));
+    let board = starter.board();
+    let start = WorkerStart {
+        config,
+        registry: plugins::registry(),
+        starter: Arc::new(starter),
+        kafka: Some(Arc::new(AdminClient)),
+        log_control: Some(Box::new(levels)),
+        metrics: Some(Arc::new(Prometheus(board.clone()))),
+        connector_files: Vec::new(),
+        connectors: Vec::new(),
+        shutdown,
+    };
+    (start, board)
+}

@@ -141,7 +141,9 @@ impl Partitions {
     fn leave(&mut self, partition: &TopicPartition, state: &Partition) {
         let replica = state.replica.map(|(replica, _)| replica);
         for broker in [Some(state.leader), replica].into_iter().flatten() {
-            self.left.push((broker, partition.clone()));
+            if broker >= 0 {
+                self.left.push((broker, partition.clone()));
+            }
         }
     }
 

@@ -1,15 +1,17 @@
 //! Troubles: what is out of reach at the moment, so that its beginning and its end are each reported once.
 
-use millstream_core::Fetched;
+use millstream_core::{Fetched, TopicPartition};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
     Group,
     Metadata,
     Offsets,
     Broker(i32),
+    /// Its broker answers, and with an error for it.
+    Partition(TopicPartition),
 }
 
 /// A leader that moved or a coordinator that is loading is over with one of the next tries.
@@ -48,7 +50,19 @@ impl Troubles {
     pub(super) fn keep_brokers(&mut self, is_used: impl Fn(i32) -> bool) -> Option<Fetched> {
         self.failures.retain(|source, _| match source {
             Source::Broker(id) => is_used(*id),
-            Source::Group | Source::Metadata | Source::Offsets => true,
+            Source::Group | Source::Metadata | Source::Offsets | Source::Partition(_) => true,
+        });
+        self.recovered()
+    }
+
+    /// Forgets partitions that are well again or not read any more.
+    pub(super) fn keep_partitions(
+        &mut self,
+        is_ill: impl Fn(&TopicPartition) -> bool,
+    ) -> Option<Fetched> {
+        self.failures.retain(|source, _| match source {
+            Source::Partition(partition) => is_ill(partition),
+            Source::Group | Source::Metadata | Source::Offsets | Source::Broker(_) => true,
         });
         self.recovered()
     }

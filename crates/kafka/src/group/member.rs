@@ -8,6 +8,7 @@ use crate::cluster::{Cluster, Lane};
 use crate::connection::{Address, Connection};
 use crate::error::KafkaError;
 use crate::limits::MAX_BACKOFF;
+use futures::FutureExt;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::JoinGroupResponse;
 use kafka_protocol::protocol::StrBytes;
@@ -144,6 +145,8 @@ impl Member {
 
     /// Has the owner let go and say what it offers. The member stays alive meanwhile.
     async fn prepare(&mut self) -> Result<Option<Vec<Offer>>, KafkaError> {
+        // Whatever was to be said in a new round is said in this one.
+        let _ = self.rejoin.notified().now_or_never();
         let (reply, mut answer) = oneshot::channel();
         self.report(GroupEvent::Joining { reply }).await;
         let deadline = Instant::now() + self.config.rebalance_timeout;

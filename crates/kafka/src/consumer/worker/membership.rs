@@ -87,8 +87,11 @@ impl Worker {
         let gone = self.partitions.remove(&is_going);
         self.controls.revoke(&gone);
         self.outbox.withdraw(is_going);
+        // What is not read any more is no trouble any more.
+        let all = &self.partitions.all;
+        let report = self.troubles.keep_partitions(|p| all.contains_key(p));
+        self.outbox_extend(report);
         if self.partitions.all.is_empty() {
-            // What is not read any more is no trouble any more.
             let offsets = self.troubles.clear(Source::Offsets);
             let brokers = self.troubles.keep_brokers(|_| false);
             self.outbox_extend(offsets.or(brokers));

@@ -9,7 +9,7 @@ use crate::limits::LATE_FETCH;
 use crate::walker::{CorruptRecords, WalkOptions, Walker};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_response::FetchableTopicResponse;
-use millstream_core::ConsumerError;
+use millstream_core::{ConsumerError, Fetched};
 use std::time::Duration;
 
 impl Worker {
@@ -84,6 +84,7 @@ impl Worker {
                     (response.throttle > Duration::ZERO).then(|| now + response.throttle);
                 let session_id = response.session_id;
                 let answers = self.answers(id, response.topics);
+                self.note_well_partitions(id, &answers);
                 let broker = self.broker(id);
                 broker.session.answered(session_id, answers.len());
                 if session_id == 0 {
@@ -119,6 +120,20 @@ impl Worker {
         let report = self
             .troubles
             .keep_brokers(|id| brokers.get(&id).is_some_and(|b| b.session.is_used()));
+        self.outbox_extend(report);
+    }
+
+    /// Partitions that the broker was asked for and has no error for are well.
+    fn note_well_partitions(&mut self, id: i32, answers: &VecDeque<Answer>) {
+        let Some(broker) = self.brokers.get(&id) else {
+            return;
+        };
+        let report = self.troubles.keep_partitions(|partition| {
+            broker.session.asked(partition).is_none()
+                || answers
+                    .iter()
+                    .any(|answer| answer.partition == *partition && answer.error != 0)
+        });
         self.outbox_extend(report);
     }
 
@@ -243,14 +258,25 @@ impl Worker {
         }
         match error.response_error() {
             Some(ResponseError::OffsetOutOfRange) => self.on_out_of_range(partition, offset),
-            Some(ResponseError::UnknownServerError) => self.retry_later(partition, now),
+            Some(ResponseError::UnknownServerError) => {
+                self.note_ill(partition, &error);
+                self.retry_later(partition, now);
+            }
             _ if error.is_transient() => {
                 tracing::debug!(%error, "will look for the leader");
+                self.note_ill(partition, &error);
                 self.retry_later(partition, now);
                 self.want_metadata(now);
             }
             _ => self.fail(error.into()),
         }
+    }
+
+    fn note_ill(&mut self, partition: &TopicPartition, error: &KafkaError) {
+        let pause = Duration::from_millis(self.config.client.retry_backoff_ms.max(0) as u64);
+        let source = Source::Partition(partition.clone());
+        let report = self.troubles.add(source, error.to_string(), pause);
+        self.outbox_extend(report);
     }
 
     fn on_out_of_range(&mut self, partition: &TopicPartition, offset: i64) {

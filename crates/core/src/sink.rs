@@ -156,6 +156,8 @@ pub enum SinkErrorKind {
     Retriable { after: Duration },
     /// The task fails.
     Fatal,
+    /// The task fails after long retries; the cause may pass by itself, so that a restart is worth a try.
+    GaveUp,
 }
 
 impl SinkError {

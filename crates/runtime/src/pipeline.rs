@@ -37,11 +37,12 @@ pub(crate) struct Pipeline {
     /// Items that arrived while the sink refused a batch; at most `limits::QUEUED_BATCHES`.
     held: VecDeque<Fetched>,
     is_paused: bool,
-    trouble: Option<Trouble>,
+    /// What is out of reach at the moment.
+    troubles: BTreeSet<Trouble>,
 }
 
 /// Whose outage the task is riding out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Trouble {
     Consumer,
     Sink,
@@ -89,7 +90,7 @@ impl Pipeline {
             topics: BTreeSet::new(),
             held: VecDeque::new(),
             is_paused: false,
-            trouble: None,
+            troubles: BTreeSet::new(),
         }
     }
 
@@ -305,6 +306,8 @@ impl Pipeline {
         self.commits.schedule(Instant::now());
         let pending = self.commits.pending();
         if pending.is_empty() {
+            // What could not be committed has gone to somebody else.
+            self.recover(Trouble::Commit).await;
             return;
         }
         let outcome = self.consumer.commit(&pending).await;
@@ -388,7 +391,7 @@ impl Pipeline {
     }
 
     async fn degrade(&mut self, trouble: Trouble, reason: String, next_try: Duration) {
-        if self.trouble.replace(trouble) != Some(trouble) {
+        if self.troubles.insert(trouble) {
             tracing::warn!(
                 connector = &*self.settings.id.connector,
                 task = self.settings.id.task,
@@ -401,8 +404,7 @@ impl Pipeline {
     }
 
     async fn recover(&mut self, trouble: Trouble) {
-        if self.trouble == Some(trouble) {
-            self.trouble = None;
+        if self.troubles.remove(&trouble) && self.troubles.is_empty() {
             self.metrics.degraded(false);
             tracing::info!(
                 connector = &*self.settings.id.connector,

@@ -175,7 +175,10 @@ impl BulkWrite {
             };
             let reply = match attempt {
                 Ok(reply) => reply,
-                Err(failure) if failure.kind == FailureKind::Transient && retries.pause().await => {
+                Err(failure)
+                    if failure.kind == FailureKind::Transient
+                        && retries.pause(store, &failure.reason).await =>
+                {
                     retries.is_ambiguous = true;
                     continue;
                 }
@@ -208,7 +211,7 @@ impl BulkWrite {
                     retried_upserts.push(index);
                     again.push(index);
                     resume_at = at;
-                } else if is_transient(error.code) && retries.pause().await {
+                } else if is_transient(error.code) && retries.pause(store, &error.message).await {
                     again.push(index);
                     resume_at = at;
                 } else {
@@ -306,11 +309,14 @@ impl Retries {
     }
 
     /// Waits before the next attempt; `false` if there is none.
-    pub(crate) async fn pause(&mut self) -> bool {
+    pub(crate) async fn pause(&mut self, store: &Store, reason: &str) -> bool {
         if Instant::now() >= self.until {
             return false;
         }
-        tokio::time::sleep(self.pause).await;
+        // Up to a fifth longer, so that many tasks do not come back at the same moment.
+        let pause = self.pause.mul_f64(1.0 + rand::random::<f64>() / 5.0);
+        store.note_trouble(reason, pause);
+        tokio::time::sleep(pause).await;
         self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         true
     }

@@ -137,7 +137,7 @@ impl Connector for MongoSinkConnector {
             .client_options(api)
             .await
             .map_err(|error| refuse(CONFIG_EXCEPTION, error.message))?;
-        let store = Store::new(options, uri.first_host())
+        let store = Store::new(options, uri.first_host(), uri.answer_timeout())
             .map_err(|error| refuse("com.mongodb.MongoClientException", error.kind.to_string()))?;
         Ok(Box::new(MongoTask::new(TaskParts {
             context,
@@ -183,7 +183,8 @@ async fn try_connection(uri: &ConnectionString, properties: &Properties) -> Resu
     let timeout = options.connect_timeout.unwrap_or(CONNECT_TIMEOUT) + CONNECT_GRACE;
     options.server_selection_timeout = Some(timeout);
     let database = properties.get("database").unwrap_or("admin").to_owned();
-    let store = Store::new(options, uri.first_host()).map_err(|_| UNREACHABLE.to_owned())?;
+    let store = Store::new(options, uri.first_host(), uri.answer_timeout())
+        .map_err(|_| UNREACHABLE.to_owned())?;
     let database = if uri.has_credentials() {
         "admin".to_owned()
     } else {

@@ -356,7 +356,10 @@ impl HashWrite {
                     };
                 }
                 Ok(reply) => return self.bulk().resume(store, policy, reply, retries).await,
-                Err(failure) if failure.kind == FailureKind::Transient && retries.pause().await => {
+                Err(failure)
+                    if failure.kind == FailureKind::Transient
+                        && retries.pause(store, &failure.reason).await =>
+                {
                     retries.is_ambiguous = true;
                 }
                 Err(failure) => {

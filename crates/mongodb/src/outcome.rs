@@ -3,6 +3,7 @@
 
 use crate::bulk::BulkOutcome;
 use crate::settings::Tolerance;
+use crate::store::FailureKind;
 use millstream_core::rejected::DATA_EXCEPTION;
 use millstream_core::{RecordError, SinkError, SinkErrorKind};
 
@@ -17,7 +18,13 @@ pub(crate) fn judge(
     if let Some(failure) = &outcome.failure {
         let text = format!("{}: {}", failure.error.class, failure.error.message);
         return match tolerance {
-            Tolerance::None => Err(data_error(&text, failure.error.clone())),
+            Tolerance::None => {
+                let mut error = data_error(&text, failure.error.clone());
+                if failure.kind == FailureKind::Transient {
+                    error.kind = SinkErrorKind::GaveUp;
+                }
+                Err(error)
+            }
             Tolerance::Data => Err(data_error(
                 "non Data Error, fail the connector.",
                 failure.error.clone(),

@@ -7,14 +7,36 @@ use millstream_core::RecordError;
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria};
 use mongodb::{Client, Database};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+use tokio::time::Instant;
+
+/// How long an answer may take when the connection string does not say: the driver itself waits for ever.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
 
 pub(crate) struct Store {
     client: Client,
+    answer_timeout: Duration,
+    trouble: Mutex<Option<Trouble>>,
     /// As a command carries it, if the connection string has one.
     pub(crate) write_concern: Option<Vec<u8>>,
     /// The first server, as error texts name it.
     pub(crate) host: String,
+}
+
+/// What keeps writes from succeeding.
+#[derive(Clone, Debug)]
+pub(crate) struct Trouble {
+    pub(crate) reason: String,
+    next_try: Instant,
+}
+
+impl Trouble {
+    /// Time until the next attempt.
+    pub(crate) fn wait(&self) -> Duration {
+        let wait = self.next_try.saturating_duration_since(Instant::now());
+        wait.max(Duration::from_millis(1))
+    }
 }
 
 /// The answer to a write command.
@@ -49,6 +71,8 @@ pub(crate) struct Failure {
     /// Java's exception class and message.
     pub(crate) error: RecordError,
     pub(crate) kind: FailureKind,
+    /// The same for people, in one sentence.
+    pub(crate) reason: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +95,11 @@ pub(crate) fn is_transient(code: i32) -> bool {
 }
 
 impl Store {
-    pub(crate) fn new(options: ClientOptions, host: &str) -> Result<Self, Error> {
+    pub(crate) fn new(
+        options: ClientOptions,
+        host: &str,
+        answer_timeout: Option<Duration>,
+    ) -> Result<Self, Error> {
         let write_concern = options
             .write_concern
             .as_ref()
@@ -79,6 +107,8 @@ impl Store {
             .and_then(|concern| concern.to_vec().ok());
         Ok(Store {
             client: Client::with_options(options)?,
+            answer_timeout: answer_timeout.unwrap_or(ANSWER_TIMEOUT),
+            trouble: Mutex::new(None),
             write_concern,
             host: host.to_owned(),
         })
@@ -94,10 +124,44 @@ impl Store {
         database: &str,
         command: RawDocumentBuf,
     ) -> Result<Reply, Failure> {
-        match self.database(database).run_raw_command(command).await {
-            Ok(answer) => Ok(reply_of(&answer)),
-            Err(error) => Err(self.failure(&error)),
+        let database = self.database(database);
+        let answer = database.run_raw_command(command);
+        match tokio::time::timeout(self.answer_timeout, async { answer.await }).await {
+            Ok(Ok(answer)) => {
+                *self.lock_trouble() = None;
+                Ok(reply_of(&answer))
+            }
+            Ok(Err(error)) => Err(self.failure(&error)),
+            Err(_) => {
+                let host = &self.host;
+                Err(Failure {
+                    error: RecordError::new(
+                        "com.mongodb.MongoSocketReadTimeoutException",
+                        "Timeout while receiving message",
+                    ),
+                    kind: FailureKind::Transient,
+                    reason: format!("the document store {host} does not answer"),
+                })
+            }
         }
+    }
+
+    /// Notes that a command is tried again after a pause.
+    pub(crate) fn note_trouble(&self, reason: &str, pause: Duration) {
+        *self.lock_trouble() = Some(Trouble {
+            reason: reason.to_owned(),
+            next_try: Instant::now() + pause,
+        });
+    }
+
+    /// What keeps writes from succeeding at the moment.
+    pub(crate) fn trouble(&self) -> Option<Trouble> {
+        self.lock_trouble().clone()
+    }
+
+    fn lock_trouble(&self) -> MutexGuard<'_, Option<Trouble>> {
+        // It is replaced in one step, so a panicking holder leaves it whole.
+        self.trouble.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Reads a document from the primary by its `_id`.
@@ -165,6 +229,25 @@ impl Store {
         Failure {
             error: RecordError::new(class, message),
             kind: failure_kind(error),
+            reason: self.reason(error),
+        }
+    }
+
+    fn reason(&self, error: &Error) -> String {
+        let host = &self.host;
+        match error.kind.as_ref() {
+            ErrorKind::Command(command) => format!(
+                "the document store {host} answered {} {}: {}",
+                command.code, command.code_name, command.message
+            ),
+            // The pool is cleared when any of its connections breaks.
+            ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. } => {
+                format!("the connection to the document store {host} broke")
+            }
+            ErrorKind::ServerSelection { .. } | ErrorKind::DnsResolve { .. } => {
+                format!("cannot reach the document store {host}")
+            }
+            other => format!("the document store {host} cannot be used: {other}"),
         }
     }
 }

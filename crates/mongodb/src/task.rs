@@ -29,6 +29,9 @@ const MAX_STATEMENTS: usize = 5_000;
 /// Bytes of one bulk write.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
 
+/// How often a task that waits for room looks whether the store is in trouble.
+const TICK: Duration = Duration::from_millis(200);
+
 /// The class that Connect names where a task reports a record.
 const REPORTER: &str = "org.apache.kafka.connect.sink.SinkTask";
 
@@ -211,12 +214,12 @@ impl MongoTask {
         let needs_order = group.bulk.statements.iter().any(|statement| {
             statement.kind != StatementKind::Insert || statement.id == IdOrigin::Record
         });
-        while self.writing.len() >= self.parts.in_flight
-            || (needs_order
-                && self
-                    .partitions
-                    .get(origin)
-                    .is_some_and(|partition| partition.busy > 0))
+        self.make_room().await?;
+        while needs_order
+            && self
+                .partitions
+                .get(origin)
+                .is_some_and(|partition| partition.busy > 0)
         {
             self.join_one().await?;
         }
@@ -271,6 +274,18 @@ impl MongoTask {
                 lane: None,
             }
         });
+    }
+
+    /// Waits until another write may begin. While the store is in trouble it begins at once: a batch is taken as a
+    /// whole, and the next one is refused.
+    async fn make_room(&mut self) -> Result<(), SinkError> {
+        while self.writing.len() >= self.parts.in_flight && self.parts.store.trouble().is_none() {
+            let joined = tokio::time::timeout(TICK, self.writing.join_next()).await;
+            if let Ok(Some(ended)) = joined {
+                self.settle(ended)?;
+            }
+        }
+        Ok(())
     }
 
     async fn join_one(&mut self) -> Result<(), SinkError> {
@@ -396,9 +411,7 @@ impl MongoTask {
                 held.open += 1;
             }
             if let Some(chunk) = taken.full {
-                while self.writing.len() >= self.parts.in_flight {
-                    self.join_one().await?;
-                }
+                self.make_room().await?;
                 self.send_chunk(chunk);
             }
             for (row, error) in taken.failed {
@@ -460,6 +473,11 @@ impl SinkTask for MongoTask {
 
     async fn put(&mut self, batch: Arc<RecordBatch>, now: i64) -> Result<(), SinkError> {
         self.join_ended()?;
+        if self.writing.len() >= self.parts.in_flight
+            && let Some(trouble) = self.parts.store.trouble()
+        {
+            return Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()));
+        }
         let number = self.hold(&batch);
         let outcome = if self.fused.is_some() {
             self.put_fused(&batch, number, now).await
@@ -474,17 +492,21 @@ impl SinkTask for MongoTask {
     async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {
         self.close_chunk(|fused| fused.is_due(now));
         self.join_ended()?;
-        let durable = std::mem::take(&mut self.moved)
+        let durable: Vec<(TopicPartition, i64)> = std::mem::take(&mut self.moved)
             .into_iter()
             .filter_map(|partition| {
                 let offset = self.partitions.get(&partition)?.tracker.durable()?;
                 Some((partition, offset))
             })
             .collect();
-        Ok(Progress {
-            durable,
-            rejected: std::mem::take(&mut self.rejected),
-        })
+        let rejected = std::mem::take(&mut self.rejected);
+        match self.parts.store.trouble() {
+            // Nothing is lost by saying so: there is no progress to report.
+            Some(trouble) if durable.is_empty() && rejected.is_empty() => Err(
+                SinkError::retriable(trouble.reason.clone(), trouble.wait()),
+            ),
+            _ => Ok(Progress { durable, rejected }),
+        }
     }
 
     fn next_due(&self) -> Option<i64> {

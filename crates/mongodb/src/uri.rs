@@ -5,6 +5,7 @@ use mongodb::options::{
     Acknowledgment, ClientOptions, DriverInfo, ServerApi, ServerApiVersion, WriteConcern,
 };
 use std::fmt;
+use std::time::Duration;
 
 /// A connection string that cannot be used; the message never shows it.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -100,6 +101,12 @@ impl ConnectionString {
             .rev()
             .find(|(key, _)| key.eq_ignore_ascii_case(name))
             .map(|(_, value)| value.as_str())
+    }
+
+    /// How long an answer may take; zero means the default here, too.
+    pub(crate) fn answer_timeout(&self) -> Option<Duration> {
+        let millis = self.option("sockettimeoutms")?.parse().ok()?;
+        (millis > 0).then(|| Duration::from_millis(millis))
     }
 
     /// What the string asks for that this build cannot do.

@@ -1,6 +1,7 @@
 //! Makes the SDK's client from the settings: endpoint, credentials, attempts.
 
 use crate::config::S3Config;
+use aws_config::timeout::TimeoutConfig;
 use aws_config::{BehaviorVersion, Region};
 use aws_credential_types::Credentials;
 use aws_sdk_s3::Client;
@@ -9,6 +10,10 @@ use std::time::Duration;
 
 /// The original's ceiling for the pause between attempts.
 const MAX_REQUEST_BACKOFF: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// How long S3 may take for an answer, besides the time that a part needs on a slow line. The SDK itself waits for ever.
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
+const SLOW_LINE: u64 = 512 * 1024;
 
 /// A client for the settings. It connects with its first request.
 pub(super) async fn connect(config: &S3Config) -> Result<Client, String> {
@@ -23,7 +28,8 @@ pub(super) async fn connect(config: &S3Config) -> Result<Client, String> {
         .with_max_backoff(MAX_REQUEST_BACKOFF);
     let mut shared = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(config.region.clone()))
-        .retry_config(retries);
+        .retry_config(retries)
+        .timeout_config(timeouts(config));
     if let Some(credentials) = static_credentials(config) {
         shared = shared.credentials_provider(credentials);
     }
@@ -35,6 +41,14 @@ pub(super) async fn connect(config: &S3Config) -> Result<Client, String> {
         builder = builder.endpoint_url(url);
     }
     Ok(Client::from_conf(builder.build()))
+}
+
+fn timeouts(config: &S3Config) -> TimeoutConfig {
+    let part = u64::try_from(config.part_size).unwrap_or(0);
+    TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(10))
+        .read_timeout(ANSWER_TIMEOUT + Duration::from_secs(part / SLOW_LINE))
+        .build()
 }
 
 fn static_credentials(config: &S3Config) -> Option<Credentials> {

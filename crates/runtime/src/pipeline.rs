@@ -238,13 +238,30 @@ impl Pipeline {
         origin: &TopicPartition,
         pause: Duration,
     ) -> Result<Pace, TaskFailure> {
-        let until = Instant::now() + pause;
+        let pace = self.hold_until(origin, Instant::now() + pause).await;
+        if !self.is_paused {
+            let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
+            self.consumer.resume(&assigned);
+        }
+        pace
+    }
+
+    async fn hold_until(
+        &mut self,
+        origin: &TopicPartition,
+        until: Instant,
+    ) -> Result<Pace, TaskFailure> {
         loop {
-            let has_room = self.held.len() < limits::QUEUED_BATCHES;
+            // When enough is held the consumer keeps its batches back, and still tells what happens to the group:
+            // a member that does not listen would hold up every rebalance and lose its place.
+            if self.held.len() >= limits::QUEUED_BATCHES {
+                let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
+                self.consumer.pause(&assigned);
+            }
             let fetched = tokio::select! {
                 () = self.stop.cancelled() => return Ok(Pace::Abandon),
                 () = sleep_until(until) => return Ok(Pace::Again),
-                fetched = self.consumer.next(), if has_room => fetched,
+                fetched = self.consumer.next() => fetched,
             };
             match fetched {
                 Fetched::Revoked { partitions, done } => {

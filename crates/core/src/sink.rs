@@ -126,6 +126,12 @@ pub trait SinkTask: Send {
     /// Does what is due by the clock and reports what came of earlier rows. Called after every `put` and when idle.
     async fn poll(&mut self, now: i64) -> Result<Progress, SinkError>;
 
+    /// Partitions that must be read again from these offsets on, since the last call; asked for after every `poll`.
+    /// Batches that were fetched before may still arrive: the sink knows which ones it wants.
+    fn take_rewinds(&mut self) -> Vec<(TopicPartition, i64)> {
+        Vec::new()
+    }
+
     /// When `poll` should be called even if nothing arrives, epoch milliseconds.
     fn next_due(&self) -> Option<i64> {
         None

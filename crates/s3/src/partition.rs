@@ -8,7 +8,7 @@ use crate::partitioner::PARTITION_EXCEPTION;
 use crate::rotation::{Reason, Rotation, same_schema};
 use crate::settings::{OnNull, Settings};
 use crate::spill::Spill;
-use crate::upload::{JobId, Uploads};
+use crate::upload::{JobId, Names, Uploads};
 use file::{OpenFile, Rows};
 use millstream_core::offsets::Ticket;
 use millstream_core::rejected::{CONNECT_EXCEPTION, DATA_EXCEPTION};
@@ -16,7 +16,7 @@ use millstream_core::{
     ByteColumn, Decoded, OffsetTracker, Payload, RawKind, RecordBatch, RecordError, Rejected,
     Schema, SchemaAndValue, SchemaRef, SchemaType, SinkError, SinkErrorKind, Stage, TopicPartition,
 };
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 use tokio::sync::watch;
@@ -49,10 +49,28 @@ pub(crate) struct PartitionWriter {
     next_scheduled: Option<i64>,
     tracker: OffsetTracker,
     /// Closed objects that S3 does not have yet.
-    closed: HashMap<JobId, Ticket>,
+    closed: HashMap<JobId, Closed>,
     unfinished: HashMap<Ticket, usize>,
     reported: Option<i64>,
+    /// The names of this cycle, where an object must not replace another.
+    names: BTreeMap<i64, String>,
+    awaited: Option<Awaited>,
     cancel: watch::Sender<bool>,
+}
+
+/// Where to go on after a clash of names: what comes before is skipped, what comes later is read again.
+#[derive(Clone, Copy)]
+struct Awaited {
+    offset: i64,
+    /// Whether the consumer has been moved there; until then whatever comes will come again.
+    is_sought: bool,
+}
+
+/// A closed object that is on its way.
+struct Closed {
+    ticket: Ticket,
+    /// The offset of its first record.
+    start: i64,
 }
 
 /// The class that Java says was executing when a record is refused in `put`.
@@ -80,6 +98,8 @@ impl PartitionWriter {
             closed: HashMap::new(),
             unfinished: HashMap::new(),
             reported: None,
+            names: BTreeMap::new(),
+            awaited: None,
             cancel: watch::Sender::new(false),
         }
     }
@@ -100,6 +120,17 @@ impl PartitionWriter {
         }
         self.skip_schedule(&around.settings.rotation, now);
         let mut row = 0;
+        if let Some(awaited) = self.awaited {
+            if !awaited.is_sought || batch.first_offset > awaited.offset {
+                return Ok(());
+            }
+            row = batch
+                .offsets
+                .partition_point(|&offset| offset < awaited.offset);
+            if batch.next_offset > awaited.offset {
+                self.awaited = None;
+            }
+        }
         while row < batch.len() {
             row = self.step(around, batch, row, now)?;
         }
@@ -157,6 +188,7 @@ impl PartitionWriter {
                     1
                 };
                 let end = row + run.min(rotation.flush_size - self.total);
+                self.note_names(settings, batch, row..end, &place.folder);
                 self.write(around, batch, row..end, &place, current)?;
                 if self.total < rotation.flush_size {
                     return Ok(end);
@@ -275,6 +307,21 @@ impl PartitionWriter {
         1 + (row + 1..end).take_while(|&other| joins(other)).count()
     }
 
+    /// Remembers the names that objects would have if they began with these rows.
+    fn note_names(
+        &mut self,
+        settings: &Settings,
+        batch: &RecordBatch,
+        rows: Range<usize>,
+        folder: &str,
+    ) {
+        let missing = settings.names_remembered.saturating_sub(self.names.len());
+        for row in rows.take(missing) {
+            let name = settings.object_name(&self.origin, folder, batch.offsets[row]);
+            self.names.insert(batch.offsets[row], name);
+        }
+    }
+
     /// Writes rows of one folder and schema, at most as many as a rotation takes.
     fn write(
         &mut self,
@@ -389,10 +436,12 @@ impl PartitionWriter {
             topic = &*self.origin.topic, partition = self.origin.partition, files = self.open.len(),
             next_offset = last_offset + 1, %reason, "closing files"
         );
+        let names = Names::new(std::mem::take(&mut self.names));
         let mut objects = 0;
         for file in std::mem::take(&mut self.open) {
-            for job in file.close(around).map_err(cannot_restore)? {
-                self.closed.insert(job, ticket);
+            let start = file.start;
+            for job in file.close(around, &names).map_err(cannot_restore)? {
+                self.closed.insert(job, Closed { ticket, start });
                 objects += 1;
             }
         }
@@ -406,7 +455,7 @@ impl PartitionWriter {
 
     /// Notes that S3 has an object.
     pub(crate) fn stored(&mut self, job: JobId) {
-        let Some(ticket) = self.closed.remove(&job) else {
+        let Some(Closed { ticket, .. }) = self.closed.remove(&job) else {
             return;
         };
         if let Some(left) = self.unfinished.get_mut(&ticket) {
@@ -415,6 +464,37 @@ impl PartitionWriter {
                 self.unfinished.remove(&ticket);
                 self.tracker.complete(ticket);
             }
+        }
+    }
+
+    /// Goes on at `free`, or at the first record that is not stored then, because another object has a file's name.
+    /// The records before it are taken to be in that object. Returns the offset to read on from.
+    pub(crate) fn clash(
+        &mut self,
+        job: JobId,
+        free: i64,
+        settings: &Settings,
+        spill: &mut Spill,
+        now: i64,
+    ) -> Option<i64> {
+        self.closed.remove(&job)?;
+        let unstored = self.closed.values().map(|closed| closed.start);
+        let open = self.open.iter().map(|file| file.start);
+        let next = unstored.chain(open).fold(free, i64::min);
+        let fresh = PartitionWriter::new(self.origin.clone(), settings, now);
+        let old = std::mem::replace(self, fresh);
+        self.awaited = Some(Awaited {
+            offset: next,
+            is_sought: false,
+        });
+        old.abandon(spill);
+        Some(next)
+    }
+
+    /// Notes that the consumer is moved to where the writer wants to go on.
+    pub(crate) fn sought(&mut self) {
+        if let Some(awaited) = &mut self.awaited {
+            awaited.is_sought = true;
         }
     }
 

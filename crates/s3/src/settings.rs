@@ -7,7 +7,7 @@ use crate::partitioner::Partitioner;
 use crate::rotation::Rotation;
 use crate::upload::UploadSettings;
 use bytes::Bytes;
-use millstream_core::Properties;
+use millstream_core::{Properties, TopicPartition};
 use std::sync::Arc;
 
 /// A format with the extension of its objects.
@@ -37,6 +37,8 @@ pub(crate) struct Settings {
     pub(crate) on_null: OnNull,
     /// The level, where objects are compressed.
     pub(crate) gzip: Option<i32>,
+    /// Names of a cycle that are kept, to find the next free one; none where objects may be replaced.
+    pub(crate) names_remembered: usize,
     pub(crate) part_size: usize,
     pub(crate) uploads: Arc<UploadSettings>,
     pub(crate) signs_payload: bool,
@@ -68,10 +70,17 @@ impl Settings {
             "write" => OnNull::Write,
             _ => OnNull::Fail,
         };
+        let uploads = Arc::new(UploadSettings::new(config)?);
+        let names_remembered = if uploads.only_if_absent {
+            usize::try_from(config.max_files_scan_limit).unwrap_or(0)
+        } else {
+            0
+        };
         Ok(Settings {
+            names_remembered,
             names: Names::new(config),
             partitioner: Partitioner::new(config)?,
-            uploads: Arc::new(UploadSettings::new(config)?),
+            uploads,
             rotation: Rotation::new(config)?,
             values: output(&config.format_class)?,
             keys: config
@@ -89,5 +98,12 @@ impl Settings {
                 .get(SIGN_PAYLOAD)
                 .is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
         })
+    }
+
+    /// The key of the object with the values of a folder from `start` on.
+    pub(crate) fn object_name(&self, origin: &TopicPartition, folder: &str, start: i64) -> String {
+        let extension = &self.values.extension;
+        self.names
+            .object(&origin.topic, folder, origin.partition, start, extension)
     }
 }

@@ -207,6 +207,11 @@ impl Store {
         }
     }
 
+    /// Whether an object is seen to be there; one that may not be looked at is not.
+    pub(crate) async fn exists(&self, key: &str) -> Result<bool, StoreError> {
+        Ok(self.head(key).await?.is_some_and(|etag| etag.is_some()))
+    }
+
     /// Puts tags on an object.
     pub(crate) async fn tag(&self, key: &str, tags: &Tags) -> Result<(), StoreError> {
         let mut tagging = Tagging::builder();

@@ -35,6 +35,8 @@ pub(crate) struct S3Task {
     clock: Arc<Clock>,
     memory: Memory,
     rejected: Rejected,
+    /// Positions that the consumer is to be moved to.
+    rewinds: Vec<(TopicPartition, i64)>,
     takes_rejected: bool,
 }
 
@@ -50,6 +52,7 @@ impl S3Task {
             clock,
             memory: Memory::new(context.budget.clone()),
             rejected: Rejected::default(),
+            rewinds: Vec::new(),
             takes_rejected: context.takes_rejected,
         }
     }
@@ -77,6 +80,12 @@ impl S3Task {
                 Ok(())
             }
             Ok(End::Dropped) => Ok(()),
+            Ok(End::Clash { free }) => {
+                if let Some(owner) = owner {
+                    self.clash(&owner, ended.job, free);
+                }
+                Ok(())
+            }
             Err(error) => Err(
                 SinkError::fatal(error.to_string()).with_source(ObjectError {
                     key: ended.key,
@@ -102,6 +111,19 @@ impl S3Task {
             self.note(ended)?;
         }
         Ok(())
+    }
+
+    /// Drops what a partition has not stored and has it read again from the first free name on.
+    fn clash(&mut self, owner: &TopicPartition, job: JobId, free: i64) {
+        let Some(writer) = self.partitions.get_mut(owner) else {
+            return;
+        };
+        let before = writer.memory();
+        let spill = &mut self.memory.spill;
+        if let Some(next) = writer.clash(job, free, &self.settings, spill, self.clock.now()) {
+            self.memory.change(before, 0);
+            self.rewinds.push((owner.clone(), next));
+        }
     }
 
     fn own_closed(&mut self, partition: &TopicPartition) {
@@ -233,6 +255,15 @@ impl SinkTask for S3Task {
         }
     }
 
+    fn take_rewinds(&mut self) -> Vec<(TopicPartition, i64)> {
+        for (partition, _) in &self.rewinds {
+            if let Some(writer) = self.partitions.get_mut(partition) {
+                writer.sought();
+            }
+        }
+        std::mem::take(&mut self.rewinds)
+    }
+
     fn next_due(&self) -> Option<i64> {
         let scheduled = self
             .partitions
@@ -261,6 +292,7 @@ impl SinkTask for S3Task {
         for partition in partitions {
             if let Some(writer) = self.partitions.remove(partition) {
                 self.memory.change(writer.memory(), 0);
+                self.rewinds.retain(|(rewound, _)| rewound != partition);
                 dropped.extend(writer.abandon(&mut self.memory.spill));
             }
         }

@@ -14,7 +14,7 @@ use crate::store::{Store, StoreError};
 use bytes::Bytes;
 use job::Job;
 use millstream_core::{ByteBudget, BytePermit};
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
@@ -57,7 +57,14 @@ pub(crate) enum End {
     Stored,
     /// The task dropped the object before it was complete.
     Dropped,
+    /// Another object has the name; this offset is the first one whose name is free.
+    Clash {
+        free: i64,
+    },
 }
+
+/// Names of objects by the offset of their first record.
+pub(crate) type Names = Arc<BTreeMap<i64, String>>;
 
 /// Tags of an object, by key.
 pub(crate) type Tags = Vec<(String, String)>;
@@ -66,6 +73,10 @@ pub(crate) type Tags = Vec<(String, String)>;
 #[derive(Debug, Default)]
 pub(crate) struct Closing {
     pub(crate) tags: Option<Tags>,
+    /// The offset of the object's first record.
+    pub(crate) start: i64,
+    /// Names that objects would have had which began with later records.
+    pub(crate) names: Names,
 }
 
 /// A part of an object.

@@ -7,7 +7,7 @@ use crate::name;
 use crate::object::OpenObject;
 use crate::settings::Settings;
 use crate::spill::Spill;
-use crate::upload::{Closing, JobId};
+use crate::upload::{Closing, JobId, Names};
 use millstream_core::{Headers, Payload, RecordBatch, RecordError, TopicPartition};
 use std::io;
 use std::ops::Range;
@@ -33,7 +33,7 @@ pub(crate) struct OpenFile {
     pub(super) folder: Arc<str>,
     records: usize,
     /// The offsets of the first record and the last.
-    start: i64,
+    pub(super) start: i64,
     end: i64,
     /// `None` in the folder of records that have no value.
     values: Option<OpenObject>,
@@ -49,10 +49,7 @@ impl OpenFile {
         start: i64,
         cancel: &watch::Sender<bool>,
     ) -> Self {
-        let extension = &settings.values.extension;
-        let key = settings
-            .names
-            .object(&origin.topic, &folder, origin.partition, start, extension);
+        let key = settings.object_name(origin, &folder, start);
         let open = |key: String| {
             let gzip = settings.gzip.map(Gzip::new);
             OpenObject::new(key, gzip, cancel.subscribe())
@@ -209,7 +206,11 @@ impl OpenFile {
     }
 
     /// Sends what is left of each object; returns the jobs that complete them.
-    pub(super) fn close(self, around: &mut Surroundings<'_>) -> io::Result<Vec<JobId>> {
+    pub(super) fn close(
+        self,
+        around: &mut Surroundings<'_>,
+        names: &Names,
+    ) -> io::Result<Vec<JobId>> {
         let tags = around
             .settings
             .uploads
@@ -217,7 +218,11 @@ impl OpenFile {
         let part_size = around.settings.part_size;
         let mut jobs = Vec::new();
         if let Some(values) = self.values {
-            let closing = Closing { tags };
+            let closing = Closing {
+                tags,
+                start: self.start,
+                names: Names::clone(names),
+            };
             jobs.extend(values.close(around.uploads, around.spill, part_size, closing)?);
         }
         for object in [self.keys, self.headers].into_iter().flatten() {

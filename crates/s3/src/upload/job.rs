@@ -20,6 +20,14 @@ enum GivenUp {
     Cancelled,
 }
 
+/// What became of an object's parts.
+enum Outcome {
+    Stored(Closing),
+    Exists(Closing),
+    /// The task dropped the object before its last part.
+    Dropped,
+}
+
 type Attempted<T> = Result<T, GivenUp>;
 
 impl Job {
@@ -47,10 +55,11 @@ impl Job {
             Err(GivenUp::Failed(error)) => return Err(error),
         };
         let outcome = match self.store(&id, &mut pieces).await {
-            Ok(Some(closing)) => {
+            Ok(Outcome::Stored(closing)) => {
                 return self.tag(closing.tags).await.map(|()| End::Stored);
             }
-            Ok(None) | Err(GivenUp::Cancelled) => Ok(End::Dropped),
+            Ok(Outcome::Exists(closing)) => self.first_free(&closing).await,
+            Ok(Outcome::Dropped) | Err(GivenUp::Cancelled) => Ok(End::Dropped),
             Err(GivenUp::Failed(_)) if *self.cancelled.borrow() => Ok(End::Dropped),
             Err(GivenUp::Failed(error)) => Err(error),
         };
@@ -61,19 +70,15 @@ impl Job {
         outcome
     }
 
-    /// Stores the parts and puts the object together; nothing if the task dropped it before its last part.
-    async fn store(
-        &self,
-        id: &Arc<str>,
-        pieces: &mut mpsc::Receiver<Piece>,
-    ) -> Attempted<Option<Closing>> {
+    /// Stores the parts and puts the object together.
+    async fn store(&self, id: &Arc<str>, pieces: &mut mpsc::Receiver<Piece>) -> Attempted<Outcome> {
         let mut uploading = JoinSet::new();
         let mut parts: Vec<StoredPart> = Vec::new();
         let mut number = 0;
         let closing = loop {
             let Some(mut piece) = pieces.recv().await else {
                 uploading.shutdown().await;
-                return Ok(None);
+                return Ok(Outcome::Dropped);
             };
             number += 1;
             let closing = piece.closing.take();
@@ -97,12 +102,30 @@ impl Job {
                 store.complete(key, id, &parts, only_if_absent)
             })
             .await?;
-        match completed {
-            Completed::Stored => Ok(Some(closing)),
-            Completed::Exists => Err(GivenUp::Failed(StoreError::broken(format!(
-                "the object `{key}` exists already and must not be replaced"
-            )))),
+        Ok(match completed {
+            Completed::Stored => Outcome::Stored(closing),
+            Completed::Exists => Outcome::Exists(closing),
+        })
+    }
+
+    /// The first offset after the object's start whose name nobody has taken, as far as that can be seen.
+    async fn first_free(&self, closing: &Closing) -> Result<End, StoreError> {
+        let store = &self.shared.store;
+        let mut free = closing.start + 1;
+        while let Some(name) = closing.names.get(&free) {
+            match self.attempt("look for", || store.exists(name)).await {
+                Ok(true) => free += 1,
+                Ok(false) => break,
+                Err(GivenUp::Cancelled) => return Ok(End::Dropped),
+                Err(GivenUp::Failed(error)) => return Err(error),
+            }
         }
+        warn!(
+            key = &*self.key,
+            next_offset = free,
+            "the object exists already, going on at the next free name"
+        );
+        Ok(End::Clash { free })
     }
 
     async fn store_part(&self, id: &str, number: i32, piece: Piece) -> Attempted<StoredPart> {

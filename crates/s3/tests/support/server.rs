@@ -52,6 +52,10 @@ pub(crate) struct State {
 }
 
 impl State {
+    pub(crate) fn unfinished_uploads(&self) -> usize {
+        self.uploads.len()
+    }
+
     pub(crate) fn put_object(&mut self, key: &str, body: Bytes) {
         let object = Object {
             etag: format!("\"{}\"", hex(&Md5::digest(&body))),

@@ -169,7 +169,7 @@ fn serve(mut client: TcpStream) {
         body.resize(word(0) as usize - 16, 0);
         client.read_exact(&mut body).unwrap();
         let is_query = word(12) == 2004;
-        let document = if is_query || !body.get(10..16).is_some_and(|name| name == b"insert") {
+        let document = if is_query || body.get(10..16).is_none_or(|name| name != b"insert") {
             doc! {"helloOk": true, "ismaster": true, "isWritablePrimary": true, "maxBsonObjectSize": 16 << 20,
             "maxMessageSizeBytes": 48_000_000, "maxWriteBatchSize": 100_000, "minWireVersion": 0,
             "maxWireVersion": 21, "readOnly": false, "ok": 1.0}

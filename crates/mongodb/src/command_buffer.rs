@@ -44,7 +44,19 @@ impl CommandBuffer {
         write_concern: Option<&[u8]>,
         capacity: usize,
     ) -> Self {
-        let mut bytes = Vec::with_capacity(capacity + 128);
+        let bytes = Vec::with_capacity(capacity + 128);
+        CommandBuffer::reusing(bytes, kind, collection, ordered, write_concern)
+    }
+
+    /// As `new`, in the memory of a buffer that is done with.
+    pub(crate) fn reusing(
+        mut bytes: Vec<u8>,
+        kind: CommandKind,
+        collection: &str,
+        ordered: bool,
+        write_concern: Option<&[u8]>,
+    ) -> Self {
+        bytes.clear();
         bytes.extend_from_slice(&[0; 4]);
         push_name(&mut bytes, 0x02, kind.name());
         bytes.extend_from_slice(&(collection.len() as i32 + 1).to_le_bytes());

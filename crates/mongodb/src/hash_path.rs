@@ -20,11 +20,14 @@ use millstream_core::{
 };
 use std::sync::Arc;
 
-/// Documents of one command: more gain nothing, and a replay of one is still short.
-const MAX_DOCUMENTS: usize = 10_000;
+/// Documents of one command: more gain nothing, the buffers stay in the processor's cache, and a replay is short.
+const MAX_DOCUMENTS: usize = 5_000;
 
 /// Bytes at which a command is sent.
 const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+/// Buffers kept for the next commands; as many as are usually in flight.
+const MAX_SPARE: usize = 4;
 
 /// How long rows wait for more before they are sent.
 const LINGER_MILLIS: i64 = 10;
@@ -40,6 +43,8 @@ pub(crate) struct HashPath {
     before_digest: Vec<u8>,
     null_field: Vec<u8>,
     open: Option<OpenChunk>,
+    /// Buffers of commands that are done: fresh memory for each would cost as much as filling it.
+    spare: Vec<Vec<u8>>,
     digests: Vec<u8>,
     prefix: Vec<u8>,
 }
@@ -108,6 +113,7 @@ impl HashPath {
             before_digest,
             null_field,
             open: None,
+            spare: Vec::new(),
             digests: Vec::new(),
             prefix: Vec::new(),
         })
@@ -285,7 +291,13 @@ impl HashPath {
                 IdOrigin::Fresh
             },
             settings: Arc::clone(settings),
-            buffer: CommandBuffer::new(CommandKind::Insert, collection, false, concern, size),
+            buffer: CommandBuffer::reusing(
+                self.spare.pop().unwrap_or_else(|| Vec::with_capacity(size)),
+                CommandKind::Insert,
+                collection,
+                false,
+                concern,
+            ),
             rows: Vec::with_capacity(MAX_DOCUMENTS),
             batches: Vec::new(),
             opened_at: now,
@@ -306,6 +318,13 @@ impl HashPath {
             batches: chunk.batches,
             settings: chunk.settings,
         })
+    }
+
+    /// Takes back the buffer of a command that is done.
+    pub(crate) fn recycle(&mut self, write: HashWrite) {
+        if self.spare.len() < MAX_SPARE {
+            self.spare.push(write.command.into_bytes());
+        }
     }
 
     pub(crate) fn due_at(&self) -> Option<i64> {

@@ -14,6 +14,7 @@ mod namespace;
 mod outcome;
 mod processor;
 mod projection;
+mod raw_json;
 mod record;
 mod rename;
 mod settings;

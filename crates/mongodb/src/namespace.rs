@@ -63,6 +63,11 @@ impl NamespaceMapper {
             .then_some((&*self.default.database, &*self.default.collection))
     }
 
+    /// The namespace of records that do not name theirs; cheap to copy.
+    pub(crate) fn default(&self) -> Namespace {
+        self.default.clone()
+    }
+
     /// The namespace of a record whose documents no processor has touched yet.
     pub(crate) fn of(&self, record: &mut SinkRecord<'_>) -> Result<Namespace, RecordError> {
         let mut namespace = self.default.clone();

@@ -6,6 +6,7 @@ use crate::json;
 use crate::namespace::{FieldSource, NamespaceMapper};
 use crate::processor::Processor;
 use crate::projection::Projection;
+use crate::raw_json::RawPath;
 use crate::rename::Renamer;
 use crate::write_model::WriteStrategy;
 use bson::Bson;
@@ -48,6 +49,8 @@ pub(crate) struct TopicSettings {
     pub(crate) tolerance: Tolerance,
     pub(crate) log_errors: bool,
     pub(crate) rate: RateLimit,
+    /// The way without a tree, where these settings allow it.
+    pub(crate) raw: Option<RawPath>,
 }
 
 /// A pause after every so many bulk writes; either being zero turns it off.
@@ -102,7 +105,7 @@ impl TopicSettings {
         } else {
             &config.errors_tolerance
         };
-        Ok(TopicSettings {
+        let mut settings = TopicSettings {
             mapper,
             processors,
             ids,
@@ -127,7 +130,10 @@ impl TopicSettings {
                 every: config.rate_limiting_every_n as u32,
                 pause_millis: config.rate_limiting_timeout as u32,
             },
-        })
+            raw: None,
+        };
+        settings.raw = RawPath::of(&settings);
+        Ok(settings)
     }
 
     pub(crate) fn namespace(&self) -> Option<(&str, &str)> {

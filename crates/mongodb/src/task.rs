@@ -3,7 +3,7 @@
 //! under ids that nothing else has need no order at all.
 
 use crate::bulk::{BulkOutcome, BulkWrite, StatementKind, WritePolicy};
-use crate::hash_path::{HASH_CLASS, HashChunk, HashPath};
+use crate::hash_path::{HASH_CLASS, HashChunk, HashPath, HashWrite};
 use crate::outcome;
 use crate::processor::IdOrigin;
 use crate::record::SinkRecord;
@@ -56,6 +56,8 @@ pub(crate) struct MongoTask {
     fused: Option<HashPath>,
     /// Bulk writes so far, by topic, where a rate limit asks.
     rates: HashMap<Arc<str>, u32>,
+    scratch: Vec<u8>,
+    openings: u64,
 }
 
 #[derive(Default)]
@@ -63,6 +65,8 @@ struct Partition {
     tracker: OffsetTracker,
     /// Writes under way whose order matters.
     busy: usize,
+    /// Which opening of the partition this is: a write of an earlier one does not count here.
+    opening: u64,
 }
 
 struct Held {
@@ -88,7 +92,9 @@ struct Written {
     tolerance: Tolerance,
     log_errors: bool,
     /// The partition that waited for it.
-    lane: Option<TopicPartition>,
+    lane: Option<(TopicPartition, u64)>,
+    /// The write itself, whose buffer can serve again.
+    done: Option<HashWrite>,
 }
 
 /// A bulk write being put together.
@@ -112,6 +118,8 @@ impl MongoTask {
             moved: Vec::new(),
             fused: None,
             rates: HashMap::new(),
+            scratch: Vec::new(),
+            openings: 0,
         }
     }
 
@@ -162,7 +170,13 @@ impl MongoTask {
         for row in rows {
             let topic = batch.destination.topic(row);
             let settings = self.parts.topics.get(topic).map_err(fatal)?;
-            let prepared = statement::prepare(&settings, &mut SinkRecord::new(batch, row), now);
+            let raw = settings
+                .raw
+                .and_then(|path| path.statement(batch, row, &mut self.scratch));
+            let prepared = match raw {
+                Some(statement) => Ok((settings.mapper.default(), statement)),
+                None => statement::prepare(&settings, &mut SinkRecord::new(batch, row), now),
+            };
             let (namespace, statement) = match prepared {
                 Ok(prepared) => prepared,
                 Err(error) if settings.tolerance == Tolerance::None => return Err(fatal(error)),
@@ -226,9 +240,10 @@ impl MongoTask {
         if let Some(held) = self.held.get_mut(&number) {
             held.open += 1;
         }
-        let lane = needs_order.then(|| origin.clone());
-        if let Some(partition) = lane.as_ref().and_then(|lane| self.partitions.get_mut(lane)) {
+        let mut lane = None;
+        if let Some(partition) = self.partitions.get_mut(origin).filter(|_| needs_order) {
             partition.busy += 1;
+            lane = Some((origin.clone(), partition.opening));
         }
         let (store, policy) = (Arc::clone(&self.parts.store), self.parts.policy);
         let Group {
@@ -248,12 +263,13 @@ impl MongoTask {
                 tolerance: settings.tolerance,
                 log_errors: settings.log_errors,
                 lane,
+                done: None,
             }
         });
         if rate.every > 0 && rate.pause_millis > 0 {
             let count = self.rates.entry(topic).or_default();
             *count += 1;
-            if *count % rate.every == 0 {
+            if count.is_multiple_of(rate.every) {
                 tokio::time::sleep(Duration::from_millis(u64::from(rate.pause_millis))).await;
             }
         }
@@ -272,6 +288,7 @@ impl MongoTask {
                 tolerance: settings.tolerance,
                 log_errors: settings.log_errors,
                 lane: None,
+                done: Some(chunk.write),
             }
         });
     }
@@ -307,12 +324,11 @@ impl MongoTask {
         let written = ended.map_err(|error| {
             SinkError::fatal("a write ended without an outcome").with_source(error)
         })?;
-        if let Some(partition) = written
-            .lane
-            .as_ref()
-            .and_then(|lane| self.partitions.get_mut(lane))
+        if let Some((origin, opening)) = &written.lane
+            && let Some(partition) = self.partitions.get_mut(origin)
+            && partition.opening == *opening
         {
-            partition.busy = partition.busy.saturating_sub(1);
+            partition.busy -= 1;
         }
         if written.outcome.duplicates > 0 {
             tracing::info!(
@@ -333,6 +349,9 @@ impl MongoTask {
         }
         for number in written.batches {
             self.release(number);
+        }
+        if let (Some(fused), Some(done)) = (&mut self.fused, written.done) {
+            fused.recycle(done);
         }
         Ok(())
     }
@@ -465,8 +484,12 @@ impl SinkTask for MongoTask {
 
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<(), SinkError> {
         for partition in partitions {
-            self.partitions
-                .insert(partition.clone(), Partition::default());
+            self.openings += 1;
+            let opened = Partition {
+                opening: self.openings,
+                ..Partition::default()
+            };
+            self.partitions.insert(partition.clone(), opened);
         }
         Ok(())
     }
@@ -502,9 +525,9 @@ impl SinkTask for MongoTask {
         let rejected = std::mem::take(&mut self.rejected);
         match self.parts.store.trouble() {
             // Nothing is lost by saying so: there is no progress to report.
-            Some(trouble) if durable.is_empty() && rejected.is_empty() => Err(
-                SinkError::retriable(trouble.reason.clone(), trouble.wait()),
-            ),
+            Some(trouble) if durable.is_empty() && rejected.is_empty() => {
+                Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()))
+            }
             _ => Ok(Progress { durable, rejected }),
         }
     }

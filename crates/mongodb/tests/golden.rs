@@ -430,10 +430,11 @@ async fn judge_end_to_end(case: &Json) -> Outcome {
     let faults = faults.iter().map(fault).collect();
     let rig = Rig::new(&case["config"], faults).await;
     let expected = &case["expected"];
-    let setup = mongodb::Client::with_uri_str(format!("mongodb://{}/", rig.server.addr()))
+    let setup = mongodb::Client::with_uri_str(format!("mongodb://{}/", rig.store))
         .await
         .unwrap();
     let database = setup.database(case["config"]["database"].as_str().unwrap());
+    database.drop().await.unwrap();
     for command in case["setup"].as_array().into_iter().flatten() {
         database.run_command(document_of(command)).await.unwrap();
     }

@@ -241,7 +241,7 @@ async fn replays_and_lost_answers_leave_every_record_once() {
         let fed = feed(task.as_mut(), vec![batch]).await;
         assert!(fed.error.is_none() && fed.rejected.is_empty());
     }
-    let client = mongodb::Client::with_uri_str(format!("mongodb://{}/", rig.server.addr()))
+    let client = mongodb::Client::with_uri_str(format!("mongodb://{}/", rig.store))
         .await
         .unwrap();
     let count = client

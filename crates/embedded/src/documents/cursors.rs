@@ -9,15 +9,17 @@ use std::collections::{BTreeMap, VecDeque};
 const MAX_CURSORS: usize = 256;
 
 pub(super) enum Rest {
-    /// Goes on through the collection in order of `_id`.
-    Scan {
-        filter: Filter,
-        projection: Option<Document>,
-        last: Vec<u8>,
-        backwards: bool,
-        left: usize,
-    },
+    Scan(Box<Scan>),
     Ready(VecDeque<RawDocumentBuf>),
+}
+
+/// Goes on through the collection in order of `_id`.
+pub(super) struct Scan {
+    pub(super) filter: Filter,
+    pub(super) projection: Option<Document>,
+    pub(super) last: Vec<u8>,
+    pub(super) backwards: bool,
+    pub(super) left: usize,
 }
 
 pub(super) struct Cursor {

@@ -2,7 +2,7 @@
 
 use super::aggregate;
 use super::command::{Command, CommandError, decode};
-use super::cursors::{Cursor, Rest};
+use super::cursors::{Cursor, Rest, Scan};
 use super::filter::{Filter, integer, truth};
 use super::key;
 use super::path;
@@ -34,13 +34,13 @@ pub(super) fn find(store: &mut Store, command: &Command) -> Result<RawDocumentBu
         || body.get("limit").and_then(integer).is_some_and(|l| l < 0);
     let direction = scan_direction(&sort);
     let rest = match direction {
-        Some(backwards) if skip == 0 => Rest::Scan {
+        Some(backwards) if skip == 0 => Rest::Scan(Box::new(Scan {
             filter,
             projection,
             last: Vec::new(),
             backwards,
             left: limit.unwrap_or(usize::MAX),
-        },
+        })),
         _ => {
             let found = sorted(store, command, &filter, &sort)?;
             let shown = found
@@ -364,13 +364,14 @@ fn next_batch(
             }
             done = ready.is_empty();
         }
-        Rest::Scan {
-            filter,
-            projection,
-            last,
-            backwards,
-            left,
-        } => {
+        Rest::Scan(scan) => {
+            let Scan {
+                filter,
+                projection,
+                last,
+                backwards,
+                left,
+            } = &mut **scan;
             let Some(collection) = store.collection(&cursor.db, &cursor.collection) else {
                 return Ok((shown, true));
             };

@@ -11,6 +11,7 @@ use millstream_golden as golden;
 use millstream_mongodb::MongoSinkConnector;
 use serde_json::Value as Json;
 use std::collections::HashMap;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -96,7 +97,9 @@ pub(crate) fn raw_batch(
 }
 
 pub(crate) struct Rig {
-    pub(crate) server: DocumentServer,
+    /// The store behind the proxy: embedded, or the one that `MILLSTREAM_TEST_MONGODB` names as host:port.
+    pub(crate) store: SocketAddr,
+    _embedded: Option<DocumentServer>,
     pub(crate) proxy: DocumentProxy,
     pub(crate) properties: Properties,
 }
@@ -104,10 +107,17 @@ pub(crate) struct Rig {
 impl Rig {
     /// A server, a proxy with these faults before it, and the settings with the address put in.
     pub(crate) async fn new(config: &Json, faults: Vec<DocumentFault>) -> Self {
-        let server = DocumentServer::start(([127, 0, 0, 1], 0).into(), None)
-            .await
-            .unwrap();
-        let proxy = DocumentProxy::start(server.addr(), faults).await.unwrap();
+        let (embedded, store) = match std::env::var("MILLSTREAM_TEST_MONGODB") {
+            Ok(address) => (None, address.parse().unwrap()),
+            Err(_) => {
+                let server = DocumentServer::start(([127, 0, 0, 1], 0).into(), None)
+                    .await
+                    .unwrap();
+                let address = server.addr();
+                (Some(server), address)
+            }
+        };
+        let proxy = DocumentProxy::start(store, faults).await.unwrap();
         let mut properties = Properties::new();
         // Unless a case says otherwise nothing is retried, as in the original.
         properties.insert("millstream.mongo.retry.timeout.ms", "0");
@@ -121,7 +131,8 @@ impl Rig {
             .replace("DOCSTORE", &proxy.addr().to_string());
         properties.insert("connection.uri", uri);
         Rig {
-            server,
+            store,
+            _embedded: embedded,
             proxy,
             properties,
         }

@@ -19,6 +19,8 @@ pub struct OutgoingRecord {
 pub struct WriteError {
     pub topic: String,
     pub reason: String,
+    /// Whether the same records may be written later.
+    pub is_transient: bool,
 }
 
 /// Writes records; returns once all are acknowledged, or with the first that cannot be written.

@@ -191,6 +191,7 @@ impl RecordWriter for KafkaProducer {
         outcome.map(|_| ()).map_err(|error| WriteError {
             topic,
             reason: error.to_string(),
+            is_transient: error.is_transient(),
         })
     }
 }

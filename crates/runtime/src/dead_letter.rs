@@ -26,7 +26,7 @@ impl DeadLetters {
             TaskFailure {
                 trace: format!("org.apache.kafka.connect.errors.ConnectException: {reason}"),
                 reason,
-                is_transient: true,
+                is_transient: error.is_transient,
             }
         })
     }

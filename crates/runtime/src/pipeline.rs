@@ -14,8 +14,11 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
+
+/// How long the dead-letter topic may take for a write before that is a trouble.
+const SLOW_DEAD_LETTERS: Duration = Duration::from_secs(2);
 
 /// How often an idle sink is asked what came of earlier rows.
 const IDLE_POLL: Duration = Duration::from_secs(1);
@@ -25,7 +28,7 @@ pub(crate) struct Pipeline {
     consumer: Box<dyn Consumer>,
     sink: Box<dyn SinkTask>,
     plan: Plan,
-    errors: ErrorPolicy,
+    errors: Arc<ErrorPolicy>,
     target: watch::Receiver<Target>,
     events: mpsc::Sender<TaskEvent>,
     metrics: Arc<TaskMetrics>,
@@ -47,6 +50,7 @@ enum Trouble {
     Consumer,
     Sink,
     Commit,
+    DeadLetters,
 }
 
 /// All that may happen to a pipeline.
@@ -80,7 +84,7 @@ impl Pipeline {
             consumer: parts.consumer,
             sink: parts.sink,
             plan: parts.plan,
-            errors: parts.errors,
+            errors: Arc::new(parts.errors),
             target,
             events,
             metrics,
@@ -181,7 +185,9 @@ impl Pipeline {
             .await
             .map_err(|error| TaskFailure::new(error.class, &error.message))?;
         self.plan.transform(&mut batch, &mut rejected);
-        self.errors.settle(&mut rejected, &self.metrics).await?;
+        if let Pace::Abandon = self.settle(rejected).await? {
+            return Ok(());
+        }
         self.put(Arc::new(batch)).await?;
         self.harvest().await
     }
@@ -306,15 +312,44 @@ impl Pipeline {
         }
         match polled {
             Ok(progress) => {
-                let mut rejected = Rejected {
+                let rejected = Rejected {
                     rows: progress.rejected,
                 };
-                self.errors.settle(&mut rejected, &self.metrics).await?;
+                if let Pace::Abandon = self.settle(rejected).await? {
+                    return Ok(());
+                }
                 self.commits.advance(&progress.durable);
                 self.recover(Trouble::Sink).await;
                 Ok(())
             }
             Err(error) => self.retry_after(&error).await.map(|_| ()),
+        }
+    }
+
+    /// Settles rejected rows, however long the dead-letter topic takes; a stop waits for half its time at most, and
+    /// what is not settled then is read again.
+    async fn settle(&mut self, mut rejected: Rejected) -> Result<Pace, TaskFailure> {
+        let (errors, metrics) = (Arc::clone(&self.errors), Arc::clone(&self.metrics));
+        let stop = self.stop.clone();
+        let patience = self.settings.finish_deadline / 2;
+        let mut settled = std::pin::pin!(errors.settle(&mut rejected, &metrics));
+        let mut given_up = std::pin::pin!(async {
+            stop.cancelled().await;
+            sleep(patience).await;
+        });
+        loop {
+            tokio::select! {
+                biased;
+                settled = &mut settled => {
+                    settled?;
+                    self.recover(Trouble::DeadLetters).await;
+                    return Ok(Pace::Again);
+                }
+                () = &mut given_up => return Ok(Pace::Abandon),
+                () = sleep(SLOW_DEAD_LETTERS) => {}
+            }
+            let reason = "the dead-letter topic does not take records yet".to_owned();
+            self.degrade(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS).await;
         }
     }
 

@@ -147,7 +147,9 @@ impl Message {
     }
 
     fn parse_query(request_id: i32, bytes: &[u8]) -> io::Result<Message> {
-        let name = &bytes[HEADER + 4..];
+        let name = bytes
+            .get(HEADER + 4..)
+            .ok_or_else(|| malformed("query cut short"))?;
         let end = name
             .iter()
             .position(|&byte| byte == 0)
@@ -243,6 +245,15 @@ mod tests {
                 bytes[12..16].copy_from_slice(&code.to_le_bytes());
             }
             let _ = Message::parse(&bytes);
+        }
+    }
+
+    #[test]
+    fn a_message_of_a_bare_header_is_refused() {
+        for code in [OP_MSG, OP_QUERY] {
+            let mut bytes = [0; HEADER];
+            bytes[12..].copy_from_slice(&code.to_le_bytes());
+            assert!(Message::parse(&bytes).is_err());
         }
     }
 

@@ -58,6 +58,8 @@ pub(super) struct Worker {
     /// Every assignor offered is cooperative, so that a rebalance stops only what changes hands.
     is_cooperative: bool,
     generation: Option<i32>,
+    /// What the member was assigned in that generation.
+    before: Vec<TopicPartition>,
     /// Answers the group once metadata is there.
     joining: Option<oneshot::Sender<Vec<Offer>>>,
     troubles: Troubles,
@@ -165,6 +167,7 @@ impl Worker {
                 .iter()
                 .all(|assignor| assignor.is_cooperative()),
             generation: None,
+            before: Vec::new(),
             joining: None,
             troubles: Troubles::default(),
             offsets_backoff: backoff.clone(),

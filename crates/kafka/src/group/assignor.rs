@@ -4,6 +4,8 @@ mod range;
 mod round_robin;
 mod sticky;
 
+pub(crate) use sticky::UserData;
+
 use super::protocol::Subscription;
 use millstream_core::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,13 +33,15 @@ pub type Shares = BTreeMap<String, Vec<TopicPartition>>;
 pub enum Assignor {
     Range,
     RoundRobin,
+    Sticky,
     CooperativeSticky,
 }
 
 impl Assignor {
-    pub const ALL: [Assignor; 3] = [
+    pub const ALL: [Assignor; 4] = [
         Assignor::Range,
         Assignor::RoundRobin,
+        Assignor::Sticky,
         Assignor::CooperativeSticky,
     ];
 
@@ -56,6 +60,7 @@ impl Assignor {
         match self {
             Assignor::Range => "range",
             Assignor::RoundRobin => "roundrobin",
+            Assignor::Sticky => "sticky",
             Assignor::CooperativeSticky => "cooperative-sticky",
         }
     }
@@ -64,6 +69,7 @@ impl Assignor {
         match self {
             Assignor::Range => "org.apache.kafka.clients.consumer.RangeAssignor",
             Assignor::RoundRobin => "org.apache.kafka.clients.consumer.RoundRobinAssignor",
+            Assignor::Sticky => "org.apache.kafka.clients.consumer.StickyAssignor",
             Assignor::CooperativeSticky => {
                 "org.apache.kafka.clients.consumer.CooperativeStickyAssignor"
             }
@@ -73,7 +79,7 @@ impl Assignor {
     /// Whether members keep reading what they keep while a rebalance goes on.
     pub fn is_cooperative(self) -> bool {
         match self {
-            Assignor::Range | Assignor::RoundRobin => false,
+            Assignor::Range | Assignor::RoundRobin | Assignor::Sticky => false,
             Assignor::CooperativeSticky => true,
         }
     }
@@ -86,7 +92,12 @@ impl Assignor {
         match self {
             Assignor::Range => range::assign(topics, racks, &members, &mut shares),
             Assignor::RoundRobin => round_robin::assign(topics, &members, &mut shares),
-            Assignor::CooperativeSticky => sticky::assign(topics, &members, &mut shares),
+            Assignor::Sticky => {
+                sticky::assign(sticky::Kind::Eager, topics, &members, &mut shares);
+            }
+            Assignor::CooperativeSticky => {
+                sticky::assign(sticky::Kind::Cooperative, topics, &members, &mut shares);
+            }
         }
         shares
     }

@@ -6,7 +6,7 @@ use super::{
 };
 use crate::cluster::Topics;
 use crate::group::GroupMember;
-use crate::group::assignor::PartitionRacks;
+use crate::group::assignor::{PartitionRacks, UserData};
 use crate::group::protocol::{Assignment, Subscription};
 use bytes::Bytes;
 use millstream_core::{ConsumerError, Fetched};
@@ -37,6 +37,7 @@ impl Worker {
             }
             GroupEvent::Lost => {
                 self.generation = None;
+                self.before.clear();
                 let gone = self.drop_partitions(|_| true);
                 if !gone.is_empty() {
                     self.outbox.push(Fetched::Lost(gone));
@@ -121,11 +122,21 @@ impl Worker {
             .into_iter()
             .map(|assignor| {
                 let mut subscription = subscription.clone();
-                if assignor.is_cooperative() {
+                subscription.user_data = match assignor {
+                    Assignor::Range | Assignor::RoundRobin => None,
+                    Assignor::Sticky => self.generation.map(|generation| {
+                        let before = UserData {
+                            owned: self.before.clone(),
+                            generation: Some(generation),
+                        };
+                        before.encode()
+                    }),
                     // Leaders from before the subscription had a field for it look for the generation here.
-                    let generation = self.generation.unwrap_or(-1).to_be_bytes();
-                    subscription.user_data = Some(Bytes::copy_from_slice(&generation));
-                }
+                    Assignor::CooperativeSticky => {
+                        let generation = self.generation.unwrap_or(-1).to_be_bytes();
+                        Some(Bytes::copy_from_slice(&generation))
+                    }
+                };
                 (assignor.protocol_name().to_owned(), subscription.encode())
             })
             .collect();
@@ -215,6 +226,7 @@ impl Worker {
             .cloned()
             .collect();
         self.hand_over(&assigned);
+        self.before = assigned.iter().cloned().collect();
         for partition in &added {
             let epoch = self.controls.assign(partition);
             self.partitions.add(partition.clone(), epoch);

@@ -9,7 +9,7 @@ use crate::limits::LATE_FETCH;
 use crate::walker::{CorruptRecords, WalkOptions, Walker};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_response::FetchableTopicResponse;
-use millstream_core::{ConsumerError, Fetched};
+use millstream_core::ConsumerError;
 use std::time::Duration;
 
 impl Worker {

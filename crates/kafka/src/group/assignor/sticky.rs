@@ -1,15 +1,99 @@
-//! Cooperative sticky: members keep what they have as far as balance allows, and a partition that changes hands is
-//! given to nobody in this round, so that its old owner can let go before the next.
+//! Sticky: members keep what they have as far as balance allows. In the cooperative kind a partition that changes
+//! hands is given to nobody in this round, so that its old owner can let go before the next; in the eager kind
+//! everyone has let go already and says in the user data what that was.
 //!
 //! A member's claim counts if nobody claims the same partition with a newer generation; of two claims of one
 //! generation neither counts.
 
 use super::{Member, Shares, TopicSizes};
-use bytes::Buf;
+use bytes::{Buf, BufMut, Bytes, BytesMut};
+use indexmap::IndexMap;
 use millstream_core::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-pub(super) fn assign(topics: &TopicSizes, members: &[&Member], shares: &mut Shares) {
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Kind {
+    Eager,
+    Cooperative,
+}
+
+/// What a member says that it has, or had.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct UserData {
+    pub(crate) owned: Vec<TopicPartition>,
+    pub(crate) generation: Option<i32>,
+}
+
+impl UserData {
+    pub(crate) fn encode(&self) -> Bytes {
+        let mut topics: IndexMap<&str, Vec<i32>> = IndexMap::new();
+        for p in &self.owned {
+            topics.entry(&p.topic).or_default().push(p.partition);
+        }
+        let mut out = BytesMut::new();
+        out.put_i32(topics.len() as i32);
+        for (topic, partitions) in topics {
+            out.put_i16(topic.len() as i16);
+            out.put_slice(topic.as_bytes());
+            out.put_i32(partitions.len() as i32);
+            for partition in partitions {
+                out.put_i32(partition);
+            }
+        }
+        out.put_i32(self.generation.unwrap_or(-1));
+        out.freeze()
+    }
+
+    /// What cannot be read claims nothing.
+    pub(crate) fn decode(bytes: &Bytes) -> Self {
+        if bytes.is_empty() {
+            return UserData::default();
+        }
+        UserData::read(bytes.clone()).unwrap_or(UserData {
+            owned: Vec::new(),
+            generation: Some(-1),
+        })
+    }
+
+    fn read(mut bytes: Bytes) -> Option<Self> {
+        let mut owned = Vec::new();
+        for _ in 0..bytes.try_get_i32().ok()? {
+            let length = usize::try_from(bytes.try_get_i16().ok()?).ok()?;
+            if length > bytes.len() {
+                return None;
+            }
+            let topic: Arc<str> = Arc::from(std::str::from_utf8(&bytes.split_to(length)).ok()?);
+            for _ in 0..bytes.try_get_i32().ok()? {
+                let partition = bytes.try_get_i32().ok()?;
+                owned.push(TopicPartition::new(topic.clone(), partition));
+            }
+        }
+        // The first version ends here.
+        let generation = bytes.try_get_i32().ok();
+        Some(UserData { owned, generation })
+    }
+}
+
+fn claims_of(member: &Member, kind: Kind) -> UserData {
+    let subscription = &member.subscription;
+    match kind {
+        Kind::Eager => subscription
+            .user_data
+            .as_ref()
+            .map(UserData::decode)
+            .unwrap_or_default(),
+        Kind::Cooperative => UserData {
+            owned: subscription.owned.clone(),
+            // Older subscriptions have the generation in the user data.
+            generation: subscription
+                .generation
+                .or_else(|| subscription.user_data.clone()?.try_get_i32().ok()),
+        },
+    }
+}
+
+pub(super) fn assign(kind: Kind, topics: &TopicSizes, members: &[&Member], shares: &mut Shares) {
     let topics: TopicSizes = topics
         .iter()
         .filter(|(topic, _)| members.iter().any(|m| subscribes(m, topic)))
@@ -18,30 +102,20 @@ pub(super) fn assign(topics: &TopicSizes, members: &[&Member], shares: &mut Shar
     if topics.is_empty() {
         return;
     }
-    let claims = Claims::new(&topics, members);
+    let claims = Claims::new(kind, &topics, members);
     let subscription =
         |m: &Member| -> BTreeSet<String> { m.subscription.topics.iter().cloned().collect() };
     let first = members.first().map(|m| subscription(m));
     let is_equal = members.iter().all(|m| Some(subscription(m)) == first);
     *shares = if is_equal {
-        share_equally(&topics, members, claims)
+        share_equally(kind, &topics, claims)
     } else {
-        share_by_load(&topics, members, claims)
+        share_by_load(kind, &topics, members, claims)
     };
 }
 
 fn subscribes(member: &Member, topic: &str) -> bool {
     member.subscription.topics.iter().any(|t| t == topic)
-}
-
-/// The generation of a member's claims; older subscriptions have it in the user data.
-fn generation(member: &Member) -> i32 {
-    let in_user_data = || member.subscription.user_data.clone()?.try_get_i32().ok();
-    member
-        .subscription
-        .generation
-        .or_else(in_user_data)
-        .unwrap_or(-1)
 }
 
 struct Claims {
@@ -54,16 +128,17 @@ struct Claims {
 }
 
 impl Claims {
-    fn new(topics: &TopicSizes, members: &[&Member]) -> Self {
+    fn new(kind: Kind, topics: &TopicSizes, members: &[&Member]) -> Self {
+        let claims: Vec<UserData> = members.iter().map(|m| claims_of(m, kind)).collect();
         let mut by_partition: BTreeMap<&TopicPartition, Vec<(i32, &str)>> = BTreeMap::new();
-        for member in members {
-            for partition in &member.subscription.owned {
+        for (member, claim) in members.iter().zip(&claims) {
+            for partition in &claim.owned {
                 let exists = topics
                     .get(&partition.topic)
                     .is_some_and(|size| (0..*size).contains(&partition.partition));
                 if exists && subscribes(member, &partition.topic) {
-                    let claims = by_partition.entry(partition).or_default();
-                    claims.push((generation(member), &member.id));
+                    let claimants = by_partition.entry(partition).or_default();
+                    claimants.push((claim.generation.unwrap_or(-1), &member.id));
                 }
             }
         }
@@ -88,9 +163,10 @@ impl Claims {
         }
         let owned = members
             .iter()
-            .map(|member| {
+            .zip(&claims)
+            .map(|(member, claim)| {
                 let mut kept: Vec<TopicPartition> = Vec::new();
-                for partition in &member.subscription.owned {
+                for partition in &claim.owned {
                     if owners.get(partition) == Some(&member.id.as_str()) {
                         owners.remove(partition);
                         kept.push(partition.clone());
@@ -114,9 +190,9 @@ fn all_partitions(topics: &TopicSizes) -> impl Iterator<Item = TopicPartition> +
 }
 
 /// All members read the same topics: everyone gets the same number, or one more.
-fn share_equally(topics: &TopicSizes, members: &[&Member], claims: Claims) -> Shares {
+fn share_equally(kind: Kind, topics: &TopicSizes, claims: Claims) -> Shares {
     let total: i32 = topics.values().sum();
-    let (total, count) = (total as usize, members.len());
+    let (total, count) = (total as usize, claims.owned.len());
     let (fewest, most) = (total / count, total.div_ceil(count));
     let mut extra = total % count;
     let mut moving = claims.disputed;
@@ -157,7 +233,7 @@ fn share_equally(topics: &TopicSizes, members: &[&Member], claims: Claims) -> Sh
                 turn += 1;
             }
         }
-        if moving.contains(&partition) {
+        if kind == Kind::Cooperative && moving.contains(&partition) {
             withheld.push((id, partition));
         }
     }
@@ -171,7 +247,7 @@ fn share_equally(topics: &TopicSizes, members: &[&Member], claims: Claims) -> Sh
 
 /// Members read different topics: each free partition goes to the least loaded reader, then partitions move from
 /// the more loaded to the less, as long as that evens the two out.
-fn share_by_load(topics: &TopicSizes, members: &[&Member], claims: Claims) -> Shares {
+fn share_by_load(kind: Kind, topics: &TopicSizes, members: &[&Member], claims: Claims) -> Shares {
     let mut shares: BTreeMap<String, BTreeSet<TopicPartition>> = claims
         .owned
         .into_iter()
@@ -230,7 +306,7 @@ fn share_by_load(topics: &TopicSizes, members: &[&Member], claims: Claims) -> Sh
         .map(|(id, share)| {
             let kept = share
                 .into_iter()
-                .filter(|p| !is_claimed_by_another(&id, p))
+                .filter(|p| kind == Kind::Eager || !is_claimed_by_another(&id, p))
                 .collect();
             (id, kept)
         })

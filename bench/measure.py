@@ -113,10 +113,10 @@ class Client:
 
 
 class Servers:
-    """A broker and an S3 that answers at once, each in its own process; both end with the `with` block."""
+    """A broker, and an S3 and a document server that answer at once, in processes of their own until the block ends."""
 
-    def __init__(self, kafka: str | None):
-        self.kafka = kafka
+    def __init__(self, kafka: str | None, secure: bool = False):
+        self.kafka, self.secure = kafka, secure
         self.stack = contextlib.ExitStack()
         self.filled: set[str] = set()
 
@@ -127,6 +127,9 @@ class Servers:
         self.s3_url = f"http://127.0.0.1:{port}"
         self.spawn("s3-sink", [HELPER, "s3-sink", "--port", port])
         wait_until("the S3 sink answers", 10, lambda: http("GET", f"{self.s3_url}/stats")[0] == 200, 0.02)
+        self.docs_port = free_port()
+        self.spawn("docs-sink", [HELPER, "docs-sink", "--port", self.docs_port])
+        wait_until("the document sink answers", 10, lambda: is_open(self.docs_port), 0.02)
         return self
 
     def __exit__(self, *_):
@@ -146,10 +149,12 @@ class Servers:
         return f"127.0.0.1:{port}"
 
     def start_kafka(self) -> str:
-        tool, folder, port = ROOT / "compat" / "tools" / "kafka", WORK / "kafka", free_port(2)
+        tool, folder, port = ROOT / "compat" / "tools" / "kafka", WORK / "kafka", free_port(6)
         command = [tool, "up", "--version", self.kafka, "--port", str(port), "--dir", folder, "--heap", "1g"]
-        self.stack.callback(subprocess.run, [tool, "down", "--dir", folder, "--wipe"])
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        command += ["--secure"] if self.secure else []
+        self.stack.callback(subprocess.run, [tool, "down", "--dir", folder, "--wipe"], stdout=subprocess.DEVNULL)
+        done = subprocess.run(command, check=True, capture_output=True, text=True)
+        self.facts = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
         return f"127.0.0.1:{port}"
 
     def topic(self, kind: str, records: int, partitions: int = PARTITIONS) -> str:
@@ -164,9 +169,12 @@ class Servers:
     def topic_options(self, name: str, records: int, partitions: int = PARTITIONS) -> list[str]:
         return ["--bootstrap", self.bootstrap, "--topic", name, "--partitions", str(partitions), "--records", str(records)]
 
-    def client(self, command: str, name: str, records: int) -> Cost:
+    def client(self, command: str, name: str, records: int, partitions: int = PARTITIONS, more: tuple = ()) -> Cost:
         """Runs one of the helper's own clients on a topic to its end."""
-        return Client([HELPER, command, *self.topic_options(name, records)], WORK / f"{command}.log").end()
+        return Client([HELPER, command, *self.topic_options(name, records, partitions), *more], WORK / f"{command}.log").end()
+
+    def documents(self) -> int:
+        return http("GET", f"http://127.0.0.1:{self.docs_port}/stats")[1]["documents"]
 
     def s3_lines(self) -> int:
         return http("GET", f"{self.s3_url}/stats")[1]["lines"]
@@ -208,6 +216,8 @@ def table(rows: list[dict], bounds: dict[str, str]) -> str:
     widths = [max(len(line[i]) for line in [columns, *shown]) for i in range(len(columns))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in [columns, *shown]]
     known = [f"  {row['name']}: {bounds[row['name']]}" for row in rows if row["name"] in bounds]
+    if not known:
+        return "\n".join(lines)
     return "\n".join([*lines, "", "What bounds each figure:", *known])
 
 

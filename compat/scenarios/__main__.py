@@ -3,24 +3,29 @@
 import argparse
 import json
 import random
+import shutil
 import sys
 import time
 import traceback
 from pathlib import Path
 
-from . import moves, s3, stream
+from . import dead_letters, kills, moves, s3, secure, stream
 from .services import ROOT, Failed, Options, s3_plugin
 
-SCENARIOS = {"s3": s3.run, "stream": stream.run, "moves": moves.run}
-# What --ci runs: scenario, version, rounds, records. The newest broker gets the full load, the older ones show that they work.
+SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run}
+# The broker of scenario kills, which needs no Java.
+EMBEDDED = "embedded"
+# What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two
+# cores; long runs are asked for with --rounds and --records.
 CI_RUNS = [
-    ("s3", "4.3.1", 3, 100_000),
-    ("s3", "3.9.2", 1, 20_000),
-    ("s3", "2.2.1", 2, 20_000),
-    ("stream", "4.3.1", 3, 100_000),
-    ("stream", "2.2.1", 1, 20_000),
+    ("kills", EMBEDDED, 3, 12_000, 0),
+    ("s3", "4.3.1", 2, 20_000, 1),
+    ("s3", "3.9.2", 1, 10_000, 0),
+    ("s3", "2.2.1", 1, 10_000, 0),
+    ("stream", "4.3.1", 2, 30_000, 0),
+    ("stream", "2.2.1", 1, 10_000, 0),
 ]
-QUICK = ("4.3.1", 3, 20_000)
+QUICK = (3, 20_000)
 
 
 class Tally:
@@ -35,7 +40,8 @@ class Tally:
 
     def run(self, what: str, folder: Path, scenario):
         print(f"{what} (log: {folder}.jsonl)", flush=True)
-        folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         started = time.monotonic()
         with open(f"{folder}.jsonl", "w") as file:
 
@@ -59,18 +65,21 @@ class Tally:
         print(f"FAILED: {what}: {why}", flush=True)
 
 
-def run(tally: Tally, arguments, name: str, version: str, rounds: int, records: int):
+def run(tally: Tally, arguments, name: str, version: str, rounds: int, records: int, java: int):
     worker = arguments.worker
     what = f"{name} on Kafka {version}, {rounds} rounds, {records} records, seed {arguments.seed}, worker {worker}"
     if worker == "java" and (name != "s3" or not s3_plugin()):
         return tally.skip(what, "Java's worker runs scenario s3 only, with MILLSTREAM_S3_PLUGIN naming the folder of the sink")
-    if name == "s3" and not s3_plugin():
+    lacking = [tool for tool in ("java", "mvn") if version != EMBEDDED and shutil.which(tool) is None]
+    if lacking:
+        return tally.skip(what, f"{' and '.join(lacking)} not installed")
+    if name == "s3" and java and not s3_plugin():
         tally.skip(f"{what}: the comparison with Java's objects", "MILLSTREAM_S3_PLUGIN names no folder")
     folder = ROOT / "target" / "compat" / f"{name}-{version}-{worker}"
 
     def scenario(log):
         log(step="start", kafka=version, rounds=rounds, records=records, seed=arguments.seed, worker=worker)
-        SCENARIOS[name](Options(version, rounds, records, arguments.seed, worker, folder, log))
+        SCENARIOS[name](Options(version, rounds, records, arguments.seed, worker, java, folder, log))
 
     tally.run(what, folder, scenario)
 
@@ -79,21 +88,23 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="compat/run", description=__doc__)
     parser.add_argument("scenario", nargs="?", choices=SCENARIOS, help="with --ci it may be left out: all of them")
     parser.add_argument("--ci", action="store_true", help="what CI runs, on every Kafka version")
-    parser.add_argument("--quick", action="store_true", help="three short rounds on the newest Kafka")
+    parser.add_argument("--quick", action="store_true", help="three short rounds")
     parser.add_argument("--kafka", action="append", help="4.3.1 (default), 3.9.2 or 2.2.1; may be repeated")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
+    parser.add_argument("--java", type=int, default=5, help="how many variants of scenario s3 are compared with Java's objects")
     parser.add_argument("--worker", choices=["millstream", "java"], default="millstream", help="java checks the scenario itself")
     arguments = parser.parse_args()
     if not arguments.ci and not arguments.scenario:
         parser.error("name a scenario, or give --ci")
+    name = arguments.scenario
+    rounds, records = QUICK if arguments.quick else (arguments.rounds, arguments.records)
     if arguments.ci:
-        runs = [run for run in CI_RUNS if arguments.scenario in (None, run[0])]
-    elif arguments.quick:
-        runs = [(arguments.scenario, *QUICK)]
+        runs = [run for run in CI_RUNS if name in (None, run[0])]
     else:
-        runs = [(arguments.scenario, version, arguments.rounds, arguments.records) for version in arguments.kafka or ["4.3.1"]]
+        versions = [EMBEDDED] if name == "kills" else arguments.kafka or ["4.3.1"]
+        runs = [(name, version, rounds, records, arguments.java) for version in versions]
     tally = Tally()
     for each in runs:
         run(tally, arguments, *each)

@@ -100,7 +100,7 @@ def run(options: Options) -> None:
         hashers = [Process(options.folder / f"stream-{i}") for i in range(2)]
         for hasher in hashers:
             stack.callback(hasher.kill)
-            stream.start(hasher, kafka, documents, 0, "md5", SESSION_MS)
+            stream.start(hasher, kafka, documents, 0, "md5", **{"session.timeout.ms": SESSION_MS})
 
         source = Source(kafka.bootstrap, options.seed)
         source.start()

@@ -16,7 +16,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "compat" / "tools"
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test", "AWS_REGION": "us-east-1"}
+# moto takes any pair, the embedded S3 this one.
+KEY_PAIR = ("demo", "demodemo")
+CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY_PAIR[0], "AWS_SECRET_ACCESS_KEY": KEY_PAIR[1], "AWS_REGION": "us-east-1"}
 
 
 @dataclass
@@ -28,6 +30,8 @@ class Options:
     records: int
     seed: int
     worker: str
+    # How many variants are also compared with what Java's worker writes.
+    java: int
     folder: Path
     # Called with one keyword argument per fact of a finished step; kept as the run's log.
     log: Callable[..., None]
@@ -98,7 +102,7 @@ def http(method: str, url: str, body=None, timeout: float = 30):
 class Kafka:
     """A real Apache Kafka cluster of one version."""
 
-    def __init__(self, version: str, folder: Path, brokers: int = 1):
+    def __init__(self, version: str, folder: Path, brokers: int = 1, more: tuple[str, ...] = ()):
         self.version = version
         self.folder = folder
         self.brokers = brokers
@@ -107,9 +111,11 @@ class Kafka:
         command += ["--heap", "768m", "--brokers", str(brokers)]
         if brokers >= 3 and not version.startswith("2."):
             command += ["--controllers", "3"]
-        done = subprocess.run(command, capture_output=True, text=True)
+        done = subprocess.run([*command, *more], capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(f"Kafka {version} did not start: {done.stderr.strip()[-400:]}")
+        # What the tool tells of the cluster, such as the addresses of its other listeners.
+        self.facts = dict(line.split("=", 1) for line in done.stdout.splitlines())
         self.bootstrap = ",".join(f"127.0.0.1:{port + 10 * i}" for i in range(brokers))
 
     def broker(self, action: str, node: int, *more: str):
@@ -128,37 +134,49 @@ class Kafka:
         subprocess.run([TOOLS / "kafka", "down", "--dir", str(self.folder), "--wipe"], capture_output=True)
 
 
-class S3Server:
-    """moto's S3, in memory."""
+class S3:
+    """An S3 at a URL, looked at with boto3."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, url: str):
         import boto3
         import botocore.config
 
-        folder.mkdir(parents=True, exist_ok=True)
-        port = free_ports(1)
-        self.url = f"http://127.0.0.1:{port}"
-        with open(folder / "moto.log", "w") as log:
-            command = [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        self.url = url
         self.client = boto3.client(
             "s3",
-            endpoint_url=self.url,
+            endpoint_url=url,
             region_name="us-east-1",
-            aws_access_key_id="test",
-            aws_secret_access_key="test",
+            aws_access_key_id=KEY_PAIR[0],
+            aws_secret_access_key=KEY_PAIR[1],
             config=botocore.config.Config(s3={"addressing_style": "path"}),
         )
-        wait_until("moto's S3 answers", 60, lambda: http("GET", f"{self.url}/moto-api/data.json")[0] == 200)
 
     def objects(self, bucket: str) -> dict[str, tuple[int, str]]:
-        """Name to size and ETag of every object."""
+        """Name to size and ETag of every object; the embedded S3 lists no tags."""
         pages = self.client.get_paginator("list_objects_v2").paginate(Bucket=bucket)
         found = (entry for page in pages for entry in page.get("Contents", []))
-        return {entry["Key"]: (entry["Size"], entry["ETag"].strip('"')) for entry in found}
+        return {entry["Key"]: (entry["Size"], entry.get("ETag", "").strip('"')) for entry in found}
 
     def body(self, bucket: str, name: str) -> bytes:
         return self.client.get_object(Bucket=bucket, Key=name)["Body"].read()
+
+    def drop(self, bucket: str):
+        """Gives the space of a finished round back."""
+        for name in self.objects(bucket):
+            self.client.delete_object(Bucket=bucket, Key=name)
+
+
+class S3Server(S3):
+    """moto's S3, in memory."""
+
+    def __init__(self, folder: Path):
+        folder.mkdir(parents=True, exist_ok=True)
+        port = free_ports(1)
+        super().__init__(f"http://127.0.0.1:{port}")
+        with open(folder / "moto.log", "w") as log:
+            command = [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
+            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+        wait_until("moto's S3 answers", 120, lambda: http("GET", f"{self.url}/moto-api/data.json")[0] == 200)
 
     def stop(self):
         self.process.kill()
@@ -182,6 +200,45 @@ class DocumentServer:
     def stop(self):
         self.client.close()
         subprocess.run([TOOLS / "docstore", "down", "--dir", str(self.folder)], capture_output=True)
+
+
+class Embedded:
+    """Our own broker, S3 and document server, in two processes that are not the worker's; nothing else is needed."""
+
+    def __init__(self, folder: Path):
+        import pymongo
+
+        folder.mkdir(parents=True, exist_ok=True)
+        broker, documents, s3 = (free_ports(1) for _ in range(3))
+        self.bootstrap, self.uri = f"127.0.0.1:{broker}", f"mongodb://127.0.0.1:{documents}"
+        self.processes = [
+            self.launch(folder, "broker", broker, "memory"),
+            self.launch(folder, "servers", f"127.0.0.1:{documents}", "-", f"127.0.0.1:{s3}", folder / "s3"),
+        ]
+        for port in (broker, documents, s3):
+            wait_until("the embedded services listen", 60, lambda: is_open(port))
+        self.s3 = S3(f"http://127.0.0.1:{s3}")
+        self.client = pymongo.MongoClient(self.uri)
+
+    @staticmethod
+    def launch(folder: Path, name: str, *arguments) -> subprocess.Popen:
+        program = ROOT / "target" / "release" / "examples" / name
+        if not program.exists():
+            build = ["cargo", "build", "--release", "--quiet", "-p", "millstream-embedded", "--example", name]
+            subprocess.run(build, check=True, cwd=ROOT)
+        with open(folder / f"{name}.log", "w") as log:
+            return subprocess.Popen([program, *map(str, arguments)], stdout=log, stderr=log)
+
+    def stop(self):
+        self.client.close()
+        for process in self.processes:
+            process.kill()
+            process.wait()
+
+
+def is_open(port: int) -> bool:
+    with socket.socket() as s:
+        return s.connect_ex(("127.0.0.1", port)) == 0
 
 
 class Process:
@@ -215,6 +272,7 @@ class Worker:
     """A worker's REST side and its end, whoever wrote it; subclasses start the process."""
 
     session_ms = 1500
+    fetch_bytes = 1_048_576
 
     def __init__(self, bootstrap: str, folder: Path):
         folder.mkdir(parents=True, exist_ok=True)
@@ -231,6 +289,7 @@ class Worker:
             "offset.flush.interval.ms": "500",
             "consumer.session.timeout.ms": str(self.session_ms),
             "consumer.heartbeat.interval.ms": "400",
+            "consumer.max.partition.fetch.bytes": str(self.fetch_bytes),
         }
 
     def create(self, name: str, config: dict):

@@ -11,7 +11,7 @@ import random
 import time
 
 from . import topics
-from .services import DocumentServer, Failed, Kafka, Options, Process, wait_until
+from .services import DocumentServer, Embedded, Failed, Kafka, Options, Process, wait_until
 
 TOPIC = "MyTopic"
 KEY = b"a key of the workshop"
@@ -23,11 +23,12 @@ ALGORITHMS = {
 }
 
 
-def start(process: Process, kafka: Kafka, documents: DocumentServer, number: int, algorithm: str, session_ms: int = 1500):
+def start(process: Process, kafka: Kafka | Embedded, documents: DocumentServer | Embedded, number: int, algorithm: str, **client: int):
     """Settings come from the environment alone, as in a container."""
     # A short session, so that the group forgets a killed member soon.
+    client = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 400, **client}
     file = process.folder / "client.properties"
-    file.write_text(f"session.timeout.ms={session_ms}\nheartbeat.interval.ms=400\n")
+    file.write_text("".join(f"{name}={value}\n" for name, value in client.items()))
     environment = {
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
         "KAFKA_PROPERTIES": str(file),
@@ -52,13 +53,15 @@ def expected(records, digest) -> dict[str, str]:
     }
 
 
-def one_round(options: Options, kafka: Kafka, documents: DocumentServer, number: int, records) -> None:
+def one_round(options: Options, kafka: Kafka | Embedded, documents: DocumentServer | Embedded, number: int, records) -> None:
     rng = random.Random(f"{options.seed}/round {number}")
     algorithm = list(ALGORITHMS)[number % len(ALGORITHMS)]
     digest = ALGORITHMS[algorithm]
     wanted = expected(records, digest)
     collection = documents.client["kafka"][f"hashed_{number}"]
     process = Process(options.folder / f"round-{number}")
+    # Small fetches stretch the flow, so that more of the moments fall into it.
+    client = {"max.partition.fetch.bytes": rng.choice((16_384, 65_536, 1_048_576))}
     moments = sorted(rng.randrange(len(wanted)) for _ in range(rng.randint(2, 4)))
     kills, started = [], time.monotonic()
 
@@ -68,13 +71,13 @@ def one_round(options: Options, kafka: Kafka, documents: DocumentServer, number:
 
     try:
         for moment in moments:
-            start(process, kafka, documents, number, algorithm)
-            wait_until(f"{moment} documents", 120, lambda: reached(moment), 0.005)
-            time.sleep(rng.random() * rng.choice((0.02, 0.2)))
+            start(process, kafka, documents, number, algorithm, **client)
+            wait_until(f"{moment} documents", 300, lambda: reached(moment), 0.005)
+            time.sleep(rng.random() * rng.choice((0.005, 0.05, 0.5)))
             process.kill()
             kills.append(collection.count_documents({}))
         start(process, kafka, documents, number, algorithm)
-        wait_until(f"{len(wanted)} documents", 120, lambda: reached(len(wanted)), 0.05)
+        wait_until(f"{len(wanted)} documents", 300, lambda: reached(len(wanted)), 0.05)
     finally:
         process.kill()
     compare(wanted, {document["_id"]: document for document in collection.find()})

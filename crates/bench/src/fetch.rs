@@ -3,25 +3,33 @@
 use crate::{Failure, Topic};
 use millstream_core::{ByteBudget, Consumer, Fetched, Properties};
 use millstream_kafka::{ConsumerConfig, KafkaConsumer, Subscription};
+use std::path::Path;
 use std::time::Duration;
 
 /// Room for fetched batches; what one busy task gets of the worker's budget.
 const BUDGET: usize = 64 << 20;
 
-pub(crate) fn run(topic: &Topic) -> Result<(), Failure> {
+pub(crate) fn run(topic: &Topic, properties: Option<&Path>) -> Result<(), Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()?
-        .block_on(drain(topic))
+        .block_on(drain(topic, properties))
 }
 
-async fn drain(topic: &Topic) -> Result<(), Failure> {
+async fn drain(topic: &Topic, properties: Option<&Path>) -> Result<(), Failure> {
     let mut settings = Properties::new();
     settings.insert("bootstrap.servers", &topic.bootstrap);
     // Nothing is ever committed, so every run of the group begins at the start.
     settings.insert("group.id", format!("bench-{}", std::process::id()));
     settings.insert("auto.offset.reset", "earliest");
+    if let Some(path) = properties {
+        let text = std::fs::read_to_string(path)?;
+        let lines = text.lines().filter_map(|line| line.split_once('='));
+        for (key, value) in lines {
+            settings.insert(key, value);
+        }
+    }
     let config = ConsumerConfig::from_properties(&settings)?;
     let subscription = Subscription::Topics(vec![topic.topic.clone()]);
     let mut consumer = KafkaConsumer::start(config, subscription, ByteBudget::new(BUDGET))?;

@@ -8,9 +8,11 @@ const PER_BATCH: u64 = 1000;
 
 pub(crate) fn run(topic: &Topic, kind: Kind) -> Result<(), Failure> {
     let per_partition = topic.records / topic.partitions as u64;
-    if per_partition * topic.partitions as u64 != topic.records || per_partition % PER_BATCH != 0 {
+    // Where a partition gets less than a batch, it gets all in one.
+    let per_batch = per_partition.clamp(1, PER_BATCH);
+    if per_partition * topic.partitions as u64 != topic.records || per_partition % per_batch != 0 {
         return Err(format!(
-            "{} records are not {} equal shares of whole batches of {PER_BATCH}",
+            "{} records are not {} equal shares of whole batches of {per_batch}",
             topic.records, topic.partitions
         )
         .into());
@@ -18,9 +20,9 @@ pub(crate) fn run(topic: &Topic, kind: Kind) -> Result<(), Failure> {
     let mut connection = Connection::open(&topic.bootstrap)?;
     create(&mut connection, topic)?;
     let batches: Vec<Vec<u8>> = (1..=16)
-        .map(|seed| batch::build(kind, PER_BATCH as usize, seed * 0x9e37_79b9))
+        .map(|seed| batch::build(kind, per_batch as usize, seed * 0x9e37_79b9))
         .collect();
-    for turn in 0..per_partition / PER_BATCH {
+    for turn in 0..per_partition / per_batch {
         for partition in 0..topic.partitions {
             let records = &batches[(turn % batches.len() as u64) as usize];
             produce(&mut connection, &topic.topic, partition, records)?;

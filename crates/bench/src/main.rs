@@ -1,10 +1,11 @@
 //! The small programs around `bench/run`: filling a topic, the raw fetch loop that bounds everything else, our consumer
-//! alone, and an S3 that answers at once. Each runs in its own process, so that `bench/run` can tell whose CPU time is whose.
+//! alone, and an S3 and a document server that answer at once. Each runs in its own process, so that `bench/run` can tell whose CPU time is whose.
 
 // The programs talk to `bench/run` on standard output.
 #![allow(clippy::print_stdout)]
 
 mod batch;
+mod docs_sink;
 mod fetch;
 mod fill;
 mod raw;
@@ -12,6 +13,7 @@ mod s3_sink;
 mod wire;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
 
 #[derive(Parser)]
 #[command(about = "The helper programs of bench/run")]
@@ -38,6 +40,14 @@ enum Command {
     Fetch {
         #[command(flatten)]
         topic: Topic,
+        /// Further client settings, such as those of TLS
+        #[arg(long)]
+        properties: Option<PathBuf>,
+    },
+    /// Answers MongoDB's write commands at once and counts the documents
+    DocsSink {
+        #[arg(long)]
+        port: u16,
     },
     /// Answers S3's multipart calls at once and counts the lines it is sent
     S3Sink {
@@ -68,13 +78,14 @@ enum Kind {
     Json,
 }
 
-type Failure = Box<dyn std::error::Error>;
+type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Fill { topic, kind } => fill::run(&topic, kind),
         Command::Raw { topic } => raw::run(&topic),
-        Command::Fetch { topic } => fetch::run(&topic),
+        Command::Fetch { topic, properties } => fetch::run(&topic, properties.as_deref()),
+        Command::DocsSink { port } => docs_sink::run(port),
         Command::S3Sink { port } => s3_sink::run(port),
     }
 }

@@ -494,6 +494,26 @@ pub(crate) fn definition() -> &'static ConfigDef {
     &DEFINITION
 }
 
+/// Not a key of the original: whether parts are signed by their content.
+pub(crate) const SIGN_PAYLOAD: &str = "millstream.s3.sign.payload";
+
+/// Settings that the original does not have. They show in an answer only if they are given.
+pub(crate) fn extensions() -> &'static ConfigDef {
+    static EXTENSIONS: LazyLock<ConfigDef> = LazyLock::new(|| {
+        ConfigDef::new(vec![
+            Key::new(SIGN_PAYLOAD, Kind::Boolean, "false")
+                .importance(Importance::Low)
+                .group(S3, 34, Width::Short, "S3 Sign Payload")
+                .doc(
+                    "Whether each part is signed by a SHA-256 of its content, which is three quarters of an upload's \
+                     cost. Parts carry a CRC-32 either way, and over https the connection protects them. Set it for a \
+                     store that refuses unsigned payloads over http.",
+                ),
+        ])
+    });
+    &EXTENSIONS
+}
+
 impl S3Config {
     /// Zero or less acts as one, as in the original.
     pub(crate) fn records_per_rotation(&self) -> usize {

@@ -49,6 +49,12 @@ impl Connector for S3SinkConnector {
         if let Some(config) = &config {
             config::refuse_unsupported(config, &mut values);
         }
+        let extensions = config::extensions().validate(properties);
+        values.extend(
+            extensions
+                .into_iter()
+                .filter(|value| properties.contains(&value.name)),
+        );
         values
     }
 

@@ -1,8 +1,12 @@
 //! PartitionWriter: the open files of one topic partition, and what is known of those that are on their way.
 
 mod file;
+mod in_flight;
+mod refusal;
+mod schemas;
 
-use crate::compatibility::{PROJECTOR_EXCEPTION, project};
+pub(crate) use schemas::schema_of;
+
 use crate::format::Encoded;
 use crate::partitioner::PARTITION_EXCEPTION;
 use crate::rotation::{Reason, Rotation, same_schema};
@@ -10,15 +14,15 @@ use crate::settings::{OnNull, Settings};
 use crate::spill::Spill;
 use crate::upload::{JobId, Names, Uploads};
 use file::{OpenFile, Rows};
-use millstream_core::offsets::Ticket;
-use millstream_core::rejected::{CONNECT_EXCEPTION, DATA_EXCEPTION};
+use in_flight::InFlight;
 use millstream_core::{
-    ByteColumn, Decoded, OffsetTracker, Payload, RawKind, RecordBatch, RecordError, Rejected,
-    Schema, SchemaAndValue, SchemaRef, SchemaType, SinkError, SinkErrorKind, Stage, TopicPartition,
+    Payload, RecordBatch, RecordError, Rejected, SchemaRef, SinkError, TopicPartition,
 };
+use refusal::{cannot_restore, refuse, reject};
+use schemas::{projection, same_object};
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use tokio::sync::watch;
 use tracing::debug;
 
@@ -47,11 +51,7 @@ pub(crate) struct PartitionWriter {
     last_folder: Option<Arc<str>>,
     last_offset: Option<i64>,
     next_scheduled: Option<i64>,
-    tracker: OffsetTracker,
-    /// Closed objects that S3 does not have yet.
-    closed: HashMap<JobId, Closed>,
-    unfinished: HashMap<Ticket, usize>,
-    reported: Option<i64>,
+    in_flight: InFlight,
     /// The names of this cycle, where an object must not replace another.
     names: BTreeMap<i64, String>,
     awaited: Option<Awaited>,
@@ -65,16 +65,6 @@ struct Awaited {
     /// Whether the consumer has been moved there; until then whatever comes will come again.
     is_sought: bool,
 }
-
-/// A closed object that is on its way.
-struct Closed {
-    ticket: Ticket,
-    /// The offset of its first record.
-    start: i64,
-}
-
-/// The class that Java says was executing when a record is refused in `put`.
-const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
 
 /// Where a row is to go.
 struct Place {
@@ -94,10 +84,7 @@ impl PartitionWriter {
             last_folder: None,
             last_offset: None,
             next_scheduled: settings.rotation.next_scheduled(now),
-            tracker: OffsetTracker::new(),
-            closed: HashMap::new(),
-            unfinished: HashMap::new(),
-            reported: None,
+            in_flight: InFlight::default(),
             names: BTreeMap::new(),
             awaited: None,
             cancel: watch::Sender::new(false),
@@ -225,10 +212,16 @@ impl PartitionWriter {
 
     /// The schema of the files of a folder. Where there was none to speak of, the record's takes over.
     fn current_schema(&mut self, place: &Place) -> Option<SchemaRef> {
-        match self.schemas.get(&place.folder) {
-            Some(Some(current)) if place.schema.is_some() => Some(SchemaRef::clone(current)),
-            // One has a schema and the other none, which `due_by_state` finds out by comparing them.
-            Some(current) if current.is_some() != place.schema.is_some() => current.clone(),
+        let record = place.schema.as_ref();
+        let known = self.schemas.get(&place.folder);
+        let flips = known.is_some_and(|known| known.is_some() != record.is_some());
+        if flips && self.total == 0 {
+            // The original closes its files here even if there are none, and forgets all schemas with them.
+            self.schemas.clear();
+        }
+        let known = self.schemas.get(&place.folder);
+        match known {
+            Some(known) if flips || (known.is_some() && record.is_some()) => known.clone(),
             _ => {
                 let folder = Arc::clone(&place.folder);
                 self.schemas.insert(folder, place.schema.clone());
@@ -267,7 +260,8 @@ impl PartitionWriter {
             return Some(Reason::SchemaChange);
         }
         let is_new = || self.open.iter().all(|file| file.folder != *folder);
-        let is_full = rotation.max_open_files == Some(self.open.len());
+        let open = self.open.len();
+        let is_full = open > 0 && rotation.max_open_files.is_some_and(|most| open >= most);
         (is_full && is_new()).then_some(Reason::MaxOpenFiles)
     }
 
@@ -431,40 +425,24 @@ impl PartitionWriter {
         let Some(last_offset) = self.last_offset.filter(|_| !self.open.is_empty()) else {
             return Ok(());
         };
-        let ticket = self.tracker.begin(last_offset + 1);
         debug!(
             topic = &*self.origin.topic, partition = self.origin.partition, files = self.open.len(),
             next_offset = last_offset + 1, %reason, "closing files"
         );
         let names = Names::new(std::mem::take(&mut self.names));
-        let mut objects = 0;
+        let mut jobs = Vec::new();
         for file in std::mem::take(&mut self.open) {
             let start = file.start;
-            for job in file.close(around, &names).map_err(cannot_restore)? {
-                self.closed.insert(job, Closed { ticket, start });
-                objects += 1;
-            }
+            let closed = file.close(around, &names).map_err(cannot_restore)?;
+            jobs.extend(closed.into_iter().map(|job| (job, start)));
         }
-        if objects == 0 {
-            self.tracker.complete(ticket);
-        } else {
-            self.unfinished.insert(ticket, objects);
-        }
+        self.in_flight.begin(last_offset + 1, jobs);
         Ok(())
     }
 
     /// Notes that S3 has an object.
     pub(crate) fn stored(&mut self, job: JobId) {
-        let Some(Closed { ticket, .. }) = self.closed.remove(&job) else {
-            return;
-        };
-        if let Some(left) = self.unfinished.get_mut(&ticket) {
-            *left -= 1;
-            if *left == 0 {
-                self.unfinished.remove(&ticket);
-                self.tracker.complete(ticket);
-            }
-        }
+        self.in_flight.stored(job);
     }
 
     /// Goes on at `free`, or at the first record that is not stored then, because another object has a file's name.
@@ -477,10 +455,9 @@ impl PartitionWriter {
         spill: &mut Spill,
         now: i64,
     ) -> Option<i64> {
-        self.closed.remove(&job)?;
-        let unstored = self.closed.values().map(|closed| closed.start);
+        let unstored = self.in_flight.starts_beside(job)?;
         let open = self.open.iter().map(|file| file.start);
-        let next = unstored.chain(open).fold(free, i64::min);
+        let next = unstored.into_iter().chain(open).fold(free, i64::min);
         let fresh = PartitionWriter::new(self.origin.clone(), settings, now);
         let old = std::mem::replace(self, fresh);
         self.awaited = Some(Awaited {
@@ -500,20 +477,15 @@ impl PartitionWriter {
 
     /// The offset to commit, if it has changed since the last call.
     pub(crate) fn newly_durable(&mut self) -> Option<i64> {
-        let durable = self.tracker.durable();
-        if durable == self.reported {
-            return None;
-        }
-        self.reported = durable;
-        durable
+        self.in_flight.newly_durable()
     }
 
     pub(crate) fn has_unfinished(&self) -> bool {
-        !self.closed.is_empty()
+        !self.in_flight.is_empty()
     }
 
     pub(crate) fn closed_jobs(&self) -> impl Iterator<Item = JobId> + '_ {
-        self.closed.keys().copied()
+        self.in_flight.jobs()
     }
 
     /// Moves what is in memory to the temporary file.
@@ -532,94 +504,10 @@ impl PartitionWriter {
     pub(crate) fn abandon(self, spill: &mut Spill) -> Vec<JobId> {
         self.cancel.send_replace(true);
         let open = self.open.iter().flat_map(OpenFile::jobs);
-        let jobs = open.chain(self.closed.keys().copied()).collect();
+        let jobs = open.chain(self.in_flight.jobs()).collect();
         for file in self.open {
             file.forget(spill);
         }
         jobs
-    }
-}
-
-fn cannot_restore(error: std::io::Error) -> SinkError {
-    SinkError::fatal("cannot read open objects back from the temporary file").with_source(error)
-}
-
-/// The values of rows in the schema of their file; nothing where schemas never differ inside one.
-fn projection(
-    settings: &Settings,
-    batch: &RecordBatch,
-    rows: Range<usize>,
-    to: &SchemaRef,
-) -> Option<Payload> {
-    let Payload::Decoded(decoded) = &batch.values else {
-        return None;
-    };
-    if !settings.rotation.compatibility.projects() {
-        return None;
-    }
-    let mut projected = Decoded::with_capacity(ByteColumn::new());
-    for value in &decoded.values[rows] {
-        projected.push(SchemaAndValue {
-            schema: Some(SchemaRef::clone(to)),
-            value: project(value, to),
-        });
-    }
-    Some(Payload::Decoded(projected))
-}
-
-/// Rejects a bad row where that is possible; otherwise the task fails, as it does for what is no fault of the data.
-fn refuse(
-    around: &mut Surroundings<'_>,
-    batch: &RecordBatch,
-    row: usize,
-    error: RecordError,
-) -> Result<(), SinkError> {
-    let may_be_rejected =
-        [DATA_EXCEPTION, PARTITION_EXCEPTION, PROJECTOR_EXCEPTION].contains(&error.class);
-    if may_be_rejected && around.takes_rejected {
-        reject(around, batch, row, error);
-        return Ok(());
-    }
-    let message = if error.class == DATA_EXCEPTION {
-        format!("{}: {}", error.class, error.message)
-    } else {
-        error.message.clone()
-    };
-    Err(SinkError {
-        kind: SinkErrorKind::Fatal,
-        class: CONNECT_EXCEPTION,
-        message,
-        source: Some(error.into()),
-    })
-}
-
-fn reject(around: &mut Surroundings<'_>, batch: &RecordBatch, row: usize, error: RecordError) {
-    around
-        .rejected
-        .push(batch, row, Stage::TaskPut, SINK_TASK, error);
-}
-
-/// Whether two rows share a schema object, which is nearly always so where schemas are equal.
-fn same_object(a: Option<&SchemaRef>, b: Option<&SchemaRef>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => Arc::ptr_eq(a, b),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-/// The schema that Connect gives a row.
-pub(crate) fn schema_of(payload: &Payload, row: usize) -> Option<&SchemaRef> {
-    static STRING: LazyLock<SchemaRef> =
-        LazyLock::new(|| Arc::new(Schema::optional(SchemaType::String)));
-    static BYTES: LazyLock<SchemaRef> =
-        LazyLock::new(|| Arc::new(Schema::optional(SchemaType::Bytes)));
-    match payload {
-        Payload::Raw { kind, .. } => match kind {
-            RawKind::String => Some(&STRING),
-            RawKind::Bytes | RawKind::Undecoded => Some(&BYTES),
-            RawKind::Json => None,
-        },
-        Payload::Decoded(decoded) => decoded.schemas[row].as_ref(),
     }
 }

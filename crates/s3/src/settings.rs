@@ -1,12 +1,13 @@
 //! Settings: the configuration as the task uses it; nothing below reads a property again.
 
-use crate::config::S3Config;
+use crate::config::{self, S3Config};
 use crate::format::Format;
 use crate::name::Names;
 use crate::partitioner::Partitioner;
 use crate::rotation::Rotation;
 use crate::upload::UploadSettings;
 use bytes::Bytes;
+use millstream_core::config::Parsed;
 use millstream_core::{Properties, TopicPartition};
 use std::sync::Arc;
 
@@ -43,10 +44,6 @@ pub(crate) struct Settings {
     pub(crate) uploads: Arc<UploadSettings>,
     pub(crate) signs_payload: bool,
 }
-
-/// Not a key of the original: whether parts are signed by their content. Unsigned ones are still protected by a
-/// CRC-32, over TLS by the connection too, and cost a quarter.
-const SIGN_PAYLOAD: &str = "millstream.s3.sign.payload";
 
 impl Settings {
     /// The error is what the original says when it starts a task with such settings.
@@ -94,9 +91,7 @@ impl Settings {
             on_null,
             gzip: (config.compression_type == "gzip").then_some(config.compression_level),
             part_size: usize::try_from(config.part_size).unwrap_or(usize::MAX),
-            signs_payload: properties
-                .get(SIGN_PAYLOAD)
-                .is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
+            signs_payload: signs_payload(properties),
         })
     }
 
@@ -106,4 +101,11 @@ impl Settings {
         self.names
             .object(&origin.topic, folder, origin.partition, start, extension)
     }
+}
+
+fn signs_payload(properties: &Properties) -> bool {
+    let values = config::extensions().validate(properties);
+    values.iter().any(|value| {
+        value.name == config::SIGN_PAYLOAD && value.value == Some(Parsed::Boolean(true))
+    })
 }

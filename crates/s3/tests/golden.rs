@@ -219,7 +219,15 @@ impl Run {
                 .await
                 .map_err(|why| format!("step {number}: {why}"))?;
         }
-        compare::objects(&self.server.state().objects, &expected["objects"])
+        let state = self.server.state();
+        let unfinished = state.unfinished_uploads() as u64;
+        if expected["unfinished_uploads"]
+            .as_u64()
+            .is_some_and(|most| unfinished > most)
+        {
+            return Err(format!("{unfinished} uploads were left behind"));
+        }
+        compare::objects(&state.objects, &expected["objects"])
     }
 
     /// Performs all steps; in the end the same offsets are durable and the same objects stored.

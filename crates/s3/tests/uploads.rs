@@ -248,12 +248,28 @@ async fn thousands_of_open_objects_stay_within_their_share() {
     let lines: Vec<String> = texts.iter().map(|text| format!("\"{text}\"\n")).collect();
     let state = server.state();
     assert_eq!(state.objects.len(), partitions.len());
-    assert!(
-        state
-            .objects
-            .values()
-            .all(|object| object.body == lines.concat())
+    for object in state.objects.values() {
+        assert_eq!(object.body, lines.concat());
+        assert_eq!(object.content_type.as_deref(), Some("binary/octet-stream"));
+    }
+}
+
+#[test]
+fn a_setting_of_our_own_shows_where_it_is_used() {
+    let name = "millstream.s3.sign.payload";
+    let check = |text: Option<&str>, errors: &[&str]| {
+        let properties = Properties::from_iter(text.map(|text| (name, text)));
+        let values = S3SinkConnector.validate(&properties);
+        let found = values.iter().find(|value| value.name == name);
+        assert_eq!(found.is_some(), text.is_some());
+        assert_eq!(found.map_or(&[][..], |value| &value.errors), errors);
+    };
+    check(None, &[]);
+    check(Some("true"), &[]);
+    let wrong = format!(
+        "Invalid value yes for configuration {name}: Expected value to be either true or false"
     );
+    check(Some("yes"), &[&wrong]);
 }
 
 #[tokio::test]

@@ -1,0 +1,51 @@
+//! What becomes of a row that cannot be written.
+
+use super::Surroundings;
+use crate::compatibility::PROJECTOR_EXCEPTION;
+use crate::partitioner::PARTITION_EXCEPTION;
+use millstream_core::rejected::{CONNECT_EXCEPTION, DATA_EXCEPTION};
+use millstream_core::{RecordBatch, RecordError, SinkError, SinkErrorKind, Stage};
+
+/// The class that Java says was executing when a record is refused in `put`.
+const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
+
+/// Rejects a bad row where that is possible; otherwise the task fails, as it does for what is no fault of the data.
+pub(super) fn refuse(
+    around: &mut Surroundings<'_>,
+    batch: &RecordBatch,
+    row: usize,
+    error: RecordError,
+) -> Result<(), SinkError> {
+    let may_be_rejected =
+        [DATA_EXCEPTION, PARTITION_EXCEPTION, PROJECTOR_EXCEPTION].contains(&error.class);
+    if may_be_rejected && around.takes_rejected {
+        reject(around, batch, row, error);
+        return Ok(());
+    }
+    let message = if error.class == DATA_EXCEPTION {
+        format!("{}: {}", error.class, error.message)
+    } else {
+        error.message.clone()
+    };
+    Err(SinkError {
+        kind: SinkErrorKind::Fatal,
+        class: CONNECT_EXCEPTION,
+        message,
+        source: Some(error.into()),
+    })
+}
+
+pub(super) fn reject(
+    around: &mut Surroundings<'_>,
+    batch: &RecordBatch,
+    row: usize,
+    error: RecordError,
+) {
+    around
+        .rejected
+        .push(batch, row, Stage::TaskPut, SINK_TASK, error);
+}
+
+pub(super) fn cannot_restore(error: std::io::Error) -> SinkError {
+    SinkError::fatal("cannot read open objects back from the temporary file").with_source(error)
+}

@@ -11,7 +11,8 @@ pub(crate) use tls::explain as explain_tls;
 pub use token::{Token, TokenSource};
 
 use jaas::Jaas;
-use millstream_core::config::{Key, Kind, Validator};
+use millstream_core::config::validator::invalid;
+use millstream_core::config::{Key, Kind, Parsed, Validator};
 use millstream_core::{Password, config_def};
 use std::sync::Arc;
 use tls::Tls;
@@ -20,7 +21,7 @@ config_def! {
     /// Everything that says how to trust a broker and how to be trusted by it.
     pub struct SecuritySettings {
         pub security_protocol: String = Key::new("security.protocol", Kind::String, "PLAINTEXT")
-            .validator(Validator::OneOf(&["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"]))
+            .validator(Validator::Check(check_protocol))
             .doc("How to speak to brokers: with TLS or without, signed in or not."),
         pub truststore_location: Option<String> = Key::null("ssl.truststore.location", Kind::String)
             .doc("PEM file with the certificates of the authorities to trust; without one those of the system."),
@@ -50,6 +51,25 @@ config_def! {
             .doc("User and password as Java clients write them: `…LoginModule required username=\"…\" password=\"…\";`."),
         pub token_endpoint: Option<String> = Key::null("sasl.oauthbearer.token.endpoint.url", Kind::String)
             .doc("A `file:` address whose file holds the token; it is read anew for each sign-in."),
+    }
+}
+
+const PROTOCOLS: [&str; 4] = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
+
+/// Java takes these in any case.
+fn check_protocol(name: &str, value: Option<&Parsed>) -> Result<(), String> {
+    match value {
+        Some(Parsed::String(text)) if PROTOCOLS.iter().any(|p| p.eq_ignore_ascii_case(text)) => {
+            Ok(())
+        }
+        _ => Err(invalid(
+            name,
+            value,
+            &format!(
+                "String must be one of (case insensitive): {}",
+                PROTOCOLS.join(", ")
+            ),
+        )),
     }
 }
 
@@ -97,7 +117,8 @@ impl Security {
         source: Option<Arc<dyn TokenSource>>,
         errors: &mut Vec<String>,
     ) -> Self {
-        let protocol = settings.security_protocol.as_str();
+        let protocol = settings.security_protocol.to_ascii_uppercase();
+        let protocol = protocol.as_str();
         let mut security = Security::default();
         if matches!(protocol, "SSL" | "SASL_SSL") {
             match Tls::new(settings) {

@@ -7,7 +7,7 @@ mod unsupported;
 mod validators;
 
 pub(crate) use check::{check_across, check_start, set_visibility};
-pub(crate) use classes::S3_STORAGE;
+pub(crate) use classes::{ASSUME_ROLE_PROVIDER, S3_STORAGE};
 pub(crate) use classes::{
     BYTE_ARRAY_FORMAT, DAILY_PARTITIONER, DEFAULT_PARTITIONER, FIELD_PARTITIONER,
     HOURLY_PARTITIONER, JSON_FORMAT, TIME_BASED_PARTITIONER,
@@ -336,7 +336,7 @@ config_def! {
         .group(S3, 28, Width::Short, "Maximum write duration")
         .doc(
             "The maximum duration that a task will spend in batching and writing to S3. If the write operation \
-             takes longer, it is interrupted between two records.",
+             takes longer, the original breaks it off; here no write waits for S3, so there is nothing to break off.",
         ),
     pub(crate) rotate_file_on_partition_change: bool = Key::new("rotate.file.on.partition.change", Kind::Boolean, "true")
         .importance(Importance::Low)

@@ -79,7 +79,7 @@ impl Connector for S3SinkConnector {
             )));
         }
         let settings = Settings::new(&config, properties).map_err(config_error)?;
-        let store = Store::new(&config, settings.signs_payload)
+        let store = Store::new(&config, properties, settings.signs_payload)
             .await
             .map_err(config_error)?;
         let found = store.bucket_exists().await.map_err(|error| {

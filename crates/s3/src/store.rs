@@ -16,6 +16,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use md5::{Digest, Md5};
+use millstream_core::Properties;
 
 /// One bucket, with what the settings say about every object.
 pub(crate) struct Store {
@@ -58,9 +59,13 @@ pub(crate) enum Completed {
 
 impl Store {
     /// The store that the settings name. The error is what Java would say is wrong with them.
-    pub(crate) async fn new(config: &S3Config, signs_payload: bool) -> Result<Self, String> {
+    pub(crate) async fn new(
+        config: &S3Config,
+        properties: &Properties,
+        signs_payload: bool,
+    ) -> Result<Self, String> {
         Ok(Store {
-            client: client::connect(config).await?,
+            client: client::connect(config, properties).await?,
             bucket: config.bucket_name.clone(),
             acl: config.acl_canned.as_deref().map(ObjectCannedAcl::from),
             encryption: encryption(config),

@@ -18,7 +18,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
 /// Requests at a time of one task: enough to hide S3's latency of some 30 ms at 100 MB/s and more.
@@ -242,8 +242,7 @@ impl Uploads {
 
     /// A job that has ended since the last call.
     pub(crate) fn try_ended(&mut self) -> Option<Ended> {
-        // A job does not panic; if one does, its object is never reported as stored.
-        self.jobs.try_join_next().and_then(Result::ok)
+        self.jobs.try_join_next().and_then(end_of)
     }
 
     /// The next job to end, or nothing once the deadline has passed.
@@ -262,7 +261,7 @@ impl Uploads {
             };
             let next = tokio::time::timeout_at(soon, self.jobs.join_next());
             if let Ok(Some(ended)) = ticking(&clock, next).await {
-                return ended.ok();
+                return end_of(ended);
             }
         }
     }
@@ -285,7 +284,11 @@ impl Uploads {
         lock(&self.shared.spare).pop()
     }
 
+    /// What keeps uploads from succeeding now; those that nobody waits for any more trouble nobody.
     pub(crate) fn trouble(&self) -> Option<Trouble> {
+        if self.jobs.is_empty() {
+            return None;
+        }
         lock(&self.shared.trouble).clone()
     }
 }
@@ -313,6 +316,15 @@ impl Shared {
 
     fn note_success(&self) {
         *lock(&self.trouble) = None;
+    }
+}
+
+/// How a job ended. A panic is a bug and goes on to whoever runs the task.
+fn end_of(joined: Result<Ended, JoinError>) -> Option<Ended> {
+    match joined {
+        Ok(ended) => Some(ended),
+        Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
+        Err(_) => None,
     }
 }
 

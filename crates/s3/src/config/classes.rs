@@ -33,7 +33,7 @@ pub(super) const CREDENTIALS_PROVIDERS: [&str; 2] = [
     "software.amazon.awssdk.auth.credentials.DefaultCredentialsProvider",
     ASSUME_ROLE_PROVIDER,
 ];
-pub(super) const ASSUME_ROLE_PROVIDER: &str =
+pub(crate) const ASSUME_ROLE_PROVIDER: &str =
     "io.confluent.connect.s3.auth.AwsAssumeRoleCredentialsProvider";
 
 /// A class that every Java has: such a name passes validation and fails when the task starts.

@@ -1,8 +1,6 @@
 //! What the original does and this version does not yet: refused under its key, never silently ignored.
 
-use super::{
-    ASSUME_ROLE_PROVIDER, AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT, S3Config,
-};
+use super::{AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT, S3Config};
 use millstream_core::ConfigValue;
 
 /// Adds an error to each key whose value would be ignored.
@@ -27,16 +25,7 @@ pub(crate) fn refuse_unsupported(config: &S3Config, values: &mut [ConfigValue]) 
             refuse(name, class, &text_formats);
         }
     }
-    if config.credentials_provider_class == ASSUME_ROLE_PROVIDER {
-        let class = &config.credentials_provider_class;
-        refuse(
-            "s3.credentials.provider.class",
-            class,
-            "remove it to use the default chain",
-        );
-    }
-    let off = "remove it";
     if !config.proxy_url.is_empty() {
-        refuse("s3.proxy.url", "[hidden]", off);
+        refuse("s3.proxy.url", "[hidden]", "remove it");
     }
 }

@@ -1,11 +1,14 @@
 //! Makes the SDK's client from the settings: endpoint, credentials, attempts.
 
-use crate::config::S3Config;
+use crate::config::{self, S3Config};
+use aws_config::sts::AssumeRoleProvider;
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_credential_types::Credentials;
+use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::config::retry::RetryConfig;
+use millstream_core::Properties;
 use std::time::Duration;
 
 /// The original's ceiling for the pause between attempts.
@@ -16,7 +19,7 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 const SLOW_LINE: u64 = 512 * 1024;
 
 /// A client for the settings. It connects with its first request.
-pub(super) async fn connect(config: &S3Config) -> Result<Client, String> {
+pub(super) async fn connect(config: &S3Config, properties: &Properties) -> Result<Client, String> {
     let attempts = u32::try_from(config.part_retries).unwrap_or(0);
     if attempts == 0 {
         return Err("maxAttempts must be positive".to_owned());
@@ -33,7 +36,14 @@ pub(super) async fn connect(config: &S3Config) -> Result<Client, String> {
     if let Some(credentials) = static_credentials(config) {
         shared = shared.credentials_provider(credentials);
     }
-    let shared = shared.load().await;
+    let mut shared = shared.load().await;
+    if config.credentials_provider_class == config::ASSUME_ROLE_PROVIDER {
+        let role = assume_role(config, properties, &shared).await?;
+        shared = shared
+            .into_builder()
+            .credentials_provider(SharedCredentialsProvider::new(role))
+            .build();
+    }
     let mut builder = aws_sdk_s3::config::Builder::from(&shared)
         .force_path_style(config.path_style_access_enabled)
         .accelerate(config.wan_mode);
@@ -49,6 +59,38 @@ fn timeouts(config: &S3Config) -> TimeoutConfig {
         .connect_timeout(Duration::from_secs(10))
         .read_timeout(ANSWER_TIMEOUT + Duration::from_secs(part / SLOW_LINE))
         .build()
+}
+
+/// A role to be taken on with what the default chain or the static keys give.
+async fn assume_role(
+    config: &S3Config,
+    properties: &Properties,
+    base: &SdkConfig,
+) -> Result<AssumeRoleProvider, String> {
+    let own = properties.with_prefix("s3.credentials.provider.sts.");
+    let required = |name: &str| {
+        own.get(name)
+            .map(str::trim)
+            .filter(|text| !text.is_empty())
+            .ok_or_else(|| {
+                format!(
+                    "Invalid value {} for configuration s3.credentials.provider.class: \
+                 s3.credentials.provider.sts.{name} is missing",
+                    config.credentials_provider_class
+                )
+            })
+    };
+    let mut builder = AssumeRoleProvider::builder(required("role.arn")?)
+        .session_name(required("role.session.name")?)
+        .external_id(required("role.external.id")?)
+        .configure(base);
+    if let Some(region) = own.get("region") {
+        builder = builder.region(Region::new(region.trim().to_owned()));
+    }
+    Ok(match base.credentials_provider() {
+        Some(provider) => builder.build_from_provider(provider).await,
+        None => builder.build().await,
+    })
 }
 
 fn static_credentials(config: &S3Config) -> Option<Credentials> {

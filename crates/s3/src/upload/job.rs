@@ -2,6 +2,7 @@
 
 use super::{Closing, End, Piece, Shared, Tags};
 use crate::store::{Completed, StoreError, StoredPart};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -149,6 +150,7 @@ impl Job {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
+        let mut failures = 0;
         loop {
             if *self.cancelled.borrow() {
                 return Err(GivenUp::Cancelled);
@@ -164,7 +166,8 @@ impl Job {
                     return Ok(output);
                 }
                 Err(error) if error.is_transient() => {
-                    let pause = self.shared.settings.retry_backoff;
+                    failures += 1;
+                    let pause = self.pause_after(failures);
                     warn!(key = &*self.key, %error, pause_ms = pause, "cannot {what} the object, trying again");
                     let next_try = self.shared.clock.now().saturating_add(pause);
                     self.shared.note_trouble(&error, next_try);
@@ -173,6 +176,16 @@ impl Job {
                 Err(error) => return Err(GivenUp::Failed(error)),
             }
         }
+    }
+
+    /// The pause before the next attempt: at most as long as configured and at least half as long, so that requests
+    /// that failed together do not come again together.
+    fn pause_after(&self, failures: u32) -> i64 {
+        let longest = self.shared.settings.retry_backoff;
+        let mut hasher = DefaultHasher::new();
+        (&*self.key, failures).hash(&mut hasher);
+        let spread = u64::try_from(longest / 2).unwrap_or(0) + 1;
+        longest - (hasher.finish() % spread) as i64
     }
 
     async fn tag(&self, tags: Option<Tags>) -> Result<(), StoreError> {

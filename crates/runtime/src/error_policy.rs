@@ -48,6 +48,10 @@ impl ErrorPolicy {
         }
         let mut rows = std::mem::take(&mut rejected.rows);
         rows.sort_by(|a, b| (&a.origin, a.offset).cmp(&(&b.origin, b.offset)));
+        if self.settings.tolerance == Tolerance::None {
+            // The task ends here; those behind are read again after a restart.
+            rows.truncate(1);
+        }
         metrics.rejected(rows.len());
         if self.settings.log {
             for row in &rows {

@@ -1,6 +1,6 @@
 """Scenario dead-letters: the same poison through Java's worker and through ours, and the dead letters of both compared.
 
-Keys, values, timestamps and headers must be equal, by name, order and bytes, in the order of the records. Of
+Keys, values, times and headers must be equal, by name, order and bytes, in the order of the records. Of
 `__connect.errors.exception.stacktrace` the first line is compared, which has the class and the message: the frames below
 it and the texts of Java's JSON parser are Java's own. So is the message of a NullPointerException: the JVM makes it up.
 
@@ -43,6 +43,8 @@ class Case:
     records: list[Record]
     # The S3 sink itself refuses them.
     late: bool = False
+    # Nothing is tolerated: the task fails at the first dead letter.
+    strict: bool = False
 
 
 def values(*texts: bytes | str | None) -> list[Record]:
@@ -98,6 +100,7 @@ def converter_cases() -> list[Case]:
         Case("both", {**SCHEMALESS, "key.converter": JSON, "key.converter.schemas.enable": "false"}, [Record(b"{", b"["), Record(b"1", b"[")]),
         Case("headers", {**converted(), "header.converter": JSON, "header.converter.schemas.enable": "false"}, tags),
     ]
+    cases.append(Case("no-context", {**SCHEMALESS, "errors.deadletterqueue.context.headers.enable": "false"}, values("{}", "{")))
     for kind, size in ("Short", 2), ("Integer", 4), ("Long", 8), ("Float", 4), ("Double", 8), ("Boolean", 1):
         data = values(b"\x01" * size, b"", b"\x01" * (size + 1), None, b"123")
         cases.append(Case(kind.lower(), converted(f"{CONNECT}.converters.{kind}Converter"), data))
@@ -112,10 +115,17 @@ def transform_cases() -> list[Case]:
     maps = values('{"a":1}', '{"a":"x"}', '{"a":[1]}', '{"a":{"b":1}}', '{"a":null}', "{}", "5", '"s"', "[]", None, '{"a":["last"]}')
     moments = values('{"a":"2024-02-30"}', '{"a":"2024-01-01"}', '{"a":"yesterday"}', '{"a":true}', '{"a":1}', '{"a":"last"}')
     structs = values(envelope(NUMBERED, {"a": 1}), envelope(INT, 5), None, envelope(NUMBERED, {"a": 2}))
+    chain = {
+        "transforms": "a,b", "transforms.a.type": f"{CONNECT}.transforms.InsertField$Value", "transforms.a.static.field": "s",
+        "transforms.a.static.value": "v", "transforms.b.type": f"{CONNECT}.transforms.Cast$Value", "transforms.b.spec": "a:int32",
+        "transforms.b.predicate": "p", "predicates": "p", "predicates.p.pattern": "poison-.*",
+        "predicates.p.type": f"{CONNECT}.transforms.predicates.TopicNameMatches",
+    }  # fmt: skip
     lists = values(envelope(struct({"field": "a", "type": "array", "items": INT}), {"a": [1]}))
     return [
         Case("insert-text", transformed("InsertField$Value", static__field="s", static__value="v"), texts),
         Case("insert-key", transformed("InsertField$Key", static__field="s", static__value="v"), texts),
+        Case("strict", transformed("InsertField$Value", static__field="s", static__value="v"), values("first", "second"), strict=True),
         Case("replace-text", transformed("ReplaceField$Value", exclude="a"), texts),
         Case("mask-text", transformed("MaskField$Value", fields="a"), texts),
         Case("extract-text", transformed("ExtractField$Value", field="a"), texts),
@@ -128,6 +138,7 @@ def transform_cases() -> list[Case]:
         Case("cast-int64", transformed("Cast$Value", spec="int64"), numbers),
         Case("cast-float64", transformed("Cast$Value", spec="float64"), numbers),
         Case("cast-map", transformed("Cast$Value", SCHEMALESS, spec="a:int32"), maps),
+        Case("chain", {**SCHEMALESS, **chain}, maps),
         Case("mask-map", transformed("MaskField$Value", SCHEMALESS, fields="a"), [*maps, Record(b"5")]),
         Case("to-key-map", transformed("ValueToKey", SCHEMALESS, fields="a"), [*maps, Record(b"5")]),
         Case("flatten-map", transformed("Flatten$Value", SCHEMALESS), [*maps, Record(b"5")]),
@@ -172,16 +183,17 @@ class Scenario:
         stack.callback(self.kafka.stop)
         self.s3 = S3Server(options.folder / "moto")
         stack.callback(self.s3.stop)
+        # Each record's time is this and its offset. Kafka would drop what is older than its retention.
+        self.moment = int(time.time() * 1000)
 
     def fill(self, cases: list[Case]):
         admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
         for future in admin.create_topics([NewTopic(f"poison-{case.name}", 1, 1) for case in cases]).values():
             future.result(60)
         producer = Producer({"bootstrap.servers": self.kafka.bootstrap})
-        moment = int(time.time() * 1000)
         for case in cases:
             for number, record in enumerate(case.records):
-                producer.produce(f"poison-{case.name}", record.value, record.key, 0, headers=record.headers, timestamp=moment + number)
+                producer.produce(f"poison-{case.name}", record.value, record.key, 0, headers=record.headers, timestamp=self.moment + number)
         producer.flush(60)
 
     def connector(self, case: Case, worker: str, java_sink: bool) -> dict[str, str]:
@@ -189,7 +201,7 @@ class Scenario:
         common = {
             "tasks.max": "1",
             "topics": topic,
-            "errors.tolerance": "all",
+            "errors.tolerance": "none" if case.strict else "all",
             "errors.deadletterqueue.topic.name": f"dead-{worker}-{case.name}",
             "errors.deadletterqueue.topic.replication.factor": "1",
             "errors.deadletterqueue.context.headers.enable": "true",
@@ -226,16 +238,22 @@ class Scenario:
         consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "witness"})
         wait_until(f"topic {topic}", 60, lambda: topic in consumer.list_topics(timeout=30).topics, 0.2)
         consumer.assign([TopicPartition(topic, 0, 0)])
-        last = str(len(case.records) - 1).encode()
+        last = len(case.records) - (not case.strict)
         letters: list = []
 
         def is_over() -> bool:
-            if trace := worker.failure(f"poison-{case.name}"):
+            trace = worker.failure(f"poison-{case.name}")
+            if trace and not case.strict:
                 raise Failed(f"{name}: {case.name} is FAILED after {len(letters)} dead letters: {trace[:1500]}")
             for message in consumer.consume(1000, 0.3):
                 if not message.error():
-                    letters.append((message.key(), message.value(), message.timestamp()[1], message.headers() or []))
-            return any((f"{PREFIX}offset", last) in headers for *_, headers in letters)
+                    offset = message.timestamp()[1] - self.moment
+                    letters.append((offset, message.key(), message.value(), message.headers() or []))
+            if trace and letters:
+                # The trace without its frames, as one more entry.
+                told = [line for line in trace.splitlines() if not line.startswith("\t")]
+                letters.append((len(case.records), None, None, [("trace", "\n".join(told).encode())]))
+            return any(offset >= last for offset, *_ in letters)
 
         try:
             wait_until(f"{name}: the last dead letter of {case.name}", 240, is_over)
@@ -248,7 +266,7 @@ class Scenario:
 
 def comparable(letter) -> dict:
     """A dead letter in words, without what is Java's own."""
-    key, value, moment, headers = letter
+    offset, key, value, headers = letter
     named = []
     is_null_pointer = (f"{PREFIX}exception.class.name", NULL_POINTER) in headers
     for name, content in headers:
@@ -257,22 +275,20 @@ def comparable(letter) -> dict:
         elif name == f"{PREFIX}exception.message" and is_null_pointer:
             content = b"(made up)"
         named.append((name, content))
-    return {"key": key, "value": value, "timestamp": moment, "headers": named}
+    return {"offset": offset, "key": key, "value": value, "headers": named}
 
 
 def differences(case: Case, java: list, ours: list) -> list[str]:
-    def offset(letter) -> str:
-        return next((content.decode() for name, content in letter[3] if name == f"{PREFIX}offset"), "?")
-
     if case.late:
         # Java's sink refuses some records at once and others when their turn comes.
-        java.sort(key=offset)
-    if [offset(letter) for letter in java] != [offset(letter) for letter in ours]:
-        return [f"Java refuses offsets {[offset(letter) for letter in java]}, we {[offset(letter) for letter in ours]}"]
+        java = sorted(java, key=lambda letter: letter[0])
+    refused, by_us = [letter[0] for letter in java], [letter[0] for letter in ours]
+    if refused != by_us:
+        return [f"Java refuses offsets {refused}, we {by_us}"]
     found = []
     for theirs, mine in zip(map(comparable, java), map(comparable, ours)):
         value = str(theirs["value"])[:60]
-        for part in ("key", "value", "timestamp"):
+        for part in ("key", "value"):
             if theirs[part] != mine[part]:
                 found.append(f"{value}: {part} {mine[part]} instead of {theirs[part]}")
         if [name for name, _ in theirs["headers"]] != [name for name, _ in mine["headers"]]:

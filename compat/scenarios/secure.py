@@ -136,7 +136,7 @@ def ways(facts: dict[str, str], files: Files) -> dict[str, dict[str, str]]:
         sign_in = {"sasl.mechanism": mechanism, "sasl.jaas.config": jaas(user, password)}
         name = mechanism.lower()
         found[f"ssl-{name}"] = {"bootstrap.servers": facts["SASL_SSL"], "security.protocol": "SASL_SSL", **trust, **sign_in}
-        found[f"open-{name}"] = {"bootstrap.servers": facts["SASL_PLAINTEXT"], "security.protocol": "SASL_PLAINTEXT", **sign_in}
+        found[f"open-{name}"] = {"bootstrap.servers": facts["SASL_PLAINTEXT"], "security.protocol": "sasl_plaintext", **sign_in}
     # The certificate of this listener is for another host.
     bearer = {
         "bootstrap.servers": facts["OAUTHBEARER"], "security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER", **trust,

@@ -14,11 +14,15 @@ use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How long the dead-letter topic may take for a write before that is a trouble.
 const SLOW_DEAD_LETTERS: Duration = Duration::from_secs(2);
+
+/// How long records wait for a commit under way. A coordinator that answers takes milliseconds; while one is away
+/// records flow on, and the next commit says the same and more.
+const COMMIT_PATIENCE: Duration = Duration::from_secs(1);
 
 /// How often an idle sink is asked what came of earlier rows.
 const IDLE_POLL: Duration = Duration::from_secs(1);
@@ -120,7 +124,7 @@ impl Pipeline {
                 Event::Stop => return Ok(()),
             }
             if self.commits.due() <= Instant::now() {
-                self.commit().await;
+                self.commit(COMMIT_PATIENCE).await;
             }
         }
     }
@@ -349,12 +353,13 @@ impl Pipeline {
                 () = sleep(SLOW_DEAD_LETTERS) => {}
             }
             let reason = "the dead-letter topic does not take records yet".to_owned();
-            self.degrade(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS).await;
+            self.degrade(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS)
+                .await;
         }
     }
 
-    /// Commits what is durable. A commit that fails is tried again with the next one.
-    async fn commit(&mut self) {
+    /// Commits what is durable. A commit that fails or takes too long is tried again with the next one.
+    async fn commit(&mut self, patience: Duration) {
         self.commits.schedule(Instant::now());
         let pending = self.commits.pending();
         if pending.is_empty() {
@@ -362,16 +367,19 @@ impl Pipeline {
             self.recover(Trouble::Commit).await;
             return;
         }
-        let outcome = self.consumer.commit(&pending).await;
+        let outcome = match timeout(patience, self.consumer.commit(&pending)).await {
+            Ok(outcome) => outcome.map_err(|error| error.message),
+            Err(_) => Err("the group's coordinator does not answer a commit".to_owned()),
+        };
         self.metrics.committed(outcome.is_ok());
         match outcome {
             Ok(()) => {
                 self.commits.committed(&pending);
                 self.recover(Trouble::Commit).await;
             }
-            Err(error) => {
+            Err(reason) => {
                 let next_try = self.settings.commit_interval;
-                self.degrade(Trouble::Commit, error.message, next_try).await;
+                self.degrade(Trouble::Commit, reason, next_try).await;
             }
         }
     }
@@ -398,7 +406,7 @@ impl Pipeline {
     async fn release(&mut self, partitions: &[TopicPartition]) {
         let finished = self.sink.finish(self.settings.finish_deadline).await;
         let harvested = self.harvest().await;
-        self.commit().await;
+        self.commit(self.settings.finish_deadline).await;
         self.lose(partitions).await;
         for reason in [
             finished.err().map(|error| error.to_string()),
@@ -431,7 +439,7 @@ impl Pipeline {
             Target::Paused => {
                 self.consumer.pause(&assigned);
                 self.is_paused = true;
-                self.commit().await;
+                self.commit(COMMIT_PATIENCE).await;
                 report(&self.events, TaskEvent::Paused).await;
             }
             Target::Running => {

@@ -23,6 +23,9 @@ fn note(log: &Log, line: String) {
         .push(line);
 }
 
+/// The commit during which the coordinator hangs.
+const NEVER_ANSWERED: &str = "t-0@1001";
+
 struct Script {
     items: VecDeque<Fetched>,
     /// When the task is stopped, in the paused time of the test.
@@ -53,6 +56,9 @@ impl Consumer for Script {
             .map(|(tp, o, _)| format!("{tp}@{o}"))
             .collect();
         note(&self.log, format!("commit {}", offsets.join(" ")));
+        if offsets == [NEVER_ANSWERED] {
+            std::future::pending::<()>().await;
+        }
         Ok(())
     }
 
@@ -288,6 +294,16 @@ async fn a_stop_finishes_commits_and_leaves() {
     assert_eq!(
         log,
         "open t-0; put [0, 1]; put [2]; finish; commit t-0@3; close; leave"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_coordinator_that_hangs_holds_up_no_stop() {
+    let (outcome, log) = run([assigned(), batch(1000, &["a"])], Tolerance::None, 0).await;
+    assert!(outcome.is_ok());
+    assert_eq!(
+        log,
+        "open t-0; put [1000]; finish; commit t-0@1001; close; leave"
     );
 }
 

@@ -11,7 +11,8 @@ import subprocess
 import threading
 import time
 
-from confluent_kafka import Producer
+from confluent_kafka import ElectionType, Producer
+from confluent_kafka.admin import AdminClient
 
 from . import model, stream, topics
 from .s3 import variants, workshop_config
@@ -27,7 +28,7 @@ class Source(threading.Thread):
 
     def __init__(self, bootstrap: str, seed: int):
         super().__init__(daemon=True)
-        settings = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5, "delivery.timeout.ms": 300_000}
+        settings = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5, "delivery.timeout.ms": 300_000, "log_level": 2}
         self.producer = Producer(settings)
         self.rng = random.Random(f"{seed}/source")
         self.done = threading.Event()
@@ -47,6 +48,7 @@ class Source(threading.Thread):
         self.join()
         if left := self.producer.flush(120):
             raise Failed(f"{left} records could not be produced")
+        self.producer = None
 
 
 class Gap(threading.Thread):
@@ -68,7 +70,10 @@ class Gap(threading.Thread):
 
 
 def trouble(kafka: Kafka, rng: random.Random) -> list[str]:
-    """One thing that happens to one broker, and its end."""
+    """One thing that happens to one broker, and its end; or leaders go back to where they belong."""
+    if rng.random() < 0.2:
+        AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 2}).elect_leaders(ElectionType.PREFERRED, None).result(60)
+        return ["elect"]
     node = rng.randint(1, kafka.brokers)
     action, undo = rng.choice((("kill", "start"), ("pause", "continue"), ("stop", "start")))
     kafka.broker(action, node)
@@ -109,7 +114,7 @@ def run(options: Options) -> None:
         )
         stack.callback(java.kill)
         gaps = {"java_consumer": Gap(lambda: java.stdout.readline() != b"" or time.sleep(0.1)), "stream": Gap(growth(collection))}
-        wait_until("the first document", 60, lambda: collection.count_documents({}) > 0)
+        wait_until("the first document", 60, lambda: collection.estimated_document_count() > 0)
         for gap in gaps.values():
             gap.start()
 
@@ -118,7 +123,7 @@ def run(options: Options) -> None:
             happened = trouble(kafka, rng)
             time.sleep(rng.uniform(0.5, 3))
             check_alive(workers, hashers)
-            options.log(step="round", round=number, trouble=happened, sent=source.sent, documents=collection.count_documents({}))
+            options.log(step="round", round=number, trouble=happened, sent=source.sent, documents=collection.estimated_document_count())
         for gap in gaps.values():
             gap.done = True
         source.finish()
@@ -126,7 +131,7 @@ def run(options: Options) -> None:
         records = topics.read_back(kafka.bootstrap, stream.TOPIC)
         wanted = stream.expected(records, stream.ALGORITHMS["md5"])
         objects = model.expected(variant, records, FLUSH_SIZE)
-        wait_until(f"{len(wanted)} documents", 180, lambda: collection.count_documents({}) >= len(wanted), 0.2)
+        wait_until(f"{len(wanted)} documents", 180, lambda: collection.estimated_document_count() >= len(wanted), 0.2)
         wait_until(f"{len(objects)} objects", 180, lambda: objects.keys() <= s3.objects(BUCKET).keys(), 0.2)
         check_alive(workers, hashers)
         stream.compare(wanted, {document["_id"]: document for document in collection.find()})
@@ -144,7 +149,7 @@ def growth(collection):
     def look() -> bool:
         nonlocal seen
         time.sleep(0.05)
-        now = collection.count_documents({})
+        now = collection.estimated_document_count()
         grew, seen = now > seen, now
         return grew
 

@@ -67,7 +67,7 @@ def one_round(options: Options, kafka: Kafka | Embedded, documents: DocumentServ
 
     def reached(count: int) -> bool:
         process.check()
-        return collection.count_documents({}) >= count
+        return collection.estimated_document_count() >= count
 
     try:
         for moment in moments:
@@ -75,7 +75,7 @@ def one_round(options: Options, kafka: Kafka | Embedded, documents: DocumentServ
             wait_until(f"{moment} documents", 300, lambda: reached(moment), 0.005)
             time.sleep(rng.random() * rng.choice((0.005, 0.05, 0.5)))
             process.kill()
-            kills.append(collection.count_documents({}))
+            kills.append(collection.estimated_document_count())
         start(process, kafka, documents, number, algorithm)
         wait_until(f"{len(wanted)} documents", 300, lambda: reached(len(wanted)), 0.05)
     finally:

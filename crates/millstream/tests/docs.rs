@@ -1,0 +1,123 @@
+//! The tables in `docs/configuration` come from the code; a stale one fails. To write them anew:
+//! `MILLSTREAM_WRITE_DOCS=1 cargo test --release -p millstream --test docs`.
+#![allow(clippy::unwrap_used)]
+
+use millstream_core::config::markdown_table;
+use millstream_core::{ConfigDef, Connector};
+use millstream_kafka::config::{ClientSettings, ConsumerSettings};
+use millstream_kafka::producer::ProducerSettings;
+use millstream_kafka::security::SecuritySettings;
+use millstream_mongodb::MongoSinkConnector;
+use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
+use millstream_s3::S3SinkConnector;
+use millstream_worker::config::WorkerSettings;
+use millstream_worker::validation::Validator;
+use std::fmt::Write;
+use std::path::Path;
+
+/// A page: its file, what it is about, and its sections.
+fn page(file: &str, about: &str, sections: &[(String, ConfigDef)]) {
+    let mut text =
+        format!("{about}\n\nThis page is written by a test from the definitions in the code.\n");
+    for (title, definition) in sections {
+        if !title.is_empty() {
+            write!(text, "\n## {title}\n").unwrap();
+        }
+        write!(text, "\n{}", markdown_table(definition)).unwrap();
+    }
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../docs/configuration")
+        .join(file);
+    // The one way to write what is otherwise compared.
+    if std::env::var_os("MILLSTREAM_WRITE_DOCS").is_some() {
+        std::fs::write(&path, &text).unwrap();
+    }
+    let current = std::fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        current == text,
+        "docs/configuration/{file} is stale; see the first lines of this test"
+    );
+}
+
+fn one(definition: ConfigDef) -> Vec<(String, ConfigDef)> {
+    vec![(String::new(), definition)]
+}
+
+#[test]
+fn worker() {
+    page(
+        "worker.md",
+        "# The worker",
+        &one(WorkerSettings::definition()),
+    );
+}
+
+#[test]
+fn connectors() {
+    let about = "# Every sink connector\n\nWhere no default is shown for a converter, the worker's is used.";
+    page(
+        "connectors.md",
+        about,
+        &one(ConfigDef::new(Validator::framework_keys())),
+    );
+}
+
+#[test]
+fn s3_sink() {
+    let about = "# S3 sink\n\n`io.confluent.connect.s3.S3SinkConnector`";
+    page(
+        "s3-sink.md",
+        about,
+        &one(S3SinkConnector.config_def().clone()),
+    );
+}
+
+#[test]
+fn mongodb_sink() {
+    let about = "# MongoDB and DocumentDB sink\n\n`com.mongodb.kafka.connect.MongoSinkConnector`";
+    page(
+        "mongodb-sink.md",
+        about,
+        &one(MongoSinkConnector.config_def().clone()),
+    );
+}
+
+#[test]
+fn transforms() {
+    let transforms = TRANSFORMS
+        .iter()
+        .map(|p| (format!("`{}`", p.class), (p.config_def)()));
+    let predicates = PREDICATES
+        .iter()
+        .map(|p| (format!("Predicate `{}`", p.class), (p.config_def)()));
+    let sections: Vec<_> = transforms.chain(predicates).collect();
+    page("transforms.md", "# Transforms and predicates", &sections);
+}
+
+#[test]
+fn converters() {
+    let converters = CONVERTERS
+        .iter()
+        .map(|p| (format!("`{}`", p.class), (p.config_def)()));
+    let known = |class: &str| CONVERTERS.iter().any(|p| p.class == class);
+    let headers = HEADER_CONVERTERS.iter().filter(|p| !known(p.class));
+    let headers = headers.map(|p| (format!("Headers: `{}`", p.class), (p.config_def)()));
+    let sections: Vec<_> = converters.chain(headers).collect();
+    page("converters.md", "# Converters", &sections);
+}
+
+#[test]
+fn kafka_clients() {
+    let about = "# Kafka clients\n\nFor the worker's clients as `consumer.…`, `producer.…` and `admin.…`, for a connector's as `consumer.override.…` and so on.";
+    let sections = [
+        ("Every client", ClientSettings::definition()),
+        ("Security", SecuritySettings::definition()),
+        ("Consumers", ConsumerSettings::definition()),
+        ("Producers", ProducerSettings::definition()),
+    ];
+    let sections: Vec<_> = sections
+        .into_iter()
+        .map(|(title, d)| (title.to_owned(), d))
+        .collect();
+    page("kafka-clients.md", about, &sections);
+}

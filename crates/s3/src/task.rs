@@ -8,8 +8,8 @@ use crate::store::Store;
 use crate::upload::{End, Ended, JobId, Trouble, Uploads};
 use async_trait::async_trait;
 use millstream_core::{
-    ColumnNeed, Progress, RecordBatch, Rejected, SinkError, SinkNeeds, SinkTask, TaskContext,
-    TopicPartition,
+    ColumnNeed, Destination, Progress, RecordBatch, Rejected, SinkError, SinkNeeds, SinkTask,
+    TaskContext, TopicPartition,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -135,6 +135,16 @@ impl S3Task {
     }
 }
 
+/// A topic that rows are bound for and that is not the one they come from. Its partitions have no writer here.
+fn other_topic(batch: &RecordBatch) -> Option<&str> {
+    let topics = match &batch.destination {
+        Destination::Uniform(topic) => std::slice::from_ref(topic),
+        Destination::PerRow(topics) => topics.as_slice(),
+    };
+    let other = topics.iter().find(|topic| **topic != batch.origin.topic);
+    other.map(|topic| &**topic)
+}
+
 fn in_trouble(trouble: &Trouble, now: i64) -> SinkError {
     let wait = trouble.next_try.saturating_sub(now).max(1) as u64;
     SinkError::retriable(trouble.reason.clone(), Duration::from_millis(wait))
@@ -185,10 +195,7 @@ impl SinkTask for S3Task {
             return Err(self.no_room(now));
         }
         let origin = &batch.origin;
-        if let Some(topic) = (0..batch.len())
-            .map(|row| batch.destination.topic(row))
-            .find(|topic| **topic != origin.topic)
-        {
+        if let Some(topic) = other_topic(&batch) {
             return Err(self.no_writer(topic, origin.partition));
         }
         let mut around = Surroundings {

@@ -1,3 +1,5 @@
+//! The document server through its own sockets.
+
 #![allow(clippy::unwrap_used)]
 use super::wire::{Message, read_message};
 use super::*;

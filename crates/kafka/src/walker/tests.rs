@@ -1,3 +1,5 @@
+//! The walker against the library's decoder, on good bytes and on any.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

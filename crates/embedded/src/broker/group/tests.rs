@@ -1,3 +1,5 @@
+//! The group's state machine, step by step.
+
 #![allow(clippy::unwrap_used)]
 use bytes::Bytes;
 

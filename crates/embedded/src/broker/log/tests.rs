@@ -1,3 +1,5 @@
+//! A partition's log: appending, reading, truncating, compacting.
+
 #![allow(clippy::unwrap_used)]
 use super::super::batch::{BatchBuilder, end_marker};
 use super::*;

@@ -1,3 +1,5 @@
+//! The assignors against recorded assignments and by their properties.
+
 #![allow(clippy::unwrap_used)]
 
 use super::*;

@@ -4,7 +4,8 @@ use super::config::{name_in, put};
 use super::error::RestError;
 use super::wire::{Info, Name, State as Status};
 use super::{Api, resource};
-use crate::herder::request::{Put, Request};
+use crate::herder::request::{ConnectorInfo, Put, Request};
+use crate::herder::state::State as Herder;
 use crate::json_text::{UnknownFields, create_request};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -45,23 +46,26 @@ async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Respo
     }
     let asks = |what: &str| asked.iter().any(|value| value == what);
     let (with_status, with_info) = (asks("status"), asks("info"));
-    let read = move |state: &crate::herder::state::State| {
-        let mut all = BTreeMap::new();
-        for name in state.names() {
-            let status = state.state(&name).filter(|_| with_status);
-            if with_status && status.is_none() {
-                continue;
-            }
-            let info = state.info(&name).filter(|_| with_info);
-            let expanded = Expanded {
-                status: status.map(Status::from),
-                info: info.map(Info::from),
-            };
-            all.insert(name.to_string(), expanded);
-        }
-        all
-    };
+    let read = move |state: &Herder| expand(state, with_status, with_info);
     Ok(Json(api.herder.read(read).await?).into_response())
+}
+
+/// A connector without a status is left out where statuses are asked for.
+fn expand(state: &Herder, with_status: bool, with_info: bool) -> BTreeMap<String, Expanded> {
+    let mut all = BTreeMap::new();
+    for name in state.names() {
+        let status = state.state(&name).filter(|_| with_status);
+        if with_status && status.is_none() {
+            continue;
+        }
+        let info = state.info(&name).filter(|_| with_info);
+        let expanded = Expanded {
+            status: status.map(Status::from),
+            info: info.map(Info::from),
+        };
+        all.insert(name.to_string(), expanded);
+    }
+    all
 }
 
 async fn create(
@@ -101,10 +105,7 @@ async fn delete(
 }
 
 /// The connector, which must exist.
-pub(super) async fn info(
-    api: &Api,
-    name: Arc<str>,
-) -> Result<crate::herder::request::ConnectorInfo, RestError> {
+pub(super) async fn info(api: &Api, name: Arc<str>) -> Result<ConnectorInfo, RestError> {
     let asked = name.clone();
     let info = api.herder.read(move |state| state.info(&asked)).await?;
     info.ok_or_else(|| not_found(&name))

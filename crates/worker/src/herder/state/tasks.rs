@@ -133,18 +133,13 @@ impl State {
                 self.write_task_status(&id, RunState::Failed, Some(trace), out);
             }
             // Without self healing the status is Java's, which knows no such thing.
+            // Without healing the answers are Java's, which knows no such thing.
             TaskEvent::Degraded { .. } if !heals => {}
             TaskEvent::Degraded {
                 since,
                 reason,
                 next_try_ms,
-            } => {
-                slot.trouble = Some(Trouble::Degraded {
-                    since,
-                    reason,
-                    next_try_ms,
-                });
-            }
+            } => slot.degrade(since, reason, next_try_ms),
             TaskEvent::Recovered => slot.trouble = None,
             TaskEvent::Topic(topic) => self.on_topic(&id, topic, now, out),
         }
@@ -203,6 +198,19 @@ impl State {
 impl Slot {
     pub(super) fn trouble(&self) -> Option<Trouble> {
         self.trouble.clone()
+    }
+
+    /// Trouble that goes on began when it was first reported.
+    fn degrade(&mut self, since: i64, reason: String, next_try_ms: u64) {
+        let since = match &self.trouble {
+            Some(Trouble::Degraded { since: first, .. }) => *first,
+            Some(Trouble::Healing { .. }) | None => since,
+        };
+        self.trouble = Some(Trouble::Degraded {
+            since,
+            reason,
+            next_try_ms,
+        });
     }
 
     fn fail(&mut self, heals: bool, now: i64) {

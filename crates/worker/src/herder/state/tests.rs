@@ -335,14 +335,30 @@ fn shows_trouble_only_while_it_lasts() {
         reason: "S3 is away".to_owned(),
         next_try_ms: 100,
     };
-    for (event, is_shown) in [(degraded, true), (TaskEvent::Recovered, false)] {
+    let again = TaskEvent::Degraded {
+        since: 9,
+        reason: "S3 is away".to_owned(),
+        next_try_ms: 200,
+    };
+    let first = Trouble::Degraded {
+        since: 7,
+        reason: "S3 is away".to_owned(),
+        next_try_ms: 100,
+    };
+    world.report(id.clone(), instance, degraded);
+    world.settle();
+    let shown = world.state.task_state(&id).unwrap().trouble;
+    assert_eq!(shown, Some(first));
+    for (event, since) in [(again, Some(7)), (TaskEvent::Recovered, None)] {
         world.report(id.clone(), instance, event);
         world.settle();
         assert_eq!(world.shown("c"), "RUNNING RUNNING");
-        assert_eq!(
-            world.state.task_state(&id).unwrap().trouble.is_some(),
-            is_shown
-        );
+        let trouble = world.state.task_state(&id).unwrap().trouble;
+        let shown = trouble.map(|trouble| match trouble {
+            Trouble::Degraded { since, .. } => since,
+            Trouble::Healing { .. } => panic!("nothing failed"),
+        });
+        assert_eq!(shown, since);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The vocabulary of millstream: records, batches, schemas, settings and the seams between stages.
 //! It does no I/O, starts no task and knows neither Kafka's nor a store's wire format.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod batch;
 pub mod budget;

@@ -6,6 +6,7 @@ mod parse;
 
 use calendar::Moment;
 use std::fmt::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) const MONTHS: [&str; 12] = [
     "January",
@@ -35,6 +36,8 @@ pub(crate) const WEEKDAYS: [&str; 7] = [
 #[derive(Clone, Debug)]
 pub(crate) struct SimpleDateFormat {
     pieces: Vec<Piece>,
+    /// Where the hundred years begin that two digits stand for: 80 years before the pattern was compiled.
+    century_start: i64,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,7 +84,12 @@ impl SimpleDateFormat {
         if quoted {
             return Err("Unterminated quote".to_owned());
         }
-        Ok(SimpleDateFormat { pieces })
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let seconds = now.map_or(0, |since| since.as_secs() as i64);
+        Ok(SimpleDateFormat {
+            pieces,
+            century_start: Moment::from_millis(seconds * 1000).year - 80,
+        })
     }
 
     pub(crate) fn format(&self, millis: i64) -> String {

@@ -7,6 +7,7 @@ use millstream_core::logical::DAY_MILLIS;
 /// What has been read so far; what was not is that of 1970-01-01 at midnight.
 #[derive(Default)]
 struct Fields {
+    century_start: i64,
     before_christ: bool,
     year: Option<i64>,
     week_year: Option<i64>,
@@ -29,7 +30,10 @@ struct Fields {
 impl SimpleDateFormat {
     /// The instant of a text, `None` if it does not match.
     pub(crate) fn parse(&self, text: &str) -> Option<i64> {
-        let mut fields = Fields::default();
+        let mut fields = Fields {
+            century_start: self.century_start,
+            ..Fields::default()
+        };
         let mut rest = text;
         for (index, piece) in self.pieces.iter().enumerate() {
             match piece {
@@ -88,7 +92,9 @@ impl Fields {
         let (value, length) = number(text, abutting.then_some(count))?;
         let digits = length - usize::from(text.starts_with('-'));
         match letter {
-            b'y' if count <= 2 && digits == 2 && value >= 0 => self.year = Some(century(value)),
+            b'y' if count <= 2 && digits == 2 && value >= 0 => {
+                self.year = Some(in_century(self.century_start, value))
+            }
             b'y' => self.year = Some(value),
             b'Y' => self.week_year = Some(value),
             b'M' | b'L' => self.month = Some(value - 1),
@@ -206,11 +212,12 @@ fn zone(text: &str) -> Option<(i64, &str)> {
     Some((sign * (hours * 60 + minutes) * 60_000, digits.get(used..)?))
 }
 
-/// Two digits stand for a year from 80 years ago to 20 years ahead.
-fn century(two_digits: i64) -> i64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    let this_year = now.map_or(2000, |since| 1970 + since.as_secs() as i64 / 31_556_952);
-    let start = this_year - 80;
-    let year = start - start.rem_euclid(100) + two_digits;
-    if year < start { year + 100 } else { year }
+/// The year that two digits stand for within a hundred years.
+fn in_century(century_start: i64, two_digits: i64) -> i64 {
+    let year = century_start - century_start.rem_euclid(100) + two_digits;
+    if year < century_start {
+        year + 100
+    } else {
+        year
+    }
 }

@@ -5,7 +5,7 @@ use millstream_core::chain::{self, ChainStage};
 use millstream_core::config::Parsed;
 use millstream_core::{
     ByteColumn, Decoded, Destination, Header, Headers, Payload, Properties, RecordBatch, Rejected,
-    SchemaAndValue, TimestampType, TopicPartition,
+    RowMask, SchemaAndValue, TimestampType, TopicPartition,
 };
 use millstream_golden::{Outcome, folder, run, schema, value};
 use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
@@ -70,7 +70,10 @@ fn judge(case: &Json) -> Outcome {
         }
         (Err(error), _) => Outcome::Failed(format!("not built: {error}")),
         (Ok(_), Some("start")) => Outcome::Failed("built although it must not be".to_owned()),
-        (Ok(mut chain), _) => run_records(case, &mut chain, &expected),
+        (Ok(mut chain), _) => match run_records(case, &mut chain, &expected) {
+            Outcome::Passed => run_together(case, &mut chain, &expected),
+            other => other,
+        },
     }
 }
 
@@ -283,5 +286,77 @@ fn batch(record: &Json) -> RecordBatch {
         },
         fetched: FetchedColumns::default(),
         permit: None,
+    }
+}
+
+/// The inputs of a case that pass, as one batch: what comes out must be what comes out one by one.
+fn run_together(case: &Json, chain: &mut [ChainStage], expected: &[Json]) -> Outcome {
+    let inputs = inputs(case);
+    let passing: Vec<(&Json, &Json)> = inputs
+        .iter()
+        .zip(expected)
+        .filter(|(_, output)| output["error"].is_null())
+        .collect();
+    let Some((first, _)) = passing.first() else {
+        return Outcome::Passed;
+    };
+    let mut together = batch(first);
+    let mut outputs = Vec::new();
+    for (index, (input, output)) in passing.iter().enumerate() {
+        if input["topic"] != first["topic"] || input["partition"] != first["partition"] {
+            continue;
+        }
+        if index > 0 {
+            append(&mut together, batch(input));
+        }
+        if !output.is_null() {
+            outputs.push(*output);
+        }
+    }
+    let mut rejected = Rejected::default();
+    chain::apply(chain, &mut together, &mut rejected);
+    if !rejected.is_empty() || together.len() != outputs.len() {
+        return Outcome::Failed("together the rows fare otherwise".to_owned());
+    }
+    for (row, output) in outputs.iter().enumerate() {
+        let one_row = RowMask::from_fn(together.len(), |other| other == row);
+        let mut single = RecordBatch {
+            permit: None,
+            origin: together.origin.clone(),
+            destination: together.destination.clone(),
+            offsets: together.offsets.clone(),
+            timestamps: together.timestamps.clone(),
+            keys: together.keys.clone(),
+            values: together.values.clone(),
+            headers: together.headers.clone(),
+            fetched: together.fetched.clone(),
+            ..together
+        };
+        single.retain(&one_row);
+        let outcome = compare(&single, &rejected, output);
+        if !matches!(outcome, Outcome::Passed) {
+            return outcome;
+        }
+    }
+    Outcome::Passed
+}
+
+/// Adds the rows of another batch of the same partition.
+fn append(batch: &mut RecordBatch, mut more: RecordBatch) {
+    batch.offsets.append(&mut more.offsets);
+    batch.timestamps.append(&mut more.timestamps);
+    for (to, from) in [
+        (&mut batch.keys, &mut more.keys),
+        (&mut batch.values, &mut more.values),
+    ] {
+        let (to, from) = (to.decoded_mut().unwrap(), from.decoded_mut().unwrap());
+        to.schemas.append(&mut from.schemas);
+        to.values.append(&mut from.values);
+        to.raw = ByteColumn::nulls(to.values.len());
+    }
+    if let (Headers::Decoded { rows, .. }, Headers::Decoded { rows: others, .. }) =
+        (&mut batch.headers, &mut more.headers)
+    {
+        rows.append(others);
     }
 }

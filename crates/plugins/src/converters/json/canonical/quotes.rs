@@ -14,6 +14,8 @@ pub(super) const BEYOND_BMP: u8 = 0xF0;
 pub(super) struct Quotes {
     places: [u32; MAX_QUOTES],
     count: usize,
+    /// Any of the following is so.
+    pub(super) careful: bool,
     /// Line breaks or tabs stand somewhere: between tokens they are blanks, in strings they are wrong.
     pub(super) breaks: bool,
     /// Characters beyond U+FFFF, which Java writes as escapes.
@@ -27,6 +29,7 @@ impl Default for Quotes {
         Quotes {
             places: [0; MAX_QUOTES],
             count: 0,
+            careful: false,
             breaks: false,
             beyond: false,
             escapes: false,
@@ -83,6 +86,7 @@ impl Quotes {
             let beyond = highest.max(u8x16::splat(BEYOND_BMP)).simd_eq(highest);
             self.beyond = beyond.to_bitmask() != 0;
         }
+        self.careful = self.breaks || self.escapes || self.beyond;
         if self.breaks {
             let is_wrong = |byte: &u8| *byte < b' ' && !matches!(byte, b'\t' | b'\n' | b'\r');
             if record.iter().any(is_wrong) {

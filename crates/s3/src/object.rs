@@ -11,6 +11,9 @@ use tokio::sync::watch;
 /// Room beyond a part's size, so that the record that fills a part does not move the buffer.
 const SLACK: usize = 64 * 1024;
 
+/// From this size on an object takes over the buffer of a part that is stored.
+const SPARE_FROM: usize = 64 * 1024;
+
 /// Uncompressed bytes handed to the compressor at a time.
 const COMPRESS_AT: usize = 64 * 1024;
 
@@ -76,18 +79,18 @@ impl OpenObject {
         self.upload.as_ref().map(|upload| upload.job)
     }
 
-    /// An object that has outgrown a quarter of a part gets a whole part's buffer, and no second doubling.
+    /// An object that is more than a few records gets a buffer that is there anyway, and one that has outgrown a quarter
+    /// of a part a whole part's, and no second doubling.
     fn make_room(&mut self, uploads: &Uploads, part_size: usize) {
-        let whole = part_size + SLACK;
-        if self.buffer.len() < part_size / 4 || self.buffer.capacity() >= whole {
+        let (len, whole) = (self.buffer.len(), part_size + SLACK);
+        if len < SPARE_FROM.min(part_size / 4) || self.buffer.capacity() >= whole {
             return;
         }
-        match uploads.spare_buffer() {
-            Some(mut spare) => {
-                spare.extend_from_slice(&self.buffer);
-                self.buffer = spare;
-            }
-            None => self.buffer.reserve_exact(whole - self.buffer.len()),
+        if let Some(mut spare) = uploads.spare_buffer() {
+            spare.extend_from_slice(&self.buffer);
+            self.buffer = spare;
+        } else if len >= part_size / 4 {
+            self.buffer.reserve_exact(whole - len);
         }
     }
 

@@ -295,14 +295,15 @@ impl Uploads {
 
 impl Shared {
     /// Takes back the memory of a part that is stored, if nobody else holds it.
-    fn recycle(&self, body: Bytes) {
-        if body.len() < self.settings.part_size || !body.is_unique() {
+    fn recycle(&self, mut body: Bytes) {
+        if !body.is_unique() {
             return;
         }
-        let mut buffer = Vec::from(body);
-        buffer.clear();
+        // Emptied first, so that nothing is copied.
+        body.truncate(0);
+        let buffer = Vec::from(body);
         let mut spare = lock(&self.spare);
-        if spare.len() < SPARE_BUFFERS {
+        if spare.len() < SPARE_BUFFERS && buffer.capacity() >= self.settings.part_size {
             spare.push(buffer);
         }
     }

@@ -61,6 +61,7 @@ impl ByteColumn {
     ///
     /// # Panics
     /// If the span is not inside the buffer.
+    #[inline]
     pub fn push_span(&mut self, buffer: u32, start: usize, len: usize) {
         debug_assert!(start + len <= self.buffers[buffer as usize].len());
         self.spans.push(Span {
@@ -70,6 +71,7 @@ impl ByteColumn {
         });
     }
 
+    #[inline]
     pub fn push_null(&mut self) {
         self.spans.push(Span {
             buffer: NULL,
@@ -118,6 +120,7 @@ impl ByteColumn {
         })
     }
 
+    #[inline]
     pub fn is_null(&self, row: usize) -> bool {
         self.spans[row].buffer == NULL
     }

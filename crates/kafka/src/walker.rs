@@ -17,6 +17,8 @@ use rows::Rows;
 /// Offset and length, before what the length counts.
 const LOG_OVERHEAD: usize = 12;
 const MAGIC_AT: usize = 16;
+/// Where a batch of format 2 says how many records it has.
+const COUNT_AT: usize = 57;
 /// The shortest message of any format, without `LOG_OVERHEAD`.
 const SHORTEST: i32 = 14;
 
@@ -123,6 +125,18 @@ impl Walker {
         }))
     }
 
+    /// How many rows the next hand-over will have, if what follows is like the first batch.
+    fn expected_rows(&self, cut: &Cut) -> usize {
+        let count = self.input[cut.start..].get(COUNT_AT..COUNT_AT + 4);
+        let count = count.and_then(<[u8]>::first_chunk::<4>);
+        let count = count.map_or(0, |count| i32::from_be_bytes(*count));
+        if cut.magic < 2 || count <= 0 {
+            return 0;
+        }
+        let alike = (self.input.len() - cut.start) / cut.size;
+        (count as usize).saturating_mul(alike).min(ROWS_AT_ONCE)
+    }
+
     fn timestamp_type(&self, cut: &Cut) -> TimestampType {
         // The attributes' low byte: v2 has it after crc and a high byte, older formats after the magic.
         match cut.magic {
@@ -178,7 +192,8 @@ impl Iterator for Walker {
             let outcome = match self.cut() {
                 Ok(Some(cut)) => {
                     let kind = self.timestamp_type(&cut);
-                    let so_far = rows.get_or_insert_with(|| Rows::new(kind));
+                    let so_far =
+                        rows.get_or_insert_with(|| Rows::new(kind, self.expected_rows(&cut)));
                     if !so_far.is_empty()
                         && (so_far.timestamp_type != kind || so_far.len() >= ROWS_AT_ONCE)
                     {

@@ -36,13 +36,14 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn new(timestamp_type: TimestampType) -> Self {
+    /// With room for as many rows as are expected, so that the columns need not grow.
+    pub(super) fn new(timestamp_type: TimestampType, expected: usize) -> Self {
         Rows {
             timestamp_type,
-            offsets: Vec::new(),
-            timestamps: Vec::new(),
-            keys: ByteColumn::new(),
-            values: ByteColumn::new(),
+            offsets: Vec::with_capacity(expected),
+            timestamps: Vec::with_capacity(expected),
+            keys: ByteColumn::with_capacity(expected),
+            values: ByteColumn::with_capacity(expected),
             headers: None,
             buffer: Bytes::new(),
             number: 0,

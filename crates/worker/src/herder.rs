@@ -137,7 +137,8 @@ impl Herder {
                     Err(error) => tracing::error!(%error, "the herder's work ended by a bug"),
                 },
                 () = tokio::time::sleep(due), if self.state.next_due().is_some() => return Some(Event::Due),
-                message = self.messages.recv() => match message? {
+                // Without a listener nobody is left to ask, and the connectors run all the same.
+                Some(message) = self.messages.recv() => match message {
                     Message::Change(request, reply) => {
                         self.last_ticket += 1;
                         let ticket = Ticket(self.last_ticket);

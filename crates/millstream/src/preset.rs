@@ -66,6 +66,8 @@ impl HashJob<'_> {
                 "com.mongodb.kafka.connect.sink.writemodel.strategy.InsertOneDefaultStrategy",
             ),
             ("bulk.write.ordered", "false"),
+            // A store that is not there yet is waited for, as it is later.
+            ("millstream.mongo.validate.connect", "false"),
         ]);
         if let Some(key) = self.key {
             connector.insert("transforms.hash.key", key);

@@ -86,7 +86,7 @@ where
                 let status = service.raw().status().as_u16();
                 let code = service.err().code().map(str::to_owned);
                 let said = service.err().message().or(code.as_deref());
-                let said = said.unwrap_or("no message");
+                let said = said.unwrap_or_else(|| meaning(status));
                 (
                     format!("{said} (Service: S3, Status Code: {status})"),
                     code.clone(),
@@ -122,6 +122,19 @@ where
             is_transient,
             source: Some(Box::new(error)),
         }
+    }
+}
+
+/// What a status means, for answers to HEAD, which have no body.
+fn meaning(status: u16) -> &'static str {
+    match status {
+        301 => "Moved Permanently",
+        400 => "Bad Request",
+        403 => "Forbidden",
+        404 => "Not Found",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        _ => "no message",
     }
 }
 

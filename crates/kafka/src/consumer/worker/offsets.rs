@@ -101,8 +101,6 @@ impl Worker {
             Ok(listed) => listed,
             Err(error) => return self.retry_offsets(asked, Stage::Reset, error),
         };
-        let report = self.troubles.clear(Source::Offsets);
-        self.outbox_extend(report);
         let mut failed = Vec::new();
         for ((partition, answer), (_, epoch)) in listed.into_iter().zip(asked) {
             let Some(state) = self.partitions.change(&partition) else {
@@ -121,6 +119,8 @@ impl Worker {
         }
         let Some((partition, _, code)) = failed.first() else {
             self.offsets_backoff.reset();
+            let report = self.troubles.clear(Source::Offsets);
+            self.outbox_extend(report);
             return;
         };
         let error = KafkaError::refused(format!("find where {partition} begins"), *code);

@@ -130,7 +130,8 @@ async fn supervise(
     let settings = TaskSettings {
         id: start.id.clone(),
         commit_interval: start.worker_config.flush_interval(),
-        finish_deadline: start.worker_config.shutdown_timeout(),
+        // The rest is for aborted uploads, the last commit and leaving the group.
+        finish_deadline: start.worker_config.shutdown_timeout().mul_f64(0.6),
         clock: now_ms,
     };
     let self_healing = start.worker_config.settings.self_healing;

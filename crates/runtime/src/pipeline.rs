@@ -109,7 +109,7 @@ impl Pipeline {
         if outcome.is_ok() {
             self.release(&assigned).await;
         } else {
-            self.sink.close(&assigned).await;
+            self.close_sink(&assigned).await;
         }
         self.consumer.close(self.settings.finish_deadline).await;
         outcome
@@ -426,10 +426,25 @@ impl Pipeline {
 
     /// Closes partitions without a commit.
     async fn lose(&mut self, partitions: &[TopicPartition]) {
-        self.sink.close(partitions).await;
+        self.close_sink(partitions).await;
         self.commits.forget(partitions);
         for partition in partitions {
             self.assigned.remove(partition);
+        }
+    }
+
+    /// Closing may have to tell a server that is out of reach; leaving the group must not wait for that.
+    async fn close_sink(&mut self, partitions: &[TopicPartition]) {
+        let closed = self.sink.close(partitions);
+        if timeout(self.settings.finish_deadline / 3, closed)
+            .await
+            .is_err()
+        {
+            tracing::warn!(
+                connector = &*self.settings.id.connector,
+                task = self.settings.id.task,
+                "the sink did not close in time"
+            );
         }
     }
 

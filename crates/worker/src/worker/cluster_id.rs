@@ -23,22 +23,18 @@ pub(super) async fn learn_cluster_id(
     let client = client_settings::admin(&config, &Properties::new(), "millstream-worker");
     let mut pause = FIRST_CLUSTER_PAUSE;
     let mut last_error = String::new();
-    while !shutdown.is_cancelled() {
-        match kafka.cluster_id(&client).await {
+    // A question that nobody waits for any more may be dropped: it changes nothing.
+    while let Some(answer) = shutdown
+        .run_until_cancelled(kafka.cluster_id(&client))
+        .await
+    {
+        match answer {
             Ok(known) => {
                 id.send_replace(Some(known));
                 return;
             }
             Err(error) => {
-                // What is said once stays true until something else is.
-                let error = error.to_string();
-                if error != last_error {
-                    tracing::warn!(
-                        error,
-                        "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties."
-                    );
-                }
-                last_error = error;
+                tracing::warn!(%error, "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties.");
             }
         }
         tokio::select! {

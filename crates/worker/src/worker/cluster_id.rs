@@ -34,7 +34,15 @@ pub(super) async fn learn_cluster_id(
                 return;
             }
             Err(error) => {
-                tracing::warn!(%error, "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties.");
+                // What is said once stays true until something else is.
+                let error = error.to_string();
+                if error != last_error {
+                    tracing::warn!(
+                        error,
+                        "Failed to connect to and describe Kafka cluster. Check worker's broker connection and security properties."
+                    );
+                }
+                last_error = error;
             }
         }
         tokio::select! {

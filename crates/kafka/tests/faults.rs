@@ -114,7 +114,6 @@ fn numbers(range: std::ops::Range<u32>) -> Vec<u32> {
 #[tokio::test]
 async fn every_request_may_fail_once() {
     let requests = [
-        (ApiKey::ApiVersions, &[][..]),
         (ApiKey::Metadata, &[][..]),
         (ApiKey::FindCoordinator, &[14, 15]),
         (ApiKey::JoinGroup, &[14, 15, 16, 25, 27]),

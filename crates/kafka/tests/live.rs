@@ -124,6 +124,8 @@ async fn read(consumer: &mut KafkaConsumer, count: usize) -> BTreeMap<TopicParti
                 place.extend(values(&batch));
             }
             Fetched::Revoked { done, .. } => done.send(()).unwrap(),
+            // What was read of them counts for nothing.
+            Fetched::Lost(partitions) => read.retain(|p, _| !partitions.contains(p)),
             _ => {}
         }
     }

@@ -87,10 +87,12 @@ impl<'a> Topic<'a> {
     }
 
     fn is_near(&self, place: usize, partition: i32) -> bool {
-        let rack = self.subscribers[place].subscription.rack.as_ref();
+        // Who does not say where they stand are as near as anybody.
+        let Some(rack) = &self.subscribers[place].subscription.rack else {
+            return true;
+        };
         let racks = self.racks.and_then(|racks| racks.get(partition as usize));
-        rack.zip(racks)
-            .is_some_and(|(rack, racks)| racks.contains(rack))
+        racks.is_some_and(|racks| racks.contains(rack))
     }
 
     /// How many more the subscriber at this place may get.

@@ -76,6 +76,20 @@ fn golden_assignors() {
         if name.ends_with("sticky-no-subscription-beside-one") {
             return Outcome::NotDue("a quirk not to be imitated".to_owned());
         }
+        let is_reordered = |m: &Json| {
+            let in_bytes = UserData::decode(&bytes_of(&m["user_data"])).owned;
+            in_bytes != partitions(&m["user_data_owned"])
+        };
+        let members_json = case["members"].as_array().unwrap();
+        if case["assignor"] == "sticky"
+            && members_json
+                .iter()
+                .any(|m| m["user_data"].is_string() && is_reordered(m))
+        {
+            return Outcome::NotDue(
+                "an order of partitions that the bytes do not carry".to_owned(),
+            );
+        }
         let as_sets = |shares: Vec<(String, Vec<TopicPartition>)>| -> BTreeMap<String, BTreeSet<TopicPartition>> {
             shares.into_iter().map(|(m, p)| (m, p.into_iter().collect())).collect()
         };

@@ -113,8 +113,7 @@ impl Member {
     }
 
     pub(super) async fn leave(&mut self) {
-        // A static member's absence is what its session timeout is for.
-        if self.id.is_empty() || self.config.instance_id.is_some() {
+        if self.id.is_empty() {
             return;
         }
         if self.is_joining
@@ -125,6 +124,13 @@ impl Member {
         let Ok(connection) = self.coordinator().await else {
             return;
         };
+        // A static member's absence is what its session timeout is for; brokers before 2.3 know no such members.
+        let knows_static = connection
+            .version_of::<JoinGroupRequest>()
+            .is_ok_and(|v| v >= 5);
+        if self.config.instance_id.is_some() && knows_static {
+            return;
+        }
         let result = connection
             .request(|version| {
                 let request = LeaveGroupRequest::default().with_group_id(self.group_id());

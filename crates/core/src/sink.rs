@@ -34,6 +34,11 @@ pub trait Connector: Send + Sync {
         None
     }
 
+    /// Keys beside `config_def` that the Java original does not have; they are known, though no answer lists them.
+    fn extension_keys(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Validates the connector's own keys, across settings too. Pure.
     fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
         self.config_def().validate(properties)

@@ -5,22 +5,55 @@ use millstream_runtime::TaskMetrics;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
-/// The counters of every task started here. A restarted task counts on.
-#[derive(Clone, Default)]
-pub(crate) struct Board(Arc<Mutex<BTreeMap<TaskId, Arc<TaskMetrics>>>>);
+/// The counters of every task started here (a restarted task counts on), and the first failure that will not pass.
+#[derive(Clone)]
+pub(crate) struct Board {
+    tasks: Arc<Mutex<BTreeMap<TaskId, Arc<TaskMetrics>>>>,
+    failure: watch::Sender<Option<String>>,
+}
+
+impl Default for Board {
+    fn default() -> Self {
+        Board {
+            tasks: Arc::default(),
+            failure: watch::Sender::new(None),
+        }
+    }
+}
 
 impl Board {
     /// The counters of a task, new ones if it has none.
     pub(crate) fn metrics(&self, id: &TaskId) -> Arc<TaskMetrics> {
-        let mut tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(tasks.entry(id.clone()).or_default())
     }
 
+    /// Notes that a task has ended for a reason that will not pass by itself.
+    pub(crate) fn fail(&self, reason: String) {
+        self.failure.send_if_modified(|known| {
+            let is_first = known.is_none();
+            known.get_or_insert(reason);
+            is_first
+        });
+    }
+
+    /// Returns the reason once a task has failed for good.
+    pub(crate) async fn failed(&self) -> String {
+        let mut failure = self.failure.subscribe();
+        // The sender lives as long as this board, so there always is an end to wait for.
+        let known = failure.wait_for(Option::is_some).await;
+        known
+            .ok()
+            .and_then(|reason| reason.clone())
+            .unwrap_or_default()
+    }
+
     pub(crate) fn tasks(&self) -> Vec<(TaskId, Arc<TaskMetrics>)> {
-        let tasks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks
             .iter()
             .map(|(id, metrics)| (id.clone(), Arc::clone(metrics)))

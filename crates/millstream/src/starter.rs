@@ -11,8 +11,8 @@ use millstream_core::{
 };
 use millstream_kafka::{ConsumerConfig, KafkaConsumer, Subscription};
 use millstream_runtime::{
-    ErrorPolicy, ErrorSettings, Plan, PlanParts, Target, TaskFailure, TaskMetrics, TaskParts,
-    TaskSettings, Tolerance, run_task,
+    ErrorPolicy, ErrorSettings, Plan, PlanParts, Target, TaskFailure, TaskParts, TaskSettings,
+    Tolerance, run_task,
 };
 use millstream_worker::{
     PluginRegistry, TaskEvent, TaskEvents, TaskHandle, TaskStart, TaskStarter, client_settings,
@@ -23,6 +23,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
 /// Reports that wait for the herder. A task reports changes, not records, so few are ever under way.
 const QUEUED_REPORTS: usize = 16;
@@ -87,8 +88,8 @@ impl TaskStarter for Starter {
         let (target, targets) = watch::channel(first);
         let stop = CancellationToken::new();
         let budgets = self.budgets.clone();
-        let metrics = self.board.metrics(&start.id);
-        let task = supervise(start, budgets, metrics, targets, events, stop.clone());
+        let board = self.board.clone();
+        let task = supervise(start, budgets, board, targets, events, stop.clone());
         let ended = self.runtime.spawn(task);
         Box::new(RunningTask {
             target,
@@ -121,7 +122,7 @@ impl TaskHandle for RunningTask {
 async fn supervise(
     start: TaskStart,
     budgets: Budgets,
-    metrics: Arc<TaskMetrics>,
+    board: Board,
     target: watch::Receiver<Target>,
     events: TaskEvents,
     stop: CancellationToken,
@@ -134,6 +135,7 @@ async fn supervise(
         finish_deadline: start.worker_config.shutdown_timeout().mul_f64(0.6),
         clock: now_ms,
     };
+    let metrics = board.metrics(&start.id);
     let self_healing = start.worker_config.settings.self_healing;
     let outage = events.clone();
     let parts = async move {
@@ -143,7 +145,10 @@ async fn supervise(
             make_parts(&start, &budgets).await
         }
     };
-    let mut run = tokio::spawn(run_task(settings, parts, target, reports, metrics, stop));
+    // A task that is abandoned at the deadline ends with this supervisor: two of one name must never run.
+    let mut run = AbortOnDropHandle::new(tokio::spawn(run_task(
+        settings, parts, target, reports, metrics, stop,
+    )));
     let ended = loop {
         tokio::select! {
             Some(report) = reported.recv() => events.send(translate(report)).await,
@@ -160,9 +165,12 @@ async fn supervise(
     };
     let TaskFailure {
         trace,
+        reason,
         is_transient,
-        ..
     } = failure;
+    if !is_transient {
+        board.fail(reason);
+    }
     events
         .send(TaskEvent::Failed {
             trace,

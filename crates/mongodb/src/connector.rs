@@ -53,6 +53,15 @@ impl Connector for MongoSinkConnector {
         &DEFINITION
     }
 
+    fn extension_keys(&self) -> &'static [&'static str] {
+        &[
+            RETRY_TIMEOUT,
+            MAX_IN_FLIGHT,
+            VALIDATE_CONNECT,
+            DUPLICATE_POLICY,
+        ]
+    }
+
     fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
         let mut values = DEFINITION.validate(properties);
         topics::validate(properties, &mut values);
@@ -204,6 +213,11 @@ async fn try_connection(uri: &ConnectionString, properties: &Properties) -> Resu
     }
 }
 
+const RETRY_TIMEOUT: &str = "millstream.mongo.retry.timeout.ms";
+const MAX_IN_FLIGHT: &str = "millstream.mongo.max.in.flight";
+const VALIDATE_CONNECT: &str = "millstream.mongo.validate.connect";
+const DUPLICATE_POLICY: &str = "millstream.mongo.duplicate.policy";
+
 /// The settings of our own; the original ignores them, so a configuration stays portable.
 struct Extensions {
     policy: WritePolicy,
@@ -223,10 +237,10 @@ impl Extensions {
                 .map_err(|error| errors.push((name, error)))
                 .ok()
         };
-        let retry = read("millstream.mongo.retry.timeout.ms", Kind::Long, "120000");
-        let in_flight = read("millstream.mongo.max.in.flight", Kind::Int, "4");
-        let validate = read("millstream.mongo.validate.connect", Kind::Boolean, "true");
-        let duplicates = read("millstream.mongo.duplicate.policy", Kind::String, "auto");
+        let retry = read(RETRY_TIMEOUT, Kind::Long, "120000");
+        let in_flight = read(MAX_IN_FLIGHT, Kind::Int, "4");
+        let validate = read(VALIDATE_CONNECT, Kind::Boolean, "true");
+        let duplicates = read(DUPLICATE_POLICY, Kind::String, "auto");
         let duplicates = match duplicates {
             Some(Parsed::String(text)) if text.eq_ignore_ascii_case("auto") => {
                 DuplicatePolicy::Auto
@@ -238,7 +252,7 @@ impl Extensions {
                 DuplicatePolicy::Ignore
             }
             _ => {
-                let name = "millstream.mongo.duplicate.policy";
+                let name = DUPLICATE_POLICY;
                 errors.push((
                     name,
                     format!("Invalid value for configuration {name}: one of auto, error, ignore"),

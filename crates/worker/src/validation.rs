@@ -137,10 +137,12 @@ impl Validator {
                 groups.push(group.to_owned());
             }
         }
+        let mut unknown = unknown_keys(raw, &configs);
+        unknown.retain(|key| !connector.extension_keys().contains(&key.as_str()));
         Ok(Validated {
             class: class.to_owned(),
             groups,
-            unknown: unknown_keys(raw, &configs),
+            unknown,
             configs,
             error_count,
         })

@@ -35,8 +35,20 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
     for address in worker.addresses() {
         tracing::info!(%address, "REST API is ready");
     }
-    let progress = progress::log_every(PROGRESS_INTERVAL, board, stop);
-    tokio::join!(worker.ended(), progress);
+    let progress = progress::log_every(PROGRESS_INTERVAL, board.clone(), stop.clone());
+    let job = async { tokio::join!(worker.ended(), progress) };
+    let mut job = std::pin::pin!(job);
+    let reason = tokio::select! {
+        _ = &mut job => return Ok(()),
+        reason = board.failed() => reason,
+    };
+    // Without its one task the process is of no use; whoever runs it learns that from the exit code.
+    if args.listeners.is_none() {
+        stop.cancel();
+        job.await;
+        return Err(reason.into());
+    }
+    job.await;
     Ok(())
 }
 

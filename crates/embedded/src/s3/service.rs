@@ -4,7 +4,7 @@
 use super::notes::{Notes, ObjectNotes, Place, owner, parse_tags};
 use async_trait::async_trait;
 use s3s::dto::*;
-use s3s::{S3, S3Request, S3Response, S3Result};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use std::sync::Arc;
 
@@ -53,6 +53,14 @@ impl NotedFiles {
         };
         self.files.head_object(req.map_input(|_| head)).await?;
         Ok(self.notes.get(bucket, key).unwrap_or_default())
+    }
+}
+
+/// s3s-fs takes an upload that is not there any more for somebody else's; with one key pair there is nobody else.
+fn no_such_upload(error: S3Error) -> S3Error {
+    match error.code() {
+        S3ErrorCode::AccessDenied => s3_error!(NoSuchUpload),
+        _ => error,
     }
 }
 
@@ -133,7 +141,11 @@ impl S3 for NotedFiles {
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let place = Place::object(&req.input.bucket, &req.input.key);
         let upload = Place::Upload(req.input.upload_id.clone());
-        let mut response = self.files.complete_multipart_upload(req).await?;
+        let mut response = self
+            .files
+            .complete_multipart_upload(req)
+            .await
+            .map_err(no_such_upload)?;
         let notes = self.notes.take(&upload).unwrap_or_default();
         response.output.server_side_encryption = notes.encryption();
         response.output.ssekms_key_id = notes.kms_key();
@@ -146,7 +158,10 @@ impl S3 for NotedFiles {
         req: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         self.notes.take(&Place::Upload(req.input.upload_id.clone()));
-        self.files.abort_multipart_upload(req).await
+        self.files
+            .abort_multipart_upload(req)
+            .await
+            .map_err(no_such_upload)
     }
 
     async fn get_object(
@@ -320,7 +335,7 @@ impl S3 for NotedFiles {
         &self,
         req: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
-        self.files.upload_part(req).await
+        self.files.upload_part(req).await.map_err(no_such_upload)
     }
 
     async fn upload_part_copy(

@@ -31,7 +31,7 @@ fn serve(stream: TcpStream, documents: &AtomicU64) -> Result<(), Failure> {
     stream.set_nodelay(true)?;
     let mut writer = stream.try_clone()?;
     let mut reader = BufReader::with_capacity(1 << 18, stream);
-    let mut message = Vec::new();
+    let mut message = vec![0; HEADER];
     loop {
         message.resize(HEADER, 0);
         reader.read_exact(&mut message)?;

@@ -10,7 +10,9 @@ pub(crate) fn run(topic: &Topic, kind: Kind) -> Result<(), Failure> {
     let per_partition = topic.records / topic.partitions as u64;
     // Where a partition gets less than a batch, it gets all in one.
     let per_batch = per_partition.clamp(1, PER_BATCH);
-    if per_partition * topic.partitions as u64 != topic.records || per_partition % per_batch != 0 {
+    if per_partition * topic.partitions as u64 != topic.records
+        || !per_partition.is_multiple_of(per_batch)
+    {
         return Err(format!(
             "{} records are not {} equal shares of whole batches of {per_batch}",
             topic.records, topic.partitions

@@ -48,7 +48,7 @@ fn serve(stream: TcpStream, stats: &Stats) -> Option<()> {
         if length > MAX_BODY {
             return None;
         }
-        if request.headers.get("expect").is_some() {
+        if request.headers.contains_key("expect") {
             writer.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").ok()?;
         }
         body.resize(length, 0);

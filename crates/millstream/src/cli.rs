@@ -12,6 +12,8 @@ pub(crate) struct Cli {
     pub(crate) command: Command,
 }
 
+// Read once at the start, so its size does not matter.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// Run a worker on one node, with the files that connect-standalone takes.

@@ -186,7 +186,7 @@ mod tests {
                 '\n' => text.push_str("\\n"),
                 '\u{c}' => text.push_str("\\f"),
                 '\r' => text.push_str("\\r"),
-                c if c < ' ' || c > '\u{ffff}' => {
+                c if !(' '..='\u{ffff}').contains(&c) => {
                     for unit in c.encode_utf16(&mut [0; 2]) {
                         text.push_str(&format!("\\u{unit:04X}"));
                     }

@@ -53,7 +53,7 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
 }
 
 /// The settings that are missing, all in one message.
-fn required<'a>(args: &'a StreamArgs) -> Result<(&'a str, &'a str), String> {
+fn required(args: &StreamArgs) -> Result<(&str, &str), String> {
     match (
         args.bootstrap_servers.as_deref(),
         args.mongodb_uri.as_deref(),

@@ -1,0 +1,15 @@
+//! The binary against services that fail: each request refused, delayed, cut off, or answered with each error, while
+//! records flow. Nothing is lost, nothing comes twice, and the status says what is wrong in words. What a person sees
+//! is `docs/errors.md`; `MILLSTREAM_WRITE_DOCS=1 cargo test --release -p millstream --test faults` writes it.
+#![allow(clippy::unwrap_used)]
+
+mod case;
+mod documents;
+mod kafka;
+mod poison;
+mod rest;
+mod s3;
+mod stage;
+mod stops;
+mod table;
+mod worker;

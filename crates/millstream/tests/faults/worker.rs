@@ -1,0 +1,162 @@
+//! The binary as a child process: started with a free port, its log kept in a file, killed when dropped.
+
+use crate::rest::{self, Task};
+use hyper::StatusCode;
+use serde_json::Value;
+use std::fs::{self, File};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+use tokio::time::{Instant, MissedTickBehavior, interval};
+
+/// Long enough for a busy machine.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How often a condition is looked at.
+const LOOK: Duration = Duration::from_millis(40);
+
+pub(crate) struct Worker {
+    child: Child,
+    pub(crate) address: SocketAddr,
+    log: PathBuf,
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Worker {
+    /// Starts it and waits for its REST API.
+    pub(crate) async fn start(arguments: &[&str], env: &[(&str, &str)], log: PathBuf) -> Worker {
+        let mut child = spawn(arguments, env, &log);
+        let address = {
+            let (log, child) = (log.clone(), &mut child);
+            until("the REST API", || {
+                assert!(
+                    child.try_wait().unwrap().is_none(),
+                    "the worker ended:\n{}",
+                    read(&log)
+                );
+                let address = ready_address(&read(&log));
+                async move { address }
+            })
+            .await
+        };
+        Worker {
+            child,
+            address,
+            log,
+        }
+    }
+
+    pub(crate) fn log(&self) -> String {
+        read(&self.log)
+    }
+
+    pub(crate) async fn request(
+        &self,
+        method: &str,
+        path: &str,
+        body: Option<&Value>,
+    ) -> (StatusCode, Value) {
+        until(&format!("an answer to {method} {path}"), || {
+            rest::send(self.address, method, path, body)
+        })
+        .await
+    }
+
+    pub(crate) async fn task(&self, connector: &str) -> Task {
+        let path = format!("/connectors/{connector}/status");
+        let (_, status) = self.request("GET", &path, None).await;
+        Task::of(&status)
+    }
+
+    /// Waits for a task that fits; on failure says how it was last.
+    pub(crate) async fn task_until(
+        &self,
+        connector: &str,
+        what: &str,
+        fits: impl Fn(&Task) -> bool,
+    ) -> Task {
+        let mut last = Task::default();
+        let deadline = Instant::now() + PATIENCE;
+        let mut looks = looks();
+        while Instant::now() < deadline {
+            looks.tick().await;
+            last = self.task(connector).await;
+            if fits(&last) {
+                return last;
+            }
+        }
+        panic!("no task {what}; it is {last:?}\n{}", self.log());
+    }
+
+    pub(crate) fn signal(&self, name: &str) {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args([name, &pid]).status().unwrap();
+        assert!(sent.success(), "kill {name} {pid}");
+    }
+
+    /// The exit code, once it has ended.
+    pub(crate) async fn ended(&mut self) -> i32 {
+        until("the worker's end", || {
+            let code = self
+                .child
+                .try_wait()
+                .unwrap()
+                .map(|s| s.code().unwrap_or(-1));
+            async move { code }
+        })
+        .await
+    }
+}
+
+fn spawn(arguments: &[&str], env: &[(&str, &str)], log: &PathBuf) -> Child {
+    Command::new(env!("CARGO_BIN_EXE_millstream"))
+        .args(arguments)
+        .env_remove("RUST_LOG")
+        .envs(env.iter().copied())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(File::create(log).unwrap())
+        .spawn()
+        .unwrap()
+}
+
+/// Looks until there is something.
+pub(crate) async fn until<T, F: Future<Output = Option<T>>>(
+    what: &str,
+    mut look: impl FnMut() -> F,
+) -> T {
+    let deadline = Instant::now() + PATIENCE;
+    let mut looks = looks();
+    loop {
+        looks.tick().await;
+        if let Some(found) = look().await {
+            return found;
+        }
+        assert!(Instant::now() < deadline, "waited in vain for {what}");
+    }
+}
+
+fn looks() -> tokio::time::Interval {
+    let mut looks = interval(LOOK);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    looks
+}
+
+fn read(log: &PathBuf) -> String {
+    fs::read_to_string(log).unwrap_or_default()
+}
+
+fn ready_address(log: &str) -> Option<SocketAddr> {
+    let line = log
+        .lines()
+        .find(|line| line.contains("REST API is ready"))?;
+    line.split("address=").nth(1)?.trim().parse().ok()
+}

@@ -12,10 +12,10 @@ const MAY_IMPORT: [(&str, &[&str]); 11] = [
     ("s3", &["core"]),
     ("mongodb", &["core"]),
     ("runtime", &["core"]),
-    ("worker", &["core", "runtime", "kafka"]),
+    ("worker", &["core"]),
     ("embedded", &[]),
     ("golden", &["core"]),
-    ("bench", &["core", "kafka", "embedded"]),
+    ("bench", &["core", "kafka"]),
     (
         "millstream",
         &[

@@ -188,7 +188,7 @@ impl Stage {
                     found.len() == wanted.len() && wanted.iter().all(|v| found.contains_key(v));
                 async move { is_there.then_some(()) }
             },
-            || seen.lock().unwrap().clone(),
+            || self.why(&seen.lock().unwrap()),
         )
         .await;
         let found = self.objects();
@@ -240,9 +240,18 @@ impl Stage {
                 );
                 (found == wanted).then_some(())
             },
-            || seen.lock().unwrap().clone(),
+            || self.why(&seen.lock().unwrap()),
         )
         .await;
+    }
+
+    /// What is amiss, with everything that the workers had to say.
+    fn why(&self, seen: &str) -> String {
+        let entries = fs::read_dir(self.folder.path()).unwrap();
+        let paths = entries.filter_map(|entry| Some(entry.ok()?.path()));
+        let logs = paths.filter(|path| path.extension().is_some_and(|ending| ending == "log"));
+        let logs = logs.filter_map(|path| fs::read_to_string(path).ok());
+        format!("{seen}\n{}", logs.collect::<String>())
     }
 
     fn wanted(&self) -> BTreeSet<String> {

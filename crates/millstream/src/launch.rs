@@ -6,7 +6,7 @@ use crate::progress::Board;
 use crate::prometheus::Prometheus;
 use crate::starter::{Budgets, Starter};
 use crate::{memory, plugins};
-use millstream_worker::{WorkerConfig, WorkerStart};
+use millstream_worker::{Worker, WorkerConfig, WorkerStart};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
@@ -32,4 +32,11 @@ pub(crate) fn worker(
         shutdown,
     };
     (start, board)
+}
+
+/// Says where the REST API listens.
+pub(crate) fn announce(worker: &Worker) {
+    for address in worker.addresses() {
+        tracing::info!(%address, "REST API is ready");
+    }
 }

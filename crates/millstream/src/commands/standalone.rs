@@ -19,9 +19,7 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
         ..start
     })
     .await?;
-    for address in worker.addresses() {
-        tracing::info!(%address, "REST API is ready");
-    }
+    launch::announce(&worker);
     worker.ended().await;
     Ok(())
 }

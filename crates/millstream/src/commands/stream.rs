@@ -32,9 +32,7 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
         ..start
     })
     .await?;
-    for address in worker.addresses() {
-        tracing::info!(%address, "REST API is ready");
-    }
+    launch::announce(&worker);
     let progress = progress::log_every(PROGRESS_INTERVAL, board.clone(), stop.clone());
     let job = async { tokio::join!(worker.ended(), progress) };
     let mut job = std::pin::pin!(job);

@@ -273,14 +273,15 @@ impl Digester {
     }
 }
 
+/// At most `MAX_DIGEST` bytes.
 fn push_hex(bytes: &[u8], digits: &[u8; 16], out: &mut Vec<u8>) {
-    out.reserve(bytes.len() * 2);
-    for &byte in bytes {
-        out.extend_from_slice(&[
-            digits[usize::from(byte >> 4)],
-            digits[usize::from(byte & 15)],
-        ]);
+    // Put together on the stack, so that the vector is asked for room once and not for each byte.
+    let mut text = [0; 2 * MAX_DIGEST];
+    for (pair, &byte) in text.chunks_exact_mut(2).zip(bytes) {
+        pair[0] = digits[usize::from(byte >> 4)];
+        pair[1] = digits[usize::from(byte & 15)];
     }
+    out.extend_from_slice(&text[..2 * bytes.len()]);
 }
 
 #[cfg(test)]

@@ -87,7 +87,7 @@ impl CommandBuffer {
     /// Begins a document that the caller writes into the buffer that it gets.
     pub(crate) fn begin_element(&mut self) -> &mut Vec<u8> {
         self.bytes.push(0x03);
-        push_index(&mut self.bytes, self.count);
+        push_decimal(&mut self.bytes, self.count as i64);
         self.bytes.push(0);
         self.count += 1;
         &mut self.bytes
@@ -112,17 +112,20 @@ impl CommandBuffer {
     }
 }
 
-fn push_name(bytes: &mut Vec<u8>, kind: u8, name: &str) {
+pub(crate) fn push_name(bytes: &mut Vec<u8>, kind: u8, name: &str) {
     bytes.push(kind);
     bytes.extend_from_slice(name.as_bytes());
     bytes.push(0);
 }
 
-/// An array's index as its decimal digits.
-fn push_index(bytes: &mut Vec<u8>, index: usize) {
+/// A number as its decimal digits.
+pub(crate) fn push_decimal(bytes: &mut Vec<u8>, number: i64) {
+    if number < 0 {
+        bytes.push(b'-');
+    }
     let mut digits = [0; 20];
     let mut at = digits.len();
-    let mut rest = index;
+    let mut rest = number.unsigned_abs();
     loop {
         at -= 1;
         digits[at] = b'0' + (rest % 10) as u8;

@@ -2,7 +2,7 @@
 //! BSON straight into the command. Its documents are those of the ordinary way, byte for byte.
 
 use crate::bulk::{BulkOutcome, BulkWrite, Retries, Statement, StatementKind, WritePolicy};
-use crate::command_buffer::{CommandBuffer, CommandKind};
+use crate::command_buffer::{CommandBuffer, CommandKind, push_decimal, push_name};
 use crate::document_id::IdStrategy;
 use crate::namespace::Namespace;
 use crate::processor::{IdOrigin, Processor};
@@ -412,28 +412,4 @@ impl HashWrite {
 /// What the transform says of a record without a value.
 fn null_value() -> RecordError {
     RecordError::data("value can't be null")
-}
-
-fn push_name(bytes: &mut Vec<u8>, kind: u8, name: &str) {
-    bytes.push(kind);
-    bytes.extend_from_slice(name.as_bytes());
-    bytes.push(0);
-}
-
-fn push_decimal(bytes: &mut Vec<u8>, number: i64) {
-    if number < 0 {
-        bytes.push(b'-');
-    }
-    let mut digits = [0; 20];
-    let mut at = digits.len();
-    let mut rest = number.unsigned_abs();
-    loop {
-        at -= 1;
-        digits[at] = b'0' + (rest % 10) as u8;
-        rest /= 10;
-        if rest == 0 {
-            break;
-        }
-    }
-    bytes.extend_from_slice(&digits[at..]);
 }

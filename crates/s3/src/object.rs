@@ -3,7 +3,6 @@
 use crate::gzip::Gzip;
 use crate::spill::{self, Spill, Spilled};
 use crate::upload::{Closing, JobId, Upload, Uploads};
-use bytes::Bytes;
 use std::io;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -86,7 +85,7 @@ impl OpenObject {
         if len < SPARE_FROM.min(part_size / 4) || self.buffer.capacity() >= whole {
             return;
         }
-        if let Some(mut spare) = uploads.spare_buffer() {
+        if let Some(mut spare) = uploads.buffers().take() {
             spare.extend_from_slice(&self.buffer);
             self.buffer = spare;
         } else if len >= part_size / 4 {
@@ -121,13 +120,14 @@ impl OpenObject {
         }
         self.restore(spill)?;
         while self.buffer.len() >= part_size {
-            let mut next = uploads.spare_buffer().unwrap_or_default();
+            let mut next = uploads.buffers().take().unwrap_or_default();
             next.reserve(part_size + SLACK);
             next.extend_from_slice(&self.buffer[part_size..]);
             let mut full = std::mem::replace(&mut self.buffer, next);
             full.truncate(part_size);
             let (key, cancelled) = (&self.key, &self.cancelled);
-            uploads.send(&mut self.upload, key, full.into(), None, cancelled);
+            let full = uploads.buffers().lend(full);
+            uploads.send(&mut self.upload, key, full, None, cancelled);
         }
         Ok(())
     }
@@ -174,7 +174,7 @@ impl OpenObject {
         }
         self.send_full_parts(uploads, spill, part_size)?;
         self.restore(spill)?;
-        let rest = Bytes::from(self.buffer);
+        let rest = uploads.buffers().lend(self.buffer);
         let (key, cancelled) = (&self.key, &self.cancelled);
         uploads.send(&mut self.upload, key, rest, Some(closing), cancelled);
         Ok(self.upload.map(|upload| upload.job))

@@ -4,9 +4,11 @@
 //! object: create, parts in any order, complete. A job retries only the request that failed, as long as that may pass;
 //! a failure that may not ends the sink task. Bytes in flight are bounded; a full outbox makes the task refuse batches.
 
+mod buffers;
 mod job;
 mod settings;
 
+pub(crate) use buffers::PartBuffers;
 pub(crate) use settings::UploadSettings;
 
 use crate::clock::Clock;
@@ -35,9 +37,6 @@ const OBJECT_OVERHEAD: usize = 32 * 1024;
 
 /// Parts of one object that wait for its job; their bytes are bounded already.
 const WAITING_PARTS: usize = 1024;
-
-/// Buffers kept for the next parts; a fresh one costs the kernel's zeroing of its pages.
-const SPARE_BUFFERS: usize = 3;
 
 /// How often a waiting task looks for pauses that began meanwhile.
 const TICK: Duration = Duration::from_millis(200);
@@ -118,7 +117,6 @@ struct Shared {
     clock: Arc<Clock>,
     settings: Arc<UploadSettings>,
     requests: Semaphore,
-    spare: Mutex<Vec<Vec<u8>>>,
     trouble: Mutex<Option<Trouble>>,
 }
 
@@ -127,24 +125,26 @@ pub(crate) struct Uploads {
     jobs: JoinSet<Ended>,
     outbox: VecDeque<Outgoing>,
     in_flight: ByteBudget,
+    buffers: PartBuffers,
     next_job: u64,
 }
 
 impl Uploads {
     pub(crate) fn new(store: Arc<Store>, clock: Arc<Clock>, settings: Arc<UploadSettings>) -> Self {
         let bytes = settings.part_size.saturating_mul(PARTS_IN_FLIGHT);
+        let buffers = PartBuffers::new(settings.part_size);
         Uploads {
             shared: Arc::new(Shared {
                 store,
                 clock,
                 settings,
                 requests: Semaphore::new(REQUESTS_AT_A_TIME),
-                spare: Mutex::new(Vec::new()),
                 trouble: Mutex::new(None),
             }),
             jobs: JoinSet::new(),
             outbox: VecDeque::new(),
             in_flight: ByteBudget::new(bytes.max(MIN_BYTES_IN_FLIGHT)),
+            buffers,
             next_job: 0,
         }
     }
@@ -279,9 +279,8 @@ impl Uploads {
         unborn
     }
 
-    /// A buffer that a part has left behind, or none.
-    pub(crate) fn spare_buffer(&self) -> Option<Vec<u8>> {
-        lock(&self.shared.spare).pop()
+    pub(crate) fn buffers(&self) -> &PartBuffers {
+        &self.buffers
     }
 
     /// What keeps uploads from succeeding now; those that nobody waits for any more trouble nobody.
@@ -294,20 +293,6 @@ impl Uploads {
 }
 
 impl Shared {
-    /// Takes back the memory of a part that is stored, if nobody else holds it.
-    fn recycle(&self, mut body: Bytes) {
-        if !body.is_unique() {
-            return;
-        }
-        // Emptied first, so that nothing is copied.
-        body.truncate(0);
-        let buffer = Vec::from(body);
-        let mut spare = lock(&self.spare);
-        if spare.len() < SPARE_BUFFERS && buffer.capacity() >= self.settings.part_size {
-            spare.push(buffer);
-        }
-    }
-
     fn note_trouble(&self, error: &StoreError, next_try: i64) {
         *lock(&self.trouble) = Some(Trouble {
             reason: error.to_string(),

@@ -140,7 +140,6 @@ impl Job {
                 GivenUp::Failed(error) => GivenUp::Failed(error.within("Part upload failed: ")),
                 cancelled => cancelled,
             })?;
-        self.shared.recycle(piece.body);
         drop(piece.permit);
         Ok(part)
     }

@@ -1,0 +1,92 @@
+//! PartBuffers: the memory of parts, used again. A fresh buffer costs the kernel's zeroing of its pages, which is more
+//! than everything else that is done to the bytes of a part.
+
+use super::lock;
+use bytes::Bytes;
+use std::sync::{Arc, Mutex};
+
+/// Buffers kept for the next parts.
+const SPARE_BUFFERS: usize = 3;
+
+/// Cloning shares it.
+#[derive(Clone, Debug)]
+pub(crate) struct PartBuffers {
+    spare: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// Smaller ones are not kept.
+    part_size: usize,
+}
+
+impl PartBuffers {
+    pub(crate) fn new(part_size: usize) -> Self {
+        PartBuffers {
+            spare: Arc::default(),
+            part_size,
+        }
+    }
+
+    /// An empty buffer that a part has left behind, or none.
+    pub(crate) fn take(&self) -> Option<Vec<u8>> {
+        lock(&self.spare).pop()
+    }
+
+    /// A part's bytes. Their memory comes back once the last who reads them lets go: that is the HTTP client, some
+    /// time after the answer.
+    pub(crate) fn lend(&self, part: Vec<u8>) -> Bytes {
+        if part.capacity() < self.part_size {
+            return part.into();
+        }
+        let owner = self.clone();
+        Bytes::from_owner(Lent { part, owner })
+    }
+}
+
+/// A part on its way.
+struct Lent {
+    part: Vec<u8>,
+    owner: PartBuffers,
+}
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        &self.part
+    }
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        let mut spare = lock(&self.owner.spare);
+        if spare.len() < SPARE_BUFFERS {
+            self.part.clear();
+            spare.push(std::mem::take(&mut self.part));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_comes_back_when_its_last_reader_has_let_go() {
+        let buffers = PartBuffers::new(4);
+        let part = buffers.lend(b"12345".to_vec());
+        let reader = part.slice(1..);
+        drop(part);
+        assert_eq!((&reader[..], buffers.take()), (&b"2345"[..], None));
+        drop(reader);
+        assert_eq!(buffers.take(), Some(Vec::new()));
+    }
+
+    #[test]
+    fn keeps_a_few_of_a_parts_size() {
+        let buffers = PartBuffers::new(4);
+        let lent: Vec<Bytes> = (0..9).map(|len| buffers.lend(vec![0; len])).collect();
+        drop(lent);
+        let kept: Vec<Vec<u8>> = std::iter::from_fn(|| buffers.take()).collect();
+        assert_eq!(kept.len(), SPARE_BUFFERS);
+        assert!(
+            kept.iter()
+                .all(|buffer| buffer.is_empty() && buffer.capacity() >= 4)
+        );
+    }
+}

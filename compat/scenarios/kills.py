@@ -11,13 +11,16 @@ from concurrent.futures import ThreadPoolExecutor
 from . import s3, stream, topics
 from .services import Embedded, Options
 
+# Stretches the flow, so that the moments of the kills fall into it.
+SLOW_FETCH_MS = 20
+
 
 def run(options: Options) -> None:
     text, objects = s3.variants()[:2]
     # One topic feeds both jobs, as in the workshop.
     text.topic = stream.TOPIC
     with contextlib.ExitStack() as stack:
-        services = Embedded(options.folder / "services")
+        services = Embedded(options.folder / "services", SLOW_FETCH_MS)
         stack.callback(services.stop)
         scenario = s3.Scenario(options, services, services.s3)
         scenario.fill(text.topic, topics.byte_values)

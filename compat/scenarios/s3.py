@@ -129,7 +129,7 @@ class Scenario:
         self.s3.client.create_bucket(Bucket=name)
         worker = self.worker(self.options.folder / name)
         # Small fetches stretch the flow, so that more of the kills fall into it.
-        worker.fetch_bytes = rng.choice((16_384, 65_536, 1_048_576))
+        worker.fetch_bytes = rng.choice((1_024, 16_384, 65_536))
         kills, started = [], time.monotonic()
         try:
             for _ in range(rng.randint(3, 5)):
@@ -141,7 +141,7 @@ class Scenario:
                 # Mostly a moment after the first new object, now and then while the worker still finds its group.
                 if rng.random() < 0.8:
                     wait_until(f"more than {before} objects of {name}", 300, lambda: self.progressed(worker, name, before), 0.02)
-                    time.sleep(rng.random() * rng.choice((0.01, 0.1, 0.8)))
+                    time.sleep(rng.random() * rng.choice((0.01, 0.1, 0.5)))
                 else:
                     time.sleep(rng.random() * 2)
                 worker.kill()

@@ -205,14 +205,14 @@ class DocumentServer:
 class Embedded:
     """Our own broker, S3 and document server, in two processes that are not the worker's; nothing else is needed."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, slow_fetch_ms: int):
         import pymongo
 
         folder.mkdir(parents=True, exist_ok=True)
         broker, documents, s3 = (free_ports(1) for _ in range(3))
         self.bootstrap, self.uri = f"127.0.0.1:{broker}", f"mongodb://127.0.0.1:{documents}"
         self.processes = [
-            self.launch(folder, "broker", broker, "memory"),
+            self.launch(folder, "broker", broker, "memory", "--slow-fetch", slow_fetch_ms),
             self.launch(folder, "servers", f"127.0.0.1:{documents}", "-", f"127.0.0.1:{s3}", folder / "s3"),
         ]
         for port in (broker, documents, s3):

@@ -61,7 +61,7 @@ def one_round(options: Options, kafka: Kafka | Embedded, documents: DocumentServ
     collection = documents.client["kafka"][f"hashed_{number}"]
     process = Process(options.folder / f"round-{number}")
     # Small fetches stretch the flow, so that more of the moments fall into it.
-    client = {"max.partition.fetch.bytes": rng.choice((16_384, 65_536, 1_048_576))}
+    client = {"max.partition.fetch.bytes": rng.choice((1_024, 4_096, 16_384))}
     moments = sorted(rng.randrange(len(wanted)) for _ in range(rng.randint(2, 4)))
     kills, started = [], time.monotonic()
 
@@ -73,7 +73,7 @@ def one_round(options: Options, kafka: Kafka | Embedded, documents: DocumentServ
         for moment in moments:
             start(process, kafka, documents, number, algorithm, **client)
             wait_until(f"{moment} documents", 300, lambda: reached(moment), 0.005)
-            time.sleep(rng.random() * rng.choice((0.005, 0.05, 0.5)))
+            time.sleep(rng.random() * rng.choice((0.005, 0.02, 0.1)))
             process.kill()
             kills.append(collection.estimated_document_count())
         start(process, kafka, documents, number, algorithm)

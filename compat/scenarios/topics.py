@@ -112,7 +112,8 @@ def create(bootstrap: str, topic: str, replicas: int = 1):
 def produce(bootstrap: str, topic: str, values: Iterator[bytes | None], count: int, rng: random.Random):
     """Fills the topic: every codec in turn, then transactions, whose markers leave holes in the offsets."""
     share = -(-count // (len(CODECS) + 1))
-    common = {"bootstrap.servers": bootstrap, "message.max.bytes": 1_000_000, "linger.ms": 20}
+    # Small batches, so that a fetch may end almost anywhere.
+    common = {"bootstrap.servers": bootstrap, "message.max.bytes": 1_000_000, "linger.ms": 20, "batch.num.messages": 50}
     for codec in CODECS:
         producer = Producer({**common, "compression.type": codec, "enable.idempotence": True})
         send(producer, topic, values, share, rng)

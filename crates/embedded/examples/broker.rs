@@ -1,11 +1,15 @@
 //! A broker in a process of its own, for benches and for trying clients:
-//! `broker PORT FOLDER|memory [--nodes N] [--cap 2.2|2.8|3.9|4.3] [--preload TOPIC PARTITIONS RECORDS SIZE text|json]...`
+//! `broker PORT FOLDER|memory [--nodes N] [--cap 2.2|2.8|3.9|4.3] [--slow-fetch MILLIS] [--preload TOPIC PARTITIONS RECORDS SIZE text|json]...`
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use millstream_embedded::broker::{ApiCap, BatchBuilder, Broker, BrokerConfig};
+use kafka_protocol::messages::ApiKey;
+use millstream_embedded::broker::{
+    ApiAction, ApiCap, ApiFault, BatchBuilder, Broker, BrokerConfig,
+};
 
 /// Records of one batch: what a producer with a little linger sends.
 const BATCH: u64 = 1_000;
@@ -15,11 +19,12 @@ const EPOCH: i64 = 1_700_000_000_000;
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut args = std::env::args().skip(1);
-    let usage = "usage: broker PORT FOLDER|memory [--nodes N] [--cap 2.2|2.8|3.9|4.3] [--preload TOPIC PARTITIONS RECORDS SIZE text|json]...";
+    let usage = "usage: broker PORT FOLDER|memory [--nodes N] [--cap 2.2|2.8|3.9|4.3] [--slow-fetch MILLIS] [--preload TOPIC PARTITIONS RECORDS SIZE text|json]...";
     let port: u16 = args.next().ok_or(usage)?.parse()?;
     let folder = args.next().ok_or(usage)?;
     let mut nodes = 1u16;
     let mut cap = None;
+    let mut slow_fetch = None;
     let mut preloads = Vec::new();
     while let Some(flag) = args.next() {
         let mut value = || args.next().ok_or(usage);
@@ -33,6 +38,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
                     _ => return Err(usage.into()),
                 });
             }
+            "--slow-fetch" => slow_fetch = Some(Duration::from_millis(value()?.parse()?)),
             "--nodes" => nodes = value()?.parse()?,
             "--preload" => preloads.push((
                 value()?,
@@ -53,6 +59,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         ..BrokerConfig::default()
     };
     let broker = Broker::start(config).await?;
+    if let Some(delay) = slow_fetch {
+        let fault = ApiFault::new(ApiKey::Fetch, ApiAction::Delay(delay));
+        broker.faults().add(fault.times(u32::MAX));
+    }
     for (topic, partitions, records, size, kind) in &preloads {
         preload(&broker, topic, *partitions, *records, *size, kind == "json")?;
     }

@@ -6,8 +6,8 @@ use std::time::Duration;
 /// the count only keeps tiny batches from piling up.
 pub const QUEUED_BATCHES: usize = 64;
 
-/// The byte budget when nothing says otherwise: enough for two 50 MiB fetches beside open objects.
-pub const DEFAULT_BYTE_BUDGET: usize = 256 * 1024 * 1024;
+/// Memory of the process when nothing says otherwise: more would not make it faster.
+pub const PROCESS_MEMORY: usize = 256 * 1024 * 1024;
 
 /// S3 takes at most this many parts for one object.
 pub const S3_MAX_PARTS: usize = 10_000;

@@ -78,8 +78,10 @@ pub struct ConnectorError {
 pub struct TaskContext {
     pub connector: Arc<str>,
     pub task: u32,
-    /// Memory for open objects and batches in flight.
-    pub budget: ByteBudget,
+    /// Memory for what is open.
+    pub open: ByteBudget,
+    /// Memory for what is in flight.
+    pub in_flight: ByteBudget,
     /// Whether rows may be rejected late (a dead-letter topic or `errors.tolerance=all` takes them); if not, a bad row is an error of `put`.
     pub takes_rejected: bool,
 }

@@ -68,6 +68,9 @@ pub(crate) struct StreamArgs {
     /// What to do with a record without a value.
     #[arg(long, env = "ON_NULL_VALUE", value_enum, default_value = "skip")]
     pub(crate) on_null_value: OnNullValue,
+    /// Memory in bytes that the process is to stay below; 0 takes half of the cgroup's limit, 256 MiB at most.
+    #[arg(long, env = "MEMORY_BYTES", default_value_t = 0)]
+    pub(crate) memory_bytes: i64,
     /// Where to serve the REST API, as http://host:port; no port is opened unless set.
     #[arg(long, env = "LISTENERS")]
     pub(crate) listeners: Option<String>,

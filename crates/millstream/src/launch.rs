@@ -18,7 +18,8 @@ pub(crate) fn worker(
     data: Handle,
     shutdown: CancellationToken,
 ) -> (WorkerStart, Board) {
-    let starter = Starter::new(data, Budgets::new(memory::record_budget()));
+    let records = memory::for_records(config.settings.memory_bytes);
+    let starter = Starter::new(data, Budgets::new(records));
     let board = starter.board();
     let start = WorkerStart {
         config,

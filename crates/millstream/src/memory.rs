@@ -1,21 +1,35 @@
-//! How much memory the process may use: its cgroup's limit, version 2 or 1, or a fixed default.
+//! How much memory the process may use, and how much of it records: by the setting, by the limit of its cgroup, version 2
+//! or 1, or by a fixed default.
 
 use millstream_core::limits;
 use std::fs;
 
-/// The part of the cgroup's limit that records may take; the rest is code, clients and the allocator's slack.
-const SHARE: f64 = 0.5;
+/// The part that records may take, fetched, open and in flight. The rest is for the program, its clients, what it knows
+/// of each partition, responses that are being read, and what the allocator has not given back.
+const RECORDS: (usize, usize) = (5, 8);
 
-/// Bytes for records: fetched, open and in flight.
-pub(crate) fn record_budget() -> usize {
+/// Bytes for records. `setting` is the memory of the process, or 0 where nobody has set it.
+pub(crate) fn for_records(setting: i64) -> usize {
+    let process = match usize::try_from(setting) {
+        Ok(bytes) if bytes > 0 => bytes,
+        _ => of_cgroup(),
+    };
+    process / RECORDS.1 * RECORDS.0
+}
+
+/// Half of the cgroup's limit: the other half absorbs what a container is charged for beside the process, such as
+/// pages of files.
+fn of_cgroup() -> usize {
     let limit = [
         "/sys/fs/cgroup/memory.max",
         "/sys/fs/cgroup/memory/memory.limit_in_bytes",
     ]
     .iter()
     .find_map(|path| parse_limit(&fs::read_to_string(path).ok()?));
-    limit.map_or(limits::DEFAULT_BYTE_BUDGET, |limit| {
-        ((limit as f64 * SHARE) as usize).min(limits::DEFAULT_BYTE_BUDGET)
+    limit.map_or(limits::PROCESS_MEMORY, |limit| {
+        usize::try_from(limit / 2).map_or(limits::PROCESS_MEMORY, |half| {
+            half.min(limits::PROCESS_MEMORY)
+        })
     })
 }
 
@@ -34,5 +48,10 @@ mod tests {
         assert_eq!(parse_limit("536870912\n"), Some(536_870_912));
         assert_eq!(parse_limit("max\n"), None);
         assert_eq!(parse_limit("9223372036854771712\n"), None);
+    }
+
+    #[test]
+    fn leaves_room_for_the_program() {
+        assert_eq!(for_records(128 << 20), 80 << 20);
     }
 }

@@ -33,19 +33,25 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 
 const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
 
-/// Memory of the whole process, in two halves: were fetched records to take all of it, the sinks' open
-/// objects could not grow and nothing would ever be freed.
+/// What a task may always have fetched, however much other tasks hold: were all of it shared, tasks whose servers are
+/// away would in the end stop the others.
+const OWN_FETCHED: usize = 2 << 20;
+
+/// Memory for the records of all tasks, by what holds them: were one to take all of it, nothing would ever go on to the
+/// next and be freed.
 #[derive(Clone)]
 pub(crate) struct Budgets {
     fetched: ByteBudget,
-    sinks: ByteBudget,
+    open: ByteBudget,
+    in_flight: ByteBudget,
 }
 
 impl Budgets {
     pub(crate) fn new(total: usize) -> Self {
         Budgets {
-            fetched: ByteBudget::new(total / 2),
-            sinks: ByteBudget::new(total / 2),
+            fetched: ByteBudget::new(total / 10 * 3),
+            open: ByteBudget::new(total / 10 * 4),
+            in_flight: ByteBudget::new(total / 10 * 3),
         }
     }
 }
@@ -250,7 +256,8 @@ async fn make_parts(start: &TaskStart, budgets: &Budgets) -> Result<TaskParts, T
     let context = TaskContext {
         connector: Arc::clone(&start.id.connector),
         task: start.id.task,
-        budget: budgets.sinks.clone(),
+        open: budgets.open.clone(),
+        in_flight: budgets.in_flight.clone(),
         takes_rejected: tolerance(&start.connector_config) == Tolerance::All,
     };
     let mut sink = start
@@ -341,8 +348,9 @@ fn consumer(start: &TaskStart, budgets: &Budgets) -> Result<Box<dyn Consumer>, T
     let config = ConsumerConfig::from_properties(&settings)
         .map_err(|errors| TaskFailure::new(CONFIG_EXCEPTION, &errors.to_string()))?;
     let subscription = subscription(&start.connector_config)?;
-    let consumer = KafkaConsumer::start(config, subscription, budgets.fetched.clone())
-        .map_err(|error| TaskFailure::consumer(&error))?;
+    let consumer =
+        KafkaConsumer::start(config, subscription, budgets.fetched.with_own(OWN_FETCHED))
+            .map_err(|error| TaskFailure::consumer(&error))?;
     Ok(Box::new(consumer))
 }
 

@@ -56,7 +56,8 @@ async fn run(address: &str, millions: usize, json: bool) {
     let context = TaskContext {
         connector: "bench".into(),
         task: 0,
-        budget: ByteBudget::new(1 << 30),
+        open: ByteBudget::new(1 << 30),
+        in_flight: ByteBudget::new(1 << 30),
         takes_rejected: false,
     };
     let mut task = MongoSinkConnector

@@ -361,6 +361,11 @@ fn is_eligible(settings: &TopicSettings) -> bool {
 }
 
 impl HashWrite {
+    /// The size of the command.
+    pub(crate) fn bytes(&self) -> usize {
+        self.command.as_bytes().len()
+    }
+
     pub(crate) async fn run(&self, store: &Store, policy: WritePolicy) -> BulkOutcome {
         let mut retries = Retries::new(policy.retry_for);
         loop {

@@ -15,8 +15,9 @@ use async_trait::async_trait;
 use millstream_core::offsets::Ticket;
 use millstream_core::rejected::{RejectedRow, Stage};
 use millstream_core::{
-    ColumnNeed, Fusable, OffsetTracker, Progress, RawKind, RecordBatch, RecordError, Rejected,
-    SinkError, SinkErrorKind, SinkNeeds, SinkTask, TaskContext, TopicPartition,
+    ByteBudget, BytePermit, ColumnNeed, Fusable, OffsetTracker, Progress, RawKind, RecordBatch,
+    RecordError, Rejected, SinkError, SinkErrorKind, SinkNeeds, SinkTask, TaskContext,
+    TopicPartition,
 };
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -28,6 +29,12 @@ const MAX_STATEMENTS: usize = 5_000;
 
 /// Bytes of one bulk write.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// A command on its way is there three times: the driver copies it twice.
+const COPIES: usize = 3;
+
+/// What a task may always have on its way, however much others have.
+const OWN_IN_FLIGHT: usize = COPIES * MAX_BYTES;
 
 /// How often a task that waits for room looks whether the store is in trouble.
 const TICK: Duration = Duration::from_millis(200);
@@ -50,6 +57,8 @@ pub(crate) struct MongoTask {
     held: HashMap<u64, Held>,
     last_batch: u64,
     writing: JoinSet<Written>,
+    /// For writes under way.
+    memory: ByteBudget,
     rejected: Vec<RejectedRow>,
     /// Partitions whose frontier may have moved since the last `poll`.
     moved: Vec<TopicPartition>,
@@ -97,6 +106,12 @@ struct Written {
     done: Option<HashWrite>,
 }
 
+/// What a write waited for.
+enum Awaited {
+    Ended(Result<Written, tokio::task::JoinError>),
+    Memory(BytePermit),
+}
+
 /// A bulk write being put together.
 struct Group {
     settings: Arc<TopicSettings>,
@@ -109,6 +124,7 @@ struct Group {
 impl MongoTask {
     pub(crate) fn new(parts: TaskParts) -> Self {
         MongoTask {
+            memory: parts.context.in_flight.with_own(OWN_IN_FLIGHT),
             parts,
             partitions: HashMap::new(),
             held: HashMap::new(),
@@ -228,7 +244,7 @@ impl MongoTask {
         let needs_order = group.bulk.statements.iter().any(|statement| {
             statement.kind != StatementKind::Insert || statement.id == IdOrigin::Record
         });
-        self.make_room().await?;
+        let permit = self.make_room(group.bytes).await?;
         while needs_order
             && self
                 .partitions
@@ -255,6 +271,7 @@ impl MongoTask {
         } = group;
         let rate = settings.rate;
         self.writing.spawn(async move {
+            let _permit = permit;
             Written {
                 outcome: bulk.run(&store, policy).await,
                 rows,
@@ -276,10 +293,11 @@ impl MongoTask {
         Ok(())
     }
 
-    fn send_chunk(&mut self, chunk: HashChunk) {
+    fn send_chunk(&mut self, chunk: HashChunk, permit: Option<BytePermit>) {
         let (store, policy) = (Arc::clone(&self.parts.store), self.parts.policy);
         let settings = chunk.settings;
         self.writing.spawn(async move {
+            let _permit = permit;
             Written {
                 outcome: chunk.write.run(&store, policy).await,
                 rows: chunk.rows,
@@ -293,16 +311,32 @@ impl MongoTask {
         });
     }
 
-    /// Waits until another write may begin. While the store is in trouble it begins at once: a batch is taken as a
-    /// whole, and the next one is refused.
-    async fn make_room(&mut self) -> Result<(), SinkError> {
-        while self.writing.len() >= self.parts.in_flight && self.parts.store.trouble().is_none() {
-            let joined = tokio::time::timeout(TICK, self.writing.join_next()).await;
-            if let Ok(Some(ended)) = joined {
-                self.settle(ended)?;
+    /// Waits until another write of so many bytes may begin, and gives the memory for it. While the store is in trouble
+    /// it begins at once, and uncounted: a batch is taken as a whole, and the next one is refused.
+    async fn make_room(&mut self, bytes: usize) -> Result<Option<BytePermit>, SinkError> {
+        loop {
+            let is_free = self.writing.len() < self.parts.in_flight;
+            let permit = is_free.then(|| self.memory.try_acquire(COPIES * bytes));
+            if let Some(permit @ Some(_)) = permit {
+                return Ok(permit);
+            }
+            if self.parts.store.trouble().is_some() {
+                return Ok(None);
+            }
+            match tokio::time::timeout(TICK, self.join_any(COPIES * bytes, is_free)).await {
+                Ok(Awaited::Ended(ended)) => self.settle(ended)?,
+                Ok(Awaited::Memory(permit)) => return Ok(Some(permit)),
+                Err(_) => {}
             }
         }
-        Ok(())
+    }
+
+    /// Waits for a write to end or, if that alone is lacking, for memory, which others may give back.
+    async fn join_any(&mut self, bytes: usize, lacks_memory: bool) -> Awaited {
+        tokio::select! {
+            Some(ended) = self.writing.join_next(), if !self.writing.is_empty() => Awaited::Ended(ended),
+            permit = self.memory.acquire(bytes), if lacks_memory => Awaited::Memory(permit),
+        }
     }
 
     async fn join_one(&mut self) -> Result<(), SinkError> {
@@ -430,8 +464,8 @@ impl MongoTask {
                 held.open += 1;
             }
             if let Some(chunk) = taken.full {
-                self.make_room().await?;
-                self.send_chunk(chunk);
+                let permit = self.make_room(chunk.write.bytes()).await?;
+                self.send_chunk(chunk, permit);
             }
             for (row, error) in taken.failed {
                 // A transform's error is the framework's: its own tolerance decides.
@@ -462,7 +496,9 @@ impl MongoTask {
             .filter(|_| ready)
             .and_then(HashPath::close)
         {
-            self.send_chunk(chunk);
+            // One small command more, which is due: it does not wait.
+            let permit = self.memory.try_acquire(COPIES * chunk.write.bytes());
+            self.send_chunk(chunk, permit);
         }
     }
 }

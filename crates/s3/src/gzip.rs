@@ -1,4 +1,7 @@
 //! A gzip stream as Java writes it: one member, a bare header, and the compressed bytes as they come.
+//!
+//! A compressor is a quarter of a megabyte, which thousands of open objects cannot each have. One that is short of
+//! memory lets its compressor go; the next one begins without knowing what came before, at the cost of a few bytes.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
@@ -8,8 +11,13 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// Room made for each step of the compressor: small enough not to matter, large enough to matter seldom.
 const STEP: usize = 32 * 1024;
 
+/// What a compressor holds: a window of 32 KiB twice over, chains and heads of hashes, pending symbols.
+const COMPRESSOR: usize = 256 * 1024;
+
 pub(crate) struct Gzip {
-    compress: Compress,
+    level: Compression,
+    /// Made with the first bytes to compress.
+    compress: Option<Box<Compress>>,
     checksum: crc32fast::Hasher,
     /// Bytes compressed so far; the format counts them modulo 2^32.
     len: u32,
@@ -21,7 +29,8 @@ impl Gzip {
     pub(crate) fn new(level: i32) -> Self {
         let level = u32::try_from(level).map_or_else(|_| Compression::default(), Compression::new);
         Gzip {
-            compress: Compress::new(level, false),
+            level,
+            compress: None,
             checksum: crc32fast::Hasher::new(),
             len: 0,
             has_begun: false,
@@ -34,7 +43,7 @@ impl Gzip {
         self.len = self.len.wrapping_add(plain.len() as u32);
         let mut rest = plain;
         while !rest.is_empty() {
-            let taken = self.step(rest, out, FlushCompress::None);
+            let taken = self.step(rest, out);
             rest = &rest[taken..];
         }
     }
@@ -42,17 +51,38 @@ impl Gzip {
     /// Writes what the compressor holds back, and the trailer.
     pub(crate) fn finish(mut self, out: &mut Vec<u8>) {
         self.begin(out);
+        self.flush(out, FlushCompress::Finish);
+        out.extend_from_slice(&self.checksum.finalize().to_le_bytes());
+        out.extend_from_slice(&self.len.to_le_bytes());
+    }
+
+    /// Ends what has been compressed at a whole byte and lets the compressor go; the stream goes on with another one.
+    pub(crate) fn rest(&mut self, out: &mut Vec<u8>) {
+        if self.compress.is_some() {
+            self.flush(out, FlushCompress::Full);
+            self.compress = None;
+        }
+    }
+
+    /// Memory that the compressor holds.
+    pub(crate) fn memory(&self) -> usize {
+        self.compress.as_ref().map_or(0, |_| COMPRESSOR)
+    }
+
+    /// Writes what the compressor holds back.
+    fn flush(&mut self, out: &mut Vec<u8>, how: FlushCompress) {
+        let compress = compressor(&mut self.compress, self.level);
         loop {
             let before = out.len();
             out.reserve(STEP);
-            let status = self.compress.compress_vec(&[], out, FlushCompress::Finish);
+            let room = out.capacity() - before;
+            let status = compress.compress_vec(&[], out, how);
             // An error would come of a wrong sequence of calls, and this is the only one there is.
-            if !matches!(status, Ok(Status::Ok | Status::BufError)) || out.len() == before {
+            let goes_on = matches!(status, Ok(Status::Ok | Status::BufError));
+            if !goes_on || out.len() - before < room {
                 break;
             }
         }
-        out.extend_from_slice(&self.checksum.finalize().to_le_bytes());
-        out.extend_from_slice(&self.len.to_le_bytes());
     }
 
     fn begin(&mut self, out: &mut Vec<u8>) {
@@ -63,13 +93,18 @@ impl Gzip {
     }
 
     /// Compresses some of `plain` and says how much.
-    fn step(&mut self, plain: &[u8], out: &mut Vec<u8>, flush: FlushCompress) -> usize {
-        let before = self.compress.total_in();
+    fn step(&mut self, plain: &[u8], out: &mut Vec<u8>) -> usize {
+        let compress = compressor(&mut self.compress, self.level);
+        let before = compress.total_in();
         out.reserve(STEP);
-        let status = self.compress.compress_vec(plain, out, flush);
+        let status = compress.compress_vec(plain, out, FlushCompress::None);
         debug_assert!(status.is_ok());
-        (self.compress.total_in() - before) as usize
+        (compress.total_in() - before) as usize
     }
+}
+
+fn compressor(slot: &mut Option<Box<Compress>>, level: Compression) -> &mut Compress {
+    slot.get_or_insert_with(|| Box::new(Compress::new(level, false)))
 }
 
 #[cfg(test)]
@@ -99,14 +134,23 @@ mod tests {
 
     proptest! {
         #[test]
-        fn unpacks_to_what_went_in(pieces in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..9000), 0..12), level in -1..10) {
+        fn unpacks_to_what_went_in(
+            pieces in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 0..9000), any::<bool>()), 0..12),
+            level in -1..10,
+        ) {
             let mut out = Vec::new();
             let mut gzip = Gzip::new(level);
-            for piece in &pieces {
+            let mut plain = Vec::new();
+            for (piece, rests) in &pieces {
                 gzip.write(piece, &mut out);
+                plain.extend(piece);
+                if *rests {
+                    gzip.rest(&mut out);
+                    prop_assert_eq!(gzip.memory(), 0);
+                }
             }
             gzip.finish(&mut out);
-            prop_assert_eq!(gunzip(&out), pieces.concat());
+            prop_assert_eq!(gunzip(&out), plain);
         }
     }
 }

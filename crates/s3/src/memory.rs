@@ -1,4 +1,4 @@
-//! Memory: what the open objects of a task hold, as a share of the budget that fetched records are taken from too.
+//! Memory: what the open objects of a task hold. What the budget has no room for goes to the temporary file.
 
 use crate::spill::Spill;
 use millstream_core::{ByteBudget, BytePermit};
@@ -8,9 +8,6 @@ const STEP: usize = 1024 * 1024;
 
 pub(crate) struct Memory {
     budget: ByteBudget,
-    /// Open objects may hold this much; what is beyond goes to the temporary file. The rest of the budget is for
-    /// records on their way, without which no object would ever be closed.
-    share: usize,
     held: usize,
     permits: Vec<BytePermit>,
     pub(crate) spill: Spill,
@@ -19,7 +16,6 @@ pub(crate) struct Memory {
 impl Memory {
     pub(crate) fn new(budget: ByteBudget) -> Self {
         Memory {
-            share: budget.total() / 2,
             budget,
             held: 0,
             permits: Vec::new(),
@@ -30,10 +26,10 @@ impl Memory {
     /// Notes that a holder's memory went from one size to another.
     pub(crate) fn change(&mut self, from: usize, to: usize) {
         self.held = self.held.saturating_sub(from) + to;
-        let wanted = self.held.min(self.share) / STEP;
+        let wanted = self.held.div_ceil(STEP);
         self.permits.truncate(wanted);
         while self.permits.len() < wanted {
-            // Where the budget is used up the bytes go uncounted: waiting here could wait for itself.
+            // Waiting here could wait for itself: it is for the caller to hold less.
             let Some(permit) = self.budget.try_acquire(STEP) else {
                 break;
             };
@@ -41,9 +37,9 @@ impl Memory {
         }
     }
 
-    /// Whether open objects hold more than their share.
+    /// Whether open objects hold more than the budget has for them.
     pub(crate) fn is_over(&self) -> bool {
-        self.held > self.share
+        self.held > self.permits.len() * STEP
     }
 }
 
@@ -52,16 +48,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn takes_its_share_and_gives_it_back() {
-        let budget = ByteBudget::new(8 * STEP);
+    fn takes_what_there_is_and_gives_it_back() {
+        let budget = ByteBudget::new(4 * STEP);
         let mut memory = Memory::new(budget.clone());
         memory.change(0, 3 * STEP);
-        assert_eq!(budget.available(), 5 * STEP);
+        assert_eq!(budget.available(), STEP);
         assert!(!memory.is_over());
-        memory.change(0, 9 * STEP);
-        assert_eq!(budget.available(), 4 * STEP);
+        memory.change(0, 2 * STEP);
+        assert_eq!(budget.available(), 0);
         assert!(memory.is_over());
-        memory.change(12 * STEP, STEP);
-        assert_eq!(budget.available(), 7 * STEP);
+        memory.change(4 * STEP, STEP / 2);
+        assert_eq!(budget.available(), 2 * STEP);
+        assert!(!memory.is_over());
     }
 }

@@ -1,7 +1,7 @@
 //! OpenObject: the bytes of one object that is being filled, cut into parts exactly as the original cuts them.
 
 use crate::gzip::Gzip;
-use crate::spill::{self, Spill, Spilled};
+use crate::spill::{Spill, Spilled};
 use crate::upload::{Closing, JobId, Upload, Uploads};
 use std::io;
 use std::sync::Arc;
@@ -18,6 +18,9 @@ const COMPRESS_AT: usize = 64 * 1024;
 
 /// Rows are encoded up to this many bytes at a time, so that a buffer grows in good time.
 const STEP: usize = 256 * 1024;
+
+/// Less than this stays in memory: writing it away would cost more than it gives back.
+const MIN_SPILL: usize = 1024;
 
 pub(crate) struct OpenObject {
     key: Arc<str>,
@@ -145,14 +148,23 @@ impl OpenObject {
 
     /// Moves what is in memory to the temporary file, if it is worth it.
     pub(crate) fn spill(&mut self, spill: &mut Spill) {
-        if self.buffer.len() >= spill::BLOCK && spill.write(&self.buffer, &mut self.spilled) {
+        if self.memory() < MIN_SPILL {
+            return;
+        }
+        if let Some(gzip) = &mut self.gzip {
+            gzip.write(&self.plain, &mut self.buffer);
+            gzip.rest(&mut self.buffer);
+            self.plain = Vec::new();
+        }
+        if spill.write(&self.buffer, &mut self.spilled) {
             self.buffer = Vec::new();
         }
     }
 
     /// Memory that the object holds.
     pub(crate) fn memory(&self) -> usize {
-        self.buffer.capacity() + self.plain.capacity()
+        let compressor = self.gzip.as_ref().map_or(0, Gzip::memory);
+        self.buffer.capacity() + self.plain.capacity() + self.spilled.memory() + compressor
     }
 
     /// Drops the object; its upload, if one has begun, is aborted.

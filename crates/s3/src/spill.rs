@@ -8,8 +8,9 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use tracing::warn;
 
-/// The file is used in blocks of this size, so that space is found again without gaps.
-pub(crate) const BLOCK: usize = 4 * 1024;
+/// The file is used in blocks of this size, so that space is found again without gaps. An object fills its last one
+/// bit by bit; what is never written takes no space on a disk.
+const BLOCK: usize = 64 * 1024;
 
 #[derive(Debug, Default)]
 pub(crate) struct Spill {
@@ -24,13 +25,19 @@ pub(crate) struct Spill {
 /// Bytes in the file. They must be read or forgotten, or their blocks stay taken.
 #[derive(Debug, Default)]
 pub(crate) struct Spilled {
-    blocks: Vec<(u32, u32)>,
+    /// All but the last are full.
+    blocks: Vec<u32>,
     len: usize,
 }
 
 impl Spilled {
     pub(crate) fn len(&self) -> usize {
         self.len
+    }
+
+    /// Memory that it holds itself.
+    pub(crate) fn memory(&self) -> usize {
+        self.blocks.capacity() * size_of::<u32>()
     }
 }
 
@@ -40,40 +47,42 @@ impl Spill {
         if self.is_broken {
             return false;
         }
-        let before = spilled.blocks.len();
-        for chunk in bytes.chunks(BLOCK) {
-            let block = self.take_block();
-            spilled.blocks.push((block, chunk.len() as u32));
-            if let Err(error) = self.write_block(block, chunk) {
+        let (mut rest, mut len, before) = (bytes, spilled.len, spilled.blocks.len());
+        while !rest.is_empty() {
+            let within = len % BLOCK;
+            if within == 0 {
+                spilled.blocks.push(self.take_block());
+            }
+            let (now, later) = rest.split_at(rest.len().min(BLOCK - within));
+            let last = spilled.blocks[len / BLOCK];
+            if let Err(error) = self.write_at(position(last) + within as u64, now) {
                 // Memory has to do from now on: trying again for each batch would only cost time.
                 warn!(%error, "cannot write to a temporary file, open objects stay in memory");
                 self.is_broken = true;
-                let unwritten = spilled.blocks.drain(before..);
-                self.free.extend(unwritten.map(|(block, _)| block));
+                self.free.extend(spilled.blocks.drain(before..));
                 return false;
             }
+            len += now.len();
+            rest = later;
         }
-        spilled.len += bytes.len();
+        spilled.len = len;
         true
     }
 
     /// Appends all that was moved, in order, to `out`.
     pub(crate) fn read(&mut self, spilled: &mut Spilled, out: &mut Vec<u8>) -> io::Result<()> {
-        let mut end = out.len();
-        out.resize(end + spilled.len, 0);
-        for &(block, len) in &spilled.blocks {
+        let start = out.len();
+        out.resize(start + spilled.len, 0);
+        for (chunk, &block) in out[start..].chunks_mut(BLOCK).zip(&spilled.blocks) {
             let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
-            let next = end + len as usize;
-            file.read_exact_at(&mut out[end..next], position(block))?;
-            end = next;
+            file.read_exact_at(chunk, position(block))?;
         }
         self.forget(spilled);
         Ok(())
     }
 
     pub(crate) fn forget(&mut self, spilled: &mut Spilled) {
-        self.free
-            .extend(spilled.blocks.drain(..).map(|(block, _)| block));
+        self.free.append(&mut spilled.blocks);
         spilled.len = 0;
     }
 
@@ -84,12 +93,12 @@ impl Spill {
         })
     }
 
-    fn write_block(&mut self, block: u32, bytes: &[u8]) -> io::Result<()> {
+    fn write_at(&mut self, position: u64, bytes: &[u8]) -> io::Result<()> {
         let file = match &self.file {
             Some(file) => file,
             None => self.file.insert(tempfile::tempfile()?),
         };
-        file.write_all_at(bytes, position(block))
+        file.write_all_at(bytes, position)
     }
 }
 

@@ -45,12 +45,18 @@ impl S3Task {
         let clock = Arc::new(Clock::new());
         let upload_settings = Arc::clone(&settings.uploads);
         S3Task {
-            uploads: Uploads::new(Arc::new(store), Arc::clone(&clock), upload_settings),
+            uploads: Uploads::new(
+                Arc::new(store),
+                Arc::clone(&clock),
+                upload_settings,
+                &context.in_flight,
+                &context.open,
+            ),
             settings,
             partitions: HashMap::new(),
             owners: HashMap::new(),
             clock,
-            memory: Memory::new(context.budget.clone()),
+            memory: Memory::new(context.open.clone()),
             rejected: Rejected::default(),
             rewinds: Vec::new(),
             takes_rejected: context.takes_rejected,
@@ -244,6 +250,7 @@ impl SinkTask for S3Task {
         }
         self.uploads.pump();
         self.note_all_ended()?;
+        self.uploads.rest(now);
         let mut progress = Progress {
             durable: Vec::new(),
             rejected: std::mem::take(&mut self.rejected.rows),

@@ -26,17 +26,14 @@ use tokio::time::Instant;
 /// Requests at a time of one task: enough to hide S3's latency of some 30 ms at 100 MB/s and more.
 const REQUESTS_AT_A_TIME: usize = 32;
 
-/// Parts that may be in flight, each with its buffer.
-const PARTS_IN_FLIGHT: usize = 4;
-
-/// What may be in flight at least, however small the parts: many small objects need many requests at a time.
-const MIN_BYTES_IN_FLIGHT: usize = 64 * 1024 * 1024;
-
 /// What an object costs beside its bytes: request, response and connection buffers.
 const OBJECT_OVERHEAD: usize = 32 * 1024;
 
 /// Parts of one object that wait for its job; their bytes are bounded already.
 const WAITING_PARTS: usize = 1024;
+
+/// How long spare buffers outlive the last upload.
+const IDLE_MILLIS: i64 = 1000;
 
 /// How often a waiting task looks for pauses that began meanwhile.
 const TICK: Duration = Duration::from_millis(200);
@@ -126,13 +123,22 @@ pub(crate) struct Uploads {
     outbox: VecDeque<Outgoing>,
     in_flight: ByteBudget,
     buffers: PartBuffers,
+    /// Epoch milliseconds since which nothing is on its way.
+    idle_since: Option<i64>,
     next_job: u64,
 }
 
 impl Uploads {
-    pub(crate) fn new(store: Arc<Store>, clock: Arc<Clock>, settings: Arc<UploadSettings>) -> Self {
-        let bytes = settings.part_size.saturating_mul(PARTS_IN_FLIGHT);
-        let buffers = PartBuffers::new(settings.part_size);
+    /// Parts in flight share `in_flight` with other tasks; one of them may always be on its way.
+    pub(crate) fn new(
+        store: Arc<Store>,
+        clock: Arc<Clock>,
+        settings: Arc<UploadSettings>,
+        in_flight: &ByteBudget,
+        open: &ByteBudget,
+    ) -> Self {
+        let in_flight = in_flight.with_own(settings.part_size + OBJECT_OVERHEAD);
+        let buffers = PartBuffers::new(open.clone(), settings.part_size);
         Uploads {
             shared: Arc::new(Shared {
                 store,
@@ -143,8 +149,9 @@ impl Uploads {
             }),
             jobs: JoinSet::new(),
             outbox: VecDeque::new(),
-            in_flight: ByteBudget::new(bytes.max(MIN_BYTES_IN_FLIGHT)),
+            in_flight,
             buffers,
+            idle_since: None,
             next_job: 0,
         }
     }
@@ -238,6 +245,18 @@ impl Uploads {
             }
         }
         true
+    }
+
+    /// Gives memory back once nothing has been on its way for a while.
+    pub(crate) fn rest(&mut self, now: i64) {
+        if self.jobs.is_empty() && self.outbox.is_empty() {
+            let since = *self.idle_since.get_or_insert(now);
+            if now.saturating_sub(since) >= IDLE_MILLIS {
+                self.buffers.clear();
+            }
+        } else {
+            self.idle_since = None;
+        }
     }
 
     /// A job that has ended since the last call.

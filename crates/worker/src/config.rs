@@ -63,8 +63,13 @@ config_def! {
             .doc("Whether they may be forgotten on request."),
         pub self_healing: bool = Key::new("millstream.self.healing", Kind::Boolean, "true").importance(Importance::Low)
             .doc("Whether a task that failed for a transient reason is started again without being asked."),
+        pub memory_bytes: i64 = Key::new("millstream.memory.bytes", Kind::Long, "0").importance(Importance::Low)
+            .doc("Memory that the process is to stay below, at least 67108864; 0 takes half of the cgroup's limit and 268435456 at most."),
     }
 }
+
+/// With less there would be no room for a part of an object beside the program itself.
+const LEAST_MEMORY: i64 = 64 << 20;
 
 /// The worker's settings and the text they came from.
 #[derive(Clone, Debug)]
@@ -160,6 +165,10 @@ impl WorkerSettings {
         }
         if let Err(why) = ResponseHeaders::parse(&self.response_headers) {
             errors.push(why);
+        }
+        let memory = self.memory_bytes;
+        if memory != 0 && memory < LEAST_MEMORY {
+            errors.push(format!("Invalid value {memory} for configuration millstream.memory.bytes: 0, which takes half of the cgroup's limit, or at least {LEAST_MEMORY}"));
         }
         if OverridePolicy::find(&self.override_policy).is_none() {
             let policy = &self.override_policy;

@@ -96,6 +96,7 @@ fn worker_properties(args: &StreamArgs, client: &Properties) -> Result<Propertie
         // No port is opened unless one is asked for.
         ("listeners", args.listeners.as_deref().unwrap_or("")),
     ]);
+    worker.insert("millstream.memory.bytes", args.memory_bytes.to_string());
     for (key, value) in client.iter() {
         worker.insert(format!("consumer.{key}"), value);
         // The worker's own questions to the brokers need the same way in.

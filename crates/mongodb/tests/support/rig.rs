@@ -142,7 +142,8 @@ impl Rig {
         let context = TaskContext {
             connector: "golden".into(),
             task: 0,
-            budget: ByteBudget::new(1 << 30),
+            open: ByteBudget::new(1 << 30),
+            in_flight: ByteBudget::new(1 << 30),
             takes_rejected,
         };
         MongoSinkConnector

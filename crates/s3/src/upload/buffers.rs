@@ -3,6 +3,7 @@
 
 use super::lock;
 use bytes::Bytes;
+use millstream_core::{ByteBudget, BytePermit};
 use std::sync::{Arc, Mutex};
 
 /// Buffers kept for the next parts.
@@ -11,22 +12,31 @@ const SPARE_BUFFERS: usize = 3;
 /// Cloning shares it.
 #[derive(Clone, Debug)]
 pub(crate) struct PartBuffers {
-    spare: Arc<Mutex<Vec<Vec<u8>>>>,
+    /// With the memory that each is counted as.
+    spare: Arc<Mutex<Vec<(Vec<u8>, BytePermit)>>>,
+    /// Without room in it a buffer is not kept.
+    budget: ByteBudget,
     /// Smaller ones are not kept.
     part_size: usize,
 }
 
 impl PartBuffers {
-    pub(crate) fn new(part_size: usize) -> Self {
+    pub(crate) fn new(budget: ByteBudget, part_size: usize) -> Self {
         PartBuffers {
             spare: Arc::default(),
+            budget,
             part_size,
         }
     }
 
     /// An empty buffer that a part has left behind, or none.
     pub(crate) fn take(&self) -> Option<Vec<u8>> {
-        lock(&self.spare).pop()
+        lock(&self.spare).pop().map(|(buffer, _)| buffer)
+    }
+
+    /// Gives the memory back.
+    pub(crate) fn clear(&self) {
+        lock(&self.spare).clear();
     }
 
     /// A part's bytes. Their memory comes back once the last who reads them lets go: that is the HTTP client, some
@@ -55,9 +65,11 @@ impl AsRef<[u8]> for Lent {
 impl Drop for Lent {
     fn drop(&mut self) {
         let mut spare = lock(&self.owner.spare);
-        if spare.len() < SPARE_BUFFERS {
+        if spare.len() < SPARE_BUFFERS
+            && let Some(permit) = self.owner.budget.try_acquire(self.part.capacity())
+        {
             self.part.clear();
-            spare.push(std::mem::take(&mut self.part));
+            spare.push((std::mem::take(&mut self.part), permit));
         }
     }
 }
@@ -68,7 +80,7 @@ mod tests {
 
     #[test]
     fn a_part_comes_back_when_its_last_reader_has_let_go() {
-        let buffers = PartBuffers::new(4);
+        let buffers = PartBuffers::new(ByteBudget::new(99), 4);
         let part = buffers.lend(b"12345".to_vec());
         let reader = part.slice(1..);
         drop(part);
@@ -78,15 +90,29 @@ mod tests {
     }
 
     #[test]
-    fn keeps_a_few_of_a_parts_size() {
-        let buffers = PartBuffers::new(4);
-        let lent: Vec<Bytes> = (0..9).map(|len| buffers.lend(vec![0; len])).collect();
-        drop(lent);
+    fn keeps_a_few_of_a_parts_size_as_long_as_there_is_memory() {
+        let budget = ByteBudget::new(99);
+        let buffers = PartBuffers::new(budget.clone(), 4);
+        let lend_many = || {
+            (0..9)
+                .map(|len| buffers.lend(vec![0; len]))
+                .collect::<Vec<_>>()
+        };
+        drop(lend_many());
+        assert_eq!(budget.available(), 99 - 4 - 5 - 6);
         let kept: Vec<Vec<u8>> = std::iter::from_fn(|| buffers.take()).collect();
         assert_eq!(kept.len(), SPARE_BUFFERS);
         assert!(
             kept.iter()
                 .all(|buffer| buffer.is_empty() && buffer.capacity() >= 4)
         );
+        assert_eq!(budget.available(), 99);
+        drop(lend_many());
+        buffers.clear();
+        let rest = budget.try_acquire(95);
+        drop(lend_many());
+        assert_eq!(budget.available(), 0);
+        drop(rest);
+        assert_eq!(budget.available(), 95);
     }
 }

@@ -118,7 +118,8 @@ impl Run {
         let context = TaskContext {
             connector: "golden".into(),
             task: 0,
-            budget: ByteBudget::new(1 << 30),
+            open: ByteBudget::new(1 << 30),
+            in_flight: ByteBudget::new(1 << 30),
             takes_rejected: self.reporter != "none",
         };
         let mut task = S3SinkConnector

@@ -69,17 +69,23 @@ class Gap(threading.Thread):
                 last = now
 
 
-def trouble(kafka: Kafka, rng: random.Random) -> list[str]:
+def kinds(rng: random.Random):
+    """What happens, round after round: in every four rounds each kind once."""
+    while True:
+        yield from rng.sample(["kill", "pause", "stop", "elect"], 4)
+
+
+def trouble(kafka: Kafka, rng: random.Random, kind: str) -> list[str]:
     """One thing that happens to one broker, and its end; or leaders go back to where they belong."""
-    if rng.random() < 0.2:
-        AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 2}).elect_leaders(ElectionType.PREFERRED, None).result(60)
-        return ["elect"]
+    if kind == "elect":
+        admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 2})
+        admin.elect_leaders(ElectionType.PREFERRED, None).result(60)
+        return [kind]
     node = rng.randint(1, kafka.brokers)
-    action, undo = rng.choice((("kill", "start"), ("pause", "continue"), ("stop", "start")))
-    kafka.broker(action, node)
+    kafka.broker(kind, node)
     time.sleep(rng.uniform(0.5, 9))
-    kafka.broker(undo, node)
-    return [action, str(node)]
+    kafka.broker("continue" if kind == "pause" else "start", node)
+    return [kind, str(node)]
 
 
 def run(options: Options) -> None:
@@ -119,8 +125,8 @@ def run(options: Options) -> None:
             gap.start()
 
         rng = random.Random(options.seed)
-        for number in range(options.rounds):
-            happened = trouble(kafka, rng)
+        for number, kind in zip(range(options.rounds), kinds(rng)):
+            happened = trouble(kafka, rng, kind)
             time.sleep(rng.uniform(0.5, 3))
             check_alive(workers, hashers)
             options.log(step="round", round=number, trouble=happened, sent=source.sent, documents=collection.estimated_document_count())

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -50,12 +51,12 @@ def s3_plugin() -> Path | None:
 def free_ports(count: int) -> int:
     """The first of `count` neighbouring ports that nobody listens on."""
     for _ in range(100):
-        with contextlib.ExitStack() as held:
-            first = held.enter_context(bound(0)).getsockname()[1]
-            with contextlib.suppress(OSError, OverflowError):
-                for port in range(first + 1, first + count):
-                    held.enter_context(bound(port))
-                return first
+        # Below the ports that the system gives to outgoing connections, which could take one before it is used.
+        first = random.randrange(10_000, 32_000 - count)
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for port in range(first, first + count):
+                held.enter_context(bound(port))
+            return first
     raise Failed(f"found no {count} free neighbouring ports")
 
 

@@ -4,9 +4,9 @@
 use millstream_core::limits;
 use std::fs;
 
-/// The part that records may take, fetched, open and in flight. The rest is for the program, its clients, what it knows
+/// One part in so many is for records: fetched, open and in flight. The rest is for the program, its clients, what it knows
 /// of each partition, responses that are being read, and what the allocator has not given back.
-const RECORDS: (usize, usize) = (5, 8);
+const RECORDS: usize = 2;
 
 /// Bytes for records. `setting` is the memory of the process, or 0 where nobody has set it.
 pub(crate) fn for_records(setting: i64) -> usize {
@@ -14,7 +14,7 @@ pub(crate) fn for_records(setting: i64) -> usize {
         Ok(bytes) if bytes > 0 => bytes,
         _ => of_cgroup(),
     };
-    process / RECORDS.1 * RECORDS.0
+    process / RECORDS
 }
 
 /// Half of the cgroup's limit: the other half absorbs what a container is charged for beside the process, such as
@@ -52,6 +52,6 @@ mod tests {
 
     #[test]
     fn leaves_room_for_the_program() {
-        assert_eq!(for_records(128 << 20), 80 << 20);
+        assert_eq!(for_records(128 << 20), 64 << 20);
     }
 }

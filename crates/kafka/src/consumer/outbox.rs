@@ -42,7 +42,7 @@ impl Outbox {
     /// The bytes of the largest response that is worth asking for: what is under way and unread is not counted by
     /// the budget yet, two for each broker, so it is kept to a small part of it.
     pub(super) fn largest_response(&self) -> usize {
-        (self.budget.total() / 16).max(SMALLEST_RESPONSE)
+        (self.budget.total() / 8).max(SMALLEST_RESPONSE)
     }
 
     pub(super) fn push(&mut self, event: Fetched) {

@@ -6,6 +6,7 @@
 mod case;
 mod documents;
 mod kafka;
+mod memory;
 mod poison;
 mod rest;
 mod s3;

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::net::SocketAddr;
 use tokio::net::TcpStream;
 
-/// Sends a request; `None` while nobody answers.
+/// Sends a request; `None` while nobody answers. What is not JSON comes as a string.
 pub(crate) async fn send(
     address: SocketAddr,
     method: &str,
@@ -31,9 +31,10 @@ pub(crate) async fn send(
     let bytes = answer.into_body().collect().await.ok()?.to_bytes();
     drop(sender);
     let _ = connection.await;
+    let text = || Value::String(String::from_utf8_lossy(&bytes).into_owned());
     Some((
         status,
-        serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+        serde_json::from_slice(&bytes).unwrap_or_else(|_| text()),
     ))
 }
 

@@ -1,17 +1,19 @@
 //! The stage of a case: embedded services with fault wrappers in front, a worker, and what was produced and arrived.
 
 use crate::worker::{Worker, until};
+use flate2::read::MultiGzDecoder;
 use futures::TryStreamExt;
 use md5::{Digest, Md5};
 use millstream_embedded::broker::{Broker, BrokerConfig};
 use millstream_embedded::documents::{DocumentProxy, DocumentServer};
 use millstream_embedded::faults::FaultProxy;
 use millstream_embedded::s3::S3Server;
-use mongodb::Client;
 use mongodb::bson::{Document, doc};
+use mongodb::{Client, Collection};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
+use std::io::Read;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
@@ -103,8 +105,14 @@ impl Stage {
 
     /// The hash job.
     pub(crate) async fn stream(&self, name: &str) -> Worker {
+        self.stream_with(name, &[]).await
+    }
+
+    /// The hash job with further settings.
+    pub(crate) async fn stream_with(&self, name: &str, more: &[(&str, &str)]) -> Worker {
         let env = self.stream_env();
-        let env: Vec<(&str, &str)> = env.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        let mut env: Vec<(&str, &str)> = env.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        env.extend(more);
         Worker::start(&["stream"], &env, self.path(&format!("{name}.log"))).await
     }
 
@@ -202,11 +210,7 @@ impl Stage {
 
     /// Returns once every record is in the collection, under its place and with its hash.
     pub(crate) async fn stored(&self) {
-        let collection = Client::with_uri_str(format!("mongodb://{}", self.documents.addr()))
-            .await
-            .unwrap()
-            .database("kafka")
-            .collection::<Document>("hashed");
+        let collection = self.collection().await;
         let mut wanted = BTreeSet::new();
         for partition in 0..PARTITIONS {
             for offset in 0..self.produced.load(Ordering::Relaxed) {
@@ -245,6 +249,20 @@ impl Stage {
         .await;
     }
 
+    async fn collection(&self) -> Collection<Document> {
+        Client::with_uri_str(format!("mongodb://{}", self.documents.addr()))
+            .await
+            .unwrap()
+            .database("kafka")
+            .collection("hashed")
+    }
+
+    /// Documents in the collection, past every fault.
+    pub(crate) async fn document_count(&self) -> Option<u64> {
+        let collection = self.collection().await;
+        collection.estimated_document_count().await.ok()
+    }
+
     /// What is amiss, with everything that the workers had to say.
     fn why(&self, seen: &str) -> String {
         let entries = fs::read_dir(self.folder.path()).unwrap();
@@ -264,6 +282,27 @@ impl Stage {
     /// The lines of all objects, and how often each is there.
     pub(crate) fn objects(&self) -> BTreeMap<String, usize> {
         let mut lines = BTreeMap::new();
+        for path in self.object_files() {
+            let mut bytes = fs::read(&path).unwrap_or_default();
+            if path.extension().is_some_and(|ending| ending == "gz") {
+                let mut plain = Vec::new();
+                // An object that is still being written is looked at again.
+                let _ = MultiGzDecoder::new(&*bytes).read_to_end(&mut plain);
+                bytes = plain;
+            }
+            for line in String::from_utf8_lossy(&bytes).lines() {
+                *lines.entry(line.trim_matches('"').to_owned()).or_default() += 1;
+            }
+        }
+        lines
+    }
+
+    pub(crate) fn object_count(&self) -> usize {
+        self.object_files().len()
+    }
+
+    fn object_files(&self) -> Vec<PathBuf> {
+        let mut files = Vec::new();
         let mut folders = vec![self.folder.path().join("s3").join(BUCKET)];
         while let Some(folder) = folders.pop() {
             let Ok(entries) = fs::read_dir(&folder) else {
@@ -273,14 +312,11 @@ impl Stage {
                 if path.is_dir() {
                     folders.push(path);
                 } else if is_object(&path) {
-                    let text = fs::read_to_string(&path).unwrap_or_default();
-                    for line in text.lines() {
-                        *lines.entry(line.trim_matches('"').to_owned()).or_default() += 1;
-                    }
+                    files.push(path);
                 }
             }
         }
-        lines
+        files
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -344,7 +380,7 @@ fn is_object(path: &Path) -> bool {
         .file_name()
         .and_then(|name| name.to_str())
         .unwrap_or_default();
-    name.starts_with(TOPIC) && name.ends_with(".json")
+    !name.starts_with('.') && (name.ends_with(".json") || name.ends_with(".json.gz"))
 }
 
 /// Small patience, so that faults show quickly.

@@ -96,6 +96,26 @@ impl Worker {
         panic!("no task {what}; it is {last:?}\n{}", self.log());
     }
 
+    /// The most memory that the process has had resident so far, in bytes.
+    pub(crate) fn peak_memory(&self) -> usize {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let kib = line.and_then(|line| line.split_whitespace().nth(1));
+        kib.unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    /// Records that the tasks' consumers have delivered.
+    pub(crate) async fn records_read(&self) -> u64 {
+        let (_, text) = self.request("GET", "/metrics", None).await;
+        let lines = text.as_str().unwrap_or_default().lines();
+        let counts = lines.filter(|line| {
+            line.starts_with("kafka_connect_sink_task_metrics_sink_record_read_total")
+        });
+        counts
+            .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
+            .sum()
+    }
+
     pub(crate) fn signal(&self, name: &str) {
         let pid = self.child.id().to_string();
         let sent = Command::new("kill").args([name, &pid]).status().unwrap();

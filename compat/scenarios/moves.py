@@ -140,7 +140,7 @@ def run(options: Options) -> None:
         wait_until(f"{len(wanted)} documents", 180, lambda: collection.estimated_document_count() >= len(wanted), 0.2)
         wait_until(f"{len(objects)} objects", 180, lambda: objects.keys() <= s3.objects(BUCKET).keys(), 0.2)
         check_alive(workers, hashers)
-        stream.compare(wanted, {document["_id"]: document for document in collection.find()})
+        stream.compare(wanted, {document["_id"]: document for document in collection.find(batch_size=10_000)})
         found = {name: s3.body(BUCKET, name) for name in s3.objects(BUCKET)}
         if found != objects:
             wrong = sorted(name for name in found.keys() | objects.keys() if found.get(name) != objects.get(name))

@@ -80,7 +80,7 @@ def one_round(options: Options, kafka: Kafka | Embedded, documents: DocumentServ
         wait_until(f"{len(wanted)} documents", 300, lambda: reached(len(wanted)), 0.05)
     finally:
         process.kill()
-    compare(wanted, {document["_id"]: document for document in collection.find()})
+    compare(wanted, {document["_id"]: document for document in collection.find(batch_size=10_000)})
     seconds = round(time.monotonic() - started, 1)
     options.log(step="round", round=number, algorithm=algorithm, documents=len(wanted), documents_at_kills=kills, seconds=seconds)
     collection.drop()

@@ -8,7 +8,7 @@ use crate::rejected::RejectedRow;
 use crate::transform::Fusable;
 use async_trait::async_trait;
 use std::error::Error;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 /// A sink connector: what it is called, which settings it takes, how its tasks start.
@@ -34,9 +34,10 @@ pub trait Connector: Send + Sync {
         None
     }
 
-    /// Keys beside `config_def` that the Java original does not have; they are known, though no answer lists them.
-    fn extension_keys(&self) -> &'static [&'static str] {
-        &[]
+    /// Keys beside `config_def` that the Java original does not have. Answers list them only where they are set.
+    fn extensions(&self) -> &ConfigDef {
+        static NONE: LazyLock<ConfigDef> = LazyLock::new(|| ConfigDef::new(Vec::new()));
+        &NONE
     }
 
     /// Validates the connector's own keys, across settings too. Pure.
@@ -84,6 +85,9 @@ pub struct TaskContext {
     pub in_flight: ByteBudget,
     /// Whether rows may be rejected late (a dead-letter topic or `errors.tolerance=all` takes them); if not, a bad row is an error of `put`.
     pub takes_rejected: bool,
+    /// Whether outages are to be ridden out as far as the settings say nothing else; if not, the task gives up when the
+    /// original does.
+    pub rides_out_outages: bool,
 }
 
 /// The forms in which a sink wants a column.

@@ -7,6 +7,8 @@ mod answer;
 mod catalog;
 mod command;
 mod cursors;
+mod explain;
+mod expression;
 mod filter;
 mod key;
 mod path;
@@ -14,6 +16,7 @@ mod proxy;
 mod reads;
 mod store;
 mod update;
+mod usage;
 mod wire;
 mod writes;
 

@@ -259,6 +259,7 @@ async fn make_parts(start: &TaskStart, budgets: &Budgets) -> Result<TaskParts, T
         open: budgets.open.clone(),
         in_flight: budgets.in_flight.clone(),
         takes_rejected: tolerance(&start.connector_config) == Tolerance::All,
+        rides_out_outages: start.worker_config.settings.self_healing,
     };
     let mut sink = start
         .connector

@@ -43,6 +43,14 @@ fn one(definition: ConfigDef) -> Vec<(String, ConfigDef)> {
     vec![(String::new(), definition)]
 }
 
+/// The original's keys, and those that it does not have.
+fn connector(connector: &dyn Connector) -> Vec<(String, ConfigDef)> {
+    let own = connector.extensions().clone();
+    let mut sections = one(connector.config_def().clone());
+    sections.push(("Settings that the original does not have".to_owned(), own));
+    sections
+}
+
 #[test]
 fn worker() {
     page(
@@ -65,21 +73,13 @@ fn connectors() {
 #[test]
 fn s3_sink() {
     let about = "# S3 sink\n\n`io.confluent.connect.s3.S3SinkConnector`";
-    page(
-        "s3-sink.md",
-        about,
-        &one(S3SinkConnector.config_def().clone()),
-    );
+    page("s3-sink.md", about, &connector(&S3SinkConnector));
 }
 
 #[test]
 fn mongodb_sink() {
     let about = "# MongoDB and DocumentDB sink\n\n`com.mongodb.kafka.connect.MongoSinkConnector`";
-    page(
-        "mongodb-sink.md",
-        about,
-        &one(MongoSinkConnector.config_def().clone()),
-    );
+    page("mongodb-sink.md", about, &connector(&MongoSinkConnector));
 }
 
 #[test]

@@ -59,6 +59,7 @@ async fn run(address: &str, millions: usize, json: bool) {
         open: ByteBudget::new(1 << 30),
         in_flight: ByteBudget::new(1 << 30),
         takes_rejected: false,
+        rides_out_outages: true,
     };
     let mut task = MongoSinkConnector
         .start_task(&properties, context)

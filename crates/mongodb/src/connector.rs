@@ -1,13 +1,13 @@
 //! The connector: what it is called, how its settings are checked, how its tasks start.
 
-use crate::bulk::{DuplicatePolicy, WritePolicy};
 use crate::config::MongoConfig;
+use crate::extensions::{self, Extensions};
 use crate::store::Store;
 use crate::task::{MongoTask, TaskParts};
 use crate::topics::{self, Topics};
 use crate::uri::{self, ConnectionString};
 use async_trait::async_trait;
-use millstream_core::config::{ConfigValue, Parsed};
+use millstream_core::config::ConfigValue;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{
     ConfigDef, Connector, ConnectorError, Properties, RecordError, SinkError, SinkErrorKind,
@@ -28,12 +28,6 @@ const URI: &str = "connection.uri";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 const CONNECT_GRACE: Duration = Duration::from_millis(500);
 
-/// How long a write is retried while the database is away.
-const RETRY_FOR: Duration = Duration::from_secs(120);
-
-/// Commands in flight for one task: enough to hide a round trip, few enough for small instances.
-const IN_FLIGHT: usize = 4;
-
 static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(MongoConfig::definition);
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,13 +47,8 @@ impl Connector for MongoSinkConnector {
         &DEFINITION
     }
 
-    fn extension_keys(&self) -> &'static [&'static str] {
-        &[
-            RETRY_TIMEOUT,
-            MAX_IN_FLIGHT,
-            VALIDATE_CONNECT,
-            DUPLICATE_POLICY,
-        ]
+    fn extensions(&self) -> &ConfigDef {
+        extensions::definition()
     }
 
     fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
@@ -68,15 +57,14 @@ impl Connector for MongoSinkConnector {
         if let Some(why) = connection(properties).and_then(|uri| uri.unsupported()) {
             topics::add_error(&mut values, URI, why);
         }
-        for (key, error) in Extensions::parse(properties).1 {
-            topics::add_error(&mut values, key, error);
-        }
+        values.extend(extensions::validate(properties));
         values
     }
 
     async fn probe(&self, properties: &Properties, values: &mut Vec<ConfigValue>) {
-        let (extensions, _) = Extensions::parse(properties);
-        if !extensions.validate_connect || values.iter().any(|value| !value.errors.is_empty()) {
+        if !extensions::validates_connect(properties)
+            || values.iter().any(|value| !value.errors.is_empty())
+        {
             return;
         }
         let Some(uri) = connection(properties) else {
@@ -133,10 +121,8 @@ impl Connector for MongoSinkConnector {
         if let Some(why) = uri.unsupported() {
             return Err(refuse(CONFIG_EXCEPTION, why));
         }
-        let (extensions, errors) = Extensions::parse(properties);
-        if let Some((_, error)) = errors.into_iter().next() {
-            return Err(refuse(CONFIG_EXCEPTION, error));
-        }
+        let extensions = Extensions::parse(properties, context.rides_out_outages)
+            .map_err(|error| refuse(CONFIG_EXCEPTION, error))?;
         let api = uri::server_api(
             &config.server_api_version,
             config.server_api_strict,
@@ -210,72 +196,5 @@ async fn try_connection(uri: &ConnectionString, properties: &Properties) -> Resu
             ErrorKind::Command(_) => Ok(()),
             _ => Err(UNREACHABLE.to_owned()),
         },
-    }
-}
-
-const RETRY_TIMEOUT: &str = "millstream.mongo.retry.timeout.ms";
-const MAX_IN_FLIGHT: &str = "millstream.mongo.max.in.flight";
-const VALIDATE_CONNECT: &str = "millstream.mongo.validate.connect";
-const DUPLICATE_POLICY: &str = "millstream.mongo.duplicate.policy";
-
-/// The settings of our own; the original ignores them, so a configuration stays portable.
-struct Extensions {
-    policy: WritePolicy,
-    in_flight: usize,
-    validate_connect: bool,
-}
-
-impl Extensions {
-    /// The settings, and what is wrong with those that are.
-    fn parse(properties: &Properties) -> (Self, Vec<(&'static str, String)>) {
-        use millstream_core::config::{Key, Kind};
-        let mut errors = Vec::new();
-        let mut read = |name: &'static str, kind, default: &'static str| {
-            let key = Key::new(name, kind, default);
-            let text = properties.get(name).unwrap_or(default);
-            key.parse(text, |_| true)
-                .map_err(|error| errors.push((name, error)))
-                .ok()
-        };
-        let retry = read(RETRY_TIMEOUT, Kind::Long, "120000");
-        let in_flight = read(MAX_IN_FLIGHT, Kind::Int, "4");
-        let validate = read(VALIDATE_CONNECT, Kind::Boolean, "true");
-        let duplicates = read(DUPLICATE_POLICY, Kind::String, "auto");
-        let duplicates = match duplicates {
-            Some(Parsed::String(text)) if text.eq_ignore_ascii_case("auto") => {
-                DuplicatePolicy::Auto
-            }
-            Some(Parsed::String(text)) if text.eq_ignore_ascii_case("error") => {
-                DuplicatePolicy::Error
-            }
-            Some(Parsed::String(text)) if text.eq_ignore_ascii_case("ignore") => {
-                DuplicatePolicy::Ignore
-            }
-            _ => {
-                let name = DUPLICATE_POLICY;
-                errors.push((
-                    name,
-                    format!("Invalid value for configuration {name}: one of auto, error, ignore"),
-                ));
-                DuplicatePolicy::Auto
-            }
-        };
-        let extensions = Extensions {
-            policy: WritePolicy {
-                retry_for: match retry {
-                    Some(Parsed::Int(millis)) => {
-                        Duration::from_millis(u64::try_from(millis).unwrap_or(0))
-                    }
-                    _ => RETRY_FOR,
-                },
-                duplicates,
-            },
-            in_flight: match in_flight {
-                Some(Parsed::Int(count)) => usize::try_from(count).unwrap_or(1).clamp(1, 64),
-                _ => IN_FLIGHT,
-            },
-            validate_connect: validate != Some(Parsed::Boolean(false)),
-        };
-        (extensions, errors)
     }
 }

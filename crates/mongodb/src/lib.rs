@@ -7,6 +7,7 @@ mod config;
 mod connector;
 mod document;
 mod document_id;
+mod extensions;
 mod hash_path;
 mod java_text;
 mod json;

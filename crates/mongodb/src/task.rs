@@ -19,7 +19,7 @@ use millstream_core::{
     RecordError, Rejected, SinkError, SinkErrorKind, SinkNeeds, SinkTask, TaskContext,
     TopicPartition,
 };
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -72,8 +72,10 @@ pub(crate) struct MongoTask {
 #[derive(Default)]
 struct Partition {
     tracker: OffsetTracker,
-    /// Writes under way whose order matters.
-    busy: usize,
+    /// Whether a write is under way whose order matters.
+    is_busy: bool,
+    /// Those that follow it, all of one batch at most: the next batch is not taken before they have begun.
+    waiting: VecDeque<(Group, u64)>,
     /// Which opening of the partition this is: a write of an earlier one does not count here.
     opening: u64,
 }
@@ -241,35 +243,57 @@ impl MongoTask {
         origin: &TopicPartition,
         number: u64,
     ) -> Result<(), SinkError> {
-        let needs_order = group.bulk.statements.iter().any(|statement| {
-            statement.kind != StatementKind::Insert || statement.id == IdOrigin::Record
-        });
-        let permit = self.make_room(group.bytes).await?;
-        while needs_order
-            && self
-                .partitions
-                .get(origin)
-                .is_some_and(|partition| partition.busy > 0)
-        {
-            self.join_one().await?;
-        }
         if let Some(held) = self.held.get_mut(&number) {
             held.open += 1;
         }
+        let needs_order = group.bulk.statements.iter().any(|statement| {
+            statement.kind != StatementKind::Insert || statement.id == IdOrigin::Record
+        });
+        let (topic, rate) = (Arc::clone(&group.topic), group.settings.rate);
+        // A limited rate counts writes as they begin, here.
+        while needs_order && rate.every > 0 && self.is_busy(origin) {
+            self.join_one().await?;
+        }
         let mut lane = None;
         if let Some(partition) = self.partitions.get_mut(origin).filter(|_| needs_order) {
-            partition.busy += 1;
+            if partition.is_busy {
+                partition.waiting.push_back((group, number));
+                return Ok(());
+            }
+            partition.is_busy = true;
             lane = Some((origin.clone(), partition.opening));
         }
+        let permit = self.make_room(group.bytes).await?;
+        self.start_write(group, number, lane, permit);
+        if rate.every > 0 && rate.pause_millis > 0 {
+            let count = self.rates.entry(topic).or_default();
+            *count += 1;
+            if count.is_multiple_of(rate.every) {
+                tokio::time::sleep(Duration::from_millis(u64::from(rate.pause_millis))).await;
+            }
+        }
+        Ok(())
+    }
+
+    fn is_busy(&self, origin: &TopicPartition) -> bool {
+        let partition = self.partitions.get(origin);
+        partition.is_some_and(|partition| partition.is_busy)
+    }
+
+    fn start_write(
+        &mut self,
+        group: Group,
+        number: u64,
+        lane: Option<(TopicPartition, u64)>,
+        permit: Option<BytePermit>,
+    ) {
         let (store, policy) = (Arc::clone(&self.parts.store), self.parts.policy);
         let Group {
             settings,
-            topic,
             bulk,
             rows,
             ..
         } = group;
-        let rate = settings.rate;
         self.writing.spawn(async move {
             let _permit = permit;
             Written {
@@ -283,14 +307,24 @@ impl MongoTask {
                 done: None,
             }
         });
-        if rate.every > 0 && rate.pause_millis > 0 {
-            let count = self.rates.entry(topic).or_default();
-            *count += 1;
-            if count.is_multiple_of(rate.every) {
-                tokio::time::sleep(Duration::from_millis(u64::from(rate.pause_millis))).await;
-            }
+    }
+
+    /// The write that follows in a partition, once the one before it has ended.
+    fn start_next(&mut self, origin: TopicPartition, opening: u64) {
+        let Some(partition) = self
+            .partitions
+            .get_mut(&origin)
+            .filter(|partition| partition.opening == opening)
+        else {
+            return;
+        };
+        partition.is_busy = false;
+        if let Some((group, number)) = partition.waiting.pop_front() {
+            partition.is_busy = true;
+            // It takes the place of the one that has ended.
+            let permit = self.memory.try_acquire(COPIES * group.bytes);
+            self.start_write(group, number, Some((origin, opening)), permit);
         }
-        Ok(())
     }
 
     fn send_chunk(&mut self, chunk: HashChunk, permit: Option<BytePermit>) {
@@ -339,6 +373,25 @@ impl MongoTask {
         }
     }
 
+    /// Waits until the partition's last batch is on its way as a whole. While the store is in trouble the next one is
+    /// refused instead, so that the group hears of this member.
+    async fn let_partition_catch_up(&mut self, origin: &TopicPartition) -> Result<(), SinkError> {
+        while self
+            .partitions
+            .get(origin)
+            .is_some_and(|partition| !partition.waiting.is_empty())
+        {
+            if let Some(trouble) = self.parts.store.trouble() {
+                return Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()));
+            }
+            let joined = tokio::time::timeout(TICK, self.writing.join_next()).await;
+            if let Ok(Some(ended)) = joined {
+                self.settle(ended)?;
+            }
+        }
+        Ok(())
+    }
+
     async fn join_one(&mut self) -> Result<(), SinkError> {
         match self.writing.join_next().await {
             Some(ended) => self.settle(ended),
@@ -358,12 +411,6 @@ impl MongoTask {
         let written = ended.map_err(|error| {
             SinkError::fatal("a write ended without an outcome").with_source(error)
         })?;
-        if let Some((origin, opening)) = &written.lane
-            && let Some(partition) = self.partitions.get_mut(origin)
-            && partition.opening == *opening
-        {
-            partition.busy -= 1;
-        }
         if written.outcome.duplicates > 0 {
             tracing::info!(
                 records = written.outcome.duplicates,
@@ -383,6 +430,9 @@ impl MongoTask {
         }
         for number in written.batches {
             self.release(number);
+        }
+        if let Some((origin, opening)) = written.lane {
+            self.start_next(origin, opening);
         }
         if let (Some(fused), Some(done)) = (&mut self.fused, written.done) {
             fused.recycle(done);
@@ -537,6 +587,7 @@ impl SinkTask for MongoTask {
         {
             return Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()));
         }
+        self.let_partition_catch_up(&batch.origin).await?;
         let number = self.hold(&batch);
         let outcome = if self.fused.is_some() {
             self.put_fused(&batch, number, now).await

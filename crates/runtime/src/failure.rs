@@ -1,5 +1,6 @@
 //! TaskFailure: why a task ended, with the text that Connect shows as its trace.
 
+use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{ConsumerError, RejectedRow, SinkError, SinkErrorKind};
 use std::error::Error;
 use std::fmt::Write;
@@ -14,8 +15,6 @@ pub struct TaskFailure {
     /// Whether the cause may go away by itself, so that a restart is worth a try.
     pub is_transient: bool,
 }
-
-const CONNECT_EXCEPTION: &str = "org.apache.kafka.connect.errors.ConnectException";
 
 impl TaskFailure {
     /// A failure with one cause.

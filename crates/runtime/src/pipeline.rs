@@ -6,6 +6,7 @@ use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
 use crate::plan::Plan;
 use crate::task::{Target, TaskEvent, TaskParts, TaskSettings, report};
+use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{
     Consumer, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind, SinkTask, TopicPartition,
     limits,
@@ -71,6 +72,14 @@ enum Pace {
     Again,
     /// Its partition is gone or the task stops: the batch is read again by whoever comes next.
     Abandon,
+}
+
+/// What came of rejected rows.
+enum Settled {
+    /// All of them are settled; these partitions went meanwhile.
+    All { gone: Vec<TopicPartition> },
+    /// The task stops before they were.
+    GivenUp,
 }
 
 impl Pipeline {
@@ -159,10 +168,7 @@ impl Pipeline {
         match fetched {
             Fetched::Batch(batch) => self.deliver(batch).await,
             Fetched::Assigned(partitions) => self.open(partitions).await,
-            Fetched::Revoked { partitions, done } => {
-                self.revoke(&partitions, done).await;
-                Ok(())
-            }
+            Fetched::Revoked { partitions, done } => self.revoke(&partitions, done).await,
             Fetched::Lost(partitions) => {
                 self.lose(&partitions).await;
                 Ok(())
@@ -189,8 +195,9 @@ impl Pipeline {
             .await
             .map_err(|error| TaskFailure::new(error.class, &error.message))?;
         self.plan.transform(&mut batch, &mut rejected);
-        if let Pace::Abandon = self.settle(rejected).await? {
-            return Ok(());
+        match self.settle(rejected).await? {
+            Settled::All { gone } if !gone.contains(&batch.origin) => {}
+            Settled::All { .. } | Settled::GivenUp => return Ok(()),
         }
         self.put(Arc::new(batch)).await?;
         self.harvest().await
@@ -249,11 +256,26 @@ impl Pipeline {
         pause: Duration,
     ) -> Result<Pace, TaskFailure> {
         let pace = self.hold_until(origin, Instant::now() + pause).await;
+        self.end_hold();
+        pace
+    }
+
+    /// Keeps what comes while nothing can be delivered. When enough is held the consumer keeps its batches back, and
+    /// still tells what happens to the group: a member that does not listen would hold up every rebalance and lose
+    /// its place.
+    fn hold(&mut self, item: Fetched) {
+        self.held.push_back(item);
+        if self.held.len() >= limits::QUEUED_BATCHES {
+            let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
+            self.consumer.pause(&assigned);
+        }
+    }
+
+    fn end_hold(&mut self) {
         if !self.is_paused {
             let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
             self.consumer.resume(&assigned);
         }
-        pace
     }
 
     async fn hold_until(
@@ -262,12 +284,6 @@ impl Pipeline {
         until: Instant,
     ) -> Result<Pace, TaskFailure> {
         loop {
-            // When enough is held the consumer keeps its batches back, and still tells what happens to the group:
-            // a member that does not listen would hold up every rebalance and lose its place.
-            if self.held.len() >= limits::QUEUED_BATCHES {
-                let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
-                self.consumer.pause(&assigned);
-            }
             let fetched = tokio::select! {
                 () = self.stop.cancelled() => return Ok(Pace::Abandon),
                 () = sleep_until(until) => return Ok(Pace::Again),
@@ -277,7 +293,7 @@ impl Pipeline {
                 Fetched::Revoked { partitions, done } => {
                     self.drop_held(&partitions);
                     let is_gone = partitions.contains(origin);
-                    self.revoke(&partitions, done).await;
+                    self.revoke(&partitions, done).await?;
                     if is_gone {
                         return Ok(Pace::Abandon);
                     }
@@ -293,7 +309,7 @@ impl Pipeline {
                 Fetched::Failed(error) => return Err(TaskFailure::consumer(&error)),
                 Fetched::Assigned(partitions) => self.open(partitions).await?,
                 other @ (Fetched::Batch(_) | Fetched::Degraded { .. } | Fetched::Recovered) => {
-                    self.held.push_back(other);
+                    self.hold(other);
                 }
             }
         }
@@ -315,13 +331,16 @@ impl Pipeline {
             self.consumer.seek(&partition, offset);
         }
         match polled {
-            Ok(progress) => {
+            Ok(mut progress) => {
                 let rejected = Rejected {
                     rows: progress.rejected,
                 };
-                if let Pace::Abandon = self.settle(rejected).await? {
+                let Settled::All { gone } = self.settle(rejected).await? else {
                     return Ok(());
-                }
+                };
+                progress
+                    .durable
+                    .retain(|(origin, _)| !gone.contains(origin));
                 self.commits.advance(&progress.durable);
                 self.recover(Trouble::Sink).await;
                 Ok(())
@@ -331,8 +350,12 @@ impl Pipeline {
     }
 
     /// Settles rejected rows, however long the dead-letter topic takes; a stop waits for half its time at most, and
-    /// what is not settled then is read again.
-    async fn settle(&mut self, mut rejected: Rejected) -> Result<Pace, TaskFailure> {
+    /// what is not settled then is read again. Partitions that go meanwhile go without a commit: the wait could be
+    /// longer than the group's.
+    async fn settle(&mut self, mut rejected: Rejected) -> Result<Settled, TaskFailure> {
+        if rejected.is_empty() {
+            return Ok(Settled::All { gone: Vec::new() });
+        }
         let (errors, metrics) = (Arc::clone(&self.errors), Arc::clone(&self.metrics));
         let stop = self.stop.clone();
         let patience = self.settings.finish_deadline / 2;
@@ -341,20 +364,44 @@ impl Pipeline {
             stop.cancelled().await;
             sleep(patience).await;
         });
+        let mut gone = Vec::new();
+        let mut slow_at = Instant::now() + SLOW_DEAD_LETTERS;
         loop {
-            tokio::select! {
+            let fetched = tokio::select! {
                 biased;
                 settled = &mut settled => {
                     settled?;
+                    self.end_hold();
                     self.recover(Trouble::DeadLetters).await;
-                    return Ok(Pace::Again);
+                    return Ok(Settled::All { gone });
                 }
-                () = &mut given_up => return Ok(Pace::Abandon),
-                () = sleep(SLOW_DEAD_LETTERS) => {}
+                () = &mut given_up => return Ok(Settled::GivenUp),
+                () = sleep_until(slow_at) => {
+                    slow_at += SLOW_DEAD_LETTERS;
+                    let reason = "the dead-letter topic does not take records yet".to_owned();
+                    self.degrade(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS).await;
+                    continue;
+                }
+                fetched = self.consumer.next() => fetched,
+            };
+            match fetched {
+                Fetched::Revoked { partitions, done } => {
+                    self.drop_held(&partitions);
+                    self.lose(&partitions).await;
+                    let _ = done.send(());
+                    gone.extend(partitions);
+                }
+                Fetched::Lost(partitions) => {
+                    self.drop_held(&partitions);
+                    self.lose(&partitions).await;
+                    gone.extend(partitions);
+                }
+                Fetched::Failed(error) => return Err(TaskFailure::consumer(&error)),
+                Fetched::Assigned(partitions) => self.open(partitions).await?,
+                other @ (Fetched::Batch(_) | Fetched::Degraded { .. } | Fetched::Recovered) => {
+                    self.hold(other);
+                }
             }
-            let reason = "the dead-letter topic does not take records yet".to_owned();
-            self.degrade(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS)
-                .await;
         }
     }
 
@@ -397,10 +444,27 @@ impl Pipeline {
     }
 
     /// Lets partitions go: finish, commit, close, and only then let the group go on.
-    async fn revoke(&mut self, partitions: &[TopicPartition], done: oneshot::Sender<()>) {
-        self.release(partitions).await;
+    async fn revoke(
+        &mut self,
+        partitions: &[TopicPartition],
+        done: oneshot::Sender<()>,
+    ) -> Result<(), TaskFailure> {
+        // Uploads and the commit have a deadline each; what else may take longer is the dead-letter topic.
+        let patience = self.settings.finish_deadline * 3;
+        let released = timeout(patience, self.release(partitions)).await;
+        if released.is_err() {
+            self.lose(partitions).await;
+        }
         // The consumer may have given up waiting; it then reports the partitions as lost.
         let _ = done.send(());
+        // Rows of partitions that stay may be among those that were not settled: only a new start knows where to go on.
+        released.map_err(|_| TaskFailure {
+            is_transient: true,
+            ..TaskFailure::new(
+                CONNECT_EXCEPTION,
+                "the dead-letter topic took no records while partitions were to be let go",
+            )
+        })
     }
 
     async fn release(&mut self, partitions: &[TopicPartition]) {

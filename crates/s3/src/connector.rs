@@ -41,6 +41,10 @@ impl Connector for S3SinkConnector {
         })
     }
 
+    fn extensions(&self) -> &ConfigDef {
+        config::extensions()
+    }
+
     fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
         let mut values = config::definition().validate(properties);
         let config = S3Config::from_values(&values);

@@ -44,6 +44,7 @@ async fn start(server: &Server, settings: &[(&str, &str)], open: &ByteBudget) ->
         open: open.clone(),
         in_flight: ByteBudget::new(16 * MIB),
         takes_rejected: false,
+        rides_out_outages: true,
     };
     S3SinkConnector
         .start_task(&properties, context)

@@ -2,6 +2,7 @@
 
 use super::catalog;
 use super::command::CommandError;
+use super::expression::evaluate;
 use super::filter::{Filter, integer};
 use super::key;
 use super::path;
@@ -10,6 +11,22 @@ use super::store::{Store, bytes_of};
 use super::update;
 use bson::{Bson, Document, doc};
 use std::collections::BTreeMap;
+
+/// The stages of the command `aggregate`.
+pub(super) fn pipeline(command: &Document) -> Result<Vec<Document>, CommandError> {
+    let stages = command
+        .get_array("pipeline")
+        .map_err(|_| CommandError::failed_to_parse("aggregate needs a pipeline"))?;
+    Ok(stages
+        .iter()
+        .filter_map(|stage| stage.as_document().cloned())
+        .collect())
+}
+
+/// Stages that make their documents instead of reading a collection's.
+pub(super) fn is_source(stage: &str) -> bool {
+    matches!(stage, "$collStats" | "$indexStats" | "$currentOp")
+}
 
 pub(super) fn run(
     store: &Store,
@@ -25,12 +42,12 @@ pub(super) fn run(
         .map(stage)
         .collect::<Result<Vec<_>, _>>()?
         .into_iter();
-    // A first $match narrows the scan; $collStats and $indexStats replace it.
+    // A first $match narrows the scan; a source replaces it.
     let mut first = stages.next();
     let mut documents = Vec::new();
     match first {
-        Some(("$collStats" | "$indexStats", _)) => {
-            documents = catalog::statistics(store, db, name, first.map_or("", |(stage, _)| stage))?;
+        Some((source, _)) if is_source(source) => {
+            documents = catalog::statistics(store, db, name, source)?;
             first = None;
         }
         _ => {
@@ -163,9 +180,13 @@ fn apply(
         "$addFields" | "$set" => {
             for document in &mut documents {
                 for (field, expression) in fields()? {
-                    let value = evaluate(expression, document)?;
-                    path::set(document, field, value)
-                        .map_err(|why| CommandError::new(28, "PathNotViable", why))?;
+                    match evaluate(expression, document)? {
+                        Some(value) => path::set(document, field, value)
+                            .map_err(|why| CommandError::new(28, "PathNotViable", why))?,
+                        None => {
+                            path::unset(document, field);
+                        }
+                    }
                 }
             }
         }
@@ -194,16 +215,15 @@ fn projected(documents: Vec<Document>, fields: &Document) -> Result<Vec<Document
         .map(|document| {
             let mut computed = Vec::new();
             for (field, expression) in fields.iter().filter(|(_, value)| !plain(value)) {
-                computed.push((field, evaluate(expression, &document)?));
+                computed.extend(evaluate(expression, &document)?.map(|value| (field, value)));
             }
             let simple: Document = fields
                 .iter()
                 .filter(|(_, value)| plain(value))
                 .map(|(field, value)| (field.clone(), value.clone()))
                 .collect();
-            let mut shown = if computed.is_empty() || !simple.is_empty() {
-                let keeps_all = simple.is_empty();
-                reads::project(document, Some(&simple).filter(|_| !keeps_all))
+            let mut shown = if !simple.is_empty() {
+                reads::project(document, Some(&simple))
             } else {
                 document
                     .get("_id")
@@ -248,7 +268,7 @@ fn unwound(documents: Vec<Document>, operand: &Bson) -> Result<Vec<Document>, Co
 fn grouped(documents: &[Document], spec: &Document) -> Result<Vec<Document>, CommandError> {
     let mut groups: BTreeMap<Vec<u8>, (Bson, Vec<&Document>)> = BTreeMap::new();
     for document in documents {
-        let id = evaluate(spec.get("_id").unwrap_or(&Bson::Null), document)?;
+        let id = evaluate(spec.get("_id").unwrap_or(&Bson::Null), document)?.unwrap_or(Bson::Null);
         groups
             .entry(key::key(&id))
             .or_insert_with(|| (id, Vec::new()))
@@ -281,7 +301,10 @@ fn accumulate(accumulator: &Bson, members: &[&Document]) -> Result<Bson, Command
         .ok_or_else(unknown)?;
     let mut values = Vec::with_capacity(members.len());
     for member in members {
-        values.push(evaluate(expression, member)?);
+        let value = evaluate(expression, member)?;
+        // The first or the last member counts even where it has no such field.
+        let stand_in = matches!(name.as_str(), "$first" | "$last").then_some(Bson::Null);
+        values.extend(value.or(stand_in));
     }
     let numbers = || {
         values
@@ -328,28 +351,4 @@ fn accumulate(accumulator: &Bson, members: &[&Document]) -> Result<Bson, Command
         "$count" => reads::number(members.len() as i64),
         _ => return Err(unknown()),
     })
-}
-
-/// Field paths, constants, documents of them, `$literal`, `$type`-free: no other operators.
-fn evaluate(expression: &Bson, document: &Document) -> Result<Bson, CommandError> {
-    match expression {
-        Bson::String(text) if text == "$$ROOT" => Ok(Bson::Document(document.clone())),
-        Bson::String(text) if text.starts_with('$') => Ok(path::first(document, &text[1..])),
-        Bson::Document(fields) => match fields.iter().next() {
-            Some((name, operand)) if name == "$literal" => Ok(operand.clone()),
-            Some((name, _)) if name.starts_with('$') => Err(CommandError::new(
-                168,
-                "InvalidPipelineOperator",
-                format!("Unrecognized expression '{name}'"),
-            )),
-            _ => {
-                let mut evaluated = Document::new();
-                for (name, value) in fields {
-                    evaluated.insert(name, evaluate(value, document)?);
-                }
-                Ok(Bson::Document(evaluated))
-            }
-        },
-        constant => Ok(constant.clone()),
-    }
 }

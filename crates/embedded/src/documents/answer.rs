@@ -4,8 +4,9 @@ use super::command::{Command, CommandError};
 use super::store::Store;
 use super::wire::MAX_MESSAGE;
 use super::writes::MAX_DOCUMENT;
-use super::{catalog, reads, writes};
+use super::{catalog, explain, reads, writes};
 use bson::{DateTime, Document, RawDocumentBuf, doc, rawdoc};
+use std::time::Instant;
 
 /// MongoDB 7.0: what current drivers and shells expect, and still without the 8.0-only `bulkWrite`.
 const MAX_WIRE_VERSION: i32 = 21;
@@ -13,6 +14,13 @@ const VERSION: &str = "7.0.0";
 
 /// Answers that need no store, so that a long scan does not make the server look dead.
 pub(super) fn without_store(command: &Command) -> Option<RawDocumentBuf> {
+    // Taken as a plain write, a transaction that the client rolls back would stay.
+    if matches!(command.body.get("txnNumber"), Ok(Some(_))) {
+        let message = "Transaction numbers are only allowed on a replica set member or mongos";
+        return Some(to_raw(
+            &CommandError::new(20, "IllegalOperation", message).answer(),
+        ));
+    }
     let answer = match command.name.as_str() {
         "hello" | "isMaster" | "ismaster" => hello(&command.name),
         "ping" | "endSessions" | "refreshSessions" | "killSessions" | "killAllSessions"
@@ -28,11 +36,12 @@ pub(super) fn without_store(command: &Command) -> Option<RawDocumentBuf> {
             doc! {"authInfo": {"authenticatedUsers": [], "authenticatedUserRoles": [],
             "authenticatedUserPrivileges": []}, "ok": 1.0}
         }
-        "serverStatus" => {
-            doc! {"host": "localhost", "version": VERSION, "process": "millstream", "pid": 0i64,
-            "uptime": 1.0, "localTime": DateTime::now(), "connections": {"current": 1, "available": 255}, "ok": 1.0}
+        "hostInfo" => {
+            let cores = std::thread::available_parallelism().map_or(1, |cores| cores.get() as i32);
+            doc! {"system": {"currentTime": DateTime::now(), "hostname": "localhost", "cpuAddrSize": 64,
+            "numCores": cores, "cpuArch": std::env::consts::ARCH},
+            "os": {"type": std::env::consts::OS, "name": std::env::consts::OS}, "extra": {}, "ok": 1.0}
         }
-        "hostInfo" => doc! {"system": {"hostname": "localhost"}, "os": {}, "extra": {}, "ok": 1.0},
         "getCmdLineOpts" => doc! {"argv": [], "parsed": {}, "ok": 1.0},
         "getParameter" => doc! {"featureCompatibilityVersion": {"version": "7.0"}, "ok": 1.0},
         "getLog" => doc! {"totalLinesWritten": 0, "log": [], "ok": 1.0},
@@ -44,6 +53,20 @@ pub(super) fn without_store(command: &Command) -> Option<RawDocumentBuf> {
 
 /// The answer to a command; an error is an answer too.
 pub(super) fn answer(store: &mut Store, command: &Command) -> RawDocumentBuf {
+    let begun = Instant::now();
+    let answer = run(store, command);
+    let namespace = command
+        .collection()
+        .ok()
+        .filter(|name| store.collection(&command.db, name).is_some())
+        .map(|name| format!("{}.{name}", command.db));
+    store
+        .usage
+        .note(command, namespace, answer.as_bytes().len(), begun.elapsed());
+    answer
+}
+
+fn run(store: &mut Store, command: &Command) -> RawDocumentBuf {
     let outcome = match command.name.as_str() {
         "find" => return settle(reads::find(store, command)),
         "aggregate" => return settle(reads::aggregate(store, command)),
@@ -56,6 +79,7 @@ pub(super) fn answer(store: &mut Store, command: &Command) -> RawDocumentBuf {
         "count" => reads::count(store, command),
         "distinct" => reads::distinct(store, command),
         "create" => catalog::create(store, command),
+        "renameCollection" => catalog::rename_collection(store, command),
         "drop" => catalog::drop_collection(store, command),
         "dropDatabase" => catalog::drop_database(store, command),
         "listDatabases" => catalog::list_databases(store, command),
@@ -65,6 +89,9 @@ pub(super) fn answer(store: &mut Store, command: &Command) -> RawDocumentBuf {
         "dropIndexes" | "deleteIndexes" => catalog::drop_indexes(store, command),
         "collStats" | "collstats" => catalog::coll_stats(store, command),
         "dbStats" | "dbstats" => catalog::db_stats(store, command),
+        "explain" => explain::explain(store, command),
+        "serverStatus" => Ok(store.usage.server_status(VERSION)),
+        "top" => Ok(store.usage.top()),
         name => Err(CommandError::new(
             59,
             "CommandNotFound",

@@ -58,7 +58,14 @@ impl Filter {
             Filter::Field { path, test } if path == "_id" => match test {
                 Test::Equal(Bson::Null) => None,
                 Test::Equal(id) => Some(vec![id.clone()]),
-                Test::In(ids) => Some(ids.clone()),
+                // An expression in the list can match any `_id`.
+                Test::In(ids)
+                    if !ids
+                        .iter()
+                        .any(|id| matches!(id, Bson::RegularExpression(_))) =>
+                {
+                    Some(ids.clone())
+                }
                 _ => None,
             },
             _ => None,
@@ -321,8 +328,9 @@ pub(super) fn integer(value: &Bson) -> Option<i64> {
     }
 }
 
-fn is_type(value: &Bson, wanted: &Bson) -> bool {
-    let (number, name) = match value {
+/// The number and the name of a value's type.
+pub(super) fn kind(value: &Bson) -> (i64, &'static str) {
+    match value {
         Bson::Double(_) => (1, "double"),
         Bson::String(_) => (2, "string"),
         Bson::Document(_) => (3, "object"),
@@ -344,7 +352,11 @@ fn is_type(value: &Bson, wanted: &Bson) -> bool {
         Bson::Decimal128(_) => (19, "decimal"),
         Bson::MinKey => (-1, "minKey"),
         Bson::MaxKey => (127, "maxKey"),
-    };
+    }
+}
+
+fn is_type(value: &Bson, wanted: &Bson) -> bool {
+    let (number, name) = kind(value);
     match wanted {
         Bson::String(wanted) => {
             wanted == name || (wanted == "number" && matches!(number, 1 | 16 | 18 | 19))

@@ -62,12 +62,7 @@ pub(super) fn aggregate(
     command: &Command,
 ) -> Result<RawDocumentBuf, CommandError> {
     let body = command.document()?;
-    let pipeline: Vec<Document> = body
-        .get_array("pipeline")
-        .map_err(|_| CommandError::failed_to_parse("aggregate needs a pipeline"))?
-        .iter()
-        .filter_map(|stage| stage.as_document().cloned())
-        .collect();
+    let pipeline = aggregate::pipeline(&body)?;
     let batch = body
         .get_document("cursor")
         .ok()
@@ -286,7 +281,7 @@ pub(super) fn project(document: Document, projection: Option<&Document>) -> Docu
 }
 
 /// Whether the order of the keys is the order asked for: `Some(backwards)`.
-fn scan_direction(sort: &Document) -> Option<bool> {
+pub(super) fn scan_direction(sort: &Document) -> Option<bool> {
     let mut fields = sort.iter();
     match (fields.next(), fields.next()) {
         (None, _) => Some(false),

@@ -16,6 +16,7 @@ pub(super) struct Store {
     connection: Connection,
     collections: BTreeMap<(String, String), Collection>,
     pub(super) cursors: super::cursors::Cursors,
+    pub(super) usage: super::usage::Usage,
 }
 
 #[derive(Clone, Debug)]
@@ -89,6 +90,7 @@ impl Store {
             connection,
             collections: BTreeMap::new(),
             cursors: super::cursors::Cursors::default(),
+            usage: super::usage::Usage::default(),
         };
         store.load()?;
         Ok(store)
@@ -204,6 +206,7 @@ impl Store {
         let Some(collection) = self.collections.remove(&(db.to_owned(), name.to_owned())) else {
             return Ok(false);
         };
+        self.usage.forget(&format!("{db}.{name}"));
         self.connection.flush_prepared_statement_cache();
         for index in &collection.indexes {
             self.drop_index_table(index)?;
@@ -213,6 +216,25 @@ impl Store {
             "DROP TABLE c{id}; DELETE FROM collections WHERE id = {id}"
         ))?;
         Ok(true)
+    }
+
+    /// Gives a collection that is there another name, which must be free.
+    pub(super) fn rename(
+        &mut self,
+        (db, name): (&str, &str),
+        (new_db, new_name): (&str, &str),
+    ) -> Result<(), CommandError> {
+        check_names(new_db, new_name)?;
+        self.connection.execute(
+            "UPDATE collections SET db = ?, name = ? WHERE db = ? AND name = ?",
+            params![new_db, new_name, db, name],
+        )?;
+        self.usage.forget(&format!("{db}.{name}"));
+        if let Some(collection) = self.collections.remove(&(db.to_owned(), name.to_owned())) {
+            self.collections
+                .insert((new_db.to_owned(), new_name.to_owned()), collection);
+        }
+        Ok(())
     }
 
     /// Adds an index over the documents that are there; refused if they are not unique.
@@ -388,6 +410,29 @@ impl Store {
                 "SELECT COALESCE(SUM(LENGTH(doc)), 0) FROM c{}",
                 collection.id
             ))?
+            .query_row([], |row| row.get(0))?)
+    }
+
+    /// Bytes of an index's keys, or of the keys of the `_id`s; an index that is only remembered has none.
+    pub(super) fn index_size(
+        &self,
+        collection: &Collection,
+        index: Option<&Index>,
+    ) -> Result<i64, CommandError> {
+        let query = match index {
+            None => format!(
+                "SELECT COALESCE(SUM(LENGTH(id)), 0) FROM c{}",
+                collection.id
+            ),
+            Some(index) if index.unique => format!(
+                "SELECT COALESCE(SUM(LENGTH(key) + LENGTH(id)), 0) FROM x{}",
+                index.id
+            ),
+            Some(_) => return Ok(0),
+        };
+        Ok(self
+            .connection
+            .prepare_cached(&query)?
             .query_row([], |row| row.get(0))?)
     }
 

@@ -218,3 +218,250 @@ async fn the_proxy_breaks_what_it_is_told_to() {
     let answer = direct.run(doc! {"find": "c", "$db": "d"}).await;
     assert_eq!(batch(&answer), [doc! {"_id": 1}, doc! {"_id": 3}]);
 }
+
+/// The first document of a pipeline's answer.
+async fn first_of(client: &mut Client, collection: &str, pipeline: Vec<Document>) -> Document {
+    let answer = client
+        .run(doc! {"aggregate": collection, "pipeline": pipeline, "cursor": {}, "$db": "d"})
+        .await;
+    assert_eq!(answer.get_f64("ok").ok(), Some(1.0), "{answer}");
+    batch(&answer).into_iter().next().unwrap_or_default()
+}
+
+async fn code(client: &mut Client, command: Document) -> i32 {
+    client.run(command).await.get_i32("code").unwrap_or(0)
+}
+
+async fn fill(client: &mut Client) {
+    let documents: Vec<Document> = (0..10)
+        .map(|n| doc! {"_id": n, "u": n, "n": n % 5})
+        .collect();
+    let index = doc! {"key": {"u": 1}, "name": "u_1", "unique": true};
+    client
+        .run(doc! {"createIndexes": "c", "indexes": [index], "$db": "d"})
+        .await;
+    client
+        .run(doc! {"insert": "c", "documents": documents, "$db": "d"})
+        .await;
+}
+
+#[tokio::test]
+async fn a_browser_reads_sizes() {
+    let (_server, mut client) = start(None).await;
+    fill(&mut client).await;
+    let storage = || doc! {"$collStats": {"storageStats": {}}};
+    let sum = |field: &str| doc! {"$sum": {"$toDouble": format!("$storageStats.{field}")}};
+    let group = doc! {"_id": null, "count": {"$sum": "$storageStats.count"}, "size": sum("size"),
+    "free": {"$first": {"$type": "$storageStats.freeStorageSize"}},
+    "unscaled": {"$sum": {"$multiply": [{"$toDouble": "$storageStats.avgObjSize"}, {"$toDouble": "$storageStats.count"}]}}};
+    let average = doc! {"$cond": {"if": {"$ne": ["$count", 0]}, "then": {"$divide": ["$unscaled", {"$toDouble": "$count"}]}, "else": 0}};
+    let stages = vec![
+        storage(),
+        doc! {"$group": group},
+        doc! {"$addFields": {"average": average, "none": "$nothing"}},
+    ];
+    let stats = first_of(&mut client, "c", stages).await;
+    // 4 bytes of length, "_id" 9, "u" and "n" 7 each, 1 at the end.
+    assert_eq!(
+        stats,
+        doc! {"_id": null, "count": 10i64, "size": 280.0, "free": "missing", "unscaled": 280.0, "average": 28.0}
+    );
+
+    let stages = vec![
+        storage(),
+        doc! {"$project": {"sizes": {"$objectToArray": "$storageStats.indexSizes"}}},
+        doc! {"$unwind": "$sizes"},
+        doc! {"$group": {"_id": "$sizes.k", "size": sum("none"), "bytes": {"$sum": {"$toDouble": "$sizes.v"}}}},
+        doc! {"$sort": {"_id": -1}},
+    ];
+    let index = first_of(&mut client, "c", stages).await;
+    assert_eq!(index.get_str("_id").ok(), Some("u_1"));
+    assert!(index.get_f64("bytes").unwrap() > 0.0, "{index}");
+    let stages = vec![
+        doc! {"$indexStats": {}},
+        doc! {"$project": {"name": 1, "since": "$accesses.since", "building": "$building"}},
+    ];
+    let index = first_of(&mut client, "c", stages).await;
+    assert!(
+        index.get_datetime("since").is_ok() && !index.contains_key("building"),
+        "{index}"
+    );
+
+    let none = doc! {"aggregate": "none", "pipeline": [storage()], "cursor": {}, "$db": "d"};
+    let answer = client.run(none).await;
+    assert_eq!(
+        answer.get_str("errmsg").ok(),
+        Some("Collection [d.none] not found.")
+    );
+}
+
+#[tokio::test]
+async fn a_browser_asks_what_the_server_does() {
+    let (_server, mut client) = start(None).await;
+    fill(&mut client).await;
+    client.run(doc! {"find": "c", "$db": "d"}).await;
+    let operations =
+        doc! {"aggregate": 1, "pipeline": [{"$currentOp": {}}], "cursor": {}, "$db": "admin"};
+    assert!(batch(&client.run(operations).await).is_empty());
+    let status = client.run(doc! {"serverStatus": 1, "$db": "admin"}).await;
+    assert_eq!(
+        status.get_document("opcounters").unwrap(),
+        &doc! {"insert": 10i64, "query": 1i64, "update": 0i64, "delete": 0i64, "getmore": 0i64, "command": 2i64}
+    );
+    let network = status.get_document("network").unwrap();
+    assert_eq!(network.get_i64("numRequests").ok(), Some(4));
+    let top = client.run(doc! {"top": 1, "$db": "admin"}).await;
+    let used = top
+        .get_document("totals")
+        .unwrap()
+        .get_document("d.c")
+        .unwrap();
+    for (what, count) in [
+        ("total", 3),
+        ("writeLock", 1),
+        ("queries", 1),
+        ("insert", 1),
+        ("remove", 0),
+    ] {
+        let spent = used.get_document(what).unwrap();
+        assert_eq!(spent.get_i64("count").ok(), Some(count), "{what}");
+    }
+    client.run(doc! {"drop": "c", "$db": "d"}).await;
+    let top = client.run(doc! {"top": 1, "$db": "admin"}).await;
+    assert!(!top.get_document("totals").unwrap().contains_key("d.c"));
+    let host = client.run(doc! {"hostInfo": 1, "$db": "admin"}).await;
+    let os = host.get_document("os").unwrap();
+    assert_eq!(os.get_str("type").ok(), Some(std::env::consts::OS));
+}
+
+#[tokio::test]
+async fn plans_are_explained() {
+    let (_server, mut client) = start(None).await;
+    fill(&mut client).await;
+    let mut check = async |find: Document, stages: &[&str], returned: i64, examined: i64| {
+        let answer = client
+            .run(doc! {"explain": find, "verbosity": "executionStats", "$db": "d"})
+            .await;
+        let stats = answer.get_document("executionStats").unwrap();
+        assert_eq!(stats.get_i64("nReturned").ok(), Some(returned), "{answer}");
+        assert_eq!(
+            stats.get_i64("totalDocsExamined").ok(),
+            Some(examined),
+            "{answer}"
+        );
+        let planner = answer.get_document("queryPlanner").unwrap();
+        let mut plan = planner.get_document("winningPlan").ok();
+        let mut seen = Vec::new();
+        while let Some(stage) = plan {
+            seen.push(stage.get_str("stage").unwrap());
+            plan = stage.get_document("inputStage").ok();
+        }
+        assert_eq!(seen, stages, "{answer}");
+    };
+    check(
+        doc! {"find": "c", "filter": {"_id": 3}},
+        &["FETCH", "IXSCAN"],
+        1,
+        1,
+    )
+    .await;
+    check(
+        doc! {"find": "c", "filter": {"_id": 3, "n": 0}},
+        &["FETCH", "IXSCAN"],
+        0,
+        1,
+    )
+    .await;
+    check(doc! {"find": "c", "filter": {"n": 3}}, &["COLLSCAN"], 2, 10).await;
+    check(
+        doc! {"find": "c", "limit": 2, "skip": 1},
+        &["LIMIT", "SKIP", "COLLSCAN"],
+        2,
+        3,
+    )
+    .await;
+    check(
+        doc! {"find": "c", "sort": {"n": 1}, "limit": 2},
+        &["LIMIT", "SORT", "COLLSCAN"],
+        2,
+        10,
+    )
+    .await;
+    check(doc! {"find": "none"}, &["EOF"], 0, 0).await;
+    check(
+        doc! {"aggregate": "c", "pipeline": [{"$match": {"n": 1}}]},
+        &["COLLSCAN"],
+        2,
+        10,
+    )
+    .await;
+
+    let group = doc! {"$group": {"_id": "$n"}};
+    let explained =
+        doc! {"aggregate": "c", "pipeline": [{"$match": {"_id": 1}}, group.clone()], "cursor": {}};
+    let answer = client
+        .run(doc! {"explain": explained, "verbosity": "queryPlanner", "$db": "d"})
+        .await;
+    let stages = answer.get_array("stages").unwrap();
+    let cursor = stages[0]
+        .as_document()
+        .unwrap()
+        .get_document("$cursor")
+        .unwrap();
+    assert!(
+        cursor.contains_key("queryPlanner") && !cursor.contains_key("executionStats"),
+        "{answer}"
+    );
+    assert_eq!(stages[1].as_document(), Some(&group));
+    let other = doc! {"explain": {"insert": "c", "documents": []}, "$db": "d"};
+    assert_eq!(code(&mut client, other).await, 59);
+}
+
+#[tokio::test]
+async fn what_would_not_be_kept_is_refused() {
+    let (_server, mut client) = start(None).await;
+    fill(&mut client).await;
+    let update = doc! {"q": {"_id": 1}, "u": {"$set": {"n": 9}}};
+    let transaction = doc! {"update": "c", "updates": [update], "txnNumber": 1i64,
+    "startTransaction": true, "autocommit": false, "$db": "d"};
+    assert_eq!(code(&mut client, transaction).await, 20);
+    let answer = client
+        .run(doc! {"find": "c", "filter": {"_id": 1}, "$db": "d"})
+        .await;
+    assert_eq!(batch(&answer), [doc! {"_id": 1, "u": 1, "n": 1}]);
+    let view = doc! {"create": "v", "viewOn": "c", "pipeline": [], "$db": "d"};
+    assert_eq!(code(&mut client, view).await, 238);
+}
+
+#[tokio::test]
+async fn a_collection_is_renamed() {
+    let (_server, mut client) = start(None).await;
+    fill(&mut client).await;
+    let rename = |to: &str, drop: bool| doc! {"renameCollection": "d.c", "to": to, "dropTarget": drop, "$db": "admin"};
+    client.run(doc! {"create": "taken", "$db": "d"}).await;
+    assert_eq!(code(&mut client, rename("d.taken", false)).await, 48);
+    assert_eq!(code(&mut client, rename("d.c", true)).await, 48);
+    assert_eq!(code(&mut client, rename("d.taken", true)).await, 0);
+    assert_eq!(code(&mut client, rename("d.more", false)).await, 26);
+    let answer = client.run(doc! {"count": "taken", "$db": "d"}).await;
+    assert_eq!(answer.get_i32("n").ok(), Some(10));
+    let again = doc! {"insert": "taken", "documents": [{"_id": 10, "u": 1}], "$db": "d"};
+    let answer = client.run(again).await;
+    assert_eq!(answer.get_array("writeErrors").map(Vec::len).ok(), Some(1));
+}
+
+#[tokio::test]
+async fn an_expression_in_a_list_of_ids_matches() {
+    let (_server, mut client) = start(None).await;
+    client
+        .run(doc! {"insert": "c", "documents": [{"_id": "a#1"}, {"_id": "b#1"}], "$db": "d"})
+        .await;
+    let pattern = bson::Regex {
+        pattern: "^a#".try_into().unwrap(),
+        options: "".try_into().unwrap(),
+    };
+    let answer = client
+        .run(doc! {"find": "c", "filter": {"_id": {"$in": [pattern]}}, "$db": "d"})
+        .await;
+    assert_eq!(batch(&answer), [doc! {"_id": "a#1"}]);
+}

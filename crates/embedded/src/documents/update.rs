@@ -236,7 +236,7 @@ pub(super) fn add(a: &Bson, b: &Bson) -> Result<Bson, CommandError> {
     arithmetic(a, b, i64::checked_add, |a, b| a + b)
 }
 
-fn multiply(a: &Bson, b: &Bson) -> Result<Bson, CommandError> {
+pub(super) fn multiply(a: &Bson, b: &Bson) -> Result<Bson, CommandError> {
     arithmetic(a, b, i64::checked_mul, |a, b| a * b)
 }
 

@@ -2,7 +2,8 @@
 
 use crate::case::{Shows, heal, see};
 use crate::stage::{ARCHIVE, STREAM, Stage};
-use crate::worker::until;
+use crate::worker::{Worker, until};
+use millstream_embedded::documents::DocumentFaultAction::CloseBefore;
 use millstream_embedded::faults::Faults;
 use millstream_embedded::s3::S3Action;
 use serde_json::json;
@@ -153,6 +154,53 @@ async fn a_rebalance_during_uploads_loses_and_doubles_nothing() {
     heal(&first, ARCHIVE, Shows::Nothing).await;
 }
 
+/// The hash job as a connector of a worker. Its documents replace earlier ones, so that their order matters.
+async fn post_hashing(stage: &Stage, worker: &Worker, more: &[(&str, &str)]) {
+    let mut config = json!({
+        "connector.class": "com.mongodb.kafka.connect.MongoSinkConnector",
+        "topics": "MyTopic",
+        "connection.uri": stage.document_uri(),
+        "database": "kafka",
+        "collection": "hashed",
+        "transforms": "hash,wrap",
+        "transforms.hash.type": "io.aiven.kafka.connect.transforms.Hash$Value",
+        "transforms.hash.function": "md5",
+        "transforms.wrap.type": "org.apache.kafka.connect.transforms.HoistField$Value",
+        "transforms.wrap.field": "value",
+        "document.id.strategy": "com.mongodb.kafka.connect.sink.processor.id.strategy.KafkaMetaDataStrategy",
+        "writemodel.strategy": "com.mongodb.kafka.connect.sink.writemodel.strategy.ReplaceOneDefaultStrategy",
+        "max.batch.size": "2",
+    });
+    for (key, value) in more {
+        config[*key] = json!(value);
+    }
+    let body = json!({"name": STREAM, "config": config});
+    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
+    assert!(status.is_success(), "{answer}");
+}
+
+/// Writes that wait for each other hold up no rebalance while the store is away.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_rebalance_during_an_outage_of_the_store_goes_on() {
+    let stage = Stage::new().await;
+    // What is in flight is waited for, but less long than the group waits for a member.
+    let short = [("task.shutdown.graceful.timeout.ms", "2000")];
+    let first = stage.standalone("first", &short).await;
+    post_hashing(&stage, &first, &[]).await;
+    stage.produce(3);
+    stage.stored().await;
+    stage.document_proxy.break_all("update", CloseBefore);
+    stage.produce(30);
+    see(&stage, &first, STREAM, Shows::Degraded).await;
+    let second = stage.standalone("second", &short).await;
+    let meanwhile = [("millstream.mongo.validate.connect", "false")];
+    post_hashing(&stage, &second, &meanwhile).await;
+    members(&stage, "connect-stream", 2).await;
+    stage.document_proxy.heal();
+    stage.stored().await;
+    heal(&first, STREAM, Shows::Degraded).await;
+}
+
 /// Java's worker fails a task whose start fails, and shows nothing of outages it rides out.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_self_healing_failures_are_java_s() {
@@ -182,6 +230,15 @@ async fn without_self_healing_failures_are_java_s() {
     })
     .await;
     stage.archived().await;
+    // MongoDB's sink gives up at the first write that fails.
+    post_hashing(&stage, &worker, &[]).await;
+    stage.stored().await;
+    stage.document_proxy.break_all("update", CloseBefore);
+    stage.produce(3);
+    see(&stage, &worker, STREAM, Shows::Failed).await;
+    stage.document_proxy.heal();
+    heal(&worker, STREAM, Shows::Failed).await;
+    stage.stored().await;
 }
 
 /// A sink that has given up on an outage fails; the task starts again by itself once it is over.
@@ -189,30 +246,15 @@ async fn without_self_healing_failures_are_java_s() {
 async fn a_task_that_failed_for_now_starts_again_by_itself() {
     let stage = Stage::new().await;
     let worker = stage.standalone("worker", &[]).await;
-    let config = json!({
-        "connector.class": "com.mongodb.kafka.connect.MongoSinkConnector",
-        "topics": "MyTopic",
-        "connection.uri": stage.document_uri(),
-        "database": "kafka",
-        "collection": "hashed",
-        "transforms": "hash,wrap",
-        "transforms.hash.type": "io.aiven.kafka.connect.transforms.Hash$Value",
-        "transforms.hash.function": "md5",
-        "transforms.wrap.type": "org.apache.kafka.connect.transforms.HoistField$Value",
-        "transforms.wrap.field": "value",
-        "document.id.strategy": "com.mongodb.kafka.connect.sink.processor.id.strategy.KafkaMetaDataStrategy",
-        "writemodel.strategy": "com.mongodb.kafka.connect.sink.writemodel.strategy.InsertOneDefaultStrategy",
-        "millstream.mongo.retry.timeout.ms": "500",
-    });
-    let body = json!({"name": STREAM, "config": config});
-    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
-    assert!(status.is_success(), "{answer}");
+    post_hashing(
+        &stage,
+        &worker,
+        &[("millstream.mongo.retry.timeout.ms", "500")],
+    )
+    .await;
     stage.produce(3);
     stage.stored().await;
-    stage.document_proxy.break_all(
-        "insert",
-        millstream_embedded::documents::DocumentFaultAction::CloseBefore,
-    );
+    stage.document_proxy.break_all("update", CloseBefore);
     stage.produce(3);
     see(&stage, &worker, STREAM, Shows::FailedForNow).await;
     stage.document_proxy.heal();

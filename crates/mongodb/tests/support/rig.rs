@@ -145,6 +145,7 @@ impl Rig {
             open: ByteBudget::new(1 << 30),
             in_flight: ByteBudget::new(1 << 30),
             takes_rejected,
+            rides_out_outages: true,
         };
         MongoSinkConnector
             .start_task(&self.properties, context)

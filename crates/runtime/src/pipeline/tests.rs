@@ -1,6 +1,7 @@
 //! The pipeline against a scripted consumer and a recording sink.
 
 use super::*;
+use crate::dead_letter::DeadLetters;
 use crate::error_policy::{ErrorSettings, Tolerance};
 use crate::plan::PlanParts;
 use crate::task::{TaskParts, run_task};
@@ -9,8 +10,8 @@ use bytes::Bytes;
 use millstream_core::converter::RowErrors;
 use millstream_core::{
     ByteColumn, ColumnNeed, ConsumerError, Converter, Destination, FetchedColumns, Header,
-    HeaderConverter, Headers, Payload, Progress, RawKind, RecordError, SchemaAndValue, SchemaRef,
-    SinkNeeds, TaskId, TimestampType, Value,
+    HeaderConverter, Headers, OutgoingRecord, Payload, Progress, RawKind, RecordError,
+    RecordWriter, SchemaAndValue, SchemaRef, SinkNeeds, TaskId, TimestampType, Value, WriteError,
 };
 use std::sync::Mutex;
 
@@ -222,11 +223,32 @@ fn revoked() -> (Fetched, oneshot::Receiver<()>) {
     )
 }
 
+/// A dead-letter topic that takes nothing for this long.
+struct Slow(Duration);
+
+#[async_trait]
+impl RecordWriter for Slow {
+    async fn write(&self, _: Vec<OutgoingRecord>) -> Result<(), WriteError> {
+        sleep(self.0).await;
+        Ok(())
+    }
+}
+
 /// Runs the items through a pipeline until they are used up; gives the outcome and the log.
 async fn run(
     items: impl IntoIterator<Item = Fetched>,
     tolerance: Tolerance,
     refusals: usize,
+) -> (Result<(), TaskFailure>, String) {
+    run_with(items, tolerance, refusals, None).await
+}
+
+/// As `run`, with a dead-letter topic.
+async fn run_with(
+    items: impl IntoIterator<Item = Fetched>,
+    tolerance: Tolerance,
+    refusals: usize,
+    dead_letters: Option<Slow>,
 ) -> (Result<(), TaskFailure>, String) {
     let log = Log::default();
     let stop = CancellationToken::new();
@@ -254,11 +276,17 @@ async fn run(
         log: false,
         log_records: false,
     };
+    let dead_letters = dead_letters.map(|writer| DeadLetters {
+        task: id.clone(),
+        topic: "dead".to_owned(),
+        with_context: false,
+        writer: Arc::new(writer),
+    });
     let parts = TaskParts {
         consumer: Box::new(consumer),
         sink: Box::new(sink),
         plan,
-        errors: ErrorPolicy::new(id.clone(), errors, None),
+        errors: ErrorPolicy::new(id.clone(), errors, dead_letters),
     };
     let settings = TaskSettings {
         id,
@@ -364,5 +392,28 @@ async fn a_revocation_during_an_outage_is_answered_and_the_batch_abandoned() {
     assert_eq!(
         log,
         "open t-0; refuse; finish; close; open t-0; put [0]; finish; commit t-0@1; close; leave"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_revocation_is_answered_while_dead_letters_wait() {
+    let (revocation, released) = revoked();
+    let items = [
+        assigned(),
+        batch(0, &["a"]),
+        batch(1, &["bad", "b"]),
+        batch(3, &["c"]),
+        revocation,
+        assigned(),
+        batch(1, &["bad", "b"]),
+    ];
+    let slow = Slow(Duration::from_secs(10));
+    let (outcome, log) = run_with(items, Tolerance::All, 0, Some(slow)).await;
+    assert!(outcome.is_ok());
+    assert_eq!(released.await, Ok(()));
+    // What was settled for the owner before is not committed by this one; it reads on from the committed offset.
+    assert_eq!(
+        log,
+        "open t-0; put [0]; close; open t-0; put [2]; finish; commit t-0@3; close; leave"
     );
 }

@@ -121,6 +121,7 @@ impl Run {
             open: ByteBudget::new(1 << 30),
             in_flight: ByteBudget::new(1 << 30),
             takes_rejected: self.reporter != "none",
+            rides_out_outages: true,
         };
         let mut task = S3SinkConnector
             .start_task(&self.properties, context)

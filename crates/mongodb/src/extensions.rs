@@ -1,0 +1,78 @@
+//! Settings that the original does not have. It ignores them, so a configuration stays portable.
+
+use crate::bulk::{DuplicatePolicy, WritePolicy};
+use crate::topics;
+use millstream_core::config::{ConfigValue, Importance, Key, Kind, Validator};
+use millstream_core::{ConfigDef, Properties, config_def};
+use std::sync::LazyLock;
+use std::time::Duration;
+
+const RETRY_TIMEOUT: &str = "millstream.mongo.retry.timeout.ms";
+
+config_def! {
+    struct Settings {
+        retry_timeout_ms: i64 = Key::new(RETRY_TIMEOUT, Kind::Long, "120000").importance(Importance::Low)
+            .doc("How long a write is tried again while the database is away, before the task fails. The original gives up at once, which is 0, and the default where the worker has millstream.self.healing=false."),
+        max_in_flight: i32 = Key::new("millstream.mongo.max.in.flight", Kind::Int, "4").importance(Importance::Low)
+            .validator(Validator::Between(1, 64))
+            .doc("Write commands on their way at a time, of one task: enough to hide a round trip, few enough for small instances."),
+        validate_connect: bool = Key::new("millstream.mongo.validate.connect", Kind::Boolean, "true").importance(Importance::Low)
+            .doc("Whether validation connects to the database, as the original does. Without it a connector may be made before its database is there."),
+        duplicate_policy: String = Key::new("millstream.mongo.duplicate.policy", Kind::String, "auto").importance(Importance::Low)
+            .validator(Validator::OneOf(&["auto", "error", "ignore"]))
+            .doc("What a duplicate key is: auto takes one that a replay or a retry explains as done, ignore every one of _id, and error none, as the original."),
+    }
+}
+
+pub(crate) fn definition() -> &'static ConfigDef {
+    static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(Settings::definition);
+    &DEFINITION
+}
+
+/// Those that are set, with what is wrong with them.
+pub(crate) fn validate(properties: &Properties) -> Vec<ConfigValue> {
+    let mut values = definition().validate(properties);
+    values.retain(|value| properties.get(&value.name).is_some());
+    values
+}
+
+/// Whether validation is to connect; so it does unless a setting clearly says no.
+pub(crate) fn validates_connect(properties: &Properties) -> bool {
+    Settings::parse(properties)
+        .0
+        .is_none_or(|settings| settings.validate_connect)
+}
+
+/// What a task needs of them.
+pub(crate) struct Extensions {
+    pub(crate) policy: WritePolicy,
+    pub(crate) in_flight: usize,
+}
+
+impl Extensions {
+    /// # Errors
+    /// The first error of a setting.
+    pub(crate) fn parse(properties: &Properties, rides_out_outages: bool) -> Result<Self, String> {
+        let (settings, values) = Settings::parse(properties);
+        let Some(settings) = settings else {
+            return Err(topics::first_error(&values));
+        };
+        let is_set = properties.get(RETRY_TIMEOUT).is_some();
+        let millis = if is_set || rides_out_outages {
+            settings.retry_timeout_ms
+        } else {
+            0
+        };
+        Ok(Extensions {
+            policy: WritePolicy {
+                retry_for: Duration::from_millis(u64::try_from(millis).unwrap_or(0)),
+                duplicates: match &*settings.duplicate_policy {
+                    "error" => DuplicatePolicy::Error,
+                    "ignore" => DuplicatePolicy::Ignore,
+                    _ => DuplicatePolicy::Auto,
+                },
+            },
+            in_flight: usize::try_from(settings.max_in_flight).unwrap_or(1),
+        })
+    }
+}

@@ -2,6 +2,7 @@
 //! It does no I/O, starts no task and knows neither Kafka's nor a store's wire format.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod backoff;
 pub mod batch;
 pub mod budget;
 pub mod byte_column;

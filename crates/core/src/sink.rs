@@ -115,6 +115,8 @@ pub struct Progress {
     pub durable: Vec<(TopicPartition, i64)>,
     /// Rows rejected late; they are settled before any offset of this progress is committed.
     pub rejected: Vec<RejectedRow>,
+    /// Rows that a transform dropped which the sink has taken over.
+    pub filtered: usize,
 }
 
 /// One task of a sink. All calls come from one owner, in order.

@@ -2,7 +2,6 @@
 
 mod groups;
 
-use crate::backoff::Backoff;
 use crate::cluster::{Cluster, Lane, Topics, topic_name};
 use crate::config::ClientConfig;
 use crate::consumer::positions;
@@ -12,6 +11,7 @@ use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableT
 use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest};
 use kafka_protocol::protocol::StrBytes;
 use millstream_core::TopicPartition;
+use millstream_core::backoff::Backoff;
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use tokio::time::Instant;
@@ -191,7 +191,7 @@ impl Admin {
         loop {
             match attempt().await {
                 Err(error) if error.is_transient() => {
-                    let pause = backoff.next();
+                    let pause = backoff.next_pause();
                     if Instant::now() + pause > deadline {
                         return Err(error);
                     }

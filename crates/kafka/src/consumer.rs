@@ -13,12 +13,12 @@ mod worker;
 
 pub use subscription::Subscription;
 
-use crate::backoff::Backoff;
 use crate::cluster::Cluster;
 use crate::config::ConsumerConfig;
 use crate::group::{Group, GroupConfig, Offsets, protocol};
 use async_trait::async_trait;
 use controls::{Controls, Verdict};
+use millstream_core::backoff::Backoff;
 use millstream_core::limits::QUEUED_BATCHES;
 use millstream_core::{ByteBudget, Consumer, ConsumerError, Fetched, RecordBatch, TopicPartition};
 use outbox::Item;

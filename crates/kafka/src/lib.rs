@@ -2,7 +2,6 @@
 //! It is the only crate that knows Kafka's wire format.
 
 pub mod admin;
-mod backoff;
 mod cluster;
 mod codec;
 pub mod config;

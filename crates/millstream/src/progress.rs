@@ -79,7 +79,7 @@ pub(crate) async fn log_every(period: Duration, board: Board, stop: Cancellation
                 connector = &*id.connector,
                 task = id.task,
                 records = counts.records_sent,
-                skipped = counts.records_read - counts.records_sent,
+                skipped = counts.records_filtered,
                 rejected = counts.records_rejected,
                 per_second = rate,
                 "progress"

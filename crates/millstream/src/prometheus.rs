@@ -9,7 +9,7 @@ use std::fmt::Write;
 /// One family: its name, its type, its help text and the number it shows.
 type Family = (&'static str, &'static str, &'static str, fn(&Counts) -> u64);
 
-const FAMILIES: [Family; 7] = [
+const FAMILIES: [Family; 8] = [
     (
         "kafka_connect_sink_task_metrics_sink_record_read_total",
         "counter",
@@ -27,6 +27,12 @@ const FAMILIES: [Family; 7] = [
         "counter",
         "Records that a converter, a transform or the sink rejected.",
         |counts| counts.records_rejected,
+    ),
+    (
+        "millstream_records_filtered_total",
+        "counter",
+        "Records that a transform dropped.",
+        |counts| counts.records_filtered,
     ),
     (
         "kafka_connect_task_error_metrics_total_retries",

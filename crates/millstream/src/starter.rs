@@ -4,6 +4,7 @@ use crate::clock::now_ms;
 use crate::dead_letters;
 use crate::progress::Board;
 use async_trait::async_trait;
+use millstream_core::backoff::Backoff;
 use millstream_core::java_regex::JavaRegex;
 use millstream_core::{
     ByteBudget, Consumer, ConverterUse, PluginError, Properties, SinkTask, TaskContext, chain,
@@ -205,7 +206,7 @@ async fn make_parts_through_outages(
     budgets: &Budgets,
     events: &TaskEvents,
 ) -> Result<TaskParts, TaskFailure> {
-    let mut pause = FIRST_PAUSE;
+    let mut backoff = Backoff::new((FIRST_PAUSE, limits::MAX_BACKOFF));
     let since = now_ms();
     let mut is_degraded = false;
     loop {
@@ -229,8 +230,7 @@ async fn make_parts_through_outages(
             );
         }
         is_degraded = true;
-        // Up to a fifth longer, so that many tasks do not come back at the same moment.
-        let wait = pause.mul_f64(1.0 + rand::random::<f64>() / 5.0);
+        let wait = backoff.next_pause();
         events
             .send(TaskEvent::Degraded {
                 since,
@@ -239,7 +239,6 @@ async fn make_parts_through_outages(
             })
             .await;
         tokio::time::sleep(wait).await;
-        pause = (pause * 2).min(limits::MAX_BACKOFF);
     }
 }
 

@@ -6,6 +6,7 @@ use crate::namespace::Namespace;
 use crate::processor::IdOrigin;
 use crate::store::{ConcernError, Failure, FailureKind, Reply, Store, WriteError, is_transient};
 use bson::{Bson, Document, RawDocumentBuf};
+use millstream_core::backoff::Backoff;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -294,7 +295,7 @@ impl BulkWrite {
 /// Pauses between attempts: doubling, with a bound on the whole.
 pub(crate) struct Retries {
     until: Instant,
-    pause: Duration,
+    backoff: Backoff,
     /// Whether a command may have been applied although no answer came.
     pub(crate) is_ambiguous: bool,
 }
@@ -303,7 +304,7 @@ impl Retries {
     pub(crate) fn new(retry_for: Duration) -> Self {
         Retries {
             until: Instant::now() + retry_for,
-            pause: FIRST_PAUSE,
+            backoff: Backoff::new((FIRST_PAUSE, LONGEST_PAUSE)),
             is_ambiguous: false,
         }
     }
@@ -313,11 +314,9 @@ impl Retries {
         if Instant::now() >= self.until {
             return false;
         }
-        // Up to a fifth longer, so that many tasks do not come back at the same moment.
-        let pause = self.pause.mul_f64(1.0 + rand::random::<f64>() / 5.0);
+        let pause = self.backoff.next_pause();
         store.note_trouble(reason, pause);
         tokio::time::sleep(pause).await;
-        self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         true
     }
 }

@@ -80,6 +80,8 @@ pub(crate) struct Taken {
     pub(crate) joined: bool,
     pub(crate) full: Option<HashChunk>,
     pub(crate) failed: Vec<(usize, RecordError)>,
+    /// Rows without a value that were left out.
+    pub(crate) skipped: usize,
 }
 
 impl HashPath {
@@ -181,7 +183,7 @@ impl HashPath {
         self.prefix.push(b'#');
         push_decimal(&mut self.prefix, i64::from(batch.origin.partition));
         self.prefix.push(b'#');
-        let mut failed = Vec::new();
+        let (mut failed, mut skipped) = (Vec::new(), 0);
         let mut next_row = end;
         let length = self.digester.digest_len();
         for row in from..end {
@@ -192,7 +194,10 @@ impl HashPath {
                         failed.push((row, null_value()));
                         continue;
                     }
-                    NullHashing::Skip => continue,
+                    NullHashing::Skip => {
+                        skipped += 1;
+                        continue;
+                    }
                     NullHashing::Pass => {}
                 }
             }
@@ -255,6 +260,7 @@ impl HashPath {
             joined,
             full,
             failed,
+            skipped,
         })
     }
 

@@ -60,6 +60,8 @@ pub(crate) struct MongoTask {
     /// For writes under way.
     memory: ByteBudget,
     rejected: Vec<RejectedRow>,
+    /// Rows without a value that the fused chain dropped.
+    filtered: usize,
     /// Partitions whose frontier may have moved since the last `poll`.
     moved: Vec<TopicPartition>,
     fused: Option<HashPath>,
@@ -133,6 +135,7 @@ impl MongoTask {
             last_batch: 0,
             writing: JoinSet::new(),
             rejected: Vec::new(),
+            filtered: 0,
             moved: Vec::new(),
             fused: None,
             rates: HashMap::new(),
@@ -508,6 +511,7 @@ impl MongoTask {
             };
             let taken = fused.take(batch, number, from, &settings, &self.parts.store, now)?;
             from = taken.next_row;
+            self.filtered += taken.skipped;
             if taken.joined
                 && let Some(held) = self.held.get_mut(&number)
             {
@@ -615,7 +619,11 @@ impl SinkTask for MongoTask {
             Some(trouble) if durable.is_empty() && rejected.is_empty() => {
                 Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()))
             }
-            _ => Ok(Progress { durable, rejected }),
+            _ => Ok(Progress {
+                durable,
+                rejected,
+                filtered: std::mem::take(&mut self.filtered),
+            }),
         }
     }
 

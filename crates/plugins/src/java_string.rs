@@ -56,3 +56,17 @@ fn date_string(millis: i64) -> String {
         time.year
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use bytes::Bytes;
+
+    #[test]
+    fn dates_are_in_utc_and_bytes_in_base64() {
+        let date = java_string(&Value::Date(0));
+        assert_eq!(date, "Thu Jan 01 00:00:00 UTC 1970");
+        let bytes = java_string(&Value::Bytes(Bytes::from_static(b"\xff\x00")));
+        assert_eq!(bytes, "/wA=");
+    }
+}

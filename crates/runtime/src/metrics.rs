@@ -8,6 +8,7 @@ pub struct TaskMetrics {
     records_read: AtomicU64,
     records_sent: AtomicU64,
     records_rejected: AtomicU64,
+    records_filtered: AtomicU64,
     retries: AtomicU64,
     commits: AtomicU64,
     failed_commits: AtomicU64,
@@ -23,6 +24,8 @@ pub struct Counts {
     pub records_sent: u64,
     /// Records rejected by a converter, a transform or the sink.
     pub records_rejected: u64,
+    /// Records that a transform dropped.
+    pub records_filtered: u64,
     /// Batches that a sink refused for now.
     pub retries: u64,
     pub commits: u64,
@@ -44,6 +47,11 @@ impl TaskMetrics {
 
     pub fn rejected(&self, records: usize) {
         self.records_rejected
+            .fetch_add(records as u64, Ordering::Relaxed);
+    }
+
+    pub fn filtered(&self, records: usize) {
+        self.records_filtered
             .fetch_add(records as u64, Ordering::Relaxed);
     }
 
@@ -70,6 +78,7 @@ impl TaskMetrics {
             records_read: get(&self.records_read),
             records_sent: get(&self.records_sent),
             records_rejected: get(&self.records_rejected),
+            records_filtered: get(&self.records_filtered),
             retries: get(&self.retries),
             commits: get(&self.commits),
             failed_commits: get(&self.failed_commits),

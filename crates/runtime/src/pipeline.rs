@@ -45,6 +45,8 @@ pub(crate) struct Pipeline {
     /// Items that arrived while the sink refused a batch; at most `limits::QUEUED_BATCHES`.
     held: VecDeque<Fetched>,
     is_paused: bool,
+    /// Rows of the batch in hand that the sink dropped for a transform it has taken over.
+    filtered: usize,
     /// What is out of reach at the moment.
     troubles: BTreeSet<Trouble>,
 }
@@ -107,6 +109,7 @@ impl Pipeline {
             topics: BTreeSet::new(),
             held: VecDeque::new(),
             is_paused: false,
+            filtered: 0,
             troubles: BTreeSet::new(),
         }
     }
@@ -188,19 +191,26 @@ impl Pipeline {
     /// The way of a batch: convert, transform, settle what failed, put, see what became durable.
     async fn deliver(&mut self, mut batch: RecordBatch) -> Result<(), TaskFailure> {
         let mut rejected = Rejected::default();
-        self.metrics.read(batch.len());
+        let read = batch.len();
+        self.metrics.read(read);
         self.note_topic(&batch).await;
         self.plan
             .convert(&mut batch, &mut rejected)
             .await
             .map_err(|error| TaskFailure::new(error.class, &error.message))?;
         self.plan.transform(&mut batch, &mut rejected);
+        let left = batch.len();
+        self.metrics.filtered(read - rejected.rows.len() - left);
         match self.settle(rejected).await? {
             Settled::All { gone } if !gone.contains(&batch.origin) => {}
             Settled::All { .. } | Settled::GivenUp => return Ok(()),
         }
-        self.put(Arc::new(batch)).await?;
-        self.harvest().await
+        if let Pace::Again = self.put(Arc::new(batch)).await? {
+            self.harvest().await?;
+            let filtered = std::mem::take(&mut self.filtered);
+            self.metrics.sent(left.saturating_sub(filtered));
+        }
+        Ok(())
     }
 
     async fn note_topic(&mut self, batch: &RecordBatch) {
@@ -215,23 +225,20 @@ impl Pipeline {
     }
 
     /// Gives the batch to the sink, again and again while the sink refuses it for a transient reason.
-    async fn put(&mut self, batch: Arc<RecordBatch>) -> Result<(), TaskFailure> {
+    async fn put(&mut self, batch: Arc<RecordBatch>) -> Result<Pace, TaskFailure> {
         loop {
             match self
                 .sink
                 .put(Arc::clone(&batch), (self.settings.clock)())
                 .await
             {
-                Ok(()) => {
-                    self.metrics.sent(batch.len());
-                    return Ok(());
-                }
+                Ok(()) => return Ok(Pace::Again),
                 Err(error) => {
                     let after = self.retry_after(&error).await?;
                     self.metrics.retried();
                     match self.wait(&batch.origin, after).await? {
                         Pace::Again => self.harvest().await?,
-                        Pace::Abandon => return Ok(()),
+                        Pace::Abandon => return Ok(Pace::Abandon),
                     }
                 }
             }
@@ -342,6 +349,8 @@ impl Pipeline {
                     .durable
                     .retain(|(origin, _)| !gone.contains(origin));
                 self.commits.advance(&progress.durable);
+                self.metrics.filtered(progress.filtered);
+                self.filtered += progress.filtered;
                 self.recover(Trouble::Sink).await;
                 Ok(())
             }

@@ -254,6 +254,7 @@ impl SinkTask for S3Task {
         let mut progress = Progress {
             durable: Vec::new(),
             rejected: std::mem::take(&mut self.rejected.rows),
+            filtered: 0,
         };
         for (partition, writer) in &mut self.partitions {
             if let Some(offset) = writer.newly_durable() {

@@ -15,7 +15,6 @@ use super::positions::EpochEnd;
 use super::session::Session;
 use super::troubles::{Source, Troubles};
 use super::{Subscription, positions};
-use crate::backoff::Backoff;
 use crate::cluster::{Cluster, Metadata};
 use crate::config::ConsumerConfig;
 use crate::error::KafkaError;
@@ -24,6 +23,7 @@ use crate::group::{Group, GroupEvent, Offer, Offsets};
 use crate::limits::MISSING_TOPIC_REFRESH;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use millstream_core::backoff::Backoff;
 use millstream_core::{ConsumerError, Fetched, TopicPartition};
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -226,7 +226,7 @@ impl Worker {
         let metadata = self.cluster.metadata();
         if self.partitions.find_leaders(&metadata) {
             // A leader is usually elected within moments; a deleted topic never gets one.
-            self.refresh.due = self.refresh.due.min(now + self.leaderless.next());
+            self.refresh.due = self.refresh.due.min(now + self.leaderless.next_pause());
             if !self.refresh.is_running {
                 self.wake_at(self.refresh.due);
             }

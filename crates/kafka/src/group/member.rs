@@ -3,7 +3,6 @@
 mod calls;
 
 use super::{GroupConfig, GroupEvent, GroupMember, Membership, Offer};
-use crate::backoff::Backoff;
 use crate::cluster::{Cluster, Lane};
 use crate::connection::{Address, Connection};
 use crate::error::KafkaError;
@@ -12,6 +11,7 @@ use futures::FutureExt;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::JoinGroupResponse;
 use kafka_protocol::protocol::StrBytes;
+use millstream_core::backoff::Backoff;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -311,7 +311,7 @@ impl Member {
     }
 
     async fn pause(&mut self, error: &KafkaError, backoff: &mut Backoff) {
-        let wait = backoff.next();
+        let wait = backoff.next_pause();
         // A rebalance is no trouble, and one that is over by the next try is not worth a word.
         let is_trouble = !matches!(
             error.response_error(),

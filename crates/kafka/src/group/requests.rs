@@ -1,7 +1,6 @@
 //! Committing and fetching the group's offsets, with retries while its coordinator moves.
 
 use super::{GroupConfig, Membership};
-use crate::backoff::Backoff;
 use crate::cluster::{Cluster, Lane, topic_name};
 use crate::connection::Connection;
 use crate::error::KafkaError;
@@ -14,6 +13,7 @@ use kafka_protocol::messages::offset_fetch_request::OffsetFetchRequestTopic;
 use kafka_protocol::messages::{GroupId, OffsetCommitRequest, OffsetFetchRequest};
 use kafka_protocol::protocol::StrBytes;
 use millstream_core::TopicPartition;
+use millstream_core::backoff::Backoff;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
@@ -83,7 +83,7 @@ impl Offsets {
                 Ok(value) => return Ok(value),
                 Err(error) => error,
             };
-            let pause = backoff.next();
+            let pause = backoff.next_pause();
             // Between two generations the old one is refused; the new one is known in a moment, or we are out.
             let is_between = matches!(
                 error.response_error(),

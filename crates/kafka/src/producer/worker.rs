@@ -10,7 +10,6 @@ use super::batch::ProducerId;
 use super::config::ProducerConfig;
 use super::request::{self, Answer};
 use super::{Call, ProducerRecord, partitioner};
-use crate::backoff::Backoff;
 use crate::cluster::{Cluster, Metadata, Topics};
 use crate::error::KafkaError;
 use delivery::Deliveries;
@@ -18,6 +17,7 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use lanes::Lanes;
 use millstream_core::TopicPartition;
+use millstream_core::backoff::Backoff;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -208,7 +208,7 @@ impl Worker {
                         self.producer = Some(id);
                     }
                     Err(error) if error.is_transient() => {
-                        let pause = self.backoff.next();
+                        let pause = self.backoff.next_pause();
                         tracing::debug!(%error, "no producer id yet");
                         self.ask_for_id_after(pause);
                     }

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod case;
+mod differences;
 mod documents;
 mod kafka;
 mod memory;

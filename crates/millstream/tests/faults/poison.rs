@@ -239,6 +239,7 @@ async fn null_value(policy: &'static str, shows: Shows) -> String {
             (committed.0 == 4).then_some(())
         })
         .await;
+        assert_eq!(worker.metric("millstream_records_filtered_total").await, 1);
     }
     stage.stored().await;
     seen

@@ -104,16 +104,20 @@ impl Worker {
         kib.unwrap().parse::<usize>().unwrap() * 1024
     }
 
-    /// Records that the tasks' consumers have delivered.
-    pub(crate) async fn records_read(&self) -> u64 {
+    /// A metric, all tasks together.
+    pub(crate) async fn metric(&self, name: &str) -> u64 {
         let (_, text) = self.request("GET", "/metrics", None).await;
         let lines = text.as_str().unwrap_or_default().lines();
-        let counts = lines.filter(|line| {
-            line.starts_with("kafka_connect_sink_task_metrics_sink_record_read_total")
-        });
-        counts
+        lines
+            .filter(|line| line.starts_with(name))
             .filter_map(|line| line.rsplit(' ').next()?.parse::<u64>().ok())
             .sum()
+    }
+
+    /// Records that the tasks' consumers have delivered.
+    pub(crate) async fn records_read(&self) -> u64 {
+        self.metric("kafka_connect_sink_task_metrics_sink_record_read_total")
+            .await
     }
 
     pub(crate) fn signal(&self, name: &str) {

@@ -110,6 +110,7 @@ impl SinkTask for Recorder {
         Ok(Progress {
             durable: std::mem::take(&mut self.durable),
             rejected: Vec::new(),
+            filtered: 0,
         })
     }
 

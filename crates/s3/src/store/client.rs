@@ -38,7 +38,7 @@ pub(super) async fn connect(config: &S3Config, properties: &Properties) -> Resul
     }
     let mut shared = shared.load().await;
     if config.credentials_provider_class == config::ASSUME_ROLE_PROVIDER {
-        let role = assume_role(config, properties, &shared).await?;
+        let role = assume_role(properties, &shared).await?;
         shared = shared
             .into_builder()
             .credentials_provider(SharedCredentialsProvider::new(role))
@@ -61,31 +61,52 @@ fn timeouts(config: &S3Config) -> TimeoutConfig {
         .build()
 }
 
+/// What the assume-role provider of the original is configured with.
+#[derive(Debug, PartialEq, Eq)]
+struct Role<'a> {
+    arn: &'a str,
+    session_name: &'a str,
+    external_id: &'a str,
+    /// Of the token service; the chain's own otherwise.
+    region: Option<&'a str>,
+}
+
+impl<'a> Role<'a> {
+    fn parse(properties: &'a Properties) -> Result<Self, String> {
+        let setting = |name: &str| {
+            let text = properties.get(&format!("s3.credentials.provider.sts.{name}"));
+            text.map(str::trim).filter(|text| !text.is_empty())
+        };
+        let required = |name: &str| {
+            setting(name).ok_or_else(|| {
+                format!(
+                    "Invalid value {} for configuration s3.credentials.provider.class: \
+                     s3.credentials.provider.sts.{name} is missing",
+                    config::ASSUME_ROLE_PROVIDER
+                )
+            })
+        };
+        Ok(Role {
+            arn: required("role.arn")?,
+            session_name: required("role.session.name")?,
+            external_id: required("role.external.id")?,
+            region: setting("region"),
+        })
+    }
+}
+
 /// A role to be taken on with what the default chain or the static keys give.
 async fn assume_role(
-    config: &S3Config,
     properties: &Properties,
     base: &SdkConfig,
 ) -> Result<AssumeRoleProvider, String> {
-    let own = properties.with_prefix("s3.credentials.provider.sts.");
-    let required = |name: &str| {
-        own.get(name)
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
-            .ok_or_else(|| {
-                format!(
-                    "Invalid value {} for configuration s3.credentials.provider.class: \
-                 s3.credentials.provider.sts.{name} is missing",
-                    config.credentials_provider_class
-                )
-            })
-    };
-    let mut builder = AssumeRoleProvider::builder(required("role.arn")?)
-        .session_name(required("role.session.name")?)
-        .external_id(required("role.external.id")?)
+    let role = Role::parse(properties)?;
+    let mut builder = AssumeRoleProvider::builder(role.arn)
+        .session_name(role.session_name)
+        .external_id(role.external_id)
         .configure(base);
-    if let Some(region) = own.get("region") {
-        builder = builder.region(Region::new(region.trim().to_owned()));
+    if let Some(region) = role.region {
+        builder = builder.region(Region::new(region.to_owned()));
     }
     Ok(match base.credentials_provider() {
         Some(provider) => builder.build_from_provider(provider).await,
@@ -111,4 +132,27 @@ fn endpoint(config: &S3Config) -> Option<String> {
     } else {
         format!("https://{url}")
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_the_role_and_its_region() {
+        let text = |name: &str| format!("s3.credentials.provider.sts.{name}");
+        let mut properties = Properties::from_iter([
+            (text("role.arn"), "arn:aws:iam::1:role/r".to_owned()),
+            (text("role.session.name"), "s".to_owned()),
+            (text("region"), " eu-west-1 ".to_owned()),
+        ]);
+        let error = Role::parse(&properties).expect_err("a setting is missing");
+        assert!(
+            error.ends_with("s3.credentials.provider.sts.role.external.id is missing"),
+            "{error}"
+        );
+        properties.insert(text("role.external.id"), "e");
+        let role = Role::parse(&properties).expect("nothing is missing");
+        assert_eq!(role.region, Some("eu-west-1"));
+    }
 }

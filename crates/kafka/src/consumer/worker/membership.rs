@@ -312,5 +312,5 @@ async fn persist(
 
 async fn log_and_wait(error: &KafkaError, backoff: &mut Backoff) {
     tracing::debug!(%error, "cannot learn the topics to share out");
-    tokio::time::sleep(backoff.next()).await;
+    tokio::time::sleep(backoff.next_pause()).await;
 }

@@ -72,7 +72,7 @@ impl Worker {
                 .push((partition, epoch));
         }
         if let Some(waiting) = by_leader.remove(&-1) {
-            let pause = self.offsets_backoff.next();
+            let pause = self.offsets_backoff.next_pause();
             self.put_back(&waiting, Stage::Reset, now + pause);
             self.want_metadata(now);
         }
@@ -136,7 +136,7 @@ impl Worker {
         error: KafkaError,
     ) {
         let now = Instant::now();
-        let pause = self.offsets_backoff.next();
+        let pause = self.offsets_backoff.next_pause();
         self.put_back(asked, stage, now + pause);
         self.want_metadata(now);
         // An answer that no longer matters is no trouble: the group may have gone on meanwhile.

@@ -109,7 +109,7 @@ impl Worker {
                 );
                 // The broker has dropped the session for others; a full request makes a new one.
                 if !is_session_gone {
-                    let pause = broker.backoff.next();
+                    let pause = broker.backoff.next_pause();
                     broker.retry_at = Some(now + pause);
                     self.want_metadata(now);
                     self.trouble(Source::Broker(id), error, pause);

@@ -39,7 +39,7 @@ impl Worker {
         let metadata = match result {
             Ok(metadata) => metadata,
             Err(error) => {
-                let wait = self.refresh.backoff.next();
+                let wait = self.refresh.backoff.next_pause();
                 self.refresh.due = now + wait;
                 self.trouble(Source::Metadata, error, wait);
                 return;

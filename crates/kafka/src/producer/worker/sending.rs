@@ -15,7 +15,7 @@ impl Worker {
             let leader = metadata.partition(&partition).map_or(-1, |p| p.leader);
             if leader < 0 {
                 self.lanes
-                    .wait(&partition, now + self.backoff.clone().next());
+                    .wait(&partition, now + self.backoff.clone().next_pause());
                 self.refresh_due = self.refresh_due.min(now);
                 continue;
             }
@@ -108,7 +108,7 @@ impl Worker {
             Ok(answers) => answers,
             Err(error) if error.is_transient() => {
                 tracing::debug!(%error, "will write again");
-                let pause = self.backoff.next();
+                let pause = self.backoff.next_pause();
                 let is_in_doubt = !matches!(error, KafkaError::Connect { .. });
                 for partition in partitions {
                     self.lanes.put_back(partition, now + pause, is_in_doubt);
@@ -143,7 +143,7 @@ impl Worker {
         let is_out_of_step = matches!(code, 45 | 47 | 49 | 59) && self.config.is_idempotent();
         if is_out_of_step || error.is_transient() {
             tracing::debug!(%error, "will write again");
-            let pause = self.backoff.next();
+            let pause = self.backoff.next_pause();
             self.lanes.put_back(partition, now + pause, false);
             self.refresh_due = self.refresh_due.min(now + pause);
             if is_out_of_step {

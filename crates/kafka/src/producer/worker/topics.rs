@@ -47,7 +47,7 @@ impl Worker {
             Ok(metadata) => metadata,
             Err(error) if error.is_transient() => {
                 tracing::debug!(%error, "no metadata yet");
-                self.refresh_due = now + self.backoff.next();
+                self.refresh_due = now + self.backoff.next_pause();
                 return;
             }
             Err(error) => return self.fail_all(error),
@@ -67,7 +67,7 @@ impl Worker {
                 }
                 Some(_) | None => {
                     self.homeless.push((record, owner, give_up));
-                    self.refresh_due = now + self.backoff.clone().next();
+                    self.refresh_due = now + self.backoff.clone().next_pause();
                 }
             }
         }

@@ -2,15 +2,17 @@
 
 use std::time::Duration;
 
+/// The pauses between attempts at one thing.
 #[derive(Clone, Debug)]
-pub(crate) struct Backoff {
+pub struct Backoff {
     first: Duration,
     longest: Duration,
     failures: u32,
 }
 
 impl Backoff {
-    pub(crate) fn new((first, longest): (Duration, Duration)) -> Self {
+    /// The first pause and the longest.
+    pub fn new((first, longest): (Duration, Duration)) -> Self {
         Backoff {
             first,
             longest: longest.max(first),
@@ -19,7 +21,7 @@ impl Backoff {
     }
 
     /// The pause after one more failure.
-    pub(crate) fn next(&mut self) -> Duration {
+    pub fn next_pause(&mut self) -> Duration {
         let doubled = self.first.saturating_mul(1 << self.failures.min(20));
         self.failures = self.failures.saturating_add(1);
         doubled
@@ -27,7 +29,7 @@ impl Backoff {
             .mul_f64(rand::random_range(0.8..1.2))
     }
 
-    pub(crate) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.failures = 0;
     }
 }
@@ -39,7 +41,7 @@ mod tests {
     #[test]
     fn doubles_up_to_the_bound() {
         let mut backoff = Backoff::new((Duration::from_millis(100), Duration::from_millis(1000)));
-        let pauses: Vec<u128> = (0..6).map(|_| backoff.next().as_millis()).collect();
+        let pauses: Vec<u128> = (0..6).map(|_| backoff.next_pause().as_millis()).collect();
         for (pause, expected) in pauses.iter().zip([100, 200, 400, 800, 1000, 1000]) {
             assert!(
                 (expected * 79 / 100..=expected * 121 / 100).contains(pause),
@@ -47,6 +49,6 @@ mod tests {
             );
         }
         backoff.reset();
-        assert!(backoff.next().as_millis() <= 120);
+        assert!(backoff.next_pause().as_millis() <= 120);
     }
 }

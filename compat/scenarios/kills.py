@@ -31,7 +31,7 @@ def run(options: Options) -> None:
             variant = (text, objects)[number % 2]
             running = [
                 jobs.submit(scenario.round, number, variant),
-                jobs.submit(stream.one_round, options, services, services, number, scenario.records[text.topic]),
+                jobs.submit(stream.one_round, options, services, services, number),
             ]
             for job in running:
                 job.result()

@@ -15,6 +15,7 @@ from .services import DocumentServer, Embedded, Failed, Kafka, Options, Process,
 
 TOPIC = "MyTopic"
 KEY = b"a key of the workshop"
+ISOLATIONS = ("read_uncommitted", "read_committed")
 ALGORITHMS = {
     "md5": lambda data: hashlib.md5(data).hexdigest(),
     "sha256": lambda data: hashlib.sha256(data).hexdigest(),
@@ -23,7 +24,7 @@ ALGORITHMS = {
 }
 
 
-def start(process: Process, kafka: Kafka | Embedded, documents: DocumentServer | Embedded, number: int, algorithm: str, **client: int):
+def start(process: Process, kafka: Kafka | Embedded, documents: DocumentServer | Embedded, number: int, algorithm: str, **client):
     """Settings come from the environment alone, as in a container."""
     # A short session, so that the group forgets a killed member soon.
     client = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 400, **client}
@@ -53,7 +54,10 @@ def expected(records, digest) -> dict[str, str]:
     }
 
 
-def one_round(options: Options, kafka: Kafka | Embedded, documents: DocumentServer | Embedded, number: int, records) -> None:
+def one_round(options: Options, kafka: Kafka | Embedded, documents: DocumentServer | Embedded, number: int) -> None:
+    """Rounds take turns in reading all records and only those of committed transactions."""
+    isolation = ISOLATIONS[number % 2]
+    records = topics.read_back(kafka.bootstrap, TOPIC, isolation)
     rng = random.Random(f"{options.seed}/round {number}")
     algorithm = list(ALGORITHMS)[number % len(ALGORITHMS)]
     digest = ALGORITHMS[algorithm]
@@ -61,7 +65,7 @@ def one_round(options: Options, kafka: Kafka | Embedded, documents: DocumentServ
     collection = documents.client["kafka"][f"hashed_{number}"]
     process = Process(options.folder / f"round-{number}")
     # Small fetches stretch the flow, so that more of the moments fall into it.
-    client = {"max.partition.fetch.bytes": rng.choice((1_024, 4_096, 16_384))}
+    client = {"max.partition.fetch.bytes": rng.choice((1_024, 4_096, 16_384)), "isolation.level": isolation}
     moments = sorted(rng.randrange(len(wanted)) for _ in range(rng.randint(2, 4)))
     kills, started = [], time.monotonic()
 
@@ -76,13 +80,13 @@ def one_round(options: Options, kafka: Kafka | Embedded, documents: DocumentServ
             time.sleep(rng.random() * rng.choice((0.005, 0.02, 0.1)))
             process.kill()
             kills.append(collection.estimated_document_count())
-        start(process, kafka, documents, number, algorithm)
+        start(process, kafka, documents, number, algorithm, **{"isolation.level": isolation})
         wait_until(f"{len(wanted)} documents", 300, lambda: reached(len(wanted)), 0.05)
     finally:
         process.kill()
     compare(wanted, {document["_id"]: document for document in collection.find(batch_size=10_000)})
     seconds = round(time.monotonic() - started, 1)
-    options.log(step="round", round=number, algorithm=algorithm, documents=len(wanted), documents_at_kills=kills, seconds=seconds)
+    options.log(step="round", round=number, algorithm=algorithm, isolation=isolation, documents=len(wanted), documents_at_kills=kills, seconds=seconds)
     collection.drop()
 
 
@@ -101,7 +105,7 @@ def run(options: Options) -> None:
         stack.callback(kafka.stop)
         documents = DocumentServer(options.folder / "docstore")
         stack.callback(documents.stop)
-        records = topics.fill(kafka.bootstrap, TOPIC, topics.byte_values, options.records, options.seed)
+        topics.fill(kafka.bootstrap, TOPIC, topics.byte_values, options.records, options.seed)
         options.log(step="fill", topic=TOPIC, records=options.records)
         for number in range(options.rounds):
-            one_round(options, kafka, documents, number, records)
+            one_round(options, kafka, documents, number)

@@ -10,6 +10,8 @@ from confluent_kafka.admin import AdminClient, NewTopic
 from .services import Failed
 
 PARTITIONS = 3
+# Records of each aborted transaction. A sink sees them unless it reads committed ones only.
+ABORTED = 30
 CODECS = ("none", "gzip", "snappy", "lz4", "zstd")
 WORDS = "mill stream wheel water stone grain flour sluice river wharf barge sack".split()
 ODD_TEXTS = (
@@ -110,7 +112,7 @@ def create(bootstrap: str, topic: str, replicas: int = 1):
 
 
 def produce(bootstrap: str, topic: str, values: Iterator[bytes | None], count: int, rng: random.Random):
-    """Fills the topic: every codec in turn, then transactions, whose markers leave holes in the offsets."""
+    """Fills the topic: every codec in turn, then transactions, some aborted, whose markers leave holes in the offsets."""
     share = -(-count // (len(CODECS) + 1))
     # Small batches, so that a fetch may end almost anywhere.
     common = {"bootstrap.servers": bootstrap, "message.max.bytes": 1_000_000, "linger.ms": 20, "batch.num.messages": 50}
@@ -121,6 +123,11 @@ def produce(bootstrap: str, topic: str, values: Iterator[bytes | None], count: i
     producer = Producer({**common, "transactional.id": f"{topic}-writer"})
     producer.init_transactions(60)
     for last in (False, False, True):
+        producer.begin_transaction()
+        send(producer, topic, values, ABORTED, rng)
+        # What has not left the producer by then never would.
+        producer.flush(60)
+        producer.abort_transaction(60)
         producer.begin_transaction()
         send(producer, topic, values, count if last else share // 3, rng)
         producer.commit_transaction(60)
@@ -150,9 +157,9 @@ def fill(bootstrap: str, topic: str, source, count: int, seed: int) -> list[list
     return records
 
 
-def read_back(bootstrap: str, topic: str) -> list[list[tuple[int, bytes | None]]]:
+def read_back(bootstrap: str, topic: str, isolation: str = "read_uncommitted") -> list[list[tuple[int, bytes | None]]]:
     """Offset and value of every record, by partition."""
-    settings = {"bootstrap.servers": bootstrap, "group.id": "witness", "enable.auto.commit": False, "isolation.level": "read_uncommitted"}
+    settings = {"bootstrap.servers": bootstrap, "group.id": "witness", "enable.auto.commit": False, "isolation.level": isolation}
     consumer = Consumer(settings)
     records: list[list[tuple[int, bytes | None]]] = [[] for _ in range(PARTITIONS)]
     ends = [consumer.get_watermark_offsets(TopicPartition(topic, p), 30)[1] for p in range(PARTITIONS)]

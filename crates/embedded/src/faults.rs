@@ -30,6 +30,32 @@ pub struct Faults {
     pub cut_answers_after: Option<u64>,
 }
 
+impl Faults {
+    /// New connections are closed at once; open ones go on.
+    pub fn refusing() -> Self {
+        Faults {
+            refuse: true,
+            ..Faults::default()
+        }
+    }
+
+    /// A server that has stopped: nothing passes, and nobody is told.
+    pub fn stalling() -> Self {
+        Faults {
+            stall: true,
+            ..Faults::default()
+        }
+    }
+
+    /// Every connection is cut in the middle of the first answer.
+    pub fn cutting_answers() -> Self {
+        Faults {
+            cut_answers_after: Some(10),
+            ..Faults::default()
+        }
+    }
+}
+
 #[derive(Debug)]
 struct State {
     faults: Faults,

@@ -5,8 +5,9 @@ mod metadata;
 
 pub(crate) use metadata::Metadata;
 
+use crate::address::Address;
 use crate::config::ClientConfig;
-use crate::connection::{Address, Connection};
+use crate::connection::Connection;
 use crate::error::KafkaError;
 use crate::limits::{QUICK_ANSWER, SUSPICION};
 use kafka_protocol::error::ResponseError;

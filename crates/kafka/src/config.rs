@@ -1,8 +1,8 @@
 //! Settings under Kafka's own property names, parsed with all errors at once. What a value asks for and the client
 //! does not do is refused by name where it would change the meaning; tuning knobs without a counterpart are accepted.
 
-use crate::connection::Address;
-use crate::group::Assignor;
+use crate::address::Address;
+use crate::group::assignor::Assignor;
 use crate::security::{Security, SecuritySettings, TokenSource};
 use millstream_core::config::{ConfigValue, Importance, Key, Kind, Validator};
 use millstream_core::{Properties, config_def};

@@ -5,8 +5,7 @@ mod frame;
 mod stream;
 mod versions;
 
-pub(crate) use stream::Address;
-
+use crate::address::Address;
 use crate::config::ClientConfig;
 use crate::error::KafkaError;
 use crate::limits::IN_FLIGHT;

@@ -9,8 +9,8 @@ mod requests;
 pub use assignor::Assignor;
 pub(crate) use requests::{Committed, Offsets};
 
+use crate::address::Address;
 use crate::cluster::Cluster;
-use crate::connection::Address;
 use crate::error::KafkaError;
 use crate::limits::GROUP_EVENTS;
 use bytes::Bytes;

@@ -1,6 +1,7 @@
 //! The Kafka client: connections, groups, a consumer and a producer, on `kafka-protocol`'s messages and a record walker of our own.
 //! It is the only crate that knows Kafka's wire format.
 
+mod address;
 pub mod admin;
 mod cluster;
 mod codec;

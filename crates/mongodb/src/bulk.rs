@@ -66,6 +66,13 @@ pub(crate) struct BulkOutcome {
     pub(crate) duplicates: usize,
 }
 
+/// The row that a statement came from: of which batch that the task holds, by number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RowRef {
+    pub(crate) batch: u64,
+    pub(crate) row: u32,
+}
+
 /// How long to go on, and what duplicates mean.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct WritePolicy {

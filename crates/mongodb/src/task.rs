@@ -2,7 +2,7 @@
 //! Writes of one partition follow each other; those of different partitions run side by side, and inserts
 //! under ids that nothing else has need no order at all.
 
-use crate::bulk::{BulkOutcome, BulkWrite, StatementKind, WritePolicy};
+use crate::bulk::{BulkOutcome, BulkWrite, RowRef, StatementKind, WritePolicy};
 use crate::hash_path::{HASH_CLASS, HashChunk, HashPath, HashWrite};
 use crate::outcome;
 use crate::processor::IdOrigin;
@@ -87,13 +87,6 @@ struct Held {
     ticket: Ticket,
     /// Writes that carry rows of the batch.
     open: usize,
-}
-
-/// A row of a held batch.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RowRef {
-    pub(crate) batch: u64,
-    pub(crate) row: u32,
 }
 
 /// A write that ended, and whose rows it carried.

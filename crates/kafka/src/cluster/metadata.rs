@@ -1,6 +1,6 @@
 //! Metadata: one view of the cluster. It is replaced as a whole, never changed.
 
-use crate::connection::Address;
+use crate::address::Address;
 use kafka_protocol::messages::MetadataResponse;
 use kafka_protocol::messages::metadata_response::MetadataResponseTopic;
 use millstream_core::TopicPartition;

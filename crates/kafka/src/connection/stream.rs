@@ -1,5 +1,6 @@
 //! The byte stream under a connection: plain TCP, or what security wraps around it.
 
+use crate::address::Address;
 use crate::config::ClientConfig;
 use crate::error::KafkaError;
 use crate::security;
@@ -10,23 +11,6 @@ use tokio::net::TcpStream;
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
-
-/// Where a broker listens.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct Address {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
-
-impl std::fmt::Display for Address {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.host.contains(':') {
-            write!(f, "[{}]:{}", self.host, self.port)
-        } else {
-            write!(f, "{}:{}", self.host, self.port)
-        }
-    }
-}
 
 /// Opens the stream, secured as the settings say, within the connection setup timeout.
 pub(crate) async fn open(

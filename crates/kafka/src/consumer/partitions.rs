@@ -171,12 +171,12 @@ impl Partitions {
         self.is_stale = true;
     }
 
-    /// Finds the leaders, if they or the partitions may have changed. `true` if some partition has none.
-    pub(super) fn find_leaders(&mut self, metadata: &Metadata) -> bool {
+    /// Finds the leaders, if they or the partitions may have changed, and then a partition that has none.
+    pub(super) fn find_leaders(&mut self, metadata: &Metadata) -> Option<Option<TopicPartition>> {
         if !std::mem::take(&mut self.is_stale) {
-            return false;
+            return None;
         }
-        let mut is_leaderless = false;
+        let mut leaderless = None;
         let mut moved = Vec::new();
         for (partition, state) in &mut self.all {
             if state.topic_id.is_nil() {
@@ -186,7 +186,9 @@ impl Partitions {
             let known = metadata.partition(partition);
             let leader = known.map_or(-1, |known| known.leader);
             let leader_epoch = known.map_or(-1, |known| known.leader_epoch);
-            is_leaderless |= leader < 0;
+            if leader < 0 {
+                leaderless.get_or_insert_with(|| partition.clone());
+            }
             if leader != state.leader || leader_epoch > state.leader_epoch {
                 moved.push((partition.clone(), leader, leader_epoch));
             }
@@ -199,7 +201,7 @@ impl Partitions {
                 self.all.insert(partition, state);
             }
         }
-        is_leaderless
+        Some(leaderless)
     }
 
     /// The partitions whose topic was deleted and made again since they were assigned.

@@ -9,6 +9,8 @@ pub(super) enum Source {
     Group,
     Metadata,
     Offsets,
+    /// Partitions without one.
+    Leader,
     Broker(i32),
     /// Its broker answers, and with an error for it.
     Partition(TopicPartition),
@@ -50,7 +52,7 @@ impl Troubles {
     pub(super) fn keep_brokers(&mut self, is_used: impl Fn(i32) -> bool) -> Option<Fetched> {
         self.failures.retain(|source, _| match source {
             Source::Broker(id) => is_used(*id),
-            Source::Group | Source::Metadata | Source::Offsets | Source::Partition(_) => true,
+            _ => true,
         });
         self.recovered()
     }
@@ -62,7 +64,7 @@ impl Troubles {
     ) -> Option<Fetched> {
         self.failures.retain(|source, _| match source {
             Source::Partition(partition) => is_ill(partition),
-            Source::Group | Source::Metadata | Source::Offsets | Source::Broker(_) => true,
+            _ => true,
         });
         self.recovered()
     }

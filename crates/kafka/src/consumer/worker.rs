@@ -224,11 +224,22 @@ impl Worker {
         let now = Instant::now();
         self.start_refresh(now);
         let metadata = self.cluster.metadata();
-        if self.partitions.find_leaders(&metadata) {
-            // A leader is usually elected within moments; a deleted topic never gets one.
-            self.refresh.due = self.refresh.due.min(now + self.leaderless.next_pause());
-            if !self.refresh.is_running {
-                self.wake_at(self.refresh.due);
+        match self.partitions.find_leaders(&metadata) {
+            None => {}
+            Some(None) => {
+                let report = self.troubles.clear(Source::Leader);
+                self.outbox_extend(report);
+            }
+            Some(Some(partition)) => {
+                // A leader is usually elected within moments; a deleted topic never gets one.
+                let pause = self.leaderless.next_pause();
+                self.refresh.due = self.refresh.due.min(now + pause);
+                if !self.refresh.is_running {
+                    self.wake_at(self.refresh.due);
+                }
+                let reason = format!("partition {partition} has no leader");
+                let report = self.troubles.add(Source::Leader, reason, pause);
+                self.outbox_extend(report);
             }
         }
         self.read_on();

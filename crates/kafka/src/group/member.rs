@@ -3,8 +3,9 @@
 mod calls;
 
 use super::{GroupConfig, GroupEvent, GroupMember, Membership, Offer};
+use crate::address::Address;
 use crate::cluster::{Cluster, Lane};
-use crate::connection::{Address, Connection};
+use crate::connection::Connection;
 use crate::error::KafkaError;
 use crate::limits::MAX_BACKOFF;
 use futures::FutureExt;

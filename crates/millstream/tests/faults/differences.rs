@@ -10,10 +10,7 @@ use serde_json::{Value, json};
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_worker_answers_before_there_is_a_broker() {
     let stage = Stage::new().await;
-    stage.broker_wire.set(Faults {
-        refuse: true,
-        ..Faults::default()
-    });
+    stage.broker_wire.set(Faults::refusing());
     let worker = stage.standalone("worker", &[]).await;
     let (status, root) = worker.request("GET", "/", None).await;
     assert_eq!(

@@ -118,18 +118,10 @@ fn whole() -> Vec<Case> {
             seen
         }),
     };
-    let refused = Faults {
-        refuse: true,
-        ..Faults::default()
-    };
-    let stalled = Faults {
-        stall: true,
-        ..Faults::default()
-    };
     vec![
-        whole("closes connections at the start", refused.clone(), true),
-        whole("closes connections", refused, false),
-        whole("does not answer", stalled, false),
+        whole("closes connections at the start", Faults::refusing(), true),
+        whole("closes connections", Faults::refusing(), false),
+        whole("does not answer", Faults::stalling(), false),
     ]
 }
 

@@ -348,22 +348,10 @@ fn broker() -> Vec<Case> {
             seen
         }),
     };
-    let refused = Faults {
-        refuse: true,
-        ..Faults::default()
-    };
-    let stalled = Faults {
-        stall: true,
-        ..Faults::default()
-    };
-    let cut = Faults {
-        cut_answers_after: Some(10),
-        ..Faults::default()
-    };
     vec![
-        whole("refuses connections", refused),
-        whole("cuts every answer", cut),
-        whole("does not answer", stalled),
+        whole("refuses connections", Faults::refusing()),
+        whole("cuts every answer", Faults::cutting_answers()),
+        whole("does not answer", Faults::stalling()),
     ]
 }
 

@@ -50,6 +50,7 @@ async fn standstill(worker: &Worker) -> u64 {
 
 fn stays_below(worker: &Worker, limit: usize) {
     let peak = worker.peak_memory();
+    eprintln!("{} of {} MiB were resident", peak / MIB, limit / MIB);
     assert!(
         peak < limit,
         "{} MiB were resident, {} MiB are allowed\n{}",
@@ -134,7 +135,7 @@ async fn an_s3_that_has_stopped_holds_the_flow_and_not_memory() {
     let worker = stage.standalone("worker", &memory).await;
     stage.post_archive(&worker, &[("flush.size", "1000")]).await;
     worker.task_until(ARCHIVE, "running", Task::is_well).await;
-    stage.s3_wire.set(stopped());
+    stage.s3_wire.set(Faults::stalling());
     produce_much(&stage);
     see(&stage, &worker, ARCHIVE, Shows::Degraded).await;
     let read = standstill(&worker).await;
@@ -161,7 +162,7 @@ async fn an_s3_that_has_stopped_holds_the_flow_and_not_memory() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_document_store_that_has_stopped_holds_the_flow_and_not_memory() {
     let stage = Stage::new().await;
-    stage.document_wire.set(stopped());
+    stage.document_wire.set(Faults::stalling());
     produce_much(&stage);
     let worker = stage
         .stream_with("worker", &[("MEMORY_BYTES", "67108864")])
@@ -178,11 +179,4 @@ async fn a_document_store_that_has_stopped_holds_the_flow_and_not_memory() {
     })
     .await;
     stays_below(&worker, LIMIT);
-}
-
-fn stopped() -> Faults {
-    Faults {
-        stall: true,
-        ..Faults::default()
-    }
 }

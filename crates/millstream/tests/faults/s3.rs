@@ -232,23 +232,11 @@ fn whole() -> Vec<Case> {
             seen
         }),
     };
-    let refused = Faults {
-        refuse: true,
-        ..Faults::default()
-    };
-    let cut = Faults {
-        cut_answers_after: Some(10),
-        ..Faults::default()
-    };
-    let stalled = Faults {
-        stall: true,
-        ..Faults::default()
-    };
     vec![
-        whole("closes connections at the start", refused.clone(), true),
-        whole("closes connections", refused, false),
-        whole("cuts every answer", cut, false),
-        whole("does not answer", stalled, false),
+        whole("closes connections at the start", Faults::refusing(), true),
+        whole("closes connections", Faults::refusing(), false),
+        whole("cuts every answer", Faults::cutting_answers(), false),
+        whole("does not answer", Faults::stalling(), false),
     ]
 }
 

@@ -4,6 +4,7 @@
 //! memory lets its compressor go; the next one begins without knowing what came before, at the cost of a few bytes.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// No name, no time, and "unknown" as operating system, which is Java 16's and later.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
@@ -11,12 +12,55 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// Room made for each step of the compressor: small enough not to matter, large enough to matter seldom.
 const STEP: usize = 32 * 1024;
 
-/// What a compressor holds: a window of 32 KiB twice over, chains and heads of hashes, pending symbols.
-const COMPRESSOR: usize = 256 * 1024;
+/// What a compressor holds: a window of 32 KiB twice over, chains and heads of hashes, pending bytes and symbols.
+const COMPRESSOR: usize = 336 * 1024;
+
+/// Compressors kept for the next stream: where memory is short each write begins a new one.
+const SPARE_COMPRESSORS: usize = 2;
+
+/// Makes compressors of one level, of the memory of those that are done with. Cloning shares it.
+#[derive(Clone, Debug)]
+pub(crate) struct Compressors {
+    level: Compression,
+    spare: Arc<Mutex<Vec<Box<Compress>>>>,
+}
+
+impl Compressors {
+    /// Levels as zlib counts them; a negative one is its default.
+    pub(crate) fn new(level: i32) -> Self {
+        let level = u32::try_from(level).map_or_else(|_| Compression::default(), Compression::new);
+        Compressors {
+            level,
+            spare: Arc::default(),
+        }
+    }
+
+    fn take(&self) -> Box<Compress> {
+        match self.lock().pop() {
+            Some(mut compress) => {
+                compress.reset();
+                compress
+            }
+            None => Box::new(Compress::new(self.level, false)),
+        }
+    }
+
+    fn give_back(&self, compress: Box<Compress>) {
+        let mut spare = self.lock();
+        if spare.len() < SPARE_COMPRESSORS {
+            spare.push(compress);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Box<Compress>>> {
+        // A list of spare parts is whole whatever a panicking holder did.
+        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 pub(crate) struct Gzip {
-    level: Compression,
-    /// Made with the first bytes to compress.
+    compressors: Compressors,
+    /// Taken with the first bytes to compress.
     compress: Option<Box<Compress>>,
     checksum: crc32fast::Hasher,
     /// Bytes compressed so far; the format counts them modulo 2^32.
@@ -25,11 +69,9 @@ pub(crate) struct Gzip {
 }
 
 impl Gzip {
-    /// Levels as zlib counts them; a negative one is its default.
-    pub(crate) fn new(level: i32) -> Self {
-        let level = u32::try_from(level).map_or_else(|_| Compression::default(), Compression::new);
+    pub(crate) fn new(compressors: &Compressors) -> Self {
         Gzip {
-            level,
+            compressors: compressors.clone(),
             compress: None,
             checksum: crc32fast::Hasher::new(),
             len: 0,
@@ -52,6 +94,7 @@ impl Gzip {
     pub(crate) fn finish(mut self, out: &mut Vec<u8>) {
         self.begin(out);
         self.flush(out, FlushCompress::Finish);
+        self.let_go();
         out.extend_from_slice(&self.checksum.finalize().to_le_bytes());
         out.extend_from_slice(&self.len.to_le_bytes());
     }
@@ -60,7 +103,13 @@ impl Gzip {
     pub(crate) fn rest(&mut self, out: &mut Vec<u8>) {
         if self.compress.is_some() {
             self.flush(out, FlushCompress::Full);
-            self.compress = None;
+            self.let_go();
+        }
+    }
+
+    fn let_go(&mut self) {
+        if let Some(compress) = self.compress.take() {
+            self.compressors.give_back(compress);
         }
     }
 
@@ -71,7 +120,7 @@ impl Gzip {
 
     /// Writes what the compressor holds back.
     fn flush(&mut self, out: &mut Vec<u8>, how: FlushCompress) {
-        let compress = compressor(&mut self.compress, self.level);
+        let compress = compressor(&mut self.compress, &self.compressors);
         loop {
             let before = out.len();
             out.reserve(STEP);
@@ -94,7 +143,7 @@ impl Gzip {
 
     /// Compresses some of `plain` and says how much.
     fn step(&mut self, plain: &[u8], out: &mut Vec<u8>) -> usize {
-        let compress = compressor(&mut self.compress, self.level);
+        let compress = compressor(&mut self.compress, &self.compressors);
         let before = compress.total_in();
         out.reserve(STEP);
         let status = compress.compress_vec(plain, out, FlushCompress::None);
@@ -103,8 +152,8 @@ impl Gzip {
     }
 }
 
-fn compressor(slot: &mut Option<Box<Compress>>, level: Compression) -> &mut Compress {
-    slot.get_or_insert_with(|| Box::new(Compress::new(level, false)))
+fn compressor<'a>(slot: &'a mut Option<Box<Compress>>, all: &Compressors) -> &'a mut Compress {
+    slot.get_or_insert_with(|| all.take())
 }
 
 #[cfg(test)]
@@ -125,7 +174,7 @@ mod tests {
     #[test]
     fn begins_and_ends_as_java_does() {
         let mut out = Vec::new();
-        let mut gzip = Gzip::new(-1);
+        let mut gzip = Gzip::new(&Compressors::new(-1));
         gzip.write(b"a\n", &mut out);
         gzip.finish(&mut out);
         let hex: String = out.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -139,7 +188,7 @@ mod tests {
             level in -1..10,
         ) {
             let mut out = Vec::new();
-            let mut gzip = Gzip::new(level);
+            let mut gzip = Gzip::new(&Compressors::new(level));
             let mut plain = Vec::new();
             for (piece, rests) in &pieces {
                 gzip.write(piece, &mut out);

@@ -2,6 +2,7 @@
 
 use crate::config::{self, S3Config};
 use crate::format::Format;
+use crate::gzip::Compressors;
 use crate::name::Names;
 use crate::partitioner::Partitioner;
 use crate::rotation::Rotation;
@@ -36,8 +37,8 @@ pub(crate) struct Settings {
     pub(crate) keys: Option<Output>,
     pub(crate) headers: Option<Output>,
     pub(crate) on_null: OnNull,
-    /// The level, where objects are compressed.
-    pub(crate) gzip: Option<i32>,
+    /// Where objects are compressed.
+    pub(crate) gzip: Option<Compressors>,
     /// Names of a cycle that are kept, to find the next free one; none where objects may be replaced.
     pub(crate) names_remembered: usize,
     pub(crate) part_size: usize,
@@ -89,7 +90,8 @@ impl Settings {
                 .then(|| output(&config.headers_format_class))
                 .transpose()?,
             on_null,
-            gzip: (config.compression_type == "gzip").then_some(config.compression_level),
+            gzip: (config.compression_type == "gzip")
+                .then(|| Compressors::new(config.compression_level)),
             part_size: usize::try_from(config.part_size).unwrap_or(usize::MAX),
             signs_payload: signs_payload(properties),
         })

@@ -110,9 +110,8 @@ async fn ten_thousand_open_files_stay_within_memory() {
     }
 }
 
-/// The least that may be set.
-const LIMIT: usize = 64 * MIB;
-const RECORDS: i64 = 20_000;
+const LIMIT: usize = 96 * MIB;
+const RECORDS: i64 = 30_000;
 
 /// Twice what is allowed, in the three partitions of the topic.
 fn produce_much(stage: &Stage) {
@@ -131,7 +130,7 @@ async fn is_member(stage: &Stage, group: &str) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_s3_that_has_stopped_holds_the_flow_and_not_memory() {
     let stage = Stage::new().await;
-    let memory = [("millstream.memory.bytes", "67108864")];
+    let memory = [("millstream.memory.bytes", "100663296")];
     let worker = stage.standalone("worker", &memory).await;
     stage.post_archive(&worker, &[("flush.size", "1000")]).await;
     worker.task_until(ARCHIVE, "running", Task::is_well).await;
@@ -165,7 +164,7 @@ async fn a_document_store_that_has_stopped_holds_the_flow_and_not_memory() {
     stage.document_wire.set(Faults::stalling());
     produce_much(&stage);
     let worker = stage
-        .stream_with("worker", &[("MEMORY_BYTES", "67108864")])
+        .stream_with("worker", &[("MEMORY_BYTES", "100663296")])
         .await;
     see(&stage, &worker, STREAM, Shows::Degraded).await;
     let read = standstill(&worker).await;

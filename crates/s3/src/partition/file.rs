@@ -51,7 +51,7 @@ impl OpenFile {
     ) -> Self {
         let key = settings.object_name(origin, &folder, start);
         let open = |key: String| {
-            let gzip = settings.gzip.map(Gzip::new);
+            let gzip = settings.gzip.as_ref().map(Gzip::new);
             OpenObject::new(key, gzip, cancel.subscribe())
         };
         let beside = |what: &str, extension: &str| {

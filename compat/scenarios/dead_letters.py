@@ -14,8 +14,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
+from kafka import KafkaConsumer, TopicPartition
 
 from .services import Failed, JavaWorker, Kafka, Millstream, Options, S3Server, Worker, s3_plugin, wait_until
 
@@ -235,9 +236,11 @@ class Scenario:
 
     def read(self, name: str, worker: Worker, case: Case) -> list:
         topic = f"dead-{name}-{case.name}"
-        consumer = Consumer({"bootstrap.servers": self.kafka.bootstrap, "group.id": "witness"})
-        wait_until(f"topic {topic}", 60, lambda: topic in consumer.list_topics(timeout=30).topics, 0.2)
-        consumer.assign([TopicPartition(topic, 0, 0)])
+        # A client that shares no code with the one that wrote the poison.
+        consumer = KafkaConsumer(bootstrap_servers=self.kafka.bootstrap, enable_auto_commit=False)
+        wait_until(f"topic {topic}", 60, lambda: topic in consumer.topics(), 0.2)
+        consumer.assign([TopicPartition(topic, 0)])
+        consumer.seek_to_beginning()
         last = len(case.records) - (not case.strict)
         letters: list = []
 
@@ -245,10 +248,10 @@ class Scenario:
             trace = worker.failure(f"poison-{case.name}")
             if trace and not case.strict:
                 raise Failed(f"{name}: {case.name} is FAILED after {len(letters)} dead letters: {trace[:1500]}")
-            for message in consumer.consume(1000, 0.3):
-                if not message.error():
-                    offset = message.timestamp()[1] - self.moment
-                    letters.append((offset, message.key(), message.value(), message.headers() or []))
+            for messages in consumer.poll(timeout_ms=300, max_records=1000).values():
+                for message in messages:
+                    offset = message.timestamp - self.moment
+                    letters.append((offset, message.key, message.value, list(message.headers)))
             if trace and letters:
                 # The trace without its frames, as one more entry.
                 told = [line for line in trace.splitlines() if not line.startswith("\t")]

@@ -105,7 +105,7 @@ struct Written {
 
 /// What a write waited for.
 enum Awaited {
-    Ended(Result<Written, tokio::task::JoinError>),
+    Ended(Box<Result<Written, tokio::task::JoinError>>),
     Memory(BytePermit),
 }
 
@@ -354,7 +354,7 @@ impl MongoTask {
                 return Ok(None);
             }
             match tokio::time::timeout(TICK, self.join_any(COPIES * bytes, is_free)).await {
-                Ok(Awaited::Ended(ended)) => self.settle(ended)?,
+                Ok(Awaited::Ended(ended)) => self.settle(*ended)?,
                 Ok(Awaited::Memory(permit)) => return Ok(Some(permit)),
                 Err(_) => {}
             }
@@ -364,7 +364,7 @@ impl MongoTask {
     /// Waits for a write to end or, if that alone is lacking, for memory, which others may give back.
     async fn join_any(&mut self, bytes: usize, lacks_memory: bool) -> Awaited {
         tokio::select! {
-            Some(ended) = self.writing.join_next(), if !self.writing.is_empty() => Awaited::Ended(ended),
+            Some(ended) = self.writing.join_next(), if !self.writing.is_empty() => Awaited::Ended(Box::new(ended)),
             permit = self.memory.acquire(bytes), if lacks_memory => Awaited::Memory(permit),
         }
     }

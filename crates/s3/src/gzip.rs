@@ -22,7 +22,7 @@ const SPARE_COMPRESSORS: usize = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Compressors {
     level: Compression,
-    spare: Arc<Mutex<Vec<Box<Compress>>>>,
+    spare: Arc<Mutex<Vec<Compress>>>,
 }
 
 impl Compressors {
@@ -35,24 +35,24 @@ impl Compressors {
         }
     }
 
-    fn take(&self) -> Box<Compress> {
+    fn take(&self) -> Compress {
         match self.lock().pop() {
             Some(mut compress) => {
                 compress.reset();
                 compress
             }
-            None => Box::new(Compress::new(self.level, false)),
+            None => Compress::new(self.level, false),
         }
     }
 
-    fn give_back(&self, compress: Box<Compress>) {
+    fn give_back(&self, compress: Compress) {
         let mut spare = self.lock();
         if spare.len() < SPARE_COMPRESSORS {
             spare.push(compress);
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Box<Compress>>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<Compress>> {
         // A list of spare parts is whole whatever a panicking holder did.
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -61,7 +61,7 @@ impl Compressors {
 pub(crate) struct Gzip {
     compressors: Compressors,
     /// Taken with the first bytes to compress.
-    compress: Option<Box<Compress>>,
+    compress: Option<Compress>,
     checksum: crc32fast::Hasher,
     /// Bytes compressed so far; the format counts them modulo 2^32.
     len: u32,
@@ -152,7 +152,7 @@ impl Gzip {
     }
 }
 
-fn compressor<'a>(slot: &'a mut Option<Box<Compress>>, all: &Compressors) -> &'a mut Compress {
+fn compressor<'a>(slot: &'a mut Option<Compress>, all: &Compressors) -> &'a mut Compress {
     slot.get_or_insert_with(|| all.take())
 }
 

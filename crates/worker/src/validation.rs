@@ -138,7 +138,7 @@ impl Validator {
             }
         }
         let mut unknown = unknown_keys(raw, &configs);
-        unknown.retain(|key| !connector.extensions().key(key).is_some());
+        unknown.retain(|key| connector.extensions().key(key).is_none());
         Ok(Validated {
             class: class.to_owned(),
             groups,

@@ -18,6 +18,7 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::time::SystemTime;
 use tempfile::TempDir;
 
 pub(crate) const TOPIC: &str = "MyTopic";
@@ -299,6 +300,13 @@ impl Stage {
 
     pub(crate) fn object_count(&self) -> usize {
         self.object_files().len()
+    }
+
+    /// When each object was written last.
+    pub(crate) fn object_times(&self) -> BTreeMap<PathBuf, SystemTime> {
+        let time = |path: &PathBuf| fs::metadata(path).and_then(|of| of.modified()).unwrap();
+        let files = self.object_files().into_iter();
+        files.map(|path| (path.clone(), time(&path))).collect()
     }
 
     fn object_files(&self) -> Vec<PathBuf> {

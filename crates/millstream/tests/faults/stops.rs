@@ -154,6 +154,45 @@ async fn a_rebalance_during_uploads_loses_and_doubles_nothing() {
     heal(&first, ARCHIVE, Shows::Nothing).await;
 }
 
+/// A worker that sleeps through its session and wakes up in the middle of its uploads has nothing to say any more.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_that_wakes_up_late_overwrites_nothing() {
+    let stage = Stage::new().await;
+    stage.s3_wire.set(slow());
+    // With a schedule objects are written only where there is none of the name.
+    let conditional = [
+        ("rotate.schedule.interval.ms", "3600000"),
+        ("timezone", "UTC"),
+    ];
+    let first = stage.standalone("first", &[]).await;
+    stage.post_archive(&first, &conditional).await;
+    stage.produce(31);
+    until("the first objects", || async {
+        (stage.object_count() > 2).then_some(())
+    })
+    .await;
+    first.signal("-STOP");
+    let second = stage.standalone("second", &[]).await;
+    stage.post_archive(&second, &conditional).await;
+    stage.produce(2);
+    stage.archived().await;
+    let written = stage.object_times();
+    first.signal("-CONT");
+    members(&stage, "connect-s3-sink", 2).await;
+    stage.produce(30);
+    stage.archived().await;
+    heal(&first, ARCHIVE, Shows::Nothing).await;
+    let now = stage.object_times();
+    for (path, time) in &written {
+        assert_eq!(
+            now.get(path),
+            Some(time),
+            "{} was written again",
+            path.display()
+        );
+    }
+}
+
 /// The hash job as a connector of a worker. Its documents replace earlier ones, so that their order matters.
 async fn post_hashing(stage: &Stage, worker: &Worker, more: &[(&str, &str)]) {
     let mut config = json!({

@@ -45,6 +45,8 @@ pub(crate) struct Pipeline {
     /// Items that arrived while the sink refused a batch; at most `limits::QUEUED_BATCHES`.
     held: VecDeque<Fetched>,
     is_paused: bool,
+    /// Rows that the sink rejected were not settled before the stop: nothing counts as done any more.
+    has_given_up: bool,
     /// Rows of the batch in hand that the sink dropped for a transform it has taken over.
     filtered: usize,
     /// What is out of reach at the moment.
@@ -109,6 +111,7 @@ impl Pipeline {
             topics: BTreeSet::new(),
             held: VecDeque::new(),
             is_paused: false,
+            has_given_up: false,
             filtered: 0,
             troubles: BTreeSet::new(),
         }
@@ -332,6 +335,10 @@ impl Pipeline {
 
     /// Learns what came of earlier rows, and settles those that the sink rejected before their offsets count.
     async fn harvest(&mut self) -> Result<(), TaskFailure> {
+        if self.has_given_up {
+            // What the sink says from now on may lie behind a row that was not settled.
+            return Ok(());
+        }
         let polled = self.sink.poll((self.settings.clock)()).await;
         for (partition, offset) in self.sink.take_rewinds() {
             self.drop_held(std::slice::from_ref(&partition));
@@ -343,6 +350,7 @@ impl Pipeline {
                     rows: progress.rejected,
                 };
                 let Settled::All { gone } = self.settle(rejected).await? else {
+                    self.has_given_up = true;
                     return Ok(());
                 };
                 progress

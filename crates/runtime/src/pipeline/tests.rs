@@ -8,6 +8,7 @@ use crate::task::{TaskParts, run_task};
 use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_core::converter::RowErrors;
+use millstream_core::rejected::Stage;
 use millstream_core::{
     ByteColumn, ColumnNeed, ConsumerError, Converter, Destination, FetchedColumns, Header,
     HeaderConverter, Headers, OutgoingRecord, Payload, Progress, RawKind, RecordError,
@@ -77,6 +78,9 @@ struct Recorder {
     /// Refusals to give before the first batch is taken.
     refusals: usize,
     durable: Vec<(TopicPartition, i64)>,
+    /// Rejects what it has taken, with the next poll, and has more to report after `finish`.
+    rejects: bool,
+    rejected: Rejected,
 }
 
 #[async_trait]
@@ -103,19 +107,27 @@ impl SinkTask for Recorder {
         }
         note(&self.log, format!("put {:?}", batch.offsets));
         self.durable.push((batch.origin.clone(), batch.next_offset));
+        if self.rejects {
+            let error = RecordError::data("it is late");
+            self.rejected
+                .push(&batch, 0, Stage::TaskPut, "Recorder", error);
+        }
         Ok(())
     }
 
     async fn poll(&mut self, _: i64) -> Result<Progress, SinkError> {
         Ok(Progress {
             durable: std::mem::take(&mut self.durable),
-            rejected: Vec::new(),
+            rejected: std::mem::take(&mut self.rejected.rows),
             filtered: 0,
         })
     }
 
     async fn finish(&mut self, _: Duration) -> Result<(), SinkError> {
         note(&self.log, "finish".to_owned());
+        if self.rejects {
+            self.durable.push((TopicPartition::new("t", 0), 1001));
+        }
         Ok(())
     }
 
@@ -241,7 +253,7 @@ async fn run(
     tolerance: Tolerance,
     refusals: usize,
 ) -> (Result<(), TaskFailure>, String) {
-    run_with(items, tolerance, refusals, None).await
+    run_with(items, tolerance, refusals, None, false).await
 }
 
 /// As `run`, with a dead-letter topic.
@@ -250,6 +262,7 @@ async fn run_with(
     tolerance: Tolerance,
     refusals: usize,
     dead_letters: Option<Slow>,
+    rejects: bool,
 ) -> (Result<(), TaskFailure>, String) {
     let log = Log::default();
     let stop = CancellationToken::new();
@@ -264,6 +277,8 @@ async fn run_with(
         log: log.clone(),
         refusals,
         durable: Vec::new(),
+        rejects,
+        rejected: Rejected::default(),
     };
     let parts = PlanParts {
         key: Box::new(Picky),
@@ -409,7 +424,7 @@ async fn a_revocation_is_answered_while_dead_letters_wait() {
         batch(1, &["bad", "b"]),
     ];
     let slow = Slow(Duration::from_secs(10));
-    let (outcome, log) = run_with(items, Tolerance::All, 0, Some(slow)).await;
+    let (outcome, log) = run_with(items, Tolerance::All, 0, Some(slow), false).await;
     assert!(outcome.is_ok());
     assert_eq!(released.await, Ok(()));
     // What was settled for the owner before is not committed by this one; it reads on from the committed offset.
@@ -417,4 +432,14 @@ async fn a_revocation_is_answered_while_dead_letters_wait() {
         log,
         "open t-0; put [0]; close; open t-0; put [2]; finish; commit t-0@3; close; leave"
     );
+}
+
+/// What lies behind a rejected row that has no dead letter yet is not committed, however much of it is durable.
+#[tokio::test(start_paused = true)]
+async fn a_stop_commits_nothing_behind_an_unsettled_row() {
+    let items = [assigned(), batch(0, &["a"])];
+    let never = Slow(Duration::from_secs(1_000_000));
+    let (outcome, log) = run_with(items, Tolerance::All, 0, Some(never), true).await;
+    assert!(outcome.is_ok());
+    assert_eq!(log, "open t-0; put [0]; finish; close; leave");
 }

@@ -3,6 +3,7 @@
 use crate::case::{Shows, heal, see};
 use crate::stage::{ARCHIVE, STREAM, Stage};
 use crate::worker::{Worker, until};
+use millstream_embedded::broker::{ApiAction, ApiFault, ApiKey};
 use millstream_embedded::documents::DocumentFaultAction::CloseBefore;
 use millstream_embedded::faults::Faults;
 use millstream_embedded::s3::S3Action;
@@ -92,6 +93,40 @@ async fn a_signal_during_an_outage_still_leaves_the_group() {
     let worker = stage.standalone("second", &[]).await;
     stage.post_archive(&worker, &[]).await;
     stage.archived().await;
+}
+
+/// Leaving is a courtesy: whatever the coordinator says to it, the end is in order and the next worker goes on.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_coordinator_that_takes_no_leave_holds_up_no_stop() {
+    let plays = [
+        ApiAction::Error(15),
+        ApiAction::Error(25),
+        ApiAction::Error(-1),
+        ApiAction::Delay(Duration::from_secs(3)),
+        ApiAction::Disconnect,
+        ApiAction::LoseAnswer,
+    ]
+    .map(|action| async move {
+        let stage = Stage::new().await;
+        let mut worker = stage.standalone("first", &[]).await;
+        stage.post_archive(&worker, &[]).await;
+        stage.produce(6);
+        stage.archived().await;
+        let fault = ApiFault::new(ApiKey::LeaveGroup, action).times(1_000);
+        stage.broker.faults().add(fault);
+        worker.signal("-TERM");
+        assert_eq!(worker.ended().await, 0, "{action:?}: {}", worker.log());
+        assert!(
+            stage.broker.faults().left() < 1_000,
+            "{action:?} was never played"
+        );
+        stage.broker.faults().clear();
+        let worker = stage.standalone("second", &[]).await;
+        stage.post_archive(&worker, &[]).await;
+        stage.produce(6);
+        stage.archived().await;
+    });
+    futures::future::join_all(plays).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -104,11 +104,11 @@ impl Service<http::Request<Incoming>> for FaultyService {
         let is_head = request.method() == http::Method::HEAD;
         Box::pin(async move {
             match action {
-                None => Service::call(&service, request).await,
+                None => carry_out(service, request).await,
                 Some(S3Action::Error(status, code)) => answer(status, code, is_head),
                 Some(S3Action::Disconnect) => Err(cut()),
                 Some(S3Action::LoseAnswer) => {
-                    Service::call(&service, request).await?;
+                    carry_out(service, request).await?;
                     Err(cut())
                 }
                 Some(S3Action::Stall) => {
@@ -119,6 +119,16 @@ impl Service<http::Request<Incoming>> for FaultyService {
             }
         })
     }
+}
+
+/// A request that has begun is carried out whatever becomes of its connection: an object half put together would be
+/// lost together with its upload.
+async fn carry_out(
+    service: S3Service,
+    request: http::Request<Incoming>,
+) -> Result<HttpResponse, HttpError> {
+    let work = tokio::spawn(async move { Service::call(&service, request).await });
+    work.await.unwrap_or_else(|_| Err(cut()))
 }
 
 fn cut() -> HttpError {

@@ -346,9 +346,8 @@ impl MongoTask {
     async fn make_room(&mut self, bytes: usize) -> Result<Option<BytePermit>, SinkError> {
         loop {
             let is_free = self.writing.len() < self.parts.in_flight;
-            let permit = is_free.then(|| self.memory.try_acquire(COPIES * bytes));
-            if let Some(permit @ Some(_)) = permit {
-                return Ok(permit);
+            if is_free && let Some(permit) = self.memory.try_acquire(COPIES * bytes) {
+                return Ok(Some(permit));
             }
             if self.parts.store.trouble().is_some() {
                 return Ok(None);

@@ -270,11 +270,10 @@ impl Pipeline {
         pace
     }
 
-    /// Keeps what comes while nothing can be delivered. When enough is held the consumer keeps its batches back, and
-    /// still tells what happens to the group: a member that does not listen would hold up every rebalance and lose
-    /// its place.
-    fn hold(&mut self, item: Fetched) {
-        self.held.push_back(item);
+    /// When enough is held the consumer keeps its batches back, and still tells what happens to the group: a member
+    /// that does not listen would hold up every rebalance and lose its place. To be called before each wait: what was
+    /// held before counts, too.
+    fn limit_held(&mut self) {
         if self.held.len() >= limits::QUEUED_BATCHES {
             let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
             self.consumer.pause(&assigned);
@@ -294,6 +293,7 @@ impl Pipeline {
         until: Instant,
     ) -> Result<Pace, TaskFailure> {
         loop {
+            self.limit_held();
             let fetched = tokio::select! {
                 () = self.stop.cancelled() => return Ok(Pace::Abandon),
                 () = sleep_until(until) => return Ok(Pace::Again),
@@ -319,7 +319,7 @@ impl Pipeline {
                 Fetched::Failed(error) => return Err(TaskFailure::consumer(&error)),
                 Fetched::Assigned(partitions) => self.open(partitions).await?,
                 other @ (Fetched::Batch(_) | Fetched::Degraded { .. } | Fetched::Recovered) => {
-                    self.hold(other);
+                    self.held.push_back(other);
                 }
             }
         }
@@ -384,6 +384,7 @@ impl Pipeline {
         let mut gone = Vec::new();
         let mut slow_at = Instant::now() + SLOW_DEAD_LETTERS;
         loop {
+            self.limit_held();
             let fetched = tokio::select! {
                 biased;
                 settled = &mut settled => {
@@ -416,7 +417,7 @@ impl Pipeline {
                 Fetched::Failed(error) => return Err(TaskFailure::consumer(&error)),
                 Fetched::Assigned(partitions) => self.open(partitions).await?,
                 other @ (Fetched::Batch(_) | Fetched::Degraded { .. } | Fetched::Recovered) => {
-                    self.hold(other);
+                    self.held.push_back(other);
                 }
             }
         }

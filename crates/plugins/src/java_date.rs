@@ -3,6 +3,7 @@
 
 mod calendar;
 mod parse;
+mod zone;
 
 use calendar::Moment;
 use std::fmt::Write;

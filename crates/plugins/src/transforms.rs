@@ -233,31 +233,63 @@ fn put(record: &mut Struct, index: usize, value: Value) -> Result<(), RecordErro
     Ok(())
 }
 
-/// Derived schemas by the schema they come from, so that rows which shared a schema still do.
-#[derive(Default)]
-struct Derived {
-    known: VecDeque<(SchemaRef, SchemaRef)>,
+/// Derived schemas by the schema they come from, so that rows which shared a schema still do. Whatever else a derived
+/// schema depends on, other than the transform's settings, is its key.
+struct Derived<K = ()> {
+    known: VecDeque<(SchemaRef, K, SchemaRef)>,
+    capacity: usize,
 }
 
-impl Derived {
+impl<K> Default for Derived<K> {
+    fn default() -> Self {
+        Derived::for_steps(1)
+    }
+}
+
+impl<K> Derived<K> {
     /// Java's number of entries.
     const CAPACITY: usize = 16;
 
+    /// For a transform that derives that many schemas from one.
+    fn for_steps(steps: usize) -> Self {
+        Derived {
+            known: VecDeque::new(),
+            capacity: Self::CAPACITY * steps.max(1),
+        }
+    }
+}
+
+impl Derived {
     fn get(
         &mut self,
         source: &SchemaRef,
         derive: impl FnOnce(&Schema) -> Result<Schema, RecordError>,
     ) -> Result<SchemaRef, RecordError> {
+        self.get_by(source, (), |source, ()| derive(source))
+    }
+}
+
+impl<K: PartialEq> Derived<K> {
+    fn get_by(
+        &mut self,
+        source: &SchemaRef,
+        key: K,
+        derive: impl FnOnce(&Schema, &K) -> Result<Schema, RecordError>,
+    ) -> Result<SchemaRef, RecordError> {
         let known = self
             .known
             .iter()
-            .find(|(from, _)| Arc::ptr_eq(from, source));
-        if let Some((_, derived)) = known {
+            .find(|(from, by, _)| Arc::ptr_eq(from, source) && *by == key);
+        if let Some((_, _, derived)) = known {
             return Ok(derived.clone());
         }
-        let derived = Arc::new(derive(source)?);
-        self.known.truncate(Self::CAPACITY - 1);
-        self.known.push_front((source.clone(), derived.clone()));
+        let derived = Arc::new(derive(source, &key)?);
+        self.known.truncate(self.capacity - 1);
+        self.known
+            .push_front((source.clone(), key, derived.clone()));
         Ok(derived)
     }
 }
+
+#[cfg(test)]
+mod tests;

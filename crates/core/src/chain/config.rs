@@ -121,71 +121,104 @@ pub fn build(
     }
     let transform_candidates = transform_candidates(transforms);
     let predicate_candidates = predicate_candidates(predicates);
-    // Java checks every predicate, used or not.
-    let mut used = Vec::new();
-    for alias in &predicate_aliases {
-        let class = check_alias(&PREDICATES, alias, properties, &predicate_candidates)?;
-        used.push((alias, class));
+    // Java makes sure of all classes before it looks at their settings, and of predicates that no transform uses, too.
+    let transform_classes = located(
+        &TRANSFORMS,
+        &transform_aliases,
+        properties,
+        &transform_candidates,
+    )?;
+    let predicate_classes = located(
+        &PREDICATES,
+        &predicate_aliases,
+        properties,
+        &predicate_candidates,
+    )?;
+    for (family, aliases, plugins) in [
+        (&TRANSFORMS, &transform_aliases, &transform_candidates),
+        (&PREDICATES, &predicate_aliases, &predicate_candidates),
+    ] {
+        for alias in aliases {
+            check_alias(family, alias, properties, plugins)?;
+        }
     }
     let mut stages = Vec::with_capacity(transform_aliases.len());
-    for alias in &transform_aliases {
-        let class = check_alias(&TRANSFORMS, alias, properties, &transform_candidates)?;
-        let prefix = format!("{}.{alias}.", TRANSFORMS.list);
-        let own = properties.with_prefix(&prefix);
-        let predicate = match own.get("predicate").map(str::trim) {
+    for (alias, class) in transform_aliases.iter().zip(transform_classes) {
+        let own = properties.with_prefix(&format!("{}.{alias}.", TRANSFORMS.list));
+        let plugin = transforms.iter().find(|plugin| plugin.class == class);
+        let plugin = plugin.expect("a located class is one of the plugins");
+        let transform = (plugin.make)(&own)?;
+        // As written: Java takes blanks around a predicate's alias for a part of it, and " true" for no "true".
+        let predicate = match own.get("predicate") {
             None => None,
             Some(name) => {
-                let known = used.iter().find(|(alias, _)| *alias == name);
-                let Some((_, class)) = known else {
+                let place = predicate_aliases.iter().position(|alias| alias == name);
+                let Some(place) = place else {
                     return Err(PluginError::config(format!(
                         "Unknown configuration 'predicates.{name}.plugin.version'"
                     )));
                 };
                 let prefix = format!("{}.{name}.", PREDICATES.list);
-                let plugin = predicates.iter().find(|plugin| plugin.class == *class);
-                let plugin = plugin.expect("a checked class is one of the plugins");
+                let class = predicate_classes[place];
+                let plugin = predicates.iter().find(|plugin| plugin.class == class);
+                let plugin = plugin.expect("a located class is one of the plugins");
                 Some((plugin.make)(&properties.with_prefix(&prefix))?)
             }
         };
-        let plugin = transforms.iter().find(|plugin| plugin.class == class);
-        let plugin = plugin.expect("a checked class is one of the plugins");
         stages.push(ChainStage {
-            transform: (plugin.make)(&own)?,
+            transform,
             predicate,
             negate: own
                 .get("negate")
-                .is_some_and(|text| text.trim().eq_ignore_ascii_case("true")),
+                .is_some_and(|text| text.eq_ignore_ascii_case("true")),
         });
     }
     Ok(stages)
 }
 
-/// The class of an alias whose settings are all in order.
+/// The classes of all aliases, or the refusal of Java's connector configuration.
+fn located(
+    family: &Family,
+    aliases: &[String],
+    properties: &Properties,
+    plugins: &[Candidate],
+) -> Result<Vec<&'static str>, PluginError> {
+    let class_of = |alias: &String| {
+        let key = format!("{}.{alias}.type", family.list);
+        let Some(name) = properties.get(&key) else {
+            return Err(format!(
+                "Invalid value null for configuration {key}: Not a {}",
+                family.interface
+            ));
+        };
+        match find(family, plugins, name) {
+            Found::Plugin(plugin) => Ok(plugin.class),
+            Found::WithBlanks(_) => Err(format!(
+                "Invalid value {name} for configuration {key}: Error getting config definition from {}: {name}",
+                family.interface
+            )),
+            Found::Nothing => Err(not_usable(family, &key, name, plugins, &[]).error),
+        }
+    };
+    let classes = aliases.iter().map(class_of);
+    classes
+        .collect::<Result<_, _>>()
+        .map_err(PluginError::config)
+}
+
+/// Whether the settings of an alias are all in order.
 fn check_alias(
     family: &Family,
     alias: &str,
     properties: &Properties,
     plugins: &[Candidate],
-) -> Result<&'static str, PluginError> {
-    let type_key = format!("{}.{alias}.type", family.list);
-    if properties.get(&type_key).is_none() {
-        return Err(PluginError::config(format!(
-            "Invalid value null for configuration {type_key}: Not a {}",
-            family.interface
-        )));
-    }
+) -> Result<(), PluginError> {
     let mut results = Vec::new();
     validate_alias(family, alias, properties, plugins, &[], &mut results);
-    let mut errors = results
-        .iter()
-        .flat_map(|(_, value)| value.errors.iter().cloned());
+    let mut errors = results.into_iter().flat_map(|(_, value)| value.errors);
     match errors.next() {
         Some(error) => Err(PluginError::config(error)),
-        None => {
-            let name = properties.get(&type_key).unwrap_or_default().trim();
-            let plugin = find(family, plugins, name).expect("a class without errors was found");
-            Ok(plugin.class)
-        }
+        None => Ok(()),
     }
 }
 
@@ -216,55 +249,76 @@ fn validate_alias(
         errors: Vec::new(),
         visible: true,
     };
-    let found = match properties.get(&type_key.name).map(str::trim) {
-        None => Err(format!(
+    // Java's class loader overlooks blanks around a full name, its table of plugins does not: the class is there, its
+    // versions are, but not its keys.
+    let mut class = None;
+    let mut found = None;
+    // Java's validator of the key stops at its first error; a class that is not there is told before it runs.
+    let mut refused = None;
+    match properties.get(&type_key.name) {
+        None => type_value.errors.push(format!(
             "Missing required configuration \"{}\" which has no default value.",
             type_key.name
         )),
-        Some(name) => find(family, plugins, name)
-            .ok_or_else(|| not_usable(family, &type_key.name, name, plugins, other_classes)),
-    };
-    let plugin = match found {
-        Ok(plugin) => plugin,
-        Err(error) => {
-            type_value.errors.push(error);
-            results.push((type_key, type_value));
-            return;
-        }
-    };
-    type_value.value = Some(Parsed::Class(plugin.class.to_owned()));
-    if family.list == TRANSFORMS.list
-        && properties.contains(&format!("{prefix}negate"))
-        && !properties.contains(&format!("{prefix}predicate"))
-    {
-        type_value.errors.push(format!(
-            "Config '{prefix}negate' was provided but there is no config '{prefix}predicate' defining a predicate \
-             to be negated."
-        ));
+        Some(name) => match find(family, plugins, name) {
+            Found::Plugin(plugin) => {
+                class = Some(plugin.class);
+                found = Some(plugin);
+            }
+            Found::WithBlanks(plugin) => class = Some(plugin.class),
+            Found::Nothing => {
+                let refusal = not_usable(family, &type_key.name, name, plugins, other_classes);
+                match refusal.class {
+                    Some(class) => {
+                        type_value.value = Some(Parsed::Class(class));
+                        refused = Some(refusal.error);
+                    }
+                    None => type_value.errors.push(refusal.error),
+                }
+            }
+        },
     }
-    let version_key = Key::new(
-        format!("{prefix}plugin.version"),
-        Kind::String,
-        KAFKA_VERSION,
-    )
-    .importance(Importance::High)
-    .doc(format!("Version of the '{alias}' {}.", family.noun))
-    .group(
-        group.clone(),
-        1,
-        Width::Long,
-        format!("{} version for {alias}", family.interface),
-    )
-    .recommended(&[KAFKA_VERSION]);
+    let version_name = format!("{prefix}plugin.version");
+    let version_key = match found {
+        Some(_) => Key::new(version_name, Kind::String, KAFKA_VERSION),
+        None => Key::null(version_name, Kind::String),
+    };
+    let mut version_key = version_key
+        .importance(Importance::High)
+        .doc(format!("Version of the '{alias}' {}.", family.noun))
+        .group(
+            group.clone(),
+            1,
+            Width::Long,
+            format!("{} version for {alias}", family.interface),
+        );
+    let mut wrong_version = None;
+    if let Some(class) = class {
+        type_value.value = Some(Parsed::Class(class.to_owned()));
+        version_key = version_key.recommended(&[KAFKA_VERSION]);
+        let range = properties.get(&version_key.name);
+        wrong_version = range.and_then(|range| version::check(class, range).err());
+    }
+    let negates_nothing = family.list == TRANSFORMS.list
+        && properties.contains(&format!("{prefix}negate"))
+        && !properties.contains(&format!("{prefix}predicate"));
+    let negates_nothing = negates_nothing.then(|| {
+        format!(
+            "Config '{prefix}negate' was provided but there is no config '{prefix}predicate' defining a predicate to \
+             be negated."
+        )
+    });
+    let errors = negates_nothing.or(refused).or(wrong_version.clone());
+    type_value.errors.extend(errors);
     let mut version_value = validate_key(&version_key, None, properties);
-    if let Some(range) = properties.get(&version_key.name)
-        && let Err(error) = version::check(plugin.class, range)
-    {
-        type_value.errors.push(error.clone());
-        version_value.errors.push(error);
+    if found.is_some() {
+        version_value.errors.extend(wrong_version.clone());
     }
     results.push((type_key, type_value));
     results.push((version_key, version_value));
+    let Some(plugin) = found.filter(|_| wrong_version.is_none()) else {
+        return;
+    };
     for (index, key) in plugin_keys(family, plugin).into_iter().enumerate() {
         let mut embedded = key.clone();
         embedded.name = format!("{prefix}{}", key.name).into();
@@ -314,8 +368,28 @@ fn validate_key(key: &Key, short_name: Option<&str>, properties: &Properties) ->
     value
 }
 
-fn find<'a>(family: &Family, plugins: &'a [Candidate], name: &str) -> Option<&'a Candidate> {
-    plugin::find(plugins, |plugin| plugin.class, family.interface, name)
+/// What a class name stands for.
+enum Found<'a> {
+    Plugin(&'a Candidate),
+    /// Only without the blanks around it.
+    WithBlanks(&'a Candidate),
+    Nothing,
+}
+
+fn find<'a>(family: &Family, plugins: &'a [Candidate], name: &str) -> Found<'a> {
+    if let Some(plugin) = plugin::find(plugins, |plugin| plugin.class, family.interface, name) {
+        return Found::Plugin(plugin);
+    }
+    match plugins.iter().find(|plugin| plugin.class == name.trim()) {
+        Some(plugin) => Found::WithBlanks(plugin),
+        None => Found::Nothing,
+    }
+}
+
+struct Refusal {
+    /// The class, where there is one, but of another kind.
+    class: Option<String>,
+    error: String,
 }
 
 /// Why a name stands for no plugin of the family.
@@ -325,28 +399,39 @@ fn not_usable(
     name: &str,
     plugins: &[Candidate],
     other_classes: &[&str],
-) -> String {
-    if let Some(class) = other_classes.iter().find(|class| **class == name) {
-        return format!(
-            "Class class {class} does not implement the {} interface",
-            family.interface
-        );
+) -> Refusal {
+    let class = name.trim();
+    if other_classes.contains(&class) {
+        return Refusal {
+            class: Some(class.to_owned()),
+            error: format!(
+                "Class class {class} does not implement the {} interface",
+                family.interface
+            ),
+        };
     }
-    let nested = |class: &str| {
-        class
+    let nested = |inner: &str| {
+        inner
             .split_once('$')
-            .is_some_and(|(outer, _)| outer == name)
+            .is_some_and(|(outer, _)| outer == class)
     };
     let mut inner: Vec<&str> = plugins.iter().map(|plugin| plugin.class).collect();
     inner.retain(|class| nested(class));
     if inner.is_empty() {
-        format!("Invalid value {name} for configuration {key}: Class {name} could not be found.")
-    } else {
-        inner.sort_unstable();
-        format!(
+        return Refusal {
+            class: None,
+            error: format!(
+                "Invalid value {name} for configuration {key}: Class {name} could not be found."
+            ),
+        };
+    }
+    inner.sort_unstable();
+    Refusal {
+        class: Some(class.to_owned()),
+        error: format!(
             "This class is abstract and cannot be created. Did you mean {}?",
             inner.join(", ")
-        )
+        ),
     }
 }
 

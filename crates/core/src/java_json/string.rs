@@ -218,6 +218,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+
         #[test]
         fn writes_any_bytes_as_the_slow_writer_does(raw in proptest::collection::vec(any::<u8>(), 0..80)) {
             check(&raw);

@@ -29,14 +29,20 @@ const CLASS: &str = "org.apache.kafka.connect.json.JsonConverter";
 pub(crate) const PLUGIN: ConverterPlugin = ConverterPlugin {
     class: CLASS,
     config_def: JsonConverterConfig::definition,
-    make: |properties, role| Ok(Box::new(JsonConverter::new(properties, role)?)),
+    make: |properties, role| {
+        let setting = match role {
+            ConverterUse::Key => "key.converter",
+            ConverterUse::Value => "value.converter",
+        };
+        Ok(Box::new(JsonConverter::new(properties, role, setting)?))
+    },
 };
 
 pub(crate) const HEADER_PLUGIN: HeaderConverterPlugin = HeaderConverterPlugin {
     class: CLASS,
     config_def: JsonConverterConfig::definition,
     make: |properties| {
-        let converter = JsonConverter::new(properties, ConverterUse::Value)?;
+        let converter = JsonConverter::new(properties, ConverterUse::Value, "header.converter")?;
         Ok(Box::new(AsHeader(converter)) as Box<dyn HeaderConverter>)
     },
 };
@@ -81,6 +87,8 @@ config_def! {
 }
 
 struct JsonConverter {
+    /// The key that chose this converter.
+    setting: &'static str,
     schemas_enable: bool,
     text: ConnectJson,
     /// The schema of every record, if the settings give one.
@@ -92,7 +100,11 @@ struct JsonConverter {
 }
 
 impl JsonConverter {
-    fn new(properties: &Properties, role: ConverterUse) -> Result<Self, PluginError> {
+    fn new(
+        properties: &Properties,
+        role: ConverterUse,
+        setting: &'static str,
+    ) -> Result<Self, PluginError> {
         let config = checked(JsonConverterConfig::parse(&with_type(properties, role)))?;
         let text = ConnectJson {
             decimal_format: if config.decimal_format.eq_ignore_ascii_case("NUMERIC") {
@@ -103,6 +115,7 @@ impl JsonConverter {
             replace_null_with_default: config.replace_null_with_default,
         };
         Ok(JsonConverter {
+            setting,
             schemas_enable: config.schemas_enable,
             text,
             fixed_schema: fixed_schema(config.schema_content.as_deref())?,
@@ -112,11 +125,27 @@ impl JsonConverter {
         })
     }
 
+    /// Why a record was not read. Where it does not even begin like JSON, the setting is more to blame than the record.
+    fn malformed(&self, Malformed(mut why): Malformed, topic: &str, bytes: &[u8]) -> RecordError {
+        if !looks_like_json(bytes) {
+            why += &format!(
+                "; it does not look like JSON: is {}={CLASS} right for topic {topic}?",
+                self.setting
+            );
+        }
+        RecordError::data(
+            "Converting byte[] to Kafka Connect data failed due to serialization error: ",
+        )
+        .caused_by(RecordError::new(SERIALIZATION_EXCEPTION, why))
+    }
+
     /// A record with its schema beside it, or with the one from the settings.
     fn read_with_schema(&mut self, node: Option<Node>) -> Result<SchemaAndValue, RecordError> {
         let replace = self.text.replace_null_with_default;
         if let Some(schema) = &self.fixed_schema {
-            let value = read::coerce(schema, node.as_ref(), replace)?;
+            // An empty text is no null for Java, but a node of a type of its own.
+            let node = node.unwrap_or(Node::Missing);
+            let value = read::coerce(schema, Some(&node), replace)?;
             return Ok(SchemaAndValue {
                 schema: Some(schema.clone()),
                 value,
@@ -176,9 +205,9 @@ fn fixed_schema(content: Option<&str>) -> Result<Option<SchemaRef>, PluginError>
     match parser::parse(content.as_bytes()) {
         Ok(Some(node)) => schema::read_schema(&node).map_err(|error| refused(error.message)),
         Ok(None) => Ok(None),
-        Err(Malformed(why)) => Err(refused(format!(
-            "Failed to parse schema in converter config due to serialization error: {why}"
-        ))),
+        Err(Malformed(_)) => Err(refused(
+            "Failed to parse schema in converter config due to serialization error: ".to_owned(),
+        )),
     }
 }
 
@@ -235,9 +264,16 @@ impl SchemaCache {
     }
 }
 
-fn malformed(Malformed(why): Malformed) -> RecordError {
-    RecordError::data("Converting byte[] to Kafka Connect data failed due to serialization error: ")
-        .caused_by(RecordError::new(SERIALIZATION_EXCEPTION, why))
+/// Whether the bytes begin as a JSON value does.
+fn looks_like_json(bytes: &[u8]) -> bool {
+    let text = bytes.trim_ascii_start();
+    match text.first() {
+        Some(b'{' | b'[' | b'"' | b'-' | b'0'..=b'9') => true,
+        Some(_) => [&b"true"[..], b"false", b"null"]
+            .iter()
+            .any(|word| text.starts_with(word)),
+        None => false,
+    }
 }
 
 impl Converter for JsonConverter {
@@ -249,7 +285,7 @@ impl Converter for JsonConverter {
         (!self.schemas_enable).then_some(RawKind::Json)
     }
 
-    fn to_raw(&mut self, _topic: &str, column: &ByteColumn, errors: &mut RowErrors) -> ByteColumn {
+    fn to_raw(&mut self, topic: &str, column: &ByteColumn, errors: &mut RowErrors) -> ByteColumn {
         let bytes: usize = column.iter().flatten().map(<[u8]>::len).sum();
         // Rewriting mostly shortens; what grows (numbers, escapes) makes the buffer grow once or twice.
         let mut out = Vec::with_capacity(bytes + bytes / 16 + 64);
@@ -265,7 +301,8 @@ impl Converter for JsonConverter {
                 Ok(Written::Null) => ends.push(None),
                 Err(error) => {
                     out.truncate(start);
-                    errors.push((row, malformed(error)));
+                    let error = self.malformed(error, topic, record.unwrap_or_default());
+                    errors.push((row, error));
                     ends.push(None);
                 }
             }
@@ -281,15 +318,11 @@ impl Converter for JsonConverter {
         texts
     }
 
-    fn decode(
-        &mut self,
-        _topic: &str,
-        bytes: Option<&[u8]>,
-    ) -> Result<SchemaAndValue, RecordError> {
+    fn decode(&mut self, topic: &str, bytes: Option<&[u8]>) -> Result<SchemaAndValue, RecordError> {
         let Some(bytes) = bytes else {
             return Ok(SchemaAndValue::NULL);
         };
-        let node = parser::parse(bytes).map_err(malformed)?;
+        let node = parser::parse(bytes).map_err(|error| self.malformed(error, topic, bytes))?;
         if self.schemas_enable {
             return self.read_with_schema(node);
         }

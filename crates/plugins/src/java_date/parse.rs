@@ -1,7 +1,7 @@
 //! Lenient parsing: fields roll over, text behind the pattern is ignored.
 
 use super::calendar::{day_of_date, week_start};
-use super::{MONTHS, Piece, SimpleDateFormat, WEEKDAYS};
+use super::{MONTHS, Piece, SimpleDateFormat, WEEKDAYS, zone};
 use millstream_core::logical::DAY_MILLIS;
 
 /// What has been read so far; what was not is that of 1970-01-01 at midnight.
@@ -83,7 +83,10 @@ impl Fields {
                 return Some(rest);
             }
             b'z' | b'Z' | b'X' => {
-                let (offset, rest) = zone(text)?;
+                let (offset, rest) = match letter {
+                    b'X' => zone::iso(text, count),
+                    _ => zone::general(text),
+                }?;
                 self.offset_millis = offset;
                 return Some(rest);
             }
@@ -182,34 +185,6 @@ fn name_of<'a>(text: &'a str, names: &[&str]) -> Option<(i64, &'a str)> {
         head.eq_ignore_ascii_case(name)
             .then(|| (index as i64, &text[name.len()..]))
     })
-}
-
-/// `Z`, `UTC`, `GMT`, `+01`, `+0100`, `+01:00`, `GMT+1:00`: the offset in milliseconds.
-fn zone(text: &str) -> Option<(i64, &str)> {
-    let (named, rest) = match name_of(text, &["UTC", "GMT", "Z", "UT"]) {
-        Some((_, rest)) => (true, rest),
-        None => (false, text),
-    };
-    let sign = match rest.as_bytes().first() {
-        Some(b'+') => 1,
-        Some(b'-') => -1,
-        _ => return named.then_some((0, rest)),
-    };
-    let digits = &rest[1..];
-    let length = digits.bytes().take_while(u8::is_ascii_digit).count();
-    let (hours, minutes, used) = if length >= 4 {
-        (&digits[..2], &digits[2..4], 4)
-    } else if length >= 1 && digits[length..].starts_with(':') {
-        let minutes = digits.get(length + 1..length + 3).unwrap_or("0");
-        (&digits[..length], minutes, length + 1 + minutes.len())
-    } else if length >= 1 {
-        (&digits[..length], "0", length)
-    } else {
-        return None;
-    };
-    let hours: i64 = hours.parse().ok()?;
-    let minutes: i64 = minutes.parse().ok()?;
-    Some((sign * (hours * 60 + minutes) * 60_000, digits.get(used..)?))
 }
 
 /// The year that two digits stand for within a hundred years.

@@ -12,6 +12,7 @@ use millstream_core::{
     RowMask, Schema, SchemaAndValue, SchemaRef, SchemaType, Transform, Value,
 };
 use settings::{HashConfig, settings_of};
+use std::fmt::{self, Display};
 use std::sync::Arc;
 
 key_and_value!(Hash, HashConfig, "io.aiven.kafka.connect.transforms.Hash");
@@ -24,7 +25,22 @@ struct Hash {
     settings: HashSettings,
     digester: Digester,
     scratch: Scratch,
-    schemas: Derived,
+    /// Of texts and bytes that become digests.
+    leaves: Derived,
+    /// Of structs in which a field has changed its schema.
+    structs: Derived<Replaced>,
+}
+
+/// A field of a struct, and the schema it has now.
+struct Replaced {
+    index: usize,
+    by: SchemaRef,
+}
+
+impl PartialEq for Replaced {
+    fn eq(&self, other: &Self) -> bool {
+        self.index == other.index && Arc::ptr_eq(&self.by, &other.by)
+    }
 }
 
 #[derive(Default)]
@@ -42,6 +58,7 @@ impl Hash {
         let mut fields: Vec<Vec<String>> = name.map(|name| vec![name]).into_iter().collect();
         let paths = config.field_names.iter();
         fields.extend(paths.map(|path| path.split('.').map(str::to_owned).collect()));
+        let steps = fields.iter().map(Vec::len).sum();
         Ok(Hash {
             part,
             fields,
@@ -49,7 +66,8 @@ impl Hash {
             settings,
             digester,
             scratch: Scratch::default(),
-            schemas: Derived::default(),
+            leaves: Derived::for_steps(steps),
+            structs: Derived::for_steps(steps),
         })
     }
 
@@ -71,27 +89,18 @@ impl Hash {
         }
     }
 
-    /// The digest of a leaf; `None` if it is left as it is.
-    fn leaf(&mut self, value: &Value, name: &str) -> Result<Option<Value>, RecordError> {
+    /// The digest of a text or bytes; `None` for a value of another type.
+    fn digest_of(&mut self, value: &Value) -> Option<Value> {
         match value {
-            Value::String(text) => {
-                let text = text.to_java_utf8().into_owned();
-                Ok(Some(self.digest(text.as_bytes())))
-            }
-            Value::Bytes(bytes) => {
-                let bytes = bytes.clone();
-                Ok(Some(self.digest(&bytes)))
-            }
-            Value::Null if self.skip_missing_or_null => Ok(None),
-            Value::Null => Err(RecordError::data(format!(
-                "{name} in {} can't be null",
-                self.place()
-            ))),
-            _ => Err(RecordError::data(format!(
-                "{name} schema type in {} must be STRING",
-                self.place()
-            ))),
+            Value::String(text) => Some(self.digest(text.to_java_utf8().as_bytes())),
+            Value::Bytes(bytes) => Some(self.digest(bytes)),
+            _ => None,
         }
+    }
+
+    fn refused<T>(&self, what: impl Display, why: &str) -> Result<T, RecordError> {
+        let place = self.place();
+        Err(RecordError::data(format!("{what} in {place} {why}")))
     }
 
     /// The schema of a digest in place of a value.
@@ -104,7 +113,7 @@ impl Hash {
         if schema.kind == kind && schema.default.is_none() {
             return Ok(schema.clone());
         }
-        self.schemas.get(schema, |schema| {
+        self.leaves.get(schema, |schema| {
             Ok(Schema {
                 optional: schema.optional,
                 ..Schema::of(kind)
@@ -127,21 +136,25 @@ impl Hash {
                 "{place} schema type must be STRING if field name is not specified"
             )));
         }
-        if taken.value.is_null() {
-            return match self.settings.null {
-                _ if self.skip_missing_or_null => Ok(Some(taken)),
-                NullHashing::Pass => Ok(Some(taken)),
-                NullHashing::Skip => Ok(None),
-                NullHashing::Fail => Err(RecordError::data(format!("{place} can't be null"))),
-            };
-        }
         let schema = schema.clone();
-        let digest = match (self.settings.input, raw) {
-            (HashInput::Raw, Some(raw)) => Some(self.digest(raw)),
-            _ => self.leaf(&taken.value, place)?,
-        };
-        let Some(value) = digest else {
-            return Ok(Some(taken));
+        let value = match (&taken.value, self.settings.null) {
+            // Its schema is that of the digests all the same: it must not depend on the row.
+            (Value::Null, _) if self.skip_missing_or_null => Value::Null,
+            (Value::Null, NullHashing::Pass) => Value::Null,
+            (Value::Null, NullHashing::Skip) => return Ok(None),
+            (Value::Null, NullHashing::Fail) => {
+                return Err(RecordError::data(format!("{place} can't be null")));
+            }
+            (value, _) => {
+                let digest = match (self.settings.input, raw) {
+                    (HashInput::Raw, Some(raw)) => Some(self.digest(raw)),
+                    _ => self.digest_of(value),
+                };
+                match digest {
+                    Some(digest) => digest,
+                    None => return self.refused(format!("{place} schema type"), "must be STRING"),
+                }
+            }
         };
         Ok(Some(SchemaAndValue {
             schema: Some(self.digest_schema(&schema)?),
@@ -153,52 +166,47 @@ impl Hash {
     fn field(
         &mut self,
         taken: SchemaAndValue,
-        path: &[String],
+        path: Path<'_>,
     ) -> Result<SchemaAndValue, RecordError> {
-        let Some((name, rest)) = path.split_first() else {
-            return Ok(taken);
-        };
-        let missing = || {
-            RecordError::data(format!(
-                "{name} in {} schema can't be missing",
-                self.place()
-            ))
-        };
         match taken.value {
             Value::Struct(mut record) => {
-                let Some(index) = record.schema.field_index(name) else {
+                let Some(index) = record.schema.field_index(path.name()) else {
                     if self.skip_missing_or_null {
                         return Ok(SchemaAndValue {
                             schema: taken.schema,
                             value: Value::Struct(record),
                         });
                     }
-                    return Err(missing());
+                    return self.refused(path, "schema can't be missing");
                 };
                 let field_schema = record.schema.fields[index].schema.clone();
                 let inner = SchemaAndValue {
                     schema: Some(field_schema.clone()),
                     value: std::mem::replace(&mut record.values[index], Value::Null),
                 };
-                let changed = self.inner(inner, name, rest)?;
+                let changed = self.inner(inner, path)?;
                 record.values[index] = changed.value;
-                let Some(new_schema) = changed.schema.filter(|s| !Arc::ptr_eq(s, &field_schema))
-                else {
+                let Some(by) = changed.schema.filter(|s| !Arc::ptr_eq(s, &field_schema)) else {
                     return Ok(SchemaAndValue {
                         schema: taken.schema,
                         value: Value::Struct(record),
                     });
                 };
-                let mut updated = (*record.schema).clone();
-                updated.fields[index].schema = new_schema;
-                record.schema = self.schemas.get(&record.schema, |_| Ok(updated))?;
+                let replaced = Replaced { index, by };
+                record.schema =
+                    self.structs
+                        .get_by(&record.schema, replaced, |old, replaced| {
+                            let mut updated = old.clone();
+                            updated.fields[replaced.index].schema = replaced.by.clone();
+                            Ok(updated)
+                        })?;
                 Ok(SchemaAndValue {
                     schema: Some(record.schema.clone()),
                     value: Value::Struct(record),
                 })
             }
             Value::Map(mut map) => {
-                let key = Value::from(name.as_str());
+                let key = Value::from(path.name());
                 let Some(value) = map.get(&key).cloned() else {
                     if self.skip_missing_or_null {
                         return Ok(SchemaAndValue {
@@ -206,13 +214,13 @@ impl Hash {
                             value: Value::Map(map),
                         });
                     }
-                    return Err(missing());
+                    return self.refused(path, "schema can't be missing");
                 };
                 let inner = SchemaAndValue {
                     schema: None,
                     value,
                 };
-                map.insert(key, self.inner(inner, name, rest)?.value);
+                map.insert(key, self.inner(inner, path)?.value);
                 Ok(SchemaAndValue {
                     schema: taken.schema,
                     value: Value::Map(map),
@@ -222,14 +230,27 @@ impl Hash {
                 schema: taken.schema,
                 value: Value::Null,
             }),
-            Value::Null => Err(RecordError::data(format!(
-                "{} can't be null if field name is specified",
-                self.place()
-            ))),
-            _ => Err(RecordError::data(format!(
-                "{} schema type must be STRUCT if field name is specified",
-                self.place()
-            ))),
+            other => {
+                let is_null = other.is_null();
+                match path.outer() {
+                    Some(outer) if is_null => {
+                        self.refused(outer, &format!("can't be null if {path} is to be hashed"))
+                    }
+                    Some(outer) => self.refused(
+                        outer,
+                        &format!("must be a struct or a map if {path} is to be hashed"),
+                    ),
+                    None => Err(RecordError::data(format!(
+                        "{} {} if field name is specified",
+                        self.place(),
+                        if is_null {
+                            "can't be null"
+                        } else {
+                            "schema type must be STRUCT"
+                        }
+                    ))),
+                }
+            }
         }
     }
 
@@ -237,20 +258,62 @@ impl Hash {
     fn inner(
         &mut self,
         taken: SchemaAndValue,
-        name: &str,
-        rest: &[String],
+        path: Path<'_>,
     ) -> Result<SchemaAndValue, RecordError> {
-        if !rest.is_empty() {
-            return self.field(taken, rest);
+        if let Some(further) = path.further() {
+            return self.field(taken, further);
         }
-        let Some(value) = self.leaf(&taken.value, name)? else {
-            return Ok(taken);
+        let value = match (&taken.value, &taken.schema) {
+            (Value::Null, _) if !self.skip_missing_or_null => {
+                return self.refused(path, "can't be null");
+            }
+            // Its schema is that of the digests all the same: it must not depend on the row.
+            (Value::Null, Some(schema))
+                if matches!(schema.kind, SchemaType::String | SchemaType::Bytes) =>
+            {
+                Value::Null
+            }
+            (Value::Null, _) => return Ok(taken),
+            (value, _) => match self.digest_of(value) {
+                Some(digest) => digest,
+                None => return self.refused(format!("{path} schema type"), "must be STRING"),
+            },
         };
         let schema = match &taken.schema {
             Some(schema) => Some(self.digest_schema(schema)?),
             None => None,
         };
         Ok(SchemaAndValue { schema, value })
+    }
+}
+
+/// A path to a field, and how far one has come on it.
+#[derive(Clone, Copy)]
+struct Path<'a> {
+    steps: &'a [String],
+    at: usize,
+}
+
+impl<'a> Path<'a> {
+    fn name(self) -> &'a str {
+        &self.steps[self.at]
+    }
+
+    fn further(self) -> Option<Self> {
+        let at = self.at + 1;
+        (at < self.steps.len()).then_some(Path { at, ..self })
+    }
+
+    /// What holds the field, unless that is the key or value itself.
+    fn outer(self) -> Option<Self> {
+        let at = self.at.checked_sub(1)?;
+        Some(Path { at, ..self })
+    }
+}
+
+impl Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.steps[..=self.at].join("."))
     }
 }
 
@@ -284,8 +347,8 @@ impl Transform for Hash {
                     SchemaAndValue::NULL
                 }));
             }
-            for path in &fields {
-                taken = self.field(taken, path)?;
+            for steps in &fields {
+                taken = self.field(taken, Path { steps, at: 0 })?;
             }
             Ok(taken)
         });
@@ -354,8 +417,16 @@ mod tests {
             schema: None,
             value: Value::Map(outer),
         };
-        let path = md5.fields[0].clone();
-        let changed = md5.field(taken, &path).unwrap();
+        let steps = md5.fields[0].clone();
+        let changed = md5
+            .field(
+                taken,
+                Path {
+                    steps: &steps,
+                    at: 0,
+                },
+            )
+            .unwrap();
         let Value::Map(outer) = changed.value else {
             panic!("a map stays a map");
         };
@@ -373,12 +444,126 @@ mod tests {
             schema: Some(record.schema.clone()),
             value: Value::Struct(Box::new(record)),
         };
-        let changed = md5.field(taken.clone(), &["f".to_owned()]).unwrap();
+        let steps = ["f".to_owned()];
+        let changed = md5
+            .field(
+                taken.clone(),
+                Path {
+                    steps: &steps,
+                    at: 0,
+                },
+            )
+            .unwrap();
         assert_eq!(
             changed.schema.unwrap().fields[0].schema.kind,
             SchemaType::Bytes
         );
-        assert!(md5.field(taken, &["g".to_owned()]).is_err());
+        let steps = ["g".to_owned()];
+        assert!(
+            md5.field(
+                taken,
+                Path {
+                    steps: &steps,
+                    at: 0
+                }
+            )
+            .is_err()
+        );
+    }
+
+    /// A struct of optional texts.
+    fn texts(schema: &SchemaRef, values: [Option<&str>; 2]) -> SchemaAndValue {
+        let mut record = Struct::new(schema.clone());
+        record.values = values
+            .map(|value| value.map_or(Value::Null, Value::from))
+            .to_vec();
+        SchemaAndValue {
+            schema: Some(schema.clone()),
+            value: Value::Struct(Box::new(record)),
+        }
+    }
+
+    #[test]
+    fn report_b10_a_schema_does_not_depend_on_the_row() {
+        let mut schema = Schema::of(SchemaType::Struct);
+        for name in ["a", "b"] {
+            let field = Arc::new(Schema::optional(SchemaType::String));
+            super::super::add_field(&mut schema, name, field).unwrap();
+        }
+        let schema = Arc::new(schema);
+        let rows = [
+            [Some("x"), Some("y")],
+            [None, Some("y")],
+            [Some("x"), None],
+            [None, None],
+        ];
+        // Each row first for once, so that what is cached comes from each.
+        for first in 0..rows.len() {
+            let mut md5 = hash(&[
+                ("function", "md5"),
+                ("field.names", "a,b"),
+                ("encoding", "binary"),
+                ("skip.missing.or.null", "true"),
+            ]);
+            let fields = md5.fields.clone();
+            let mut schemas = Vec::new();
+            for row in (0..rows.len()).map(|row| rows[(first + row) % rows.len()]) {
+                let mut taken = texts(&schema, row);
+                for steps in &fields {
+                    taken = md5.field(taken, Path { steps, at: 0 }).unwrap();
+                }
+                let Value::Struct(record) = taken.value else {
+                    panic!("a struct stays a struct");
+                };
+                for ((value, text), field) in
+                    record.values.iter().zip(row).zip(&record.schema.fields)
+                {
+                    assert_eq!(field.schema.kind, SchemaType::Bytes);
+                    assert!(field.schema.optional);
+                    assert_eq!(matches!(value, Value::Bytes(_)), text.is_some());
+                }
+                schemas.push(record.schema);
+            }
+            assert!(
+                schemas
+                    .iter()
+                    .all(|schema| Arc::ptr_eq(schema, &schemas[0]))
+            );
+        }
+    }
+
+    #[test]
+    fn report_b16_a_failure_names_the_field() {
+        let mut md5 = hash(&[("function", "md5")]);
+        let inner = Map::hashed([(Value::from("b"), Value::Array(vec![Value::from("x")]))]);
+        let taken = SchemaAndValue {
+            schema: None,
+            value: Value::Map(Map::hashed([
+                (Value::from("a"), Value::Map(inner)),
+                (Value::from("n"), Value::Null),
+            ])),
+        };
+        let mut failure = |path: &str| {
+            let steps: Vec<String> = path.split('.').map(str::to_owned).collect();
+            let path = Path {
+                steps: &steps,
+                at: 0,
+            };
+            md5.field(taken.clone(), path).unwrap_err().message
+        };
+        for (path, message) in [
+            ("a", "a schema type in value must be STRING"),
+            ("a.b", "a.b schema type in value must be STRING"),
+            (
+                "a.b.c",
+                "a.b in value must be a struct or a map if a.b.c is to be hashed",
+            ),
+            ("a.c", "a.c in value schema can't be missing"),
+            ("n", "n in value can't be null"),
+            ("n.x", "n in value can't be null if n.x is to be hashed"),
+        ] {
+            assert_eq!(failure(path), message);
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use millstream_core::{
     Needs, PluginError, Properties, RecordBatch, RecordError, RowMask, Schema, SchemaAndValue,
     SchemaType, Struct, Transform, Value, config_def,
 };
+use std::sync::Arc;
 
 key_and_value!(
     SetSchemaMetadata,
@@ -67,11 +68,7 @@ impl SetSchemaMetadata {
             return Err(RecordError::data("Cannot list fields on non-struct type"));
         }
         let updated = self.schemas.get(&schema, |schema| {
-            Ok(Schema {
-                name: self.name.clone().or_else(|| schema.name.clone()),
-                version: self.version.or(schema.version),
-                ..schema.clone()
-            })
+            Ok(renamed(schema, self.name.as_ref(), self.version))
         })?;
         let value = match taken.value {
             Value::Struct(old) => {
@@ -88,6 +85,24 @@ impl SetSchemaMetadata {
             schema: Some(updated),
             value,
         })
+    }
+}
+
+/// The schema under another name or version, that of its default value likewise.
+fn renamed(schema: &Schema, name: Option<&String>, version: Option<i32>) -> Schema {
+    let default = match &schema.default {
+        Some(Value::Struct(default)) => {
+            let mut default = default.clone();
+            default.schema = Arc::new(renamed(&default.schema, name, version));
+            Some(Value::Struct(default))
+        }
+        other => other.clone(),
+    };
+    Schema {
+        name: name.or(schema.name.as_ref()).cloned(),
+        version: version.or(schema.version),
+        default,
+        ..schema.clone()
     }
 }
 

@@ -6,6 +6,8 @@ use num_traits::{ToPrimitive, Zero};
 
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Node {
+    /// What a text without any value stands for.
+    Missing,
     Null,
     Boolean(bool),
     Integer(i64),
@@ -22,6 +24,7 @@ impl Node {
     /// The kind's name, as messages print it.
     pub(super) fn type_name(&self) -> &'static str {
         match self {
+            Node::Missing => "MISSING",
             Node::Null => "NULL",
             Node::Boolean(_) => "BOOLEAN",
             Node::Integer(_) | Node::BigInteger(_) | Node::Fraction(_) => "NUMBER",

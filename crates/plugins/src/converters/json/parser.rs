@@ -1,5 +1,6 @@
 //! Reads the first JSON value of a record by Jackson's rules: what follows is ignored, leading zeros are accepted,
-//! a byte order mark and the wider encodings are recognised, some malformed UTF-8 is let pass.
+//! a byte order mark and the wider encodings are recognised. Of malformed UTF-8 Jackson refuses encoded surrogates and
+//! wrong continuations, but reads overlong forms and what lies beyond Unicode.
 
 use super::node::{Fraction, Node};
 use millstream_core::Text;
@@ -81,6 +82,13 @@ fn as_utf8(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Malformed> {
     }
 }
 
+/// Where a string stands.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Name,
+    Value,
+}
+
 struct Parser<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -108,7 +116,7 @@ impl Parser<'_> {
             Some(b'[') => self.nested(Self::array),
             Some(b'"') => {
                 self.at += 1;
-                self.string().map(Node::String)
+                self.string(Place::Value).map(Node::String)
             }
             Some(b'-' | b'0'..=b'9') => self.number(),
             Some(b't') => self.word("true", Node::Boolean(true)),
@@ -163,12 +171,9 @@ impl Parser<'_> {
             }
             self.at += 1;
             let start = self.at;
-            let name = self.string()?;
+            let name = self.string(Place::Name)?;
             if self.at - start > MAX_NAME {
                 return self.fail("a field name is longer than 50000 characters");
-            }
-            if name.as_str().is_none() {
-                return self.fail("a field name holds half of a surrogate pair");
             }
             self.skip_white_space();
             if self.peek() != Some(b':') {
@@ -261,7 +266,7 @@ impl Parser<'_> {
             return self.fail("a number has more than 1000 digits");
         }
         // Beyond, Java's scale does not fit.
-        if exponent > i64::from(i32::MAX) - 2 * MAX_NUMBER as i64 {
+        if exponent > i64::from(i32::MAX) {
             return self.fail("an exponent is too large");
         }
         let text = text_of(&self.bytes[start..self.at]);
@@ -278,7 +283,7 @@ impl Parser<'_> {
     }
 
     /// The rest of a string whose opening quote has been read.
-    fn string(&mut self) -> Result<Text, Malformed> {
+    fn string(&mut self, place: Place) -> Result<Text, Malformed> {
         let start = self.at;
         let rest = &self.bytes[start..];
         let stop = rest
@@ -291,11 +296,11 @@ impl Parser<'_> {
             self.at = start + end + 1;
             return Ok(Text::from(text));
         }
-        self.string_by_units()
+        self.string_by_units(place)
     }
 
     /// A string with escapes or odd bytes.
-    fn string_by_units(&mut self) -> Result<Text, Malformed> {
+    fn string_by_units(&mut self, place: Place) -> Result<Text, Malformed> {
         let mut units: Vec<u16> = Vec::new();
         loop {
             let Some(first) = self.peek() else {
@@ -307,6 +312,9 @@ impl Parser<'_> {
                 b'\\' => {
                     let unit = self.escape()?;
                     units.push(unit);
+                    if place == Place::Name && (0xD800..=0xDFFF).contains(&unit) {
+                        units.push(self.second_half(unit)?);
+                    }
                 }
                 0..=0x1F => return self.fail("a control character inside a string"),
                 0x20..=0x7F => units.push(first.into()),
@@ -316,17 +324,37 @@ impl Parser<'_> {
                 }
                 0xE0..=0xEF => {
                     let code = self.continuation(u32::from(first & 0x0F), 2)?;
+                    if (0xD800..=0xDFFF).contains(&code) {
+                        return self.fail("malformed UTF-8");
+                    }
                     units.push(code as u16);
                 }
                 0xF0..=0xF7 => {
                     let code = self.continuation(u32::from(first & 0x07), 3)?;
                     let offset = code.wrapping_sub(0x1_0000);
-                    units.push(0xD800 | (offset >> 10) as u16);
+                    let high = (offset >> 10) as u16;
+                    // They differ where the code lies outside of the pairs' range.
+                    units.push(match place {
+                        Place::Value => 0xD800 | high,
+                        Place::Name => high.wrapping_add(0xD800),
+                    });
                     units.push(0xDC00 | (offset & 0x3FF) as u16);
                 }
                 _ => return self.fail("malformed UTF-8"),
             }
         }
+    }
+
+    /// The other half of a pair whose first half was an escape: in a name it must be there.
+    fn second_half(&mut self, first: u16) -> Result<u16, Malformed> {
+        if first <= 0xDBFF && self.peek() == Some(b'\\') {
+            self.at += 1;
+            let second = self.escape()?;
+            if (0xDC00..=0xDFFF).contains(&second) {
+                return Ok(second);
+            }
+        }
+        self.fail("a field name holds half of a surrogate pair")
     }
 
     fn continuation(&mut self, mut code: u32, count: usize) -> Result<u32, Malformed> {
@@ -408,6 +436,76 @@ mod tests {
         );
         check("{\"\\ud83d\":1}", Err(()));
         assert_eq!(parse(&[0xFE, 0xFF, 0, b'1']), Ok(Some(Node::Integer(1))));
+    }
+
+    #[test]
+    fn report_f14_refuses_encoded_surrogates_and_reads_what_jackson_reads() {
+        let value = |bytes: &[u8]| {
+            let read = parse(&[b"\"", bytes, b"\""].concat()).ok()??;
+            match read {
+                Node::String(text) => Some(text.utf16().collect::<Vec<_>>()),
+                _ => None,
+            }
+        };
+        let name = |bytes: &[u8]| {
+            let read = parse(&[b"{\"", bytes, b"\":1}"].concat()).ok()??;
+            match read {
+                Node::Object(members) => Some(members[0].0.utf16().collect::<Vec<_>>()),
+                _ => None,
+            }
+        };
+        for refused in [
+            &b"\xED\xA0\x80"[..],
+            b"\xED\xB0\x80",
+            b"\xED\xA0\xBD\xED\xB8\x80",
+            b"\\n\xED\xBF\xBF",
+            b"\xC3",
+            b"\xE2\x82",
+            b"\x80",
+            b"\xFF",
+        ] {
+            assert_eq!(value(refused), None, "{refused:?}");
+            assert_eq!(name(refused), None, "{refused:?}");
+        }
+        // Overlong forms and codes beyond Unicode come out as Jackson reads them.
+        for (bytes, in_value, in_name) in [
+            (&b"\xC0\x80"[..], &[0][..], &[0][..]),
+            (b"\xE0\x9F\xBF", &[0x7FF], &[0x7FF]),
+            (b"\xF0\x80\x80\x80", &[0xFFC0, 0xDC00], &[0xD7C0, 0xDC00]),
+            (b"\xF4\x90\x80\x80", &[0xDC00, 0xDC00], &[0xDC00, 0xDC00]),
+            (b"\xF0\x9F\x98\x80", &[0xD83D, 0xDE00], &[0xD83D, 0xDE00]),
+            (b"\\ud83d\\ude00", &[0xD83D, 0xDE00], &[0xD83D, 0xDE00]),
+        ] {
+            assert_eq!(value(bytes).as_deref(), Some(in_value), "{bytes:?}");
+            assert_eq!(name(bytes).as_deref(), Some(in_name), "{bytes:?}");
+        }
+        assert_eq!(value(b"nice \\ud83d").map(|units| units.len()), Some(6));
+        for half in [
+            &b"\\ud83d"[..],
+            b"\\ude00",
+            b"\\ude00\\ud83d",
+            b"\\ud83dx",
+            b"\\ud83d\\n",
+        ] {
+            assert_eq!(name(half), None, "{half:?}");
+        }
+    }
+
+    #[test]
+    fn report_b5_reads_numbers_beyond_doubles() {
+        let double = |text: &str| match parse(text.as_bytes()) {
+            Ok(Some(Node::Fraction(fraction))) => Some(fraction.to_f64()),
+            _ => None,
+        };
+        assert_eq!(double("1e400"), Some(f64::INFINITY));
+        assert_eq!(double("-1e400"), Some(f64::NEG_INFINITY));
+        assert_eq!(double("1E2147483647"), Some(f64::INFINITY));
+        assert_eq!(double("1E-2147483647"), Some(0.0));
+        assert_eq!(double("1E2147483648"), None);
+        let Ok(Some(node)) = parse(b"1E2147483647") else {
+            panic!("it is a number");
+        };
+        assert_eq!(node.to_i64(), 0);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use millstream_core::{Decimal, Map, RecordError, Schema, SchemaRef, SchemaType, 
 /// A value as Java infers it: INT64, FLOAT64, strings, booleans, lists and hash maps.
 pub(super) fn infer(node: Node) -> Value {
     match node {
-        Node::Null => Value::Null,
+        Node::Missing | Node::Null => Value::Null,
         Node::Boolean(v) => Value::Boolean(v),
         Node::Integer(_) | Node::BigInteger(_) => Value::Int64(node.to_i64()),
         Node::Fraction(fraction) => Value::Float64(fraction.to_f64()),

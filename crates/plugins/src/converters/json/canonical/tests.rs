@@ -134,7 +134,48 @@ fn member() -> impl Strategy<Value = String> {
         .prop_map(|(name, colon, value)| format!("\"{name}\"{colon}{value}"))
 }
 
+/// A text that is JSON but for what has been cut out, repeated or overwritten.
+fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
+    let text = proptest::collection::vec(member(), 0..8)
+        .prop_map(|members| format!("{{{}}}", members.join(",")).into_bytes());
+    let place = any::<proptest::sample::Index>();
+    let change = (place.clone(), place, 0..4usize, any::<u8>());
+    (text, proptest::collection::vec(change, 0..4)).prop_map(|(mut text, changes)| {
+        for (from, to, kind, byte) in changes {
+            if text.is_empty() {
+                break;
+            }
+            let (from, to) = (from.index(text.len()), to.index(text.len()));
+            match kind {
+                0 => drop(text.drain(from.min(to)..from.max(to))),
+                1 => text.insert(from, byte),
+                2 => text[from] = byte,
+                _ => text.extend_from_within(from.min(to)..),
+            }
+        }
+        text
+    })
+}
+
 proptest! {
+    #![proptest_config(ProptestConfig::with_cases(5000))]
+
+    /// Both ways also refuse the same records for the same reasons, whatever the records before them were.
+    #[test]
+    fn writes_and_refuses_what_the_slow_way_does(
+        records in proptest::collection::vec(nearly_json(), 1..5)
+    ) {
+        let mut canonical = Canonical::default();
+        for record in records {
+            let (mut fast, mut slow) = (b"before".to_vec(), b"before".to_vec());
+            let written = canonical.write(&mut fast, &record);
+            prop_assert_eq!(&written, &write_slowly(&mut slow, &record));
+            if written.is_ok() {
+                prop_assert_eq!(fast, slow);
+            }
+        }
+    }
+
     #[test]
     fn writes_objects_as_the_slow_way_does(
         records in proptest::collection::vec(proptest::collection::vec(member(), 0..8), 1..6)
@@ -153,5 +194,61 @@ proptest! {
     #[test]
     fn takes_near_json(record in "\\{?[\\[\\]{}\",:0-9eE.+\\-tfn\\\\ é]{0,40}") {
         check(&mut Canonical::default(), record.as_bytes());
+    }
+}
+
+/// The raw text of a column must be that of the values it stands for, and the same rows must fail for the same reasons:
+/// what a sink gets must not depend on whether a transform asked for values.
+mod plan {
+    use super::*;
+    use crate::converters::json::PLUGIN;
+    use bytes::Bytes;
+    use millstream_core::{ByteColumn, Converter, ConverterUse, Properties};
+
+    fn converter() -> Box<dyn Converter> {
+        let properties = Properties::from_iter([("schemas.enable", "false")]);
+        (PLUGIN.make)(&properties, ConverterUse::Value).unwrap()
+    }
+
+    fn check(records: &[Vec<u8>]) -> Result<(), TestCaseError> {
+        let mut column = ByteColumn::new();
+        for record in records {
+            let buffer = column.add_buffer(Bytes::copy_from_slice(record));
+            column.push_span(buffer, 0, record.len());
+        }
+        let (mut raw_errors, mut value_errors) = (Vec::new(), Vec::new());
+        let raw = converter().to_raw("t", &column, &mut raw_errors);
+        let decoded = converter().decode_column("t", &column, &mut value_errors);
+        prop_assert_eq!(raw_errors, value_errors);
+        for (row, value) in decoded.values.iter().enumerate() {
+            let mut text = Vec::new();
+            java_json::write_value(&mut text, value).unwrap();
+            let expected = (!value.is_null()).then_some(&text[..]);
+            prop_assert_eq!(raw.get(row), expected);
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn report_b5_raw_text_is_that_of_the_values() {
+        let nested = |depth| [vec![b'['; depth], vec![b']'; depth]].concat();
+        let records = [
+            br#"{"comment":"nice \ud83d"}"#.to_vec(),
+            br#"{"a":1e400,"b":-1e400}"#.to_vec(),
+            nested(900),
+            nested(1000),
+            nested(1001),
+            b"\"\xED\xB0\x80\"".to_vec(),
+        ];
+        check(&records).unwrap();
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+
+        #[test]
+        fn report_b5_any_raw_text_is_that_of_the_values(records in proptest::collection::vec(nearly_json(), 1..4)) {
+            check(&records)?;
+        }
     }
 }

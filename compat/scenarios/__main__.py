@@ -9,10 +9,11 @@ import time
 import traceback
 from pathlib import Path
 
-from . import dead_letters, kills, moves, s3, secure, stream
+from . import dead_letters, differential, kills, moves, s3, secure, stream
 from .services import ROOT, Failed, Options, s3_plugin
 
-SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run}
+SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
+             "differential": differential.run}  # fmt: skip
 # The broker of scenario kills, which needs no Java.
 EMBEDDED = "embedded"
 # What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two
@@ -25,6 +26,7 @@ CI_RUNS = [
     ("stream", "4.3.1", 2, 30_000, 0),
     ("stream", "2.2.1", 1, 10_000, 0),
     ("moves", "4.3.1", 3, 0, 0),
+    ("differential", "4.3.1", 3, 0, 0),
 ]
 QUICK = (3, 20_000)
 

@@ -1,0 +1,388 @@
+"""Scenario differential: connectors drawn at random on Java's worker with the original sinks, and on ours, over the same topics.
+
+Every round is one configuration (converters, a chain of transforms, a sink and its settings) with records of its own; all
+rounds run at once on one broker, one worker of each kind. Compared are the answer to the POST, what becomes of connector
+and task (with the first line of the trace), objects by name and bytes, documents, dead letters, and the answers of the
+validation to a few spoilt copies of the configuration. `DELIBERATE` lists the differences that docs/compatibility.md explains.
+
+The MongoDB sink comes from Maven; the S3 sink needs MILLSTREAM_S3_PLUGIN, without which its rounds are NOT COMPARED.
+"""
+
+import contextlib
+import gzip
+import json
+import random
+import re
+import subprocess
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient, NewTopic
+from kafka import KafkaConsumer, TopicPartition
+
+from . import draws
+from .dead_letters import Case, Record, differences
+from .services import TOOLS, DocumentServer, Failed, JavaWorker, Kafka, Millstream, Options, S3Server, Worker, http, s3_plugin, wait_until
+
+RECORDS = 24
+# Spoilt configurations a round whose validation is compared.
+SPOILT = 4
+# Nothing may change for so long before a run counts as over.
+QUIET = 6.0
+
+# What differs on purpose, by the text of the difference, with the row of docs/compatibility.md that says why.
+DELIBERATE: list[tuple[re.Pattern, str]] = []
+
+
+@dataclass
+class Round:
+    number: int
+    config: dict[str, str]
+    records: list[Record]
+    moments: list[int]
+    spoilt: list[dict[str, str]]
+
+    @property
+    def name(self) -> str:
+        return f"d-{self.number}"
+
+    @property
+    def is_s3(self) -> bool:
+        return self.config["connector.class"] == draws.S3_SINK
+
+    def config_for(self, worker: str, config: dict[str, str], s3: S3Server, documents: DocumentServer) -> dict[str, str]:
+        """Names are the same for both workers, for they are in the dead letters; groups, buckets and databases are not."""
+        own = {"consumer.override.group.id": f"{worker}-{self.name}"}
+        if "errors.deadletterqueue.topic.name" in config:
+            own["errors.deadletterqueue.topic.name"] = f"dead-{worker}-{self.number}"
+        if self.is_s3:
+            own |= {"s3.bucket.name": f"{worker}-{self.number}", "store.url": s3.url}
+        else:
+            own |= {"connection.uri": documents.uri, "database": f"{worker}{self.number}"}
+        return {**config, **own}
+
+
+def draw(seed: int, number: int) -> Round:
+    rng = random.Random(f"{seed}/{number}")
+    is_s3 = rng.random() < 0.65
+    if is_s3:
+        kinds = ["string", "document", "json", "json", "json", "schema", "schema", "schema", "bytes", rng.choice(list(draws.PRIMITIVES))]
+    else:
+        kinds = ["document", "json", "json", "schema", "schema", "string"]
+    kind, value, draw_value = draws.converter(rng, "value", kinds)
+    _, key, draw_key = draws.converter(rng, "key", ["string", "string", "document", "json", "schema", "bytes", "Integer"])
+    header = rng.choice(({}, {"header.converter": draws.STRING}, {"header.converter": draws.JSON, "header.converter.schemas.enable": "false"}))
+    sink = draws.s3_settings(rng, kind) if is_s3 else draws.mongo_settings(rng, number)
+    config = {
+        "tasks.max": "1",
+        "topics": f"d-{number}",
+        **value,
+        **key,
+        **header,
+        **draws.chain(rng, not is_s3),
+        **sink,
+    }
+    if rng.random() < 0.85:
+        config |= {"errors.tolerance": "all", "errors.deadletterqueue.topic.name": "dead", "errors.deadletterqueue.topic.replication.factor": "1",
+                   "errors.deadletterqueue.context.headers.enable": "true"}  # fmt: skip
+        if not is_s3 and rng.random() < 0.7:
+            config["mongo.errors.tolerance"] = "all"
+    records, moments, now = [], [], rng.choice(draws.MOMENTS)
+    for _ in range(RECORDS):
+        chosen = rng.random()
+        value = None if chosen < 0.06 else draw_value()
+        key = None if rng.random() < 0.15 else draw_key()
+        records.append(Record(value, key, [draws.header(rng) for _ in range(rng.choice((0, 0, 1, 2)))]))
+        now = rng.choice(draws.MOMENTS) if rng.random() < 0.1 else now + rng.choice((0, 1, 1000, 600_000))
+        moments.append(now)
+    spoilt = [draws.mutated(rng, {**config, "name": f"d-{number}"}) for _ in range(SPOILT)]
+    return Round(number, config, records, moments, spoilt)
+
+
+@dataclass
+class Outcome:
+    """What one worker made of a round."""
+
+    posted: tuple
+    states: list[str] = field(default_factory=list)
+    traces: list[str] = field(default_factory=list)
+    objects: dict[str, bytes] = field(default_factory=dict)
+    documents: dict[str, list[str]] = field(default_factory=dict)
+    letters: list = field(default_factory=list)
+    validated: list = field(default_factory=list)
+
+    @property
+    def has_failed(self) -> bool:
+        return "FAILED" in self.states
+
+
+class Side:
+    """One worker with its outcomes."""
+
+    def __init__(self, name: str, worker: Worker, scenario: "Scenario"):
+        self.name, self.worker, self.scenario = name, worker, scenario
+        self.posted: dict[int, tuple] = {}
+
+    def create(self, each: Round):
+        scenario = self.scenario
+        config = each.config_for(self.name, each.config, scenario.s3, scenario.documents)
+        status, body = http("POST", f"{self.worker.url}/connectors", {"name": each.name, "config": config}, 120)
+        message = body.get("message") if isinstance(body, dict) and status != 201 else None
+        self.posted[each.number] = (status, message)
+
+    def status(self, each: Round) -> dict | None:
+        status, body = http("GET", f"{self.worker.url}/connectors/{each.name}/status")
+        return body if status == 200 else None
+
+    def is_up(self, each: Round) -> bool:
+        if self.posted[each.number][0] != 201:
+            return True
+        status = self.status(each)
+        if not status:
+            return False
+        if status["connector"]["state"] == "FAILED":
+            return True
+        return bool(status["tasks"]) and all(task["state"] in ("RUNNING", "FAILED") for task in status["tasks"])
+
+    def mark(self, rounds: list[Round]) -> list:
+        """What changes while there is work."""
+        scenario = self.scenario
+        marks: list = []
+        for each in rounds:
+            if self.posted[each.number][0] != 201:
+                continue
+            status = self.status(each) or {"connector": {"state": "?"}, "tasks": []}
+            marks.append((each.number, status["connector"]["state"], [task["state"] for task in status["tasks"]]))
+            if each.is_s3:
+                marks.append(sorted(scenario.s3.objects(f"{self.name}-{each.number}")))
+            else:
+                database = scenario.documents.client[f"{self.name}{each.number}"]
+                marks.append([(name, database[name].count_documents({})) for name in sorted(database.list_collection_names())])
+        return marks
+
+    def outcome(self, each: Round) -> Outcome:
+        scenario = self.scenario
+        found = Outcome(self.posted[each.number])
+        for config in each.spoilt:
+            config = each.config_for(self.name, config, scenario.s3, scenario.documents)
+            found.validated.append(self.validate(each.config["connector.class"], config))
+        if found.posted[0] != 201:
+            return found
+        status = self.status(each) or {"connector": {"state": "?"}, "tasks": []}
+        parts = [status["connector"], *status["tasks"]]
+        found.states = [part["state"] for part in parts]
+        found.traces = [self.neutral(part.get("trace", "")) for part in parts if part["state"] == "FAILED"]
+        if each.is_s3:
+            bucket = f"{self.name}-{each.number}"
+            for name in scenario.s3.objects(bucket):
+                body = scenario.s3.body(bucket, name)
+                found.objects[name] = gzip.decompress(body) if name.endswith(".gz") else body
+        else:
+            database = scenario.documents.client[f"{self.name}{each.number}"]
+            for name in database.list_collection_names():
+                # A document's fields are ordered.
+                found.documents[name] = sorted(repr(list(document.items())) for document in database[name].find())
+        if "errors.deadletterqueue.topic.name" in each.config:
+            found.letters = scenario.letters(f"dead-{self.name}-{each.number}", each)
+        return found
+
+    def validate(self, kind: str, config: dict[str, str]):
+        """Errors, values and visibility by key, or the whole of another answer."""
+        status, body = http("PUT", f"{self.worker.url}/connector-plugins/{kind.rsplit('.', 1)[1]}/config/validate", config, 60)
+        if status != 200:
+            return status, self.neutral(str(body.get("message", body) if isinstance(body, dict) else body))
+        return {
+            entry["value"]["name"]: (
+                None if entry["value"]["value"] is None else self.neutral(str(entry["value"]["value"])),
+                [self.neutral(error) for error in entry["value"]["errors"]],
+                entry["value"]["visible"],
+            )
+            for entry in body["configs"]
+        }
+
+    def neutral(self, text: str) -> str:
+        """A text without the names that differ between the workers on purpose."""
+        return re.sub(rf"\b(dead-)?{self.name}(-?\d+)", r"\g<1>ours\2" if self.name == "ours" else r"\g<1>ours\2", text)
+
+
+class Scenario:
+    def __init__(self, options: Options, rounds: list[Round], stack: contextlib.ExitStack):
+        self.options, self.rounds = options, rounds
+        self.kafka = Kafka(options.kafka, options.folder / "kafka")
+        stack.callback(self.kafka.stop)
+        self.s3 = S3Server(options.folder / "moto")
+        stack.callback(self.s3.stop)
+        self.documents = DocumentServer(options.folder / "documents")
+        stack.callback(self.documents.stop)
+
+    def fill(self):
+        admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
+        topics = [NewTopic(each.name, 1, 1, config={"retention.ms": "-1"}) for each in self.rounds]
+        for future in admin.create_topics(topics).values():
+            future.result(60)
+        producer = Producer({"bootstrap.servers": self.kafka.bootstrap})
+        for each in self.rounds:
+            for record, moment in zip(each.records, each.moments):
+                # librdkafka takes 0 for "now".
+                producer.produce(each.name, record.value, record.key, 0, headers=record.headers, timestamp=max(moment, 1))
+        producer.flush(60)
+
+    def run(self, side: Side) -> dict[int, Outcome]:
+        started = time.monotonic()
+        for each in self.rounds:
+            if each.is_s3:
+                self.s3.client.create_bucket(Bucket=f"{side.name}-{each.number}")
+        side.worker.start()
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(side.create, self.rounds))
+        wait_until(f"{side.name}: all tasks are up", 240, lambda: all(map(side.is_up, self.rounds)), 1)
+        self.settle(side)
+        outcomes = {each.number: side.outcome(each) for each in self.rounds}
+        self.options.log(step="ran", worker=side.name, connectors=len(self.rounds), seconds=round(time.monotonic() - started, 1))
+        return outcomes
+
+    def settle(self, side: Side):
+        """Waits until the worker has done what it will do."""
+        last, since = None, time.monotonic()
+        end = since + 240
+        while time.monotonic() - since < QUIET:
+            mark = side.mark(self.rounds)
+            if mark != last:
+                last, since = mark, time.monotonic()
+            if time.monotonic() > end:
+                raise Failed(f"{side.name} does not come to rest")
+            time.sleep(1)
+
+    def letters(self, topic: str, each: Round) -> list:
+        """The dead letters with the offset of the record each stands for."""
+        consumer = KafkaConsumer(bootstrap_servers=self.kafka.bootstrap, enable_auto_commit=False)
+        try:
+            if topic not in consumer.topics():
+                return []
+            place = TopicPartition(topic, 0)
+            consumer.assign([place])
+            consumer.seek_to_beginning()
+            end = consumer.end_offsets([place])[place]
+            letters = []
+            while consumer.position(place) < end:
+                for messages in consumer.poll(timeout_ms=500).values():
+                    for message in messages:
+                        named = dict(message.headers)
+                        offset = int(named.get("__connect.errors.offset") or b"-1")
+                        letters.append((offset, message.key, message.value, list(message.headers)))
+            return sorted(letters, key=lambda letter: letter[0])
+        finally:
+            consumer.close()
+
+
+def compare(each: Round, java: Outcome, ours: Outcome) -> list[str]:
+    """Every difference in words, Java's value last."""
+    found: list[str] = []
+    for config, theirs, mine in zip(each.spoilt, java.validated, ours.validated):
+        found += compare_validation(each, config, theirs, mine)
+    if java.posted[0] != ours.posted[0]:
+        return [*found, f"POST: {ours.posted} instead of {java.posted}"]
+    if java.posted[0] != 201:
+        return found
+    if java.states != ours.states:
+        told = (ours.traces or [""])[0].splitlines()[:6], (java.traces or [""])[0].splitlines()[:6]
+        return [*found, f"states: {ours.states} instead of {java.states}; {causes(told[0])} instead of {causes((java.traces or [''])[0].splitlines())}"]
+    for theirs, mine in zip(java.traces, ours.traces):
+        if theirs.splitlines()[:1] != mine.splitlines()[:1]:
+            found.append(f"trace: {mine.splitlines()[:1]} instead of {theirs.splitlines()[:1]}")
+        elif causes(theirs.splitlines()) != causes(mine.splitlines()):
+            found.append(f"causes: {causes(mine.splitlines())} instead of {causes(theirs.splitlines())}")
+    # Where the task failed, how far it came depends on how the records came in batches.
+    common = java.objects.keys() & ours.objects.keys()
+    if not java.has_failed:
+        found += [f"object {name} is missing" for name in sorted(java.objects.keys() - common)]
+        found += [f"object {name} is too much" for name in sorted(ours.objects.keys() - common)]
+        for name in sorted(java.documents.keys() | ours.documents.keys()):
+            theirs, mine = java.documents.get(name, []), ours.documents.get(name, [])
+            if theirs != mine:
+                lacking = [document for document in theirs if document not in mine]
+                excess = [document for document in mine if document not in theirs]
+                found.append(f"collection {name}: {excess[:2]} ({len(excess)}) instead of {lacking[:2]} ({len(lacking)})")
+    for name in sorted(common):
+        if java.objects[name] != ours.objects[name]:
+            found.append(f"object {name}: {difference(ours.objects[name], java.objects[name])}")
+    if not java.has_failed:
+        found += [f"dead letters: {text}" for text in differences(Case(each.name, {}, each.records), java.letters, ours.letters)]
+    return found
+
+
+def causes(lines: list[str]) -> list[str]:
+    return [line for line in lines if line and not line.startswith(("\t", " ", "..."))][:6]
+
+
+def difference(ours: bytes, java: bytes) -> str:
+    for line, (mine, theirs) in enumerate(zip(ours.split(b"\n"), java.split(b"\n"))):
+        if mine != theirs:
+            return f"line {line}: {mine[:300]!r} instead of {theirs[:300]!r}"
+    return f"{len(ours)} bytes instead of {len(java)}"
+
+
+def compare_validation(each: Round, config: dict[str, str], java, ours) -> list[str]:
+    kind = "S3" if each.is_s3 else "MongoDB"
+    if not isinstance(java, dict) or not isinstance(ours, dict):
+        return [] if java == ours else [f"validation of {kind}: {str(ours)[:300]} instead of {str(java)[:300]}"]
+    found = []
+    for name in sorted(java.keys() | ours.keys()):
+        theirs, mine = java.get(name), ours.get(name)
+        # Keys that are ours alone are more, not less.
+        if theirs is None and not mine[1]:
+            continue
+        if theirs != mine:
+            found.append(f"validation of {kind} {name}={config.get(name)!r}: {mine} instead of {theirs}")
+    return found
+
+
+def mongo_plugin() -> Path | None:
+    done = subprocess.run([TOOLS / "plugins", "mongodb"], capture_output=True, text=True)
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
+
+
+def run(options: Options) -> None:
+    s3, mongo = s3_plugin(), mongo_plugin()
+    plugins = options.folder / "plugins"
+    plugins.mkdir(parents=True, exist_ok=True)
+    for name, folder in ("s3", s3), ("mongodb", mongo):
+        if folder:
+            (plugins / name).symlink_to(next((child for child in sorted(folder.iterdir()) if child.is_dir()), folder))
+    drawn = [draw(options.seed, number) for number in range(options.rounds)]
+    rounds = [each for each in drawn if (s3 if each.is_s3 else mongo)]
+    if len(rounds) < len(drawn):
+        what = "the S3 sink" if mongo else "the MongoDB sink" if s3 else "both sinks"
+        print(f"NOT COMPARED: {len(drawn) - len(rounds)} of {len(drawn)} configurations, for {what} of the original is not there", flush=True)
+        options.log(step="not compared", configurations=len(drawn) - len(rounds))
+    if not rounds:
+        return
+    with contextlib.ExitStack() as stack:
+        scenario = Scenario(options, rounds, stack)
+        scenario.fill()
+        sides = [
+            Side("java", JavaWorker(scenario.kafka.bootstrap, options.folder / "java", plugins, options.kafka), scenario),
+            Side("ours", Millstream(scenario.kafka.bootstrap, options.folder / "millstream"), scenario),
+        ]
+        for side in sides:
+            stack.callback(side.worker.stop)
+        java, ours = (scenario.run(side) for side in sides)
+    failures = deliberate = 0
+    for each in rounds:
+        told = []
+        for text in compare(each, java[each.number], ours[each.number]):
+            row = next((row for pattern, row in DELIBERATE if pattern.search(text)), None)
+            deliberate += row is not None
+            if row is None:
+                told.append(text)
+        failures += bool(told)
+        options.log(step="compared", round=each.number, states=java[each.number].states, dead_letters=len(java[each.number].letters),
+                    objects=len(java[each.number].objects), documents=sum(map(len, java[each.number].documents.values())),
+                    different=told, **({"config": each.config} if told else {}))  # fmt: skip
+    summary = {"configurations": len(rounds), "different": failures, "deliberate": deliberate, "seed": options.seed}
+    options.log(step="summary", **summary)
+    if failures:
+        raise Failed(f"{failures} of {len(rounds)} configurations fare otherwise than on Java's worker: {json.dumps(summary)}")

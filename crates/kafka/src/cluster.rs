@@ -14,6 +14,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{FindCoordinatorRequest, MetadataRequest, TopicName};
 use kafka_protocol::protocol::{Request, StrBytes};
+use millstream_wire::Shaped;
 use rand::seq::SliceRandom;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -187,7 +188,7 @@ impl Cluster {
     }
 
     /// Asks what a healthy broker answers at once; one that does not is asked last for a while.
-    async fn quick<R: Request>(
+    async fn quick<R: Request<Response: Shaped>>(
         &self,
         connection: &Connection,
         build: impl FnOnce(i16) -> R,

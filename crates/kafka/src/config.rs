@@ -1,6 +1,11 @@
 //! Settings under Kafka's own property names, parsed with all errors at once. What a value asks for and the client
 //! does not do is refused by name where it would change the meaning; tuning knobs without a counterpart are accepted.
 
+mod remarks;
+mod servers;
+
+pub use remarks::{Remark, Role, remarks};
+
 use crate::address::Address;
 use crate::group::assignor::Assignor;
 use crate::security::{Security, SecuritySettings, TokenSource};
@@ -52,8 +57,11 @@ config_def! {
             .validator(Validator::NonEmpty)
             .doc("Makes the member static: it keeps its partitions over a restart."),
         pub auto_offset_reset: String = Key::new("auto.offset.reset", Kind::String, "latest")
-            .validator(Validator::OneOf(&["earliest", "latest", "none"]))
+            .validator(Validator::Check(check_reset))
             .doc("Where to begin without a committed offset: `earliest`, `latest`, or fail (`none`)."),
+        pub reads_new_partitions_whole: bool = Key::new("millstream.new.partitions.from.start", Kind::Boolean, "true")
+            .importance(Importance::Low)
+            .doc("With `auto.offset.reset=latest`: read from their first record the partitions of topics that are made, made again or enlarged while this consumer runs; otherwise what comes before they are found is not read, as in Java."),
         pub fetch_min_bytes: i32 = Key::new("fetch.min.bytes", Kind::Int, "1")
             .validator(Validator::AtLeast(0))
             .doc("Bytes that a broker collects before it answers."),
@@ -110,6 +118,24 @@ fn long_millis(name: &'static str, default: &'static str) -> Key {
 }
 
 use millstream_core::config::Parsed;
+
+fn check_reset(name: &str, value: Option<&Parsed>) -> Result<(), String> {
+    const KNOWN: [&str; 3] = ["earliest", "latest", "none"];
+    let Some(Parsed::String(text)) = value else {
+        return Ok(());
+    };
+    let hint = match text.as_str() {
+        known if KNOWN.contains(&known) => return Ok(()),
+        "smallest" | "beginning" => "; librdkafka's name for earliest",
+        "largest" | "end" => "; librdkafka's name for latest",
+        text if text.starts_with("by_duration:") => "; by_duration is not supported",
+        _ => "",
+    };
+    let why = format!("String must be one of: {}{hint}", KNOWN.join(", "));
+    Err(millstream_core::config::validator::invalid(
+        name, value, &why,
+    ))
+}
 
 fn check_assignors(name: &str, value: Option<&Parsed>) -> Result<(), String> {
     let Some(Parsed::List(names)) = value else {
@@ -214,21 +240,11 @@ impl std::ops::Deref for ClientConfig {
 
 impl ClientSettings {
     fn check(&self, errors: &mut Vec<String>) {
-        if self.bootstrap_servers.is_empty() {
-            errors.push("No resolvable bootstrap urls given in bootstrap.servers".to_owned());
-        }
-        for server in &self.bootstrap_servers {
-            if parse_address(server).is_none() {
-                errors.push(format!("Invalid url in bootstrap.servers: {server}"));
-            }
-        }
+        errors.extend(servers::errors(&self.bootstrap_servers));
     }
 
     pub(crate) fn bootstrap(&self) -> Vec<Address> {
-        self.bootstrap_servers
-            .iter()
-            .filter_map(|server| parse_address(server))
-            .collect()
+        servers::addresses(&self.bootstrap_servers)
     }
 
     pub(crate) fn request_timeout(&self) -> Duration {
@@ -330,23 +346,6 @@ pub(crate) fn finish<T>(config: Option<T>, errors: Vec<String>) -> Result<T, Inv
     }
 }
 
-/// `host:port`, `[v6]:port`, each also with a listener's name and `://` before it, as Java takes them.
-fn parse_address(text: &str) -> Option<Address> {
-    let text = text.rsplit_once("://").map_or(text, |(_, rest)| rest);
-    let (host, port) = text.rsplit_once(':')?;
-    let host = host
-        .strip_prefix('[')
-        .and_then(|host| host.strip_suffix(']'))
-        .unwrap_or(host);
-    if host.is_empty() {
-        return None;
-    }
-    Some(Address {
-        host: host.to_owned(),
-        port: port.parse().ok().filter(|&port| port > 0)?,
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -369,16 +368,5 @@ mod tests {
         ]);
         assert_eq!(found.len(), 6, "{found:#?}");
         assert!(found[0].contains("Invalid url in bootstrap.servers: a"));
-    }
-
-    #[test]
-    fn reads_addresses_as_java_does() {
-        let shown = |text| parse_address(text).map(|a| a.to_string());
-        assert_eq!(shown("broker:9092").as_deref(), Some("broker:9092"));
-        assert_eq!(shown("[::1]:9092").as_deref(), Some("[::1]:9092"));
-        assert_eq!(shown("PLAINTEXT://b:1").as_deref(), Some("b:1"));
-        assert_eq!(shown("b"), None);
-        assert_eq!(shown("b:0"), None);
-        assert_eq!(shown(":1"), None);
     }
 }

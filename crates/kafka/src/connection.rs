@@ -12,7 +12,8 @@ use crate::limits::IN_FLIGHT;
 use crate::security::{explain_tls, sign_in};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
-use kafka_protocol::protocol::{Decodable, Request, StrBytes};
+use kafka_protocol::protocol::{Request, StrBytes};
+use millstream_wire::Shaped;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
@@ -133,7 +134,7 @@ impl Connection {
     }
 
     /// Sends what `build` makes for the version spoken, and waits for the answer.
-    pub(crate) async fn request<R: Request>(
+    pub(crate) async fn request<R: Request<Response: Shaped>>(
         &self,
         build: impl FnOnce(i16) -> R,
     ) -> Result<R::Response, KafkaError> {
@@ -142,7 +143,7 @@ impl Connection {
     }
 
     /// As `request`, with a limit of its own; for requests that the broker holds back on purpose.
-    pub(crate) async fn request_within<R: Request>(
+    pub(crate) async fn request_within<R: Request<Response: Shaped>>(
         &self,
         limit: Duration,
         build: impl FnOnce(i16) -> R,
@@ -290,7 +291,7 @@ fn decode_versions(
         return Err("it is cut off".into());
     }
     let mut body = frame.split_off(4);
-    Ok(ApiVersionsResponse::decode(&mut body, version)?)
+    Ok(millstream_wire::decode(&mut body, version)?)
 }
 
 /// The request's name for messages.

@@ -17,7 +17,7 @@ mod tasks;
 pub mod walker;
 
 pub use admin::Admin;
-pub use config::{ClientConfig, ConsumerConfig, InvalidConfig};
+pub use config::{ClientConfig, ConsumerConfig, InvalidConfig, Remark, Role, remarks};
 pub use consumer::{KafkaConsumer, Subscription};
 pub use error::KafkaError;
 pub use kafka_protocol::error::ResponseError;

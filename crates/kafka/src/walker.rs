@@ -133,8 +133,10 @@ impl Walker {
         if cut.magic < 2 || count <= 0 {
             return 0;
         }
-        let alike = (self.input.len() - cut.start) / cut.size;
-        (count as usize).saturating_mul(alike).min(ROWS_AT_ONCE)
+        let left = self.input.len() - cut.start;
+        let rows = (count as usize).saturating_mul(left / cut.size);
+        // A count is a claim. Records that shrink to less than a byte each are rare, and their columns may grow.
+        rows.min(left).min(ROWS_AT_ONCE)
     }
 
     fn timestamp_type(&self, cut: &Cut) -> TimestampType {

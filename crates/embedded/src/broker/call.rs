@@ -15,6 +15,7 @@ use kafka_protocol::messages::{
     RequestHeader, SyncGroupRequest, TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use millstream_wire::Shaped;
 use tokio::sync::Notify;
 
 use super::Shared;
@@ -185,8 +186,8 @@ fn encode(response: &impl Encodable, version: i16) -> Option<Vec<Bytes>> {
     }
 }
 
-fn decode<R: Decodable>(frame: &mut Bytes, version: i16) -> Option<R> {
-    R::decode(frame, version)
+fn decode<R: Shaped>(frame: &mut Bytes, version: i16) -> Option<R> {
+    millstream_wire::decode(frame, version)
         .inspect_err(|error| tracing::debug!(%error, "a request does not parse"))
         .ok()
 }

@@ -89,7 +89,8 @@ async fn read_frame(stream: &mut TcpStream, input: &mut BytesMut) -> io::Result<
                 return Ok(Some(input.split_to(wanted - 4).freeze()));
             }
         }
-        input.reserve((wanted - input.len()).max(4 * 1024));
+        // A size is believed in steps: whoever claims much has to send much.
+        input.reserve((wanted - input.len()).clamp(4 * 1024, 1024 * 1024));
         if stream.read_buf(input).await? == 0 {
             return Ok(None);
         }

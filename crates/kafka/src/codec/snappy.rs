@@ -23,9 +23,10 @@ pub(super) fn decompress(input: &[u8], output: &mut Vec<u8>) -> Result<(), Codec
             rest = after;
             continue;
         }
-        let (size, after) = rest
-            .split_first_chunk::<4>()
-            .ok_or(CodecError::Malformed("a snappy chunk's size is cut off"))?;
+        // As in Java, a size that is cut off is none, and the data ends before it.
+        let Some((size, after)) = rest.split_first_chunk::<4>() else {
+            break;
+        };
         let chunk = after
             .get(..u32::from_be_bytes(*size) as usize)
             .ok_or(CodecError::Malformed("a snappy chunk is cut off"))?;

@@ -4,6 +4,7 @@ use crate::limits::MAX_FRAME;
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{RequestHeader, ResponseHeader};
 use kafka_protocol::protocol::{Decodable, Encodable, HeaderVersion, Request, StrBytes};
+use millstream_wire::Shaped;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
@@ -64,12 +65,12 @@ pub(super) fn encode<R: Request>(
 }
 
 /// The body of a response, its header taken off.
-pub(super) fn decode<R: Request>(
+pub(super) fn decode<R: Request<Response: Shaped>>(
     mut frame: Bytes,
     version: i16,
 ) -> Result<R::Response, Box<dyn std::error::Error + Send + Sync>> {
     ResponseHeader::decode(&mut frame, R::Response::header_version(version))?;
-    Ok(R::Response::decode(&mut frame, version)?)
+    Ok(millstream_wire::decode(&mut frame, version)?)
 }
 
 /// The correlation id that every response begins with.

@@ -87,17 +87,15 @@ impl Assignor {
     /// Shares the topics out. Members near a replica get its partitions where that does not upset the balance.
     pub fn assign(self, topics: &TopicSizes, racks: &PartitionRacks, members: &[Member]) -> Shares {
         let mut shares: Shares = members.iter().map(|m| (m.id.clone(), Vec::new())).collect();
-        let mut members: Vec<&Member> = members.iter().collect();
+        let as_answered: Vec<&Member> = members.iter().collect();
+        let mut members = as_answered.clone();
         members.sort_by(|a, b| order(a).cmp(&order(b)));
+        let mut sticky = |kind| sticky::assign(kind, topics, racks, &as_answered, &mut shares);
         match self {
+            Assignor::Sticky => sticky(sticky::Kind::Eager),
+            Assignor::CooperativeSticky => sticky(sticky::Kind::Cooperative),
             Assignor::Range => range::assign(topics, racks, &members, &mut shares),
             Assignor::RoundRobin => round_robin::assign(topics, &members, &mut shares),
-            Assignor::Sticky => {
-                sticky::assign(sticky::Kind::Eager, topics, &members, &mut shares);
-            }
-            Assignor::CooperativeSticky => {
-                sticky::assign(sticky::Kind::Cooperative, topics, &members, &mut shares);
-            }
         }
         shares
     }

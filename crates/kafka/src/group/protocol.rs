@@ -7,7 +7,7 @@ use kafka_protocol::messages::consumer_protocol_subscription as subscription;
 use kafka_protocol::messages::{
     ConsumerProtocolAssignment, ConsumerProtocolSubscription, TopicName,
 };
-use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
+use kafka_protocol::protocol::{Encodable, StrBytes};
 use millstream_core::TopicPartition;
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ impl Subscription {
     /// Reads any version; a newer one as the newest known, whose fields come first.
     pub fn decode(bytes: &Bytes) -> Result<Self, Malformed> {
         let (version, mut body) = take_version(bytes)?;
-        let message = ConsumerProtocolSubscription::decode(&mut body, version)?;
+        let message = millstream_wire::decode::<ConsumerProtocolSubscription>(&mut body, version)?;
         Ok(Subscription {
             topics: message.topics.iter().map(ToString::to_string).collect(),
             user_data: message.user_data,
@@ -114,7 +114,7 @@ impl Assignment {
             return Ok(Assignment::default());
         }
         let (version, mut body) = take_version(bytes)?;
-        let message = ConsumerProtocolAssignment::decode(&mut body, version)?;
+        let message = millstream_wire::decode::<ConsumerProtocolAssignment>(&mut body, version)?;
         Ok(Assignment {
             partitions: message
                 .assigned_partitions

@@ -16,6 +16,7 @@ const MAGIC_AT: usize = 16;
 const SHORTEST_MESSAGE: usize = 26;
 
 struct Message {
+    place: std::ops::Range<usize>,
     offset: i64,
     magic: u8,
     attributes: u8,
@@ -40,6 +41,7 @@ fn parse(bytes: &[u8], start: usize, end: usize, magic: u8) -> Result<Message, &
     let value = reader.int32()?;
     let value = reader.take(value)?;
     Ok(Message {
+        place: start..end,
         offset,
         magic,
         attributes,
@@ -121,7 +123,7 @@ fn read_wrapped(
     );
     let buffer = Bytes::from(unfolded.bytes);
     // Java reads the whole wrapper before it delivers anything of it: relative offsets count back from the last.
-    let messages = parse_all(&buffer, source.check_crcs)?;
+    let messages = parse_all(&buffer)?;
     if let Some(damage) = unfolded.error {
         return Err(format!("the message cannot be decompressed: {damage}"));
     }
@@ -138,7 +140,7 @@ fn read_wrapped(
             wrapper.offset
         ));
     } else {
-        wrapper.offset - last
+        wrapper.offset.saturating_sub(last)
     };
     let append_time = (wrapper.magic == 1
         && timestamp_type(wrapper.attributes) == TimestampType::LogAppendTime)
@@ -146,6 +148,10 @@ fn read_wrapped(
     rows.set_unfolded(&buffer, messages.len());
     for message in &messages {
         let offset = message.offset.saturating_add(base);
+        // Those before a damaged one are delivered; of one that is passed over nobody asks.
+        if source.check_crcs && offset >= *position {
+            check_crc(&buffer[message.place.clone()])?;
+        }
         let timestamp = append_time.unwrap_or(message.timestamp);
         push(message, offset, timestamp, rows, position);
     }
@@ -153,7 +159,7 @@ fn read_wrapped(
 }
 
 /// The messages of an unfolded wrapper; one that is cut off at the end is none. Their format may be older than the wrapper's.
-fn parse_all(buffer: &Bytes, check_crcs: bool) -> Result<Vec<Message>, String> {
+fn parse_all(buffer: &Bytes) -> Result<Vec<Message>, String> {
     let mut messages = Vec::with_capacity(buffer.len() / SHORTEST_MESSAGE / 4);
     let mut at = 0;
     while let Some(size) = buffer.get(at + 8..at + LOG_OVERHEAD) {
@@ -173,9 +179,6 @@ fn parse_all(buffer: &Bytes, check_crcs: bool) -> Result<Vec<Message>, String> {
         }
         if message[MAGIC_AT + 1] & 7 != 0 {
             return Err("a wrapped message is compressed itself".to_owned());
-        }
-        if check_crcs {
-            check_crc(message)?;
         }
         messages.push(parse(buffer, at, end, magic)?);
         at = end;

@@ -80,7 +80,7 @@ pub(super) fn read(
         && header.producer_id >= 0
         && aborted.leaves_out(
             header.producer_id,
-            header.next_offset - 1,
+            header.next_offset.saturating_sub(1),
             header.attributes & TRANSACTIONAL != 0,
             is_control && is_abort_marker(batch),
         )
@@ -186,7 +186,7 @@ fn read_all(
             }
         }
         if is_wanted {
-            *position = offset + 1;
+            *position = offset.saturating_add(1);
         }
         reader.at = end;
     }

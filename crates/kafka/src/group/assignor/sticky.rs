@@ -3,13 +3,21 @@
 //! everyone has let go already and says in the user data what that was.
 //!
 //! A member's claim counts if nobody claims the same partition with a newer generation; of two claims of one
-//! generation neither counts.
+//! generation neither counts. In a mixed group any member may lead and share out, so the answers are Java's to the
+//! last partition, also where they follow from the order of its hash tables (`java_order`).
 
-use super::{Member, Shares, TopicSizes};
+mod by_load;
+mod equally;
+mod java_order;
+mod movements;
+mod racks;
+
+use super::{Member, PartitionRacks, Shares, TopicSizes};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use indexmap::IndexMap;
 use millstream_core::TopicPartition;
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use racks::Racks;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +83,68 @@ impl UserData {
     }
 }
 
+/// The members in Java's order, what they claim, and what there is to share out.
+struct Round<'a> {
+    members: Vec<&'a Member>,
+    claims: Vec<UserData>,
+    topics: TopicSizes,
+    racks: Racks<'a>,
+}
+
+/// Partitions by member, in the order of `Round::members`.
+type Given = Vec<Vec<TopicPartition>>;
+
+/// The claims that count.
+struct Owned {
+    by_member: Given,
+    /// Claimed twice with the same generation.
+    disputed: HashSet<TopicPartition>,
+    /// The newest generation that a member claims from.
+    newest: i32,
+}
+
+pub(super) fn assign(
+    kind: Kind,
+    topics: &TopicSizes,
+    racks: &PartitionRacks,
+    members: &[&Member],
+    shares: &mut Shares,
+) {
+    let topics: TopicSizes = topics
+        .iter()
+        .filter(|(topic, _)| members.iter().any(|m| subscribes(m, topic)))
+        .map(|(topic, size)| (topic.clone(), *size))
+        .collect();
+    if topics.is_empty() {
+        return;
+    }
+    let members = java_order::of(members);
+    let claims = members.iter().map(|m| claims_of(m, kind)).collect();
+    let racks = Racks::new(&topics, racks, &members);
+    let round = Round {
+        members,
+        claims,
+        topics,
+        racks,
+    };
+    let owned = round.owned();
+    let (mut given, moving) = if round.reads_the_same() {
+        equally::share(&round, owned)
+    } else {
+        let given = by_load::share(&round, owned);
+        let moving = round.changing_hands(&given);
+        (given, moving)
+    };
+    if kind == Kind::Cooperative {
+        for (partition, member) in &moving {
+            given[*member].retain(|p| p != partition);
+        }
+    }
+    for (member, partitions) in round.members.iter().zip(given) {
+        shares.insert(member.id.clone(), partitions);
+    }
+}
+
 fn claims_of(member: &Member, kind: Kind) -> UserData {
     let subscription = &member.subscription;
     match kind {
@@ -93,249 +163,80 @@ fn claims_of(member: &Member, kind: Kind) -> UserData {
     }
 }
 
-pub(super) fn assign(kind: Kind, topics: &TopicSizes, members: &[&Member], shares: &mut Shares) {
-    let topics: TopicSizes = topics
-        .iter()
-        .filter(|(topic, _)| members.iter().any(|m| subscribes(m, topic)))
-        .map(|(topic, size)| (topic.clone(), *size))
-        .collect();
-    if topics.is_empty() {
-        return;
-    }
-    let claims = Claims::new(kind, &topics, members);
-    let subscription =
-        |m: &Member| -> BTreeSet<String> { m.subscription.topics.iter().cloned().collect() };
-    let first = members.first().map(|m| subscription(m));
-    let is_equal = members.iter().all(|m| Some(subscription(m)) == first);
-    *shares = if is_equal {
-        share_equally(kind, &topics, claims)
-    } else {
-        share_by_load(kind, &topics, members, claims)
-    };
-}
-
 fn subscribes(member: &Member, topic: &str) -> bool {
     member.subscription.topics.iter().any(|t| t == topic)
 }
 
-struct Claims {
-    /// The claims that count, by member id.
-    owned: BTreeMap<String, Vec<TopicPartition>>,
-    /// Claimed twice with the same generation.
-    disputed: HashSet<TopicPartition>,
-    /// Who claims a partition with the generation below that of its owner.
-    previous: HashMap<TopicPartition, String>,
-}
-
-impl Claims {
-    fn new(kind: Kind, topics: &TopicSizes, members: &[&Member]) -> Self {
-        let claims: Vec<UserData> = members.iter().map(|m| claims_of(m, kind)).collect();
-        let mut by_partition: BTreeMap<&TopicPartition, Vec<(i32, &str)>> = BTreeMap::new();
-        for (member, claim) in members.iter().zip(&claims) {
-            for partition in &claim.owned {
-                let exists = topics
-                    .get(&partition.topic)
-                    .is_some_and(|size| (0..*size).contains(&partition.partition));
-                if exists && subscribes(member, &partition.topic) {
-                    let claimants = by_partition.entry(partition).or_default();
-                    claimants.push((claim.generation.unwrap_or(-1), &member.id));
-                }
-            }
-        }
-        let mut owners = HashMap::new();
-        let mut disputed = HashSet::new();
-        let mut previous = HashMap::new();
-        for (partition, mut claims) in by_partition {
-            claims.sort_unstable_by(|a, b| b.cmp(a));
-            claims.dedup();
-            match claims.as_slice() {
-                [first, second, ..] if first.0 == second.0 => {
-                    disputed.insert(partition.clone());
-                }
-                [first, rest @ ..] => {
-                    owners.insert(partition, first.1);
-                    if let Some(second) = rest.first() {
-                        previous.insert(partition.clone(), second.1.to_owned());
-                    }
-                }
-                [] => {}
-            }
-        }
-        let owned = members
-            .iter()
-            .zip(&claims)
-            .map(|(member, claim)| {
-                let mut kept: Vec<TopicPartition> = Vec::new();
-                for partition in &claim.owned {
-                    if owners.get(partition) == Some(&member.id.as_str()) {
-                        owners.remove(partition);
-                        kept.push(partition.clone());
-                    }
-                }
-                (member.id.clone(), kept)
-            })
-            .collect();
-        Claims {
-            owned,
-            disputed,
-            previous,
-        }
+impl Round<'_> {
+    fn reads_the_same(&self) -> bool {
+        let subscription =
+            |m: &Member| -> BTreeSet<String> { m.subscription.topics.iter().cloned().collect() };
+        let first = self.members.first().map(|m| subscription(m));
+        self.members.iter().all(|m| Some(subscription(m)) == first)
     }
-}
 
-fn all_partitions(topics: &TopicSizes) -> impl Iterator<Item = TopicPartition> + '_ {
-    topics.iter().flat_map(|(topic, &size)| {
-        (0..size).map(move |partition| TopicPartition::new(topic.clone(), partition))
-    })
-}
-
-/// All members read the same topics: everyone gets the same number, or one more.
-fn share_equally(kind: Kind, topics: &TopicSizes, claims: Claims) -> Shares {
-    let total: i32 = topics.values().sum();
-    let (total, count) = (total as usize, claims.owned.len());
-    let (fewest, most) = (total / count, total.div_ceil(count));
-    let mut extra = total % count;
-    let mut moving = claims.disputed;
-    let mut shares = Shares::new();
-    let mut unfilled = Vec::new();
-    let mut filled = std::collections::VecDeque::new();
-    for (id, mut owned) in claims.owned {
-        let mut quota = fewest;
-        if owned.len() < fewest {
-            unfilled.push(id.clone());
-        } else if most > fewest && owned.len() >= most && extra > 0 {
-            extra -= 1;
-            quota = most;
-        } else {
-            filled.push_back(id.clone());
-        }
-        moving.extend(owned.drain(quota.min(owned.len())..));
-        shares.insert(id, owned);
+    fn exists(&self, partition: &TopicPartition) -> bool {
+        let size = self.topics.get(&partition.topic);
+        size.is_some_and(|size| (0..*size).contains(&partition.partition))
     }
-    let kept: HashSet<TopicPartition> = shares.values().flatten().cloned().collect();
-    let mut turn = 0;
-    let mut withheld = Vec::new();
-    for partition in all_partitions(topics).filter(|p| !kept.contains(p)) {
-        let id = if unfilled.is_empty() {
-            // There are as many such members as partitions left.
-            filled.pop_front()
-        } else {
-            turn %= unfilled.len();
-            Some(unfilled[turn].clone())
+
+    fn owned(&self) -> Owned {
+        let mut owned = Owned {
+            by_member: vec![Vec::new(); self.members.len()],
+            disputed: HashSet::new(),
+            newest: -1,
         };
-        let Some(id) = id else { break };
-        let share = shares.entry(id.clone()).or_default();
-        share.push(partition.clone());
-        if !unfilled.is_empty() {
-            if share.len() >= fewest {
-                filled.push_back(unfilled.remove(turn));
-            } else {
-                turn += 1;
+        let mut holders: HashMap<&TopicPartition, usize> = HashMap::new();
+        for (member, claim) in self.claims.iter().enumerate() {
+            let generation = claim.generation.unwrap_or(-1);
+            owned.newest = owned.newest.max(generation);
+            for partition in claim.owned.iter().filter(|p| self.exists(p)) {
+                let Some(&other) = holders.get(partition) else {
+                    owned.by_member[member].push(partition.clone());
+                    holders.insert(partition, member);
+                    continue;
+                };
+                // Java looks at the other's subscription alone here, not at what its user data says.
+                let others = self.members[other].subscription.generation.unwrap_or(-1);
+                if generation < others {
+                    continue;
+                }
+                owned.by_member[other].retain(|p| p != partition);
+                if generation == others {
+                    owned.disputed.insert(partition.clone());
+                } else {
+                    owned.by_member[member].push(partition.clone());
+                }
+                holders.insert(partition, member);
             }
         }
-        if kind == Kind::Cooperative && moving.contains(&partition) {
-            withheld.push((id, partition));
-        }
+        owned
     }
-    for (id, partition) in withheld {
-        if let Some(share) = shares.get_mut(&id) {
-            share.retain(|p| *p != partition);
-        }
-    }
-    shares
-}
 
-/// Members read different topics: each free partition goes to the least loaded reader, then partitions move from
-/// the more loaded to the less, as long as that evens the two out.
-fn share_by_load(kind: Kind, topics: &TopicSizes, members: &[&Member], claims: Claims) -> Shares {
-    let mut shares: BTreeMap<String, BTreeSet<TopicPartition>> = claims
-        .owned
-        .into_iter()
-        .map(|(id, owned)| (id, owned.into_iter().collect()))
-        .collect();
-    let mut owners: HashMap<TopicPartition, String> = shares
-        .iter()
-        .flat_map(|(id, share)| share.iter().map(|p| (p.clone(), id.clone())))
-        .collect();
-    let readers = |partition: &TopicPartition| -> Vec<&str> {
-        let readers = members.iter().filter(|m| subscribes(m, &partition.topic));
-        readers.map(|m| m.id.as_str()).collect()
-    };
-    let mut partitions: Vec<TopicPartition> = all_partitions(topics).collect();
-    // Those with the fewest readers first: they have the least choice.
-    partitions.sort_by_key(|p| readers(p).len());
-    for partition in &partitions {
-        if !owners.contains_key(partition)
-            && let Some(id) = least_loaded(&readers(partition), &shares)
-        {
-            move_to(partition, &id, &mut shares, &mut owners);
-        }
-    }
-    // Each move makes the loads more even, so there is a last one.
-    let mut has_moved = true;
-    while has_moved {
-        has_moved = false;
-        for partition in &partitions {
-            let readers = readers(partition);
-            let Some(owner) = owners.get(partition) else {
-                continue;
-            };
-            let load = |id: &str| shares.get(id).map_or(0, BTreeSet::len);
-            let is_better = |id: &str| load(owner) > load(id) + 1;
-            let before = claims
-                .previous
-                .get(partition)
-                .filter(|id| readers.contains(&id.as_str()) && is_better(id))
-                .cloned();
-            let to = before
-                .or_else(|| least_loaded(&readers, &shares))
-                .filter(|id| is_better(id));
-            if let Some(id) = to {
-                move_to(partition, &id, &mut shares, &mut owners);
-                has_moved = true;
+    /// Partitions in a member's share that it does not hold yet and another one does.
+    fn changing_hands(&self, given: &Given) -> Vec<(TopicPartition, usize)> {
+        let held: Vec<HashSet<&TopicPartition>> = self
+            .members
+            .iter()
+            .map(|member| member.subscription.owned.iter().collect())
+            .collect();
+        let mut moving = Vec::new();
+        for (member, share) in given.iter().enumerate() {
+            for partition in share {
+                let is_held = held.iter().any(|held| held.contains(partition));
+                if is_held && !held[member].contains(partition) {
+                    moving.push((partition.clone(), member));
+                }
             }
         }
+        moving
     }
-    let is_claimed_by_another = |id: &str, partition: &TopicPartition| {
-        let claims = |m: &&&Member| m.subscription.owned.contains(partition);
-        let mut claimants = members.iter().filter(claims).peekable();
-        claimants.peek().is_some() && claimants.all(|m| m.id != id)
-    };
-    shares
-        .into_iter()
-        .map(|(id, share)| {
-            let kept = share
-                .into_iter()
-                .filter(|p| kind == Kind::Eager || !is_claimed_by_another(&id, p))
-                .collect();
-            (id, kept)
-        })
-        .collect()
+
+    fn id(&self, member: usize) -> &str {
+        &self.members[member].id
+    }
 }
 
-fn least_loaded(
-    readers: &[&str],
-    shares: &BTreeMap<String, BTreeSet<TopicPartition>>,
-) -> Option<String> {
-    readers
-        .iter()
-        .min_by_key(|id| (shares.get(**id).map_or(0, BTreeSet::len), **id))
-        .map(|id| (*id).to_owned())
-}
-
-fn move_to(
-    partition: &TopicPartition,
-    id: &str,
-    shares: &mut BTreeMap<String, BTreeSet<TopicPartition>>,
-    owners: &mut HashMap<TopicPartition, String>,
-) {
-    if let Some(owner) = owners.insert(partition.clone(), id.to_owned())
-        && let Some(share) = shares.get_mut(&owner)
-    {
-        share.remove(partition);
-    }
-    shares
-        .entry(id.to_owned())
-        .or_default()
-        .insert(partition.clone());
+fn partitions_of(topic: &Arc<str>, size: i32) -> impl Iterator<Item = TopicPartition> + '_ {
+    (0..size).map(move |partition| TopicPartition::new(topic.clone(), partition))
 }

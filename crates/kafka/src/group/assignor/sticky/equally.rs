@@ -1,0 +1,165 @@
+//! All members read the same topics: everyone gets the same number of partitions, or one more.
+
+use super::{Given, Owned, Round, partitions_of};
+use millstream_core::TopicPartition;
+use std::collections::{HashSet, VecDeque};
+
+/// The shares, and those partitions in them that another member has to let go first.
+pub(super) fn share(round: &Round<'_>, owned: Owned) -> (Given, Vec<(TopicPartition, usize)>) {
+    let total: usize = round.topics.values().map(|size| *size as usize).sum();
+    let count = round.members.len();
+    let mut sharing = Sharing {
+        round,
+        fewest: total / count,
+        most: total.div_ceil(count),
+        extra: total % count,
+        below: Vec::new(),
+        at_fewest: VecDeque::new(),
+        given: vec![Vec::new(); count],
+        let_go: HashSet::new(),
+        disputed: owned.disputed,
+        moving: Vec::new(),
+    };
+    for (member, partitions) in owned.by_member.into_iter().enumerate() {
+        sharing.keep(member, partitions);
+    }
+    let mut free = sharing.free();
+    sharing.below.sort_by_key(|&member| round.id(member));
+    let at_fewest = sharing.at_fewest.make_contiguous();
+    at_fewest.sort_by_key(|&member| round.id(member));
+    round.racks.sort(&mut free);
+    sharing.share_near(&mut free);
+    sharing.share_in_turn(free);
+    (sharing.given, sharing.moving)
+}
+
+struct Sharing<'r, 'a> {
+    round: &'r Round<'a>,
+    fewest: usize,
+    most: usize,
+    /// How many members may still keep one more than the others.
+    extra: usize,
+    /// Members with fewer than `fewest`.
+    below: Vec<usize>,
+    /// Members with `fewest` that may get one more.
+    at_fewest: VecDeque<usize>,
+    given: Given,
+    let_go: HashSet<TopicPartition>,
+    disputed: HashSet<TopicPartition>,
+    moving: Vec<(TopicPartition, usize)>,
+}
+
+impl Sharing<'_, '_> {
+    /// A member keeps what it has, up to its quota.
+    fn keep(&mut self, member: usize, mut owned: Vec<TopicPartition>) {
+        owned.retain(|p| !self.round.racks.is_far(member, p) && !self.disputed.contains(p));
+        owned.sort_by(|a, b| (a.partition, &a.topic).cmp(&(b.partition, &b.topic)));
+        let quota = if owned.len() < self.fewest {
+            self.below.push(member);
+            owned.len()
+        } else if owned.len() >= self.most && self.extra > 0 {
+            self.extra -= 1;
+            if self.extra == 0 {
+                self.at_fewest.clear();
+            }
+            self.most
+        } else {
+            if self.extra > 0 {
+                self.at_fewest.push_back(member);
+            }
+            self.fewest
+        };
+        self.let_go.extend(owned.drain(quota..));
+        self.given[member] = owned;
+    }
+
+    fn free(&self) -> Vec<TopicPartition> {
+        let kept: HashSet<&TopicPartition> = self.given.iter().flatten().collect();
+        let topics = self.round.topics.iter();
+        topics
+            .flat_map(|(topic, &size)| partitions_of(topic, size))
+            .filter(|partition| !kept.contains(partition))
+            .collect()
+    }
+
+    /// Gives partitions to members near them, in turn, as far as quotas go.
+    fn share_near(&mut self, free: &mut Vec<TopicPartition>) {
+        if self.round.racks.is_empty() {
+            return;
+        }
+        let mut turn = 0;
+        let mut left = Vec::new();
+        for partition in std::mem::take(free) {
+            match self.near(&partition, &mut turn) {
+                Some(member) => {
+                    self.give(partition, member);
+                }
+                None => left.push(partition),
+            }
+        }
+        *free = left;
+    }
+
+    fn near(&mut self, partition: &TopicPartition, turn: &mut usize) -> Option<usize> {
+        let racks = &self.round.racks;
+        if let Some(mut place) = racks.next_near(partition, &self.below, *turn) {
+            let member = self.below[place];
+            let count = self.given[member].len() + 1;
+            if count < self.fewest {
+                place += 1;
+            } else {
+                self.below.remove(place);
+                if count < self.most {
+                    self.at_fewest.push_back(member);
+                }
+            }
+            *turn = place.checked_rem(self.below.len()).unwrap_or(0);
+            return Some(member);
+        }
+        let at_fewest: Vec<usize> = self.at_fewest.iter().copied().collect();
+        let place = racks.next_near(partition, &at_fewest, 0)?;
+        let member = at_fewest[place];
+        if self.given[member].len() + 1 == self.most {
+            self.at_fewest.remove(place);
+        }
+        Some(member)
+    }
+
+    fn share_in_turn(&mut self, free: Vec<TopicPartition>) {
+        let mut turn = 0;
+        for partition in free {
+            if turn >= self.below.len() {
+                turn = 0;
+            }
+            let (member, is_below) = match self.below.get(turn) {
+                Some(&member) => (member, true),
+                None => match self.at_fewest.pop_front() {
+                    Some(member) => (member, false),
+                    // Near members took more than their turn. Java fails here.
+                    None => (self.least_loaded(), false),
+                },
+            };
+            let count = self.give(partition, member);
+            if is_below && count == self.fewest {
+                self.below.remove(turn);
+                self.at_fewest.push_back(member);
+            } else if is_below {
+                turn += 1;
+            }
+        }
+    }
+
+    fn least_loaded(&self) -> usize {
+        let members = 0..self.given.len();
+        let least = members.min_by_key(|&member| (self.given[member].len(), self.round.id(member)));
+        least.unwrap_or(0)
+    }
+
+    fn give(&mut self, partition: TopicPartition, member: usize) -> usize {
+        if self.let_go.contains(&partition) || self.disputed.contains(&partition) {
+            self.moving.push((partition.clone(), member));
+        }
+        self.given[member].push(partition);
+        self.given[member].len()
+    }
+}

@@ -9,11 +9,11 @@ import time
 import traceback
 from pathlib import Path
 
-from . import dead_letters, differential, kills, moves, s3, secure, stream
+from . import assignors, dead_letters, differential, kills, moves, s3, secure, stream
 from .services import ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
-             "differential": differential.run}  # fmt: skip
+             "differential": differential.run, "assignors": assignors.run}  # fmt: skip
 # The broker of scenario kills, which needs no Java.
 EMBEDDED = "embedded"
 # What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two
@@ -27,6 +27,7 @@ CI_RUNS = [
     ("stream", "2.2.1", 1, 10_000, 0),
     ("moves", "4.3.1", 3, 0, 0),
     ("differential", "4.3.1", 3, 0, 0),
+    ("assignors", "4.3.1", 20, 0, 0),
 ]
 QUICK = (3, 20_000)
 

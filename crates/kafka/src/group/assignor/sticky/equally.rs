@@ -2,7 +2,7 @@
 
 use super::{Given, Owned, Round, partitions_of};
 use millstream_core::TopicPartition;
-use std::collections::{HashSet, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// The shares, and those partitions in them that another member has to let go first.
 pub(super) fn share(round: &Round<'_>, owned: Owned) -> (Given, Vec<(TopicPartition, usize)>) {
@@ -16,7 +16,7 @@ pub(super) fn share(round: &Round<'_>, owned: Owned) -> (Given, Vec<(TopicPartit
         below: Vec::new(),
         at_fewest: VecDeque::new(),
         given: vec![Vec::new(); count],
-        let_go: HashSet::new(),
+        let_go: HashMap::new(),
         disputed: owned.disputed,
         moving: Vec::new(),
     };
@@ -37,31 +37,33 @@ struct Sharing<'r, 'a> {
     round: &'r Round<'a>,
     fewest: usize,
     most: usize,
-    /// How many members may still keep one more than the others.
+    /// How many members may still have one more than the others.
     extra: usize,
     /// Members with fewer than `fewest`.
     below: Vec<usize>,
     /// Members with `fewest` that may get one more.
     at_fewest: VecDeque<usize>,
     given: Given,
-    let_go: HashSet<TopicPartition>,
+    /// What did not stay with its owner at first, and that owner.
+    let_go: HashMap<TopicPartition, usize>,
     disputed: HashSet<TopicPartition>,
     moving: Vec<(TopicPartition, usize)>,
 }
 
 impl Sharing<'_, '_> {
     /// A member keeps what it has, up to its quota.
-    fn keep(&mut self, member: usize, mut owned: Vec<TopicPartition>) {
-        owned.retain(|p| !self.round.racks.is_far(member, p) && !self.disputed.contains(p));
+    fn keep(&mut self, member: usize, owned: Vec<TopicPartition>) {
+        let is_far = |p: &TopicPartition| self.round.racks.is_far(member, p);
+        let (far, mut owned): (Vec<_>, Vec<_>) = owned.into_iter().partition(is_far);
+        let let_go = |partition| (partition, member);
+        self.let_go.extend(far.into_iter().map(let_go));
+        owned.retain(|p| !self.disputed.contains(p));
         owned.sort_by(|a, b| (a.partition, &a.topic).cmp(&(b.partition, &b.topic)));
         let quota = if owned.len() < self.fewest {
             self.below.push(member);
             owned.len()
         } else if owned.len() >= self.most && self.extra > 0 {
-            self.extra -= 1;
-            if self.extra == 0 {
-                self.at_fewest.clear();
-            }
+            self.take_extra();
             self.most
         } else {
             if self.extra > 0 {
@@ -69,8 +71,16 @@ impl Sharing<'_, '_> {
             }
             self.fewest
         };
-        self.let_go.extend(owned.drain(quota..));
+        self.let_go.extend(owned.drain(quota..).map(let_go));
         self.given[member] = owned;
+    }
+
+    /// One member more has the most that it may have.
+    fn take_extra(&mut self) {
+        self.extra = self.extra.saturating_sub(1);
+        if self.extra == 0 {
+            self.at_fewest.clear();
+        }
     }
 
     fn free(&self) -> Vec<TopicPartition> {
@@ -109,7 +119,7 @@ impl Sharing<'_, '_> {
                 place += 1;
             } else {
                 self.below.remove(place);
-                if count < self.most {
+                if count < self.most && self.extra > 0 {
                     self.at_fewest.push_back(member);
                 }
             }
@@ -121,6 +131,7 @@ impl Sharing<'_, '_> {
         let member = at_fewest[place];
         if self.given[member].len() + 1 == self.most {
             self.at_fewest.remove(place);
+            self.take_extra();
         }
         Some(member)
     }
@@ -135,7 +146,7 @@ impl Sharing<'_, '_> {
                 Some(&member) => (member, true),
                 None => match self.at_fewest.pop_front() {
                     Some(member) => (member, false),
-                    // Near members took more than their turn. Java fails here.
+                    // Were there ever more partitions than turns, which would be our mistake, none is left out.
                     None => (self.least_loaded(), false),
                 },
             };
@@ -156,7 +167,8 @@ impl Sharing<'_, '_> {
     }
 
     fn give(&mut self, partition: TopicPartition, member: usize) -> usize {
-        if self.let_go.contains(&partition) || self.disputed.contains(&partition) {
+        let before = self.let_go.get(&partition);
+        if before.is_some_and(|before| *before != member) || self.disputed.contains(&partition) {
             self.moving.push((partition.clone(), member));
         }
         self.given[member].push(partition);

@@ -29,8 +29,8 @@ TEXTS = [
 ]  # fmt: skip
 NUMBERS = ["0", "-0", "7", "300", "-129", "1.5", "-0.0", "1e2", "1.10", "1e400", "1E-7", "12345678.9", "2147483648", "12345678901234567890", "1700000000000"]
 BROKEN = [b"", b" ", b"nope", b"{", b'{"a":', b'{"a":1,}', b'"\xed\xb0\x80"', b"\xff\xfe", b"[1,2", b'{"a":NaN}', b"1 2", b"007", b"[" * 120 + b"]" * 120]
-# Now and then a record is much older or newer than its neighbours.
-MOMENTS = [0, 1, 86_399_999, 951_782_400_000, 1_583_023_445_123, 1_583_031_600_000, 1_603_587_600_000, 1_700_000_000_000, 4_102_444_800_000]
+# Now and then a record is much older or newer than its neighbours. None lies in the future: brokers refuse its dead letter.
+MOMENTS = [0, 1, 86_399_999, 951_782_400_000, 1_583_023_445_123, 1_583_031_600_000, 1_603_587_600_000, 1_700_000_000_000]
 
 
 def number(rng: random.Random) -> str:
@@ -130,7 +130,10 @@ def payload(rng: random.Random, of: dict) -> str:
             return str(rng.choice((0, 1000, 86_399_999)))
         case "int64" if name == "Timestamp":
             return str(rng.choice(MOMENTS))
-        case "float" | "double":
+        case "float":
+            # Before release 19 Java prints more digits of others than are needed.
+            return rng.choice(("0", "7", "1.5", "-300", "0.25"))
+        case "double":
             return number(rng)
         case _:
             return rng.choice(("0", "7", "-1", "100", "300", "1.5"))
@@ -158,7 +161,7 @@ def some_bytes(rng: random.Random) -> bytes:
     return rng.choice((rng.randbytes(rng.randint(0, 12)), text(rng).encode(), rng.choice(BROKEN), document(rng).encode("utf-8", "surrogatepass")))
 
 
-PRIMITIVES = {"Integer": ">i", "Long": ">q", "Short": ">h", "Float": ">f", "Double": ">d", "Boolean": ">?"}
+PRIMITIVES = {"Integer": ">i", "Long": ">q", "Short": ">h", "Double": ">d", "Boolean": ">?"}
 
 
 def converter(rng: random.Random, role: str, kinds: list[str]) -> tuple[str, dict[str, str], Callable[[], bytes]]:

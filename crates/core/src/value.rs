@@ -2,7 +2,8 @@
 
 use crate::decimal::Decimal;
 use crate::map::{Map, slot_hash};
-use crate::schema::SchemaRef;
+use crate::rejected::RecordError;
+use crate::schema::{Schema, SchemaRef, SchemaType};
 use crate::text::Text;
 use bytes::Bytes;
 use std::fmt;
@@ -56,6 +57,20 @@ impl Struct {
         Struct { schema, values }
     }
 
+    /// Sets a field as Java's `put` does, which takes no null where one is required, within lists and maps neither.
+    pub fn put(&mut self, index: usize, value: Value) -> Result<(), RecordError> {
+        let field = &self.schema.fields[index];
+        if let Some((place, kind)) = missing(&field.schema, &value) {
+            return Err(RecordError::data(format!(
+                "Invalid value: null used for required {place}field: \"{}\", schema type: {}",
+                field.name,
+                kind.java_name()
+            )));
+        }
+        self.values[index] = value;
+        Ok(())
+    }
+
     /// The field's raw value, without its default. `None` if there is no such field.
     pub fn get_without_default(&self, field: &str) -> Option<&Value> {
         self.schema
@@ -79,6 +94,26 @@ impl Struct {
             (Value::Null, Some(default)) => default,
             (value, _) => value,
         }
+    }
+}
+
+/// A null that is required to be something: what it is of, from the inside out, and its type. Structs have been looked at
+/// when they were filled.
+pub fn missing(schema: &Schema, value: &Value) -> Option<(String, SchemaType)> {
+    let within = |schema: &Option<SchemaRef>, value: &Value, place: &str| {
+        let (inner, kind) = missing(schema.as_deref()?, value)?;
+        Some((inner + place, kind))
+    };
+    match value {
+        Value::Null if !schema.optional => Some((String::new(), schema.kind)),
+        Value::Array(items) => items
+            .iter()
+            .find_map(|item| within(&schema.value_schema, item, "element of array ")),
+        Value::Map(map) => map.iter().find_map(|(key, value)| {
+            within(&schema.key_schema, key, "key of map ")
+                .or_else(|| within(&schema.value_schema, value, "value of map "))
+        }),
+        _ => None,
     }
 }
 

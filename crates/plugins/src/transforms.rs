@@ -219,20 +219,6 @@ fn field_value(record: &Struct, index: usize, replace_null_with_default: bool) -
     }
 }
 
-/// Sets a field as `Struct.put` does, which takes no null for a required one.
-fn put(record: &mut Struct, index: usize, value: Value) -> Result<(), RecordError> {
-    let field = &record.schema.fields[index];
-    if value.is_null() && !field.schema.optional {
-        return Err(RecordError::data(format!(
-            "Invalid value: null used for required field: \"{}\", schema type: {}",
-            field.name,
-            field.schema.kind.java_name()
-        )));
-    }
-    record.values[index] = value;
-    Ok(())
-}
-
 /// Derived schemas by the schema they come from, so that rows which shared a schema still do. Whatever else a derived
 /// schema depends on, other than the transform's settings, is its key.
 struct Derived<K = ()> {

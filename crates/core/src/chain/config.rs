@@ -37,6 +37,18 @@ struct Candidate {
     config_def: fn() -> ConfigDef,
 }
 
+/// The names with the classes of plugins, and those that they are nested in.
+fn with_classes<'a>(names: &[&'a str], plugins: &[Candidate]) -> Vec<&'a str> {
+    let mut all = names.to_vec();
+    for plugin in plugins {
+        all.push(plugin.class);
+        if let Some((outer, _)) = plugin.class.split_once('$') {
+            all.push(outer);
+        }
+    }
+    all
+}
+
 fn transform_candidates(plugins: &[TransformPlugin]) -> Vec<Candidate> {
     let candidate = |plugin: &TransformPlugin| Candidate {
         class: plugin.class,
@@ -75,8 +87,7 @@ pub fn validate(
     let predicates = predicate_candidates(predicates);
     let mut results = Vec::new();
     for alias in distinct(aliases(properties, TRANSFORMS.list)) {
-        let others = predicates.iter().map(|plugin| plugin.class);
-        let others: Vec<&str> = others.chain(other_classes.iter().copied()).collect();
+        let others = with_classes(other_classes, &predicates);
         validate_alias(
             &TRANSFORMS,
             &alias,
@@ -87,8 +98,7 @@ pub fn validate(
         );
     }
     for alias in distinct(aliases(properties, PREDICATES.list)) {
-        let others = transforms.iter().map(|plugin| plugin.class);
-        let others: Vec<&str> = others.chain(other_classes.iter().copied()).collect();
+        let others = with_classes(other_classes, &transforms);
         validate_alias(
             &PREDICATES,
             &alias,
@@ -392,6 +402,18 @@ struct Refusal {
     error: String,
 }
 
+/// Classes of the JVM that stand in a configuration by mistake.
+const JAVA_CLASSES: &[&str] = &[
+    "java.lang.Object",
+    "java.lang.String",
+    "java.lang.Boolean",
+    "java.lang.Integer",
+    "java.lang.Long",
+    "java.lang.Double",
+    "java.util.ArrayList",
+    "java.util.HashMap",
+];
+
 /// Why a name stands for no plugin of the family.
 fn not_usable(
     family: &Family,
@@ -401,7 +423,7 @@ fn not_usable(
     other_classes: &[&str],
 ) -> Refusal {
     let class = name.trim();
-    if other_classes.contains(&class) {
+    if other_classes.contains(&class) || JAVA_CLASSES.contains(&class) {
         return Refusal {
             class: Some(class.to_owned()),
             error: format!(

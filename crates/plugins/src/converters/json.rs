@@ -355,3 +355,6 @@ impl Converter for JsonConverter {
         Ok(Some(out.into()))
     }
 }
+
+#[cfg(test)]
+mod tests;

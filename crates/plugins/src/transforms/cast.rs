@@ -4,8 +4,8 @@ mod convert;
 mod spec;
 
 use super::{
-    Derived, Part, add_field, copy_basics, field_value, key_and_value, put, require_map,
-    require_struct, rewrite,
+    Derived, Part, add_field, copy_basics, field_value, key_and_value, require_map, require_struct,
+    rewrite,
 };
 use crate::settings::{checked, replace_null_with_default};
 use convert::cast;
@@ -100,7 +100,7 @@ impl Cast {
                         Some(kind) => cast(Some(&field.schema), &value, kind)?,
                         None => value,
                     };
-                    put(&mut record, index, value)?;
+                    record.put(index, value)?;
                 }
                 Ok(SchemaAndValue {
                     schema: Some(updated),

@@ -1,7 +1,7 @@
 //! Flatten: nested fields become fields of the top with joined names.
 
 use super::{
-    Derived, Part, add_field, copy_basics, key_and_value, put, require_map, require_struct, rewrite,
+    Derived, Part, add_field, copy_basics, key_and_value, require_map, require_struct, rewrite,
 };
 use crate::settings::checked;
 use millstream_core::config::{Key, Kind};
@@ -120,7 +120,7 @@ impl Flatten {
                     self.flatten_struct(inner, &name, record)?;
                 }
             } else if let Some(place) = record.schema.field_index(&name) {
-                put(record, place, old.get_at(index).clone())?;
+                record.put(place, old.get_at(index).clone())?;
             }
         }
         Ok(())

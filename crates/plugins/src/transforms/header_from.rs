@@ -1,7 +1,7 @@
 //! HeaderFrom: copies or moves fields to headers.
 
 use super::{
-    Derived, Part, copy_basics, field_value, headers_of, key_and_value, put, require_map,
+    Derived, Part, copy_basics, field_value, headers_of, key_and_value, require_map,
     require_struct, undecoded_headers,
 };
 use crate::settings::{checked, non_empty_list, replace_null_with_default};
@@ -130,7 +130,7 @@ impl HeaderFrom {
             for (index, field) in schema.fields.iter().enumerate() {
                 if !moved(&field.name) {
                     let value = field_value(&record, index, self.replace_null_with_default);
-                    put(&mut rest, place, value)?;
+                    rest.put(place, value)?;
                     place += 1;
                 }
             }

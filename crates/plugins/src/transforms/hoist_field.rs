@@ -1,6 +1,6 @@
 //! HoistField: wraps the whole key or value in a struct or map of one field.
 
-use super::{Derived, Part, add_field, key_and_value, put, rewrite};
+use super::{Derived, Part, add_field, key_and_value, rewrite};
 use crate::settings::checked;
 use millstream_core::config::{Key, Kind};
 use millstream_core::converter::RowErrors;
@@ -52,7 +52,7 @@ impl HoistField {
             Ok(hoisted)
         })?;
         let mut record = Struct::new(hoisted.clone());
-        put(&mut record, 0, taken.value)?;
+        record.put(0, taken.value)?;
         Ok(SchemaAndValue {
             schema: Some(hoisted),
             value: Value::Struct(Box::new(record)),

@@ -1,8 +1,8 @@
 //! InsertField: adds fields with the record's topic, partition, offset and timestamp, and a fixed text.
 
 use super::{
-    Derived, Part, add_field, copy_basics, field_value, key_and_value, put, require_map,
-    require_struct, rewrite,
+    Derived, Part, add_field, copy_basics, field_value, key_and_value, require_map, require_struct,
+    rewrite,
 };
 use crate::settings::{checked, replace_null_with_default};
 use millstream_core::batch::NO_TIMESTAMP;
@@ -182,7 +182,7 @@ impl InsertField {
         let old_fields = old.values.len();
         for index in 0..old_fields {
             let value = field_value(&old, index, self.replace_null_with_default);
-            put(&mut record, index, value)?;
+            record.put(index, value)?;
         }
         for (index, insertion) in self.insertions.iter().enumerate() {
             if let Some(value) = insertion.source.value(origin, true) {

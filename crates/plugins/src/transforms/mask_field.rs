@@ -1,6 +1,6 @@
 //! MaskField: fields get the zero of their type, or a replacement.
 
-use super::{Part, field_value, key_and_value, put, require_map, require_struct, rewrite};
+use super::{Part, field_value, key_and_value, require_map, require_struct, rewrite};
 use crate::converters::simple_header::{low_bits, parse_decimal, to_f64};
 use crate::settings::{checked, distinct_non_empty, replace_null_with_default};
 use millstream_core::config::{Importance, Key, Kind, Validator};
@@ -79,7 +79,7 @@ impl MaskField {
             } else {
                 value
             };
-            put(&mut record, index, value)?;
+            record.put(index, value)?;
         }
         Ok(SchemaAndValue {
             schema: Some(schema),

@@ -1,8 +1,8 @@
 //! ReplaceField: leaves out and renames fields.
 
 use super::{
-    Derived, Part, add_field, copy_basics, field_value, key_and_value, put, require_map,
-    require_struct, rewrite,
+    Derived, Part, add_field, copy_basics, field_value, key_and_value, require_map, require_struct,
+    rewrite,
 };
 use crate::settings::{checked, distinct, replace_null_with_default};
 use millstream_core::config::validator::invalid;
@@ -124,7 +124,7 @@ impl ReplaceField {
         for (index, field) in old.schema.fields.iter().enumerate() {
             if names.keeps(&field.name) {
                 let value = field_value(&old, index, self.replace_null_with_default);
-                put(&mut record, place, value)?;
+                record.put(place, value)?;
                 place += 1;
             }
         }

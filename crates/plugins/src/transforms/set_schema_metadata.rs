@@ -1,6 +1,6 @@
 //! SetSchemaMetadata: gives a struct's schema another name or version.
 
-use super::{Derived, Part, field_value, key_and_value, put, rewrite};
+use super::{Derived, Part, field_value, key_and_value, rewrite};
 use crate::settings::{checked, replace_null_with_default};
 use millstream_core::config::{Importance, Key, Kind};
 use millstream_core::converter::RowErrors;
@@ -75,7 +75,7 @@ impl SetSchemaMetadata {
                 let mut record = Struct::new(updated.clone());
                 for index in 0..old.values.len().min(record.values.len()) {
                     let value = field_value(&old, index, self.replace_null_with_default);
-                    put(&mut record, index, value)?;
+                    record.put(index, value)?;
                 }
                 Value::Struct(Box::new(record))
             }
@@ -125,5 +125,37 @@ impl Transform for SetSchemaMetadata {
         rewrite(self.part.of(batch), mask, errors, |_, taken| {
             self.set(taken)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_f13_renames_the_schema_of_the_default_too() {
+        let plain = Schema {
+            name: Some("old".to_owned()),
+            ..Schema::optional(SchemaType::Struct)
+        };
+        let default = Struct::new(Arc::new(plain.clone()));
+        let schema = Schema {
+            default: Some(Value::Struct(Box::new(default))),
+            ..plain
+        };
+        let properties = Properties::from_iter([("schema.name", "new")]);
+        let mut set = SetSchemaMetadata::new(&properties, Part::Value).unwrap();
+        let changed = set
+            .set(SchemaAndValue {
+                schema: Some(Arc::new(schema)),
+                value: Value::Null,
+            })
+            .unwrap();
+        let schema = changed.schema.unwrap();
+        let Some(Value::Struct(default)) = &schema.default else {
+            panic!("the default stays");
+        };
+        assert_eq!(schema.name.as_deref(), Some("new"));
+        assert_eq!(default.schema.name.as_deref(), Some("new"));
     }
 }

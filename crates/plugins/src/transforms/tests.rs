@@ -309,3 +309,90 @@ proptest! {
         prop_assert_eq!(together, apart);
     }
 }
+
+/// What the connector's configuration or the start of a task says, and what the REST API shows for a key.
+fn refusal(settings: &[(&str, &str)], key: &str) -> (String, Vec<String>) {
+    let properties: Properties = settings.iter().copied().collect();
+    let shown = chain::validate(&properties, TRANSFORMS, PREDICATES, &[]);
+    let errors = shown.into_iter().find(|(_, value)| value.name == key);
+    let built = chain::build(&properties, TRANSFORMS, PREDICATES);
+    (
+        built.err().map(|error| error.message).unwrap_or_default(),
+        errors.map(|(_, value)| value.errors).unwrap_or_default(),
+    )
+}
+
+const HOIST: &str = "org.apache.kafka.connect.transforms.HoistField$Value";
+
+#[test]
+fn report_f10_a_predicate_that_is_not_declared_ends_the_start() {
+    let message = |predicate: &str, more: &[(&str, &str)]| {
+        let mut settings = vec![
+            ("transforms", "a"),
+            ("transforms.a.type", HOIST),
+            ("transforms.a.field", "x"),
+            ("transforms.a.predicate", predicate),
+        ];
+        settings.extend_from_slice(more);
+        refusal(&settings, "transforms.a.predicate").0
+    };
+    let declared = [
+        ("predicates", "p"),
+        (
+            "predicates.p.type",
+            "org.apache.kafka.connect.transforms.predicates.RecordIsTombstone",
+        ),
+    ];
+    let unknown = |name: &str| format!("Unknown configuration 'predicates.{name}.plugin.version'");
+    assert_eq!(message("nope", &[]), unknown("nope"));
+    assert_eq!(message("nope", &declared), unknown("nope"));
+    assert_eq!(message("", &[]), unknown(""));
+    assert_eq!(message(" p ", &declared), unknown(" p "));
+    assert_eq!(message("p", &declared), "");
+    // Declared means listed.
+    assert_eq!(message("p", &declared[1..]), unknown("p"));
+}
+
+#[test]
+fn report_f11_blanks_around_a_class_and_a_missing_class_end_as_in_java() {
+    let cast = "org.apache.kafka.connect.transforms.Cast$Value";
+    let check = |key: &str, class: Option<&str>, built: &str, shown: &[&str]| {
+        let (list, _) = key.split_once('.').unwrap();
+        let mut settings = vec![(list, "a")];
+        settings.extend(class.map(|class| (key, class)));
+        settings.push(("transforms.a.spec", "int32"));
+        let (message, errors) = refusal(&settings, key);
+        assert_eq!(message, built);
+        assert_eq!(errors, shown);
+    };
+    let blanks = format!(" {cast} ");
+    check(
+        "transforms.a.type",
+        Some(&blanks),
+        &format!(
+            "Invalid value {blanks} for configuration transforms.a.type: Error getting config definition from \
+             Transformation: {blanks}"
+        ),
+        &[],
+    );
+    let not_found = "Invalid value  Cast$Value for configuration transforms.a.type: Class  Cast$Value could not be found.";
+    check(
+        "transforms.a.type",
+        Some(" Cast$Value"),
+        not_found,
+        &[not_found],
+    );
+    check(
+        "predicates.a.type",
+        None,
+        "Invalid value null for configuration predicates.a.type: Not a Predicate",
+        &["Missing required configuration \"predicates.a.type\" which has no default value."],
+    );
+    let other = "Class class java.lang.Integer does not implement the Transformation interface";
+    check(
+        "transforms.a.type",
+        Some("java.lang.Integer"),
+        other,
+        &[other],
+    );
+}

@@ -1,8 +1,8 @@
 //! TimestampConverter: timestamps between texts, unix time and Connect's logical types.
 
 use super::{
-    Derived, Part, add_field, copy_basics, field_value, key_and_value, put, require_map,
-    require_struct, rewrite,
+    Derived, Part, add_field, copy_basics, field_value, key_and_value, require_map, require_struct,
+    rewrite,
 };
 use crate::java_date::SimpleDateFormat;
 use crate::settings::{checked, replace_null_with_default};
@@ -330,7 +330,7 @@ impl TimestampConverter {
             } else {
                 value
             };
-            put(&mut record, index, value)?;
+            record.put(index, value)?;
         }
         Ok(record)
     }

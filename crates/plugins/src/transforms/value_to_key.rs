@@ -1,6 +1,6 @@
 //! ValueToKey: a new key from fields of the value.
 
-use super::{Derived, add_field, field_value, put};
+use super::{Derived, add_field, field_value};
 use crate::settings::{checked, distinct_non_empty, replace_null_with_default};
 use millstream_core::config::{Importance, Key, Kind, Validator};
 use millstream_core::converter::RowErrors;
@@ -86,7 +86,7 @@ impl ValueToKey {
         for (place, field) in fields.iter().enumerate() {
             if let Some(index) = old.schema.field_index(field) {
                 let value = field_value(old, index, self.replace_null_with_default);
-                put(&mut key, place, value)?;
+                key.put(place, value)?;
             }
         }
         Ok(SchemaAndValue {

@@ -82,8 +82,8 @@ pub(super) fn coerce(
                 )));
             };
             let mut record = Struct::new(schema.clone());
-            for (value, field) in record.values.iter_mut().zip(&schema.fields) {
-                *value = coerce(&field.schema, node.get(&field.name))?;
+            for (index, field) in schema.fields.iter().enumerate() {
+                record.put(index, coerce(&field.schema, node.get(&field.name))?)?;
             }
             Value::Struct(Box::new(record))
         }

@@ -4,6 +4,7 @@ use super::node::Node;
 use super::read::coerce;
 use millstream_core::java_json::{self, ConnectJson};
 use millstream_core::rejected::SCHEMA_BUILDER_EXCEPTION;
+use millstream_core::value::missing;
 use millstream_core::{Field, RecordError, Schema, SchemaRef, SchemaType};
 use std::sync::Arc;
 
@@ -60,14 +61,20 @@ pub(super) fn read_schema(node: &Node) -> Result<Option<SchemaRef>, RecordError>
         Some(default) => {
             let own = Arc::new(schema.clone());
             let value = coerce(&own, Some(default), true)?;
-            if kind == SchemaType::Struct {
+            let why = match (kind, missing(&own, &value)) {
                 // Java compares the default's schema with the unfinished one, which never agree.
-                return Err(
-                    RecordError::new(SCHEMA_BUILDER_EXCEPTION, "Invalid default value")
-                        .caused_by(RecordError::data("Struct schemas do not match.")),
-                );
+                (SchemaType::Struct, _) => Some("Struct schemas do not match.".to_owned()),
+                (_, Some((place, kind))) => Some(format!(
+                    "Invalid value: null used for required {place}value, schema type: {}",
+                    kind.java_name()
+                )),
+                (_, None) => None,
+            };
+            if let Some(why) = why {
+                let refused = RecordError::new(SCHEMA_BUILDER_EXCEPTION, "Invalid default value");
+                return Err(refused.caused_by(RecordError::data(why)));
             }
-            schema.default = Some(value);
+            schema.default = Some(value).filter(|value| !value.is_null());
         }
     }
     Ok(Some(Arc::new(schema)))

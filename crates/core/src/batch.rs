@@ -77,6 +77,14 @@ impl Destination {
             Destination::PerRow(topics) => &topics[row],
         }
     }
+
+    /// The first row that is bound for another topic than this one.
+    pub fn first_other(&self, origin: &str) -> Option<usize> {
+        match self {
+            Destination::Uniform(topic) => (**topic != *origin).then_some(0),
+            Destination::PerRow(topics) => topics.iter().position(|topic| **topic != *origin),
+        }
+    }
 }
 
 /// The keys or the values of a batch, one for each row.

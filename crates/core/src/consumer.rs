@@ -54,6 +54,11 @@ pub trait Consumer: Send {
     /// Moves the position; batches already delivered are the caller's to drop.
     fn seek(&mut self, partition: &TopicPartition, offset: i64);
 
+    /// The ends of the assigned partitions as the brokers last told them, for the lag; unknown ones are left out.
+    fn ends(&self) -> Vec<(TopicPartition, i64)> {
+        Vec::new()
+    }
+
     /// Leaves the group and closes the connections, within the deadline.
     async fn close(self: Box<Self>, deadline: Duration);
 }

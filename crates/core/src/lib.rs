@@ -48,7 +48,7 @@ pub use plugin::{
     TransformPlugin,
 };
 pub use record_writer::{OutgoingRecord, RecordWriter, WriteError};
-pub use rejected::{RecordError, Rejected, RejectedRow, Stage};
+pub use rejected::{FailedRecord, RecordError, Rejected, RejectedRow, Stage};
 pub use schema::{Field, Schema, SchemaRef, SchemaType};
 pub use sink::{
     ColumnNeed, Connector, ConnectorError, Progress, SinkError, SinkErrorKind, SinkNeeds, SinkTask,

@@ -21,6 +21,8 @@ pub struct WriteError {
     pub reason: String,
     /// Whether the same records may be written later.
     pub is_transient: bool,
+    /// Whether a record is larger than the writer or the broker takes.
+    pub is_too_large: bool,
 }
 
 /// Writes records; returns once all are acknowledged, or with the first that cannot be written.

@@ -74,6 +74,15 @@ impl fmt::Display for RecordError {
 
 impl std::error::Error for RecordError {}
 
+/// A record that ends its task: where it is, and why.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("topic {}, partition {}, offset {offset}: {error}", origin.topic, origin.partition)]
+pub struct FailedRecord {
+    pub origin: TopicPartition,
+    pub offset: i64,
+    pub error: RecordError,
+}
+
 /// A record as it was fetched, with the failure that ended its way.
 #[derive(Clone, Debug)]
 pub struct RejectedRow {

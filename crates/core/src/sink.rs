@@ -4,7 +4,7 @@ use crate::batch::{RawKind, RecordBatch};
 use crate::budget::ByteBudget;
 use crate::config::{ConfigDef, ConfigValue, Properties};
 use crate::offsets::TopicPartition;
-use crate::rejected::RejectedRow;
+use crate::rejected::{FailedRecord, RecordError, RejectedRow};
 use crate::transform::Fusable;
 use async_trait::async_trait;
 use std::error::Error;
@@ -75,7 +75,7 @@ pub struct ConnectorError {
 }
 
 /// What a task is given besides its settings.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct TaskContext {
     pub connector: Arc<str>,
     pub task: u32,
@@ -83,11 +83,42 @@ pub struct TaskContext {
     pub open: ByteBudget,
     /// Memory for what is in flight.
     pub in_flight: ByteBudget,
-    /// Whether rows may be rejected late (a dead-letter topic or `errors.tolerance=all` takes them); if not, a bad row is an error of `put`.
-    pub takes_rejected: bool,
+    /// Whether there is Connect's `ErrantRecordReporter`: a dead-letter topic or the error log. Without one nobody would
+    /// hear of a rejected row, so a bad row is an error of `put`, whatever `errors.tolerance` says.
+    pub has_reporter: bool,
+    /// Whether the task goes on after a rejected row (`errors.tolerance=all`). If not, it ends with the first one, and
+    /// what comes behind it in the same batch is not to be written.
+    pub goes_on_after_rejected: bool,
+    /// The most records that one call of the original's `put` gets (`max.poll.records` of the task's consumer), for
+    /// sinks whose results depend on it.
+    pub max_poll_records: usize,
     /// Whether outages are to be ridden out as far as the settings say nothing else; if not, the task gives up when the
     /// original does.
     pub rides_out_outages: bool,
+}
+
+/// `max.poll.records` where nobody sets it.
+const MAX_POLL_RECORDS: usize = 500;
+
+impl TaskContext {
+    /// A context with nobody to report to, nothing tolerated, and outages ridden out.
+    pub fn new(
+        connector: impl Into<Arc<str>>,
+        task: u32,
+        open: ByteBudget,
+        in_flight: ByteBudget,
+    ) -> Self {
+        TaskContext {
+            connector: connector.into(),
+            task,
+            open,
+            in_flight,
+            has_reporter: false,
+            goes_on_after_rejected: false,
+            max_poll_records: MAX_POLL_RECORDS,
+            rides_out_outages: true,
+        }
+    }
 }
 
 /// The forms in which a sink wants a column.
@@ -117,12 +148,19 @@ pub struct Progress {
     pub rejected: Vec<RejectedRow>,
     /// Rows that a transform dropped which the sink has taken over.
     pub filtered: usize,
+    /// Objects that have become durable, where the sink writes objects.
+    pub objects: usize,
 }
 
 /// One task of a sink. All calls come from one owner, in order.
 #[async_trait]
 pub trait SinkTask: Send {
     fn needs(&self) -> SinkNeeds;
+
+    /// Whether rows may be bound for another topic than they were read from. If not, the task ends at the first such row.
+    fn takes_renamed_topics(&self) -> bool {
+        true
+    }
 
     /// Takes over the last stages of a chain whose value column would arrive in raw kind `value`; true if it will.
     fn fuse(&mut self, _value: RawKind, _stages: &[Fusable]) -> bool {
@@ -143,6 +181,12 @@ pub trait SinkTask: Send {
     /// Batches that were fetched before may still arrive: the sink knows which ones it wants.
     fn take_rewinds(&mut self) -> Vec<(TopicPartition, i64)> {
         Vec::new()
+    }
+
+    /// Returns when something has happened that `poll` or `put` can make use of: a write has ended, there is room again.
+    /// Cancel safe: dropping the future loses nothing. What it has seen is gone only with the next `poll` or `put`.
+    async fn news(&mut self) {
+        std::future::pending().await
     }
 
     /// When `poll` should be called even if nothing arrives, epoch milliseconds.
@@ -187,6 +231,20 @@ impl SinkError {
             class: crate::rejected::CONNECT_EXCEPTION,
             message: message.into(),
             source: None,
+        }
+    }
+
+    /// The end of a task by one of its records: the error as the original throws it from `put`, and where the record is.
+    pub fn record(batch: &RecordBatch, row: usize, error: RecordError) -> Self {
+        SinkError {
+            kind: SinkErrorKind::Fatal,
+            class: error.class,
+            message: error.message.clone(),
+            source: Some(Box::new(FailedRecord {
+                origin: batch.origin.clone(),
+                offset: batch.offsets[row],
+                error,
+            })),
         }
     }
 

@@ -39,6 +39,11 @@ pub trait Transform: Send {
         errors: &mut RowErrors,
     );
 
+    /// Whether it may change a record's topic; a message names those that do.
+    fn renames_topics(&self) -> bool {
+        false
+    }
+
     /// What the stage does, in terms a sink may offer to do itself.
     fn fusable(&self) -> Option<Fusable> {
         None

@@ -174,6 +174,10 @@ impl Consumer for KafkaConsumer {
         self.controls.seek(partition, offset);
     }
 
+    fn ends(&self) -> Vec<(TopicPartition, i64)> {
+        self.controls.ends()
+    }
+
     async fn close(self: Box<Self>, deadline: Duration) {
         let KafkaConsumer {
             task, stop, items, ..

@@ -35,6 +35,15 @@ pub enum KafkaError {
         action: String,
         error: ResponseError,
     },
+    /// A record that the producer's own settings do not let through.
+    #[error(
+        "cannot write a record to {topic}: its {size} bytes are more than max.request.size allows ({most})"
+    )]
+    TooLarge {
+        topic: String,
+        size: usize,
+        most: usize,
+    },
     #[error("cannot {action}: {why}")]
     Impossible { action: String, why: String },
     /// The broker does not accept who we are, or we do not accept it.
@@ -60,6 +69,18 @@ impl KafkaError {
         }
     }
 
+    /// Whether a record is larger than the producer or the broker takes.
+    pub fn is_too_large(&self) -> bool {
+        matches!(
+            self,
+            KafkaError::TooLarge { .. }
+                | KafkaError::Refused {
+                    error: ResponseError::MessageTooLarge | ResponseError::RecordListTooLarge,
+                    ..
+                }
+        )
+    }
+
     /// Whether the same request may succeed later, here or at another broker.
     pub fn is_transient(&self) -> bool {
         match self {
@@ -69,6 +90,7 @@ impl KafkaError {
             | KafkaError::Malformed { .. } => true,
             KafkaError::Refused { error, .. } => error.is_retriable(),
             KafkaError::Unsupported { .. }
+            | KafkaError::TooLarge { .. }
             | KafkaError::Impossible { .. }
             | KafkaError::Authentication { .. }
             | KafkaError::Closed => false,

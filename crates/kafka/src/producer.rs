@@ -104,13 +104,10 @@ impl KafkaProducer {
         records: Vec<ProducerRecord>,
     ) -> Result<impl Future<Output = Outcome> + Send + use<>, Arc<KafkaError>> {
         if let Some(record) = records.iter().find(|r| r.size() > self.max_record) {
-            return Err(Arc::new(KafkaError::Impossible {
-                action: format!("write a record to {}", record.topic),
-                why: format!(
-                    "its {} bytes are more than max.request.size allows ({})",
-                    record.size(),
-                    self.max_record
-                ),
+            return Err(Arc::new(KafkaError::TooLarge {
+                topic: record.topic.to_string(),
+                size: record.size(),
+                most: self.max_record,
             }));
         }
         let size = records.iter().map(ProducerRecord::size).sum();
@@ -192,6 +189,7 @@ impl RecordWriter for KafkaProducer {
             topic,
             reason: error.to_string(),
             is_transient: error.is_transient(),
+            is_too_large: error.is_too_large(),
         })
     }
 }

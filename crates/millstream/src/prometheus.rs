@@ -9,7 +9,7 @@ use std::fmt::Write;
 /// One family: its name, its type, its help text and the number it shows.
 type Family = (&'static str, &'static str, &'static str, fn(&Counts) -> u64);
 
-const FAMILIES: [Family; 8] = [
+const FAMILIES: [Family; 11] = [
     (
         "kafka_connect_sink_task_metrics_sink_record_read_total",
         "counter",
@@ -21,6 +21,24 @@ const FAMILIES: [Family; 8] = [
         "counter",
         "Records that passed the transforms and were taken by the sink.",
         |counts| counts.records_sent,
+    ),
+    (
+        "millstream_records_stored_total",
+        "counter",
+        "Records that the sink has made durable.",
+        |counts| counts.records_stored,
+    ),
+    (
+        "millstream_objects_stored_total",
+        "counter",
+        "Objects that the sink has made durable; 0 where it writes none.",
+        |counts| counts.objects_stored,
+    ),
+    (
+        "millstream_records_lag",
+        "gauge",
+        "Records between what is durable and the ends of the task's partitions.",
+        |counts| counts.lag,
     ),
     (
         "kafka_connect_task_error_metrics_total_record_failures",

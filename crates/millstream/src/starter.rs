@@ -12,8 +12,8 @@ use millstream_core::{
 };
 use millstream_kafka::{ConsumerConfig, KafkaConsumer, Subscription};
 use millstream_runtime::{
-    ErrorPolicy, ErrorSettings, Plan, PlanParts, Target, TaskFailure, TaskParts, TaskSettings,
-    Tolerance, run_task,
+    ErrorPolicy, ErrorSettings, Plan, PlanParts, Quiet, Target, TaskFailure, TaskParts,
+    TaskSettings, Tolerance, run_task,
 };
 use millstream_worker::{
     PluginRegistry, TaskEvent, TaskEvents, TaskHandle, TaskStart, TaskStarter, client_settings,
@@ -23,6 +23,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -31,6 +32,9 @@ const QUEUED_REPORTS: usize = 16;
 
 /// The pause after the first failed start; it doubles up to `limits::MAX_BACKOFF`.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
+
+/// How long a start may go without a word.
+const FIRST_WORD: Duration = Duration::from_secs(5);
 
 const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
 
@@ -149,7 +153,7 @@ async fn supervise(
         if self_healing {
             make_parts_through_outages(&start, &budgets, &outage).await
         } else {
-            make_parts(&start, &budgets).await
+            make_parts(&start, &budgets, None).await
         }
     };
     // A task that is abandoned at the deadline ends with this supervisor: two of one name must never run.
@@ -208,9 +212,10 @@ async fn make_parts_through_outages(
 ) -> Result<TaskParts, TaskFailure> {
     let mut backoff = Backoff::new((FIRST_PAUSE, limits::MAX_BACKOFF));
     let since = now_ms();
+    let mut told = Quiet::default();
     let mut is_degraded = false;
     loop {
-        let failure = match make_parts(start, budgets).await {
+        let failure = match make_parts(start, budgets, Some(events)).await {
             Err(failure) if failure.is_transient => failure,
             outcome => {
                 if is_degraded {
@@ -221,11 +226,15 @@ async fn make_parts_through_outages(
         };
         if !is_degraded {
             events.send(TaskEvent::Running).await;
+        }
+        if let Some(attempts) = told.speak(1, Instant::now()) {
             let id = &start.id;
             tracing::warn!(
                 connector = &*id.connector,
                 task = id.task,
                 error = failure.reason,
+                attempts,
+                seconds = (now_ms() - since) / 1000,
                 "cannot start yet, retrying"
             );
         }
@@ -243,7 +252,12 @@ async fn make_parts_through_outages(
 }
 
 /// Makes the parts of a task. The sink comes before the consumer, so that a sink that cannot start takes no partitions.
-async fn make_parts(start: &TaskStart, budgets: &Budgets) -> Result<TaskParts, TaskFailure> {
+/// `events` hears of a start that takes long.
+async fn make_parts(
+    start: &TaskStart,
+    budgets: &Budgets,
+    events: Option<&TaskEvents>,
+) -> Result<TaskParts, TaskFailure> {
     let registry = &start.registry;
     let chain = chain::build(
         &start.task_config,
@@ -252,32 +266,76 @@ async fn make_parts(start: &TaskStart, budgets: &Budgets) -> Result<TaskParts, T
     )
     .map_err(|error| refused(&error))?;
     let converters = converters(start)?;
-    let context = TaskContext {
-        connector: Arc::clone(&start.id.connector),
-        task: start.id.task,
-        open: budgets.open.clone(),
-        in_flight: budgets.in_flight.clone(),
-        takes_rejected: tolerance(&start.connector_config) == Tolerance::All,
-        rides_out_outages: start.worker_config.settings.self_healing,
-    };
-    let mut sink = start
-        .connector
-        .start_task(&start.task_config, context)
+    let consumer_config = consumer_config(start)?;
+    let errors = error_settings(&start.connector_config);
+    let context = context(start, budgets, &consumer_config, &errors);
+    let starting = start.connector.start_task(&start.task_config, context);
+    let mut sink = patiently(starting, "the sink's server", start, events)
         .await
         .map_err(|error| TaskFailure::sink(&error))?;
     let plan = plan(converters, chain, sink.as_mut());
-    let errors = ErrorPolicy::new(
-        start.id.clone(),
-        error_settings(&start.connector_config),
-        dead_letters::open(start).await?,
-    );
-    let consumer = consumer(start, budgets)?;
+    let opening = dead_letters::open(start);
+    let letters = patiently(opening, "Kafka, for the dead-letter topic", start, events).await?;
+    let errors = ErrorPolicy::new(start.id.clone(), errors, letters);
+    let consumer = consumer(start, consumer_config, budgets)?;
     Ok(TaskParts {
         consumer,
         sink,
         plan,
         errors,
     })
+}
+
+/// What the sink is given beside its settings.
+fn context(
+    start: &TaskStart,
+    budgets: &Budgets,
+    consumer: &ConsumerConfig,
+    errors: &ErrorSettings,
+) -> TaskContext {
+    TaskContext {
+        has_reporter: errors.log || dead_letters::topic(&start.connector_config).is_some(),
+        goes_on_after_rejected: errors.tolerance == Tolerance::All,
+        max_poll_records: usize::try_from(consumer.settings.max_poll_records).unwrap_or(1),
+        rides_out_outages: start.worker_config.settings.self_healing,
+        ..TaskContext::new(
+            Arc::clone(&start.id.connector),
+            start.id.task,
+            budgets.open.clone(),
+            budgets.in_flight.clone(),
+        )
+    }
+}
+
+/// Waits for a part of the start; after a while the status and the log say so, long before the attempt has failed.
+async fn patiently<T>(
+    part: impl Future<Output = T>,
+    whom: &str,
+    start: &TaskStart,
+    events: Option<&TaskEvents>,
+) -> T {
+    let mut part = std::pin::pin!(part);
+    if let Ok(done) = tokio::time::timeout(FIRST_WORD, &mut part).await {
+        return done;
+    }
+    let reason = format!("starting: there is no answer yet from {whom}");
+    tracing::warn!(
+        connector = &*start.id.connector,
+        task = start.id.task,
+        seconds = FIRST_WORD.as_secs(),
+        "{reason}"
+    );
+    if let Some(events) = events {
+        events.send(TaskEvent::Running).await;
+        events
+            .send(TaskEvent::Degraded {
+                since: now_ms() - FIRST_WORD.as_millis() as i64,
+                reason,
+                next_try_ms: 0,
+            })
+            .await;
+    }
+    part.await
 }
 
 type Converters = (
@@ -342,11 +400,18 @@ fn converter_settings(start: &TaskStart, role: &str, default: &str) -> (String, 
     }
 }
 
-fn consumer(start: &TaskStart, budgets: &Budgets) -> Result<Box<dyn Consumer>, TaskFailure> {
+fn consumer_config(start: &TaskStart) -> Result<ConsumerConfig, TaskFailure> {
     let settings =
         client_settings::consumer(&start.worker_config, &start.connector_config, &start.id);
-    let config = ConsumerConfig::from_properties(&settings)
-        .map_err(|errors| TaskFailure::new(CONFIG_EXCEPTION, &errors.to_string()))?;
+    ConsumerConfig::from_properties(&settings)
+        .map_err(|errors| TaskFailure::new(CONFIG_EXCEPTION, &errors.to_string()))
+}
+
+fn consumer(
+    start: &TaskStart,
+    config: ConsumerConfig,
+    budgets: &Budgets,
+) -> Result<Box<dyn Consumer>, TaskFailure> {
     let subscription = subscription(&start.connector_config)?;
     let consumer =
         KafkaConsumer::start(config, subscription, budgets.fetched.with_own(OWN_FETCHED))
@@ -381,16 +446,17 @@ fn subscription(connector: &Properties) -> Result<Subscription, TaskFailure> {
 }
 
 fn error_settings(connector: &Properties) -> ErrorSettings {
-    let is_set = |key| {
-        connector
-            .get(key)
-            .is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
-    };
     ErrorSettings {
         tolerance: tolerance(connector),
-        log: is_set("errors.log.enable"),
-        log_records: is_set("errors.log.include.messages"),
+        log: is_true(connector, "errors.log.enable"),
+        log_records: is_true(connector, "errors.log.include.messages"),
     }
+}
+
+fn is_true(connector: &Properties, key: &str) -> bool {
+    connector
+        .get(key)
+        .is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
 }
 
 fn tolerance(connector: &Properties) -> Tolerance {

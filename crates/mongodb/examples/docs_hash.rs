@@ -53,14 +53,8 @@ async fn run(address: &str, millions: usize, json: bool) {
             format!("{package}writemodel.strategy.InsertOneDefaultStrategy"),
         ),
     ]);
-    let context = TaskContext {
-        connector: "bench".into(),
-        task: 0,
-        open: ByteBudget::new(1 << 30),
-        in_flight: ByteBudget::new(1 << 30),
-        takes_rejected: false,
-        rides_out_outages: true,
-    };
+    let budget = || ByteBudget::new(1 << 30);
+    let context = TaskContext::new("bench", 0, budget(), budget());
     let mut task = MongoSinkConnector
         .start_task(&properties, context)
         .await

@@ -57,6 +57,8 @@ pub(crate) struct MongoTask {
     held: HashMap<u64, Held>,
     last_batch: u64,
     writing: JoinSet<Written>,
+    /// A write that ended while the task waited for news.
+    heard: Option<Result<Written, tokio::task::JoinError>>,
     /// For writes under way.
     memory: ByteBudget,
     rejected: Vec<RejectedRow>,
@@ -127,6 +129,7 @@ impl MongoTask {
             held: HashMap::new(),
             last_batch: 0,
             writing: JoinSet::new(),
+            heard: None,
             rejected: Vec::new(),
             filtered: 0,
             moved: Vec::new(),
@@ -193,7 +196,9 @@ impl MongoTask {
             };
             let (namespace, statement) = match prepared {
                 Ok(prepared) => prepared,
-                Err(error) if settings.tolerance == Tolerance::None => return Err(fatal(error)),
+                Err(error) if settings.tolerance == Tolerance::None => {
+                    return Err(SinkError::record(batch, row, error));
+                }
                 Err(error) => {
                     failed.push((row, error));
                     continue;
@@ -395,7 +400,7 @@ impl MongoTask {
     }
 
     fn join_ended(&mut self) -> Result<(), SinkError> {
-        while let Some(ended) = self.writing.try_join_next() {
+        while let Some(ended) = self.heard.take().or_else(|| self.writing.try_join_next()) {
             self.settle(ended)?;
         }
         Ok(())
@@ -435,7 +440,7 @@ impl MongoTask {
         Ok(())
     }
 
-    /// Reports a row, to whoever takes rejected rows; without anybody the original drops it too.
+    /// Reports a row. Where there is no reporter the pipeline counts it and drops it, as the original does.
     fn report(&mut self, at: RowRef, error: RecordError, log: bool) {
         self.report_at(at, Stage::TaskPut, REPORTER, error, log);
     }
@@ -454,11 +459,9 @@ impl MongoTask {
                 "record not written"
             );
         }
-        if self.parts.context.takes_rejected {
-            let mut rejected = Rejected::default();
-            rejected.push(batch, row, stage, class, error);
-            self.rejected.append(&mut rejected.rows);
-        }
+        let mut rejected = Rejected::default();
+        rejected.push(batch, row, stage, class, error);
+        self.rejected.append(&mut rejected.rows);
     }
 
     async fn put_rows(
@@ -469,6 +472,9 @@ impl MongoTask {
         now: i64,
     ) -> Result<(), SinkError> {
         let (groups, failed) = self.groups(batch, number, rows.into_iter(), now)?;
+        let ends = !failed.is_empty()
+            && self.parts.context.has_reporter
+            && !self.parts.context.goes_on_after_rejected;
         for (row, error) in failed {
             let log = self
                 .parts
@@ -480,6 +486,10 @@ impl MongoTask {
                 row: row as u32,
             };
             self.report(at, error, log);
+        }
+        if ends {
+            // The task ends with the report, and the original writes nothing of such a batch.
+            return Ok(());
         }
         for group in groups {
             self.write(group, &batch.origin, number).await?;
@@ -514,21 +524,15 @@ impl MongoTask {
                 self.send_chunk(chunk, permit);
             }
             for (row, error) in taken.failed {
-                // A transform's error is the framework's: its own tolerance decides.
-                if !self.parts.context.takes_rejected {
-                    return Err(fatal(error));
-                }
                 let at = RowRef {
                     batch: number,
                     row: row as u32,
                 };
-                self.report_at(
-                    at,
-                    Stage::Transformation,
-                    HASH_CLASS,
-                    error,
-                    settings.log_errors,
-                );
+                // A transform's error is the framework's: its own tolerance decides, and its own log tells.
+                self.report_at(at, Stage::Transformation, HASH_CLASS, error, false);
+                if !self.parts.context.goes_on_after_rejected {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -615,7 +619,17 @@ impl SinkTask for MongoTask {
                 durable,
                 rejected,
                 filtered: std::mem::take(&mut self.filtered),
+                ..Progress::default()
             }),
+        }
+    }
+
+    async fn news(&mut self) {
+        if self.heard.is_none() {
+            self.heard = self.writing.join_next().await;
+        }
+        if self.heard.is_none() {
+            std::future::pending().await
         }
     }
 
@@ -625,6 +639,7 @@ impl SinkTask for MongoTask {
 
     async fn finish(&mut self, deadline: Duration) -> Result<(), SinkError> {
         self.close_chunk(|_| true);
+        self.join_ended()?;
         let all = async {
             while !self.writing.is_empty() {
                 self.join_one().await?;

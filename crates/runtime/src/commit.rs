@@ -43,6 +43,12 @@ impl Commits {
         }
     }
 
+    /// The next offset that is not durable yet; `None` while nothing of the partition is.
+    pub fn durable(&self, partition: &TopicPartition) -> Option<i64> {
+        let position = self.partitions.get(partition)?;
+        Some(position.durable)
+    }
+
     /// When the next commit is due.
     pub fn due(&self) -> Instant {
         self.due

@@ -1,45 +1,145 @@
 //! DeadLetters: rejected rows as records of the dead-letter topic, with Connect's context headers.
 
 use crate::failure::TaskFailure;
+use crate::quiet::Quiet;
 use bytes::Bytes;
-use millstream_core::{OutgoingRecord, RecordError, RecordWriter, RejectedRow, TaskId};
+use futures::future::join_all;
+use millstream_core::rejected::CONNECT_EXCEPTION;
+use millstream_core::{OutgoingRecord, RecordError, RecordWriter, RejectedRow, TaskId, WriteError};
 use std::fmt::Write;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::time::Instant;
 
 const PREFIX: &str = "__connect.errors.";
 
+/// The header of a letter that does not hold its record: the record's size in bytes.
+const OMITTED: &str = "__millstream.errors.omitted.bytes";
+
 /// Where rejected rows go, and whether they carry the reason.
 pub struct DeadLetters {
-    pub task: TaskId,
-    pub topic: String,
-    pub with_context: bool,
-    pub writer: Arc<dyn RecordWriter>,
+    task: TaskId,
+    topic: String,
+    with_context: bool,
+    writer: Arc<dyn RecordWriter>,
+    /// Of letters that were too large.
+    cut: Mutex<Quiet>,
+}
+
+/// How much of a record a dead letter holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Extent {
+    Whole,
+    /// All but the value, with its place in the context headers and the bytes that were left out.
+    WithoutValue,
+    /// Nothing of the record itself.
+    PlaceAlone,
 }
 
 impl DeadLetters {
-    /// Writes the rows and waits for their acknowledgement. Rows that cannot be written fail the task:
-    /// counting them as settled would lose them.
-    pub async fn write(&self, rows: &[RejectedRow]) -> Result<(), TaskFailure> {
-        let records = rows.iter().map(|row| self.record(row)).collect();
-        self.writer.write(records).await.map_err(|error| {
-            let reason = format!("dead letters cannot be written: {error}");
-            TaskFailure {
-                trace: format!("org.apache.kafka.connect.errors.ConnectException: {reason}"),
-                reason,
-                is_transient: error.is_transient,
-            }
-        })
+    pub fn new(
+        task: TaskId,
+        topic: impl Into<String>,
+        with_context: bool,
+        writer: Arc<dyn RecordWriter>,
+    ) -> Self {
+        DeadLetters {
+            task,
+            topic: topic.into(),
+            with_context,
+            writer,
+            cut: Mutex::default(),
+        }
     }
 
-    fn record(&self, row: &RejectedRow) -> OutgoingRecord {
-        let mut headers = row.headers.clone();
-        if self.with_context {
+    /// Writes the rows and waits for their acknowledgement. Rows that cannot be written fail the task:
+    /// counting them as settled would lose them. A letter that is too large is written without its value.
+    pub async fn write(&self, rows: &[RejectedRow]) -> Result<(), TaskFailure> {
+        // One call each, so that each has an outcome of its own; they are made in order and share batches.
+        let calls = rows.iter().map(|row| self.write_one(row, Extent::Whole));
+        for (row, outcome) in rows.iter().zip(join_all(calls).await) {
+            match outcome {
+                Err(error) if error.is_too_large => self.write_what_fits(row).await?,
+                outcome => outcome.map_err(|error| self.cannot_write(row, &error))?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn write_one(&self, row: &RejectedRow, extent: Extent) -> Result<(), WriteError> {
+        self.writer.write(vec![self.record(row, extent)]).await
+    }
+
+    /// A letter that was refused for its size, or shared a batch with one that was: by itself, then with less and less.
+    async fn write_what_fits(&self, row: &RejectedRow) -> Result<(), TaskFailure> {
+        for extent in [Extent::Whole, Extent::WithoutValue] {
+            match self.write_one(row, extent).await {
+                Ok(()) => {
+                    self.note_cut(row, extent);
+                    return Ok(());
+                }
+                Err(error) if error.is_too_large => {}
+                Err(error) => return Err(self.cannot_write(row, &error)),
+            }
+        }
+        let outcome = self.write_one(row, Extent::PlaceAlone).await;
+        outcome.map_err(|error| self.cannot_write(row, &error))?;
+        self.note_cut(row, Extent::PlaceAlone);
+        Ok(())
+    }
+
+    fn note_cut(&self, row: &RejectedRow, extent: Extent) {
+        if extent == Extent::Whole {
+            return;
+        }
+        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(letters) = cut.speak(1, Instant::now()) {
+            tracing::error!(
+                connector = &*self.task.connector,
+                task = self.task.task,
+                letters,
+                topic = &*row.origin.topic,
+                partition = row.origin.partition,
+                offset = row.offset,
+                bytes = size(row),
+                "dead letters were too large and were written without their values; to have them whole, raise \
+                 producer.override.max.request.size, and max.message.bytes of topic {}",
+                self.topic
+            );
+        }
+    }
+
+    fn cannot_write(&self, row: &RejectedRow, error: &WriteError) -> TaskFailure {
+        let mut reason = format!(
+            "the dead letter of topic {}, partition {}, offset {} cannot be written: {error}",
+            row.origin.topic, row.origin.partition, row.offset
+        );
+        if error.is_too_large {
+            reason.push_str("; raise producer.override.max.request.size");
+        }
+        TaskFailure {
+            trace: format!("{CONNECT_EXCEPTION}: {reason}"),
+            reason,
+            is_transient: error.is_transient,
+        }
+    }
+
+    fn record(&self, row: &RejectedRow, extent: Extent) -> OutgoingRecord {
+        let is_whole = extent == Extent::Whole;
+        let mut headers = match extent {
+            Extent::Whole | Extent::WithoutValue => row.headers.clone(),
+            Extent::PlaceAlone => Vec::new(),
+        };
+        if self.with_context || !is_whole {
             headers.extend(self.context(row));
+        }
+        if !is_whole {
+            let bytes = Bytes::from(size(row).to_string());
+            headers.push((Bytes::from_static(OMITTED.as_bytes()), Some(bytes)));
         }
         OutgoingRecord {
             topic: self.topic.clone(),
-            key: row.key.clone(),
-            value: row.value.clone(),
+            key: row.key.clone().filter(|_| extent != Extent::PlaceAlone),
+            value: row.value.clone().filter(|_| is_whole),
             headers,
             timestamp: (row.timestamp >= 0).then_some(row.timestamp),
         }
@@ -79,4 +179,112 @@ fn stack_trace(error: &RecordError) -> String {
     }
     text.push('\n');
     text
+}
+
+/// The bytes of a record's key, value and headers.
+fn size(row: &RejectedRow) -> usize {
+    let field = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+    let headers = row
+        .headers
+        .iter()
+        .map(|(name, value)| name.len() + field(value));
+    field(&row.key) + field(&row.value) + headers.sum::<usize>()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use async_trait::async_trait;
+    use millstream_core::{Stage, TimestampType, TopicPartition};
+
+    /// Takes batches up to a size, and keeps what it took.
+    struct Narrow {
+        most: usize,
+        taken: Mutex<Vec<OutgoingRecord>>,
+    }
+
+    #[async_trait]
+    impl RecordWriter for Narrow {
+        async fn write(&self, records: Vec<OutgoingRecord>) -> Result<(), WriteError> {
+            let field = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
+            let own = records.iter().map(|r| field(&r.key) + field(&r.value));
+            if own.sum::<usize>() > self.most {
+                return Err(WriteError {
+                    topic: "dead".to_owned(),
+                    reason: "too large".to_owned(),
+                    is_transient: false,
+                    is_too_large: true,
+                });
+            }
+            self.taken.lock().expect("no writer panics").extend(records);
+            Ok(())
+        }
+    }
+
+    fn row(offset: i64, key: usize, value: usize) -> RejectedRow {
+        RejectedRow {
+            origin: TopicPartition::new("t", 2),
+            offset,
+            timestamp: 0,
+            timestamp_type: TimestampType::CreateTime,
+            stage: Stage::ValueConverter,
+            class: "C".to_owned(),
+            error: RecordError::data("it is bad"),
+            key: Some(vec![b'k'; key].into()),
+            value: Some(vec![b'v'; value].into()),
+            headers: Vec::new(),
+        }
+    }
+
+    #[tokio::test]
+    async fn report_a17_a_letter_that_is_too_large_goes_without_its_value_and_the_others_whole() {
+        let writer = Arc::new(Narrow {
+            most: 100,
+            taken: Mutex::default(),
+        });
+        let letters = DeadLetters::new(TaskId::new("c", 0), "dead", false, writer.clone());
+        let rows = [
+            row(5, 1, 10),
+            row(6, 1, 1000),
+            row(7, 200, 1000),
+            row(8, 1, 10),
+        ];
+        letters
+            .write(&rows)
+            .await
+            .expect("all are written in some form");
+        let taken = writer.taken.lock().expect("no writer panics");
+        let mut seen: Vec<(usize, Option<usize>, usize)> = taken
+            .iter()
+            .map(|record| {
+                let value = record.value.as_ref().map(Bytes::len);
+                (
+                    record.headers.len(),
+                    value,
+                    record.key.as_ref().map_or(0, Bytes::len),
+                )
+            })
+            .collect();
+        seen.sort_unstable();
+        // The ten context headers and the size, even where the context is off.
+        let expected = [
+            (0, Some(10), 1),
+            (0, Some(10), 1),
+            (11, None, 0),
+            (11, None, 1),
+        ];
+        assert_eq!(seen, expected);
+        let cut = taken
+            .iter()
+            .find(|record| record.key.as_ref().is_none())
+            .expect("one");
+        let header = |name: &str| {
+            let found = cut.headers.iter().find(|(known, _)| known == name);
+            found
+                .and_then(|(_, value)| value.clone())
+                .unwrap_or_default()
+        };
+        assert_eq!(header("__connect.errors.offset"), "7");
+        assert_eq!(header(OMITTED), "1200");
+    }
 }

@@ -4,7 +4,10 @@
 use crate::dead_letter::DeadLetters;
 use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
-use millstream_core::{Rejected, TaskId};
+use crate::quiet::Quiet;
+use millstream_core::{Rejected, RejectedRow, Stage, TaskId};
+use std::sync::{Mutex, PoisonError};
+use tokio::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tolerance {
@@ -26,6 +29,8 @@ pub struct ErrorPolicy {
     task: TaskId,
     settings: ErrorSettings,
     dead_letters: Option<DeadLetters>,
+    /// Of rows that are skipped although nobody is told of each.
+    skipped: Mutex<Quiet>,
 }
 
 impl ErrorPolicy {
@@ -34,6 +39,7 @@ impl ErrorPolicy {
             task,
             settings,
             dead_letters,
+            skipped: Mutex::default(),
         }
     }
 
@@ -48,10 +54,9 @@ impl ErrorPolicy {
         }
         let mut rows = std::mem::take(&mut rejected.rows);
         rows.sort_by(|a, b| (&a.origin, a.offset).cmp(&(&b.origin, b.offset)));
-        if self.settings.tolerance == Tolerance::None {
-            // The task ends here; those behind are read again after a restart.
-            rows.truncate(1);
-        }
+        let end = self.end(&rows);
+        // The task ends there; those behind are read again after a restart.
+        rows.truncate(end.map_or(rows.len(), |index| index + 1));
         metrics.rejected(rows.len());
         if self.settings.log {
             for row in &rows {
@@ -61,14 +66,53 @@ impl ErrorPolicy {
         if let Some(dead_letters) = &self.dead_letters {
             dead_letters.write(&rows).await?;
         }
-        match self.settings.tolerance {
-            Tolerance::All => Ok(()),
-            Tolerance::None => Err(TaskFailure::rejected(&rows[0])),
+        match end {
+            Some(index) => Err(TaskFailure::rejected(&rows[index])),
+            None => {
+                self.note_skipped(&rows);
+                Ok(())
+            }
+        }
+    }
+
+    /// The first row that fails the task. A sink rejects rows that nobody would hear of only where its own settings
+    /// have it drop them: those fail nothing.
+    fn end(&self, rows: &[RejectedRow]) -> Option<usize> {
+        if self.settings.tolerance == Tolerance::All {
+            return None;
+        }
+        rows.iter()
+            .position(|row| self.has_reporter() || row.stage != Stage::TaskPut)
+    }
+
+    fn has_reporter(&self) -> bool {
+        self.settings.log || self.dead_letters.is_some()
+    }
+
+    /// Rows that are tolerated and reported nowhere leave a line now and then all the same: an archive with holes must
+    /// not look whole.
+    fn note_skipped(&self, rows: &[RejectedRow]) {
+        let Some(first) = rows.first().filter(|_| !self.has_reporter()) else {
+            return;
+        };
+        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(records) = skipped.speak(rows.len() as u64, Instant::now()) {
+            tracing::warn!(
+                connector = &*self.task.connector,
+                task = self.task.task,
+                records,
+                topic = &*first.origin.topic,
+                partition = first.origin.partition,
+                offset = first.offset,
+                stage = first.stage.java_name(),
+                "records that could not be worked on were skipped (errors.tolerance); set \
+                 errors.deadletterqueue.topic.name or errors.log.enable to hear of each"
+            );
         }
     }
 
     /// Connect's line for a failed record: where it was read and what failed, never what it holds.
-    fn log(&self, row: &millstream_core::RejectedRow) {
+    fn log(&self, row: &RejectedRow) {
         let place = if self.settings.log_records {
             format!(
                 ", where consumed record is {{topic='{}', partition={}, offset={}, timestamp={}, timestampType={}}}",

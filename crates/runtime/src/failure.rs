@@ -1,9 +1,16 @@
 //! TaskFailure: why a task ended, with the text that Connect shows as its trace.
 
 use millstream_core::rejected::CONNECT_EXCEPTION;
-use millstream_core::{ConsumerError, RejectedRow, SinkError, SinkErrorKind};
+use millstream_core::{
+    ConsumerError, FailedRecord, RecordBatch, RecordError, RejectedRow, SinkError, SinkErrorKind,
+    Stage, TopicPartition,
+};
 use std::error::Error;
 use std::fmt::Write;
+
+/// The first line of a task that ended in its sink or its consumer.
+const EXITING: &str = "org.apache.kafka.connect.errors.ConnectException: \
+                       Exiting WorkerSinkTask due to unrecoverable exception.";
 
 /// The end of a task. `trace` is what the status of a failed task shows.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -28,50 +35,75 @@ impl TaskFailure {
 
     /// A record that nothing tolerates. Its place is told, its content is not.
     pub fn rejected(row: &RejectedRow) -> Self {
-        let mut trace = format!(
-            "{CONNECT_EXCEPTION}: Tolerance exceeded in error handler\n\tat record {{topic='{}', partition={}, offset={}}}, \
-             stage {}, class {}",
-            row.origin.topic,
-            row.origin.partition,
-            row.offset,
+        let place = format!(
+            "\n\tat record {}, stage {}, class {}",
+            place(&row.origin, row.offset),
             row.stage.java_name(),
             row.class
         );
-        let mut cause = Some(&row.error);
-        while let Some(error) = cause {
-            // Writing to a String cannot fail.
-            let _ = write!(trace, "\nCaused by: {}: {}", error.class, error.message);
-            cause = error.cause.as_deref();
-        }
+        let exceeded = format!("{CONNECT_EXCEPTION}: Tolerance exceeded in error handler");
+        // What a sink reports, Connect's handler throws into the sink's own `put`.
+        let mut trace = match row.stage {
+            Stage::TaskPut => format!("{EXITING}{place}\nCaused by: {exceeded}"),
+            _ => exceeded + &place,
+        };
+        push_causes(&mut trace, &row.error);
         TaskFailure {
             trace,
-            reason: row.error.message.clone(),
+            reason: format!(
+                "topic {}, partition {}, offset {}: {}",
+                row.origin.topic, row.origin.partition, row.offset, row.error
+            ),
             is_transient: false,
         }
     }
 
-    /// A sink that gave up.
+    /// A sink that gave up. The cause is told once: where a record is to blame, it follows its place.
     pub fn sink(error: &SinkError) -> Self {
-        let mut trace = format!(
-            "{CONNECT_EXCEPTION}: Exiting WorkerSinkTask due to unrecoverable exception.\nCaused by: {}: {}",
-            error.class, error.message
+        let is_transient = matches!(
+            error.kind,
+            SinkErrorKind::Retriable { .. } | SinkErrorKind::GaveUp
         );
+        let source = error.source.as_deref();
+        if let Some(failed) = source.and_then(|source| source.downcast_ref::<FailedRecord>()) {
+            let mut trace = format!(
+                "{EXITING}\n\tat record {}",
+                place(&failed.origin, failed.offset)
+            );
+            push_causes(&mut trace, &failed.error);
+            return TaskFailure {
+                trace,
+                reason: failed.to_string(),
+                is_transient,
+            };
+        }
+        let mut trace = format!("{EXITING}\nCaused by: {}: {}", error.class, error.message);
         push_sources(&mut trace, error.source());
         TaskFailure {
             trace,
             reason: error.message.clone(),
-            is_transient: matches!(
-                error.kind,
-                SinkErrorKind::Retriable { .. } | SinkErrorKind::GaveUp
-            ),
+            is_transient,
         }
+    }
+
+    /// A record whose topic a transform has changed, before a sink that writes by the topic it was read from.
+    pub fn renamed(batch: &RecordBatch, row: usize, transforms: &[&str]) -> Self {
+        let (origin, topic) = (&batch.origin, batch.destination.topic(row));
+        let message = format!(
+            "No writer found for topic partition {topic}-{}. The record's topic-partition does not match any assigned \
+             partitions: {} renamed topic {} to {topic}, and renaming a topic before this sink is not supported",
+            origin.partition,
+            transforms.join(", "),
+            origin.topic
+        );
+        let error = RecordError::new(CONNECT_EXCEPTION, message);
+        TaskFailure::sink(&SinkError::record(batch, row, error))
     }
 
     /// A consumer that cannot go on.
     pub fn consumer(error: &ConsumerError) -> Self {
         let mut trace = format!(
-            "{CONNECT_EXCEPTION}: Exiting WorkerSinkTask due to unrecoverable exception.\n\
-             Caused by: org.apache.kafka.common.KafkaException: {}",
+            "{EXITING}\nCaused by: org.apache.kafka.common.KafkaException: {}",
             error.message
         );
         push_sources(&mut trace, error.source());
@@ -83,9 +115,92 @@ impl TaskFailure {
     }
 }
 
+/// A record's place as Java's error handler writes it.
+fn place(origin: &TopicPartition, offset: i64) -> String {
+    format!(
+        "{{topic='{}', partition={}, offset={offset}}}",
+        origin.topic, origin.partition
+    )
+}
+
+fn push_causes(trace: &mut String, error: &RecordError) {
+    let mut cause = Some(error);
+    while let Some(error) = cause {
+        // Writing to a String cannot fail.
+        let _ = write!(trace, "\nCaused by: {}: {}", error.class, error.message);
+        cause = error.cause.as_deref();
+    }
+}
+
+/// The causes behind what has been said; one that only repeats it is left out.
 fn push_sources(trace: &mut String, mut source: Option<&(dyn Error + 'static)>) {
     while let Some(error) = source {
-        let _ = write!(trace, "\nCaused by: {error}");
+        if let Some(error) = error.downcast_ref::<RecordError>() {
+            let text = format!("{}: {}", error.class, error.message);
+            if trace.ends_with(&text) {
+                if let Some(cause) = &error.cause {
+                    push_causes(trace, cause);
+                }
+            } else {
+                push_causes(trace, error);
+            }
+            return;
+        }
+        let text = error.to_string();
+        if !text.is_empty() && !trace.contains(&text) {
+            let _ = write!(trace, "\nCaused by: {text}");
+        }
         source = error.source();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_core::rejected::DATA_EXCEPTION;
+
+    fn failed(class: &'static str, message: &str, error: RecordError) -> TaskFailure {
+        let error = FailedRecord {
+            origin: TopicPartition::new("t", 1),
+            offset: 7,
+            error,
+        };
+        TaskFailure::sink(&SinkError {
+            class,
+            message: message.to_owned(),
+            ..SinkError::fatal("").with_source(error)
+        })
+    }
+
+    #[test]
+    fn report_a15_a_record_s_failure_tells_its_cause_once_with_class_and_place() {
+        let error = RecordError::data("it is bad").caused_by(RecordError::data("the reason"));
+        let failure = failed(
+            CONNECT_EXCEPTION,
+            &format!("{DATA_EXCEPTION}: it is bad"),
+            error,
+        );
+        assert_eq!(
+            failure.trace,
+            format!(
+                "{EXITING}\n\tat record {{topic='t', partition=1, offset=7}}\n\
+                 Caused by: {DATA_EXCEPTION}: it is bad\nCaused by: {DATA_EXCEPTION}: the reason"
+            )
+        );
+        assert_eq!(
+            failure.reason,
+            "topic t, partition 1, offset 7: it is bad: the reason"
+        );
+    }
+
+    #[test]
+    fn report_a15_a_cause_is_not_told_twice() {
+        let cause = RecordError::data("the reason");
+        let said = format!("{DATA_EXCEPTION}: the reason");
+        let failure = TaskFailure::sink(&SinkError::fatal(said.as_str()).with_source(cause));
+        assert_eq!(failure.trace.matches("the reason").count(), 1, "{failure}");
+        let io = std::io::Error::other("disk full");
+        let failure = TaskFailure::sink(&SinkError::fatal("disk full").with_source(io));
+        assert_eq!(failure.trace.matches("disk full").count(), 1, "{failure}");
     }
 }

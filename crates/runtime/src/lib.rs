@@ -7,10 +7,14 @@ pub mod failure;
 pub mod metrics;
 pub mod pipeline;
 pub mod plan;
+mod quiet;
+mod stored;
 pub mod task;
+mod troubles;
 
 pub use error_policy::{ErrorPolicy, ErrorSettings, Tolerance};
 pub use failure::TaskFailure;
 pub use metrics::TaskMetrics;
 pub use plan::{Plan, PlanParts};
+pub use quiet::Quiet;
 pub use task::{Target, TaskEvent, TaskParts, TaskSettings, run_task};

@@ -5,7 +5,9 @@ use crate::error_policy::ErrorPolicy;
 use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
 use crate::plan::Plan;
+use crate::stored::Stored;
 use crate::task::{Target, TaskEvent, TaskParts, TaskSettings, report};
+use crate::troubles::{Over, Trouble, Troubles};
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{
     Consumer, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind, SinkTask, TopicPartition,
@@ -25,8 +27,11 @@ const SLOW_DEAD_LETTERS: Duration = Duration::from_secs(2);
 /// records flow on, and the next commit says the same and more.
 const COMMIT_PATIENCE: Duration = Duration::from_secs(1);
 
-/// How often an idle sink is asked what came of earlier rows.
+/// How often an idle sink is asked how it is. What comes of earlier rows it tells by itself (`SinkTask::news`).
 const IDLE_POLL: Duration = Duration::from_secs(1);
+
+/// How often the lag is worked out.
+const LAG_INTERVAL: Duration = Duration::from_secs(5);
 
 pub(crate) struct Pipeline {
     settings: TaskSettings,
@@ -45,21 +50,15 @@ pub(crate) struct Pipeline {
     /// Items that arrived while the sink refused a batch; at most `limits::QUEUED_BATCHES`.
     held: VecDeque<Fetched>,
     is_paused: bool,
+    /// The sink has refused the batch in hand: whatever it says meanwhile, it is not well before it has taken it.
+    is_refused: bool,
     /// Rows that the sink rejected were not settled before the stop: nothing counts as done any more.
     has_given_up: bool,
     /// Rows of the batch in hand that the sink dropped for a transform it has taken over.
     filtered: usize,
-    /// What is out of reach at the moment.
-    troubles: BTreeSet<Trouble>,
-}
-
-/// Whose outage the task is riding out.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Trouble {
-    Consumer,
-    Sink,
-    Commit,
-    DeadLetters,
+    stored: Stored,
+    troubles: Troubles,
+    lag_due: Instant,
 }
 
 /// All that may happen to a pipeline.
@@ -111,9 +110,12 @@ impl Pipeline {
             topics: BTreeSet::new(),
             held: VecDeque::new(),
             is_paused: false,
+            is_refused: false,
             has_given_up: false,
             filtered: 0,
-            troubles: BTreeSet::new(),
+            stored: Stored::default(),
+            troubles: Troubles::default(),
+            lag_due: Instant::now(),
         }
     }
 
@@ -138,10 +140,28 @@ impl Pipeline {
                 Event::Due => self.harvest().await?,
                 Event::Stop => return Ok(()),
             }
-            if self.commits.due() <= Instant::now() {
+            let now = Instant::now();
+            if self.commits.due() <= now {
                 self.commit(COMMIT_PATIENCE).await;
             }
+            if self.lag_due <= now {
+                self.lag_due = now + LAG_INTERVAL;
+                self.note_lag();
+            }
         }
+    }
+
+    /// How far what is durable is behind the ends, in partitions of which both are known.
+    fn note_lag(&self) {
+        let behind = self
+            .consumer
+            .ends()
+            .into_iter()
+            .filter_map(|(partition, end)| {
+                let durable = self.commits.durable(&partition)?;
+                Some(end.saturating_sub(durable).max(0) as u64)
+            });
+        self.metrics.lag(behind.sum());
     }
 
     async fn next_event(&mut self) -> Event {
@@ -157,6 +177,7 @@ impl Pipeline {
                 Err(_) => Event::Stop,
             },
             fetched = self.consumer.next() => Event::Fetched(Box::new(fetched)),
+            () = self.sink.news() => Event::Due,
             () = sleep_until(wake) => Event::Due,
         }
     }
@@ -208,7 +229,15 @@ impl Pipeline {
             Settled::All { gone } if !gone.contains(&batch.origin) => {}
             Settled::All { .. } | Settled::GivenUp => return Ok(()),
         }
+        if !self.sink.takes_renamed_topics()
+            && !batch.is_empty()
+            && let Some(row) = batch.destination.first_other(&batch.origin.topic)
+        {
+            return Err(TaskFailure::renamed(&batch, row, &self.plan.renaming()));
+        }
+        let (origin, next_offset) = (batch.origin.clone(), batch.next_offset);
         if let Pace::Again = self.put(Arc::new(batch)).await? {
+            self.stored.give(&origin, next_offset, left);
             self.harvest().await?;
             let filtered = std::mem::take(&mut self.filtered);
             self.metrics.sent(left.saturating_sub(filtered));
@@ -230,18 +259,22 @@ impl Pipeline {
     /// Gives the batch to the sink, again and again while the sink refuses it for a transient reason.
     async fn put(&mut self, batch: Arc<RecordBatch>) -> Result<Pace, TaskFailure> {
         loop {
-            match self
+            let outcome = self
                 .sink
                 .put(Arc::clone(&batch), (self.settings.clock)())
-                .await
-            {
+                .await;
+            self.is_refused = outcome.is_err();
+            match outcome {
                 Ok(()) => return Ok(Pace::Again),
                 Err(error) => {
                     let after = self.retry_after(&error).await?;
                     self.metrics.retried();
                     match self.wait(&batch.origin, after).await? {
                         Pace::Again => self.harvest().await?,
-                        Pace::Abandon => return Ok(Pace::Abandon),
+                        Pace::Abandon => {
+                            self.is_refused = false;
+                            return Ok(Pace::Abandon);
+                        }
                     }
                 }
             }
@@ -297,6 +330,7 @@ impl Pipeline {
             let fetched = tokio::select! {
                 () = self.stop.cancelled() => return Ok(Pace::Abandon),
                 () = sleep_until(until) => return Ok(Pace::Again),
+                () = self.sink.news() => return Ok(Pace::Again),
                 fetched = self.consumer.next() => fetched,
             };
             match fetched {
@@ -342,6 +376,7 @@ impl Pipeline {
         let polled = self.sink.poll((self.settings.clock)()).await;
         for (partition, offset) in self.sink.take_rewinds() {
             self.drop_held(std::slice::from_ref(&partition));
+            self.stored.rewind(&partition, offset);
             self.consumer.seek(&partition, offset);
         }
         match polled {
@@ -349,6 +384,7 @@ impl Pipeline {
                 let rejected = Rejected {
                     rows: progress.rejected,
                 };
+                self.stored.lose(rejected.rows.len() + progress.filtered);
                 let Settled::All { gone } = self.settle(rejected).await? else {
                     self.has_given_up = true;
                     return Ok(());
@@ -357,9 +393,16 @@ impl Pipeline {
                     .durable
                     .retain(|(origin, _)| !gone.contains(origin));
                 self.commits.advance(&progress.durable);
+                let stored = progress
+                    .durable
+                    .iter()
+                    .map(|(p, offset)| self.stored.advance(p, *offset));
+                self.metrics.stored(stored.sum(), progress.objects);
                 self.metrics.filtered(progress.filtered);
                 self.filtered += progress.filtered;
-                self.recover(Trouble::Sink).await;
+                if !self.is_refused {
+                    self.recover(Trouble::Sink).await;
+                }
                 Ok(())
             }
             Err(error) => self.retry_after(&error).await.map(|_| ()),
@@ -510,6 +553,7 @@ impl Pipeline {
     async fn lose(&mut self, partitions: &[TopicPartition]) {
         self.close_sink(partitions).await;
         self.commits.forget(partitions);
+        self.stored.forget(partitions);
         for partition in partitions {
             self.assigned.remove(partition);
         }
@@ -548,11 +592,13 @@ impl Pipeline {
     }
 
     async fn degrade(&mut self, trouble: Trouble, reason: String, next_try: Duration) {
-        if self.troubles.insert(trouble) {
+        if let Some(line) = self.troubles.add(trouble, Instant::now()) {
             tracing::warn!(
                 connector = &*self.settings.id.connector,
                 task = self.settings.id.task,
                 error = reason,
+                attempts = line.attempts,
+                seconds = line.lasting.as_secs(),
                 "degraded, retrying"
             );
         }
@@ -561,13 +607,15 @@ impl Pipeline {
     }
 
     async fn recover(&mut self, trouble: Trouble) {
-        if self.troubles.remove(&trouble) && self.troubles.is_empty() {
+        if let Over::Yes { is_told } = self.troubles.remove(trouble) {
             self.metrics.degraded(false);
-            tracing::info!(
-                connector = &*self.settings.id.connector,
-                task = self.settings.id.task,
-                "recovered"
-            );
+            if is_told {
+                tracing::info!(
+                    connector = &*self.settings.id.connector,
+                    task = self.settings.id.task,
+                    "recovered"
+                );
+            }
             report(&self.events, TaskEvent::Recovered).await;
         }
     }

@@ -115,6 +115,15 @@ impl Plan {
         Ok(())
     }
 
+    /// The classes of the transforms that may change a record's topic.
+    pub fn renaming(&self) -> Vec<&str> {
+        let stages = self.parts.chain.iter().map(|stage| &stage.transform);
+        stages
+            .filter(|transform| transform.renames_topics())
+            .map(|transform| transform.class_name())
+            .collect()
+    }
+
     /// Passes the batch through the chain; rows that fail are moved to `rejected`, filtered rows are dropped.
     pub fn transform(&mut self, batch: &mut RecordBatch, rejected: &mut Rejected) {
         chain::apply(&mut self.parts.chain, batch, rejected);

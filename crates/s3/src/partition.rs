@@ -15,6 +15,7 @@ use crate::spill::Spill;
 use crate::upload::{JobId, Names, Uploads};
 use file::{OpenFile, Rows};
 use in_flight::InFlight;
+use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{
     Payload, RecordBatch, RecordError, Rejected, SchemaRef, SinkError, TopicPartition,
 };
@@ -32,8 +33,17 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) uploads: &'a mut Uploads,
     pub(crate) spill: &'a mut Spill,
     pub(crate) rejected: &'a mut Rejected,
-    /// Whether bad rows may be rejected; if not, they are errors.
-    pub(crate) takes_rejected: bool,
+    /// Whether somebody hears of rejected rows; if not, bad rows are errors.
+    pub(crate) has_reporter: bool,
+    /// Whether the task goes on after one.
+    pub(crate) goes_on_after_rejected: bool,
+}
+
+impl Surroundings<'_> {
+    /// Whether the task ends with a row that has been rejected, so that nothing more is to be written.
+    fn is_at_its_end(&self) -> bool {
+        !self.goes_on_after_rejected && !self.rejected.is_empty()
+    }
 }
 
 pub(crate) struct PartitionWriter {
@@ -99,10 +109,13 @@ impl PartitionWriter {
         now: i64,
     ) -> Result<(), SinkError> {
         if around.settings.on_null == OnNull::Fail
-            && (0..batch.len()).any(|row| batch.values.is_null(row))
+            && let Some(row) = (0..batch.len()).find(|&row| batch.values.is_null(row))
         {
-            return Err(SinkError::fatal(
-                "Null valued records are not writeable with current behavior.on.null.values 'settings.",
+            let message = "Null valued records are not writeable with current behavior.on.null.values 'settings.";
+            return Err(SinkError::record(
+                batch,
+                row,
+                RecordError::new(CONNECT_EXCEPTION, message),
             ));
         }
         self.skip_schedule(&around.settings.rotation, now);
@@ -120,6 +133,9 @@ impl PartitionWriter {
         }
         while row < batch.len() {
             row = self.step(around, batch, row, now)?;
+            if around.is_at_its_end() {
+                return Ok(());
+            }
         }
         self.rotate_if_due(around, now)
     }
@@ -136,7 +152,7 @@ impl PartitionWriter {
         if let OnNull::Ignore { reported } = settings.on_null
             && batch.values.is_null(row)
         {
-            if reported && around.takes_rejected {
+            if reported && around.has_reporter {
                 let error = RecordError::data("Skipping null value record.");
                 reject(around, batch, row, error);
             }
@@ -177,7 +193,7 @@ impl PartitionWriter {
                 let end = row + run.min(rotation.flush_size - self.total);
                 self.note_names(settings, batch, row..end, &place.folder);
                 self.write(around, batch, row..end, &place, current)?;
-                if self.total < rotation.flush_size {
+                if self.total < rotation.flush_size || around.is_at_its_end() {
                     return Ok(end);
                 }
                 self.rotate(around, Reason::FlushSize, now)?;
@@ -354,6 +370,9 @@ impl PartitionWriter {
                 }
                 refuse(around, batch, row, error)?;
                 row += 1;
+                if around.is_at_its_end() {
+                    return Ok(());
+                }
             }
         }
         Ok(())

@@ -35,9 +35,12 @@ pub(crate) struct S3Task {
     clock: Arc<Clock>,
     memory: Memory,
     rejected: Rejected,
+    /// Objects stored since the last `poll`.
+    stored: usize,
     /// Positions that the consumer is to be moved to.
     rewinds: Vec<(TopicPartition, i64)>,
-    takes_rejected: bool,
+    has_reporter: bool,
+    goes_on_after_rejected: bool,
 }
 
 impl S3Task {
@@ -58,8 +61,10 @@ impl S3Task {
             clock,
             memory: Memory::new(context.open.clone()),
             rejected: Rejected::default(),
+            stored: 0,
             rewinds: Vec::new(),
-            takes_rejected: context.takes_rejected,
+            has_reporter: context.has_reporter,
+            goes_on_after_rejected: context.goes_on_after_rejected,
         }
     }
 
@@ -79,6 +84,7 @@ impl S3Task {
         let owner = self.owners.remove(&ended.job);
         match ended.result {
             Ok(End::Stored) => {
+                self.stored += 1;
                 let writer = owner.and_then(|owner| self.partitions.get_mut(&owner));
                 if let Some(writer) = writer {
                     writer.stored(ended.job);
@@ -179,6 +185,10 @@ impl SinkTask for S3Task {
         }
     }
 
+    fn takes_renamed_topics(&self) -> bool {
+        false
+    }
+
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<(), SinkError> {
         let now = self.clock.now();
         for partition in partitions {
@@ -209,7 +219,8 @@ impl SinkTask for S3Task {
             uploads: &mut self.uploads,
             spill: &mut self.memory.spill,
             rejected: &mut self.rejected,
-            takes_rejected: self.takes_rejected,
+            has_reporter: self.has_reporter,
+            goes_on_after_rejected: self.goes_on_after_rejected,
         };
         let Some(writer) = self.partitions.get_mut(origin) else {
             return Err(self.no_writer(&origin.topic, origin.partition));
@@ -237,7 +248,8 @@ impl SinkTask for S3Task {
                     uploads: &mut self.uploads,
                     spill: &mut self.memory.spill,
                     rejected: &mut self.rejected,
-                    takes_rejected: self.takes_rejected,
+                    has_reporter: self.has_reporter,
+                    goes_on_after_rejected: self.goes_on_after_rejected,
                 };
                 let before = writer.memory();
                 writer.rotate_if_due(&mut around, now)?;
@@ -255,6 +267,7 @@ impl SinkTask for S3Task {
             durable: Vec::new(),
             rejected: std::mem::take(&mut self.rejected.rows),
             filtered: 0,
+            objects: std::mem::take(&mut self.stored),
         };
         for (partition, writer) in &mut self.partitions {
             if let Some(offset) = writer.newly_durable() {
@@ -277,6 +290,10 @@ impl SinkTask for S3Task {
             }
         }
         std::mem::take(&mut self.rewinds)
+    }
+
+    async fn news(&mut self) {
+        self.uploads.news().await;
     }
 
     fn next_due(&self) -> Option<i64> {

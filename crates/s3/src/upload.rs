@@ -120,6 +120,8 @@ struct Shared {
 pub(crate) struct Uploads {
     shared: Arc<Shared>,
     jobs: JoinSet<Ended>,
+    /// Jobs that ended while the task waited for news.
+    heard: VecDeque<Ended>,
     outbox: VecDeque<Outgoing>,
     in_flight: ByteBudget,
     buffers: PartBuffers,
@@ -148,6 +150,7 @@ impl Uploads {
                 trouble: Mutex::new(None),
             }),
             jobs: JoinSet::new(),
+            heard: VecDeque::new(),
             outbox: VecDeque::new(),
             in_flight,
             buffers,
@@ -261,7 +264,26 @@ impl Uploads {
 
     /// A job that has ended since the last call.
     pub(crate) fn try_ended(&mut self) -> Option<Ended> {
-        self.jobs.try_join_next().and_then(end_of)
+        let heard = self.heard.pop_front();
+        heard.or_else(|| self.jobs.try_join_next().and_then(end_of))
+    }
+
+    /// Returns once a job has ended, or a part of the outbox has found room and is on its way. Cancel safe.
+    pub(crate) async fn news(&mut self) {
+        if !self.heard.is_empty() {
+            return;
+        }
+        let next = self.outbox.front().map(|next| next.body.len());
+        let permit = tokio::select! {
+            biased;
+            Some(ended) = self.jobs.join_next(), if !self.jobs.is_empty() => {
+                self.heard.extend(end_of(ended));
+                return;
+            }
+            permit = self.in_flight.acquire(next.unwrap_or(0) + OBJECT_OVERHEAD), if next.is_some() => permit,
+            else => std::future::pending().await,
+        };
+        self.hand_over(permit);
     }
 
     /// The next job to end, or nothing once the deadline has passed.
@@ -269,19 +291,15 @@ impl Uploads {
         let clock = Arc::clone(&self.shared.clock);
         loop {
             self.pump();
+            if let Some(ended) = self.try_ended() {
+                return Some(ended);
+            }
             if self.jobs.is_empty() && self.outbox.is_empty() || Instant::now() >= deadline {
                 return None;
             }
-            // Room comes with parts, which are stored before their jobs end: look again soon.
-            let soon = if self.outbox.is_empty() {
-                deadline
-            } else {
-                deadline.min(Instant::now() + TICK / 20)
-            };
-            let next = tokio::time::timeout_at(soon, self.jobs.join_next());
-            if let Ok(Some(ended)) = ticking(&clock, next).await {
-                return end_of(ended);
-            }
+            let news = tokio::time::timeout_at(deadline, self.news());
+            // What it tells, or that the deadline has passed, is looked at above.
+            let _ = ticking(&clock, news).await;
         }
     }
 

@@ -38,14 +38,7 @@ async fn start(server: &Server, settings: &[(&str, &str)], open: &ByteBudget) ->
     for (key, value) in settings {
         properties.insert(*key, *value);
     }
-    let context = TaskContext {
-        connector: "uploads".into(),
-        task: 0,
-        open: open.clone(),
-        in_flight: ByteBudget::new(16 * MIB),
-        takes_rejected: false,
-        rides_out_outages: true,
-    };
+    let context = TaskContext::new("uploads", 0, open.clone(), ByteBudget::new(16 * MIB));
     S3SinkConnector
         .start_task(&properties, context)
         .await

@@ -40,6 +40,8 @@ pub(super) struct Control {
     pub(super) is_paused: bool,
     /// Where to go on, until the task has seen it.
     pub(super) seek: Option<i64>,
+    /// The end that the broker last told.
+    end: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +89,7 @@ impl Controls {
             epoch: state.last_epoch,
             is_paused: false,
             seek: None,
+            end: None,
         };
         state.partitions.insert(partition.clone(), control);
         control.epoch
@@ -97,6 +100,20 @@ impl Controls {
         for partition in partitions {
             state.partitions.remove(partition);
         }
+    }
+
+    pub(super) fn note_end(&self, partition: &TopicPartition, end: i64) {
+        if let Some(control) = self.state().partitions.get_mut(partition) {
+            control.end = Some(end);
+        }
+    }
+
+    pub(super) fn ends(&self) -> Vec<(TopicPartition, i64)> {
+        let state = self.state();
+        let known = state.partitions.iter();
+        known
+            .filter_map(|(partition, control)| Some((partition.clone(), control.end?)))
+            .collect()
     }
 
     pub(super) fn judge(&self, partition: &TopicPartition, epoch: u64) -> Verdict {

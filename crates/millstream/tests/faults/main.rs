@@ -9,6 +9,7 @@ mod documents;
 mod kafka;
 mod memory;
 mod poison;
+mod report_a_records;
 mod rest;
 mod s3;
 mod stage;

@@ -143,6 +143,11 @@ impl Stage {
 
     /// Posts the workshop's connector, changed as far as the test bed needs it.
     pub(crate) async fn post_archive(&self, worker: &Worker, more: &[(&str, &str)]) {
+        self.post_archive_as(worker, ARCHIVE, more).await;
+    }
+
+    /// The same under another name.
+    pub(crate) async fn post_archive_as(&self, worker: &Worker, name: &str, more: &[(&str, &str)]) {
         let mut config = json!({
             "connector.class": "io.confluent.connect.s3.S3SinkConnector",
             "tasks.max": 1,
@@ -166,7 +171,7 @@ impl Stage {
             let fields: &mut Map<String, Value> = config.as_object_mut().unwrap();
             fields.insert((*key).to_owned(), Value::from(*value));
         }
-        let body = json!({"name": ARCHIVE, "config": config});
+        let body = json!({"name": name, "config": config});
         let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
         assert!(status.is_success(), "{status}: {answer}");
     }

@@ -138,14 +138,12 @@ impl Rig {
         }
     }
 
-    pub(crate) async fn start(&self, takes_rejected: bool) -> Result<Box<dyn SinkTask>, SinkError> {
+    pub(crate) async fn start(&self, has_reporter: bool) -> Result<Box<dyn SinkTask>, SinkError> {
+        let budget = || ByteBudget::new(1 << 30);
         let context = TaskContext {
-            connector: "golden".into(),
-            task: 0,
-            open: ByteBudget::new(1 << 30),
-            in_flight: ByteBudget::new(1 << 30),
-            takes_rejected,
-            rides_out_outages: true,
+            has_reporter,
+            goes_on_after_rejected: has_reporter,
+            ..TaskContext::new("golden", 0, budget(), budget())
         };
         MongoSinkConnector
             .start_task(&self.properties, context)

@@ -69,6 +69,10 @@ impl Transform for TimestampRouter {
         PLUGIN.class
     }
 
+    fn renames_topics(&self) -> bool {
+        true
+    }
+
     fn needs(&self) -> Needs {
         Needs::default()
     }

@@ -119,7 +119,7 @@ impl SinkTask for Recorder {
         Ok(Progress {
             durable: std::mem::take(&mut self.durable),
             rejected: std::mem::take(&mut self.rejected.rows),
-            filtered: 0,
+            ..Progress::default()
         })
     }
 
@@ -292,12 +292,8 @@ async fn run_with(
         log: false,
         log_records: false,
     };
-    let dead_letters = dead_letters.map(|writer| DeadLetters {
-        task: id.clone(),
-        topic: "dead".to_owned(),
-        with_context: false,
-        writer: Arc::new(writer),
-    });
+    let dead_letters =
+        dead_letters.map(|writer| DeadLetters::new(id.clone(), "dead", false, Arc::new(writer)));
     let parts = TaskParts {
         consumer: Box::new(consumer),
         sink: Box::new(sink),

@@ -4,7 +4,7 @@ use super::Surroundings;
 use crate::compatibility::PROJECTOR_EXCEPTION;
 use crate::partitioner::PARTITION_EXCEPTION;
 use millstream_core::rejected::{CONNECT_EXCEPTION, DATA_EXCEPTION};
-use millstream_core::{RecordBatch, RecordError, SinkError, SinkErrorKind, Stage};
+use millstream_core::{RecordBatch, RecordError, SinkError, Stage};
 
 /// The class that Java says was executing when a record is refused in `put`.
 const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
@@ -18,21 +18,17 @@ pub(super) fn refuse(
 ) -> Result<(), SinkError> {
     let may_be_rejected =
         [DATA_EXCEPTION, PARTITION_EXCEPTION, PROJECTOR_EXCEPTION].contains(&error.class);
-    if may_be_rejected && around.takes_rejected {
+    if may_be_rejected && around.has_reporter {
         reject(around, batch, row, error);
         return Ok(());
     }
-    let message = if error.class == DATA_EXCEPTION {
-        format!("{}: {}", error.class, error.message)
-    } else {
-        error.message.clone()
-    };
-    Err(SinkError {
-        kind: SinkErrorKind::Fatal,
-        class: CONNECT_EXCEPTION,
-        message,
-        source: Some(error.into()),
-    })
+    let mut failure = SinkError::record(batch, row, error);
+    if failure.class == DATA_EXCEPTION {
+        // The original wraps these; their text becomes the wrapper's.
+        failure.message = format!("{DATA_EXCEPTION}: {}", failure.message);
+    }
+    failure.class = CONNECT_EXCEPTION;
+    Err(failure)
 }
 
 pub(super) fn reject(

@@ -115,13 +115,11 @@ impl Run {
     }
 
     async fn start(&mut self, assign: &Json) -> Result<(), SinkError> {
+        let budget = || ByteBudget::new(1 << 30);
         let context = TaskContext {
-            connector: "golden".into(),
-            task: 0,
-            open: ByteBudget::new(1 << 30),
-            in_flight: ByteBudget::new(1 << 30),
-            takes_rejected: self.reporter != "none",
-            rides_out_outages: true,
+            has_reporter: self.reporter != "none",
+            goes_on_after_rejected: self.reporter != "intolerant",
+            ..TaskContext::new("golden", 0, budget(), budget())
         };
         let mut task = S3SinkConnector
             .start_task(&self.properties, context)

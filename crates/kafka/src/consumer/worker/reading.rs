@@ -8,8 +8,9 @@ use super::{
 use crate::limits::LATE_FETCH;
 use crate::walker::{CorruptRecords, WalkOptions, Walker};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::fetch_response::FetchableTopicResponse;
+use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use millstream_core::ConsumerError;
+use std::sync::Arc;
 use std::time::Duration;
 
 impl Worker {
@@ -141,6 +142,7 @@ impl Worker {
     fn answers(&mut self, id: i32, topics: Vec<FetchableTopicResponse>) -> VecDeque<Answer> {
         let metadata = self.cluster.metadata();
         let reads_committed = self.config.settings.reads_committed();
+        let controls = Arc::clone(&self.controls);
         let session = &self.broker(id).session;
         let mut answers = VecDeque::new();
         for topic in topics {
@@ -150,6 +152,9 @@ impl Worker {
             for data in topic.partitions {
                 let partition = TopicPartition::new(name.clone(), data.partition_index);
                 if let Some((partition, wanted)) = session.asked(&partition) {
+                    if data.error_code == 0 {
+                        controls.note_end(partition, end_of(&data, reads_committed));
+                    }
                     answers.extend(Answer::new(partition, wanted, data, reads_committed));
                 }
             }
@@ -313,5 +318,14 @@ fn corrupt(error: CorruptRecords) -> ConsumerError {
             error.partition
         ),
         source: Some(Box::new(error)),
+    }
+}
+
+/// Where the records that this reader may have end at the moment.
+fn end_of(data: &PartitionData, reads_committed: bool) -> i64 {
+    if reads_committed && data.last_stable_offset >= 0 {
+        data.last_stable_offset
+    } else {
+        data.high_watermark
     }
 }

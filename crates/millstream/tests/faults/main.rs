@@ -10,6 +10,7 @@ mod kafka;
 mod memory;
 mod poison;
 mod report_a_records;
+mod report_c_status;
 mod rest;
 mod s3;
 mod stage;

@@ -75,12 +75,30 @@ impl Consumer for Script {
 
 struct Recorder {
     log: Log,
+    /// How long it works on a batch before it has news of it; without, a batch is done at once.
+    work: Option<Duration>,
+    /// When the news comes.
+    news_at: Option<Instant>,
     /// Refusals to give before the first batch is taken.
     refusals: usize,
     durable: Vec<(TopicPartition, i64)>,
     /// Rejects what it has taken, with the next poll, and has more to report after `finish`.
     rejects: bool,
     rejected: Rejected,
+}
+
+impl Recorder {
+    fn new(log: &Log) -> Self {
+        Recorder {
+            log: log.clone(),
+            work: None,
+            news_at: None,
+            refusals: 0,
+            durable: Vec::new(),
+            rejects: false,
+            rejected: Rejected::default(),
+        }
+    }
 }
 
 #[async_trait]
@@ -106,6 +124,7 @@ impl SinkTask for Recorder {
             return Err(SinkError::retriable("busy", Duration::from_secs(5)));
         }
         note(&self.log, format!("put {:?}", batch.offsets));
+        self.news_at = self.work.map(|work| Instant::now() + work);
         self.durable.push((batch.origin.clone(), batch.next_offset));
         if self.rejects {
             let error = RecordError::data("it is late");
@@ -115,7 +134,22 @@ impl SinkTask for Recorder {
         Ok(())
     }
 
+    async fn news(&mut self) {
+        match self.news_at {
+            Some(at) => sleep_until(at).await,
+            None => std::future::pending().await,
+        }
+    }
+
     async fn poll(&mut self, _: i64) -> Result<Progress, SinkError> {
+        if let Some(at) = self.news_at {
+            if Instant::now() < at {
+                return Ok(Progress::default());
+            }
+            self.news_at = None;
+            let late = Instant::now() - at;
+            note(&self.log, format!("heard after {late:?}"));
+        }
         Ok(Progress {
             durable: std::mem::take(&mut self.durable),
             rejected: std::mem::take(&mut self.rejected.rows),
@@ -265,6 +299,29 @@ async fn run_with(
     rejects: bool,
 ) -> (Result<(), TaskFailure>, String) {
     let log = Log::default();
+    let sink = Recorder {
+        refusals,
+        rejects,
+        ..Recorder::new(&log)
+    };
+    let played = Box::pin(play(items, sink, tolerance, dead_letters)).await;
+    (played.outcome, played.log)
+}
+
+struct Played {
+    outcome: Result<(), TaskFailure>,
+    log: String,
+    events: Vec<TaskEvent>,
+    counts: crate::metrics::Counts,
+}
+
+async fn play(
+    items: impl IntoIterator<Item = Fetched>,
+    mut sink: Recorder,
+    tolerance: Tolerance,
+    dead_letters: Option<Slow>,
+) -> Played {
+    let log = sink.log.clone();
     let stop = CancellationToken::new();
     let id = TaskId::new("c", 0);
     let consumer = Script {
@@ -272,13 +329,6 @@ async fn run_with(
         end: Instant::now() + Duration::from_secs(30),
         log: log.clone(),
         stop: stop.clone(),
-    };
-    let mut sink = Recorder {
-        log: log.clone(),
-        refusals,
-        durable: Vec::new(),
-        rejects,
-        rejected: Rejected::default(),
     };
     let parts = PlanParts {
         key: Box::new(Picky),
@@ -307,19 +357,27 @@ async fn run_with(
         clock: || 0,
     };
     let (_owner, targets) = watch::channel(Target::Running);
-    let (reports, _reported) = mpsc::channel(64);
+    let (reports, mut reported) = mpsc::channel(64);
     let metrics = Arc::new(TaskMetrics::default());
     let outcome = run_task(
         settings,
         async { Ok(parts) },
         targets,
         reports,
-        metrics,
+        Arc::clone(&metrics),
         stop,
     )
     .await;
-    let lines = log.lock().expect("the pipeline has ended").join("; ");
-    (outcome, lines)
+    let mut events = Vec::new();
+    while let Ok(event) = reported.try_recv() {
+        events.push(event);
+    }
+    Played {
+        outcome,
+        log: log.lock().expect("the pipeline has ended").join("; "),
+        events,
+        counts: metrics.counts(),
+    }
 }
 
 #[tokio::test(start_paused = true)]
@@ -438,4 +496,72 @@ async fn a_stop_commits_nothing_behind_an_unsettled_row() {
     let (outcome, log) = run_with(items, Tolerance::All, 0, Some(never), true).await;
     assert!(outcome.is_ok());
     assert_eq!(log, "open t-0; put [0]; finish; close; leave");
+}
+
+#[tokio::test(start_paused = true)]
+async fn report_b2_what_a_sink_has_news_of_is_asked_for_at_once() {
+    let log = Log::default();
+    let sink = Recorder {
+        work: Some(Duration::from_millis(3)),
+        ..Recorder::new(&log)
+    };
+    let items = [assigned(), batch(0, &["a", "b"])];
+    let played = play(items, sink, Tolerance::None, None).await;
+    assert!(played.outcome.is_ok());
+    assert_eq!(
+        played.log,
+        "open t-0; put [0, 1]; heard after 0ns; finish; commit t-0@2; close; leave"
+    );
+    assert_eq!(played.counts.records_stored, 2);
+}
+
+/// A sink without room may well answer what it is asked meanwhile: that does not make it well.
+#[tokio::test(start_paused = true)]
+async fn report_c4_a_sink_that_refuses_is_degraded_until_it_takes_the_batch() {
+    let log = Log::default();
+    let sink = Recorder {
+        refusals: 3,
+        ..Recorder::new(&log)
+    };
+    let items = [assigned(), batch(0, &["a"])];
+    let played = play(items, sink, Tolerance::None, None).await;
+    assert!(played.outcome.is_ok());
+    let seen: Vec<&str> = played
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            TaskEvent::Degraded { reason, .. } => Some(&**reason),
+            TaskEvent::Recovered => Some("recovered"),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(seen, ["busy", "busy", "busy", "recovered"]);
+}
+
+/// Without anybody to hear of them, rows that the sink itself rejects fail nothing: its own settings let it drop them.
+#[tokio::test(start_paused = true)]
+async fn report_a1_rows_that_a_sink_drops_without_a_reporter_are_counted_and_fail_nothing() {
+    let items = || [assigned(), batch(0, &["a"])];
+    let rejecting = |log: &Log| Recorder {
+        rejects: true,
+        ..Recorder::new(log)
+    };
+    let log = Log::default();
+    let played = play(items(), rejecting(&log), Tolerance::None, None).await;
+    assert!(played.outcome.is_ok());
+    assert_eq!(
+        (played.counts.records_rejected, played.counts.records_stored),
+        (1, 0)
+    );
+    // With one, the report is what ends the task.
+    let log = Log::default();
+    let letters = Some(Slow(Duration::ZERO));
+    let played = play(items(), rejecting(&log), Tolerance::None, letters).await;
+    let trace = played.outcome.expect_err("nothing is tolerated").trace;
+    let start = "org.apache.kafka.connect.errors.ConnectException: \
+                 Exiting WorkerSinkTask due to unrecoverable exception.\n\
+                 \tat record {topic='t', partition=0, offset=0}, stage TASK_PUT, class Recorder\n\
+                 Caused by: org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n\
+                 Caused by: org.apache.kafka.connect.errors.DataException: it is late";
+    assert_eq!(trace, start);
 }

@@ -2,6 +2,7 @@
 //! remembered beside it and answered, so that a client can see what it asked for.
 
 mod faults;
+mod integrity;
 mod notes;
 mod service;
 

@@ -1,12 +1,14 @@
 //! The wrapper around s3s-fs: every operation goes through to it; those about encryption, ACL and tags are
 //! noted on the way in and answered from the notes.
 
+use super::integrity::{self, Claims};
 use super::notes::{Notes, ObjectNotes, Place, owner, parse_tags};
 use async_trait::async_trait;
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
 use std::sync::Arc;
+use uuid::Uuid;
 
 pub(super) struct NotedFiles {
     files: FileSystem,
@@ -64,6 +66,33 @@ fn no_such_upload(error: S3Error) -> S3Error {
     }
 }
 
+/// An id of another form than s3s-fs gives is one of no upload.
+fn check_upload(id: &str) -> S3Result<()> {
+    match Uuid::parse_str(id) {
+        Ok(_) => Ok(()),
+        Err(_) => Err(s3_error!(NoSuchUpload)),
+    }
+}
+
+/// What a request with a body says of it.
+macro_rules! claims_from {
+    ($req:expr) => {{
+        let input = &$req.input;
+        Claims {
+            md5: input.content_md5.clone(),
+            checksum: Checksum {
+                checksum_crc32: input.checksum_crc32.clone(),
+                checksum_crc32c: input.checksum_crc32c.clone(),
+                checksum_crc64nvme: input.checksum_crc64nvme.clone(),
+                checksum_sha1: input.checksum_sha1.clone(),
+                checksum_sha256: input.checksum_sha256.clone(),
+                ..Checksum::default()
+            },
+            trailers: $req.trailing_headers.clone(),
+        }
+    }};
+}
+
 /// Both ways of starting an object carry the same fields.
 macro_rules! notes_from {
     ($input:expr) => {{
@@ -110,10 +139,14 @@ impl S3 for NotedFiles {
 
     async fn put_object(
         &self,
-        req: S3Request<PutObjectInput>,
+        mut req: S3Request<PutObjectInput>,
     ) -> S3Result<S3Response<PutObjectOutput>> {
         let place = Place::object(&req.input.bucket, &req.input.key);
         self.check_bucket(&req.input.bucket).await?;
+        if let Some(body) = req.input.body.take() {
+            let (body, _) = integrity::check(body, claims_from!(req)).await?;
+            req.input.body = Some(body);
+        }
         let notes = notes_from!(req.input);
         let mut response = self.files.put_object(req).await?;
         answer_encryption!(response.output, notes);
@@ -140,6 +173,7 @@ impl S3 for NotedFiles {
         req: S3Request<CompleteMultipartUploadInput>,
     ) -> S3Result<S3Response<CompleteMultipartUploadOutput>> {
         let place = Place::object(&req.input.bucket, &req.input.key);
+        check_upload(&req.input.upload_id)?;
         let upload = Place::Upload(req.input.upload_id.clone());
         let mut response = self
             .files
@@ -157,6 +191,7 @@ impl S3 for NotedFiles {
         &self,
         req: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
+        check_upload(&req.input.upload_id)?;
         self.notes.take(&Place::Upload(req.input.upload_id.clone()));
         self.files
             .abort_multipart_upload(req)
@@ -190,6 +225,45 @@ impl S3 for NotedFiles {
         let mut response = self.files.head_object(req).await?;
         answer_encryption!(response.output, notes);
         Ok(response)
+    }
+
+    async fn get_object_attributes(
+        &self,
+        req: S3Request<GetObjectAttributesInput>,
+    ) -> S3Result<S3Response<GetObjectAttributesOutput>> {
+        let asked = req.input.object_attributes.clone();
+        let wants = |name: &str| asked.iter().any(|asked| asked.as_str() == name);
+        let head = HeadObjectInput {
+            bucket: req.input.bucket.clone(),
+            key: req.input.key.clone(),
+            checksum_mode: Some(ChecksumMode::from_static(ChecksumMode::ENABLED)),
+            ..HeadObjectInput::default()
+        };
+        let head = self
+            .files
+            .head_object(req.map_input(|_| head))
+            .await?
+            .output;
+        let checksum = Checksum {
+            checksum_crc32: head.checksum_crc32,
+            checksum_crc32c: head.checksum_crc32c,
+            checksum_crc64nvme: head.checksum_crc64nvme,
+            checksum_sha1: head.checksum_sha1,
+            checksum_sha256: head.checksum_sha256,
+            checksum_type: head.checksum_type,
+        };
+        let has_checksum = checksum != Checksum::default();
+        let standard = || StorageClass::from_static(StorageClass::STANDARD);
+        Ok(S3Response::new(GetObjectAttributesOutput {
+            checksum: (wants(ObjectAttributes::CHECKSUM) && has_checksum).then_some(checksum),
+            e_tag: head.e_tag.filter(|_| wants(ObjectAttributes::ETAG)),
+            last_modified: head.last_modified,
+            object_size: head
+                .content_length
+                .filter(|_| wants(ObjectAttributes::OBJECT_SIZE)),
+            storage_class: wants(ObjectAttributes::STORAGE_CLASS).then(standard),
+            ..GetObjectAttributesOutput::default()
+        }))
     }
 
     async fn delete_object(
@@ -328,20 +402,40 @@ impl S3 for NotedFiles {
         &self,
         req: S3Request<ListPartsInput>,
     ) -> S3Result<S3Response<ListPartsOutput>> {
-        self.files.list_parts(req).await
+        check_upload(&req.input.upload_id)?;
+        self.files.list_parts(req).await.map_err(no_such_upload)
     }
 
     async fn upload_part(
         &self,
-        req: S3Request<UploadPartInput>,
+        mut req: S3Request<UploadPartInput>,
     ) -> S3Result<S3Response<UploadPartOutput>> {
-        self.files.upload_part(req).await.map_err(no_such_upload)
+        check_upload(&req.input.upload_id)?;
+        let mut checksum = Checksum::default();
+        if let Some(body) = req.input.body.take() {
+            let (body, claimed) = integrity::check(body, claims_from!(req)).await?;
+            req.input.body = Some(body);
+            checksum = claimed;
+        }
+        let mut response = self.files.upload_part(req).await.map_err(no_such_upload)?;
+        let output = &mut response.output;
+        output.checksum_crc32 = checksum.checksum_crc32;
+        output.checksum_crc32c = checksum.checksum_crc32c;
+        output.checksum_crc64nvme = checksum.checksum_crc64nvme;
+        output.checksum_sha1 = checksum.checksum_sha1;
+        output.checksum_sha256 = checksum.checksum_sha256;
+        Ok(response)
     }
 
     async fn upload_part_copy(
         &self,
         req: S3Request<UploadPartCopyInput>,
     ) -> S3Result<S3Response<UploadPartCopyOutput>> {
-        self.files.upload_part_copy(req).await
+        check_upload(&req.input.upload_id)?;
+        let copied = self.files.upload_part_copy(req).await;
+        copied.map_err(no_such_upload)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -2,6 +2,8 @@
 
 use millstream_worker::LogControl;
 use std::io::IsTerminal;
+use tracing::{Level, Metadata};
+use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Registry, fmt, reload};
@@ -18,9 +20,28 @@ pub(crate) fn start() -> LogLevels {
         .with_writer(std::io::stderr);
     tracing_subscriber::registry()
         .with(filter)
+        .with(filter_fn(is_ours_to_say))
         .with(lines)
         .init();
     LogLevels(handle)
+}
+
+/// Libraries that write requests as they are, with keys and credentials in their headers, below this level, and whose
+/// failures our own messages tell of.
+const FOREIGN: [(&str, Level); 6] = [
+    ("aws_smithy_", Level::ERROR),
+    ("aws_config::imds", Level::ERROR),
+    ("aws_", Level::WARN),
+    ("hyper", Level::WARN),
+    ("h2", Level::WARN),
+    ("rustls", Level::WARN),
+];
+
+/// Whatever level is asked for, no library writes secrets.
+fn is_ours_to_say(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    let foreign = FOREIGN.iter().find(|(name, _)| target.starts_with(name));
+    foreign.is_none_or(|(_, most)| metadata.level() <= most)
 }
 
 impl LogControl for LogLevels {

@@ -12,7 +12,8 @@ pub(crate) use classes::{
     BYTE_ARRAY_FORMAT, DAILY_PARTITIONER, DEFAULT_PARTITIONER, FIELD_PARTITIONER,
     HOURLY_PARTITIONER, JSON_FORMAT, TIME_BASED_PARTITIONER,
 };
-pub(crate) use unsupported::refuse_unsupported;
+pub(crate) use classes::{CredentialsSource, credentials_advice, credentials_source};
+pub(crate) use unsupported::{refuse_credentials_class, refuse_unsupported};
 
 use classes::*;
 use millstream_core::config::{ConfigDef, Importance, Key, Kind, Validator, Width};
@@ -429,7 +430,10 @@ config_def! {
     pub(crate) store_url: Option<String> = Key::null("store.url", Kind::String)
         .importance(Importance::High)
         .group(STORAGE, 3, Width::None, "Store URL")
-        .doc("Store's connection URL, if applicable."),
+        .doc(
+            "Store's connection URL, if applicable. Without a scheme, https is assumed. The certificates to trust are \
+             those of the file that ``AWS_CA_BUNDLE`` names, or ``SSL_CERT_FILE``, or the system's.",
+        ),
     pub(crate) directory_delim: String = Key::new("directory.delim", Kind::String, "/")
         .group(STORAGE, 4, Width::Long, "Directory Delimiter")
         .doc("Directory delimiter pattern"),
@@ -497,6 +501,10 @@ pub(crate) fn definition() -> &'static ConfigDef {
 /// Not a key of the original: whether parts are signed by their content.
 pub(crate) const SIGN_PAYLOAD: &str = "millstream.s3.sign.payload";
 
+/// Not a key of the original: which checksum goes with each part.
+pub(crate) const CHECKSUM: &str = "millstream.s3.checksum";
+const CHECKSUMS: [&str; 3] = ["auto", "crc32", "none"];
+
 /// Settings that the original does not have. They show in an answer only if they are given.
 pub(crate) fn extensions() -> &'static ConfigDef {
     static EXTENSIONS: LazyLock<ConfigDef> = LazyLock::new(|| {
@@ -506,8 +514,19 @@ pub(crate) fn extensions() -> &'static ConfigDef {
                 .group(S3, 34, Width::Short, "S3 Sign Payload")
                 .doc(
                     "Whether each part is signed by a SHA-256 of its content, which is three quarters of an upload's \
-                     cost. Parts carry a CRC-32 either way, and over https the connection protects them. Set it for a \
-                     store that refuses unsigned payloads over http.",
+                     cost. It is anyway where a part goes over http without a checksum (``millstream.s3.checksum``). Set \
+                     it for a store that refuses unsigned payloads over http.",
+                ),
+            Key::new(CHECKSUM, Kind::String, "auto")
+                .importance(Importance::Low)
+                .group(S3, 35, Width::Short, "S3 Checksum")
+                .validator(Validator::OneOf(&CHECKSUMS))
+                .recommended(&CHECKSUMS)
+                .doc(
+                    "The checksum that goes with each part, in the header x-amz-checksum-crc32. With auto it is a CRC-32 \
+                     unless the store refuses the first part for it, or AWS_REQUEST_CHECKSUM_CALCULATION is when_required; \
+                     crc32 insists on it; none leaves it out, as Java's sink does. Without it parts are signed by their \
+                     content over http, and protected by the connection over https.",
                 ),
         ])
     });

@@ -53,6 +53,7 @@ impl Connector for S3SinkConnector {
         if let Some(config) = &config {
             config::refuse_unsupported(config, &mut values);
         }
+        config::refuse_credentials_class(properties, &mut values);
         let extensions = config::extensions().validate(properties);
         values.extend(
             extensions
@@ -83,19 +84,23 @@ impl Connector for S3SinkConnector {
             )));
         }
         let settings = Settings::new(&config, properties).map_err(config_error)?;
-        let store = Store::new(&config, properties, settings.signs_payload)
-            .await
-            .map_err(config_error)?;
+        let store = Store::new(
+            &config,
+            properties,
+            settings.signs_payload,
+            settings.checksums,
+        )
+        .await
+        .map_err(config_error)?;
         let found = store.bucket_exists().await.map_err(|error| {
-            let message = format!(
-                "cannot look for S3 bucket `{}`: {error}",
-                config.bucket_name
-            );
+            // The whole cause is in the sentence: as a link of its own it would be told twice.
+            let bucket = &config.bucket_name;
+            let message = format!("cannot look for S3 bucket `{bucket}`: {error}");
             if error.is_transient() {
                 let after = Duration::from_millis(settings.uploads.retry_backoff as u64);
-                SinkError::retriable(message, after).with_source(error)
+                SinkError::retriable(message, after)
             } else {
-                SinkError::fatal(message).with_source(error)
+                SinkError::fatal(message)
             }
         })?;
         if !found {

@@ -6,6 +6,7 @@ use crate::gzip::Compressors;
 use crate::name::Names;
 use crate::partitioner::Partitioner;
 use crate::rotation::Rotation;
+use crate::store::Checksums;
 use crate::upload::UploadSettings;
 use bytes::Bytes;
 use millstream_core::config::Parsed;
@@ -44,6 +45,7 @@ pub(crate) struct Settings {
     pub(crate) part_size: usize,
     pub(crate) uploads: Arc<UploadSettings>,
     pub(crate) signs_payload: bool,
+    pub(crate) checksums: Checksums,
 }
 
 impl Settings {
@@ -94,6 +96,7 @@ impl Settings {
                 .then(|| Compressors::new(config.compression_level)),
             part_size: usize::try_from(config.part_size).unwrap_or(usize::MAX),
             signs_payload: signs_payload(properties),
+            checksums: checksums(properties),
         })
     }
 
@@ -110,4 +113,15 @@ fn signs_payload(properties: &Properties) -> bool {
     values.iter().any(|value| {
         value.name == config::SIGN_PAYLOAD && value.value == Some(Parsed::Boolean(true))
     })
+}
+
+fn checksums(properties: &Properties) -> Checksums {
+    let values = config::extensions().validate(properties);
+    let value = values
+        .into_iter()
+        .find(|value| value.name == config::CHECKSUM);
+    match value.and_then(|value| value.value) {
+        Some(Parsed::String(text)) => Checksums::parse(&text),
+        _ => Checksums::Auto,
+    }
 }

@@ -1,9 +1,13 @@
 //! The S3 client: the few requests that the sink makes, and which of their failures may pass.
 
 mod client;
+mod connections;
+mod credentials;
 mod error;
+mod integrity;
 
-pub(crate) use error::StoreError;
+pub(crate) use error::{Cause, StoreError};
+pub(crate) use integrity::Checksums;
 
 use crate::config::S3Config;
 use crate::upload::Tags;
@@ -15,16 +19,24 @@ use aws_sdk_s3::types::{
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
+use client::Clients;
+use connections::Connections;
+use error::Place;
+use integrity::{ContentMd5, Integrity, Seal, md5_base64};
 use md5::{Digest, Md5};
 use millstream_core::Properties;
 
 /// One bucket, with what the settings say about every object.
 pub(crate) struct Store {
+    /// Sends what the original sends.
     client: Client,
-    bucket: String,
+    /// Adds a checksum to what it sends.
+    checked: Client,
+    place: Place,
+    integrity: Integrity,
     acl: Option<ObjectCannedAcl>,
     encryption: Encryption,
-    /// Whether parts are signed with a SHA-256 of their content, three quarters of an upload's cost.
+    /// Whether parts are signed by their content in any case.
     signs_payload: bool,
     sends_digest: bool,
 }
@@ -46,7 +58,7 @@ enum Encryption {
 #[derive(Clone, Debug)]
 pub(crate) struct StoredPart {
     pub(crate) number: i32,
-    pub(crate) etag: Option<String>,
+    pub(crate) etag: String,
 }
 
 /// What became of a request to put an object together.
@@ -63,10 +75,30 @@ impl Store {
         config: &S3Config,
         properties: &Properties,
         signs_payload: bool,
+        checksums: Checksums,
     ) -> Result<Self, String> {
+        let connections = Connections::of_process()?;
+        Store::over(&connections, config, properties, signs_payload, checksums).await
+    }
+
+    async fn over(
+        connections: &Connections,
+        config: &S3Config,
+        properties: &Properties,
+        signs_payload: bool,
+        checksums: Checksums,
+    ) -> Result<Self, String> {
+        let Clients {
+            plain,
+            checked,
+            place,
+            integrity,
+        } = client::connect(connections, config, properties, checksums).await?;
         Ok(Store {
-            client: client::connect(config, properties).await?,
-            bucket: config.bucket_name.clone(),
+            client: plain,
+            checked,
+            place,
+            integrity,
             acl: config.acl_canned.as_deref().map(ObjectCannedAcl::from),
             encryption: encryption(config),
             signs_payload,
@@ -74,11 +106,45 @@ impl Store {
         })
     }
 
+    /// The store as messages name it.
+    pub(crate) fn name(&self) -> String {
+        self.place.name()
+    }
+
+    /// Sends a request, to where S3 wants it: for a while it may send those for a new bucket elsewhere.
+    async fn ask<T, F>(&self, client: &Client, send: impl Fn(Client) -> F) -> Result<T, StoreError>
+    where
+        F: Future<Output = Result<T, StoreError>>,
+    {
+        let outcome = send(client.clone()).await;
+        match outcome.as_ref().err().and_then(StoreError::elsewhere) {
+            Some(elsewhere) => send(client::redirect(client, elsewhere)).await,
+            None => outcome,
+        }
+    }
+
     /// Whether the bucket is there; one that may not be looked at counts as there.
     pub(crate) async fn bucket_exists(&self) -> Result<bool, StoreError> {
-        let outcome = self.client.head_bucket().bucket(&self.bucket).send().await;
-        match outcome.map_err(StoreError::from) {
-            Ok(_) => Ok(true),
+        let place = &self.place;
+        let looked = self.ask(&self.client, |client| async move {
+            let request = client.head_bucket().bucket(&place.bucket).customize();
+            let sent = request
+                .config_override(client::first_request())
+                .send()
+                .await;
+            sent.map(|_| ()).map_err(|error| {
+                let raw = error.raw_response();
+                let region = raw.and_then(|raw| raw.headers().get("x-amz-bucket-region"));
+                let region = region.map(str::to_owned);
+                let error = place.error(error);
+                match error.status() {
+                    Some(400) => place.silent_refusal(error, region.as_deref()),
+                    _ => error,
+                }
+            })
+        });
+        match looked.await {
+            Ok(()) => Ok(true),
             Err(error) => match error.status() {
                 Some(301 | 403) => Ok(true),
                 Some(404) => Ok(false),
@@ -89,29 +155,34 @@ impl Store {
 
     /// Begins a multipart upload; returns its id.
     pub(crate) async fn create(&self, key: &str) -> Result<String, StoreError> {
-        let mut request = self
-            .client
-            .create_multipart_upload()
-            .bucket(&self.bucket)
-            .key(key)
-            // Java's SDK says so, ours would say nothing; it is what S3 shows for the object.
-            .content_type("binary/octet-stream")
-            .set_acl(self.acl.clone());
-        request = match &self.encryption {
-            Encryption::None => request,
-            Encryption::Impossible(why) => return Err(StoreError::broken(*why)),
-            Encryption::ByS3(kind, key_id) => request
-                .server_side_encryption(kind.clone())
-                .set_ssekms_key_id(key_id.clone()),
-            Encryption::ByCustomer { key, digest } => request
-                .sse_customer_algorithm("AES256")
-                .sse_customer_key(key)
-                .sse_customer_key_md5(digest),
-        };
-        let output = request.send().await?;
-        output
-            .upload_id
-            .ok_or_else(|| StoreError::broken("S3 began an upload without an id"))
+        if let Encryption::Impossible(why) = &self.encryption {
+            return Err(StoreError::broken(*why));
+        }
+        self.ask(&self.client, |client| async move {
+            let mut request = client
+                .create_multipart_upload()
+                .bucket(&self.place.bucket)
+                .key(key)
+                // Java's SDK says so, ours would say nothing; it is what S3 shows for the object.
+                .content_type("binary/octet-stream")
+                .set_acl(self.acl.clone());
+            request = match &self.encryption {
+                Encryption::None | Encryption::Impossible(_) => request,
+                Encryption::ByS3(kind, key_id) => request
+                    .server_side_encryption(kind.clone())
+                    .set_ssekms_key_id(key_id.clone()),
+                Encryption::ByCustomer { key, digest } => request
+                    .sse_customer_algorithm("AES256")
+                    .sse_customer_key(key)
+                    .sse_customer_key_md5(digest),
+            };
+            let output = request
+                .send()
+                .await
+                .map_err(|error| self.place.error(error))?;
+            output.upload_id.ok_or_else(|| self.place.not_s3(200))
+        })
+        .await
     }
 
     pub(crate) async fn upload_part(
@@ -121,32 +192,80 @@ impl Store {
         number: i32,
         body: Bytes,
     ) -> Result<StoredPart, StoreError> {
-        let digest = self.sends_digest.then(|| md5_base64(&body));
-        let mut request = self
-            .client
-            .upload_part()
-            .bucket(&self.bucket)
-            .key(key)
-            .upload_id(upload)
-            .part_number(number)
-            .content_length(body.len() as i64)
-            .set_content_md5(digest)
-            .body(ByteStream::from(body));
-        if let Encryption::ByCustomer { key, digest } = &self.encryption {
-            request = request
-                .sse_customer_algorithm("AES256")
-                .sse_customer_key(key)
-                .sse_customer_key_md5(digest);
-        }
-        let output = if self.signs_payload {
-            request.send().await?
-        } else {
-            request.customize().disable_payload_signing().send().await?
+        let seal = self.integrity.seal(self.is_encrypted(), self.signs_payload);
+        let send = |seal| self.send_part(key, upload, number, &body, seal);
+        let refusal = match send(seal).await {
+            Err(error) if seal.is_a_try && error.may_be_about_headers() => error,
+            outcome => {
+                if seal.is_a_try && outcome.is_ok() {
+                    self.integrity.taken();
+                }
+                return outcome;
+            }
         };
-        Ok(StoredPart {
-            number,
-            etag: output.e_tag,
+        // The store's own answer tells whether it was the checksum.
+        let is_encrypted = self.is_encrypted();
+        let without = self
+            .integrity
+            .without_checksum(is_encrypted, self.signs_payload);
+        let Ok(part) = send(without).await else {
+            return Err(refusal);
+        };
+        let (store, said) = (self.place.name(), refusal.to_string());
+        self.integrity.refused(&store, is_encrypted, &said);
+        Ok(part)
+    }
+
+    /// Whether the connection protects what goes over it. The start has asked for the bucket, so the address is known.
+    fn is_encrypted(&self) -> bool {
+        let address = self.place.address.get();
+        address.is_none_or(|address| address.starts_with("https://"))
+    }
+
+    async fn send_part(
+        &self,
+        key: &str,
+        upload: &str,
+        number: i32,
+        body: &Bytes,
+        seal: Seal,
+    ) -> Result<StoredPart, StoreError> {
+        let digest = self.sends_digest.then(|| md5_base64(body));
+        let client = if seal.checksum {
+            &self.checked
+        } else {
+            &self.client
+        };
+        self.ask(client, |client| {
+            let (body, digest) = (body.clone(), digest.clone());
+            async move {
+                let mut request = client
+                    .upload_part()
+                    .bucket(&self.place.bucket)
+                    .key(key)
+                    .upload_id(upload)
+                    .part_number(number)
+                    .content_length(body.len() as i64)
+                    .set_content_md5(digest)
+                    .body(ByteStream::from(body));
+                if let Encryption::ByCustomer { key, digest } = &self.encryption {
+                    request = request
+                        .sse_customer_algorithm("AES256")
+                        .sse_customer_key(key)
+                        .sse_customer_key_md5(digest);
+                }
+                let sent = if seal.signature {
+                    request.send().await
+                } else {
+                    request.customize().disable_payload_signing().send().await
+                };
+                let output = sent.map_err(|error| self.place.error(error))?;
+                // Who answers without one has not stored the part: a proxy's page is no receipt.
+                let etag = output.e_tag.ok_or_else(|| self.place.not_s3(200))?;
+                Ok(StoredPart { number, etag })
+            }
         })
+        .await
     }
 
     /// Puts the object together; the parts are in ascending order.
@@ -160,21 +279,26 @@ impl Store {
         let listed = parts.iter().map(|part| {
             CompletedPart::builder()
                 .part_number(part.number)
-                .set_e_tag(part.etag.clone())
+                .e_tag(&part.etag)
                 .build()
         });
         let listed = CompletedMultipartUpload::builder()
             .set_parts(Some(listed.collect()))
             .build();
-        let request = self
-            .client
-            .complete_multipart_upload()
-            .bucket(&self.bucket)
-            .key(key)
-            .upload_id(upload)
-            .multipart_upload(listed)
-            .set_if_none_match(only_if_absent.then(|| "*".to_owned()));
-        let Err(error) = request.send().await.map_err(StoreError::from) else {
+        let completed = self.ask(&self.client, |client| {
+            let request = client
+                .complete_multipart_upload()
+                .bucket(&self.place.bucket)
+                .key(key)
+                .upload_id(upload)
+                .multipart_upload(listed.clone())
+                .set_if_none_match(only_if_absent.then(|| "*".to_owned()));
+            async move {
+                let sent = request.send().await;
+                sent.map_err(|error| self.place.error(error))
+            }
+        });
+        let Err(error) = completed.await else {
             return Ok(Completed::Stored);
         };
         let is_clash = error.status() == Some(412) || error.code() == Some("PreconditionFailed");
@@ -195,14 +319,20 @@ impl Store {
 
     /// The ETag of an object, if it is there and has one; one that may not be looked at counts as there.
     async fn head(&self, key: &str) -> Result<Option<Option<String>>, StoreError> {
-        let mut request = self.client.head_object().bucket(&self.bucket).key(key);
-        if let Encryption::ByCustomer { key, digest } = &self.encryption {
-            request = request
-                .sse_customer_algorithm("AES256")
-                .sse_customer_key(key)
-                .sse_customer_key_md5(digest);
-        }
-        match request.send().await.map_err(StoreError::from) {
+        let looked = self.ask(&self.client, |client| async move {
+            let mut request = client.head_object().bucket(&self.place.bucket).key(key);
+            if let Encryption::ByCustomer { key, digest } = &self.encryption {
+                request = request
+                    .sse_customer_algorithm("AES256")
+                    .sse_customer_key(key)
+                    .sse_customer_key_md5(digest);
+            }
+            request
+                .send()
+                .await
+                .map_err(|error| self.place.error(error))
+        });
+        match looked.await {
             Ok(found) => Ok(Some(found.e_tag)),
             Err(error) => match error.status() {
                 Some(403) => Ok(Some(None)),
@@ -227,26 +357,34 @@ impl Store {
         }
         let tagging = tagging.build();
         let tagging = tagging.map_err(|error| StoreError::broken(error.to_string()))?;
-        self.client
-            .put_object_tagging()
-            .bucket(&self.bucket)
-            .key(key)
-            .tagging(tagging)
-            .send()
-            .await?;
-        Ok(())
+        self.ask(&self.client, |client| {
+            let request = client
+                .put_object_tagging()
+                .bucket(&self.place.bucket)
+                .key(key)
+                .tagging(tagging.clone())
+                .customize()
+                .interceptor(ContentMd5);
+            async move {
+                let sent = request.send().await;
+                sent.map(|_| ()).map_err(|error| self.place.error(error))
+            }
+        })
+        .await
     }
 
     /// Throws away the parts of an upload.
     pub(crate) async fn abort(&self, key: &str, upload: &str) -> Result<(), StoreError> {
-        self.client
-            .abort_multipart_upload()
-            .bucket(&self.bucket)
-            .key(key)
-            .upload_id(upload)
-            .send()
-            .await?;
-        Ok(())
+        self.ask(&self.client, |client| async move {
+            let request = client
+                .abort_multipart_upload()
+                .bucket(&self.place.bucket)
+                .key(key)
+                .upload_id(upload);
+            let sent = request.send().await;
+            sent.map(|_| ()).map_err(|error| self.place.error(error))
+        })
+        .await
     }
 }
 
@@ -278,7 +416,7 @@ fn customer_key_encryption(key: &str) -> Encryption {
 fn whole_etag(parts: &[StoredPart]) -> Option<String> {
     let mut digests = Vec::with_capacity(16 * parts.len());
     for part in parts {
-        let hex = part.etag.as_ref()?.trim_matches('"').as_bytes();
+        let hex = part.etag.trim_matches('"').as_bytes();
         if hex.len() != 32 {
             return None;
         }
@@ -292,6 +430,5 @@ fn whole_etag(parts: &[StoredPart]) -> Option<String> {
     Some(format!("\"{hex}-{}\"", parts.len()))
 }
 
-fn md5_base64(bytes: &[u8]) -> String {
-    STANDARD.encode(Md5::digest(bytes))
-}
+#[cfg(test)]
+mod tests;

@@ -4,7 +4,7 @@ use crate::clock::Clock;
 use crate::memory::Memory;
 use crate::partition::{PartitionWriter, Surroundings};
 use crate::settings::Settings;
-use crate::store::Store;
+use crate::store::{Cause, Store};
 use crate::upload::{End, Ended, JobId, Trouble, Uploads};
 use async_trait::async_trait;
 use millstream_core::{
@@ -52,8 +52,7 @@ impl S3Task {
                 Arc::new(store),
                 Arc::clone(&clock),
                 upload_settings,
-                &context.in_flight,
-                &context.open,
+                context,
             ),
             settings,
             partitions: HashMap::new(),
@@ -101,7 +100,7 @@ impl S3Task {
             Err(error) => Err(
                 SinkError::fatal(error.to_string()).with_source(ObjectError {
                     key: ended.key,
-                    source: error,
+                    source: error.into_cause(),
                 }),
             ),
         }
@@ -167,7 +166,7 @@ fn in_trouble(trouble: &Trouble, now: i64) -> SinkError {
 #[error("cannot write object `{key}`")]
 struct ObjectError {
     key: Arc<str>,
-    source: crate::store::StoreError,
+    source: Option<Cause>,
 }
 
 #[async_trait]

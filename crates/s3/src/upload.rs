@@ -6,22 +6,26 @@
 
 mod buffers;
 mod job;
+mod outage;
 mod settings;
 
 pub(crate) use buffers::PartBuffers;
+pub(crate) use outage::Trouble;
 pub(crate) use settings::UploadSettings;
 
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
 use bytes::Bytes;
 use job::Job;
-use millstream_core::{ByteBudget, BytePermit};
+use millstream_core::{ByteBudget, BytePermit, TaskContext};
+use outage::Outage;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
+use tracing::warn;
 
 /// Requests at a time of one task: enough to hide S3's latency of some 30 ms at 100 MB/s and more.
 const REQUESTS_AT_A_TIME: usize = 32;
@@ -100,21 +104,16 @@ struct Outgoing {
     cancelled: watch::Receiver<bool>,
 }
 
-/// What keeps uploads from succeeding.
-#[derive(Clone, Debug)]
-pub(crate) struct Trouble {
-    pub(crate) reason: String,
-    /// Epoch milliseconds.
-    pub(crate) next_try: i64,
-}
-
 /// What jobs share.
 struct Shared {
+    /// Whose objects these are, for the log.
+    connector: Arc<str>,
+    task: u32,
     store: Arc<Store>,
     clock: Arc<Clock>,
     settings: Arc<UploadSettings>,
     requests: Semaphore,
-    trouble: Mutex<Option<Trouble>>,
+    outage: Mutex<Outage>,
 }
 
 pub(crate) struct Uploads {
@@ -131,23 +130,25 @@ pub(crate) struct Uploads {
 }
 
 impl Uploads {
-    /// Parts in flight share `in_flight` with other tasks; one of them may always be on its way.
+    /// Parts in flight share the task's budget for them with other tasks; one of them may always be on its way.
     pub(crate) fn new(
         store: Arc<Store>,
         clock: Arc<Clock>,
         settings: Arc<UploadSettings>,
-        in_flight: &ByteBudget,
-        open: &ByteBudget,
+        context: &TaskContext,
     ) -> Self {
-        let in_flight = in_flight.with_own(settings.part_size + OBJECT_OVERHEAD);
-        let buffers = PartBuffers::new(open.clone(), settings.part_size);
+        let own = settings.part_size + OBJECT_OVERHEAD;
+        let in_flight = context.in_flight.with_own(own);
+        let buffers = PartBuffers::new(context.open.clone(), settings.part_size);
         Uploads {
             shared: Arc::new(Shared {
+                connector: Arc::clone(&context.connector),
+                task: context.task,
                 store,
                 clock,
                 settings,
                 requests: Semaphore::new(REQUESTS_AT_A_TIME),
-                trouble: Mutex::new(None),
+                outage: Mutex::default(),
             }),
             jobs: JoinSet::new(),
             heard: VecDeque::new(),
@@ -325,20 +326,31 @@ impl Uploads {
         if self.jobs.is_empty() {
             return None;
         }
-        lock(&self.shared.trouble).clone()
+        lock(&self.shared.outage).trouble()
     }
 }
 
 impl Shared {
-    fn note_trouble(&self, error: &StoreError, next_try: i64) {
-        *lock(&self.trouble) = Some(Trouble {
-            reason: error.to_string(),
-            next_try,
-        });
+    /// Takes note of a request that failed, and says so unless that was done a short while ago.
+    fn note_trouble(&self, what: &str, key: &str, reason: String, pause: i64) {
+        let next_try = self.clock.now().saturating_add(pause);
+        let trouble = Trouble { reason, next_try };
+        let told = lock(&self.outage).failed(trouble.clone(), Instant::now());
+        if let Some(told) = told {
+            warn!(
+                connector = &*self.connector,
+                task = self.task,
+                key,
+                failures = told.failures,
+                since_s = told.since.as_secs(),
+                error = trouble.reason,
+                "cannot {what} the object, trying again"
+            );
+        }
     }
 
     fn note_success(&self) {
-        *lock(&self.trouble) = None;
+        lock(&self.outage).succeeded();
     }
 }
 

@@ -119,9 +119,11 @@ async fn each_failure_of_s3_has_its_class_and_its_words() {
         (504, "GatewayTimeout"),
         (429, "TooManyRequests"),
         (403, "RequestTimeTooSkewed"),
+        (400, "RequestTimeout"),
+        (400, "ExpiredToken"),
+        (200, "InternalError"),
     ];
     let lasting = [
-        (400, "RequestTimeout"),
         (400, "KMS.DisabledException"),
         (403, "AccessDenied"),
         (404, "NoSuchBucket"),

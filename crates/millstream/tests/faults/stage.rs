@@ -76,6 +76,18 @@ impl Stage {
 
     /// A worker without connectors.
     pub(crate) async fn standalone(&self, name: &str, more: &[(&str, &str)]) -> Worker {
+        let file = self.path(&format!("{name}.properties"));
+        fs::write(&file, self.standalone_properties(more)).unwrap();
+        Worker::start(
+            &["standalone", file.to_str().unwrap()],
+            &[],
+            self.path(&format!("{name}.log")),
+        )
+        .await
+    }
+
+    /// The file of a worker without connectors.
+    pub(crate) fn standalone_properties(&self, more: &[(&str, &str)]) -> String {
         let mut text = format!(
             "bootstrap.servers={}\nlisteners=http://127.0.0.1:0\noffset.flush.interval.ms=200\n\
              task.shutdown.graceful.timeout.ms=10000\n\
@@ -94,14 +106,7 @@ impl Stage {
         for (key, value) in more {
             text.push_str(&format!("{key}={value}\n"));
         }
-        let file = self.path(&format!("{name}.properties"));
-        fs::write(&file, text).unwrap();
-        Worker::start(
-            &["standalone", file.to_str().unwrap()],
-            &[],
-            self.path(&format!("{name}.log")),
-        )
-        .await
+        text
     }
 
     /// The hash job.
@@ -349,10 +354,11 @@ impl Stage {
         if let (Some(at), Some(end)) = (text.find(" did not answer "), text.find(" ms")) {
             text.replace_range(at..end + 3, " did not answer … within … ms");
         }
-        if let Some(at) = text.find("cannot reach S3: ")
-            && !text.ends_with("timed out")
+        const REACH: &str = "cannot reach S3 at http://s3 (store.url): ";
+        if let Some(at) = text.find(REACH)
+            && !text.contains("did not answer")
         {
-            text.truncate(at + "cannot reach S3: ".len());
+            text.truncate(at + REACH.len());
             text.push('…');
         }
         // Whether the end of a connection comes with a reset depends on the moment.

@@ -1,7 +1,8 @@
 //! What the original does and this version does not yet: refused under its key, never silently ignored.
 
+use super::classes::credentials_advice;
 use super::{AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT, S3Config};
-use millstream_core::ConfigValue;
+use millstream_core::{ConfigValue, Properties};
 
 /// Adds an error to each key whose value would be ignored.
 pub(crate) fn refuse_unsupported(config: &S3Config, values: &mut [ConfigValue]) {
@@ -27,5 +28,19 @@ pub(crate) fn refuse_unsupported(config: &S3Config, values: &mut [ConfigValue]) 
     }
     if !config.proxy_url.is_empty() {
         refuse("s3.proxy.url", "[hidden]", "remove it");
+    }
+}
+
+/// Adds what to use instead of a provider of credentials that people have in their files and that is not known here.
+pub(crate) fn refuse_credentials_class(properties: &Properties, values: &mut [ConfigValue]) {
+    const NAME: &str = "s3.credentials.provider.class";
+    let class = properties.get(NAME).map_or("", str::trim);
+    if let (Some(advice), Some(value)) = (
+        credentials_advice(class),
+        values.iter_mut().find(|value| value.name == NAME),
+    ) {
+        value.errors.push(format!(
+            "Invalid value {class} for configuration {NAME}: not supported by this version of millstream; {advice}"
+        ));
     }
 }

@@ -97,7 +97,7 @@ pub(super) fn part_size(name: &str, value: Option<&Parsed>) -> Verdict {
 
 pub(super) fn credentials_class(name: &str, value: Option<&Parsed>) -> Verdict {
     match text(value) {
-        Some(class) if classes::CREDENTIALS_PROVIDERS.contains(&class) => Ok(()),
+        Some(class) if classes::is_provider(class) => Ok(()),
         _ => Err(invalid(
             name,
             value,

@@ -1,13 +1,17 @@
-//! Makes the SDK's client from the settings: endpoint, credentials, attempts.
+//! Makes the SDK's clients from the settings: endpoint, attempts, time for an answer.
 
-use crate::config::{self, S3Config};
-use aws_config::sts::AssumeRoleProvider;
+use super::connections::Connections;
+use super::credentials;
+use super::error::{EndpointBy, Place};
+use super::integrity::{Checksums, Integrity};
+use crate::config::{self, CredentialsSource, S3Config};
 use aws_config::timeout::TimeoutConfig;
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_credential_types::Credentials;
-use aws_credential_types::provider::SharedCredentialsProvider;
+use aws_config::{BehaviorVersion, Region};
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::RequestChecksumCalculation;
 use aws_sdk_s3::config::retry::RetryConfig;
+use aws_smithy_runtime_api::client::interceptors::context::InterceptorContext;
+use aws_smithy_runtime_api::client::retries::classifiers::{ClassifyRetry, RetryAction};
 use millstream_core::Properties;
 use std::time::Duration;
 
@@ -18,8 +22,26 @@ const MAX_REQUEST_BACKOFF: Duration = Duration::from_secs(24 * 60 * 60);
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(20);
 const SLOW_LINE: u64 = 512 * 1024;
 
-/// A client for the settings. It connects with its first request.
-pub(super) async fn connect(config: &S3Config, properties: &Properties) -> Result<Client, String> {
+/// How long a start waits for S3's first answer before it says so; then it is tried again.
+const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
+
+/// The clients of a store.
+pub(super) struct Clients {
+    /// Sends what the original sends: no checksums.
+    pub(super) plain: Client,
+    /// Adds a CRC-32 to what it sends.
+    pub(super) checked: Client,
+    pub(super) place: Place,
+    pub(super) integrity: Integrity,
+}
+
+/// Clients for the settings. They connect with their first request.
+pub(super) async fn connect(
+    connections: &Connections,
+    config: &S3Config,
+    properties: &Properties,
+    checksums: Checksums,
+) -> Result<Clients, String> {
     let attempts = u32::try_from(config.part_retries).unwrap_or(0);
     if attempts == 0 {
         return Err("maxAttempts must be positive".to_owned());
@@ -29,130 +51,124 @@ pub(super) async fn connect(config: &S3Config, properties: &Properties) -> Resul
         .with_max_attempts(attempts)
         .with_initial_backoff(backoff)
         .with_max_backoff(MAX_REQUEST_BACKOFF);
-    let mut shared = aws_config::defaults(BehaviorVersion::latest())
+    let source = source(config)?;
+    let (endpoint, by) = endpoint(config)?;
+    let loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(config.region.clone()))
         .retry_config(retries)
         .timeout_config(timeouts(config));
-    if let Some(credentials) = static_credentials(config) {
-        shared = shared.credentials_provider(credentials);
+    let http = connections.for_credentials();
+    let loader = credentials::provide(loader, config, source, http);
+    let mut shared = loader.load().await;
+    if source == CredentialsSource::Role {
+        shared = credentials::assume_role(properties, shared).await?;
     }
-    let mut shared = shared.load().await;
-    if config.credentials_provider_class == config::ASSUME_ROLE_PROVIDER {
-        let role = assume_role(properties, &shared).await?;
-        shared = shared
-            .into_builder()
-            .credentials_provider(SharedCredentialsProvider::new(role))
-            .build();
-    }
+    // Connectors of one endpoint share its turns, whatever their buckets.
+    let (http, address) = connections.to(endpoint.as_deref().unwrap_or(&config.region));
     let mut builder = aws_sdk_s3::config::Builder::from(&shared)
+        .http_client(http)
         .force_path_style(config.path_style_access_enabled)
-        .accelerate(config.wan_mode);
-    if let Some(url) = endpoint(config) {
+        .accelerate(config.wan_mode)
+        .request_checksum_calculation(RequestChecksumCalculation::WhenRequired);
+    if source == CredentialsSource::Anonymous && shared.credentials_provider().is_none() {
+        builder = builder.allow_no_auth();
+    }
+    if let Some(url) = endpoint {
         builder = builder.endpoint_url(url);
     }
-    Ok(Client::from_conf(builder.build()))
+    let is_switched_off = matches!(
+        shared.request_checksum_calculation(),
+        Some(RequestChecksumCalculation::WhenRequired)
+    );
+    let plain = builder.build();
+    let checked = plain
+        .to_builder()
+        .request_checksum_calculation(RequestChecksumCalculation::WhenSupported)
+        .build();
+    Ok(Clients {
+        plain: Client::from_conf(plain),
+        checked: Client::from_conf(checked),
+        place: Place {
+            bucket: config.bucket_name.clone(),
+            region: config.region.clone(),
+            by,
+            credentials: source,
+            address,
+        },
+        integrity: Integrity::new(checksums, is_switched_off),
+    })
+}
+
+/// The same client for another endpoint.
+pub(super) fn redirect(client: &Client, endpoint: &str) -> Client {
+    let config = client.config().to_builder().endpoint_url(endpoint);
+    Client::from_conf(config.build())
+}
+
+/// What is different for the first request of a start: a server that does not answer is told of soon.
+pub(super) fn first_request() -> aws_sdk_s3::config::Builder {
+    let patience = TimeoutConfig::builder().read_timeout(FIRST_ANSWER_TIMEOUT);
+    aws_sdk_s3::config::Config::builder()
+        .timeout_config(patience.build())
+        .retry_classifier(OnceIfLate)
+}
+
+/// Who does not answer in time is not asked again at once.
+#[derive(Debug)]
+struct OnceIfLate;
+
+impl ClassifyRetry for OnceIfLate {
+    fn classify_retry(&self, context: &InterceptorContext) -> RetryAction {
+        let is_late = matches!(
+            context.output_or_error(),
+            Some(Err(error)) if error.as_connector_error().is_some_and(|error| error.is_timeout())
+        );
+        if is_late {
+            RetryAction::RetryForbidden
+        } else {
+            RetryAction::NoActionIndicated
+        }
+    }
+
+    fn name(&self) -> &'static str {
+        "OnceIfLate"
+    }
 }
 
 fn timeouts(config: &S3Config) -> TimeoutConfig {
     let part = u64::try_from(config.part_size).unwrap_or(0);
     TimeoutConfig::builder()
-        .connect_timeout(Duration::from_secs(10))
         .read_timeout(ANSWER_TIMEOUT + Duration::from_secs(part / SLOW_LINE))
         .build()
 }
 
-/// What the assume-role provider of the original is configured with.
-#[derive(Debug, PartialEq, Eq)]
-struct Role<'a> {
-    arn: &'a str,
-    session_name: &'a str,
-    external_id: &'a str,
-    /// Of the token service; the chain's own otherwise.
-    region: Option<&'a str>,
-}
-
-impl<'a> Role<'a> {
-    fn parse(properties: &'a Properties) -> Result<Self, String> {
-        let setting = |name: &str| {
-            let text = properties.get(&format!("s3.credentials.provider.sts.{name}"));
-            text.map(str::trim).filter(|text| !text.is_empty())
-        };
-        let required = |name: &str| {
-            setting(name).ok_or_else(|| {
-                format!(
-                    "Invalid value {} for configuration s3.credentials.provider.class: \
-                     s3.credentials.provider.sts.{name} is missing",
-                    config::ASSUME_ROLE_PROVIDER
-                )
-            })
-        };
-        Ok(Role {
-            arn: required("role.arn")?,
-            session_name: required("role.session.name")?,
-            external_id: required("role.external.id")?,
-            region: setting("region"),
-        })
-    }
-}
-
-/// A role to be taken on with what the default chain or the static keys give.
-async fn assume_role(
-    properties: &Properties,
-    base: &SdkConfig,
-) -> Result<AssumeRoleProvider, String> {
-    let role = Role::parse(properties)?;
-    let mut builder = AssumeRoleProvider::builder(role.arn)
-        .session_name(role.session_name)
-        .external_id(role.external_id)
-        .configure(base);
-    if let Some(region) = role.region {
-        builder = builder.region(Region::new(region.to_owned()));
-    }
-    Ok(match base.credentials_provider() {
-        Some(provider) => builder.build_from_provider(provider).await,
-        None => builder.build().await,
+fn source(config: &S3Config) -> Result<CredentialsSource, String> {
+    let class = &config.credentials_provider_class;
+    config::credentials_source(class).ok_or_else(|| {
+        let advice = config::credentials_advice(class).unwrap_or("use the default");
+        format!("Invalid value {class} for configuration s3.credentials.provider.class: {advice}")
     })
-}
-
-fn static_credentials(config: &S3Config) -> Option<Credentials> {
-    let id = config.aws_access_key_id.trim();
-    let secret = config.aws_secret_access_key.as_ref()?.reveal();
-    (!id.is_empty() && !secret.trim().is_empty())
-        .then(|| Credentials::new(id, secret, None, None, "connector configuration"))
 }
 
 /// The endpoint that the settings name; text without a scheme is a host, spoken to over TLS.
-fn endpoint(config: &S3Config) -> Option<String> {
-    let url = config.store_url.as_deref()?.trim();
-    if url.is_empty() {
-        return None;
-    }
-    Some(if url.contains("://") {
-        url.to_owned()
-    } else {
-        format!("https://{url}")
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn reads_the_role_and_its_region() {
-        let text = |name: &str| format!("s3.credentials.provider.sts.{name}");
-        let mut properties = Properties::from_iter([
-            (text("role.arn"), "arn:aws:iam::1:role/r".to_owned()),
-            (text("role.session.name"), "s".to_owned()),
-            (text("region"), " eu-west-1 ".to_owned()),
-        ]);
-        let error = Role::parse(&properties).expect_err("a setting is missing");
-        assert!(
-            error.ends_with("s3.credentials.provider.sts.role.external.id is missing"),
-            "{error}"
-        );
-        properties.insert(text("role.external.id"), "e");
-        let role = Role::parse(&properties).expect("nothing is missing");
-        assert_eq!(role.region, Some("eu-west-1"));
+fn endpoint(config: &S3Config) -> Result<(Option<String>, EndpointBy), String> {
+    let url = config.store_url.as_deref().unwrap_or_default().trim();
+    match url.split_once("://") {
+        _ if url.is_empty() => Ok((None, EndpointBy::Sdk)),
+        None => Ok((
+            Some(format!("https://{url}")),
+            EndpointBy::SettingWithoutScheme,
+        )),
+        Some((scheme, _))
+            if ["http", "https"]
+                .iter()
+                .any(|s| scheme.eq_ignore_ascii_case(s)) =>
+        {
+            Ok((Some(url.to_owned()), EndpointBy::Setting))
+        }
+        Some((scheme, _)) => Err(format!(
+            "Invalid value {url} for configuration store.url: {scheme} is no way to reach S3; write http:// or https://, \
+             or leave it out for AWS"
+        )),
     }
 }

@@ -1,30 +1,50 @@
-//! StoreError: why a request failed, and whether the same request may succeed later.
+//! StoreError: why a request failed, in words that name what to look at, and whether the same request may succeed later.
+//!
+//! S3 is believed by its code, not by its status: some refusals come as 200, some that pass as 400, and what comes without
+//! a code comes from somebody else.
 
+use super::connections::NoAnswer;
+use super::credentials;
+use crate::config::CredentialsSource;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
+use aws_smithy_runtime_api::client::result::DispatchFailure;
 use std::error::Error;
+use std::io;
+use std::sync::{Arc, OnceLock};
 
-/// Codes by which S3 asks for less, whatever the status.
-const THROTTLING: [&str; 10] = [
+/// Codes of refusals that pass, whatever the status: S3 asks for less, did not get the request in time, or is not well; the
+/// two clocks disagree, which the next attempt corrects; credentials have expired, and fresh ones may come any minute.
+const PASSING: [&str; 24] = [
     "BandwidthLimitExceeded",
+    "Busy",
+    "ExpiredToken",
+    "ExpiredTokenException",
+    "InternalError",
+    "InternalFailure",
+    "InternalServerError",
     "PriorRequestNotComplete",
     "ProvisionedThroughputExceededException",
+    "RequestExpired",
+    "RequestInTheFuture",
     "RequestLimitExceeded",
     "RequestThrottled",
     "RequestThrottledException",
+    "RequestTimeTooSkewed",
+    "RequestTimeout",
+    "RequestTimeoutException",
+    "ServiceUnavailable",
     "SlowDown",
     "Throttling",
     "ThrottlingException",
+    "TokenRefreshRequired",
+    "TooManyRequests",
     "TooManyRequestsException",
 ];
 
-/// Codes that say that the two clocks disagree, which the next attempt corrects.
-const CLOCK_SKEW: [&str; 3] = [
-    "RequestExpired",
-    "RequestInTheFuture",
-    "RequestTimeTooSkewed",
-];
+/// As much as is shown of an answer that is not S3's.
+const SHOWN: usize = 60;
 
 #[derive(Debug, thiserror::Error)]
 #[error("{message}")]
@@ -33,9 +53,15 @@ pub(crate) struct StoreError {
     status: Option<u16>,
     code: Option<String>,
     is_transient: bool,
-    #[source]
-    source: Option<Box<dyn Error + Send + Sync>>,
+    /// Where S3 wants the request to go instead.
+    elsewhere: Option<String>,
+    source: Option<Cause>,
 }
+
+/// A cause that the message leaves out.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct Cause(String);
 
 impl StoreError {
     /// An answer that S3 may not give.
@@ -45,7 +71,15 @@ impl StoreError {
             status: None,
             code: None,
             is_transient: false,
+            elsewhere: None,
             source: None,
+        }
+    }
+
+    fn passing(message: String) -> Self {
+        StoreError {
+            is_transient: true,
+            ..StoreError::broken(message)
         }
     }
 
@@ -53,6 +87,20 @@ impl StoreError {
     pub(crate) fn within(mut self, what: &str) -> Self {
         self.message.insert_str(0, what);
         self
+    }
+
+    /// The same failure as the cause of another that has its own words.
+    pub(crate) fn behind(self, message: String) -> Self {
+        StoreError {
+            source: Some(Cause(self.message)),
+            message,
+            ..self
+        }
+    }
+
+    /// What the message leaves out.
+    pub(crate) fn into_cause(self) -> Option<Cause> {
+        self.source
     }
 
     pub(crate) fn status(&self) -> Option<u16> {
@@ -67,62 +115,354 @@ impl StoreError {
     pub(crate) fn is_transient(&self) -> bool {
         self.is_transient
     }
+
+    /// Scheme and host that the request is to be sent to this time.
+    pub(super) fn elsewhere(&self) -> Option<&str> {
+        self.elsewhere.as_deref()
+    }
+
+    /// Whether this may be what a store says that knows no checksums: that it does not take a header, or not the signature
+    /// in which it left one out.
+    pub(super) fn may_be_about_headers(&self) -> bool {
+        const SAID: [&str; 11] = [
+            "BadRequest",
+            "InvalidArgument",
+            "InvalidHeader",
+            "InvalidRequest",
+            "MalformedTrailerError",
+            "NotImplemented",
+            "NotSupported",
+            "SignatureDoesNotMatch",
+            "UnsupportedArgument",
+            "UnsupportedHeader",
+            "XAmzContentSHA256Mismatch",
+        ];
+        let is_refusal = matches!(self.status, Some(400 | 403 | 411 | 501));
+        is_refusal
+            && match &self.code {
+                Some(code) => SAID.contains(&code.as_str()) || self.message.contains("header"),
+                None => true,
+            }
+    }
 }
 
-/// The classes of the specification's table of S3 failures.
+/// Whether a refusal may pass: by S3's code, and by the status where there is none of the kind.
 fn may_pass(status: u16, code: Option<&str>) -> bool {
-    matches!(status, 429 | 500 | 502 | 503 | 504)
-        || code.is_some_and(|code| THROTTLING.contains(&code) || CLOCK_SKEW.contains(&code))
+    let is_servers = status >= 500 && !matches!(status, 501 | 505);
+    code.is_some_and(|code| PASSING.contains(&code)) || is_servers || matches!(status, 408 | 429)
 }
 
-impl<E> From<SdkError<E, HttpResponse>> for StoreError
-where
-    E: Error + ProvideErrorMetadata + Send + Sync + 'static,
-{
-    fn from(error: SdkError<E, HttpResponse>) -> Self {
-        let status = error.raw_response().map(|raw| raw.status().as_u16());
-        let (message, code, is_transient) = match &error {
+/// Who named the endpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EndpointBy {
+    /// The region, or the environment.
+    Sdk,
+    /// `store.url`.
+    Setting,
+    /// `store.url`, which has no scheme.
+    SettingWithoutScheme,
+}
+
+/// What messages name of the place that requests go to.
+pub(super) struct Place {
+    pub(super) bucket: String,
+    pub(super) region: String,
+    pub(super) by: EndpointBy,
+    pub(super) credentials: CredentialsSource,
+    /// Scheme and host, once a request has gone there.
+    pub(super) address: Arc<OnceLock<String>>,
+}
+
+impl Place {
+    /// The place, as a reader finds it in the settings.
+    pub(super) fn name(&self) -> String {
+        let by = match self.by {
+            EndpointBy::Sdk => "",
+            EndpointBy::Setting | EndpointBy::SettingWithoutScheme => " (store.url)",
+        };
+        match self.address.get() {
+            Some(address) => format!("S3 at {address}{by}"),
+            None => format!("S3{by}"),
+        }
+    }
+
+    pub(super) fn error<E>(&self, error: SdkError<E, HttpResponse>) -> StoreError
+    where
+        E: Error + ProvideErrorMetadata + Send + Sync + 'static,
+    {
+        match &error {
             SdkError::ServiceError(service) => {
-                let status = service.raw().status().as_u16();
-                let code = service.err().code().map(str::to_owned);
-                let said = service.err().message().or(code.as_deref());
-                let said = said.unwrap_or_else(|| meaning(status));
-                (
-                    format!("{said} (Service: S3, Status Code: {status})"),
-                    code.clone(),
-                    may_pass(status, code.as_deref()),
-                )
+                let (code, said) = (service.err().code(), service.err().message());
+                self.refusal(service.raw(), code, said)
             }
-            SdkError::TimeoutError(_) => ("the request to S3 timed out".to_owned(), None, true),
-            SdkError::DispatchFailure(failure) => {
-                let connector = failure.as_connector_error();
-                let why = innermost(connector.map(|error| error as &dyn Error));
-                match credentials_error(&error) {
-                    Some(credentials) => {
-                        let passes = may_load_later(credentials);
-                        (format!("no AWS credentials: {why}"), None, passes)
-                    }
-                    None => (format!("cannot reach S3: {why}"), None, !failure.is_user()),
-                }
-            }
-            SdkError::ResponseError(_) => {
-                let said = "the answer of S3 broke off or makes no sense";
-                (said.to_owned(), None, true)
-            }
-            other => (
-                format!("cannot ask S3: {}", innermost(other.source())),
-                None,
+            SdkError::DispatchFailure(failure) => self.unreached(failure),
+            SdkError::TimeoutError(_) => self.late(innermost(&error)),
+            SdkError::ResponseError(_) => StoreError::passing(format!(
+                "the answer of {} broke off or makes no sense",
+                self.name()
+            )),
+            other => StoreError::broken(format!("cannot ask S3: {}", innermost(other))),
+        }
+    }
+
+    /// An answer that says no, or says nothing that S3 would say.
+    fn refusal(&self, raw: &HttpResponse, code: Option<&str>, said: Option<&str>) -> StoreError {
+        let status = raw.status().as_u16();
+        let body = raw.body().bytes().unwrap_or_default();
+        let header = |name: &str| raw.headers().get(name);
+        let error = StoreError {
+            message: String::new(),
+            status: Some(status),
+            code: code.map(str::to_owned),
+            is_transient: may_pass(status, code),
+            elsewhere: None,
+            source: None,
+        };
+        if status == 307
+            && let Some(location) = header("location")
+            && let Some(elsewhere) = self.redirected(location)
+        {
+            return StoreError {
+                message: format!("{} sends the request to {elsewhere}", self.name()),
+                elsewhere: Some(elsewhere),
+                is_transient: true,
+                ..error
+            };
+        }
+        let is_foreign = code.is_none() && (raw.status().is_success() || !body.is_empty());
+        if is_foreign && status != 301 {
+            return StoreError {
+                message: self.foreign(status, body),
+                is_transient: true,
+                ..error
+            };
+        }
+        let theirs = header("x-amz-bucket-region").map(str::to_owned);
+        let theirs = theirs.or_else(|| element(body, "Region"));
+        let is_elsewhere = status == 301
+            || matches!(
+                code,
+                Some("PermanentRedirect" | "AuthorizationHeaderMalformed")
+            );
+        if let Some(region) = theirs.filter(|region| is_elsewhere && *region != self.region) {
+            let bucket = &self.bucket;
+            return StoreError {
+                message: format!("bucket {bucket} is in {region}; set s3.region={region}"),
+                ..error
+            };
+        }
+        let said = said.or(code).unwrap_or_else(|| meaning(status));
+        StoreError {
+            message: format!("{said} (Service: S3, Status Code: {status})"),
+            ..error
+        }
+    }
+
+    /// What HEAD of the bucket says by 400, which comes without a word.
+    pub(super) fn silent_refusal(&self, error: StoreError, region: Option<&str>) -> StoreError {
+        let (bucket, ours) = (&self.bucket, &self.region);
+        let (message, is_transient) = match region {
+            Some(region) if region != ours => (
+                format!("bucket {bucket} is in {region}; set s3.region={region}"),
                 false,
+            ),
+            _ if !is_bucket_name(bucket) => {
+                (format!("S3 refuses the bucket name {bucket} (400)"), false)
+            }
+            Some(_) => (
+                format!(
+                    "{} refuses the request without a word (400): its region is {ours}, as s3.region says, so the \
+                     credentials may have expired",
+                    self.name()
+                ),
+                true,
+            ),
+            None => (
+                format!(
+                    "{} refuses the request without a word (400): the bucket may be in another region than {ours} \
+                     (s3.region), or the credentials have expired",
+                    self.name()
+                ),
+                true,
             ),
         };
         StoreError {
             message,
-            status,
-            code,
             is_transient,
-            source: Some(Box::new(error)),
+            ..error
         }
     }
+
+    /// An answer in a form that S3 does not use.
+    pub(super) fn not_s3(&self, status: u16) -> StoreError {
+        StoreError::passing(self.foreign(status, &[]))
+    }
+
+    fn foreign(&self, status: u16, body: &[u8]) -> String {
+        let text = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]);
+        let text: Vec<&str> = text.split_whitespace().collect();
+        let text: String = text.join(" ").chars().take(SHOWN).collect();
+        // Other than a page it might be anything, even what was sent.
+        let shown = if text.starts_with('<') {
+            format!(", {text:?} …")
+        } else {
+            String::new()
+        };
+        format!(
+            "{} did not answer as S3 does ({status}{shown}); is a proxy in between, is store.url right?",
+            self.name()
+        )
+    }
+
+    /// Where a temporary redirect leads, if it may be followed: what is encrypted stays so.
+    fn redirected(&self, location: &str) -> Option<String> {
+        let (scheme, rest) = location.split_once("://")?;
+        let host = rest
+            .split(['/', '?'])
+            .next()
+            .filter(|host| !host.is_empty())?;
+        let from = self.address.get().map_or("https", |address| {
+            address.split("://").next().unwrap_or_default()
+        });
+        if scheme != "https" && (scheme != "http" || from == "https") {
+            return None;
+        }
+        // The SDK puts the bucket before the host again where it stood there.
+        let bucket = format!("{}.", self.bucket);
+        let host = host.strip_prefix(&bucket).unwrap_or(host);
+        Some(format!("{scheme}://{host}"))
+    }
+
+    fn unreached(&self, failure: &DispatchFailure) -> StoreError {
+        let Some(cause) = failure.as_connector_error() else {
+            return StoreError::passing(format!("cannot reach {}", self.name()));
+        };
+        for link in causes(cause) {
+            if let Some(error) = link.downcast_ref::<CredentialsError>() {
+                let (message, is_transient) = credentials::explain(error, self.credentials);
+                return StoreError {
+                    is_transient,
+                    ..StoreError::broken(message)
+                };
+            }
+            if let Some(late) = link.downcast_ref::<NoAnswer>() {
+                return self.late(late.to_string());
+            }
+        }
+        StoreError {
+            is_transient: !failure.is_user(),
+            ..StoreError::broken(format!("cannot reach {}: {}", self.name(), self.why(cause)))
+        }
+    }
+
+    fn late(&self, why: String) -> StoreError {
+        StoreError::passing(format!("cannot reach {}: {why}", self.name()))
+    }
+
+    /// Why there is no connection, and what to do about it.
+    fn why(&self, cause: &(dyn Error + 'static)) -> String {
+        let failed = causes(cause).filter_map(|link| link.downcast_ref::<io::Error>());
+        let number = failed.filter_map(io::Error::raw_os_error).last();
+        if let Some(EMFILE | ENFILE) = number {
+            return match open_files_limit() {
+                Some(limit) => format!(
+                    "out of file descriptors (limit {limit}): raise it with ulimit -n or LimitNOFILE"
+                ),
+                None => "out of file descriptors: raise the limit with ulimit -n or LimitNOFILE"
+                    .to_owned(),
+            };
+        }
+        let text = plain(&innermost(cause));
+        let address = self.address.get().map_or("", String::as_str);
+        let hint = if address.starts_with("https://") {
+            tls_hint(&text, address, self.by)
+        } else {
+            None
+        };
+        match hint {
+            Some(hint) => format!("{text}; {hint}"),
+            None => text,
+        }
+    }
+}
+
+const ENFILE: i32 = 23;
+const EMFILE: i32 = 24;
+
+/// What to do about a failure on the way to an encrypted connection.
+fn tls_hint(text: &str, address: &str, by: EndpointBy) -> Option<String> {
+    if text.contains("UnknownIssuer") || text.contains("CaUsedAsEndEntity") {
+        return Some(
+            "its certificate is signed by an authority that is not trusted; set AWS_CA_BUNDLE or SSL_CERT_FILE to a PEM \
+             file with that authority's certificate"
+                .to_owned(),
+        );
+    }
+    if text.contains("NotValidForName") {
+        return Some("its certificate is for another host name".to_owned());
+    }
+    if text.contains("Expired") {
+        return Some("its certificate has expired; the server needs a new one".to_owned());
+    }
+    let speaks_other = [
+        "corrupt message",
+        "eof",
+        "reset",
+        "closed",
+        "unexpected end",
+    ];
+    if !speaks_other.iter().any(|said| text.contains(said)) {
+        return None;
+    }
+    let host = address.trim_start_matches("https://");
+    Some(match by {
+        EndpointBy::SettingWithoutScheme => format!(
+            "store.url has no scheme, so https was assumed; write http://{host} if it does not speak TLS"
+        ),
+        EndpointBy::Setting => "it may not speak TLS; store.url begins with https".to_owned(),
+        EndpointBy::Sdk => "it may not speak TLS".to_owned(),
+    })
+}
+
+/// A cause as one says it: without the number that the operating system has for it.
+fn plain(text: &str) -> String {
+    let text = text.find(" (os error ").map_or(text, |at| &text[..at]);
+    let mut letters = text.chars();
+    match letters.next() {
+        // Not in front of a name or an abbreviation.
+        Some(first) if letters.as_str().starts_with(|c: char| c.is_lowercase()) => {
+            first.to_lowercase().chain(letters).collect()
+        }
+        _ => text.to_owned(),
+    }
+}
+
+/// How many files the process may have open.
+fn open_files_limit() -> Option<u64> {
+    let limits = std::fs::read_to_string("/proc/self/limits").ok()?;
+    let line = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))?;
+    line.split_whitespace().nth(3)?.parse().ok()
+}
+
+/// Whether S3 could have a bucket of this name.
+fn is_bucket_name(name: &str) -> bool {
+    let is_letter = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let is_arn = name.starts_with("arn:");
+    is_arn
+        || (3..=63).contains(&name.len())
+            && name.chars().all(|c| is_letter(c) || c == '-' || c == '.')
+            && name.starts_with(is_letter)
+            && name.ends_with(is_letter)
+}
+
+/// The text of an element of a small answer.
+fn element(body: &[u8], name: &str) -> Option<String> {
+    let text = std::str::from_utf8(body).ok()?;
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    let (text, _) = rest.split_once('<')?;
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 /// What a status means, for answers to HEAD, which have no body.
@@ -138,50 +478,26 @@ fn meaning(status: u16) -> &'static str {
     }
 }
 
-/// Whether the failure is that there are no credentials.
-fn credentials_error<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a CredentialsError> {
-    std::iter::successors(Some(error), |&error| error.source())
-        .find_map(|error| error.downcast_ref())
+/// An error and what caused it, the last cause last.
+pub(super) fn causes<'a>(
+    error: &'a (dyn Error + 'static),
+) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| {
+        let wrapped = error
+            .downcast_ref::<io::Error>()
+            .and_then(io::Error::get_ref);
+        match wrapped {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
 }
 
-/// A provider that does not answer may do so later; one that has none, or is told nonsense, will not.
-fn may_load_later(error: &CredentialsError) -> bool {
-    !matches!(
-        error,
-        CredentialsError::CredentialsNotLoaded(_) | CredentialsError::InvalidConfiguration(_)
-    )
-}
-
-/// The text of the last cause, which is the one that says something.
-fn innermost(error: Option<&(dyn Error + 'static)>) -> String {
-    let mut error = error;
-    let mut text = "unknown cause".to_owned();
-    while let Some(inner) = error {
-        text = inner.to_string();
-        error = inner.source();
-    }
-    text
+/// The text of the last cause, which is the one that says something: the links before it are the SDK's own.
+pub(super) fn innermost(error: &(dyn Error + 'static)) -> String {
+    let last = causes(error).last();
+    last.map_or_else(|| "unknown cause".to_owned(), ToString::to_string)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn check(status: u16, code: Option<&str>, passes: bool) {
-        assert_eq!(may_pass(status, code), passes, "{status} {code:?}");
-    }
-
-    #[test]
-    fn tells_what_may_pass() {
-        for status in [429, 500, 502, 503, 504] {
-            check(status, None, true);
-        }
-        check(400, Some("RequestTimeout"), false);
-        check(400, Some("SlowDown"), true);
-        check(403, Some("AccessDenied"), false);
-        check(403, Some("RequestTimeTooSkewed"), true);
-        check(404, Some("NoSuchUpload"), false);
-        check(409, Some("OperationAborted"), false);
-        check(412, Some("PreconditionFailed"), false);
-    }
-}
+mod tests;

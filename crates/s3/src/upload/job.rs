@@ -4,9 +4,13 @@ use super::{Closing, End, Piece, Shared, Tags};
 use crate::store::{Completed, StoreError, StoredPart};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
+use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tracing::warn;
+
+/// How long a request takes that nothing is wrong with: a part of 25 MiB has it on a line of 20 Mbit/s.
+const SLOW: Duration = Duration::from_secs(10);
 
 pub(super) struct Job {
     shared: Arc<Shared>,
@@ -66,7 +70,14 @@ impl Job {
         };
         // Without this the parts would be kept, and paid for, for ever.
         if let Err(error) = store.abort(key, &id).await {
-            warn!(key = &**key, upload = &*id, %error, "cannot abort the upload, you may need to purge its parts");
+            warn!(
+                connector = &*self.shared.connector,
+                task = self.shared.task,
+                key = &**key,
+                upload = &*id,
+                %error,
+                "cannot abort the upload, you may need to purge its parts"
+            );
         }
         outcome
     }
@@ -122,6 +133,8 @@ impl Job {
             }
         }
         warn!(
+            connector = &*self.shared.connector,
+            task = self.shared.task,
             key = &*self.key,
             next_offset = free,
             "the object exists already, going on at the next free name"
@@ -157,7 +170,7 @@ impl Job {
             let sent = {
                 // The semaphore is never closed; without a permit the request merely goes uncounted.
                 let _slot = self.shared.requests.acquire().await;
-                send().await
+                self.with_a_word(what, send()).await
             };
             match sent {
                 Ok(output) => {
@@ -167,14 +180,25 @@ impl Job {
                 Err(error) if error.is_transient() => {
                     failures += 1;
                     let pause = self.pause_after(failures);
-                    warn!(key = &*self.key, %error, pause_ms = pause, "cannot {what} the object, trying again");
-                    let next_try = self.shared.clock.now().saturating_add(pause);
-                    self.shared.note_trouble(&error, next_try);
+                    let shared = &self.shared;
+                    shared.note_trouble(what, &self.key, error.to_string(), pause);
                     self.pause(pause).await;
                 }
                 Err(error) => return Err(GivenUp::Failed(error)),
             }
         }
+    }
+
+    /// Waits for a request, and says so where it takes long: a server that hangs is told of before it is given up.
+    async fn with_a_word<F: Future>(&self, what: &str, request: F) -> F::Output {
+        tokio::pin!(request);
+        if let Ok(output) = tokio::time::timeout(SLOW, &mut request).await {
+            return output;
+        }
+        let store = self.shared.store.name();
+        let reason = format!("{store} has not answered for {} s", SLOW.as_secs());
+        self.shared.note_trouble(what, &self.key, reason, 0);
+        request.await
     }
 
     /// The pause before the next attempt: at most as long as configured and at least half as long, so that requests
@@ -198,12 +222,18 @@ impl Job {
             };
             failures += 1;
             if !tagging.must_succeed {
-                warn!(key = &*self.key, %error, "unable to tag the object");
+                warn!(
+                    connector = &*self.shared.connector,
+                    task = self.shared.task,
+                    key = &*self.key,
+                    %error,
+                    "unable to tag the object"
+                );
                 return Ok(());
             }
             if failures >= tagging.attempts || *self.cancelled.borrow() {
                 let key = &self.key;
-                return Err(error.within(&format!("Unable to tag S3 object {key}: ")));
+                return Err(error.behind(format!("Unable to tag S3 object {key}")));
             }
             // Attempts are few, but a setting may ask for more than there are bits.
             let pause = tagging.backoff.saturating_mul(1 << (failures - 1).min(16));

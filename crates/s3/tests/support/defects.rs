@@ -11,6 +11,7 @@ pub(crate) fn mended(case: &Json) -> Json {
         // Kafka's mark for "no timestamp" never reaches a sink as a time.
         case["steps"][0]["put"][1]["timestamp"] = (-2).into();
     }
+    let steps = case["steps"].as_array().map_or(0, Vec::len);
     let expected = &mut case["expected"];
     match name.as_str() {
         // A newline directly after its record.
@@ -68,6 +69,18 @@ pub(crate) fn mended(case: &Json) -> Json {
                 .as_array_mut()
                 .expect("requests");
             requests.retain(|request| request["op"] != "PutObjectTagging");
+        }
+        // S3 did not get the request in time, and says so with a status of mistakes: it is sent again.
+        name if name.starts_with("fault-") && name.ends_with("-400-RequestTimeout") => {
+            let key = "topics/test-topic/partition=12/test-topic+12+0000000000.json";
+            // What is tried again where the original rewinds is compared at the end.
+            let mut results = vec![json!({}); steps];
+            if let [first, .., last] = results.as_mut_slice() {
+                *first = json!({"rewinds": {}});
+                *last = json!({"offsets": {"test-topic-12": 3}});
+            }
+            expected["steps"] = results.into();
+            expected["objects"] = json!([{"key": key, "text": "\"v0\"\n\"v1\"\n\"v2\"\n"}]);
         }
         "floats-in-struct" | "floats-top-level" => mend_digits(expected),
         // A record whose time cannot be told is one for the dead letters.

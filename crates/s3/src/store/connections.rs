@@ -1,0 +1,456 @@
+//! Connections: one HTTP client for every S3 connector of the process. The SDK alone would give each connector a pool of
+//! its own, which a worker with many of them pays for with its file descriptors.
+//!
+//! Requests at a time are bounded per endpoint, and so are connections, since each of them carries one request. What is
+//! idle is closed after some seconds, and where many hosts are spoken to, few connections to each are kept at all.
+
+use aws_smithy_http_client::proxy::ProxyConfig;
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::tls::{Provider, TlsContext, TrustStore};
+use aws_smithy_runtime_api::client::http::{
+    HttpClient, HttpConnector, HttpConnectorFuture, HttpConnectorSettings, SharedHttpClient,
+    SharedHttpConnector,
+};
+use aws_smithy_runtime_api::client::orchestrator::{HttpRequest, HttpResponse};
+use aws_smithy_runtime_api::client::result::ConnectorError;
+use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
+use aws_smithy_types::body::SdkBody;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use http_body_util::BodyExt;
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::fmt;
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::Instant;
+
+/// Requests at a time that all endpoints share. With 30 ms each they are some 2,000 a second, and as parts of 25 MiB
+/// they fill any line; two busy tasks keep them going.
+const SHARED_REQUESTS: usize = 60;
+
+/// What an endpoint may always have under way beside them: one that hangs must not hold up the others.
+const OWN_REQUESTS: usize = 4;
+
+/// Connections that are kept for the next request, as long as few hosts are spoken to.
+const KEPT_CONNECTIONS: usize = 128;
+
+/// How long a connection may be idle. Objects close in bursts, and within one a connection is used again at once.
+const IDLE: Duration = Duration::from_secs(5);
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The file of trusted certificates that the other SDKs of AWS read.
+const CA_BUNDLE: &str = "AWS_CA_BUNDLE";
+const CERT_FILE: &str = "SSL_CERT_FILE";
+
+/// The HTTP client of the process.
+pub(super) struct Connections {
+    connector: SharedHttpConnector,
+    shared: Arc<Semaphore>,
+    endpoints: Mutex<HashMap<String, Weak<Semaphore>>>,
+    hosts: Arc<Hosts>,
+}
+
+impl Connections {
+    /// Those of this process, made for whoever asks first.
+    pub(super) fn of_process() -> Result<Arc<Connections>, String> {
+        static PROCESS: Mutex<Option<Arc<Connections>>> = Mutex::new(None);
+        let mut process = lock(&PROCESS);
+        if let Some(connections) = &*process {
+            return Ok(Arc::clone(connections));
+        }
+        let trust = trust_store(std::env::var_os(CA_BUNDLE), std::env::var_os(CERT_FILE))?;
+        let connections = Arc::new(Connections::new(trust)?);
+        *process = Some(Arc::clone(&connections));
+        Ok(connections)
+    }
+
+    pub(super) fn new(trust: TrustStore) -> Result<Self, String> {
+        let tls = TlsContext::builder().with_trust_store(trust).build();
+        let connector = aws_smithy_http_client::Connector::builder()
+            .connector_settings(
+                HttpConnectorSettings::builder()
+                    .connect_timeout(CONNECT_TIMEOUT)
+                    .build(),
+            )
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(KEPT_CONNECTIONS)
+            // As the SDK's own client does.
+            .proxy_config(ProxyConfig::from_env())
+            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+            .tls_context(tls.map_err(|error| error.to_string())?)
+            .build();
+        Ok(Connections {
+            connector: SharedHttpConnector::new(connector),
+            shared: Arc::new(Semaphore::new(SHARED_REQUESTS)),
+            endpoints: Mutex::default(),
+            hosts: Arc::default(),
+        })
+    }
+
+    /// A client for those who provide credentials: few requests, which no upload may hold up.
+    pub(super) fn for_credentials(&self) -> SharedHttpClient {
+        SharedHttpClient::new(Client {
+            line: Line {
+                connector: self.connector.clone(),
+                hosts: Arc::clone(&self.hosts),
+                turns: None,
+                address: Arc::default(),
+            },
+        })
+    }
+
+    /// A client for an endpoint, and where it will have sent its first request.
+    pub(super) fn to(&self, endpoint: &str) -> (SharedHttpClient, Arc<OnceLock<String>>) {
+        let address: Arc<OnceLock<String>> = Arc::default();
+        let turns = Turns {
+            own: self.own_turns(endpoint),
+            shared: Arc::clone(&self.shared),
+        };
+        let client = Client {
+            line: Line {
+                connector: self.connector.clone(),
+                hosts: Arc::clone(&self.hosts),
+                turns: Some(turns),
+                address: Arc::clone(&address),
+            },
+        };
+        (SharedHttpClient::new(client), address)
+    }
+
+    fn own_turns(&self, endpoint: &str) -> Arc<Semaphore> {
+        let mut endpoints = lock(&self.endpoints);
+        endpoints.retain(|_, turns| turns.strong_count() > 0);
+        if let Some(turns) = endpoints.get(endpoint).and_then(Weak::upgrade) {
+            return turns;
+        }
+        let turns = Arc::new(Semaphore::new(OWN_REQUESTS));
+        endpoints.insert(endpoint.to_owned(), Arc::downgrade(&turns));
+        turns
+    }
+}
+
+/// Certificates that a server's may be signed with: those of the file that is named, or the system's, which
+/// `SSL_CERT_FILE` replaces too.
+fn trust_store(bundle: Option<OsString>, file: Option<OsString>) -> Result<TrustStore, String> {
+    let read = |name: &str, path: &OsString| {
+        let path = std::path::Path::new(path);
+        let pem = std::fs::read(path);
+        let pem = pem.map_err(|why| format!("{name}: cannot read {}: {why}", path.display()))?;
+        let certificates = certificates(&pem);
+        if certificates.is_empty() {
+            let path = path.display();
+            return Err(format!("{name}: {path} holds no certificate in PEM"));
+        }
+        Ok(certificates)
+    };
+    let is_set = |path: &OsString| !path.is_empty();
+    if let Some(path) = bundle.filter(is_set) {
+        let mut trust = TrustStore::empty();
+        for certificate in read(CA_BUNDLE, &path)? {
+            let base64 = STANDARD.encode(&certificate);
+            let pem = format!("-----BEGIN CERTIFICATE-----\n{base64}\n-----END CERTIFICATE-----\n");
+            trust.add_pem_certificate(pem);
+        }
+        return Ok(trust);
+    }
+    if let Some(path) = file.filter(is_set) {
+        // The client reads it by itself, but would go on without a word where there is nothing in it.
+        read(CERT_FILE, &path)?;
+    }
+    Ok(TrustStore::default())
+}
+
+/// The certificates of a file that can be trusted; the client itself panics on any other.
+fn certificates(pem: &[u8]) -> Vec<CertificateDer<'static>> {
+    CertificateDer::pem_slice_iter(pem)
+        .filter_map(Result::ok)
+        .filter(|certificate| RootCertStore::empty().add(certificate.clone()).is_ok())
+        .collect()
+}
+
+/// The requests that may be under way to an endpoint.
+#[derive(Clone)]
+struct Turns {
+    own: Arc<Semaphore>,
+    shared: Arc<Semaphore>,
+}
+
+impl Turns {
+    async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        // Neither is ever closed; without a permit a request merely goes uncounted.
+        tokio::select! {
+            biased;
+            permit = Arc::clone(&self.own).acquire_owned() => permit.ok(),
+            permit = Arc::clone(&self.shared).acquire_owned() => permit.ok(),
+        }
+    }
+}
+
+#[derive(Clone)]
+struct Line {
+    connector: SharedHttpConnector,
+    hosts: Arc<Hosts>,
+    turns: Option<Turns>,
+    address: Arc<OnceLock<String>>,
+}
+
+struct Client {
+    line: Line,
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Client")
+    }
+}
+
+impl HttpClient for Client {
+    fn http_connector(
+        &self,
+        settings: &HttpConnectorSettings,
+        _components: &RuntimeComponents,
+    ) -> SharedHttpConnector {
+        // What provides credentials says how long it may take to connect, too; S3 is given the time for an answer alone.
+        let patience = match (settings.connect_timeout(), settings.read_timeout()) {
+            (Some(connect), Some(read)) if self.line.turns.is_none() => Some(connect + read),
+            (connect, None) if self.line.turns.is_none() => connect,
+            (_, read) => read,
+        };
+        SharedHttpConnector::new(Patient {
+            line: self.line.clone(),
+            patience,
+        })
+    }
+}
+
+struct Patient {
+    line: Line,
+    /// Until the answer begins.
+    patience: Option<Duration>,
+}
+
+impl fmt::Debug for Patient {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Patient")
+    }
+}
+
+impl HttpConnector for Patient {
+    fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
+        let (line, patience) = (self.line.clone(), self.patience);
+        HttpConnectorFuture::new(async move {
+            let turn = match &line.turns {
+                Some(turns) => turns.take().await,
+                None => None,
+            };
+            let address = address_of(request.uri());
+            line.address.get_or_init(|| address.to_owned());
+            let visit = Hosts::enter(&line.hosts, address, Instant::now());
+            if !visit.keeps_connection {
+                request.headers_mut().insert("connection", "close");
+            }
+            let answer = line.connector.call(request);
+            let answer = match patience {
+                Some(patience) => tokio::time::timeout(patience, answer)
+                    .await
+                    .map_err(|_| ConnectorError::timeout(Box::new(NoAnswer(patience))))??,
+                None => answer.await?,
+            };
+            Ok(held(answer, (turn, visit)))
+        })
+    }
+}
+
+/// The scheme and host of a request.
+fn address_of(uri: &str) -> &str {
+    let host = uri.find("://").map_or(0, |at| at + 3);
+    let end = uri[host..]
+        .find(['/', '?'])
+        .map_or(uri.len(), |at| host + at);
+    &uri[..end]
+}
+
+/// The answer, which keeps something until it has been read: its connection is busy so long.
+fn held(mut answer: HttpResponse, kept: impl Send + Sync + 'static) -> HttpResponse {
+    let body = std::mem::replace(answer.body_mut(), SdkBody::empty());
+    let body = body.map_frame(move |frame| {
+        let _ = &kept;
+        frame
+    });
+    *answer.body_mut() = SdkBody::from_body_1_x(body);
+    answer
+}
+
+/// The server took the request, or did not, and said nothing.
+#[derive(Debug, thiserror::Error)]
+#[error("it did not answer within {} s", .0.as_secs())]
+pub(super) struct NoAnswer(pub(super) Duration);
+
+/// The hosts that are spoken to.
+#[derive(Default)]
+struct Hosts(Mutex<HashMap<String, Host>>);
+
+struct Host {
+    requests: usize,
+    last: Instant,
+}
+
+/// A request that is under way to a host.
+struct Visit {
+    hosts: Arc<Hosts>,
+    address: String,
+    /// Whether its connection may be used again.
+    keeps_connection: bool,
+}
+
+impl Hosts {
+    /// The hosts share the connections that are kept: to one of very many, a single one.
+    fn enter(hosts: &Arc<Hosts>, address: &str, now: Instant) -> Visit {
+        let mut known = lock(&hosts.0);
+        known.retain(|_, host| host.requests > 0 || now - host.last < IDLE);
+        let host = known.entry(address.to_owned()).or_insert(Host {
+            requests: 0,
+            last: now,
+        });
+        host.requests += 1;
+        let requests = host.requests;
+        Visit {
+            keeps_connection: requests <= (KEPT_CONNECTIONS / known.len()).max(1),
+            hosts: Arc::clone(hosts),
+            address: address.to_owned(),
+        }
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        if let Some(host) = lock(&self.hosts.0).get_mut(&self.address) {
+            host.requests -= 1;
+            host.last = Instant::now();
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Each change is one step, so a panicking holder leaves it whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    /// An authority's certificate, as `openssl req -x509` makes it.
+    const AUTHORITY: &str = include_str!("connections/authority.pem");
+
+    fn file(text: &str) -> (tempfile::NamedTempFile, Option<OsString>) {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), text).unwrap();
+        let path = file.path().as_os_str().to_owned();
+        (file, Some(path))
+    }
+
+    #[test]
+    fn report_a10_trusts_the_bundle_that_is_named() {
+        assert_eq!(certificates(AUTHORITY.as_bytes()).len(), 1);
+        let (_bundle, path) = file(&format!("# ours\n{AUTHORITY}"));
+        let trust = trust_store(path, None).unwrap();
+        // The client takes it, too, which would panic on what it cannot read.
+        let connections = Connections::new(trust).unwrap();
+        assert_eq!(connections.shared.available_permits(), SHARED_REQUESTS);
+        assert!(trust_store(None, None).is_ok());
+        assert!(trust_store(Some(OsString::new()), None).is_ok());
+    }
+
+    #[test]
+    fn report_a10_says_what_is_wrong_with_a_bundle() {
+        let said = |bundle, file| trust_store(bundle, file).unwrap_err();
+        let missing = || Some(OsString::from("/no/such/file.pem"));
+        let text = said(missing(), None);
+        assert!(
+            text.starts_with("AWS_CA_BUNDLE: cannot read /no/such/file.pem: "),
+            "{text}"
+        );
+        let text = said(None, missing());
+        assert!(text.starts_with("SSL_CERT_FILE: cannot read "), "{text}");
+        let (_empty, path) = file("no certificate");
+        let text = said(path, None);
+        assert!(text.ends_with("holds no certificate in PEM"), "{text}");
+        let (_broken, path) =
+            file("-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n");
+        assert!(said(path, None).ends_with("holds no certificate in PEM"));
+    }
+
+    #[test]
+    fn report_c1_hosts_share_the_connections_that_are_kept() {
+        let hosts: Arc<Hosts> = Arc::default();
+        let now = Instant::now();
+        let one: Vec<Visit> = (0..KEPT_CONNECTIONS + 1)
+            .map(|_| Hosts::enter(&hosts, "http://a", now))
+            .collect();
+        let kept = one.iter().filter(|visit| visit.keeps_connection).count();
+        assert_eq!(kept, KEPT_CONNECTIONS);
+        drop(one);
+        // Of very many hosts each keeps one.
+        let many: Vec<Visit> = (0..2 * KEPT_CONNECTIONS)
+            .flat_map(|host| {
+                let address = format!("http://{host}");
+                [0, 1].map(|_| Hosts::enter(&hosts, &address, now))
+            })
+            .collect();
+        let late = many.iter().skip(2 * KEPT_CONNECTIONS);
+        let kept = late.filter(|visit| visit.keeps_connection).count();
+        assert_eq!(kept, KEPT_CONNECTIONS);
+        drop(many);
+        let later = now + 10 * IDLE;
+        drop(Hosts::enter(&hosts, "http://a", later));
+        assert_eq!(lock(&hosts.0).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn report_c1_an_endpoint_that_hangs_leaves_the_others_their_own() {
+        let connections = Connections::new(TrustStore::default()).unwrap();
+        let turns = |endpoint: &str| Turns {
+            own: connections.own_turns(endpoint),
+            shared: Arc::clone(&connections.shared),
+        };
+        let hanging = turns("http://hangs");
+        let mut taken = Vec::new();
+        for _ in 0..SHARED_REQUESTS + OWN_REQUESTS {
+            taken.push(hanging.take().await);
+        }
+        let other = turns("http://works");
+        for _ in 0..OWN_REQUESTS {
+            taken.push(other.take().await);
+        }
+        assert_eq!(other.own.available_permits(), 0);
+        assert_eq!(connections.shared.available_permits(), 0);
+        taken.clear();
+        assert_eq!(connections.shared.available_permits(), SHARED_REQUESTS);
+        // Endpoints that nobody speaks to any more are forgotten.
+        drop((hanging, other));
+        let _ = connections.own_turns("http://new");
+        assert_eq!(lock(&connections.endpoints).len(), 1);
+    }
+
+    #[test]
+    fn reads_the_address_of_a_request() {
+        for (uri, address) in [
+            ("http://s3:9000/archive/k?uploads", "http://s3:9000"),
+            (
+                "https://archive.s3.amazonaws.com/?x=1",
+                "https://archive.s3.amazonaws.com",
+            ),
+            ("https://host", "https://host"),
+        ] {
+            assert_eq!(address_of(uri), address);
+        }
+    }
+}

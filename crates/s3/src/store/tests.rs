@@ -1,0 +1,504 @@
+//! The store against servers that answer as real ones do on bad days, over real connections.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::config;
+use aws_smithy_http_client::tls::TrustStore;
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use hyper::header::HeaderMap;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use std::sync::{Arc, Mutex};
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// A request as the server saw it.
+#[derive(Clone, Debug)]
+struct Asked {
+    what: &'static str,
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+impl Asked {
+    fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).map(|value| value.to_str().unwrap())
+    }
+
+    fn has_checksum(&self) -> bool {
+        let names = self.headers.keys().map(|name| name.as_str());
+        names
+            .into_iter()
+            .any(|name| name.starts_with("x-amz-checksum") || name.starts_with("x-amz-sdk-checks"))
+    }
+}
+
+type Answer = Response<Full<Bytes>>;
+
+/// A server that answers as it is told; it ends with this value.
+struct Server {
+    endpoint: String,
+    asked: Arc<Mutex<Vec<Asked>>>,
+    /// Of this test alone: those of the process end with the first test's runtime.
+    connections: Connections,
+    /// Connections that are open.
+    open: watch::Receiver<usize>,
+    _tasks: JoinSet<()>,
+}
+
+impl Server {
+    async fn start(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Server {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
+        let (count, open) = watch::channel(0);
+        let (answer, count) = (Arc::new(answer), Arc::new(count));
+        let mut tasks = JoinSet::new();
+        let seen = Arc::clone(&asked);
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let (answer, seen, count) =
+                    (Arc::clone(&answer), Arc::clone(&seen), Arc::clone(&count));
+                count.send_modify(|open| *open += 1);
+                connections.spawn(async move {
+                    let service = service_fn(|request: Request<Incoming>| {
+                        let (answer, seen) = (Arc::clone(&answer), Arc::clone(&seen));
+                        async move {
+                            let (head, body) = request.into_parts();
+                            let query = head.uri.query().unwrap_or_default();
+                            let asked = Asked {
+                                what: what(head.method.as_str(), query),
+                                headers: head.headers,
+                                body: body.collect().await.unwrap().to_bytes(),
+                            };
+                            let answer = answer(&asked);
+                            seen.lock().unwrap().push(asked);
+                            Ok::<_, std::convert::Infallible>(answer)
+                        }
+                    });
+                    let served =
+                        http1::Builder::new().serve_connection(TokioIo::new(stream), service);
+                    // A connection that breaks is the client's affair.
+                    let _ = served.await;
+                    count.send_modify(|open| *open -= 1);
+                });
+            }
+        });
+        Server {
+            endpoint,
+            asked,
+            connections: Connections::new(TrustStore::default()).unwrap(),
+            open,
+            _tasks: tasks,
+        }
+    }
+
+    fn asked(&self, what: &str) -> Vec<Asked> {
+        let asked = self.asked.lock().unwrap();
+        asked
+            .iter()
+            .filter(|one| one.what == what)
+            .cloned()
+            .collect()
+    }
+
+    async fn store(&self, settings: &[(&str, &str)]) -> Store {
+        let mut properties = Properties::from_iter([
+            ("s3.bucket.name", "archive"),
+            ("flush.size", "3"),
+            ("storage.class", "io.confluent.connect.s3.storage.S3Storage"),
+            (
+                "format.class",
+                "io.confluent.connect.s3.format.json.JsonFormat",
+            ),
+            ("aws.access.key.id", "key"),
+            ("aws.secret.access.key", "secret"),
+            ("s3.part.retries", "1"),
+            ("store.url", self.endpoint.as_str()),
+        ]);
+        for (key, value) in settings {
+            properties.insert(*key, *value);
+        }
+        let values = config::definition().validate(&properties);
+        let config = S3Config::from_values(&values).unwrap();
+        let checksums = properties
+            .get(config::CHECKSUM)
+            .map_or(Checksums::Auto, Checksums::parse);
+        Store::over(&self.connections, &config, &properties, false, checksums)
+            .await
+            .unwrap()
+    }
+}
+
+fn what(method: &str, query: &str) -> &'static str {
+    match method {
+        "HEAD" => "head",
+        "DELETE" => "abort",
+        "POST" if query.contains("uploads") => "create",
+        "POST" => "complete",
+        _ if query.contains("tagging") => "tag",
+        _ => "part",
+    }
+}
+
+fn answer(status: u16, body: &str) -> Answer {
+    let response = Response::builder().status(status);
+    response
+        .body(Full::new(Bytes::copy_from_slice(body.as_bytes())))
+        .unwrap()
+}
+
+fn error(status: u16, code: &str, message: &str) -> Answer {
+    answer(
+        status,
+        &format!("<Error><Code>{code}</Code><Message>{message}</Message></Error>"),
+    )
+}
+
+/// What a store in good health answers.
+fn well(asked: &Asked) -> Answer {
+    match asked.what {
+        "create" => answer(
+            200,
+            "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>",
+        ),
+        "complete" => answer(
+            200,
+            "<CompleteMultipartUploadResult><ETag>\"x\"</ETag></CompleteMultipartUploadResult>",
+        ),
+        "part" => {
+            let mut answer = answer(200, "");
+            answer
+                .headers_mut()
+                .insert("etag", "\"x\"".parse().unwrap());
+            answer
+        }
+        _ => answer(200, ""),
+    }
+}
+
+async fn part(store: &Store, number: i32) -> Result<StoredPart, StoreError> {
+    store
+        .upload_part("k", "u", number, Bytes::from_static(b"content"))
+        .await
+}
+
+/// Older Ceph and ECS, Backblaze, OVH and the like.
+fn knows_no_checksums(asked: &Asked) -> Answer {
+    if asked.has_checksum() {
+        let said = "Unsupported header 'x-amz-sdk-checksum-algorithm' received for this API call.";
+        return error(400, "InvalidArgument", said);
+    }
+    well(asked)
+}
+
+#[tokio::test]
+async fn report_a4_a_store_that_refuses_checksums_works() {
+    let server = Server::start(knows_no_checksums).await;
+    let store = server.store(&[("s3.object.tagging", "true")]).await;
+    assert_eq!(store.create("k").await.unwrap(), "u");
+    let first = part(&store, 1).await.unwrap();
+    part(&store, 2).await.unwrap();
+    assert_eq!(
+        store.complete("k", "u", &[first], false).await.unwrap(),
+        Completed::Stored
+    );
+    store
+        .tag("k", &vec![("a".to_owned(), "b".to_owned())])
+        .await
+        .unwrap();
+    let parts = server.asked("part");
+    // One try with a checksum; the answer is remembered.
+    let tries: Vec<bool> = parts.iter().map(Asked::has_checksum).collect();
+    assert_eq!(tries, [true, false, false]);
+    // Over http the content is signed instead.
+    let digest = "ed7002b439e9ac845f22357d822bac1444730fbdb6016d3ec9432297b9ec9f73";
+    for sent in &parts[1..] {
+        assert_eq!(sent.header("x-amz-content-sha256"), Some(digest));
+        assert_eq!(sent.body, "content");
+    }
+    let tags = &server.asked("tag")[0];
+    assert_eq!(
+        tags.header("content-md5"),
+        Some(md5_base64(&tags.body).as_str())
+    );
+}
+
+#[tokio::test]
+async fn report_a4_a_store_that_takes_checksums_gets_them() {
+    let server = Server::start(well).await;
+    let store = server.store(&[]).await;
+    store.create("k").await.unwrap();
+    for number in 1..4 {
+        part(&store, number).await.unwrap();
+    }
+    for sent in server.asked("part") {
+        assert_eq!(sent.header("x-amz-checksum-crc32"), Some("/sUwqQ=="));
+        assert_eq!(
+            sent.header("x-amz-content-sha256"),
+            Some("UNSIGNED-PAYLOAD")
+        );
+    }
+}
+
+#[tokio::test]
+async fn report_a4_the_setting_chooses_checksums() {
+    let server = Server::start(knows_no_checksums).await;
+    let none = server.store(&[(config::CHECKSUM, "none")]).await;
+    none.create("k").await.unwrap();
+    part(&none, 1).await.unwrap();
+    let sent = server.asked("part");
+    assert!(!sent[0].has_checksum());
+    assert_ne!(
+        sent[0].header("x-amz-content-sha256"),
+        Some("UNSIGNED-PAYLOAD")
+    );
+    let insists = server.store(&[(config::CHECKSUM, "crc32")]).await;
+    insists.create("k").await.unwrap();
+    let refused = part(&insists, 1).await.unwrap_err();
+    assert!(!refused.is_transient());
+    assert!(
+        refused.to_string().starts_with("Unsupported header"),
+        "{refused}"
+    );
+    assert_eq!(server.asked("part").len(), 2);
+}
+
+#[tokio::test]
+async fn report_a4_another_refusal_is_not_taken_for_one_of_checksums() {
+    let server = Server::start(|asked| match asked.what {
+        "part" => error(400, "InvalidArgument", "no such part number"),
+        _ => well(asked),
+    })
+    .await;
+    let store = server.store(&[]).await;
+    store.create("k").await.unwrap();
+    // It is refused without, too, so the first answer is what is told.
+    for _ in 0..2 {
+        let refused = part(&store, 1).await.unwrap_err();
+        assert_eq!(
+            refused.to_string(),
+            "no such part number (Service: S3, Status Code: 400)"
+        );
+    }
+    let tries: Vec<bool> = server
+        .asked("part")
+        .iter()
+        .map(Asked::has_checksum)
+        .collect();
+    assert_eq!(tries, [true, false, true, false]);
+}
+
+#[tokio::test]
+async fn report_c10_errors_that_come_as_200() {
+    let server = Server::start(|asked| match asked.what {
+        "create" | "complete" | "part" => {
+            error(200, "InternalError", "We encountered an internal error.")
+        }
+        _ => well(asked),
+    })
+    .await;
+    let store = server.store(&[]).await;
+    let one = StoredPart {
+        number: 1,
+        etag: "\"x\"".to_owned(),
+    };
+    let failures = [
+        store.create("k").await.unwrap_err(),
+        part(&store, 1).await.unwrap_err(),
+        store.complete("k", "u", &[one], false).await.unwrap_err(),
+    ];
+    for failure in failures {
+        assert!(failure.is_transient(), "{failure}");
+        assert_eq!(failure.code(), Some("InternalError"));
+    }
+}
+
+#[tokio::test]
+async fn report_c10_a_page_is_no_receipt() {
+    let server = Server::start(|_| answer(200, "<html><body>Please sign in</body></html>")).await;
+    let store = server.store(&[]).await;
+    let one = StoredPart {
+        number: 1,
+        etag: "\"x\"".to_owned(),
+    };
+    let failures = [
+        store.create("k").await.unwrap_err(),
+        part(&store, 1).await.unwrap_err(),
+        store.complete("k", "u", &[one], false).await.unwrap_err(),
+    ];
+    for failure in failures {
+        assert!(failure.is_transient(), "{failure}");
+        let text = failure.to_string();
+        let start = format!(
+            "S3 at {} (store.url) did not answer as S3 does (200",
+            server.endpoint
+        );
+        assert!(text.starts_with(&start), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn report_c10_a_temporary_redirect_is_followed() {
+    let other = Server::start(well).await;
+    let to = other.endpoint.clone();
+    let server = Server::start(move |asked| {
+        let mut answer = error(
+            307,
+            "TemporaryRedirect",
+            "Please re-send this request to the specified temporary endpoint.",
+        );
+        let location = match asked.what {
+            "head" => format!("{to}/archive"),
+            _ => format!("{to}/archive/k?x"),
+        };
+        answer
+            .headers_mut()
+            .insert("location", location.parse().unwrap());
+        answer
+    })
+    .await;
+    let store = server.store(&[]).await;
+    assert!(store.bucket_exists().await.unwrap());
+    assert_eq!(store.create("k").await.unwrap(), "u");
+    let first = part(&store, 1).await.unwrap();
+    assert_eq!(
+        store.complete("k", "u", &[first], false).await.unwrap(),
+        Completed::Stored
+    );
+    for what in ["head", "create", "part", "complete"] {
+        assert_eq!(other.asked(what).len(), 1, "{what}");
+    }
+}
+
+#[tokio::test]
+async fn report_message_5_a_bucket_elsewhere_names_its_region() {
+    let server = Server::start(|asked| {
+        let body = if asked.what == "head" {
+            ""
+        } else {
+            "<Error><Code>PermanentRedirect</Code></Error>"
+        };
+        let mut answer = answer(301, body);
+        answer
+            .headers_mut()
+            .insert("x-amz-bucket-region", "eu-west-1".parse().unwrap());
+        answer
+    })
+    .await;
+    let store = server.store(&[]).await;
+    assert!(store.bucket_exists().await.unwrap());
+    let failure = store.create("k").await.unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "bucket archive is in eu-west-1; set s3.region=eu-west-1"
+    );
+}
+
+#[tokio::test]
+async fn report_a12_a_refusal_without_words_names_region_and_credentials() {
+    let server = Server::start(|_| {
+        let mut answer = answer(400, "");
+        answer
+            .headers_mut()
+            .insert("x-amz-bucket-region", "eu-west-1".parse().unwrap());
+        answer
+    })
+    .await;
+    let failure = server.store(&[]).await.bucket_exists().await.unwrap_err();
+    assert_eq!(
+        failure.to_string(),
+        "bucket archive is in eu-west-1; set s3.region=eu-west-1"
+    );
+    let server = Server::start(|_| answer(400, "")).await;
+    let failure = server.store(&[]).await.bucket_exists().await.unwrap_err();
+    let text = failure.to_string();
+    assert!(
+        text.contains(&server.endpoint) && text.contains("credentials"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn report_f19_a_refused_tag_names_the_object_and_no_more() {
+    let server = Server::start(|asked| match asked.what {
+        "tag" => error(403, "AccessDenied", "Access Denied"),
+        _ => well(asked),
+    })
+    .await;
+    let store = server.store(&[]).await;
+    let tags = vec![("a".to_owned(), "b".to_owned())];
+    let failure = store.tag("k", &tags).await.unwrap_err();
+    let failure = failure.behind("Unable to tag S3 object k".to_owned());
+    assert_eq!(failure.to_string(), "Unable to tag S3 object k");
+    let cause = failure.into_cause().unwrap().to_string();
+    assert_eq!(cause, "Access Denied (Service: S3, Status Code: 403)");
+}
+
+#[tokio::test]
+async fn report_a8_requests_go_out_unsigned_where_the_provider_is_anonymous() {
+    let server = Server::start(well).await;
+    let settings = [
+        (
+            "s3.credentials.provider.class",
+            "software.amazon.awssdk.auth.credentials.AnonymousCredentialsProvider",
+        ),
+        ("aws.access.key.id", ""),
+    ];
+    let store = server.store(&settings).await;
+    assert!(store.bucket_exists().await.unwrap());
+    store.create("k").await.unwrap();
+    part(&store, 1).await.unwrap();
+    for asked in server.asked.lock().unwrap().iter() {
+        assert_eq!(asked.header("authorization"), None, "{asked:?}");
+    }
+}
+
+/// However many connectors there are, they share what may be open to their endpoint, and close it when there is nothing
+/// to do.
+async fn connections_of(stores: usize) -> usize {
+    let server = Server::start(well).await;
+    let mut open = server.open.clone();
+    let mut uploads = JoinSet::new();
+    for _ in 0..stores {
+        let store = Arc::new(server.store(&[]).await);
+        for number in 0..2000 / stores as i32 {
+            let store = Arc::clone(&store);
+            uploads.spawn(async move { part(&store, number + 1).await.map(|_| ()) });
+        }
+    }
+    let mut most = 0;
+    loop {
+        tokio::select! {
+            changed = open.changed() => {
+                changed.unwrap();
+                most = most.max(*open.borrow_and_update());
+            }
+            done = uploads.join_next() => match done {
+                Some(done) => done.unwrap().unwrap(),
+                None => break,
+            },
+        }
+    }
+    // After some seconds, and without a request.
+    open.wait_for(|open| *open == 0).await.unwrap();
+    most
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c1_connections_are_shared_bounded_and_closed() {
+    for stores in [16, 200] {
+        let most = connections_of(stores).await;
+        // A connection that was begun while another became free is kept, too.
+        assert!(
+            (1..=72).contains(&most),
+            "{stores} connectors had {most} connections open"
+        );
+        println!("{stores} connectors: {most} connections at most");
+    }
+}

@@ -116,9 +116,10 @@ impl Store {
     where
         F: Future<Output = Result<T, StoreError>>,
     {
-        let outcome = send(client.clone()).await;
+        // The SDK's futures are large, and these are held by others.
+        let outcome = Box::pin(send(client.clone())).await;
         match outcome.as_ref().err().and_then(StoreError::elsewhere) {
-            Some(elsewhere) => send(client::redirect(client, elsewhere)).await,
+            Some(elsewhere) => Box::pin(send(client::redirect(client, elsewhere))).await,
             None => outcome,
         }
     }

@@ -499,6 +499,5 @@ async fn report_c1_connections_are_shared_bounded_and_closed() {
             (1..=72).contains(&most),
             "{stores} connectors had {most} connections open"
         );
-        println!("{stores} connectors: {most} connections at most");
     }
 }

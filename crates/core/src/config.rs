@@ -5,7 +5,7 @@ mod properties;
 mod table;
 pub mod validator;
 
-pub use properties::{Password, Properties};
+pub use properties::{Password, Properties, java_trim, list_items};
 pub use table::markdown_table;
 pub use validator::Validator;
 
@@ -179,12 +179,13 @@ impl Key {
 
     /// Parses a text that somebody wrote for this key, by Java's rules for its type.
     pub fn parse(&self, text: &str, class_exists: fn(&str) -> bool) -> Result<Parsed, String> {
-        let trimmed = text.trim();
+        let trimmed = java_trim(text);
+        // Java's messages show what was written, blanks and all.
         let invalid = |why: &str| {
             let shown = if self.kind == Kind::Password {
                 "[hidden]"
             } else {
-                trimmed
+                text
             };
             format!(
                 "Invalid value {shown} for configuration {}: {why}",
@@ -213,15 +214,11 @@ impl Key {
                 .parse::<f64>()
                 .map(Parsed::Double)
                 .map_err(|_| not_a_number()),
-            Kind::List if trimmed.is_empty() => Ok(Parsed::List(Vec::new())),
             Kind::List => Ok(Parsed::List(
-                trimmed
-                    .split(',')
-                    .map(|item| item.trim().to_owned())
-                    .collect(),
+                list_items(trimmed).map(ToOwned::to_owned).collect(),
             )),
             Kind::Class if class_exists(trimmed) => Ok(Parsed::Class(trimmed.to_owned())),
-            Kind::Class => Err(invalid(&format!("Class {trimmed} could not be found."))),
+            Kind::Class => Err(invalid(&format!("Class {text} could not be found."))),
             Kind::Password => Ok(Parsed::Password(Some(Password::new(trimmed)))),
         }
     }
@@ -269,10 +266,11 @@ impl Parsed {
         }
     }
 
-    /// As messages show it: a list in brackets.
+    /// As messages show it, which is Java's `toString` of the value: a list in brackets, a class with its kind.
     pub fn to_message(&self) -> String {
         match self {
             Parsed::List(items) => format!("[{}]", items.join(", ")),
+            Parsed::Class(name) => format!("class {name}"),
             other => other.to_text(),
         }
     }

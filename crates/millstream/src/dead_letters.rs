@@ -1,49 +1,43 @@
 //! The dead-letter topic of a connector: made at the task's start if it is missing, written by a producer of the task's own.
 
-use millstream_core::Properties;
 use millstream_kafka::admin::NewTopic;
 use millstream_kafka::{
     Admin, ClientConfig, KafkaError, KafkaProducer, ProducerConfig, ResponseError,
 };
 use millstream_runtime::TaskFailure;
 use millstream_runtime::dead_letter::DeadLetters;
+use millstream_worker::sink_settings::DeadLetterSettings;
 use millstream_worker::{TaskStart, client_settings};
 use std::sync::Arc;
-
-/// Replicas of a dead-letter topic unless the connector says otherwise.
-const REPLICATION: i16 = 3;
 
 const CONNECT_EXCEPTION: &str = "org.apache.kafka.connect.errors.ConnectException";
 
 /// Opens the connector's dead-letter topic, if it names one.
-pub(crate) async fn open(start: &TaskStart) -> Result<Option<DeadLetters>, TaskFailure> {
+pub(crate) async fn open(
+    start: &TaskStart,
+    settings: Option<&DeadLetterSettings>,
+) -> Result<Option<DeadLetters>, TaskFailure> {
     let connector = &start.connector_config;
-    let Some(topic) = topic(connector) else {
+    let Some(dead) = settings else {
         return Ok(None);
     };
-    create(start, topic).await?;
+    create(start, dead).await?;
     let settings =
         client_settings::dead_letter_producer(&start.worker_config, connector, &start.id);
     let config = ProducerConfig::from_properties(&settings)
         .map_err(|error| TaskFailure::new(CONNECT_EXCEPTION, &error.to_string()))?;
-    let with_context = text(connector, "errors.deadletterqueue.context.headers.enable")
-        .is_some_and(|text| text.eq_ignore_ascii_case("true"));
     let writer = Arc::new(KafkaProducer::start(config));
     Ok(Some(DeadLetters::new(
         start.id.clone(),
-        topic,
-        with_context,
+        &dead.topic,
+        dead.with_context,
         writer,
     )))
 }
 
-/// The connector's dead-letter topic, if it names one.
-pub(crate) fn topic(connector: &Properties) -> Option<&str> {
-    text(connector, "errors.deadletterqueue.topic.name")
-}
-
 /// Makes the topic with one partition, as Java does.
-async fn create(start: &TaskStart, topic: &str) -> Result<(), TaskFailure> {
+async fn create(start: &TaskStart, dead: &DeadLetterSettings) -> Result<(), TaskFailure> {
+    let topic = &*dead.topic;
     let client_id = format!("connector-dlq-adminclient-{}", start.id);
     let settings =
         client_settings::admin(&start.worker_config, &start.connector_config, &client_id);
@@ -64,20 +58,14 @@ async fn create(start: &TaskStart, topic: &str) -> Result<(), TaskFailure> {
     if known.contains_key(topic) {
         return Ok(());
     }
-    let replication = text(
-        &start.connector_config,
-        "errors.deadletterqueue.topic.replication.factor",
-    )
-    .and_then(|text| text.parse().ok())
-    .unwrap_or(REPLICATION);
     let wanted = NewTopic {
         name: topic.to_owned(),
         partitions: 1,
-        replication,
+        replication: dead.replication,
         configs: Vec::new(),
     };
     let cannot_create = |error: KafkaError| {
-        let why = format!("{error}{}", remedy(&error, replication));
+        let why = format!("{error}{}", remedy(&error, dead.replication));
         refused(&why, error.is_transient())
     };
     let made = admin
@@ -112,11 +100,4 @@ fn remedy(error: &KafkaError, replication: i16) -> String {
             .to_owned(),
         _ => String::new(),
     }
-}
-
-fn text<'a>(connector: &'a Properties, key: &str) -> Option<&'a str> {
-    connector
-        .get(key)
-        .map(str::trim)
-        .filter(|text| !text.is_empty())
 }

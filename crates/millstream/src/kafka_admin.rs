@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use millstream_core::{Properties, TopicPartition};
 use millstream_kafka::{Admin, ClientConfig, KafkaError, ResponseError};
 use millstream_worker::{AdminError, KafkaAdmin};
+use std::collections::BTreeMap;
 
 /// Opens a client for each question: they are few, and each connector may ask with settings of its own.
 pub(crate) struct AdminClient;
@@ -15,6 +16,19 @@ impl KafkaAdmin for AdminClient {
         id.ok_or_else(|| {
             AdminError::Failed("the brokers do not tell their cluster's id".to_owned())
         })
+    }
+
+    async fn partition_counts(
+        &self,
+        client: &Properties,
+        topics: &[&str],
+    ) -> Result<BTreeMap<String, i32>, AdminError> {
+        let known = open(client)?.list_topics().await.map_err(translate)?;
+        let counts = topics.iter().filter_map(|topic| {
+            let info = known.get(*topic)?;
+            Some(((*topic).to_owned(), info.partitions))
+        });
+        Ok(counts.collect())
     }
 
     async fn group_offsets(

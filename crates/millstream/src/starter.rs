@@ -5,16 +5,15 @@ use crate::dead_letters;
 use crate::progress::Board;
 use async_trait::async_trait;
 use millstream_core::backoff::Backoff;
-use millstream_core::java_regex::JavaRegex;
 use millstream_core::{
-    ByteBudget, Consumer, ConverterUse, PluginError, Properties, SinkTask, TaskContext, chain,
-    limits,
+    ByteBudget, Consumer, ConverterUse, PluginError, SinkTask, TaskContext, chain, limits,
 };
 use millstream_kafka::{ConsumerConfig, KafkaConsumer, Subscription};
 use millstream_runtime::{
     ErrorPolicy, ErrorSettings, Plan, PlanParts, Quiet, Target, TaskFailure, TaskParts,
     TaskSettings, Tolerance, run_task,
 };
+use millstream_worker::sink_settings::{self, SinkSettings, Topics};
 use millstream_worker::{
     PluginRegistry, TaskEvent, TaskEvents, TaskHandle, TaskStart, TaskStarter, client_settings,
 };
@@ -259,6 +258,8 @@ async fn make_parts(
     events: Option<&TaskEvents>,
 ) -> Result<TaskParts, TaskFailure> {
     let registry = &start.registry;
+    let settings = SinkSettings::read(&start.connector_config);
+    let settings = settings.map_err(|error| TaskFailure::new(CONFIG_EXCEPTION, &error))?;
     let chain = chain::build(
         &start.task_config,
         &registry.transforms,
@@ -267,16 +268,15 @@ async fn make_parts(
     .map_err(|error| refused(&error))?;
     let converters = converters(start)?;
     let consumer_config = consumer_config(start)?;
-    let errors = error_settings(&start.connector_config);
-    let context = context(start, budgets, &consumer_config, &errors);
+    let context = context(start, budgets, &consumer_config, &settings);
     let starting = start.connector.start_task(&start.task_config, context);
     let mut sink = patiently(starting, "the sink's server", start, events)
         .await
         .map_err(|error| TaskFailure::sink(&error))?;
     let plan = plan(converters, chain, sink.as_mut());
-    let opening = dead_letters::open(start);
+    let opening = dead_letters::open(start, settings.dead_letters.as_ref());
     let letters = patiently(opening, "Kafka, for the dead-letter topic", start, events).await?;
-    let errors = ErrorPolicy::new(start.id.clone(), errors, letters);
+    let errors = ErrorPolicy::new(start.id.clone(), error_settings(&settings), letters);
     let consumer = consumer(start, consumer_config, budgets)?;
     Ok(TaskParts {
         consumer,
@@ -291,11 +291,11 @@ fn context(
     start: &TaskStart,
     budgets: &Budgets,
     consumer: &ConsumerConfig,
-    errors: &ErrorSettings,
+    settings: &SinkSettings,
 ) -> TaskContext {
     TaskContext {
-        has_reporter: errors.log || dead_letters::topic(&start.connector_config).is_some(),
-        goes_on_after_rejected: errors.tolerance == Tolerance::All,
+        has_reporter: settings.logs_errors || settings.dead_letters.is_some(),
+        goes_on_after_rejected: settings.tolerates_errors,
         max_poll_records: usize::try_from(consumer.settings.max_poll_records).unwrap_or(1),
         rides_out_outages: start.worker_config.settings.self_healing,
         ..TaskContext::new(
@@ -362,42 +362,23 @@ fn plan(
 
 fn converters(start: &TaskStart) -> Result<Converters, TaskFailure> {
     let registry: &PluginRegistry = &start.registry;
-    let converter = |role: &str, default: &str, used: ConverterUse| {
-        let (class, settings) = converter_settings(start, role, default);
+    let chosen =
+        |role: &str| sink_settings::converter(&start.worker_config, &start.connector_config, role);
+    let converter = |role: &str, used: ConverterUse| {
+        let (class, settings) = chosen(role);
         let plugin = registry
             .converter(&class)
             .ok_or_else(|| not_found(&class))?;
         (plugin.make)(&settings, used).map_err(|error| refused(&error))
     };
-    let defaults = &start.worker_config.settings;
-    let key = converter("key.converter", &defaults.key_converter, ConverterUse::Key)?;
-    let value = converter(
-        "value.converter",
-        &defaults.value_converter,
-        ConverterUse::Value,
-    )?;
-    let (class, settings) =
-        converter_settings(start, "header.converter", &defaults.header_converter);
+    let key = converter("key.converter", ConverterUse::Key)?;
+    let value = converter("value.converter", ConverterUse::Value)?;
+    let (class, settings) = chosen("header.converter");
     let plugin = registry
         .header_converter(&class)
         .ok_or_else(|| not_found(&class))?;
     let header = (plugin.make)(&settings).map_err(|error| refused(&error))?;
     Ok((key, value, header))
-}
-
-/// The class and the settings of a converter: the connector's if it names one, else the worker's.
-fn converter_settings(start: &TaskStart, role: &str, default: &str) -> (String, Properties) {
-    let prefix = format!("{role}.");
-    match start.connector_config.get(role) {
-        Some(class) => (
-            class.to_owned(),
-            start.connector_config.with_prefix(&prefix),
-        ),
-        None => (
-            default.to_owned(),
-            start.worker_config.properties.with_prefix(&prefix),
-        ),
-    }
 }
 
 fn consumer_config(start: &TaskStart) -> Result<ConsumerConfig, TaskFailure> {
@@ -412,57 +393,39 @@ fn consumer(
     config: ConsumerConfig,
     budgets: &Budgets,
 ) -> Result<Box<dyn Consumer>, TaskFailure> {
-    let subscription = subscription(&start.connector_config)?;
+    let subscription = subscription(start)?;
     let consumer =
         KafkaConsumer::start(config, subscription, budgets.fetched.with_own(OWN_FETCHED))
             .map_err(|error| TaskFailure::consumer(&error))?;
     Ok(Box::new(consumer))
 }
 
-fn subscription(connector: &Properties) -> Result<Subscription, TaskFailure> {
-    if let Some(pattern) = connector
-        .get("topics.regex")
-        .filter(|text| !text.trim().is_empty())
-    {
-        let pattern = JavaRegex::compile(pattern.trim())
-            .map_err(|error| TaskFailure::new(CONFIG_EXCEPTION, &error))?;
-        return Ok(Subscription::Pattern(Box::new(move |topic| {
-            // A name that cannot be decided upon is not subscribed to; validation has compiled the pattern before.
-            pattern.is_full_match(topic).unwrap_or(false)
-        })));
-    }
-    let mut topics: Vec<String> = Vec::new();
-    for topic in connector
-        .get("topics")
-        .unwrap_or_default()
-        .split(',')
-        .map(str::trim)
-    {
-        if !topic.is_empty() && !topics.iter().any(|known| known == topic) {
-            topics.push(topic.to_owned());
-        }
-    }
-    Ok(Subscription::Topics(topics))
+fn subscription(start: &TaskStart) -> Result<Subscription, TaskFailure> {
+    let topics = Topics::read(&start.id.connector, &start.connector_config);
+    Ok(
+        match topics.map_err(|error| TaskFailure::new(CONFIG_EXCEPTION, &error))? {
+            Topics::Named(topics) => Subscription::Topics(topics),
+            Topics::Matching(pattern) => Subscription::Pattern(Box::new(move |topic| {
+                // A name that cannot be decided upon is not subscribed to; validation has compiled the pattern before.
+                pattern.is_full_match(topic).unwrap_or(false)
+            })),
+        },
+    )
 }
 
-fn error_settings(connector: &Properties) -> ErrorSettings {
+fn error_settings(settings: &SinkSettings) -> ErrorSettings {
     ErrorSettings {
-        tolerance: tolerance(connector),
-        log: is_true(connector, "errors.log.enable"),
-        log_records: is_true(connector, "errors.log.include.messages"),
+        tolerance: tolerance(settings),
+        log: settings.logs_errors,
+        log_records: settings.logs_records,
     }
 }
 
-fn is_true(connector: &Properties, key: &str) -> bool {
-    connector
-        .get(key)
-        .is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
-}
-
-fn tolerance(connector: &Properties) -> Tolerance {
-    match connector.get("errors.tolerance").map(str::trim) {
-        Some("all") => Tolerance::All,
-        Some(_) | None => Tolerance::None,
+fn tolerance(settings: &SinkSettings) -> Tolerance {
+    if settings.tolerates_errors {
+        Tolerance::All
+    } else {
+        Tolerance::None
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::config::WorkerConfig;
 use crate::task::TaskId;
 use millstream_core::Properties;
+use millstream_core::config::java_trim;
 
 /// Settings of a sink task's consumer.
 pub fn consumer(worker: &WorkerConfig, connector: &Properties, task: &TaskId) -> Properties {
@@ -64,7 +65,7 @@ pub fn admin(worker: &WorkerConfig, connector: &Properties, client_id: &str) -> 
 
 /// The consumer group of a sink connector.
 pub fn group_id(connector: &Properties, name: &str) -> String {
-    let given = connector.get("consumer.override.group.id");
+    let given = connector.get("consumer.override.group.id").map(java_trim);
     given.map_or_else(|| format!("connect-{name}"), str::to_owned)
 }
 

@@ -1,25 +1,50 @@
 //! The worker's settings, by Java's keys, from the properties file that people already have.
 
+mod concealer;
 mod connector_file;
 mod properties_file;
 mod providers;
+pub(crate) mod remarks;
 
+pub use concealer::Concealer;
 pub use connector_file::{ConnectorFile, ConnectorFileError, read_connector_file};
 pub use properties_file::{MalformedEscape, parse_properties};
 pub(crate) use providers::has_reference;
-pub use providers::{ConfigProviders, ProviderError};
+pub use providers::{ConfigProviders, ProviderError, Resolved};
 
 use crate::client_settings::OverridePolicy;
 use crate::rest::{Listener, ResponseHeaders};
-use millstream_core::config::{Importance, Key, Kind};
+use millstream_core::config::{Importance, Key, Kind, Validator};
 use millstream_core::{Properties, config_def};
 use std::time::Duration;
+
+/// Kafka's rule for lists of which one item at least is needed. What is named twice counts once.
+const FILLED: Validator = Validator::List {
+    may_be_empty: false,
+    may_repeat: true,
+};
+
+/// Kafka's rule for lists that may be empty, but have no empty item.
+const WITHOUT_GAPS: Validator = Validator::List {
+    may_be_empty: true,
+    may_repeat: true,
+};
+
+/// Lists in which an item that stands there twice is dropped with a warning.
+const WITHOUT_REPEATS: [&str; 5] = [
+    "bootstrap.servers",
+    "admin.listeners",
+    "config.providers",
+    "plugin.path",
+    "rest.extension.classes",
+];
 
 config_def! {
     /// What the worker itself reads. Everything else that the file holds feeds clients and plugins.
     pub struct WorkerSettings {
         /// Brokers that the worker's clients ask first.
-        pub bootstrap_servers: Vec<String> = Key::new("bootstrap.servers", Kind::List, "localhost:9092").importance(Importance::High)
+        pub bootstrap_servers: Vec<String> = Key::required("bootstrap.servers", Kind::List).importance(Importance::High)
+            .validator(FILLED)
             .doc("Brokers to ask first, as host:port, separated by commas."),
         pub key_converter: String = Key::required("key.converter", Kind::Class).importance(Importance::High)
             .doc("Converter of record keys where the connector names none."),
@@ -36,10 +61,12 @@ config_def! {
         pub offset_file: Option<String> = Key::null("offset.storage.file.filename", Kind::String).importance(Importance::High)
             .doc("Standalone only: where source offsets are kept. Sinks keep theirs in Kafka, so it is never written."),
         pub plugin_path: Option<Vec<String>> = Key::null("plugin.path", Kind::List).importance(Importance::Low)
+            .validator(FILLED)
             .doc("Taken and ignored: plugins are compiled in."),
         pub listeners: Vec<String> = Key::new("listeners", Kind::List, "http://:8083").importance(Importance::Low)
             .doc("Where the REST API listens, as http://host:port; an empty host is every interface."),
         pub admin_listeners: Option<Vec<String>> = Key::null("admin.listeners", Kind::List).importance(Importance::Low)
+            .validator(WITHOUT_GAPS)
             .doc("Where the admin endpoints listen, if not beside the others; an empty text turns them off."),
         pub advertised_host: Option<String> = Key::null("rest.advertised.host.name", Kind::String).importance(Importance::Low)
             .doc("The host by which others reach this worker."),
@@ -54,7 +81,11 @@ config_def! {
         pub response_headers: String = Key::new("response.http.headers.config", Kind::String, "").importance(Importance::Low)
             .doc("Headers for every response, as [action] [name]:[value], separated by commas."),
         pub config_providers: Vec<String> = Key::new("config.providers", Kind::List, "").importance(Importance::Low)
+            .validator(WITHOUT_GAPS)
             .doc("Names of the providers that references such as ${name:path:key} ask."),
+        pub rest_extensions: Vec<String> = Key::new("rest.extension.classes", Kind::List, "").importance(Importance::Low)
+            .validator(WITHOUT_GAPS)
+            .doc("Taken and ignored: there are no extensions."),
         pub override_policy: String = Key::new("connector.client.config.override.policy", Kind::String, "All").importance(Importance::Medium)
             .doc("Which client settings a connector may override: All, None or Principal."),
         pub topic_tracking: bool = Key::new("topic.tracking.enable", Kind::Boolean, "true").importance(Importance::Low)
@@ -91,6 +122,11 @@ impl WorkerConfig {
     /// # Errors
     /// Every error of every key, not only the first.
     pub fn from_file(file: &[u8]) -> Result<Self, WorkerConfigError> {
+        let text = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+        if text.trim_ascii_start().starts_with(b"{") {
+            let why = "it is JSON; the first argument is the worker's properties file, connector files come after it";
+            return Err(WorkerConfigError(vec![why.to_owned()]));
+        }
         let properties =
             parse_properties(file).map_err(|error| WorkerConfigError(vec![error.to_string()]))?;
         WorkerConfig::new(properties)
@@ -115,10 +151,22 @@ impl WorkerConfig {
     /// As `from_file`.
     pub fn quiet(properties: Properties) -> Result<Self, WorkerConfigError> {
         let providers = ConfigProviders::new(&properties).map_err(WorkerConfigError)?;
-        let properties = providers
+        let resolved = providers
             .resolve_now(&properties)
             .map_err(|error| WorkerConfigError(vec![error.to_string()]))?;
-        let (settings, values) = WorkerSettings::parse(&properties);
+        let concealer = resolved.concealer;
+        let mut properties = resolved.properties;
+        for key in WITHOUT_REPEATS {
+            let kept = properties.get(key).and_then(remarks::without_repeats);
+            if let Some(kept) = kept {
+                tracing::warn!(key, "an item stands there twice; it counts once");
+                properties.insert(key, kept);
+            }
+        }
+        let (settings, mut values) = WorkerSettings::parse(&properties);
+        for value in &mut values {
+            concealer.value(value);
+        }
         let mut errors: Vec<String> = values.into_iter().flat_map(|value| value.errors).collect();
         if let Some(settings) = &settings {
             settings.check(&mut errors);
@@ -129,7 +177,9 @@ impl WorkerConfig {
                 properties,
                 providers,
             }),
-            _ => Err(WorkerConfigError(errors)),
+            _ => Err(WorkerConfigError(
+                errors.iter().map(|error| concealer.text(error)).collect(),
+            )),
         }
     }
 
@@ -149,6 +199,11 @@ impl WorkerConfig {
 impl WorkerSettings {
     /// What one key alone does not tell.
     fn check(&self, errors: &mut Vec<String>) {
+        for server in &self.bootstrap_servers {
+            if let Err(why) = check_server(server) {
+                errors.push(format!("Invalid url in bootstrap.servers: {server}; {why}"));
+            }
+        }
         let admin = self.admin_listeners.as_deref().unwrap_or_default();
         for (key, listeners) in [("listeners", &*self.listeners), ("admin.listeners", admin)] {
             for listener in listeners {
@@ -177,7 +232,115 @@ impl WorkerSettings {
     }
 }
 
+/// Whether a text is host:port. A name that cannot be resolved is an outage, which may pass; this never does.
+fn check_server(server: &str) -> Result<(), String> {
+    let Some((host, port)) = server.rsplit_once(':') else {
+        return Err(format!("it has no port; write {server}:9092"));
+    };
+    if host.is_empty() {
+        return Err("it has no host".to_owned());
+    }
+    match port.parse::<u16>() {
+        Ok(_) => Ok(()),
+        Err(_) => Err(format!("{port} is no port")),
+    }
+}
+
 /// A negative time is no time.
 fn millis(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(more: &[(&str, &str)], expected: &[&str]) {
+        let mut properties = Properties::from_iter([
+            ("bootstrap.servers", "a:1"),
+            ("key.converter", "k"),
+            ("value.converter", "v"),
+        ]);
+        for (key, value) in more {
+            properties.insert(*key, *value);
+        }
+        let errors = WorkerConfig::new(properties).map_or_else(|error| error.0, |_| Vec::new());
+        assert_eq!(errors, expected, "{more:?}");
+    }
+
+    /// The texts are those with which Java's worker ends.
+    #[test]
+    fn report_a23_a_permanently_wrong_setting_ends_the_start() {
+        let missing = Properties::from_iter([("key.converter", "k"), ("value.converter", "v")]);
+        assert_eq!(
+            WorkerConfig::new(missing).map_or_else(|error| error.0, |_| Vec::new()),
+            ["Missing required configuration \"bootstrap.servers\" which has no default value."]
+        );
+        check(&[], &[]);
+        for blank in ["", "  "] {
+            check(
+                &[("bootstrap.servers", blank)],
+                &[
+                    "Configuration 'bootstrap.servers' must not be empty. Valid values include: any non-empty value",
+                ],
+            );
+        }
+        check(
+            &[("plugin.path", "")],
+            &[
+                "Configuration 'plugin.path' must not be empty. Valid values include: any non-empty value",
+            ],
+        );
+        for (key, value) in [
+            ("bootstrap.servers", "a:1,"),
+            ("plugin.path", "/a,,/b"),
+            ("rest.extension.classes", "x,"),
+            ("rest.extension.classes", ","),
+            ("config.providers", "file,"),
+            ("admin.listeners", "http://:8084,"),
+        ] {
+            let error = format!("Configuration '{key}' values must not be empty.");
+            let mut properties = Properties::from_iter([
+                ("bootstrap.servers", "a:1"),
+                ("key.converter", "k"),
+                ("value.converter", "v"),
+                ("config.providers.file.class", "File"),
+            ]);
+            properties.insert(key, value);
+            let errors = WorkerConfig::new(properties).map_or_else(|error| error.0, |_| Vec::new());
+            assert_eq!(errors.first(), Some(&error), "{key}={value}: {errors:?}");
+        }
+        for (key, value) in [
+            ("bootstrap.servers", "a:1,a:1"),
+            ("admin.listeners", ""),
+            ("config.providers", ""),
+            ("rest.extension.classes", ""),
+        ] {
+            check(&[(key, value)], &[]);
+        }
+    }
+
+    #[test]
+    fn report_a18_a_server_without_a_port_is_no_outage() {
+        for (server, why) in [
+            ("localhost", "it has no port; write localhost:9092"),
+            ("localhost:x", "x is no port"),
+            ("localhost:99999", "99999 is no port"),
+            (":9092", "it has no host"),
+        ] {
+            let error = format!("Invalid url in bootstrap.servers: {server}; {why}");
+            check(&[("bootstrap.servers", server)], &[&error]);
+        }
+        check(&[("bootstrap.servers", "PLAINTEXT://h:1,[::1]:9092")], &[]);
+    }
+
+    #[test]
+    fn report_message_13_a_worker_file_that_is_json_says_so() {
+        let error = WorkerConfig::from_file(b" {\"name\": \"s3-sink\"}").map(|_| ());
+        let error = error.expect_err("it is no properties file").to_string();
+        assert!(
+            error.contains("the first argument is the worker's properties file"),
+            "{error}"
+        );
+    }
 }

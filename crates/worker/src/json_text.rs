@@ -6,6 +6,7 @@ use indexmap::IndexMap;
 use millstream_core::Properties;
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::fmt;
 
 /// A body that is not what was expected. Clients look at the status alone; the text is close to Jackson's.
@@ -122,7 +123,8 @@ impl IntoIterator for Fields {
 
 /// The fields of an object, each as it was written.
 pub(crate) fn object(body: &[u8], class: &str) -> Result<Option<Fields>, JsonError> {
-    let body = body.trim_ascii();
+    let text = decoded(body)?;
+    let body = text.trim_ascii();
     if body.is_empty() || body == b"null" {
         return Ok(None);
     }
@@ -136,6 +138,27 @@ pub(crate) fn object(body: &[u8], class: &str) -> Result<Option<Fields>, JsonErr
             "Cannot construct instance of `{class}` (although at least one Creator exists)"
         )),
     })
+}
+
+/// The text without a mark at its beginning; UTF-16 is known by its mark or by the zeros beside its first letter.
+fn decoded(body: &[u8]) -> Result<Cow<'_, [u8]>, JsonError> {
+    let (units, is_big) = match body {
+        [0xef, 0xbb, 0xbf, text @ ..] => return Ok(Cow::Borrowed(text)),
+        [0xfe, 0xff, text @ ..] => (text, true),
+        [0xff, 0xfe, text @ ..] => (text, false),
+        [0, letter, ..] if *letter != 0 => (body, true),
+        [letter, 0, ..] if *letter != 0 => (body, false),
+        _ => return Ok(Cow::Borrowed(body)),
+    };
+    let units = units.chunks(2).map(|pair| match *pair {
+        [first, second] if is_big => u16::from_be_bytes([first, second]),
+        [first, second] => u16::from_le_bytes([first, second]),
+        // Half a unit is no character.
+        _ => 0xdc00,
+    });
+    let text: Result<String, _> = char::decode_utf16(units).collect();
+    let text = text.map_err(|_| JsonError("Invalid UTF-16".to_owned()))?;
+    Ok(Cow::Owned(text.into_bytes()))
 }
 
 fn to_properties(fields: Fields) -> Result<Properties, JsonError> {
@@ -216,5 +239,24 @@ mod tests {
         ] {
             assert!(string_map(bad.as_bytes()).is_err(), "{bad}");
         }
+    }
+
+    #[test]
+    fn report_c21_reads_a_mark_at_the_beginning_and_utf_16() {
+        let text = "{\"a\":\"é😀\"}";
+        let le: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let be: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for body in [
+            text.as_bytes().to_vec(),
+            [b"\xef\xbb\xbf", text.as_bytes()].concat(),
+            [b"\xff\xfe", &*le].concat(),
+            [b"\xfe\xff", &*be].concat(),
+            le.clone(),
+            be.clone(),
+        ] {
+            let map = string_map(&body).unwrap().unwrap();
+            assert_eq!(map.get("a"), Some("é😀"), "{body:?}");
+        }
+        assert!(string_map(&le[..le.len() - 1]).is_err());
     }
 }

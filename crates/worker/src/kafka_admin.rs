@@ -2,11 +2,19 @@
 
 use async_trait::async_trait;
 use millstream_core::{Properties, TopicPartition};
+use std::collections::BTreeMap;
 
 /// Administers a Kafka cluster. `client` are the settings of the client to use, see `client_settings::admin`.
 #[async_trait]
 pub trait KafkaAdmin: Send + Sync {
     async fn cluster_id(&self, client: &Properties) -> Result<String, AdminError>;
+
+    /// How many partitions each of the topics has; those that do not exist are left out.
+    async fn partition_counts(
+        &self,
+        client: &Properties,
+        topics: &[&str],
+    ) -> Result<BTreeMap<String, i32>, AdminError>;
 
     /// The group's committed offsets; none if there is no such group.
     async fn group_offsets(

@@ -1,6 +1,7 @@
 //! The control plane: worker settings, plugins by their Java names, the herder and its REST API.
 //! It decides which tasks run and tells the world about them; it never sees a record.
 
+mod client_keys;
 pub mod client_settings;
 pub mod cluster;
 pub mod config;
@@ -12,6 +13,8 @@ pub mod loggers;
 pub mod metrics;
 pub mod registry;
 mod rest;
+pub mod sink_settings;
+mod spelling;
 pub mod task;
 pub mod trace;
 pub mod validation;

@@ -1,8 +1,9 @@
 //! LocalTasks: plans, starts and stops what this machine runs.
 
-use crate::config::{WorkerConfig, has_reference};
+use crate::config::{Concealer, Resolved, WorkerConfig, has_reference};
 use crate::herder::state::{InstanceStart, PlanFailure};
 use crate::registry::PluginRegistry;
+use crate::sink_settings::SinkSettings;
 use crate::task::{TaskEvent, TaskEvents, TaskHandle, TaskId, TaskReport, TaskStart, TaskStarter};
 use crate::trace::trace;
 use futures::future::join_all;
@@ -47,6 +48,7 @@ impl LocalTasks {
         let events = TaskEvents::new(id.clone(), start.instance, self.reports.clone());
         match self.make_start(start).await {
             Ok(start) => {
+                let events = events.concealing(start.concealer.clone());
                 let handle = self.starter.start(start, events);
                 self.handles.insert(id, handle);
             }
@@ -69,13 +71,17 @@ impl LocalTasks {
     async fn make_start(&self, start: InstanceStart) -> Result<TaskStart, RecordError> {
         let connector_config = resolve(&self.worker, &start.connector_config).await?;
         let task_config = resolve(&self.worker, &start.task_config).await?;
+        let concealer = connector_config.concealer.with(&task_config.concealer);
+        let connector_config = connector_config.properties;
         let class = connector_config.get("connector.class").unwrap_or_default();
         let connector = self.registry.connector(class);
+        let connector = connector.map_err(|error| concealed(connect(&error), &concealer))?;
         Ok(TaskStart {
-            connector: connector.map_err(|error| connect(&error))?.clone(),
+            connector: connector.clone(),
             id: start.id,
             connector_config,
-            task_config,
+            task_config: task_config.properties,
+            concealer,
             worker_config: self.worker.clone(),
             registry: self.registry.clone(),
             is_paused: start.is_paused,
@@ -117,20 +123,30 @@ async fn plan_tasks(
     registry: &PluginRegistry,
     worker: &WorkerConfig,
 ) -> Result<Vec<Properties>, RecordError> {
-    let config = resolve(worker, raw).await?;
+    let Resolved {
+        properties,
+        concealer,
+    } = resolve(worker, raw).await?;
+    let tasks = plan_resolved(name, raw, &properties, registry);
+    tasks.map_err(|error| concealed(error, &concealer))
+}
+
+fn plan_resolved(
+    name: &str,
+    raw: &Properties,
+    config: &Properties,
+    registry: &PluginRegistry,
+) -> Result<Vec<Properties>, RecordError> {
     let class = config.get("connector.class").unwrap_or_default();
     let connector = registry.connector(class).map_err(|error| connect(&error))?;
     connector
-        .check_start(&config)
+        .check_start(config)
         .map_err(|error| RecordError::new(error.class, error.message))?;
-    let number = |key: &str, default: usize| {
-        let text = config.get(key).map(str::trim);
-        text.and_then(|text| text.parse().ok()).unwrap_or(default)
-    };
-    let max = number("tasks.max", 1);
-    let mut tasks = connector.task_configs(&config, max);
-    let enforces = config.get("tasks.max.enforce").map(str::trim) != Some("false");
-    if tasks.len() > max && enforces {
+    let settings = SinkSettings::read(config);
+    let settings = settings.map_err(|error| RecordError::new(CONFIG_EXCEPTION, error))?;
+    let max = settings.tasks_max;
+    let mut tasks = connector.task_configs(config, max);
+    if tasks.len() > max && settings.enforces_tasks_max {
         return Err(RecordError::new(
             TOO_MANY_TASKS,
             too_many(name, tasks.len(), max),
@@ -153,9 +169,19 @@ async fn plan_tasks(
     Ok(tasks)
 }
 
-async fn resolve(worker: &WorkerConfig, config: &Properties) -> Result<Properties, RecordError> {
+async fn resolve(worker: &WorkerConfig, config: &Properties) -> Result<Resolved, RecordError> {
     let resolved = worker.providers.resolve(config).await;
     resolved.map_err(|error| RecordError::new(CONFIG_EXCEPTION, error.to_string()))
+}
+
+/// The failure with all its causes, showing references and not what they stand for.
+fn concealed(error: RecordError, concealer: &Concealer) -> RecordError {
+    let cause = error.cause.map(|cause| concealed(*cause, concealer));
+    let shown = RecordError::new(error.class, concealer.text(&error.message));
+    match cause {
+        Some(cause) => shown.caused_by(cause),
+        None => shown,
+    }
 }
 
 fn connect(error: &impl ToString) -> RecordError {

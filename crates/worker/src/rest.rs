@@ -1,5 +1,6 @@
 //! The REST API: Connect's paths, bodies and status codes. Handlers ask the herder and convert; they decide nothing.
 
+mod body;
 mod config;
 mod connectors;
 mod cors;
@@ -11,8 +12,10 @@ mod loggers;
 mod media;
 mod metrics;
 mod offsets;
+mod patience;
 mod plugins;
 mod root;
+mod server;
 mod tasks;
 mod topics;
 mod transport;
@@ -20,6 +23,7 @@ mod wire;
 
 pub(crate) use headers::ResponseHeaders;
 pub(crate) use listener::Listener;
+pub(crate) use server::Server;
 
 use crate::config::WorkerConfig;
 use crate::herder::HerderHandle;

@@ -1,6 +1,6 @@
 //! The seam to the data plane: what a task is started with, how it is steered, what it reports.
 
-use crate::config::WorkerConfig;
+use crate::config::{Concealer, WorkerConfig};
 use crate::registry::PluginRegistry;
 use async_trait::async_trait;
 pub use millstream_core::TaskId;
@@ -22,6 +22,8 @@ pub struct TaskStart {
     pub connector: Arc<dyn Connector>,
     pub connector_config: Properties,
     pub task_config: Properties,
+    /// Hides what the references stood for in whatever is said about the task.
+    pub concealer: Concealer,
     pub worker_config: Arc<WorkerConfig>,
     pub registry: Arc<PluginRegistry>,
     /// Whether the task begins paused: it joins its group, but takes no records and reports `Paused`.
@@ -64,12 +66,40 @@ pub enum TaskEvent {
     Topic(Arc<str>),
 }
 
+impl TaskEvent {
+    fn concealed(self, concealer: &Concealer) -> Self {
+        match self {
+            TaskEvent::Failed {
+                trace,
+                is_transient,
+            } => TaskEvent::Failed {
+                trace: concealer.text(&trace),
+                is_transient,
+            },
+            TaskEvent::Degraded {
+                since,
+                reason,
+                next_try_ms,
+            } => TaskEvent::Degraded {
+                since,
+                reason: concealer.text(&reason),
+                next_try_ms,
+            },
+            other @ (TaskEvent::Running
+            | TaskEvent::Paused
+            | TaskEvent::Recovered
+            | TaskEvent::Topic(_)) => other,
+        }
+    }
+}
+
 /// Where a task reports. Cloning it gives several parts of a task a way to report.
 #[derive(Clone, Debug)]
 pub struct TaskEvents {
     id: TaskId,
     instance: u64,
     sender: mpsc::Sender<TaskReport>,
+    concealer: Concealer,
 }
 
 /// An event with the task it came from; a task that was restarted has a new instance number.
@@ -86,7 +116,13 @@ impl TaskEvents {
             id,
             instance,
             sender,
+            concealer: Concealer::default(),
         }
+    }
+
+    /// Lets nothing through that a reference of the task's settings stands for.
+    pub(crate) fn concealing(self, concealer: Concealer) -> Self {
+        TaskEvents { concealer, ..self }
     }
 
     /// Reports a change. Waits while the herder is behind; it never waits for a task in turn.
@@ -94,7 +130,7 @@ impl TaskEvents {
         let report = TaskReport {
             id: self.id.clone(),
             instance: self.instance,
-            event,
+            event: event.concealed(&self.concealer),
         };
         // Nobody listens any more once the worker shuts down; then there is nobody to tell either.
         let _ = self.sender.send(report).await;

@@ -1,15 +1,19 @@
 //! Validation of a connector's configuration: the framework's keys, transforms, the connector's own keys,
 //! client overrides and converters, all errors at once, as Java's worker answers.
 
-mod client_keys;
 mod framework;
 mod java_map;
+mod overrides;
+mod remarks;
 mod topics;
 
-use crate::client_settings::OverridePolicy;
-use crate::config::WorkerConfig;
+pub(crate) use framework::definition as framework_definition;
+pub use remarks::Remarks;
+pub(crate) use remarks::unknown as unknown_setting;
+
+use crate::config::{Concealer, WorkerConfig};
 use crate::registry::PluginRegistry;
-use millstream_core::config::{ConfigDef, Default, Parsed};
+use millstream_core::config::{ConfigDef, Default, Parsed, java_trim};
 use millstream_core::plugin::KAFKA_VERSION;
 use millstream_core::{ConfigValue, Connector, ConnectorError, Key, Properties, chain};
 use std::borrow::Cow;
@@ -20,6 +24,8 @@ use std::sync::Arc;
 pub struct Validator {
     pub registry: Arc<PluginRegistry>,
     pub worker: Arc<WorkerConfig>,
+    /// The group that the worker itself is a member of, if it is one of a cluster.
+    pub group: Option<String>,
 }
 
 /// What validation found; there may be errors in it.
@@ -31,8 +37,8 @@ pub struct Validated {
     /// Keys nobody defines have no definition; they are listed only for their errors.
     pub configs: Vec<(Option<Key>, ConfigValue)>,
     pub error_count: usize,
-    /// Keys that nobody defines.
-    pub unknown: Vec<String>,
+    /// What the log is to say of it once the connector is accepted.
+    pub remarks: Remarks,
 }
 
 /// Why there is nothing to be found. The texts are Java's.
@@ -59,18 +65,25 @@ impl ValidationError {
     }
 }
 
-impl Validated {
-    /// A misspelt key is no error, as in Java; but whoever reads the log can find it.
-    pub fn warn_of_unknown(&self, connector: &str) {
-        for key in &self.unknown {
-            tracing::warn!(connector, key, "unknown setting, ignored");
+impl ValidationError {
+    fn concealed(self, concealer: &Concealer) -> Self {
+        match self {
+            // It shows the settings as they were sent.
+            ValidationError::BadRequest(text) => ValidationError::BadRequest(concealer.text(&text)),
+            ValidationError::Config(text) => ValidationError::Config(concealer.text(&text)),
+            ValidationError::Thrown(error) => ValidationError::Thrown(ConnectorError {
+                message: concealer.text(&error.message),
+                ..error
+            }),
         }
     }
+}
 
-    /// All messages in order, if there are any.
-    pub fn into_errors(self) -> Result<(), InvalidConfig> {
+impl Validated {
+    /// All messages in order, if there are any; else what is to be remarked.
+    pub fn accepted(self) -> Result<Remarks, InvalidConfig> {
         if self.error_count == 0 {
-            return Ok(());
+            return Ok(self.remarks);
         }
         let messages = self.configs.into_iter().flat_map(|(_, value)| value.errors);
         Err(InvalidConfig {
@@ -93,10 +106,28 @@ pub struct InvalidConfig {
 type Configs = Vec<(Option<Key>, ConfigValue)>;
 
 impl Validator {
-    /// Validates all settings of a connector; probes the systems it names, too.
+    /// Validates all settings of a connector; probes the systems it names, too. What is found shows references as they
+    /// were written, never what they stand for.
     pub async fn validate(&self, raw: &Properties) -> Result<Validated, ValidationError> {
         let resolved = self.worker.providers.resolve(raw).await;
-        let config = resolved.map_err(|error| ValidationError::Config(error.to_string()))?;
+        let resolved = resolved.map_err(|error| ValidationError::Config(error.to_string()))?;
+        let concealer = &resolved.concealer;
+        let validated = self.validate_resolved(raw, &resolved.properties).await;
+        let mut validated = validated.map_err(|error| error.concealed(concealer))?;
+        validated.class = concealer.text(&validated.class);
+        for (_, value) in &mut validated.configs {
+            concealer.value(value);
+        }
+        let left = remarks::unresolved(&self.worker.providers, &resolved.properties);
+        validated.remarks.extend(left);
+        Ok(validated)
+    }
+
+    async fn validate_resolved(
+        &self,
+        raw: &Properties,
+        config: &Properties,
+    ) -> Result<Validated, ValidationError> {
         let Some(class) = config.get("connector.class") else {
             return Err(ValidationError::BadRequest(format!(
                 "Connector config {} contains no connector type",
@@ -108,20 +139,24 @@ impl Validator {
             .connector(class)
             .map_err(|error| ValidationError::BadRequest(error.to_string()))?;
 
-        let mut configs = self.framework(connector.as_ref(), &config);
-        configs.extend(self.transforms(&config));
-        if let Some(error) = connector.throws(&config) {
+        let mut configs = self.framework(connector.as_ref(), config);
+        configs.extend(self.transforms(config));
+        if let Some(error) = connector.throws(config) {
             return Err(error.into());
         }
-        let mut own = connector.validate(&config);
-        connector.probe(&config, &mut own).await;
+        let mut own = connector.validate(config);
+        connector.probe(config, &mut own).await;
         merge(&mut configs, connector.config_def(), own);
-        refuse_nulls(&config, &mut configs);
+        topics::refuse_dead_letter_loop(config, &mut configs);
+        if let Some(group) = &self.group {
+            overrides::refuse_group(group, config, &mut configs);
+        }
+        refuse_nulls(config, &mut configs);
         let mut error_count: usize = configs.iter().map(|(_, value)| value.errors.len()).sum();
 
         // Of these Java counts keys with errors, not errors.
-        let mut others = self.overrides(&config)?;
-        others.extend(self.converters(&config));
+        let mut others = overrides::validate(&self.worker.settings.override_policy, config)?;
+        others.extend(self.converters(config));
         error_count += others
             .iter()
             .filter(|(_, value)| !value.errors.is_empty())
@@ -137,12 +172,10 @@ impl Validator {
                 groups.push(group.to_owned());
             }
         }
-        let mut unknown = unknown_keys(raw, &configs);
-        unknown.retain(|key| connector.extensions().key(key).is_none());
         Ok(Validated {
             class: class.to_owned(),
             groups,
-            unknown,
+            remarks: remarks::of(config, &configs, connector.extensions()),
             configs,
             error_count,
         })
@@ -184,8 +217,9 @@ impl Validator {
         let definition = ConfigDef::new(keys);
         let mut values = definition.validate(config);
         for value in &mut values {
-            self.check_class(value);
+            self.check_class(config, value);
         }
+        hide_versions_of_nothing(&mut values);
         topics::check(config, &mut values);
         let keys = definition.keys().iter().cloned().map(Some);
         keys.zip(values).collect()
@@ -209,10 +243,14 @@ impl Validator {
             | "value.converter.plugin.version"
             | "header.converter.plugin.version" => {
                 let role = key.name.trim_end_matches(".plugin.version");
-                let is_known = config
-                    .get(role)
-                    .is_none_or(|class| self.full_class(role, class).is_some());
-                if !is_known {
+                let given = config.get(role);
+                let is_known = |class: &str| self.full_class(role, class).is_some();
+                if !given.is_none_or(|class| is_known(java_trim(class))) {
+                    return;
+                }
+                if !given.is_none_or(is_known) {
+                    // Found by its type, but not by the name as it was written.
+                    key.recommended = vec![Cow::Borrowed(KAFKA_VERSION)];
                     return;
                 }
                 (KAFKA_VERSION, vec![KAFKA_VERSION])
@@ -233,12 +271,19 @@ impl Validator {
         }
     }
 
-    /// A converter's class must exist and be a converter; the value is its full name.
-    fn check_class(&self, value: &mut ConfigValue) {
+    /// A converter's class must exist and be a converter; the value is its full name. The task loads the class under
+    /// the name as it was written, so blanks around it are an error, though the type of the key takes them.
+    fn check_class(&self, config: &Properties, value: &mut ConfigValue) {
         let Some(Parsed::Class(given)) = &value.value else {
             return;
         };
+        // A default has no text that anybody wrote.
+        let written = config.get(&value.name).unwrap_or(given);
         if let Some(class) = self.full_class(&value.name, given) {
+            if written != given {
+                let error = format!("Failed to load class {written}: {written}");
+                value.errors.push(error);
+            }
             value.value = Some(Parsed::Class(class.to_owned()));
             return;
         }
@@ -255,7 +300,7 @@ impl Validator {
             }
             None => {
                 value.errors.push(format!(
-                    "Invalid value {given} for configuration {}: Class {given} could not be found.",
+                    "Invalid value {written} for configuration {}: Class {written} could not be found.",
                     value.name
                 ));
                 value.value = None;
@@ -275,46 +320,6 @@ impl Validator {
             .into_iter()
             .map(|(key, value)| (Some(key), value))
             .collect()
-    }
-
-    /// Settings for clients that the connector brings along. One that cannot be read ends validation, as in Java.
-    fn overrides(&self, config: &Properties) -> Result<Configs, ValidationError> {
-        let policy = OverridePolicy::find(&self.worker.settings.override_policy);
-        let policy = policy.unwrap_or(OverridePolicy::None);
-        let has_dead_letters = config
-            .get("errors.deadletterqueue.topic.name")
-            .is_some_and(|topic| !topic.trim().is_empty());
-        let mut found = Vec::new();
-        for (prefix, is_used) in [
-            ("producer.override.", has_dead_letters),
-            ("consumer.override.", true),
-            ("admin.override.", has_dead_letters),
-        ] {
-            let overrides = config.with_prefix(prefix);
-            for (setting, text) in overrides.iter().filter(|_| is_used) {
-                let key = client_keys::find(setting);
-                let value = match &key {
-                    Some(key) => key.parse(text, |_| true).map_err(ValidationError::Config)?,
-                    None => Parsed::String(text.to_owned()),
-                };
-                let name = format!("{prefix}{setting}");
-                let value = ConfigValue {
-                    name: name.clone(),
-                    value: Some(value),
-                    recommended: Vec::new(),
-                    errors: policy.refuse(setting).into_iter().collect(),
-                    visible: true,
-                };
-                found.push((
-                    key.map(|key| Key {
-                        name: name.into(),
-                        ..key
-                    }),
-                    value,
-                ));
-            }
-        }
-        Ok(found)
     }
 
     /// The keys of converters that the connector itself names.
@@ -368,27 +373,16 @@ fn merge(configs: &mut Configs, definition: &ConfigDef, own: Vec<ConfigValue>) {
     }
 }
 
-/// Keys that are not listed, and not below a prefix whose keys belong to others.
-fn unknown_keys(config: &Properties, configs: &Configs) -> Vec<String> {
-    const PREFIXES: [&str; 8] = [
-        "producer.override.",
-        "consumer.override.",
-        "admin.override.",
-        "key.converter.",
-        "value.converter.",
-        "header.converter.",
-        "transforms.",
-        "predicates.",
-    ];
-    let is_known = |name: &str| {
-        let is_below = PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-        is_below
-            || configs
-                .iter()
-                .any(|(key, value)| key.is_some() && value.name == name)
-    };
-    let unknown = config.entries().filter(|(name, _)| !is_known(name));
-    unknown.map(|(name, _)| name.to_owned()).collect()
+/// The version of a class that is not there is nothing to ask for.
+fn hide_versions_of_nothing(values: &mut [ConfigValue]) {
+    let unknown = values.iter().filter(|value| value.value.is_none());
+    let hidden: Vec<String> = unknown
+        .filter(|value| !value.errors.is_empty() && value.name.ends_with(".converter"))
+        .map(|value| format!("{}.plugin.version", value.name))
+        .collect();
+    for value in values {
+        value.visible &= !hidden.contains(&value.name);
+    }
 }
 
 /// A null is an error for a key that nobody defines, and beside what a validator says of it.

@@ -6,6 +6,7 @@ mod cluster_id;
 use crate::cluster::{AloneInCluster, MemoryConfigStore, MemoryStatusStore};
 use crate::config::{
     ConnectorFile, ConnectorFileError, WorkerConfig, WorkerConfigError, read_connector_file,
+    remarks,
 };
 use crate::herder::request::{Answer, HerderError, Put, Request};
 use crate::herder::state::{Flavour, Settings};
@@ -15,11 +16,10 @@ use crate::local_tasks::LocalTasks;
 use crate::loggers::{LogControl, Loggers};
 use crate::metrics::MetricsSource;
 use crate::registry::PluginRegistry;
-use crate::rest::{self, Api, ResponseHeaders};
+use crate::rest::{self, Api, ResponseHeaders, Server};
 use crate::task::TaskStarter;
 use crate::validation::{InvalidConfig, ValidationError, Validator};
 use address::{addresses, advertised, bind};
-use axum::Router;
 use cluster_id::learn_cluster_id;
 use millstream_core::Properties;
 use std::collections::HashMap;
@@ -27,8 +27,6 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -131,6 +129,8 @@ impl Worker {
         let admin = bind(settings.admin_listeners.as_deref().unwrap_or_default()).await?;
         let advertised = advertised(&config, &listeners);
         warn_of_what_is_ignored(&config);
+        let remarks = remarks::of(&config.properties, &config.providers, &start.registry);
+        remarks.log_of_worker();
 
         let registry = Arc::new(start.registry);
         let loggers = Arc::new(Loggers::new(start.log_control));
@@ -162,6 +162,10 @@ impl Worker {
             validator: Arc::new(Validator {
                 registry,
                 worker: config.clone(),
+                group: match flavour {
+                    Flavour::Standalone => None,
+                    Flavour::Distributed => config.properties.get("group.id").map(str::to_owned),
+                },
             }),
             worker: config.clone(),
             kafka: start.kafka.clone(),
@@ -190,38 +194,15 @@ impl Worker {
             tracker,
         };
         let deadline = config.shutdown_timeout();
-        worker.serve(listeners, &main, &start.shutdown, deadline);
+        let server = Server::new(worker.tracker.clone(), start.shutdown.clone(), deadline);
         let admin_router = rest::admin_router(&api);
-        worker.serve(admin, &admin_router, &start.shutdown, deadline);
+        let served = listeners.into_iter().map(|listener| (listener, &main));
+        let admin = admin.into_iter().map(|listener| (listener, &admin_router));
+        for (listener, router) in served.chain(admin) {
+            server.serve(listener, router.clone());
+        }
         worker.tracker.close();
         Ok((worker, api))
-    }
-
-    fn serve(
-        &self,
-        listeners: Vec<TcpListener>,
-        router: &Router,
-        shutdown: &CancellationToken,
-        deadline: Duration,
-    ) {
-        for listener in listeners {
-            let (router, shutdown) = (router.clone(), shutdown.clone());
-            self.tracker.spawn(async move {
-                let stop = shutdown.clone().cancelled_owned();
-                let served = axum::serve(listener, router).with_graceful_shutdown(stop);
-                // A client that never finishes its request must not keep the process.
-                let expired = async {
-                    shutdown.cancelled().await;
-                    tokio::time::sleep(deadline).await;
-                };
-                tokio::select! {
-                    served = served.into_future() => if let Err(error) = served {
-                        tracing::error!(%error, "the REST API has ended");
-                    },
-                    () = expired => {}
-                }
-            });
-        }
     }
 
     /// Where the API listens.
@@ -247,9 +228,7 @@ async fn create(api: &Api, connector: ConnectorFile) -> Result<(), CreateError> 
         initial_state,
     } = connector;
     config.insert("name", name.trim());
-    let validated = api.validator.validate(&config).await?;
-    validated.warn_of_unknown(name.trim());
-    validated.into_errors()?;
+    let remarks = api.validator.validate(&config).await?.accepted()?;
     let request = Request::Put(Put {
         name: name.trim().into(),
         config,
@@ -258,6 +237,7 @@ async fn create(api: &Api, connector: ConnectorFile) -> Result<(), CreateError> 
     });
     let herder: &HerderHandle = &api.herder;
     let answer = herder.change(request).await?;
+    remarks.log(name.trim());
     if let Answer::Connector { info, .. } = answer {
         tracing::info!(connector = %info.name, tasks = info.tasks, "connector created");
     }

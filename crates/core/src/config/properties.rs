@@ -70,6 +70,18 @@ impl Properties {
     }
 }
 
+/// Java's `String.trim`: blanks and control characters go, other white space of Unicode stays.
+pub fn java_trim(text: &str) -> &str {
+    text.trim_matches(|c| c <= ' ')
+}
+
+/// The items of a list as every reader of one splits it; a blank text has none.
+pub fn list_items(text: &str) -> impl Iterator<Item = &str> {
+    let text = java_trim(text);
+    let is_empty = text.is_empty();
+    text.split(',').filter(move |_| !is_empty).map(java_trim)
+}
+
 impl<K: Into<String>, V: Into<String>> FromIterator<(K, V)> for Properties {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         Properties(

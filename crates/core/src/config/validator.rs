@@ -1,6 +1,7 @@
 //! Validators with Kafka's texts.
 
 use super::Parsed;
+use std::collections::HashSet;
 
 /// A check on a parsed value; it also sees null, for a missing or unparsable one.
 #[derive(Clone, Debug)]
@@ -10,6 +11,11 @@ pub enum Validator {
     OneOf(&'static [&'static str]),
     /// Kafka's `NonEmptyString`: null passes.
     NonEmpty,
+    /// Kafka's `ValidList`, whose texts name the key alone; null passes. No item may be empty.
+    List {
+        may_be_empty: bool,
+        may_repeat: bool,
+    },
     /// Takes the key's name and the value; the error is the whole message.
     Check(fn(&str, Option<&Parsed>) -> Result<(), String>),
 }
@@ -45,10 +51,40 @@ impl Validator {
                 }
                 _ => Ok(()),
             },
+            Validator::List {
+                may_be_empty,
+                may_repeat,
+            } => match value {
+                Some(Parsed::List(items)) => check_list(name, items, *may_be_empty, *may_repeat),
+                _ => Ok(()),
+            },
             Validator::AtLeast(_) | Validator::Between(..) => Ok(()),
             Validator::Check(check) => check(name, value),
         }
     }
+}
+
+fn check_list(
+    name: &str,
+    items: &[String],
+    may_be_empty: bool,
+    may_repeat: bool,
+) -> Result<(), String> {
+    let mut seen = HashSet::with_capacity(items.len());
+    if items.is_empty() && !may_be_empty {
+        return Err(format!(
+            "Configuration '{name}' must not be empty. Valid values include: any non-empty value"
+        ));
+    }
+    if !may_repeat && !items.iter().all(|item| seen.insert(item)) {
+        return Err(format!(
+            "Configuration '{name}' values must not be duplicated."
+        ));
+    }
+    if items.iter().any(String::is_empty) {
+        return Err(format!("Configuration '{name}' values must not be empty."));
+    }
+    Ok(())
 }
 
 fn number(value: Option<&Parsed>) -> Option<i64> {

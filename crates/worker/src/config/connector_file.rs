@@ -38,11 +38,12 @@ pub fn read_connector_file(path: &Path) -> Result<ConnectorFile, ConnectorFileEr
         path: shown.clone(),
         why,
     };
+    let text = text.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&text);
     let is_json = text.trim_ascii_start().starts_with(b"{");
     let file = if is_json {
-        from_json(&text).map_err(|error| content(error.to_string()))?
+        from_json(text).map_err(|error| content(error.to_string()))?
     } else {
-        let config = parse_properties(&text).map_err(|error| content(error.to_string()))?;
+        let config = parse_properties(text).map_err(|error| content(error.to_string()))?;
         ConnectorFile {
             name: config.get("name").unwrap_or_default().to_owned(),
             config,

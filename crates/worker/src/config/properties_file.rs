@@ -10,6 +10,8 @@ pub struct MalformedEscape;
 /// The pairs of a file, in order; a later pair replaces an earlier one of the same key.
 /// Java reads such files as Latin-1; bytes that are UTF-8 are read as that here, since nobody means anything else by them.
 pub fn parse_properties(file: &[u8]) -> Result<Properties, MalformedEscape> {
+    // Editors of some systems begin a file with a mark; Java takes it for a part of the first key.
+    let file = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
     let text = match std::str::from_utf8(file) {
         Ok(text) => text.to_owned(),
         Err(_) => file.iter().map(|byte| char::from(*byte)).collect(),

@@ -1,6 +1,7 @@
 //! Config providers: `${file:/path:key}`, `${env:KEY}` and `${directory:/path:name}` in settings.
 //! A reference is resolved when a setting is used, never when it is stored.
 
+use super::Concealer;
 use super::properties_file::parse_properties;
 use millstream_core::Properties;
 use regex::Regex;
@@ -50,10 +51,13 @@ impl ConfigProviders {
         }
     }
 
-    /// The settings with every reference replaced that a provider knows.
-    pub async fn resolve(&self, properties: &Properties) -> Result<Properties, ProviderError> {
+    /// The settings with every reference replaced that a provider knows, and who hides what the references stand for.
+    pub async fn resolve(&self, properties: &Properties) -> Result<Resolved, ProviderError> {
         if self.0.is_empty() || !properties.iter().any(|(_, value)| has_reference(value)) {
-            return Ok(properties.clone());
+            return Ok(Resolved {
+                properties: properties.clone(),
+                concealer: Concealer::default(),
+            });
         }
         let (providers, properties) = (self.clone(), properties.clone());
         let resolved = tokio::task::spawn_blocking(move || providers.resolve_now(&properties));
@@ -63,18 +67,28 @@ impl ConfigProviders {
     }
 
     /// As `resolve`, reading files on this thread.
-    pub fn resolve_now(&self, properties: &Properties) -> Result<Properties, ProviderError> {
+    pub fn resolve_now(&self, properties: &Properties) -> Result<Resolved, ProviderError> {
         let mut resolved = Properties::new();
+        let mut found = Vec::new();
         for (key, value) in properties.entries() {
             match value {
-                Some(value) => resolved.insert(key, self.resolve_text(value)?),
+                Some(value) => resolved.insert(key, self.resolve_text(value, &mut found)?),
                 None => resolved.insert_null(key),
             }
         }
-        Ok(resolved)
+        let concealer = Concealer::new(properties, &resolved, found);
+        Ok(Resolved {
+            properties: resolved,
+            concealer,
+        })
     }
 
-    fn resolve_text(&self, text: &str) -> Result<String, ProviderError> {
+    /// `found`: what each reference stands for, with the reference.
+    fn resolve_text(
+        &self,
+        text: &str,
+        found: &mut Vec<(String, String)>,
+    ) -> Result<String, ProviderError> {
         let mut resolved = String::with_capacity(text.len());
         let mut done = 0;
         for reference in REFERENCE.captures_iter(text) {
@@ -83,18 +97,40 @@ impl ConfigProviders {
                 continue;
             };
             let provider = self.0.iter().find(|(name, _)| name == part(1));
-            let found = match provider {
+            let value = match provider {
                 Some((_, provider)) => provider.get(part(2), part(3))?,
                 None => None,
             };
             resolved.push_str(&text[done..whole.start()]);
             // What nobody knows stays as it was written.
-            resolved.push_str(found.as_deref().unwrap_or(whole.as_str()));
+            resolved.push_str(value.as_deref().unwrap_or(whole.as_str()));
             done = whole.end();
+            found.extend(value.map(|value| (value, whole.as_str().to_owned())));
         }
         resolved.push_str(&text[done..]);
         Ok(resolved)
     }
+
+    /// Why the references that are left in a resolved text stayed as they were written.
+    pub(crate) fn unresolved(&self, text: &str) -> Vec<String> {
+        let left = REFERENCE.captures_iter(text).filter_map(|reference| {
+            let (whole, name) = (reference.get(0)?.as_str(), reference.get(1)?.as_str());
+            let is_known = self.0.iter().any(|(known, _)| known == name);
+            Some(if is_known {
+                format!("{whole}: provider {name} has no such key, or may not read it")
+            } else {
+                format!("{whole}: config.providers names no provider {name}")
+            })
+        });
+        left.collect()
+    }
+}
+
+/// Settings whose references are replaced.
+#[derive(Clone, Debug)]
+pub struct Resolved {
+    pub properties: Properties,
+    pub concealer: Concealer,
 }
 
 /// Whether a text refers to a provider, known or not.
@@ -194,7 +230,8 @@ mod tests {
     use super::*;
 
     fn check(providers: &ConfigProviders, text: &str, expected: &str) {
-        assert_eq!(providers.resolve_text(text).unwrap(), expected);
+        let resolved = providers.resolve_text(text, &mut Vec::new());
+        assert_eq!(resolved.unwrap(), expected);
     }
 
     #[test]
@@ -230,7 +267,8 @@ mod tests {
         check(&providers, "${env:PATH}", &std::env::var("PATH").unwrap());
         check(&providers, "${env:HOME}", "${env:HOME}");
         check(&providers, "${unknown:x}", "${unknown:x}");
-        assert!(providers.resolve_text("${file:/no/such/file:x}").is_err());
+        let missing = providers.resolve_text("${file:/no/such/file:x}", &mut Vec::new());
+        assert!(missing.is_err());
     }
 
     #[test]

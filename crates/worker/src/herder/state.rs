@@ -344,15 +344,42 @@ impl State {
             name: key.clone(),
             connector: status.clone(),
             tasks: self
-                .statuses_of(key)
-                .map(|(id, status)| (id.task, self.task_state_of(id, status)))
+                .tasks_of(key)
+                .into_iter()
+                .map(|(id, status)| (id.task, self.task_state_of(&id, &status)))
                 .collect(),
             is_sink: self.is_sink(name),
         })
     }
 
     pub fn task_state(&self, id: &TaskId) -> Option<TaskState> {
-        Some(self.task_state_of(id, self.task_statuses.get(id)?))
+        let status = self.task_statuses.get(id).cloned();
+        let status = status.or_else(|| self.starting(id))?;
+        Some(self.task_state_of(id, &status))
+    }
+
+    /// The status of a task that starts here and has not said anything yet: a start may wait for a server that does
+    /// not answer, and nobody should have to ask where the task is. It is shown and not written: it ends by itself.
+    fn starting(&self, id: &TaskId) -> Option<Status> {
+        self.slots.get(id).filter(|slot| slot.is_live())?;
+        let status = self.status(&id.connector, RunState::Unassigned, None);
+        match status {
+            StatusValue::Status(status) => Some(status),
+            StatusValue::Topic { .. } => None,
+        }
+    }
+
+    /// The tasks of a connector that have a status, and those that start here. A status may outlive its task for a
+    /// moment, or for good if its last word came late; nobody is shown a task that is not there.
+    fn tasks_of(&self, name: &Arc<str>) -> BTreeMap<TaskId, Status> {
+        let count = self.connectors.get(name).map_or(0, |c| c.tasks.len());
+        let starting = self.live_tasks(name).into_iter();
+        let starting = starting.filter_map(|id| Some((id.clone(), self.starting(&id)?)));
+        let mut tasks: BTreeMap<TaskId, Status> = starting.collect();
+        let known = self.statuses_of(name);
+        tasks.extend(known.map(|(id, status)| (id.clone(), status.clone())));
+        tasks.retain(|id, _| (id.task as usize) < count);
+        tasks
     }
 
     /// The topics that the connector has used.

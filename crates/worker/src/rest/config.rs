@@ -1,5 +1,6 @@
 //! `/connectors/{connector}/config`: show, replace, patch.
 
+use super::body::Body;
 use super::connectors::{info, not_found};
 use super::error::RestError;
 use super::wire::{Info, Name, StringMap};
@@ -11,7 +12,6 @@ use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use bytes::Bytes;
 use millstream_core::Properties;
 use std::fmt::Write;
 
@@ -32,7 +32,7 @@ async fn replace(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, RestError> {
     let config = string_map(&body)?.ok_or(RestError::NullBody(
         "Cannot invoke \"java.util.Map.get(Object)\" because \"connectorConfig\" is null",
@@ -50,7 +50,7 @@ async fn replace(
 async fn patch(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
-    body: Bytes,
+    body: Body,
 ) -> Result<Json<Info>, RestError> {
     let changes = string_map(&body)?;
     let mut config = info(&api, name.clone()).await?.config;
@@ -95,10 +95,12 @@ pub(super) async fn put(
 }
 
 async fn store(api: &Api, request: Put) -> Result<Answer, RestError> {
-    let validated = api.validator.validate(&request.config).await?;
-    validated.warn_of_unknown(&request.name);
-    validated.into_errors()?;
-    Ok(api.herder.change(Request::Put(request)).await?)
+    let name = request.name.clone();
+    let remarks = api.validator.validate(&request.config).await?.accepted()?;
+    let answer = api.herder.change(Request::Put(request)).await?;
+    // Only of what was accepted: whoever is refused reads the answer.
+    remarks.log(&name);
+    Ok(answer)
 }
 
 /// The configuration with its connector's name in it.

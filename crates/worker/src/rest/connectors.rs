@@ -1,5 +1,6 @@
 //! `/connectors` and `/connectors/{connector}`: list, create, show, delete.
 
+use super::body::Body;
 use super::config::{name_in, put};
 use super::error::RestError;
 use super::wire::{Info, Name, State as Status};
@@ -12,7 +13,6 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use bytes::Bytes;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ fn expand(state: &Herder, with_status: bool, with_info: bool) -> BTreeMap<String
 async fn create(
     State(api): State<Api>,
     headers: HeaderMap,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, RestError> {
     let request = create_request(&body, UnknownFields::Refused)?.ok_or(RestError::NullBody(
         "Cannot invoke \"org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.name()\" because \"createRequest\" is null",

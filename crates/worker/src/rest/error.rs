@@ -1,5 +1,6 @@
 //! Every error's status, body and headers. There is no wildcard: a new error must pick its status here.
 
+use super::body;
 use crate::herder::request::HerderError;
 use crate::json_text::JsonError;
 use crate::kafka_admin::AdminError;
@@ -21,6 +22,9 @@ pub(crate) enum RestError {
     NotAcceptable,
     UnsupportedMediaType,
     MissingMediaType,
+    BodyTooLarge,
+    /// The body ended before its end, or is none.
+    BodyBroken(String),
     /// The text is Java's.
     BadRequest(String),
     Forbidden(String),
@@ -55,7 +59,9 @@ impl RestError {
             RestError::UnsupportedMediaType | RestError::MissingMediaType => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
+            RestError::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             RestError::BadRequest(_)
+            | RestError::BodyBroken(_)
             | RestError::Invalid(_)
             | RestError::Validation(ValidationError::BadRequest(_)) => StatusCode::BAD_REQUEST,
             RestError::Forbidden(_) => StatusCode::FORBIDDEN,
@@ -79,6 +85,10 @@ impl RestError {
             | RestError::NotAcceptable
             | RestError::UnsupportedMediaType
             | RestError::MissingMediaType => format!("HTTP {}", self.status()),
+            RestError::BodyTooLarge => {
+                format!("the request body is larger than {} bytes", body::LARGEST)
+            }
+            RestError::BodyBroken(why) => format!("cannot read the request body: {why}"),
             RestError::BadRequest(text)
             | RestError::Forbidden(text)
             | RestError::NotFound(text)

@@ -1,5 +1,6 @@
 //! `/admin/loggers`: log levels while the worker runs.
 
+use super::body::Body;
 use super::connectors::query_values;
 use super::error::RestError;
 use super::wire::Level;
@@ -12,7 +13,6 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
-use bytes::Bytes;
 use std::collections::BTreeMap;
 
 pub(super) fn router() -> Router<Api> {
@@ -44,7 +44,7 @@ async fn set(
     State(api): State<Api>,
     Path(namespace): Path<String>,
     RawQuery(query): RawQuery,
-    body: Bytes,
+    body: Body,
 ) -> Result<Response, RestError> {
     let fields = object(&body, "java.util.LinkedHashMap")?.ok_or(RestError::NullBody(
         "Cannot invoke \"java.util.Map.get(Object)\" because \"levelMap\" is null",

@@ -1,5 +1,6 @@
 //! `/connectors/{connector}/offsets`: what the connector's consumer group has committed; set and reset while it is stopped.
 
+use super::body::Body;
 use super::connectors::{info, not_found};
 use super::error::RestError;
 use super::wire::{Message, Name, Offset, Offsets, Partition, Position};
@@ -10,7 +11,6 @@ use crate::kafka_admin::{AdminError, KafkaAdmin};
 use axum::extract::{Path, State};
 use axum::routing::get;
 use axum::{Json, Router};
-use bytes::Bytes;
 use indexmap::IndexMap;
 use millstream_core::{Properties, TopicPartition};
 use serde::Deserialize;
@@ -55,7 +55,7 @@ async fn show(
 async fn alter(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
-    body: Bytes,
+    body: Body,
 ) -> Result<Json<Message>, RestError> {
     let entries = entries(&body)?;
     let config = stopped(&api, &name).await?;
@@ -64,7 +64,17 @@ async fn alter(
         let (partition, offset) = entry.parse()?;
         changes.insert(partition, offset);
     }
+    // Java's client makes no such offset; its brokers are not asked.
+    if changes.values().flatten().any(|offset| *offset < 0) {
+        let text = format!("Failed to modify offsets for sink connector {name}");
+        return Err(RestError::Failed(text));
+    }
     let group = Group::of(&api, &name, &config)
+        .await
+        .map_err(|error| alter_failed(&name, &error))?;
+    // A broker takes what it can and refuses the rest; here it is all or nothing.
+    group
+        .check_partitions(changes.keys())
         .await
         .map_err(|error| alter_failed(&name, &error))?;
     let altered = group.alter(changes).await;
@@ -115,7 +125,9 @@ impl Group {
     async fn of(api: &Api, name: &str, config: &Properties) -> Result<Self, AdminError> {
         let failed = |why: String| AdminError::Failed(why);
         let resolved = api.worker.providers.resolve(config).await;
-        let config = resolved.map_err(|error| failed(error.to_string()))?;
+        let config = resolved
+            .map_err(|error| failed(error.to_string()))?
+            .properties;
         let kafka = api.kafka.clone();
         let client_id = format!("connector-worker-adminclient-{name}");
         Ok(Group {
@@ -123,6 +135,26 @@ impl Group {
             client: client_settings::admin(&api.worker, &config, &client_id),
             id: client_settings::group_id(&config, name),
         })
+    }
+
+    async fn check_partitions(
+        &self,
+        partitions: impl Iterator<Item = &TopicPartition> + Clone + Send,
+    ) -> Result<(), AdminError> {
+        let mut topics: Vec<&str> = partitions.clone().map(|at| &*at.topic).collect();
+        topics.sort_unstable();
+        topics.dedup();
+        let counts = self.kafka.partition_counts(&self.client, &topics).await?;
+        let is_there = |at: &&TopicPartition| {
+            let count = counts.get(&*at.topic);
+            count.is_some_and(|count| (0..*count).contains(&at.partition))
+        };
+        match partitions.into_iter().find(|at| !is_there(at)) {
+            Some(missing) => Err(AdminError::Failed(format!(
+                "there is no partition {missing}"
+            ))),
+            None => Ok(()),
+        }
     }
 
     async fn alter(
@@ -187,7 +219,9 @@ struct Entry {
 
 fn entries(body: &[u8]) -> Result<Vec<Entry>, RestError> {
     const CLASS: &str = "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets";
-    let fields = object(body, CLASS)?.unwrap_or_default();
+    let fields = object(body, CLASS)?.ok_or(RestError::NullBody(
+        "Cannot invoke \"org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets.offsets()\" because \"offsets\" is null",
+    ))?;
     let mut entries = Vec::new();
     for (field, value) in fields {
         match (field.as_str(), value) {

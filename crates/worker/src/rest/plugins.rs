@@ -1,5 +1,6 @@
 //! `/connector-plugins`: what is compiled in, its settings, and validation.
 
+use super::body::Body;
 use super::connectors::query_flag;
 use super::error::RestError;
 use super::wire::{ConfigInfos, Definition, Plugin};
@@ -9,7 +10,6 @@ use crate::registry::PluginKind;
 use axum::extract::{Path, RawQuery, State};
 use axum::routing::{get, put};
 use axum::{Json, Router};
-use bytes::Bytes;
 
 pub(super) fn router() -> Router<Api> {
     let config = "/connector-plugins/{plugin}/config";
@@ -63,7 +63,7 @@ async fn definition(
 async fn validate(
     State(api): State<Api>,
     Path(name): Path<String>,
-    body: Bytes,
+    body: Body,
 ) -> Result<Json<ConfigInfos>, RestError> {
     let config = string_map(&body)?.ok_or(RestError::NullBody(
         "Cannot invoke \"java.util.Map.get(Object)\" because \"connectorConfig\" is null",

@@ -63,26 +63,57 @@ async fn status(
     State(api): State<Api>,
     Path((Name(name), task)): Path<(Name, String)>,
 ) -> Result<Json<TaskStatus>, RestError> {
-    let id = task_id(name, &task)?;
-    let asked = id.clone();
-    let state = api
-        .herder
-        .read(move |state| state.task_state(&asked))
-        .await?;
-    let missing = || RestError::NotFound(format!("No status found for task {id}"));
-    Ok(Json((id.task, state.ok_or_else(missing)?).into()))
+    let number = number(&task)?;
+    let missing = || RestError::NotFound(format!("No status found for task {name}-{number}"));
+    let id = task_id(&name, number).ok_or_else(missing)?;
+    let task = id.task;
+    let state = api.herder.read(move |state| state.task_state(&id)).await?;
+    Ok(Json((task, state.ok_or_else(missing)?).into()))
 }
 
 async fn restart(
     State(api): State<Api>,
     Path((Name(name), task)): Path<(Name, String)>,
 ) -> Result<StatusCode, RestError> {
-    let request = Request::RestartTask(task_id(name, &task)?);
-    api.herder.change(request).await?;
+    let number = number(&task)?;
+    let Some(id) = task_id(&name, number) else {
+        let missing = api
+            .herder
+            .read(move |state| state.no_such_task(&name, number));
+        return Err(missing.await?.into());
+    };
+    api.herder.change(Request::RestartTask(id)).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-fn task_id(connector: Arc<str>, task: &str) -> Result<TaskId, RestError> {
-    let task = task.parse().map_err(|_| RestError::NoSuchParameter)?;
-    Ok(TaskId { connector, task })
+/// A task's number as Java reads it: a 32-bit integer, which may be one that no task has.
+fn number(task: &str) -> Result<i32, RestError> {
+    task.parse().map_err(|_| RestError::NoSuchParameter)
+}
+
+fn task_id(connector: &Arc<str>, number: i32) -> Option<TaskId> {
+    let task = u32::try_from(number).ok()?;
+    Some(TaskId::new(connector.clone(), task))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_f6_a_number_is_an_integer_of_java() {
+        for (text, expected) in [
+            ("-3", Some(-3)),
+            ("-0", Some(0)),
+            ("+1", Some(1)),
+            ("2147483648", None),
+            ("x", None),
+            ("1.0", None),
+            ("", None),
+        ] {
+            assert_eq!(number(text).ok(), expected, "{text}");
+        }
+        let name: Arc<str> = "s".into();
+        assert_eq!(task_id(&name, -3), None);
+    }
 }

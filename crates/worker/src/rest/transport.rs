@@ -2,7 +2,7 @@
 //! a slash at the end and matrix parameters do not count.
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
@@ -10,7 +10,7 @@ pub(super) async fn check(mut request: Request, next: Next) -> Response {
     let content_types = request.headers().get_all(header::CONTENT_TYPE);
     let path = request.uri().path();
     if content_types.iter().count() > 1 || is_suspicious(path) {
-        return bad_request();
+        return bad_request(request.method());
     }
     if let Some(plain) = plain_uri(request.uri()) {
         *request.uri_mut() = plain;
@@ -85,19 +85,23 @@ fn plain_uri(uri: &Uri) -> Option<Uri> {
     plain.parse().ok()
 }
 
-fn bad_request() -> Response {
+/// Only these methods get a page; the others an empty body.
+fn bad_request(method: &Method) -> Response {
     let page = "<html><head><title>Error 400 Bad Request</title></head><body><h2>HTTP ERROR 400 Bad Request</h2></body></html>\n";
-    let headers = [
-        (
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("text/html;charset=iso-8859-1"),
-        ),
-        (
-            header::CACHE_CONTROL,
-            HeaderValue::from_static("must-revalidate,no-cache,no-store"),
-        ),
-    ];
-    (StatusCode::BAD_REQUEST, headers, Html(page)).into_response()
+    let uncached = (
+        header::CACHE_CONTROL,
+        HeaderValue::from_static("must-revalidate,no-cache,no-store"),
+    );
+    let html = (
+        header::CONTENT_TYPE,
+        HeaderValue::from_static("text/html;charset=iso-8859-1"),
+    );
+    match *method {
+        Method::GET | Method::HEAD | Method::POST => {
+            (StatusCode::BAD_REQUEST, [html, uncached], Html(page)).into_response()
+        }
+        _ => (StatusCode::BAD_REQUEST, [uncached]).into_response(),
+    }
 }
 
 #[cfg(test)]
@@ -126,6 +130,30 @@ mod tests {
             "/connectors/a+b.c",
         ] {
             assert!(!is_suspicious(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn report_f8_only_some_methods_get_a_page() {
+        for (method, is_page) in [
+            (Method::GET, true),
+            (Method::POST, true),
+            (Method::DELETE, false),
+            (Method::PUT, false),
+            (Method::PATCH, false),
+            (Method::OPTIONS, false),
+        ] {
+            let response = bad_request(&method);
+            let headers = response.headers();
+            assert_eq!(
+                headers.contains_key(header::CONTENT_TYPE),
+                is_page,
+                "{method}"
+            );
+            assert_eq!(
+                headers[header::CACHE_CONTROL],
+                "must-revalidate,no-cache,no-store"
+            );
         }
     }
 

@@ -2,8 +2,15 @@
 
 use millstream_core::chain::unique_aliases;
 use millstream_core::config::validator::invalid;
-use millstream_core::config::{Importance, Key, Kind, Parsed, Validator, Width};
+use millstream_core::config::{ConfigDef, Importance, Key, Kind, Parsed, Validator, Width};
 use millstream_core::java_regex::check_pattern;
+use std::sync::LazyLock;
+
+/// The definition of these keys, for those who read their values.
+pub(crate) fn definition() -> &'static ConfigDef {
+    static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(|| ConfigDef::new(keys()));
+    &DEFINITION
+}
 
 /// Keys of all sink connectors, in Java's order. Versions and converters get their defaults from the worker.
 pub(super) fn keys() -> Vec<Key> {

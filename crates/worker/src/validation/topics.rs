@@ -1,23 +1,28 @@
 //! The rules about a sink's topics that concern several keys at once.
 
+use super::Configs;
+use millstream_core::config::{Validator, java_trim, list_items};
 use millstream_core::java_regex::JavaRegex;
-use millstream_core::{ConfigValue, Properties};
+use millstream_core::{ConfigValue, Properties, config::Parsed};
 
-/// A sink reads from a list of topics or from a pattern, and never from its own dead letters.
+/// A sink reads from a list of topics or from a pattern. The list is checked here and not by its definition: one that
+/// was stored before the check was made still starts.
 pub(super) fn check(config: &Properties, values: &mut [ConfigValue]) {
-    let given = |key| {
-        config
-            .get(key)
-            .map(str::trim)
-            .filter(|text| !text.is_empty())
+    const LIST: Validator = Validator::List {
+        may_be_empty: true,
+        may_repeat: false,
     };
-    let (topics, regex) = (given("topics"), given("topics.regex"));
     let mut add = |key: &str, message: String| {
         if let Some(value) = values.iter_mut().find(|value| value.name == key) {
             value.errors.push(message);
         }
     };
-    let both = match (topics, regex) {
+    let items = list_items(config.get("topics").unwrap_or_default());
+    let items = items.map(str::to_owned).collect();
+    if let Err(message) = LIST.check("topics", Some(&Parsed::List(items))) {
+        add("topics", message);
+    }
+    let both = match (given(config, "topics"), given(config, "topics.regex")) {
         (None, None) => Some("Must configure one of topics or topics.regex"),
         (Some(_), Some(_)) => {
             Some("topics and topics.regex are mutually exclusive options, but both are set.")
@@ -29,11 +34,21 @@ pub(super) fn check(config: &Properties, values: &mut [ConfigValue]) {
             add(key, message.to_owned());
         }
     }
-    let Some(dead) = given("errors.deadletterqueue.topic.name") else {
+}
+
+/// A sink must not read its own dead letters: each would make another. Looked at after the connector's own keys have
+/// taken the place of the framework's, so that it holds for connectors that define their topics themselves.
+pub(super) fn refuse_dead_letter_loop(config: &Properties, configs: &mut Configs) {
+    let Some(dead) = given(config, "errors.deadletterqueue.topic.name") else {
         return;
     };
-    if let Some(topics) = topics {
-        let topics: Vec<&str> = topics.split(',').map(str::trim).collect();
+    let mut add = |key: &str, message: String| {
+        if let Some((_, value)) = configs.iter_mut().find(|(_, value)| value.name == key) {
+            value.errors.push(message);
+        }
+    };
+    if let Some(topics) = given(config, "topics") {
+        let topics: Vec<&str> = list_items(topics).collect();
         if topics.contains(&dead) {
             let topics = topics.join(", ");
             add(
@@ -44,7 +59,7 @@ pub(super) fn check(config: &Properties, values: &mut [ConfigValue]) {
             );
         }
     }
-    if let Some(regex) = regex {
+    if let Some(regex) = given(config, "topics.regex") {
         let is_match = JavaRegex::compile(regex).map(|pattern| pattern.is_full_match(dead));
         if let Ok(Ok(true)) = is_match {
             add(
@@ -55,4 +70,9 @@ pub(super) fn check(config: &Properties, values: &mut [ConfigValue]) {
             );
         }
     }
+}
+
+fn given<'a>(config: &'a Properties, key: &str) -> Option<&'a str> {
+    let text = config.get(key).map(java_trim);
+    text.filter(|text| !text.is_empty())
 }

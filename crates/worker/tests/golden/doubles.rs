@@ -51,10 +51,12 @@ impl Connector for FileStreamSink {
     }
 }
 
-/// Values by topic, and what groups have committed.
+/// Values by topic, and what groups have committed. All values are in partition 0.
 #[derive(Default)]
 pub(crate) struct Broker {
     pub(crate) topics: HashMap<String, Vec<String>>,
+    /// Of topics that have more than one.
+    pub(crate) partitions: HashMap<String, i32>,
     groups: BTreeMap<String, BTreeMap<TopicPartition, i64>>,
     members: HashMap<String, usize>,
 }
@@ -113,6 +115,10 @@ impl Doubles {
         let mut events = vec![TaskEvent::Running];
         let topics = start.task_config.get("topics").unwrap_or_default();
         for topic in topics.split(',').filter(|_| start.id.task == 0) {
+            // A consumer makes the topics that it asks for.
+            let mut broker = self.0.lock().unwrap();
+            broker.topics.entry(topic.to_owned()).or_default();
+            drop(broker);
             events.extend(self.copy(start, topic, file));
         }
         events
@@ -120,7 +126,11 @@ impl Doubles {
 
     fn copy(&self, start: &TaskStart, topic: &str, file: Option<&str>) -> Option<TaskEvent> {
         let mut broker = self.0.lock().unwrap();
-        let values = broker.topics.get(topic)?.clone();
+        let values = broker
+            .topics
+            .get(topic)
+            .cloned()
+            .filter(|v| !v.is_empty())?;
         let group = client_settings::group_id(&start.connector_config, &start.id.connector);
         let group = broker.groups.entry(group).or_default();
         let committed = group.entry(TopicPartition::new(topic, 0)).or_default();
@@ -172,6 +182,21 @@ impl TaskHandle for RunningTask {
 impl KafkaAdmin for Doubles {
     async fn cluster_id(&self, _client: &Properties) -> Result<String, AdminError> {
         Ok("a-cluster".to_owned())
+    }
+
+    async fn partition_counts(
+        &self,
+        _client: &Properties,
+        topics: &[&str],
+    ) -> Result<BTreeMap<String, i32>, AdminError> {
+        let broker = self.0.lock().unwrap();
+        let known = topics
+            .iter()
+            .filter(|topic| broker.topics.contains_key(**topic));
+        let count = |topic: &str| broker.partitions.get(topic).copied().unwrap_or(1);
+        Ok(known
+            .map(|topic| ((*topic).to_owned(), count(topic)))
+            .collect())
     }
 
     async fn group_offsets(

@@ -153,3 +153,55 @@ fn golden_s3_rest() {
         })
     });
 }
+
+/// What Java's worker was seen to answer to each.
+#[test]
+fn report_f9_offsets_that_a_broker_would_refuse_change_nothing() {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let setup = json!({"name": "offsets", "worker_config": {}});
+        let mut scenario = Scenario::start(&setup).await;
+        let config = json!({"connector.class": "FileStreamSink", "topics": "t", "file": "{{DIR}}/x"});
+        let create = json!({"name": "s", "config": config});
+        let mut ask = async |method: &str, path: &str, body: Json, status: u16, answer: Json| {
+            let step = json!({
+                "request": {"method": method, "path": path, "headers": {"Content-Type": "application/json"}, "body": body},
+                "match": if answer.is_null() { "status" } else { "exact" },
+                "repeat": method == "GET",
+                "response": {"status": status, "headers": {"Content-Type": "application/json"}, "body": answer},
+            });
+            let outcome = scenario.step(&step).await;
+            assert!(matches!(outcome, Outcome::Passed), "{body}: {outcome:?}");
+        };
+        ask("POST", "/connectors", create, 201, Json::Null).await;
+        let running = json!({"id": 0, "state": "RUNNING", "worker_id": "{{WORKER_ID}}", "version": "{{VERSION}}"});
+        let task = "/connectors/s/tasks/0/status";
+        ask("GET", task, Json::Null, 200, running).await;
+        ask("PUT", "/connectors/s/stop", Json::Null, 204, Json::Null).await;
+        let path = "/connectors/s/offsets";
+        let entry = |topic: Json, partition: i32, offset: Json| {
+            json!({"partition": {"kafka_topic": topic, "kafka_partition": partition}, "offset": offset})
+        };
+        let at = |offset: i64| json!({"kafka_offset": offset});
+        let refused = |message: &str| json!({"error_code": 500, "message": message});
+        let alter = "Failed to alter consumer group offsets for connector s";
+        let modify = "Failed to modify offsets for sink connector s";
+        for (entries, message) in [
+            (vec![entry(json!(5), 0, at(0))], alter),
+            (vec![entry(json!("t"), 0, at(-3))], modify),
+            (vec![entry(json!("t"), 7, at(0))], alter),
+            (vec![entry(json!("t"), 7, Json::Null)], alter),
+            (vec![entry(json!("t"), 0, at(5)), entry(json!("t"), 9, at(4))], alter),
+        ] {
+            let body = json!({"offsets": entries});
+            ask("PATCH", path, body, 500, refused(message)).await;
+            ask("GET", path, Json::Null, 200, json!({"offsets": []})).await;
+        }
+        let null = "Cannot invoke \"org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets.offsets()\" because \"offsets\" is null";
+        ask("PATCH", path, Json::Null, 500, refused(null)).await;
+        let nowhere = "/connectors/s/tasks/-3/status";
+        let missing = json!({"error_code": 404, "message": "No status found for task s--3"});
+        ask("GET", nowhere, Json::Null, 404, missing).await;
+        scenario.end().await;
+    });
+}

@@ -170,10 +170,9 @@ impl State {
     ) -> Option<(bool, Vec<TaskId>)> {
         let status = self.connector_statuses.get(name)?;
         let is_meant = |status: &Status| !only_failed || status.state == RunState::Failed;
-        let tasks = self
-            .statuses_of(name)
-            .filter(|(_, status)| include_tasks && is_meant(status));
-        Some((is_meant(status), tasks.map(|(id, _)| id.clone()).collect()))
+        let tasks = self.tasks_of(name).into_iter();
+        let tasks = tasks.filter(|(_, status)| include_tasks && is_meant(status));
+        Some((is_meant(status), tasks.map(|(id, _)| id).collect()))
     }
 
     pub(super) fn drop_lost_instances(&mut self, out: &mut Vec<Action>) {

@@ -1,6 +1,7 @@
 //! Requests: checked against what is known, then turned into records that every worker reads.
 
 use super::*;
+use std::fmt::Display;
 
 /// What Java's standalone worker says when a connector that it needs is not there.
 const STANDALONE_NO_CONFIG: &str =
@@ -175,23 +176,26 @@ impl State {
     }
 
     fn restart_one_task(&mut self, id: &TaskId, out: &mut Vec<Action>) -> Outcome {
-        let Some(connector) = self.connectors.get(&id.connector) else {
-            return Err(self.by_flavour(
-                HerderError::Failed(STANDALONE_NO_CONFIG.to_owned()),
-                HerderError::NotFound(format!("Unknown connector: {}", id.connector)),
-            ));
-        };
-        if id.task as usize >= connector.tasks.len() {
-            if self.settings.flavour == Flavour::Standalone {
-                self.write_missing_task(id, out);
-            }
-            return Err(self.by_flavour(
-                HerderError::NotFound(format!("Task {id} not found")),
-                HerderError::NotFound(format!("Unknown task: {id}")),
-            ));
+        let connector = self.connectors.get(&id.connector);
+        if connector.is_none_or(|connector| id.task as usize >= connector.tasks.len()) {
+            return Err(self.no_such_task(&id.connector, id.task));
         }
         self.restart_task(id, out);
         DONE
+    }
+
+    /// Why a task cannot be restarted that the connector does not have, or whose connector there is not.
+    pub(crate) fn no_such_task(&self, connector: &str, task: impl Display) -> HerderError {
+        if !self.connectors.contains_key(connector) {
+            return self.by_flavour(
+                HerderError::Failed(STANDALONE_NO_CONFIG.to_owned()),
+                HerderError::NotFound(format!("Unknown connector: {connector}")),
+            );
+        }
+        self.by_flavour(
+            HerderError::NotFound(format!("Task {connector}-{task} not found")),
+            HerderError::NotFound(format!("Unknown task: {connector}-{task}")),
+        )
     }
 
     fn reset_topics(&mut self, name: &Arc<str>, out: &mut Vec<Action>) -> Outcome {
@@ -213,22 +217,6 @@ impl State {
             Flavour::Standalone => standalone,
             Flavour::Distributed => distributed,
         }
-    }
-
-    /// Java tries to start a task that is not there, and tells the world that it failed.
-    fn write_missing_task(&self, id: &TaskId, out: &mut Vec<Action>) {
-        let trace = "java.lang.NullPointerException: Cannot invoke \"java.util.Map.size()\" \
-                     because \"inputMap\" is null\n\tat millstream(Native Method)\n";
-        out.push(Action::WriteStatus(StatusRecord {
-            key: StatusKey::Task(id.clone()),
-            value: Some(StatusValue::Status(Status {
-                state: RunState::Failed,
-                trace: Some(trace.to_owned()),
-                worker_id: self.settings.worker_id.clone(),
-                generation: self.assignment.generation,
-                version: None,
-            })),
-        }));
     }
 }
 

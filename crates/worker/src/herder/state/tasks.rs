@@ -176,7 +176,7 @@ impl State {
     pub(super) fn live_tasks(&self, name: &Arc<str>) -> Vec<TaskId> {
         self.slots
             .range(TaskId::new(name.clone(), 0)..=TaskId::new(name.clone(), u32::MAX))
-            .filter(|(_, slot)| !slot.is_stopping)
+            .filter(|(_, slot)| slot.is_live())
             .map(|(id, _)| id.clone())
             .collect()
     }
@@ -196,6 +196,10 @@ impl State {
 }
 
 impl Slot {
+    pub(super) fn is_live(&self) -> bool {
+        !self.is_stopping
+    }
+
     pub(super) fn trouble(&self) -> Option<Trouble> {
         self.trouble.clone()
     }

@@ -362,6 +362,45 @@ fn shows_trouble_only_while_it_lasts() {
     }
 }
 
+#[test]
+fn report_c6_a_task_that_starts_is_shown_and_says_what_it_waits_for() {
+    let mut world = World::new(Flavour::Standalone);
+    world.put("c", &[("tasks.max", "1")]);
+    while world.live.is_empty() {
+        assert!(world.step(0), "the task is never started");
+    }
+    let running = world.reports.pop_front().unwrap();
+    world.settle();
+    assert_eq!(world.shown("c"), "RUNNING UNASSIGNED");
+    let waits = TaskEvent::Degraded {
+        since: 7,
+        reason: "waiting for S3".to_owned(),
+        next_try_ms: 0,
+    };
+    world.report(running.id.clone(), running.instance, waits);
+    world.settle();
+    assert_eq!(world.shown("c"), "RUNNING UNASSIGNED");
+    let trouble = world.state.task_state(&running.id).unwrap().trouble;
+    assert!(matches!(trouble, Some(Trouble::Degraded { .. })));
+    world.reports.push_back(running);
+    world.settle();
+    assert_eq!(world.shown("c"), "RUNNING RUNNING");
+}
+
+#[test]
+fn report_c21_a_restart_of_a_task_that_is_not_there_leaves_no_ghost() {
+    for flavour in [Flavour::Standalone, Flavour::Distributed] {
+        let mut world = World::new(flavour);
+        world.put("c", &[]);
+        world.settle();
+        let ticket = world.request(Request::RestartTask(TaskId::new("c", 9)));
+        world.settle();
+        let answer = world.answers[&ticket].clone();
+        assert!(matches!(answer, Err(HerderError::NotFound(_))));
+        assert_eq!(world.shown("c"), "RUNNING RUNNING RUNNING");
+    }
+}
+
 /// Anything that clients and tasks may do.
 #[derive(Clone, Debug)]
 enum Deed {
@@ -476,8 +515,7 @@ proptest! {
             match world.state.state(name) {
                 None => prop_assert!(world.state.info(name).is_none()),
                 Some(state) => {
-                    let shown = state.tasks.iter().filter(|(task, _)| (*task as usize) < configured);
-                    prop_assert_eq!(shown.count(), configured);
+                    prop_assert_eq!(state.tasks.len(), configured);
                     let is_paused = state.connector.state == RunState::Paused;
                     let live = world.live.iter().filter(|(id, _)| &*id.connector == name);
                     let paused = live.filter(|(_, (_, paused))| *paused).count();

@@ -1,0 +1,246 @@
+//! What the log says about a worker file: keys that nobody reads, or that belong into a connector's configuration.
+
+use super::{ConfigProviders, WorkerSettings};
+use crate::client_keys::{self, Client};
+use crate::registry::PluginRegistry;
+use crate::spelling::closest;
+use crate::validation::{Remarks, framework_definition, unknown_setting};
+use millstream_core::config::list_items;
+use millstream_core::{ConfigDef, Properties};
+
+/// Java's keys that have no meaning here; files that hold them are right all the same.
+const IGNORED: [&str; 35] = [
+    "config.storage.replication.factor",
+    "config.storage.topic",
+    "connect.protocol",
+    "exactly.once.source.support",
+    "group.id",
+    "header.converter.plugin.version",
+    "heartbeat.interval.ms",
+    "inter.worker.key.generation.algorithm",
+    "inter.worker.key.size",
+    "inter.worker.key.ttl.ms",
+    "inter.worker.signature.algorithm",
+    "inter.worker.verification.algorithms",
+    "internal.key.converter",
+    "internal.value.converter",
+    "key.converter.plugin.version",
+    "metadata.recovery.strategy",
+    "metric.reporters",
+    "offset.storage.partitions",
+    "offset.storage.replication.factor",
+    "offset.storage.topic",
+    "plugin.discovery",
+    "plugin.path",
+    "rebalance.timeout.ms",
+    "rest.extension.classes",
+    "scheduled.rebalance.max.delay.ms",
+    "session.timeout.ms",
+    "ssl.client.auth",
+    "status.storage.partitions",
+    "status.storage.replication.factor",
+    "status.storage.topic",
+    "topic.creation.enable",
+    "value.converter.plugin.version",
+    "worker.sync.timeout.ms",
+    "worker.unsync.backoff.ms",
+    "internal.topics.automatic.creation.enable",
+];
+
+/// Families of keys of which each name may be anything.
+const FAMILIES: [&str; 8] = [
+    "admin.listeners.https.",
+    "config.providers.",
+    "config.storage.",
+    "listeners.https.",
+    "metrics.context.",
+    "offset.storage.",
+    "status.storage.",
+    "opentelemetry.",
+];
+
+/// Keys that older workers had, and what takes their place.
+const REPLACED: [(&str, &str); 2] = [("rest.host.name", "listeners"), ("rest.port", "listeners")];
+
+const CLIENTS: [(&str, Client); 3] = [
+    ("consumer.", Client::Consumer),
+    ("producer.", Client::Producer),
+    ("admin.", Client::Admin),
+];
+
+/// Remarks about a file whose references have been resolved.
+pub(crate) fn of(
+    properties: &Properties,
+    providers: &ConfigProviders,
+    registry: &PluginRegistry,
+) -> Remarks {
+    let mut remarks = Remarks::default();
+    for (key, value) in properties.iter() {
+        if let Some(text) = remark(key, properties, registry) {
+            remarks.add(key, || text);
+        }
+        for left in providers.unresolved(value) {
+            remarks.add(key, || format!("a reference was left as it is: {left}"));
+        }
+    }
+    for role in ["key.converter", "value.converter"] {
+        let plugin = properties
+            .get(role)
+            .and_then(|c| registry.converter(c.trim()));
+        if let Some(plugin) = plugin {
+            converter_errors(role, (plugin.config_def)(), properties, &mut remarks);
+        }
+    }
+    remarks
+}
+
+/// A converter of the worker is made where a connector names none of its own, so its settings end no start.
+fn converter_errors(
+    role: &str,
+    definition: ConfigDef,
+    properties: &Properties,
+    remarks: &mut Remarks,
+) {
+    let mut own = properties.with_prefix(&format!("{role}."));
+    own.insert("converter.type", role.trim_end_matches(".converter"));
+    for value in definition.validate(&own) {
+        for error in value.errors {
+            remarks.add(&format!("{role}.{}", value.name), || error);
+        }
+    }
+}
+
+fn remark(key: &str, properties: &Properties, registry: &PluginRegistry) -> Option<String> {
+    if is_own(key) || FAMILIES.iter().any(|family| key.starts_with(family)) {
+        return None;
+    }
+    if let Some((_, instead)) = REPLACED.iter().find(|(old, _)| *old == key) {
+        return Some(format!("ignored: older workers had it; set {instead}"));
+    }
+    let belongs = || Some("ignored: it belongs into a connector's configuration".to_owned());
+    for (prefix, client) in CLIENTS {
+        if let Some(setting) = key.strip_prefix(prefix) {
+            if setting.starts_with("override.") {
+                return belongs();
+            }
+            if client_keys::find(client, setting).is_some() {
+                return None;
+            }
+            let meant = closest(setting, client_keys::names(client));
+            let meant = meant.map(|meant| format!("{prefix}{meant}"));
+            return Some(unknown_setting(meant.as_deref()));
+        }
+    }
+    for role in ["key.converter", "value.converter", "header.converter"] {
+        let setting = key
+            .strip_prefix(role)
+            .and_then(|rest| rest.strip_prefix('.'));
+        if let Some(setting) = setting {
+            return converter_setting(role, setting, properties, registry);
+        }
+    }
+    if is_of_a_connector(key, registry) {
+        return belongs();
+    }
+    let own = WorkerSettings::keys();
+    let own = own.iter().map(|key| &*key.name);
+    let prefixes = CLIENTS.iter().map(|(prefix, _)| *prefix);
+    let names = own.chain(IGNORED.iter().copied()).chain(prefixes);
+    let clients: Vec<&str> = client_keys::names(Client::Admin).collect();
+    let names = names.chain(clients.iter().copied());
+    Some(unknown_setting(closest(key, names)))
+}
+
+/// Keys of the worker, of its clients, and those that mean nothing here.
+fn is_own(key: &str) -> bool {
+    WorkerSettings::keys().iter().any(|known| known.name == key)
+        || IGNORED.contains(&key)
+        || [Client::Consumer, Client::Producer, Client::Admin]
+            .into_iter()
+            .any(|client| client_keys::find(client, key).is_some())
+}
+
+fn converter_setting(
+    role: &str,
+    setting: &str,
+    properties: &Properties,
+    registry: &PluginRegistry,
+) -> Option<String> {
+    let class = properties.get(role).unwrap_or_default().trim();
+    let definition = match role {
+        "header.converter" => registry.header_converter(class).map(|p| p.config_def),
+        _ => registry.converter(class).map(|p| p.config_def),
+    }?();
+    if setting == "converter.type" || definition.key(setting).is_some() {
+        return None;
+    }
+    let names = definition.keys().iter().map(|key| &*key.name);
+    let meant = closest(setting, names).map(|meant| format!("{role}.{meant}"));
+    Some(unknown_setting(meant.as_deref()))
+}
+
+fn is_of_a_connector(key: &str, registry: &PluginRegistry) -> bool {
+    let belongs = |definition: &ConfigDef| definition.key(key).is_some();
+    let families = ["transforms.", "predicates.", "errors."];
+    belongs(framework_definition())
+        || families.iter().any(|family| key.starts_with(family))
+        || registry
+            .connectors
+            .iter()
+            .any(|c| belongs(c.config_def()) || belongs(c.extensions()))
+}
+
+/// The list without what is named twice, and whether anything was.
+pub(super) fn without_repeats(text: &str) -> Option<String> {
+    let items: Vec<&str> = list_items(text).collect();
+    let mut kept: Vec<&str> = Vec::with_capacity(items.len());
+    for item in &items {
+        // What is empty is an error of the list, and stays.
+        if item.is_empty() || !kept.contains(item) {
+            kept.push(item);
+        }
+    }
+    (kept.len() < items.len()).then(|| kept.join(","))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(key: &str, expected: Option<&str>) {
+        let properties = Properties::from_iter([(key, "x")]);
+        let found = remark(key, &properties, &PluginRegistry::default());
+        assert_eq!(found.as_deref(), expected, "{key}");
+    }
+
+    #[test]
+    fn report_c12_misspelt_worker_keys_leave_a_word() {
+        check("bootstrap.servers", None);
+        check("group.id", None);
+        check("sasl.mechanism", None);
+        check("consumer.max.poll.records", None);
+        check("config.providers.file.class", None);
+        check(
+            "bootstrap.server",
+            Some("unknown setting, ignored; did you mean bootstrap.servers?"),
+        );
+        check(
+            "rest.port",
+            Some("ignored: older workers had it; set listeners"),
+        );
+        check(
+            "consumer.max.pol.records",
+            Some("unknown setting, ignored; did you mean consumer.max.poll.records?"),
+        );
+        check("something.of.mine", Some("unknown setting, ignored"));
+    }
+
+    #[test]
+    fn report_a16_a_connector_s_key_in_the_worker_file_leaves_a_word() {
+        let belongs = "ignored: it belongs into a connector's configuration";
+        check("topics", Some(belongs));
+        check("errors.tolerance", Some(belongs));
+        check("transforms.a.type", Some(belongs));
+        check("consumer.override.max.poll.records", Some(belongs));
+    }
+}

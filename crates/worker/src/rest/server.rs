@@ -1,0 +1,318 @@
+//! Serves the REST API: so many connections and no more, each with its deadlines. When all places are taken, the client
+//! that has said nothing for the longest gives its own up, so that those who have something to say are heard.
+
+use super::patience::{Phase, Watch, Watched};
+use axum::Router;
+use axum::extract::Request;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::TokioIo;
+use hyper_util::service::TowerToHyperService;
+use std::collections::HashMap;
+use std::fs::File;
+use std::io;
+use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::time::{Instant, sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Connections of all listeners together. Dashboards and scripts need a handful.
+const CONNECTIONS: usize = 256;
+
+/// Descriptors kept back, so that the API answers when everything else has taken the rest.
+const RESERVE: usize = 8;
+
+/// Pause after a connection could not be taken although nothing is in its way.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two lines about the same trouble.
+const QUIET: Duration = Duration::from_secs(60);
+
+/// What all listeners share. Cloning shares it.
+#[derive(Clone)]
+pub(crate) struct Server(Arc<Shared>);
+
+struct Shared {
+    most: usize,
+    open: Mutex<Open>,
+    tracker: TaskTracker,
+    shutdown: CancellationToken,
+    /// For clients that never finish, once the shutdown has begun.
+    deadline: Duration,
+}
+
+#[derive(Default)]
+struct Open {
+    last: u64,
+    connections: HashMap<u64, (Watch, CancellationToken)>,
+    spare: Vec<File>,
+    warned: Option<Instant>,
+}
+
+impl Server {
+    pub(crate) fn new(
+        tracker: TaskTracker,
+        shutdown: CancellationToken,
+        deadline: Duration,
+    ) -> Self {
+        Server::with_most(CONNECTIONS, tracker, shutdown, deadline)
+    }
+
+    fn with_most(
+        most: usize,
+        tracker: TaskTracker,
+        shutdown: CancellationToken,
+        deadline: Duration,
+    ) -> Self {
+        let server = Server(Arc::new(Shared {
+            most,
+            open: Mutex::default(),
+            tracker,
+            shutdown,
+            deadline,
+        }));
+        server.refill();
+        server
+    }
+
+    /// Takes connections until the shutdown. The task is the tracker's.
+    pub(crate) fn serve(&self, listener: TcpListener, router: Router) {
+        let server = self.clone();
+        self.0.tracker.spawn(async move {
+            let shutdown = server.0.shutdown.clone();
+            while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
+                match accepted {
+                    Ok((stream, _)) => server.take(stream, router.clone()),
+                    Err(error) if is_of_the_client(&error) => {}
+                    Err(error) => server.make_room(&error).await,
+                }
+            }
+        });
+    }
+
+    fn take(&self, stream: TcpStream, router: Router) {
+        if self.lock().connections.len() >= self.0.most && !self.give_one_up() {
+            self.warn("every REST connection is busy, refusing another");
+            return;
+        }
+        // Answers are small and whole; waiting for more to send gains nothing.
+        let _ = stream.set_nodelay(true);
+        let (watch, close) = (Watch::new(), CancellationToken::new());
+        let id = {
+            let mut open = self.lock();
+            open.last += 1;
+            let id = open.last;
+            open.connections.insert(id, (watch.clone(), close.clone()));
+            id
+        };
+        let server = self.clone();
+        self.0.tracker.spawn(async move {
+            let shared = &server.0;
+            let stream = Watched { stream, watch };
+            tokio::select! {
+                () = connection(stream, router, &shared.shutdown, shared.deadline) => {}
+                () = close.cancelled() => {}
+            }
+            server.lock().connections.remove(&id);
+            server.refill();
+        });
+    }
+
+    /// Closes the connection whose client has kept quiet for the longest; false if all are at work.
+    fn give_one_up(&self) -> bool {
+        let mut open = self.lock();
+        let quiet = open.connections.iter();
+        let quiet = quiet.map(|(id, (watch, _))| (watch.now(), *id));
+        let longest = quiet.filter(|((phase, _), _)| *phase != Phase::Busy).min();
+        let Some((_, id)) = longest else {
+            return false;
+        };
+        if let Some((_, close)) = open.connections.remove(&id) {
+            close.cancel();
+        }
+        true
+    }
+
+    /// A connection could not be taken, most likely for want of a descriptor.
+    async fn make_room(&self, error: &io::Error) {
+        self.warn(&format!(
+            "cannot take a REST connection: {error}; if descriptors run out, raise the limit with ulimit -n or LimitNOFILE"
+        ));
+        let spare = self.lock().spare.pop();
+        let had_spare = spare.is_some();
+        drop(spare);
+        self.give_one_up();
+        if !had_spare {
+            sleep(ACCEPT_PAUSE).await;
+        }
+    }
+
+    /// Takes back what was given away of the reserve, as far as there is any.
+    fn refill(&self) {
+        let mut open = self.lock();
+        while open.spare.len() < RESERVE {
+            match File::open("/dev/null") {
+                Ok(file) => open.spare.push(file),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn warn(&self, text: &str) {
+        let mut open = self.lock();
+        let now = Instant::now();
+        if open.warned.is_none_or(|last| now - last >= QUIET) {
+            open.warned = Some(now);
+            tracing::warn!("{text}");
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Open> {
+        // Nothing between lock and unlock leaves the map half changed.
+        self.0.open.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn is_of_the_client(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused
+            | io::ErrorKind::ConnectionAborted
+            | io::ErrorKind::ConnectionReset
+    )
+}
+
+/// Serves one connection until either side has had enough.
+async fn connection<S>(
+    stream: Watched<S>,
+    router: Router,
+    shutdown: &CancellationToken,
+    deadline: Duration,
+) where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let watch = stream.watch.clone();
+    let handlers = TowerToHyperService::new(router);
+    let service = service_fn(|request: hyper::Request<hyper::body::Incoming>| {
+        watch.enter(Phase::Busy);
+        let mut request: Request = request.map(axum::body::Body::new);
+        // Whoever reads the body says so.
+        request.extensions_mut().insert(watch.clone());
+        let answer = handlers.call(request);
+        let watch = watch.clone();
+        async move {
+            let answer = answer.await;
+            watch.enter(Phase::Idle);
+            answer
+        }
+    });
+    let served = http1::Builder::new()
+        // The watch has the deadlines.
+        .header_read_timeout(None)
+        .serve_connection(TokioIo::new(stream), service);
+    let mut served = pin!(served);
+    let mut last = None;
+    loop {
+        let ends = last.unwrap_or_else(Instant::now);
+        tokio::select! {
+            // A client that breaks off has its reasons.
+            _ = served.as_mut() => return,
+            () = watch.expired() => return,
+            () = shutdown.cancelled(), if last.is_none() => {
+                served.as_mut().graceful_shutdown();
+                last = Some(Instant::now() + deadline);
+            }
+            () = sleep_until(ends), if last.is_some() => return,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    fn router() -> Router {
+        Router::new().route("/", get(|| async { "here" }))
+    }
+
+    /// A connection over a pipe; its task ends with the connection.
+    fn open() -> (DuplexStream, tokio::task::JoinHandle<()>) {
+        let (client, server) = duplex(1 << 16);
+        let ended = tokio::spawn(async move {
+            let stream = Watched {
+                stream: server,
+                watch: Watch::new(),
+            };
+            let shutdown = CancellationToken::new();
+            connection(stream, router(), &shutdown, Duration::ZERO).await;
+        });
+        (client, ended)
+    }
+
+    async fn lasts(sent: &[u8]) -> u64 {
+        let (mut client, ended) = open();
+        client.write_all(sent).await.unwrap();
+        let begin = Instant::now();
+        ended.await.unwrap();
+        begin.elapsed().as_secs()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn report_c16_a_client_that_says_nothing_is_not_waited_for() {
+        assert_eq!(lasts(b"").await, 60);
+        assert_eq!(lasts(b"GET / HTTP/1.1\r\nHost: a\r\n").await, 10);
+        assert_eq!(lasts(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").await, 60);
+        // One byte at a time lengthens nothing.
+        let (mut client, ended) = open();
+        let begin = Instant::now();
+        while !ended.is_finished() {
+            // The connection may end between the look and the byte.
+            let _ = client.write_all(b"G").await;
+            sleep(Duration::from_secs(3)).await;
+        }
+        assert!(begin.elapsed().as_secs() <= 15);
+    }
+
+    async fn ask(stream: &mut TcpStream) -> io::Result<usize> {
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            .await?;
+        stream.read(&mut [0; 1024]).await
+    }
+
+    #[tokio::test]
+    async fn report_c16_idle_connections_give_way_to_new_ones() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
+        let server =
+            Server::with_most(4, tracker.clone(), shutdown.clone(), Duration::from_secs(5));
+        server.serve(listener, router());
+        let mut quiet = Vec::new();
+        for number in 0..40 {
+            let mut stream = TcpStream::connect(address).await.unwrap();
+            if number % 2 == 0 {
+                stream.write_all(b"GET / HT").await.unwrap();
+            }
+            quiet.push(stream);
+            // Each is heard, whoever keeps the places.
+            let mut asking = TcpStream::connect(address).await.unwrap();
+            assert!(ask(&mut asking).await.unwrap() > 0);
+            assert!(server.lock().connections.len() <= 4);
+        }
+        // Those that gave way were closed, and not kept open in silence.
+        let first = &mut quiet[1];
+        assert_eq!(first.read(&mut [0; 16]).await.unwrap_or(0), 0);
+        shutdown.cancel();
+        tracker.close();
+        drop(quiet);
+        tracker.wait().await;
+    }
+}

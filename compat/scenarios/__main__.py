@@ -9,17 +9,19 @@ import time
 import traceback
 from pathlib import Path
 
-from . import assignors, dead_letters, differential, kills, moves, s3, secure, stream
+from . import assignors, dead_letters, differential, kills, moves, s3, secure, stranger, stream
 from .services import ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
-             "differential": differential.run, "assignors": assignors.run}  # fmt: skip
-# The broker of scenario kills, which needs no Java.
+             "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run}  # fmt: skip
+# The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
+NEEDS_NO_KAFKA = ("kills", "stranger")
 # What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two
 # cores; long runs are asked for with --rounds and --records.
 CI_RUNS = [
     ("kills", EMBEDDED, 3, 12_000, 0),
+    ("stranger", EMBEDDED, 3, 0, 0),
     ("s3", "4.3.1", 2, 20_000, 1),
     ("s3", "3.9.2", 1, 10_000, 0),
     ("s3", "2.2.1", 1, 10_000, 0),
@@ -107,7 +109,7 @@ def main() -> int:
     if arguments.ci:
         runs = [run for run in CI_RUNS if name in (None, run[0])]
     else:
-        versions = [EMBEDDED] if name == "kills" else arguments.kafka or ["4.3.1"]
+        versions = [EMBEDDED] if name in NEEDS_NO_KAFKA else arguments.kafka or ["4.3.1"]
         runs = [(name, version, rounds, records, arguments.java) for version in versions]
     tally = Tally()
     for each in runs:

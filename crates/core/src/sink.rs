@@ -40,6 +40,11 @@ pub trait Connector: Send + Sync {
         &NONE
     }
 
+    /// Keys that recipes for the original hold although it does not read them: no reason to warn.
+    fn without_effect(&self) -> &'static [&'static str] {
+        &[]
+    }
+
     /// Validates the connector's own keys, across settings too. Pure.
     fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
         self.config_def().validate(properties)

@@ -1,6 +1,11 @@
-//! The command line.
+//! The command line, and the environment as far as it stands for flags.
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::Resettable;
+use clap::{Arg, ArgAction, Args, Command as ClapCommand, CommandFactory, FromArgMatches};
+use clap::{Parser, Subcommand, ValueEnum};
+use millstream_core::digest::HashFunction;
+use millstream_worker::spelling::closest;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -10,6 +15,84 @@ use std::time::Duration;
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
+    #[command(flatten)]
+    pub(crate) log: LogArgs,
+}
+
+impl Cli {
+    /// Reads the command line; what is wrong with it is told, and the process ends.
+    pub(crate) fn read() -> Self {
+        let command = with_env(Cli::command(), &|name| std::env::var_os(name));
+        Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn of(flags: &[&str], env: &[(&str, &str)]) -> Result<Self, clap::Error> {
+        let value = |name: &str| {
+            let found = env.iter().find(|(known, _)| *known == name);
+            found.map(|(_, value)| OsString::from(value))
+        };
+        let line = ["millstream"].iter().chain(flags);
+        let matches = with_env(Cli::command(), &value).try_get_matches_from(line)?;
+        Cli::from_arg_matches(&matches)
+    }
+}
+
+/// A variable that is empty counts as one that is not set: files for containers have no other way to leave one out.
+fn with_env(command: ClapCommand, value: &dyn Fn(&str) -> Option<OsString>) -> ClapCommand {
+    let unset = |arg: Arg| {
+        let name = arg.get_env().and_then(|name| name.to_str());
+        match name.and_then(value) {
+            Some(text) if text.is_empty() => arg.env(Resettable::Reset),
+            _ => arg,
+        }
+    };
+    let command = command.mut_args(unset);
+    command.mut_subcommands(|sub| sub.mut_args(unset))
+}
+
+/// Variables that look like one of a command's with a slip of the pen: each with the one that may be meant.
+pub(crate) fn misspelt_variables(
+    command: &str,
+    set: impl Iterator<Item = String>,
+) -> Vec<(String, String)> {
+    let cli = Cli::command();
+    let args = cli.get_arguments().chain(
+        cli.find_subcommand(command)
+            .into_iter()
+            .flat_map(ClapCommand::get_arguments),
+    );
+    let known: Vec<&str> = args.filter_map(|arg| arg.get_env()?.to_str()).collect();
+    set.filter(|name| !known.contains(&name.as_str()))
+        .filter_map(|name| {
+            let meant = closest(&name, known.iter().copied())?;
+            Some((name, meant.to_owned()))
+        })
+        .collect()
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// Which log lines are written: error, warn, info, debug or trace; RUST_LOG is read where this is not set.
+    #[arg(long, env = "LOG_LEVEL", global = true, value_parser = crate::logging::parse_level)]
+    pub(crate) log_level: Option<String>,
+    /// How they are written, to standard error.
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        global = true,
+        value_enum,
+        default_value = "text"
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
 }
 
 // Read once at the start, so its size does not matter.
@@ -32,7 +115,10 @@ pub(crate) struct StandaloneArgs {
     pub(crate) connectors: Vec<PathBuf>,
 }
 
-/// Every setting is an environment variable and a flag; the flag wins.
+/// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.
+///
+/// Every setting is an environment variable and a flag. The flag wins, then the variable, then the file that
+/// KAFKA_PROPERTIES names, then the default; an empty variable counts as not set.
 #[derive(Debug, Args)]
 pub(crate) struct StreamArgs {
     /// The topic to read.
@@ -47,12 +133,12 @@ pub(crate) struct StreamArgs {
     /// The consumer group; millstream-<topic> unless set.
     #[arg(long, env = "GROUP_ID")]
     pub(crate) group_id: Option<String>,
-    /// Where to begin without a committed offset: earliest, latest or none.
-    #[arg(long, env = "AUTO_OFFSET_RESET", default_value = "earliest")]
-    pub(crate) auto_offset_reset: String,
-    /// The hash: md5, sha1, sha224, sha256, sha384, sha512, hmac-sha256 and others.
-    #[arg(long, env = "HASH_ALGORITHM", default_value = "md5")]
-    pub(crate) hash_algorithm: String,
+    /// Where to begin without a committed offset: earliest, latest or none; earliest unless set.
+    #[arg(long, env = "AUTO_OFFSET_RESET")]
+    pub(crate) auto_offset_reset: Option<String>,
+    /// The hash: md5, sha1, sha256, sha512, sha3_256, blake3, with a key hmac_sha256 and others; - and _ are the same.
+    #[arg(long, env = "HASH_ALGORITHM", default_value = "md5", alias = "hash", value_parser = parse_hash)]
+    pub(crate) hash_algorithm: HashFunction,
     /// The file that holds the key of a keyed hash.
     #[arg(long, env = "HASH_KEY_FILE")]
     pub(crate) hash_key_file: Option<PathBuf>,
@@ -74,15 +160,11 @@ pub(crate) struct StreamArgs {
     /// Where to serve the REST API, as http://host:port; no port is opened unless set.
     #[arg(long, env = "LISTENERS")]
     pub(crate) listeners: Option<String>,
-}
-
-impl StreamArgs {
-    /// The consumer group.
-    pub(crate) fn group(&self) -> String {
-        self.group_id
-            .clone()
-            .unwrap_or_else(|| format!("millstream-{}", self.topic))
-    }
+    /// Let the REST API change things, too: pause, restart, delete, add. A task that has failed then waits for a restart;
+    /// otherwise it ends the process with exit code 1.
+    #[arg(long, env = "REST_ALLOW_CHANGES", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true")]
+    pub(crate) rest_allow_changes: bool,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -116,6 +198,14 @@ pub(crate) struct DemoArgs {
     pub(crate) dir: PathBuf,
 }
 
+/// The names are those of the transform; a wrong one is told with all of them.
+fn parse_hash(text: &str) -> Result<HashFunction, String> {
+    HashFunction::by_name(text).ok_or_else(|| {
+        let names = HashFunction::ALL.map(HashFunction::name).join(", ");
+        format!("there are {names}")
+    })
+}
+
 /// A number with a unit: ms, s, m or h.
 fn parse_duration(text: &str) -> Result<Duration, String> {
     let split = text
@@ -136,4 +226,79 @@ fn parse_duration(text: &str) -> Result<Duration, String> {
         .checked_mul(millis)
         .map(Duration::from_millis)
         .ok_or_else(|| "too long".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(flags: &[&str], env: &[(&str, &str)]) -> StreamArgs {
+        let flags: Vec<&str> = ["stream"].iter().chain(flags).copied().collect();
+        match Cli::of(&flags, env).expect("the flags are right").command {
+            Command::Stream(args) => args,
+            other => panic!("{other:?} is not stream"),
+        }
+    }
+
+    #[test]
+    fn report_c21_an_empty_variable_is_not_set() {
+        // The test's own environment is what clap reads; `env` says which of it is empty.
+        let command = with_env(Cli::command(), &|_| Some(OsString::new()));
+        let all = command.find_subcommand("stream").expect("a command");
+        assert!(all.get_arguments().all(|arg| arg.get_env().is_none()));
+        let command = with_env(Cli::command(), &|_| Some(OsString::from("x")));
+        let all = command.find_subcommand("stream").expect("a command");
+        assert!(
+            all.get_arguments()
+                .filter(|arg| arg.get_env().is_some())
+                .count()
+                >= 14
+        );
+        assert_eq!(stream(&[], &[]).group_id, None);
+    }
+
+    #[test]
+    fn report_c21_a_hash_is_spelt_in_one_way_and_found_by_its_short_flag() {
+        let function = |flags: &[&str]| stream(flags, &[]).hash_algorithm;
+        assert_eq!(function(&[]), HashFunction::Md5);
+        for name in ["hmac-sha256", "hmac_sha256", "HmacSHA256"] {
+            assert_eq!(function(&["--hash", name]), HashFunction::HmacSha256);
+            assert_eq!(
+                function(&["--hash-algorithm", name]),
+                HashFunction::HmacSha256
+            );
+        }
+    }
+
+    #[test]
+    fn report_message_15_a_wrong_hash_names_the_flag_and_the_choice() {
+        let error = Cli::of(&["stream", "--hash-algorithm", "md6"], &[]).expect_err("no such hash");
+        let text = error.to_string();
+        assert!(
+            text.contains("--hash-algorithm") && text.contains("md5, sha1"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn report_c12_a_misspelt_variable_is_told() {
+        let names = [
+            "TOPICNAME",
+            "MONGODB_URL",
+            "PATH",
+            "HOME",
+            "TOPIC_NAME",
+            "LOGNAME",
+            "GROUPS",
+        ];
+        let found = misspelt_variables("stream", names.map(str::to_owned).into_iter());
+        let found: Vec<(&str, &str)> = found
+            .iter()
+            .map(|(a, b)| (a.as_str(), b.as_str()))
+            .collect();
+        assert_eq!(
+            found,
+            [("TOPICNAME", "TOPIC_NAME"), ("MONGODB_URL", "MONGODB_URI")]
+        );
+    }
 }

@@ -5,6 +5,7 @@ mod standalone;
 mod stream;
 
 use crate::cli::Command;
+use crate::demo::screen::Screen;
 use crate::logging::LogLevels;
 use std::error::Error;
 use tokio::runtime::{Builder, Handle, Runtime};
@@ -12,18 +13,25 @@ use tokio::runtime::{Builder, Handle, Runtime};
 pub(crate) type CommandResult = Result<(), Box<dyn Error + Send + Sync>>;
 
 /// Runs a command on a control runtime of its own, with a data runtime beside it.
-pub(crate) fn run(command: Command, levels: LogLevels) -> CommandResult {
+///
+/// `screen` is where the log and the demo's view share a terminal.
+pub(crate) fn run(command: Command, levels: LogLevels, screen: Option<Screen>) -> CommandResult {
     let control = Builder::new_current_thread().enable_all().build()?;
     let data = data_runtime()?;
-    let outcome = control.block_on(dispatch(command, levels, data.handle().clone()));
+    let outcome = control.block_on(dispatch(command, levels, data.handle().clone(), screen));
     data.shutdown_background();
     outcome
 }
 
-async fn dispatch(command: Command, levels: LogLevels, data: Handle) -> CommandResult {
+async fn dispatch(
+    command: Command,
+    levels: LogLevels,
+    data: Handle,
+    screen: Option<Screen>,
+) -> CommandResult {
     match command {
         Command::Standalone(args) => standalone::run(args, levels, data).await,
-        Command::Demo(args) => demo::run(args, levels, data).await,
+        Command::Demo(args) => demo::run(args, levels, data, screen).await,
         Command::Stream(args) => stream::run(args, levels, data).await,
     }
 }

@@ -1,10 +1,13 @@
 //! The binary: reads the command line, makes the two runtimes, runs one command and turns its end into an exit code.
 
+mod cause;
 mod cli;
 mod clock;
 mod commands;
 mod dead_letters;
 mod demo;
+mod descriptors;
+mod json_lines;
 mod kafka_admin;
 mod launch;
 mod logging;
@@ -16,13 +19,23 @@ mod prometheus;
 mod shutdown;
 mod starter;
 
-use clap::Parser;
+use demo::screen::Screen;
 use std::process::ExitCode;
+use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
 fn main() -> ExitCode {
-    let cli = cli::Cli::parse();
-    let levels = logging::start();
-    let outcome = commands::run(cli.command, levels);
+    let cli = cli::Cli::read();
+    let screen = match &cli.command {
+        cli::Command::Demo(args) if !args.json => Screen::of_terminal(),
+        _ => None,
+    };
+    let log = match &screen {
+        Some(screen) => BoxMakeWriter::new(screen.clone()),
+        None => BoxMakeWriter::new(std::io::stderr),
+    };
+    let levels = logging::start(&cli.log, log);
+    descriptors::raise_limit();
+    let outcome = commands::run(cli.command, levels, screen);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

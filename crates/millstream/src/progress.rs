@@ -1,5 +1,6 @@
 //! Progress: what the tasks of this process have done, for the log and the demo.
 
+use crate::shutdown::Questions;
 use millstream_core::TaskId;
 use millstream_runtime::TaskMetrics;
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Clone)]
 pub(crate) struct Board {
     tasks: Arc<Mutex<BTreeMap<TaskId, Arc<TaskMetrics>>>>,
+    /// How many of each run: a task that is restarted may begin before the one before it has ended.
+    running: Arc<Mutex<BTreeMap<TaskId, usize>>>,
     failure: watch::Sender<Option<String>>,
 }
 
@@ -20,6 +23,7 @@ impl Default for Board {
     fn default() -> Self {
         Board {
             tasks: Arc::default(),
+            running: Arc::default(),
             failure: watch::Sender::new(None),
         }
     }
@@ -52,6 +56,24 @@ impl Board {
             .unwrap_or_default()
     }
 
+    /// Counts a task as running until what is given is dropped.
+    pub(crate) fn enter(&self, id: &TaskId) -> Running {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        *running.entry(id.clone()).or_default() += 1;
+        Running {
+            board: self.clone(),
+            id: id.clone(),
+        }
+    }
+
+    /// The tasks that run now.
+    fn running(&self) -> Vec<(TaskId, Arc<TaskMetrics>)> {
+        let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut tasks = self.tasks();
+        tasks.retain(|(id, _)| running.contains_key(id));
+        tasks
+    }
+
     pub(crate) fn tasks(&self) -> Vec<(TaskId, Arc<TaskMetrics>)> {
         let tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
         tasks
@@ -61,29 +83,102 @@ impl Board {
     }
 }
 
-/// Writes a line for each task until the token is cancelled.
-pub(crate) async fn log_every(period: Duration, board: Board, stop: CancellationToken) {
+/// A task that runs.
+pub(crate) struct Running {
+    board: Board,
+    id: TaskId,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let mut running = self
+            .board
+            .running
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = running.get_mut(&self.id) {
+            *count -= 1;
+            if *count == 0 {
+                running.remove(&self.id);
+            }
+        }
+    }
+}
+
+/// Writes a line for each task that runs: at each end of the period, when a signal asks, and once more at the end.
+pub(crate) async fn log_every(
+    period: Duration,
+    board: Board,
+    mut questions: Questions,
+    stop: CancellationToken,
+) {
     let mut ticks = interval_at(Instant::now() + period, period);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-    let mut before: BTreeMap<TaskId, u64> = BTreeMap::new();
+    let mut lines = Lines::new(Instant::now());
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = ticks.tick() => {}
+            () = questions.next() => {}
         }
-        for (id, metrics) in board.tasks() {
+        lines.write(&board.running(), Instant::now());
+    }
+}
+
+/// The lines at the end: what each task has done since the start, and that the process ends here.
+pub(crate) fn log_end(board: &Board) {
+    for (id, metrics) in board.tasks() {
+        let counts = metrics.counts();
+        tracing::info!(
+            connector = &*id.connector,
+            task = id.task,
+            stored = counts.records_stored,
+            objects = counts.objects_stored,
+            lag = counts.lag,
+            skipped = counts.records_filtered,
+            rejected = counts.records_rejected,
+            "progress at the end"
+        );
+    }
+    tracing::info!("stopped");
+}
+
+/// What was told of each task, so that a line can say how fast it has been since.
+struct Lines {
+    told: BTreeMap<TaskId, u64>,
+    at: Instant,
+}
+
+impl Lines {
+    fn new(now: Instant) -> Self {
+        Lines {
+            told: BTreeMap::new(),
+            at: now,
+        }
+    }
+
+    fn write(&mut self, tasks: &[(TaskId, Arc<TaskMetrics>)], now: Instant) {
+        let seconds = now.duration_since(self.at).as_secs_f64().max(0.001);
+        let mut told = BTreeMap::new();
+        for (id, metrics) in tasks {
             let counts = metrics.counts();
-            let last = before.insert(id.clone(), counts.records_sent).unwrap_or(0);
-            let rate = counts.records_sent.saturating_sub(last) / period.as_secs().max(1);
+            let before = self.told.get(id).copied().unwrap_or(0);
+            let per_second = counts.records_stored.saturating_sub(before) as f64 / seconds;
             tracing::info!(
                 connector = &*id.connector,
                 task = id.task,
-                records = counts.records_sent,
+                stored = counts.records_stored,
+                objects = counts.objects_stored,
+                lag = counts.lag,
                 skipped = counts.records_filtered,
                 rejected = counts.records_rejected,
-                per_second = rate,
+                per_second = per_second.round() as u64,
+                degraded = counts.is_degraded,
                 "progress"
             );
+            told.insert(id.clone(), counts.records_stored);
         }
+        // Tasks that have ended are forgotten.
+        *self = Lines { told, at: now };
     }
 }

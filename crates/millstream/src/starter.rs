@@ -1,5 +1,6 @@
 //! Starter: makes a sink task of its parts (consumer, converters, chain, sink) and runs it on the data runtime.
 
+use crate::cause;
 use crate::clock::now_ms;
 use crate::dead_letters;
 use crate::progress::Board;
@@ -146,6 +147,7 @@ async fn supervise(
         clock: now_ms,
     };
     let metrics = board.metrics(&start.id);
+    let _running = board.enter(&start.id);
     let self_healing = start.worker_config.settings.self_healing;
     let outage = events.clone();
     let parts = async move {
@@ -179,7 +181,7 @@ async fn supervise(
         is_transient,
     } = failure;
     if !is_transient {
-        board.fail(reason);
+        board.fail(cause::of_failure(&reason, &trace));
     }
     events
         .send(TaskEvent::Failed {

@@ -45,6 +45,11 @@ impl Connector for S3SinkConnector {
         config::extensions()
     }
 
+    /// The storage library's Hive integration reads it; each published example has it.
+    fn without_effect(&self) -> &'static [&'static str] {
+        &["schema.generator.class"]
+    }
+
     fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
         let mut values = config::definition().validate(properties);
         let config = S3Config::from_values(&values);

@@ -94,6 +94,8 @@ config_def! {
             .doc("Whether they may be forgotten on request."),
         pub self_healing: bool = Key::new("millstream.self.healing", Kind::Boolean, "true").importance(Importance::Low)
             .doc("Whether a task that failed for a transient reason is started again without being asked."),
+        pub read_only: bool = Key::new("millstream.rest.read.only", Kind::Boolean, "false").importance(Importance::Low)
+            .doc("Whether the REST API only shows: whatever would change something is answered with 403."),
         pub memory_bytes: i64 = Key::new("millstream.memory.bytes", Kind::Long, "0").importance(Importance::Low)
             .doc("Memory that the process is to stay below, at least 67108864; 0 takes half of the cgroup's limit and 268435456 at most."),
     }
@@ -181,6 +183,13 @@ impl WorkerConfig {
                 errors.iter().map(|error| concealer.text(error)).collect(),
             )),
         }
+    }
+
+    /// With values that references such as `${provider:key}` stand for, so that answers show the reference in their place.
+    #[must_use]
+    pub fn with_values(mut self, provider: &str, values: Properties) -> Self {
+        self.providers = self.providers.with_values(provider, values);
+        self
     }
 
     pub fn shutdown_timeout(&self) -> Duration {

@@ -14,7 +14,7 @@ pub mod metrics;
 pub mod registry;
 mod rest;
 pub mod sink_settings;
-mod spelling;
+pub mod spelling;
 pub mod task;
 pub mod trace;
 pub mod validation;

@@ -14,6 +14,7 @@ mod metrics;
 mod offsets;
 mod patience;
 mod plugins;
+mod read_only;
 mod root;
 mod server;
 mod tasks;
@@ -91,9 +92,13 @@ pub(crate) fn admin_router(api: &Api) -> Router {
 }
 
 fn finish(router: Router<Api>, api: &Api) -> Router {
-    router
+    let served = router
         .fallback(|| async { RestError::NoSuchPath })
-        .with_state(api.clone())
+        .with_state(api.clone());
+    if api.worker.settings.read_only {
+        return served.layer(from_fn(read_only::refuse_changes));
+    }
+    served
 }
 
 /// A path with its methods, each checked for media types; OPTIONS answers with what is allowed.

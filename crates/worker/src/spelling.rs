@@ -4,7 +4,7 @@
 const LONGEST: usize = 100;
 
 /// The closest of the candidates, if one is close: a slip or two, another case, or a forgotten beginning.
-pub(crate) fn closest<'a>(
+pub fn closest<'a>(
     name: &str,
     candidates: impl Iterator<Item = &'a str> + Clone,
 ) -> Option<&'a str> {

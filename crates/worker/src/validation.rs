@@ -103,6 +103,13 @@ pub struct InvalidConfig {
     messages: String,
 }
 
+impl InvalidConfig {
+    /// The errors alone, one a line.
+    pub fn messages(&self) -> &str {
+        &self.messages
+    }
+}
+
 type Configs = Vec<(Option<Key>, ConfigValue)>;
 
 impl Validator {
@@ -175,7 +182,12 @@ impl Validator {
         Ok(Validated {
             class: class.to_owned(),
             groups,
-            remarks: remarks::of(config, &configs, connector.extensions()),
+            remarks: remarks::of(
+                config,
+                &configs,
+                connector.extensions(),
+                connector.without_effect(),
+            ),
             configs,
             error_count,
         })

@@ -3,20 +3,21 @@
 use super::CommandResult;
 use crate::cli::DemoArgs;
 use crate::clock::now_ms;
+use crate::demo::folder::Folder;
+use crate::demo::screen::Screen;
 use crate::demo::services::{
     ACCESS_KEY, BUCKET, COLLECTION, DATABASE, PARTITIONS, SECRET_KEY, Services, TOPIC,
 };
 use crate::demo::stores::{Documents, Objects};
-use crate::demo::view::{Snapshot, View};
+use crate::demo::view::{Snapshot, View, grouped};
 use crate::demo::{post, producer};
 use crate::logging::LogLevels;
 use crate::preset::HashJob;
-use crate::{launch, shutdown};
+use crate::{cause, launch, shutdown};
 use millstream_core::{Properties, RecordWriter};
 use millstream_kafka::{KafkaProducer, ProducerConfig};
 use millstream_worker::{Worker, WorkerConfig, WorkerStart};
 use serde_json::json;
-use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -26,7 +27,7 @@ use tokio_util::sync::CancellationToken;
 const ARCHIVE: &str = "s3-sink";
 const HASH: &str = "hash";
 const HASH_GROUP: &str = "millstream-MyTopic";
-const FLUSH_SIZE: u64 = 3;
+const FLUSH_SIZE: u64 = 50;
 
 /// How often the view is drawn; a plain one less often.
 const DRAW: Duration = Duration::from_millis(500);
@@ -35,17 +36,23 @@ const DRAW_PLAIN: Duration = Duration::from_secs(2);
 /// How long the drain may take at the end: a second's work, with room for a busy machine.
 const DRAIN: Duration = Duration::from_secs(60);
 
-pub(crate) async fn run(args: DemoArgs, levels: LogLevels, data: Handle) -> CommandResult {
+pub(crate) async fn run(
+    args: DemoArgs,
+    levels: LogLevels,
+    data: Handle,
+    screen: Option<Screen>,
+) -> CommandResult {
     let stop = shutdown::on_signal()?;
-    std::fs::create_dir_all(&args.dir)
-        .map_err(|error| format!("cannot make the folder {}: {error}", args.dir.display()))?;
-    let folder = args.dir.canonicalize()?;
+    let folder = Folder::open(&args.dir)?;
+    let to_stderr = args.json;
+    let view = screen.map_or(View::Lines { to_stderr }, View::Terminal);
     // The services work on the data runtime: the control runtime has one thread, and REST is on it.
     let services = data.spawn({
-        let folder = folder.clone();
+        let folder = folder.path.clone();
         async move { Services::start(&folder).await }
     });
     let services = services.await??;
+    introduce(&view, &services, &args)?;
     let worker_stop = CancellationToken::new();
     let config = WorkerConfig::new(worker_properties(&services))?;
     let (start, _) = launch::worker(config, levels, data, worker_stop.clone());
@@ -53,17 +60,17 @@ pub(crate) async fn run(args: DemoArgs, levels: LogLevels, data: Handle) -> Comm
         connectors: vec![(HASH.to_owned(), hash_job(&services))],
         ..start
     })
-    .await?;
+    .await
+    .map_err(|error| cause::of_start(&error))?;
     post_connector(&services).await?;
-    introduce(&services, &folder.display().to_string())?;
 
     let writer = producer(&services)?;
-    let outcome = watch(&args, &services, writer.as_ref(), stop).await;
+    let outcome = watch(&args, &view, &services, writer.as_ref(), stop).await;
     worker_stop.cancel();
     worker.ended().await;
     let last = outcome?;
     services.stop().await;
-    finish(&args, &last, &folder.display().to_string())
+    finish(&args, &last, &folder)
 }
 
 fn worker_properties(services: &Services) -> Properties {
@@ -137,7 +144,7 @@ fn producer(
     )))
 }
 
-fn introduce(services: &Services, folder: &str) -> io::Result<()> {
+fn introduce(view: &View, services: &Services, args: &DemoArgs) -> CommandResult {
     let Services {
         rest,
         broker,
@@ -145,37 +152,29 @@ fn introduce(services: &Services, folder: &str) -> io::Result<()> {
         documents,
         ..
     } = services;
-    let mut out = io::stdout().lock();
-    writeln!(
-        out,
-        "millstream demo: topic {TOPIC} → S3 bucket {BUCKET} and → md5 → {DATABASE}.{COLLECTION}"
-    )?;
-    writeln!(out, "data folder: {folder}")?;
-    writeln!(out, "try, in another terminal:")?;
-    writeln!(out, "  curl http://{rest}/connectors/{ARCHIVE}/status")?;
-    writeln!(out, "  ls {folder}/s3/{BUCKET}/topics/{TOPIC}/partition=0")?;
-    writeln!(
-        out,
-        "  mongosh mongodb://{}/{DATABASE} --eval 'db.{COLLECTION}.findOne()'",
-        documents.addr()
-    )?;
-    writeln!(
-        out,
-        "  kcat -b {} -t {TOPIC} -C -o -5 -e",
-        broker.bootstrap()
-    )?;
-    writeln!(
-        out,
-        "  AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY} aws --endpoint-url {} s3 ls --recursive s3://{BUCKET}",
-        s3.endpoint()
-    )?;
-    writeln!(out, "Ctrl-C stops; the next start goes on from here")?;
-    out.flush()
+    let folder = args.dir.display();
+    let broker = broker.bootstrap();
+    let (s3, documents) = (s3.endpoint(), documents.addr());
+    view.say(&format!(
+        "millstream demo: topic {TOPIC} → S3 bucket {BUCKET}
+                 topic {TOPIC} → md5 → collection {DATABASE}.{COLLECTION}
+everything is kept in {folder}; try, in another terminal in this place:
+  curl http://{rest}/connectors/{ARCHIVE}/status
+  curl http://{rest}/metrics
+  ls {folder}/s3/{BUCKET}/topics/{TOPIC}/partition=0
+  mongosh mongodb://{documents}/{DATABASE} --eval 'db.{COLLECTION}.findOne()'
+  kcat -b {broker} -t {TOPIC} -C -o -5 -e
+  export AWS_ACCESS_KEY_ID={ACCESS_KEY} AWS_SECRET_ACCESS_KEY={SECRET_KEY}
+  aws --endpoint-url {s3} s3 ls --recursive s3://{BUCKET}
+Ctrl-C stops; the next start goes on from here"
+    ))?;
+    Ok(())
 }
 
 /// Produces and draws until the time is over or a signal comes, then drains.
 async fn watch(
     args: &DemoArgs,
+    view: &View,
     services: &Services,
     writer: &dyn RecordWriter,
     stop: CancellationToken,
@@ -183,7 +182,6 @@ async fn watch(
     let started = Instant::now();
     let documents = Documents::connect(&services.documents_uri()).await?;
     let mut objects = Objects::new(&services.objects);
-    let mut view = View::new();
     let mut ticks = tokio::time::interval(if view.is_plain() { DRAW_PLAIN } else { DRAW });
     let mut last = Snapshot {
         records_in: services.records_in(),
@@ -210,7 +208,7 @@ async fn watch(
             break;
         }
         if Instant::now() > deadline {
-            return Err(format!("not drained after {} s: {last:?}", DRAIN.as_secs()).into());
+            return Err(undrained(&last).into());
         }
         ticks.tick().await;
     }
@@ -218,10 +216,21 @@ async fn watch(
     Ok(last)
 }
 
+/// Records that may wait in open files: each partition has one, which is never full.
+const OPEN: u64 = PARTITIONS as u64 * (FLUSH_SIZE - 1);
+
 /// Every record is a document, and no more are outside S3 than open files may hold.
 fn is_drained(now: &Snapshot) -> bool {
-    let open = PARTITIONS as u64 * (FLUSH_SIZE - 1);
-    now.documents == now.records_in && now.object_records + open >= now.records_in
+    now.documents == now.records_in && now.waiting() <= OPEN
+}
+
+fn undrained(last: &Snapshot) -> String {
+    let seconds = DRAIN.as_secs();
+    let objects = last.waiting().saturating_sub(OPEN);
+    let documents = last.records_in.saturating_sub(last.documents);
+    format!(
+        "after {seconds} s {objects} records or more were still not in S3, and {documents} not in the document store; see the warnings above"
+    )
 }
 
 async fn look(
@@ -232,41 +241,77 @@ async fn look(
     before: &Snapshot,
 ) -> Result<Snapshot, Box<dyn std::error::Error + Send + Sync>> {
     objects.refresh()?;
-    let seconds = started.elapsed().as_secs();
+    let elapsed = started.elapsed();
     let records_in = services.records_in();
-    let passed = seconds.saturating_sub(before.seconds).max(1);
+    let passed = elapsed
+        .saturating_sub(before.elapsed)
+        .as_secs_f64()
+        .max(0.1);
+    let per_second = (records_in.saturating_sub(before.records_in) as f64 / passed) as u64;
     Ok(Snapshot {
-        seconds,
+        elapsed,
         records_in,
-        per_second: records_in.saturating_sub(before.records_in) / passed,
+        per_second,
+        peak: before.peak.max(per_second),
         objects: objects.count(),
         object_records: objects.records(),
         newest_objects: objects.newest(),
         archive_lag: services.lag(&format!("connect-{ARCHIVE}")),
         documents: documents.count().await?,
-        newest_documents: documents.newest().await?,
+        newest_documents: documents.newest(&services.newest_ids()).await?,
         hash_lag: services.lag(HASH_GROUP),
     })
 }
 
-fn finish(args: &DemoArgs, last: &Snapshot, folder: &str) -> CommandResult {
-    let mut out = io::stdout().lock();
-    if args.json {
+fn finish(args: &DemoArgs, last: &Snapshot, folder: &Folder) -> CommandResult {
+    let kept = folder.path.display();
+    let text = if args.json {
         let summary = json!({
             "records_in": last.records_in,
             "s3_objects": last.objects,
             "s3_records": last.object_records,
             "documents": last.documents,
-            "data_dir": folder,
+            "data_dir": kept.to_string(),
         });
-        writeln!(out, "{summary}")?;
+        summary.to_string()
     } else {
-        writeln!(
-            out,
-            "{} records in, {} objects with {} records in S3, {} documents; kept in {folder}",
-            last.records_in, last.objects, last.object_records, last.documents
-        )?;
-    }
-    out.flush()?;
+        format!(
+            "{} records in
+{} of them in S3, in {} objects; {} wait until {FLUSH_SIZE} of their partition are there
+{} documents
+all of it is kept in {kept}",
+            grouped(last.records_in),
+            grouped(last.object_records),
+            grouped(last.objects),
+            grouped(last.waiting()),
+            grouped(last.documents)
+        )
+    };
+    View::Lines { to_stderr: false }.say(&text)?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_message_21_what_is_missing_at_the_end_is_told_in_words() {
+        let last = Snapshot {
+            records_in: 300,
+            object_records: 100,
+            documents: 290,
+            ..Snapshot::default()
+        };
+        let text = undrained(&last);
+        assert!(
+            text.contains("53 records or more were still not in S3"),
+            "{text}"
+        );
+        assert!(
+            text.contains("10 not in the document store") && !text.contains('{'),
+            "{text}"
+        );
+        assert!(!is_drained(&last));
+    }
 }

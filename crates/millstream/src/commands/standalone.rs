@@ -3,23 +3,62 @@
 use super::CommandResult;
 use crate::cli::StandaloneArgs;
 use crate::logging::LogLevels;
-use crate::{launch, shutdown};
+use crate::{cause, launch, progress, shutdown};
 use millstream_worker::{Worker, WorkerConfig, WorkerStart};
 use std::fs;
+use std::path::Path;
+use std::time::Duration;
 use tokio::runtime::Handle;
+
+/// How often each task writes a sign of life.
+const PROGRESS_INTERVAL: Duration = Duration::from_secs(60);
 
 pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -> CommandResult {
     let stop = shutdown::on_signal()?;
     let text = fs::read(&args.worker)
         .map_err(|error| format!("cannot read {}: {error}", args.worker.display()))?;
+    refuse_json(&args.worker, &text)?;
     let config = WorkerConfig::from_file(&text)?;
-    let (start, _) = launch::worker(config, levels, data, stop);
+    let (start, board) = launch::worker(config, levels, data, stop.clone());
     let worker = Worker::start(WorkerStart {
         connector_files: args.connectors,
         ..start
     })
-    .await?;
+    .await
+    .map_err(|error| cause::of_start(&error))?;
     launch::announce(&worker);
-    worker.ended().await;
+    let questions = shutdown::questions()?;
+    let progress = progress::log_every(PROGRESS_INTERVAL, board.clone(), questions, stop);
+    tokio::join!(worker.ended(), progress);
+    progress::log_end(&board);
     Ok(())
+}
+
+/// A connector's file in the place of the worker's would be told to lack every key.
+fn refuse_json(path: &Path, text: &[u8]) -> Result<(), String> {
+    if !text.trim_ascii_start().starts_with(b"{") {
+        return Ok(());
+    }
+    let path = path.display();
+    Err(format!(
+        "{path} is JSON; the first argument is the worker's properties file, connector files come after it: millstream standalone worker.properties {path}"
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_message_13_a_connector_is_no_worker() {
+        let error = refuse_json(Path::new("s3.json"), b"\n {\"name\": 1}").expect_err("JSON");
+        assert!(
+            error.contains("standalone worker.properties s3.json"),
+            "{error}"
+        );
+        assert_eq!(
+            refuse_json(Path::new("w"), b"bootstrap.servers=a:1"),
+            Ok(())
+        );
+    }
 }

@@ -1,4 +1,4 @@
-//! The demo's producer: a burst of messages at the start, then a few a second.
+//! The demo's producer: a burst of messages at the start, then a hundred a second.
 
 use super::services::TOPIC;
 use bytes::Bytes;
@@ -7,13 +7,14 @@ use std::time::Duration;
 use tokio::time::{Instant, interval};
 use tokio_util::sync::CancellationToken;
 
-const BURST: usize = 1_000;
+/// Enough that the first second shows what the program does in one.
+const BURST: usize = 5_000;
 
 /// Messages of one write; each write goes to one partition, so several make all partitions busy.
 const BURST_WRITE: usize = 50;
 
-const PER_TICK: usize = 2;
-const TICK: Duration = Duration::from_millis(500);
+const PER_TICK: usize = 10;
+const TICK: Duration = Duration::from_millis(100);
 
 /// Produces until the token is cancelled or the time is over.
 pub(crate) async fn produce(

@@ -97,6 +97,20 @@ impl Services {
         (0..PARTITIONS).filter_map(behind).sum()
     }
 
+    /// The ids that the newest records get as documents, the newest first.
+    pub(crate) fn newest_ids(&self) -> Vec<String> {
+        const EACH: i64 = 8;
+        let ids = |partition| {
+            let (_, end) = self.broker.offsets(TOPIC, partition).unwrap_or_default();
+            (end - EACH..end).map(move |offset| (offset, partition))
+        };
+        let mut places: Vec<(i64, i32)> = (0..PARTITIONS).flat_map(ids).collect();
+        places.sort_by(|a, b| b.cmp(a));
+        let ids = places.iter().filter(|(offset, _)| *offset >= 0);
+        ids.map(|(offset, partition)| format!("{TOPIC}#{partition}#{offset}"))
+            .collect()
+    }
+
     pub(crate) async fn stop(self) {
         self.broker.shutdown().await;
         self.s3.stop().await;

@@ -91,24 +91,22 @@ impl Documents {
             .unwrap_or(0) as u64)
     }
 
-    /// The ids of documents that came last.
-    pub(crate) async fn newest(&self) -> mongodb::error::Result<Vec<String>> {
+    /// Those of the candidates that are there, in their order: each id with its hash.
+    pub(crate) async fn newest(
+        &self,
+        candidates: &[String],
+    ) -> mongodb::error::Result<Vec<String>> {
         let collection = self.0.database(DATABASE).collection::<Document>(COLLECTION);
-        let mut found = collection
-            .find(doc! {})
-            .sort(doc! { "_id": -1 })
-            .limit(NEWEST as i64)
-            .await?;
-        let mut ids = Vec::new();
-        while found.advance().await? {
-            ids.push(
-                found
-                    .current()
-                    .get_str("_id")
-                    .unwrap_or_default()
-                    .to_owned(),
-            );
+        let mut cursor = collection.find(doc! {"_id": {"$in": candidates}}).await?;
+        let mut found = BTreeMap::new();
+        while cursor.advance().await? {
+            let document = cursor.current();
+            let text = |field| document.get_str(field).unwrap_or_default().to_owned();
+            found.insert(text("_id"), text("value"));
         }
-        Ok(ids)
+        let newest = candidates
+            .iter()
+            .filter_map(|id| found.get(id).map(|hash| format!("{id}  {hash}")));
+        Ok(newest.take(NEWEST).collect())
     }
 }

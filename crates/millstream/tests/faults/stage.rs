@@ -136,6 +136,8 @@ impl Stage {
             ("KAFKA_PROPERTIES", client.display().to_string()),
             ("MONGODB_URI", self.document_uri()),
             ("LISTENERS", "http://127.0.0.1:0".to_owned()),
+            // A failed task waits for the test to restart it.
+            ("REST_ALLOW_CHANGES", "true".to_owned()),
         ]
     }
 

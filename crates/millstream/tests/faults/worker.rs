@@ -98,10 +98,15 @@ impl Worker {
 
     /// The most memory that the process has had resident so far, in bytes.
     pub(crate) fn peak_memory(&self) -> usize {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let status = self.proc("status");
         let line = status.lines().find(|line| line.starts_with("VmHWM:"));
         let kib = line.and_then(|line| line.split_whitespace().nth(1));
         kib.unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    /// What the system tells of the process.
+    pub(crate) fn proc(&self, file: &str) -> String {
+        fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap()
     }
 
     /// A metric, all tasks together.

@@ -16,11 +16,19 @@ static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
 #[derive(Clone, Debug, Default)]
 pub struct ConfigProviders(Arc<Vec<(String, Provider)>>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 enum Provider {
-    File { allowed: Vec<PathBuf> },
-    Directory { allowed: Vec<PathBuf> },
-    Environment { allowed: Option<Regex> },
+    File {
+        allowed: Vec<PathBuf>,
+    },
+    Directory {
+        allowed: Vec<PathBuf>,
+    },
+    Environment {
+        allowed: Option<Regex>,
+    },
+    /// What the program itself was given: by flags, variables or files of its own.
+    Values(Properties),
 }
 
 /// A reference that could not be looked up.
@@ -49,6 +57,13 @@ impl ConfigProviders {
         } else {
             Err(errors)
         }
+    }
+
+    /// These providers and one more, which knows these values.
+    pub(super) fn with_values(&self, name: &str, values: Properties) -> Self {
+        let mut providers = Vec::clone(&self.0);
+        providers.push((name.to_owned(), Provider::Values(values)));
+        ConfigProviders(Arc::new(providers))
     }
 
     /// The settings with every reference replaced that a provider knows, and who hides what the references stand for.
@@ -202,6 +217,7 @@ impl Provider {
                     ))
                 })
             }
+            Provider::Values(values) => Ok(values.get(key).map(str::to_owned)),
             Provider::Environment { .. } if !path.is_empty() => Err(ProviderError(
                 "Path is not used for EnvVarConfigProvider, invalid value".to_owned(),
             )),

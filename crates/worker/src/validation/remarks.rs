@@ -76,13 +76,19 @@ pub(crate) fn unknown(meant: Option<&str>) -> String {
 }
 
 /// Keys that are in the configuration and that nothing reads.
-pub(super) fn of(config: &Properties, configs: &Configs, extensions: &ConfigDef) -> Remarks {
+pub(super) fn of(
+    config: &Properties,
+    configs: &Configs,
+    extensions: &ConfigDef,
+    without_effect: &[&str],
+) -> Remarks {
     let mut remarks = Remarks::default();
     let defined: Vec<&str> = configs
         .iter()
         .filter(|(key, _)| key.is_some())
         .map(|(_, value)| value.name.as_str())
         .chain(extensions.keys().iter().map(|key| &*key.name))
+        .chain(without_effect.iter().copied())
         .collect();
     let is_defined = |name: &str| defined.iter().any(|known| fits(known, name));
     for (name, _) in config.entries().filter(|(name, _)| !is_defined(name)) {
@@ -219,7 +225,7 @@ mod tests {
             "value.converter.schemas.enable",
             "topic.override.%s.%s",
         ]);
-        let found = of(&config, &known, &ConfigDef::new(Vec::new()));
+        let found = of(&config, &known, &ConfigDef::new(Vec::new()), &[]);
         assert_eq!(found.texts(), expected, "{key}");
     }
 
@@ -271,7 +277,12 @@ mod tests {
     fn report_c17_many_unknown_keys_are_ten_lines_and_a_count() {
         let keys = (0..100_000).map(|n| (format!("k{n}"), "x"));
         let config = Properties::from_iter(keys);
-        let found = of(&config, &configs(&["topics"]), &ConfigDef::new(Vec::new()));
+        let found = of(
+            &config,
+            &configs(&["topics"]),
+            &ConfigDef::new(Vec::new()),
+            &[],
+        );
         assert_eq!((found.lines.len(), found.more), (SHOWN, 100_000 - SHOWN));
     }
 }

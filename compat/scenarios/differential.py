@@ -197,8 +197,7 @@ class Side:
         else:
             database = scenario.documents.client[f"{self.name}{each.number}"]
             for name in database.list_collection_names():
-                # A document's fields are ordered.
-                found.documents[name] = sorted(repr(list(document.items())) for document in database[name].find())
+                found.documents[name] = sorted(map(in_words, database[name].find()))
         if "errors.deadletterqueue.topic.name" in each.config:
             found.letters = scenario.letters(f"dead-{self.name}-{each.number}", each)
         return found
@@ -294,10 +293,16 @@ class Scenario:
                     for message in messages:
                         named = dict(message.headers)
                         offset = int(named.get("__connect.errors.offset") or b"-1")
-                        letters.append((offset, message.key, message.value, list(message.headers)))
+                        headers = [(name, content and re.sub(rb"\[B@[0-9a-f]+", b"[B@", content)) for name, content in message.headers]
+                        letters.append((offset, message.key, message.value, headers))
             return sorted(letters, key=lambda letter: letter[0])
         finally:
             consumer.close()
+
+
+def in_words(document: dict) -> str:
+    """A document with its fields in order; an id that the server or the driver made up is not told."""
+    return re.sub(r"ObjectId\('[0-9a-f]{24}'\)", "ObjectId", repr(list(document.items())))
 
 
 def compare(each: Round, java: Outcome, ours: Outcome) -> list[str]:

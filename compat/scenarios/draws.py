@@ -36,7 +36,8 @@ MOMENTS = [0, 1, 86_399_999, 951_782_400_000, 1_583_023_445_123, 1_583_031_600_0
 def number(rng: random.Random) -> str:
     if rng.random() < 0.5:
         return rng.choice(NUMBERS)
-    return rng.choice((str(rng.randint(-1000, 1000)), repr(rng.uniform(-1e4, 1e4)), repr(rng.uniform(-1, 1) * 10 ** rng.randint(-20, 20))))
+    # Few digits: before release 19 Java prints more of some numbers than are needed.
+    return rng.choice((str(rng.randint(-1000, 1000)), f"{rng.uniform(-1e4, 1e4):.3f}", f"{rng.uniform(-1, 1) * 10 ** rng.randint(-20, 20):.6g}"))
 
 
 def text(rng: random.Random) -> str:
@@ -131,7 +132,6 @@ def payload(rng: random.Random, of: dict) -> str:
         case "int64" if name == "Timestamp":
             return str(rng.choice(MOMENTS))
         case "float":
-            # Before release 19 Java prints more digits of others than are needed.
             return rng.choice(("0", "7", "1.5", "-300", "0.25"))
         case "double":
             return number(rng)

@@ -8,7 +8,7 @@ use crate::task::{TaskEvent, TaskEvents, TaskHandle, TaskId, TaskReport, TaskSta
 use crate::trace::trace;
 use futures::future::join_all;
 use millstream_core::rejected::CONNECT_EXCEPTION;
-use millstream_core::{Properties, RecordError};
+use millstream_core::{Properties, RecordError, chain};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
@@ -139,6 +139,8 @@ fn plan_resolved(
 ) -> Result<Vec<Properties>, RecordError> {
     let class = config.get("connector.class").unwrap_or_default();
     let connector = registry.connector(class).map_err(|error| connect(&error))?;
+    chain::check_classes(config, &registry.transforms, &registry.predicates)
+        .map_err(|error| RecordError::new(error.class, error.message))?;
     connector
         .check_start(config)
         .map_err(|error| RecordError::new(error.class, error.message))?;

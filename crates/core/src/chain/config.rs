@@ -111,6 +111,29 @@ pub fn validate(
     results
 }
 
+/// Whether every alias has a class, which Java asks when a connector starts; its tasks start only then.
+///
+/// # Errors
+/// What Java's connector configuration would refuse.
+pub fn check_classes(
+    properties: &Properties,
+    transforms: &[TransformPlugin],
+    predicates: &[PredicatePlugin],
+) -> Result<(), PluginError> {
+    for (family, plugins) in [
+        (&TRANSFORMS, transform_candidates(transforms)),
+        (&PREDICATES, predicate_candidates(predicates)),
+    ] {
+        located(
+            family,
+            &aliases(properties, family.list),
+            properties,
+            &plugins,
+        )?;
+    }
+    Ok(())
+}
+
 /// Makes the stages of a task in the order of `transforms`.
 ///
 /// # Errors

@@ -40,6 +40,26 @@ impl CivilTime {
     }
 }
 
+/// `java.util.Date.toString` in UTC.
+pub fn java_date(millis: i64) -> String {
+    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
+    const MONTHS: [&str; 12] = [
+        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+    ];
+    let time = CivilTime::from_millis(millis);
+    let weekday = millis.div_euclid(DAY_MILLIS).rem_euclid(7);
+    format!(
+        "{} {} {:02} {:02}:{:02}:{:02} UTC {}",
+        DAYS[weekday as usize],
+        MONTHS[time.month as usize - 1],
+        time.day,
+        time.hour,
+        time.minute,
+        time.second,
+        time.year
+    )
+}
+
 /// Year, month and day of a day counted from 1970-01-01.
 pub fn date_of_day(day: i64) -> (i64, u32, u32) {
     // Eras of 400 years begin on the first of March, so that the leap day ends a year.

@@ -1,6 +1,7 @@
 //! Rejected: rows that cannot go on, and why. It carries all that Connect's error log and dead letters tell.
 
 use crate::batch::{RecordBatch, RowMask, TimestampType};
+use crate::config::{Importance, Key, Kind, Properties};
 use crate::offsets::TopicPartition;
 use bytes::Bytes;
 use std::fmt;
@@ -31,8 +32,28 @@ impl Stage {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordError {
     pub class: &'static str,
+    /// Place, field and type, never what the record holds: it goes into logs and the status.
     pub message: String,
+    /// Java's text where that repeats what the record holds.
+    java_message: Option<String>,
     pub cause: Option<Box<RecordError>>,
+}
+
+/// Whether logs and status say what Java says, record content included. Every connector has this setting.
+pub const SHOW_CONTENT: &str = "millstream.errors.show.content";
+
+/// Whether a connector has it.
+pub fn shows_content(connector: &Properties) -> bool {
+    connector
+        .get(SHOW_CONTENT)
+        .is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
+}
+
+/// Its definition, for the settings that a connector's original does not have.
+pub fn show_content_key() -> Key {
+    Key::new(SHOW_CONTENT, Kind::Boolean, "false")
+        .importance(Importance::Low)
+        .doc("Whether errors in status and log have the original's words where these repeat what a record holds. Without it they name place, field and type alone. Dead letters, which hold the record anyway, always have the original's words.")
 }
 
 pub const DATA_EXCEPTION: &str = "org.apache.kafka.connect.errors.DataException";
@@ -45,6 +66,7 @@ impl RecordError {
         RecordError {
             class,
             message: message.into(),
+            java_message: None,
             cause: None,
         }
     }
@@ -56,6 +78,26 @@ impl RecordError {
 
     pub fn caused_by(mut self, cause: RecordError) -> Self {
         self.cause = Some(Box::new(cause));
+        self
+    }
+
+    /// Adds what Java says instead, record content included.
+    pub fn with_java_message(mut self, text: impl Into<String>) -> Self {
+        self.java_message = Some(text.into());
+        self
+    }
+
+    /// What Java says.
+    pub fn java_message(&self) -> &str {
+        self.java_message.as_deref().unwrap_or(&self.message)
+    }
+
+    /// The error for logs and status: with Java's texts, its causes too, if record content may be shown.
+    pub fn shown(mut self, shows_content: bool) -> Self {
+        if let Some(text) = self.java_message.take().filter(|_| shows_content) {
+            self.message = text;
+        }
+        self.cause = self.cause.map(|cause| Box::new(cause.shown(shows_content)));
         self
     }
 }

@@ -100,6 +100,8 @@ pub struct TaskContext {
     /// Whether outages are to be ridden out as far as the settings say nothing else; if not, the task gives up when the
     /// original does.
     pub rides_out_outages: bool,
+    /// Whether errors may repeat what records hold, see `rejected::SHOW_CONTENT`.
+    pub shows_content: bool,
 }
 
 /// `max.poll.records` where nobody sets it.
@@ -122,6 +124,7 @@ impl TaskContext {
             goes_on_after_rejected: false,
             max_poll_records: MAX_POLL_RECORDS,
             rides_out_outages: true,
+            shows_content: false,
         }
     }
 }

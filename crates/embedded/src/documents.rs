@@ -14,6 +14,7 @@ mod key;
 mod path;
 mod proxy;
 mod reads;
+mod sign_in;
 mod store;
 mod update;
 mod usage;
@@ -23,6 +24,7 @@ mod writes;
 pub use proxy::{DocumentFault, DocumentFaultAction, DocumentProxy, RecordedCommand};
 
 use command::Command;
+use sign_in::User;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -57,6 +59,23 @@ struct Job {
 impl DocumentServer {
     /// Listens on `addr` (port 0 picks a free one). Documents live in the SQLite file `path`, or in memory.
     pub async fn start(addr: SocketAddr, path: Option<PathBuf>) -> io::Result<Self> {
+        DocumentServer::start_for(addr, path, None).await
+    }
+
+    /// As `start`, in memory, for one user who has to sign in.
+    pub async fn start_with_user(addr: SocketAddr, name: &str, password: &str) -> io::Result<Self> {
+        let user = User {
+            name: name.to_owned(),
+            password: password.to_owned(),
+        };
+        DocumentServer::start_for(addr, None, Some(user)).await
+    }
+
+    async fn start_for(
+        addr: SocketAddr,
+        path: Option<PathBuf>,
+        user: Option<User>,
+    ) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
         let store = Store::open(path.as_deref()).map_err(io::Error::other)?;
@@ -66,7 +85,14 @@ impl DocumentServer {
             .spawn(move || work(store, queue))?;
         let shutdown = CancellationToken::new();
         let tasks = TaskTracker::new();
-        tasks.spawn(accept(listener, jobs, tasks.clone(), shutdown.clone()));
+        let user = user.map(Arc::new);
+        tasks.spawn(accept(
+            listener,
+            jobs,
+            user,
+            tasks.clone(),
+            shutdown.clone(),
+        ));
         Ok(DocumentServer {
             addr,
             shutdown,
@@ -103,6 +129,7 @@ fn work(mut store: Store, mut queue: mpsc::Receiver<Job>) {
 async fn accept(
     listener: TcpListener,
     jobs: mpsc::Sender<Job>,
+    user: Option<Arc<User>>,
     tasks: TaskTracker,
     shutdown: CancellationToken,
 ) {
@@ -116,10 +143,10 @@ async fn accept(
         if let Ok((socket, _)) = accepted
             && let Ok(permit) = Arc::clone(&room).try_acquire_owned()
         {
-            let (jobs, shutdown) = (jobs.clone(), shutdown.clone());
+            let (jobs, user, shutdown) = (jobs.clone(), user.clone(), shutdown.clone());
             tasks.spawn(async move {
                 tokio::select! {
-                    () = serve(socket, jobs) => {}
+                    () = serve(socket, jobs, user) => {}
                     () = shutdown.cancelled() => {}
                 }
                 drop(permit);
@@ -129,10 +156,11 @@ async fn accept(
 }
 
 /// One connection: message in, answer out. Anything malformed ends it, as MongoDB does.
-async fn serve(mut socket: TcpStream, jobs: mpsc::Sender<Job>) {
+async fn serve(mut socket: TcpStream, jobs: mpsc::Sender<Job>, user: Option<Arc<User>>) {
     // Small answers must not wait for more; a failure only costs time.
     let _ = socket.set_nodelay(true);
     let mut buffer = Vec::new();
+    let mut step = sign_in::Step::default();
     while let Ok(true) = wire::read_message(&mut socket, &mut buffer).await {
         let Ok(message) = Message::parse(&buffer) else {
             return;
@@ -142,7 +170,14 @@ async fn serve(mut socket: TcpStream, jobs: mpsc::Sender<Job>) {
             form,
             command,
         } = message;
-        let answer = match answer::without_store(&command) {
+        let signing_in = user
+            .as_ref()
+            .and_then(|user| sign_in::answer(user, &mut step, &command));
+        let answer = match signing_in.map(|answer| answer::to_raw(&answer)) {
+            Some(answer) => Some(answer),
+            None => answer::without_store(&command),
+        };
+        let answer = match answer {
             Some(answer) => answer,
             None => {
                 let (send, receive) = oneshot::channel();

@@ -6,6 +6,7 @@ use crate::dead_letters;
 use crate::progress::Board;
 use async_trait::async_trait;
 use millstream_core::backoff::Backoff;
+use millstream_core::rejected::shows_content;
 use millstream_core::{
     ByteBudget, Consumer, ConverterUse, PluginError, SinkTask, TaskContext, chain, limits,
 };
@@ -278,7 +279,7 @@ async fn make_parts(
     let plan = plan(converters, chain, sink.as_mut());
     let opening = dead_letters::open(start, settings.dead_letters.as_ref());
     let letters = patiently(opening, "Kafka, for the dead-letter topic", start, events).await?;
-    let errors = ErrorPolicy::new(start.id.clone(), error_settings(&settings), letters);
+    let errors = ErrorPolicy::new(start.id.clone(), error_settings(start, &settings), letters);
     let consumer = consumer(start, consumer_config, budgets)?;
     Ok(TaskParts {
         consumer,
@@ -300,6 +301,7 @@ fn context(
         goes_on_after_rejected: settings.tolerates_errors,
         max_poll_records: usize::try_from(consumer.settings.max_poll_records).unwrap_or(1),
         rides_out_outages: start.worker_config.settings.self_healing,
+        shows_content: shows_content(&start.connector_config),
         ..TaskContext::new(
             Arc::clone(&start.id.connector),
             start.id.task,
@@ -415,11 +417,12 @@ fn subscription(start: &TaskStart) -> Result<Subscription, TaskFailure> {
     )
 }
 
-fn error_settings(settings: &SinkSettings) -> ErrorSettings {
+fn error_settings(start: &TaskStart, settings: &SinkSettings) -> ErrorSettings {
     ErrorSettings {
         tolerance: tolerance(settings),
         log: settings.logs_errors,
         log_records: settings.logs_records,
+        shows_content: shows_content(&start.connector_config),
     }
 }
 

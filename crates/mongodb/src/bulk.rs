@@ -4,9 +4,13 @@
 use crate::command_buffer::{CommandBuffer, CommandKind};
 use crate::namespace::Namespace;
 use crate::processor::IdOrigin;
-use crate::store::{ConcernError, Failure, FailureKind, Reply, Store, WriteError, is_transient};
-use bson::{Bson, Document, RawDocumentBuf};
+use crate::reply::{ConcernError, Reply, WriteError};
+use crate::standing::{self, Standing};
+use crate::store::{Failure, FailureKind, Store, is_transient};
+use bson::raw::RawDocument;
+use bson::{RawDocumentBuf, rawdoc};
 use millstream_core::backoff::Backoff;
+use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -46,6 +50,43 @@ impl Statement {
             && error.is_duplicate()
             && error.is_duplicate_id() == Some(true)
     }
+
+    /// Whether this is an insert whose `_id`, and no other index, is known to be taken.
+    fn is_insert_of_known_id(&self, error: &WriteError) -> bool {
+        self.kind == StatementKind::Insert
+            && error.is_duplicate()
+            && error.is_duplicate_id() == Some(true)
+    }
+
+    /// The insert as a replacement of what has its id.
+    fn as_replacement(&self) -> Option<Statement> {
+        let document = RawDocument::from_bytes(&self.bytes).ok()?;
+        let id = document.get("_id").ok().flatten()?;
+        Some(Statement {
+            kind: StatementKind::Replace,
+            bytes: rawdoc! {"q": {"_id": id}, "u": document.to_owned(), "upsert": true}
+                .into_bytes(),
+            id: self.id,
+        })
+    }
+}
+
+impl DuplicatePolicy {
+    /// Whether a refused insert may be in the collection already, by this very record, so that it is worth a look.
+    fn looks_up(self, error: &WriteError, statement: &Statement, is_ambiguous: bool) -> bool {
+        if !error.is_duplicate() || statement.kind != StatementKind::Insert {
+            return false;
+        }
+        let of_id = error.is_duplicate_id();
+        match self {
+            DuplicatePolicy::Error => false,
+            // Where the server does not say whose duplicate it is.
+            DuplicatePolicy::Ignore => of_id.is_none(),
+            DuplicatePolicy::Auto | DuplicatePolicy::Replace => {
+                (statement.id == IdOrigin::Offset || is_ambiguous) && of_id != Some(false)
+            }
+        }
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -64,6 +105,8 @@ pub(crate) struct BulkOutcome {
     pub(crate) failure: Option<Failure>,
     /// Items that were there already and count as done.
     pub(crate) duplicates: usize,
+    /// Items that took the place of another document under their id.
+    pub(crate) replaced: usize,
 }
 
 /// The row that a statement came from: of which batch that the task holds, by number.
@@ -83,8 +126,10 @@ pub(crate) struct WritePolicy {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DuplicatePolicy {
-    /// One that a replay or a retry explains is a success.
+    /// One that a replay or a retry explains is a success, if what stands there is this record.
     Auto,
+    /// As `Auto`; but another document under an id made of a record's place gives way to the record.
+    Replace,
     /// All are errors, as in the original.
     Error,
     /// Every one of `_id` is a success.
@@ -96,6 +141,9 @@ const MAX_COMMAND: usize = 12 * 1024 * 1024;
 
 /// A server's own limit on one document.
 pub(crate) const MAX_DOCUMENT: usize = 16 * 1024 * 1024;
+
+/// A server allows 16 KiB more for what stands around a document; a part of it is the command's.
+pub(crate) const MAX_STATEMENT: usize = MAX_DOCUMENT + 12 * 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);
@@ -171,13 +219,12 @@ impl BulkWrite {
         mut retries: Retries,
         outcome: &mut BulkOutcome,
     ) -> ControlFlow<()> {
-        let mut ordered = self.ordered;
         let mut retried_upserts: Vec<usize> = Vec::new();
         while !pending.is_empty() {
             let attempt = match first_reply.take() {
                 Some(reply) => Ok(reply),
                 None => {
-                    let command = self.command(store, &pending, ordered);
+                    let command = self.command(store, &pending);
                     store.send(&self.namespace.database, command).await
                 }
             };
@@ -198,28 +245,33 @@ impl BulkWrite {
             if let Some(concern) = reply.concern_error {
                 outcome.concern.get_or_insert(concern);
             }
-            let was_ordered = ordered;
             let mut again = Vec::new();
             let mut resume_at = pending.len();
             let mut must_stop = false;
+            let mut suspects = Vec::new();
             for mut error in reply.write_errors {
                 let at = error.index.min(pending.len() - 1);
                 let index = pending[at];
                 error.index = index;
                 let statement = &self.statements[index];
-                if self
-                    .is_done(store, policy, &error, statement, retries.is_ambiguous)
-                    .await
+                if policy
+                    .duplicates
+                    .looks_up(&error, statement, retries.is_ambiguous)
+                {
+                    suspects.push(error);
+                    resume_at = at + 1;
+                } else if policy.duplicates == DuplicatePolicy::Ignore
+                    && statement.is_insert_of_known_id(&error)
                 {
                     outcome.duplicates += 1;
                     resume_at = at + 1;
-                    // One duplicate means a replay; its other inserts have ids of their own and need no order.
-                    ordered &= statement.id != IdOrigin::Offset;
                 } else if statement.may_race(&error) && !retried_upserts.contains(&index) {
                     retried_upserts.push(index);
                     again.push(index);
                     resume_at = at;
-                } else if is_transient(error.code) && retries.pause(store, &error.message).await {
+                } else if is_transient(error.code)
+                    && retries.pause(store, &self.refusal(store, &error)).await
+                {
                     again.push(index);
                     resume_at = at;
                 } else {
@@ -230,72 +282,156 @@ impl BulkWrite {
             if must_stop {
                 return ControlFlow::Break(());
             }
-            pending = if was_ordered {
+            pending = if self.ordered {
                 pending.split_off(resume_at)
             } else {
                 again
             };
+            if !suspects.is_empty() {
+                let settled = self
+                    .settle_suspects(store, policy, suspects, &mut pending, &mut retries, outcome)
+                    .await;
+                if settled.is_break() {
+                    return settled;
+                }
+            }
         }
         ControlFlow::Continue(())
     }
 
-    fn command(&self, store: &Store, indexes: &[usize], ordered: bool) -> RawDocumentBuf {
+    /// What refused inserts come to that may be in the collection already. Ordered, the first of them has stopped the
+    /// command: those behind it are looked up with it, so that a replay costs one look-up and not one a record.
+    async fn settle_suspects(
+        &self,
+        store: &Store,
+        policy: WritePolicy,
+        suspects: Vec<WriteError>,
+        pending: &mut Vec<usize>,
+        retries: &mut Retries,
+        outcome: &mut BulkOutcome,
+    ) -> ControlFlow<()> {
+        let mut indexes: Vec<usize> = suspects.iter().map(|error| error.index).collect();
+        if self.ordered {
+            let follows = |index: &usize| self.statements[*index].id == IdOrigin::Offset;
+            indexes.extend(pending.iter().copied().filter(follows));
+        }
+        let statements: Vec<&Statement> = indexes
+            .iter()
+            .map(|&index| &self.statements[index])
+            .collect();
+        let standing = loop {
+            match standing::look_up(store, &self.namespace, &statements).await {
+                Ok(standing) => break standing,
+                Err(failure)
+                    if failure.kind == FailureKind::Transient
+                        && retries.pause(store, &failure.reason).await => {}
+                Err(failure) => {
+                    outcome.failure = Some(failure);
+                    return ControlFlow::Break(());
+                }
+            }
+        };
+        let mut replaced = Vec::new();
+        for (mut error, &standing) in suspects.into_iter().zip(&standing) {
+            let statement = &self.statements[error.index];
+            let is_done = match standing {
+                Standing::Same => true,
+                // Nobody else ever has a fresh id: whatever stands there has come from here.
+                Standing::Other => {
+                    statement.id == IdOrigin::Fresh || policy.duplicates == DuplicatePolicy::Ignore
+                }
+                Standing::Nothing => false,
+            };
+            if is_done {
+                outcome.duplicates += 1;
+                continue;
+            }
+            error.is_taken = standing == Standing::Other && statement.id == IdOrigin::Offset;
+            if error.is_taken && policy.duplicates == DuplicatePolicy::Replace {
+                replaced.push(error.index);
+            } else {
+                outcome.errors.push(error);
+                if self.ordered {
+                    return ControlFlow::Break(());
+                }
+            }
+        }
+        if self.ordered {
+            let looked_up = indexes.iter().zip(&standing);
+            let there: HashSet<usize> = looked_up
+                .filter_map(|(&index, &standing)| (standing == Standing::Same).then_some(index))
+                .collect();
+            let before = pending.len();
+            pending.retain(|index| !there.contains(index));
+            outcome.duplicates += before - pending.len();
+        }
+        self.replace(store, policy, replaced, outcome).await
+    }
+
+    /// Why an item is tried again.
+    fn refusal(&self, store: &Store, error: &WriteError) -> String {
+        let (host, summary) = (&store.host, error.summary(&self.namespace));
+        format!("the document store {host} answered {summary}")
+    }
+
+    /// Puts records in the place of what stands under their ids.
+    async fn replace(
+        &self,
+        store: &Store,
+        policy: WritePolicy,
+        indexes: Vec<usize>,
+        outcome: &mut BulkOutcome,
+    ) -> ControlFlow<()> {
+        let statements: Vec<Statement> = indexes
+            .iter()
+            .filter_map(|&index| self.statements[index].as_replacement())
+            .collect();
+        if statements.is_empty() {
+            return ControlFlow::Continue(());
+        }
+        let count = statements.len();
+        let bulk = BulkWrite {
+            namespace: self.namespace.clone(),
+            ordered: false,
+            statements,
+        };
+        let replaced = Box::pin(bulk.run(store, policy)).await;
+        outcome.replaced += count - replaced.errors.len();
+        let errors = replaced.errors.into_iter().map(|mut error| {
+            error.index = indexes[error.index.min(indexes.len() - 1)];
+            error
+        });
+        outcome.errors.extend(errors);
+        if let Some(concern) = replaced.concern {
+            outcome.concern.get_or_insert(concern);
+        }
+        let is_over = replaced.failure.is_some() || (self.ordered && !outcome.errors.is_empty());
+        outcome.failure = outcome.failure.take().or(replaced.failure);
+        if is_over {
+            ControlFlow::Break(())
+        } else {
+            ControlFlow::Continue(())
+        }
+    }
+
+    fn command(&self, store: &Store, indexes: &[usize]) -> RawDocumentBuf {
         let kind = self.statements[indexes[0]].kind.command();
         let size = indexes
             .iter()
             .map(|&index| self.statements[index].bytes.len() + 8)
             .sum();
         let concern = store.write_concern.as_deref();
-        let mut buffer =
-            CommandBuffer::new(kind, &self.namespace.collection, ordered, concern, size);
+        let mut buffer = CommandBuffer::new(
+            kind,
+            &self.namespace.collection,
+            self.ordered,
+            concern,
+            size,
+        );
         for &index in indexes {
             buffer.push(&self.statements[index].bytes);
         }
         buffer.finish()
-    }
-
-    /// Whether a refused insert is in the collection already, by this very record.
-    async fn is_done(
-        &self,
-        store: &Store,
-        policy: WritePolicy,
-        error: &WriteError,
-        statement: &Statement,
-        is_ambiguous: bool,
-    ) -> bool {
-        if !error.is_duplicate() || statement.kind != StatementKind::Insert {
-            return false;
-        }
-        let explained = match policy.duplicates {
-            DuplicatePolicy::Error => false,
-            DuplicatePolicy::Ignore => true,
-            DuplicatePolicy::Auto => statement.id == IdOrigin::Offset || is_ambiguous,
-        };
-        if !explained {
-            return false;
-        }
-        match error.is_duplicate_id() {
-            Some(false) => false,
-            Some(true)
-                if statement.id != IdOrigin::Record
-                    || policy.duplicates == DuplicatePolicy::Ignore =>
-            {
-                true
-            }
-            // Not clear whose document it is: look.
-            _ => self.is_there(store, statement).await,
-        }
-    }
-
-    async fn is_there(&self, store: &Store, statement: &Statement) -> bool {
-        let Ok(document) = Document::from_reader(statement.bytes.as_slice()) else {
-            return false;
-        };
-        let id = document.get("_id").cloned().unwrap_or(Bson::Null);
-        let found = store
-            .find(&self.namespace.database, &self.namespace.collection, &id)
-            .await;
-        found.ok().flatten() == Some(document)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::config::MongoConfig;
 use crate::extensions::{self, Extensions};
-use crate::store::Store;
+use crate::store::{Store, Unreachable};
 use crate::task::{MongoTask, TaskParts};
 use crate::topics::{self, Topics};
 use crate::uri::{self, ConnectionString};
@@ -13,7 +13,6 @@ use millstream_core::{
     ConfigDef, Connector, ConnectorError, Properties, RecordError, SinkError, SinkErrorKind,
     SinkTask, TaskContext,
 };
-use mongodb::error::ErrorKind;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -132,8 +131,13 @@ impl Connector for MongoSinkConnector {
             .client_options(api)
             .await
             .map_err(|error| refuse(CONFIG_EXCEPTION, error.message))?;
-        let store = Store::new(options, uri.first_host(), uri.answer_timeout())
-            .map_err(|error| refuse("com.mongodb.MongoClientException", error.kind.to_string()))?;
+        let store =
+            Store::new(options, uri.first_host(), uri.answer_timeout()).map_err(|error| {
+                refuse(
+                    "com.mongodb.MongoClientException",
+                    format!("connection.uri: {}", error.kind),
+                )
+            })?;
         Ok(Box::new(MongoTask::new(TaskParts {
             context,
             topics,
@@ -168,33 +172,29 @@ fn connection(properties: &Properties) -> Option<ConnectionString> {
     ConnectionString::parse(text.trim()).ok()
 }
 
-/// Connects as a task would and says Java's text if that fails.
+/// Connects as a task would and says Java's text if that fails, and why it does.
 async fn try_connection(uri: &ConnectionString, properties: &Properties) -> Result<(), String> {
-    const UNREACHABLE: &str = "Unable to connect to the server.";
+    let unreachable = |why: &str| format!("Unable to connect to the server. {why}");
     let mut options = uri
         .client_options(None)
         .await
-        .map_err(|error| error.message)?;
+        .map_err(|error| unreachable(&error.message))?;
     let timeout = options.connect_timeout.unwrap_or(CONNECT_TIMEOUT) + CONNECT_GRACE;
     options.server_selection_timeout = Some(timeout);
     let database = properties.get("database").unwrap_or("admin").to_owned();
     let store = Store::new(options, uri.first_host(), uri.answer_timeout())
-        .map_err(|_| UNREACHABLE.to_owned())?;
+        .map_err(|error| unreachable(&error.kind.to_string()))?;
     let database = if uri.has_credentials() {
         "admin".to_owned()
     } else {
         database
     };
     match store.ping(&database, timeout).await {
-        Ok(()) => Ok(()),
-        Err(error) => match error.kind.as_ref() {
-            ErrorKind::Authentication { .. } => Err(format!(
-                "Invalid user permissions authentication failed. {}",
-                error.kind
-            )),
-            // A server that answers is there, whatever it thinks of the command.
-            ErrorKind::Command(_) => Ok(()),
-            _ => Err(UNREACHABLE.to_owned()),
-        },
+        // A server that answers is there, whatever it thinks of the command.
+        Ok(()) | Err(Unreachable::Answers) => Ok(()),
+        Err(Unreachable::Refuses(why)) => Err(format!(
+            "Invalid user permissions authentication failed. {why}"
+        )),
+        Err(Unreachable::Away(why)) => Err(unreachable(&why)),
     }
 }

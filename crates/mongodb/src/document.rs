@@ -1,13 +1,16 @@
 //! From a record's key or value to a BSON document, by the rules of the connector's converters: structs and
 //! maps field by field, strings as lenient JSON, bytes as BSON.
 
+use crate::connect_json;
 use crate::java_text::java_text;
 use crate::json::{self, JsonError};
 use bson::raw::RawDocument;
 use bson::spec::{BinarySubtype, ElementType};
 use bson::{Binary, Bson, DateTime, Decimal128, Document};
 use millstream_core::text::decode_utf8;
-use millstream_core::{Decimal, Map, Payload, RawKind, RecordError, Struct, Text, Value};
+use millstream_core::{
+    Decimal, Map, Payload, RawKind, RecordBatch, RecordError, Struct, Text, Value,
+};
 use std::str::FromStr;
 
 /// Which half of a record, by the name that error texts use.
@@ -29,15 +32,19 @@ impl Half {
 const NUMBER_FORMAT: &str = "java.lang.NumberFormatException";
 const SERIALIZATION: &str = "org.bson.BsonSerializationException";
 
-/// Documents nested deeper are refused; servers take at most 200 levels.
-const MAX_DEPTH: usize = 400;
+/// Documents nested deeper are refused; servers take fewer levels, and say so themselves.
+const MAX_DEPTH: usize = 1000;
 
 /// The document of one row; `None` for null.
 pub(crate) fn of_row(
-    payload: &Payload,
+    batch: &RecordBatch,
     row: usize,
     half: Half,
 ) -> Result<Option<Document>, RecordError> {
+    let payload = match half {
+        Half::Key => &batch.keys,
+        Half::Value => &batch.values,
+    };
     match payload {
         Payload::Decoded(decoded) => of_value(&decoded.values[row], half),
         Payload::Raw { column, kind } => {
@@ -46,7 +53,14 @@ pub(crate) fn of_row(
             };
             match kind {
                 RawKind::String => of_text(&decode_utf8(bytes), half).map(Some),
-                RawKind::Json => of_json(bytes, half),
+                RawKind::Json => {
+                    let fetched = match half {
+                        Half::Key => &batch.fetched.keys,
+                        Half::Value => &batch.fetched.values,
+                    };
+                    let original = || fetched.as_ref().and_then(|column| column.get(row));
+                    of_json(bytes, original, half)
+                }
                 RawKind::Bytes | RawKind::Undecoded => of_bytes(bytes, half).map(Some),
             }
         }
@@ -86,48 +100,24 @@ fn of_text(text: &str, half: Half) -> Result<Document, RecordError> {
 }
 
 /// Schemaless JSON as its converter would have decoded it: a map with int64 and double numbers.
-fn of_json(text: &[u8], half: Half) -> Result<Option<Document>, RecordError> {
-    let value: serde_json::Value = serde_json::from_slice(text)
-        .map_err(|error| RecordError::data(format!("not JSON: {error}")))?;
+fn of_json<'o>(
+    text: &[u8],
+    original: impl FnOnce() -> Option<&'o [u8]>,
+    half: Half,
+) -> Result<Option<Document>, RecordError> {
+    let value = connect_json::read(text, original)
+        .map_err(|at| RecordError::data(format!("not JSON at byte {at}")))?;
     let class = match value {
-        serde_json::Value::Null => return Ok(None),
-        serde_json::Value::String(text) => return of_text(&text, half).map(Some),
-        serde_json::Value::Object(members) => {
-            return Ok(Some(
-                members
-                    .into_iter()
-                    .map(|(name, value)| (name, of_json_value(value)))
-                    .collect(),
-            ));
-        }
-        serde_json::Value::Array(_) => "java.util.ArrayList",
-        serde_json::Value::Bool(_) => "java.lang.Boolean",
-        serde_json::Value::Number(ref number) if number.is_f64() => "java.lang.Double",
-        serde_json::Value::Number(_) => "java.lang.Long",
+        Bson::Null => return Ok(None),
+        Bson::String(text) => return of_text(&text, half).map(Some),
+        Bson::Document(document) => return Ok(Some(document)),
+        Bson::Array(_) => "java.util.ArrayList",
+        Bson::Boolean(_) => "java.lang.Boolean",
+        Bson::Double(_) => "java.lang.Double",
+        _ => "java.lang.Long",
     };
     let shown = String::from_utf8_lossy(text);
     Err(not_convertible(half, &shown, class, no_converter(class)))
-}
-
-fn of_json_value(value: serde_json::Value) -> Bson {
-    match value {
-        serde_json::Value::Null => Bson::Null,
-        serde_json::Value::Bool(flag) => Bson::Boolean(flag),
-        serde_json::Value::Number(number) => match number.as_i64() {
-            Some(whole) => Bson::Int64(whole),
-            None => Bson::Double(number.as_f64().unwrap_or(f64::NAN)),
-        },
-        serde_json::Value::String(text) => Bson::String(text),
-        serde_json::Value::Array(items) => {
-            Bson::Array(items.into_iter().map(of_json_value).collect())
-        }
-        serde_json::Value::Object(members) => Bson::Document(
-            members
-                .into_iter()
-                .map(|(name, value)| (name, of_json_value(value)))
-                .collect(),
-        ),
-    }
 }
 
 /// The first document in the bytes. It is built anew, so that repeated names and malformed text end as in the original.
@@ -258,10 +248,8 @@ fn bson_of(value: &Value, in_struct: bool) -> Result<Bson, RecordError> {
 fn decimal128(decimal: &Decimal) -> Result<Decimal128, RecordError> {
     let text = decimal.to_string();
     Decimal128::from_str(&text).map_err(|_| {
-        RecordError::new(
-            NUMBER_FORMAT,
-            format!("Conversion to Decimal128 would require inexact rounding of {text}"),
-        )
+        const INEXACT: &str = "Conversion to Decimal128 would require inexact rounding";
+        RecordError::new(NUMBER_FORMAT, INEXACT).with_java_message(format!("{INEXACT} of {text}"))
     })
 }
 
@@ -275,7 +263,7 @@ fn readable(text: &Text) -> String {
 
 impl From<JsonError> for RecordError {
     fn from(error: JsonError) -> Self {
-        RecordError::new(error.class, error.message)
+        RecordError::new(error.class, error.summary).with_java_message(error.message)
     }
 }
 
@@ -286,9 +274,12 @@ fn no_converter(class: &str) -> RecordError {
 }
 
 fn not_convertible(half: Half, shown: &str, class: &str, cause: RecordError) -> RecordError {
+    let half = half.name();
     RecordError::data(format!(
-        "Could not convert {} '{shown}' ({class}) into a BsonDocument.",
-        half.name()
+        "Could not convert {half} ({class}) into a BsonDocument."
+    ))
+    .with_java_message(format!(
+        "Could not convert {half} '{shown}' ({class}) into a BsonDocument."
     ))
     .caused_by(cause)
 }

@@ -114,7 +114,6 @@ fn uuid_binary(uuid: Uuid) -> Bson {
 }
 
 fn not_a_uuid(shown: &str) -> RecordError {
-    RecordError::data(format!(
-        "UUID cannot be constructed from provided value: `{shown}`"
-    ))
+    const REFUSED: &str = "UUID cannot be constructed from provided value";
+    RecordError::data(REFUSED).with_java_message(format!("{REFUSED}: `{shown}`"))
 }

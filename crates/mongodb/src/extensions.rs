@@ -3,10 +3,12 @@
 use crate::bulk::{DuplicatePolicy, WritePolicy};
 use crate::topics;
 use millstream_core::config::{ConfigValue, Importance, Key, Kind, Validator};
+use millstream_core::rejected::show_content_key;
 use millstream_core::{ConfigDef, Properties, config_def};
 use std::sync::LazyLock;
 use std::time::Duration;
 
+pub(crate) const DUPLICATE_POLICY: &str = "millstream.mongo.duplicate.policy";
 const RETRY_TIMEOUT: &str = "millstream.mongo.retry.timeout.ms";
 
 config_def! {
@@ -18,9 +20,10 @@ config_def! {
             .doc("Write commands on their way at a time, of one task: enough to hide a round trip, few enough for small instances."),
         validate_connect: bool = Key::new("millstream.mongo.validate.connect", Kind::Boolean, "true").importance(Importance::Low)
             .doc("Whether validation connects to the database, as the original does. Without it a connector may be made before its database is there."),
-        duplicate_policy: String = Key::new("millstream.mongo.duplicate.policy", Kind::String, "auto").importance(Importance::Low)
-            .validator(Validator::OneOf(&["auto", "error", "ignore"]))
-            .doc("What a duplicate key is: auto takes one that a replay or a retry explains as done, ignore every one of _id, and error none, as the original."),
+        duplicate_policy: String = Key::new(DUPLICATE_POLICY, Kind::String, "auto").importance(Importance::Low)
+            .validator(Validator::OneOf(&["auto", "replace", "error", "ignore"]))
+            .doc("What a duplicate key is. auto: done, where a replay or a retry explains it and the very same document is in the collection already; another document under an id made of topic, partition and offset is an error (a topic that was made anew, another hash). replace: as auto, but such a document gives way to the record. ignore: every duplicate of _id is done. error: none is, as in the original."),
+        _shows_content: bool = show_content_key(),
     }
 }
 
@@ -67,6 +70,7 @@ impl Extensions {
             policy: WritePolicy {
                 retry_for: Duration::from_millis(u64::try_from(millis).unwrap_or(0)),
                 duplicates: match &*settings.duplicate_policy {
+                    "replace" => DuplicatePolicy::Replace,
                     "error" => DuplicatePolicy::Error,
                     "ignore" => DuplicatePolicy::Ignore,
                     _ => DuplicatePolicy::Auto,

@@ -41,6 +41,8 @@ pub(crate) struct HashPath {
     /// The BSON between a document's id and its digest, and behind a null.
     before_digest: Vec<u8>,
     null_field: Vec<u8>,
+    /// Whether nothing is to be written behind a row that fails.
+    stops_at_failure: bool,
     open: Option<OpenChunk>,
     /// Buffers of commands that are done: fresh memory for each would cost as much as filling it.
     spare: Vec<Vec<u8>>,
@@ -67,7 +69,7 @@ pub(crate) struct HashChunk {
 }
 
 pub(crate) struct HashWrite {
-    namespace: Namespace,
+    pub(crate) namespace: Namespace,
     command: RawDocumentBuf,
     ids: IdOrigin,
 }
@@ -85,7 +87,12 @@ pub(crate) struct Taken {
 
 impl HashPath {
     /// The path, if the chain and the settings of every topic are what it can do.
-    pub(crate) fn recognise(value: RawKind, stages: &[Fusable], topics: &Topics) -> Option<Self> {
+    pub(crate) fn recognise(
+        value: RawKind,
+        stages: &[Fusable],
+        topics: &Topics,
+        stops_at_failure: bool,
+    ) -> Option<Self> {
         let [Fusable::HashValue(hash), Fusable::HoistValue { field }] = stages else {
             return None;
         };
@@ -113,6 +120,7 @@ impl HashPath {
             is_text: value == RawKind::String && hash.input == HashInput::Text,
             before_digest,
             null_field,
+            stops_at_failure,
             open: None,
             spare: Vec::new(),
             digests: Vec::new(),
@@ -191,6 +199,9 @@ impl HashPath {
                 match self.settings.null {
                     NullHashing::Fail => {
                         failed.push((row, null_value()));
+                        if self.stops_at_failure {
+                            break;
+                        }
                         continue;
                     }
                     NullHashing::Skip => {

@@ -4,6 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bson::{Bson, Document};
 use millstream_core::Value;
+use millstream_core::civil::java_date;
 use millstream_core::java_number;
 
 /// Java's `String.valueOf`.
@@ -13,6 +14,7 @@ pub(crate) fn java_text(value: &Value) -> String {
         Value::Float32(v) => java_number::f32_text(*v),
         Value::Float64(v) => java_number::f64_text(*v),
         Value::Bytes(_) => "[B@0".to_owned(),
+        Value::Date(millis) => java_date(*millis),
         Value::Array(items) => format!("[{}]", joined(items.iter().map(java_text).collect())),
         Value::Map(map) => {
             let pairs = map
@@ -106,5 +108,15 @@ pub(crate) fn java_debug(value: &Bson) -> String {
         }
         Bson::Document(document) => relaxed_json(document),
         other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_f21_a_date_reads_as_java_s() {
+        assert_eq!(java_text(&Value::Date(0)), "Thu Jan 01 00:00:00 UTC 1970");
     }
 }

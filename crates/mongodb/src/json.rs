@@ -10,14 +10,19 @@ mod time;
 use bson::{Bson, Document};
 use scanner::{Kind, Scanner, Token};
 
-/// The reader's own limit is Java's stack; servers refuse more than 200 levels anyway.
-const MAX_DEPTH: usize = 400;
+/// The reader's own limit is Java's stack; servers refuse more than some 200 levels anyway.
+const MAX_DEPTH: usize = 1000;
+
+/// How many levels a wrapper counts for.
+const WRAPPER_LEVELS: usize = 50;
 
 /// Java's exception class and message.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct JsonError {
     pub(crate) class: &'static str,
     pub(crate) message: String,
+    /// The message without what the text holds, but with the place.
+    pub(crate) summary: String,
 }
 
 const PARSE: &str = "org.bson.json.JsonParseException";
@@ -29,7 +34,13 @@ impl JsonError {
         JsonError {
             class,
             message: message.into(),
+            summary: String::new(),
         }
+    }
+
+    fn at(mut self, byte: usize) -> Self {
+        self.summary = format!("{} (at byte {byte})", without_content(&self.message));
+        self
     }
 
     fn parse(message: impl Into<String>) -> Self {
@@ -41,6 +52,25 @@ impl JsonError {
     }
 }
 
+/// A message up to where it shows a piece of the text.
+fn without_content(message: &str) -> &str {
+    const BEFORE_CONTENT: [&str; 8] = [
+        " but found",
+        " value '",
+        ": \"",
+        ": [",
+        "date: ",
+        " Character: ",
+        " '\\",
+        "$binary: ",
+    ];
+    let ends = BEFORE_CONTENT
+        .iter()
+        .filter_map(|words| message.find(words));
+    let end = ends.min().unwrap_or(message.len());
+    message[..end].trim_end_matches(['.', ':'])
+}
+
 type Result<T> = std::result::Result<T, JsonError>;
 
 /// Reads the document at the front of a text; what follows it does not matter.
@@ -50,21 +80,9 @@ pub(crate) fn parse_document(text: &str) -> Result<Document> {
         pushed: None,
         depth: 0,
     };
-    let token = reader.next()?;
-    let found = match token.kind {
-        Kind::EndOfFile => "END_OF_DOCUMENT",
-        _ => match reader.value(token)? {
-            Some(Bson::Document(document)) => return Ok(document),
-            Some(other) => type_name(&other),
-            None => "END_OF_DOCUMENT",
-        },
-    };
-    Err(JsonError::new(
-        INVALID_OPERATION,
-        format!(
-            "readStartDocument can only be called when CurrentBSONType is DOCUMENT, not when CurrentBSONType is {found}."
-        ),
-    ))
+    reader
+        .document()
+        .map_err(|error| error.at(reader.scanner.mark()))
 }
 
 /// Reads a list at the front of a text, as the settings for renaming are.
@@ -78,6 +96,42 @@ pub(crate) fn parse_array(text: &str) -> Result<Vec<Bson>> {
     }
 }
 
+/// A list or a document that is being read, with the name of the member whose value comes next.
+pub(crate) enum Open {
+    Array(Vec<Bson>),
+    Document(Document, String),
+}
+
+impl Open {
+    pub(crate) fn take(&mut self, value: Bson) {
+        match self {
+            Open::Array(items) => items.push(value),
+            // A repeated name keeps its first place and its last value.
+            Open::Document(document, name) => {
+                document.insert(std::mem::take(name), value);
+            }
+        }
+    }
+
+    pub(crate) fn close(self) -> Bson {
+        match self {
+            Open::Array(items) => Bson::Array(items),
+            Open::Document(document, _) => Bson::Document(document),
+        }
+    }
+
+    fn unclosed(&self) -> JsonError {
+        let what = match self {
+            Open::Array(_) => "ARRAY",
+            Open::Document(..) => "DOCUMENT",
+        };
+        JsonError::new(
+            INVALID_OPERATION,
+            format!("the text ends inside a value of type {what}"),
+        )
+    }
+}
+
 struct Reader<'a> {
     scanner: Scanner<'a>,
     pushed: Option<Token>,
@@ -85,6 +139,24 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
+    fn document(&mut self) -> Result<Document> {
+        let token = self.next()?;
+        let found = match token.kind {
+            Kind::EndOfFile => "END_OF_DOCUMENT",
+            _ => match self.value(token)? {
+                Some(Bson::Document(document)) => return Ok(document),
+                Some(other) => type_name(&other),
+                None => "END_OF_DOCUMENT",
+            },
+        };
+        Err(JsonError::new(
+            INVALID_OPERATION,
+            format!(
+                "readStartDocument can only be called when CurrentBSONType is DOCUMENT, not when CurrentBSONType is {found}."
+            ),
+        ))
+    }
+
     fn next(&mut self) -> Result<Token> {
         match self.pushed.take() {
             Some(token) => Ok(token),
@@ -96,94 +168,115 @@ impl Reader<'_> {
         self.pushed = Some(token);
     }
 
-    /// The value that begins with `token`; `None` at the end of the text.
+    /// The value that begins with `token`; `None` at the end of the text. What is open lies on a list, not on the stack:
+    /// a record decides how deep it is nested.
     fn value(&mut self, token: Token) -> Result<Option<Bson>> {
-        let value = match token.kind {
-            Kind::BeginArray => self.nested(Self::array)?,
-            Kind::BeginObject => self.nested(Self::object)?,
-            Kind::EndOfFile => return Ok(None),
-            Kind::Int32(v) => Bson::Int32(v),
-            Kind::Int64(v) => Bson::Int64(v),
-            Kind::Double(v) => Bson::Double(v),
-            Kind::String => Bson::String(token.text),
-            Kind::Regex => self.regex(&token.text)?,
-            Kind::Unquoted => return self.word(token).map(Some),
-            _ => return Err(no_value(&token)),
-        };
-        Ok(Some(value))
-    }
-
-    fn nested(&mut self, read: impl FnOnce(&mut Self) -> Result<Bson>) -> Result<Bson> {
-        self.depth += 1;
-        if self.depth > MAX_DEPTH {
-            return Err(JsonError::parse(format!(
-                "nested deeper than {MAX_DEPTH} levels"
-            )));
-        }
-        let value = read(self)?;
-        self.depth -= 1;
-        Ok(value)
-    }
-
-    fn array(&mut self) -> Result<Bson> {
-        let mut items = Vec::new();
-        self.skip_comma()?;
+        let mut open = Vec::new();
+        let mut token = token;
         loop {
-            let token = self.next()?;
-            if token.kind == Kind::EndArray {
-                return Ok(Bson::Array(items));
+            let mut done = match token.kind {
+                Kind::BeginArray => {
+                    open.push(Open::Array(Vec::new()));
+                    self.skip_comma()?;
+                    None
+                }
+                Kind::BeginObject => {
+                    let extended = self.wrapper(open.len())?;
+                    if extended.is_none() {
+                        open.push(Open::Document(Document::new(), String::new()));
+                        self.skip_comma()?;
+                    }
+                    extended
+                }
+                Kind::EndOfFile => {
+                    return open.last().map_or(Ok(None), |open| Err(open.unclosed()));
+                }
+                Kind::Int32(v) => Some(Bson::Int32(v)),
+                Kind::Int64(v) => Some(Bson::Int64(v)),
+                Kind::Double(v) => Some(Bson::Double(v)),
+                Kind::String => Some(Bson::String(token.text)),
+                Kind::Regex => Some(self.regex(&token.text)?),
+                Kind::Unquoted => Some(self.word(token)?),
+                _ => return Err(no_value(&token)),
+            };
+            if self.depth + open.len() > MAX_DEPTH {
+                return Err(JsonError::parse(format!(
+                    "nested deeper than {MAX_DEPTH} levels"
+                )));
             }
-            match self.value(token)? {
-                Some(item) => items.push(item),
-                None => return Err(unclosed("ARRAY")),
-            }
-            self.skip_comma()?;
+            // Values go into what is open around them, until one is still to be read.
+            token = loop {
+                if let Some(value) = done.take() {
+                    match open.last_mut() {
+                        None => return Ok(Some(value)),
+                        Some(around) => around.take(value),
+                    }
+                    self.skip_comma()?;
+                }
+                let next = match open.last_mut() {
+                    Some(Open::Array(_)) => Some(self.next()?).filter(|t| t.kind != Kind::EndArray),
+                    Some(Open::Document(_, name)) => self.member(name)?,
+                    None => None,
+                };
+                match next {
+                    Some(token) => break token,
+                    None => done = open.pop().map(Open::close),
+                }
+            };
         }
     }
 
-    fn object(&mut self) -> Result<Bson> {
+    /// The value of an object that is a wrapper of extended JSON, its brace being read.
+    fn wrapper(&mut self, around: usize) -> Result<Option<Bson>> {
         let first = self.next()?;
-        if matches!(first.kind, Kind::String | Kind::Unquoted)
-            && first.text.starts_with('$')
-            && let Some(value) = self.extended(&first)?
-        {
-            return Ok(value);
+        if matches!(first.kind, Kind::String | Kind::Unquoted) && first.text.starts_with('$') {
+            // What a wrapper holds may be nested, too, and that on the stack: it counts for many levels.
+            let levels = around + WRAPPER_LEVELS;
+            self.depth += levels;
+            let value = self.extended(&first)?;
+            self.depth -= levels;
+            if value.is_some() {
+                return Ok(value);
+            }
         }
         self.push(first);
-        self.members().map(Bson::Document)
+        Ok(None)
     }
 
     /// The members of a document whose brace is read.
     fn members(&mut self) -> Result<Document> {
-        let mut document = Document::new();
-        self.skip_comma()?;
-        loop {
-            let name = self.next()?;
-            match name.kind {
-                Kind::String | Kind::Unquoted => {}
-                Kind::EndObject => return Ok(document),
-                _ => {
-                    return Err(JsonError::parse(format!(
-                        "JSON reader was expecting a name but found '{}'.",
-                        name.text
-                    )));
-                }
-            }
-            let colon = self.next()?;
-            if colon.kind != Kind::Colon {
+        let brace = Token {
+            kind: Kind::BeginObject,
+            text: String::new(),
+        };
+        match self.value(brace)? {
+            Some(Bson::Document(document)) => Ok(document),
+            _ => Err(JsonError::parse("JSON reader expected a document")),
+        }
+    }
+
+    /// The name of the next member, and the token that its value begins with; `None` at the end.
+    fn member(&mut self, into: &mut String) -> Result<Option<Token>> {
+        let name = self.next()?;
+        match name.kind {
+            Kind::String | Kind::Unquoted => {}
+            Kind::EndObject => return Ok(None),
+            _ => {
                 return Err(JsonError::parse(format!(
-                    "JSON reader was expecting ':' but found '{}'.",
-                    colon.text
+                    "JSON reader was expecting a name but found '{}'.",
+                    name.text
                 )));
             }
-            let token = self.next()?;
-            match self.value(token)? {
-                // A repeated name keeps its first place and its last value.
-                Some(value) => document.insert(name.text, value),
-                None => return Err(unclosed("DOCUMENT")),
-            };
-            self.skip_comma()?;
         }
+        *into = name.text;
+        let colon = self.next()?;
+        if colon.kind != Kind::Colon {
+            return Err(JsonError::parse(format!(
+                "JSON reader was expecting ':' but found '{}'.",
+                colon.text
+            )));
+        }
+        self.next().map(Some)
     }
 
     fn skip_comma(&mut self) -> Result<()> {
@@ -200,13 +293,6 @@ fn no_value(token: &Token) -> JsonError {
         "JSON reader was expecting a value but found '{}'.",
         token.text
     ))
-}
-
-fn unclosed(what: &str) -> JsonError {
-    JsonError::new(
-        INVALID_OPERATION,
-        format!("the text ends inside a value of type {what}"),
-    )
 }
 
 /// The name of a value's type in the Java driver.
@@ -296,7 +382,49 @@ mod tests {
         );
         assert!(parse_document("{a:").is_err());
         assert!(parse_document(&"{a:".repeat(MAX_DEPTH + 5)).is_err());
-        assert!(parse_document(&format!("{}1{}", "{a:".repeat(220), "}".repeat(220))).is_ok());
+        assert!(parse_document(&"{a:{$code:'',$scope:".repeat(MAX_DEPTH)).is_err());
+        assert!(parse_document(&format!("{}1{}", "{a:".repeat(900), "}".repeat(900))).is_ok());
+    }
+
+    #[test]
+    fn report_c7_an_error_shows_its_place_and_not_the_text() {
+        for text in [
+            "SECRET",
+            "'SECRET'",
+            "{a:1 SECRET}",
+            "{SECRET}",
+            "{a:SECRET}",
+            "{a:9223372036854775808123SECRET}",
+            "{a:99999999999999999999}",
+            "{a:'x\\SECRET'}",
+            "{a:{$oid:'SECRET'}}",
+            "{a:{$date:'SECRET'}}",
+            "{a:{$uuid:'SECRET'}}",
+            "{a:{$numberDecimal:'SECRET'}}",
+            "{a:{$numberLong:'SECRET'}}",
+            "{a:{$numberDouble:'SECRET'}}",
+            "{a:{$binary:{SECRET:1}}}",
+            "{a:{$binary:'SECRET!',$type:'0'}}",
+            "{a:new SECRET}",
+            "{a:NumberLong('SECRET')}",
+            "{a:ObjectId('SECRET')}",
+            "{a:ISODate('SECRET')}",
+            "{a:UUID('SECRET')}",
+        ] {
+            let Err(error) = parse_document(text) else {
+                continue;
+            };
+            let summary = &error.summary;
+            assert!(summary.contains("at byte"), "{text}: {summary}");
+            for piece in ["SECRET", "9999"] {
+                assert!(!summary.contains(piece), "{text}: {summary}");
+            }
+        }
+        let error = parse_document("SECRET").unwrap_err();
+        assert_eq!(
+            error.summary,
+            "JSON reader was expecting a value (at byte 6)"
+        );
     }
 
     proptest! {

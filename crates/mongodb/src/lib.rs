@@ -2,8 +2,10 @@
 //! cluster, several in flight; offsets move when their records are in the collection or settled.
 
 mod bulk;
+mod cause;
 mod command_buffer;
 mod config;
+mod connect_json;
 mod connector;
 mod document;
 mod document_id;
@@ -11,6 +13,7 @@ mod extensions;
 mod hash_path;
 mod java_text;
 mod json;
+mod lane;
 mod namespace;
 mod outcome;
 mod processor;
@@ -18,11 +21,14 @@ mod projection;
 mod raw_json;
 mod record;
 mod rename;
+mod reply;
 mod settings;
+mod standing;
 mod statement;
 mod store;
 mod task;
 mod topics;
+mod trouble;
 mod uri;
 mod write_model;
 

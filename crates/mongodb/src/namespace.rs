@@ -2,15 +2,23 @@
 
 use crate::document::Half;
 use crate::java_text::relaxed_json;
+use crate::json::type_name;
 use crate::record::SinkRecord;
 use bson::{Bson, Document};
 use millstream_core::RecordError;
+use std::fmt;
 use std::sync::Arc;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct Namespace {
     pub(crate) database: Arc<str>,
     pub(crate) collection: Arc<str>,
+}
+
+impl fmt::Display for Namespace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.database, self.collection)
+    }
 }
 
 /// A path in the key or in the value.
@@ -91,36 +99,35 @@ impl NamespaceMapper {
         field: &FieldSource,
         record: &mut SinkRecord<'_>,
     ) -> Result<Option<String>, RecordError> {
-        let described = record.describe();
+        let described = self.error_if_invalid.then(|| record.describe());
         let document = match field.half {
             Half::Key => record.key()?,
             Half::Value => record.value()?,
         };
         let path = &field.path;
-        let missing = |why: String| {
-            if self.error_if_invalid {
-                Err(RecordError::data(why))
-            } else {
-                Ok(None)
-            }
-        };
-        let Some(document) = document else {
-            return missing(format!(
-                "Invalid {} document: {described}",
-                field.half.name()
-            ));
-        };
-        match lookup(document, path) {
-            Some(Bson::String(name)) => Ok(Some(name.clone())),
-            Some(_) => missing(format!(
-                "Invalid type for {path}, expected a String: {}",
-                relaxed_json(document)
-            )),
-            None => missing(format!(
-                "Missing document path '{path}': {}",
-                relaxed_json(document)
-            )),
+        let found = document
+            .as_ref()
+            .and_then(|document| lookup(document, path));
+        if let Some(Bson::String(name)) = found {
+            return Ok(Some(name.clone()));
         }
+        let Some(described) = described else {
+            return Ok(None);
+        };
+        let why = match (&document, found) {
+            (None, _) => format!("Invalid {} document: {described}", field.half.name()),
+            (Some(_), Some(other)) => format!(
+                "Invalid type for {} field path '{path}', expected a String",
+                type_name(other)
+            ),
+            (Some(_), None) => format!("Missing document path '{path}'"),
+        };
+        let error = RecordError::data(why.as_str());
+        // Java's text goes on with the whole document.
+        Err(match document {
+            Some(document) => error.with_java_message(format!("{why}: {}", relaxed_json(document))),
+            None => error,
+        })
     }
 }
 

@@ -2,67 +2,153 @@
 //! which exception, or how the task fails.
 
 use crate::bulk::BulkOutcome;
+use crate::namespace::Namespace;
 use crate::settings::Tolerance;
 use crate::store::FailureKind;
 use millstream_core::rejected::DATA_EXCEPTION;
-use millstream_core::{RecordError, SinkError, SinkErrorKind};
+use millstream_core::{FailedRecord, RecordError, SinkError, SinkErrorKind, TopicPartition};
 
-/// The statements to report, or the end of the task.
-pub(crate) fn judge(
-    outcome: &BulkOutcome,
-    statements: usize,
-    ordered: bool,
-    tolerance: Tolerance,
-    host: &str,
-) -> Result<Vec<(usize, RecordError)>, SinkError> {
-    if let Some(failure) = &outcome.failure {
-        let text = format!("{}: {}", failure.error.class, failure.error.message);
-        return match tolerance {
-            Tolerance::None => {
-                let mut error = data_error(&text, failure.error.clone());
-                if failure.kind == FailureKind::Transient {
-                    error.kind = SinkErrorKind::GaveUp;
-                }
-                Err(error)
-            }
-            Tolerance::Data => Err(data_error(
-                "non Data Error, fail the connector.",
-                failure.error.clone(),
-            )),
-            Tolerance::All => Ok((0..statements)
-                .map(|index| (index, failure.error.clone()))
-                .collect()),
-        };
-    }
-    if outcome.errors.is_empty() && outcome.concern.is_none() {
-        return Ok(Vec::new());
-    }
-    if tolerance == Tolerance::None {
-        let message = describe(outcome, host);
-        let cause = RecordError::new("com.mongodb.MongoBulkWriteException", message.clone());
-        return Err(data_error(&format!("{}: {message}", cause.class), cause));
-    }
-    let reported = (0..statements)
-        .filter_map(|index| report(outcome, ordered, index).map(|error| (index, error)));
-    Ok(reported.collect())
+/// What is known of a bulk write besides its outcome.
+pub(crate) struct Verdict<'a> {
+    pub(crate) namespace: &'a Namespace,
+    pub(crate) statements: usize,
+    pub(crate) ordered: bool,
+    pub(crate) tolerance: Tolerance,
+    pub(crate) host: &'a str,
+    /// Whether texts are Java's, which repeat what records hold.
+    pub(crate) shows_content: bool,
+    /// Where a statement's record was read, if that is still known.
+    pub(crate) place: &'a dyn Fn(usize) -> Option<(TopicPartition, i64)>,
 }
 
-/// Write errors first, then the write concern for what was tried, then what an ordered write never tried.
-fn report(outcome: &BulkOutcome, ordered: bool, index: usize) -> Option<RecordError> {
-    if let Some(error) = outcome.errors.iter().find(|error| error.index == index) {
-        return Some(error.record_error());
+/// Whether the task ends with this outcome, so that nothing later is to be written.
+pub(crate) fn ends_task(outcome: &BulkOutcome, tolerance: Tolerance) -> bool {
+    let failed = outcome.failure.is_some();
+    match tolerance {
+        Tolerance::None => failed || !outcome.errors.is_empty() || outcome.concern.is_some(),
+        Tolerance::Data => failed,
+        Tolerance::All => false,
     }
-    let stopped_at = outcome.errors.first().map(|error| error.index);
-    if ordered && stopped_at.is_some_and(|at| index > at) {
-        return Some(RecordError::new(
-            "com.mongodb.kafka.connect.sink.dlq.WriteSkippedException",
-            "",
-        ));
+}
+
+impl Verdict<'_> {
+    /// The statements to report, or the end of the task.
+    pub(crate) fn judge(
+        &self,
+        outcome: &BulkOutcome,
+    ) -> Result<Vec<(usize, RecordError)>, SinkError> {
+        if ends_task(outcome, self.tolerance) {
+            return Err(self.end(outcome));
+        }
+        if let Some(failure) = &outcome.failure {
+            return Ok((0..self.statements)
+                .map(|index| (index, failure.error.clone()))
+                .collect());
+        }
+        if outcome.errors.is_empty() && outcome.concern.is_none() {
+            return Ok(Vec::new());
+        }
+        let reported = (0..self.statements)
+            .filter_map(|index| self.report(outcome, index).map(|error| (index, error)));
+        Ok(reported.collect())
     }
-    outcome
-        .concern
-        .as_ref()
-        .map(|concern| concern.record_error())
+
+    /// Write errors first, then the write concern for what was tried, then what an ordered write never tried.
+    fn report(&self, outcome: &BulkOutcome, index: usize) -> Option<RecordError> {
+        if let Some(error) = outcome.errors.iter().find(|error| error.index == index) {
+            return Some(error.record_error(self.namespace));
+        }
+        let stopped_at = outcome.errors.first().map(|error| error.index);
+        if self.ordered && stopped_at.is_some_and(|at| index > at) {
+            return Some(RecordError::new(
+                "com.mongodb.kafka.connect.sink.dlq.WriteSkippedException",
+                "",
+            ));
+        }
+        outcome
+            .concern
+            .as_ref()
+            .map(|concern| concern.record_error())
+    }
+
+    fn end(&self, outcome: &BulkOutcome) -> SinkError {
+        let (message, cause) = if self.shows_content {
+            let cause = java_cause(outcome, self.host);
+            let message = match (&outcome.failure, self.tolerance) {
+                (Some(_), Tolerance::Data) => "non Data Error, fail the connector.".to_owned(),
+                _ => format!("{}: {}", cause.class, cause.message),
+            };
+            (message, Some(cause))
+        } else {
+            (self.sentence(outcome), None)
+        };
+        let failure = outcome.failure.as_ref();
+        let may_pass = failure.is_some_and(|failure| failure.kind == FailureKind::Transient);
+        let error = SinkError {
+            kind: if may_pass && self.tolerance == Tolerance::None {
+                SinkErrorKind::GaveUp
+            } else {
+                SinkErrorKind::Fatal
+            },
+            class: DATA_EXCEPTION,
+            message,
+            source: None,
+        };
+        let first = outcome.errors.first().map_or(0, |error| error.index);
+        let mut whole = RecordError::data(error.message.as_str());
+        if let Some(cause) = cause {
+            whole = whole.caused_by(cause);
+        }
+        match (self.place)(first) {
+            Some((origin, offset)) => error.with_source(FailedRecord {
+                origin,
+                offset,
+                error: whole,
+            }),
+            None => error,
+        }
+    }
+
+    /// The reason without what records hold. Where the first record was follows it.
+    fn sentence(&self, outcome: &BulkOutcome) -> String {
+        let (host, namespace) = (self.host, self.namespace);
+        if let Some(failure) = &outcome.failure {
+            let records = match self.statements {
+                1 => "a record".to_owned(),
+                many => format!("{many} records"),
+            };
+            return format!(
+                "{}; {records} for {namespace} could not be written",
+                failure.reason
+            );
+        }
+        match (outcome.errors.first(), &outcome.concern) {
+            (Some(error), _) => {
+                let summary = error.summary(namespace);
+                let more = match outcome.errors.len() {
+                    1 => String::new(),
+                    many => format!(", and {} more", many - 1),
+                };
+                format!("the document store {host} refused a record{more}: {summary}")
+            }
+            (None, Some(concern)) => format!(
+                "the document store {host} wrote to {namespace}, but: {}",
+                concern.summary()
+            ),
+            (None, None) => format!("a write to {namespace} failed"),
+        }
+    }
+}
+
+/// What the original's driver throws.
+fn java_cause(outcome: &BulkOutcome, host: &str) -> RecordError {
+    match &outcome.failure {
+        Some(failure) => failure.error.clone().shown(true),
+        None => RecordError::new(
+            "com.mongodb.MongoBulkWriteException",
+            describe(outcome, host),
+        ),
+    }
 }
 
 fn describe(outcome: &BulkOutcome, host: &str) -> String {
@@ -79,14 +165,4 @@ fn describe(outcome: &BulkOutcome, host: &str) -> String {
         text.push_str(&format!("Write concern error: {}. ", concern.describe()));
     }
     text
-}
-
-/// A `DataException` that fails the task.
-pub(crate) fn data_error(message: &str, cause: RecordError) -> SinkError {
-    SinkError {
-        kind: SinkErrorKind::Fatal,
-        class: DATA_EXCEPTION,
-        message: message.to_owned(),
-        source: Some(Box::new(cause)),
-    }
 }

@@ -2,7 +2,8 @@
 //! forms, `$` names, repeated names, huge numbers) is left to the reader in `json.rs`; what this writes is
 //! byte for byte what that way would have written.
 
-use crate::bulk::{Statement, StatementKind};
+use crate::bulk::{MAX_DOCUMENT, Statement, StatementKind};
+use crate::connect_json::may_be_infinity;
 use crate::document_id::IdStrategy;
 use crate::processor::{IdOrigin, Processor};
 use crate::settings::TopicSettings;
@@ -16,6 +17,9 @@ const MAX_DEPTH: usize = 64;
 
 /// Names of one document that are compared for repeats; beyond, the long way is no slower.
 const MAX_NAMES: usize = 64;
+
+/// More than what stands around a document in its statement.
+const AROUND: usize = 64;
 
 /// What the fast way needs to know of a topic's settings; `None` if they ask for more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -88,6 +92,10 @@ impl RawPath {
                 (start..scratch.len(), origin)
             }
         };
+        // What may be too large is measured on the long way.
+        if scratch.len() + id_element.len() + AROUND > MAX_DOCUMENT {
+            return None;
+        }
         Some(Statement {
             kind: if self.is_insert {
                 StatementKind::Insert
@@ -260,7 +268,12 @@ impl<'a> Parser<'a> {
         match self.bytes.get(self.at)? {
             b'"' => {
                 self.at += 1;
+                let start = out.len();
                 self.string(out)?;
+                // Behind its length: an infinite number, as a converter writes it, or not.
+                if !self.narrow && may_be_infinity(&out[start + 4..out.len() - 1]) {
+                    return None;
+                }
                 Some(0x02)
             }
             b'{' => {

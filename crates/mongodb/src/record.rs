@@ -51,15 +51,13 @@ impl<'a> SinkRecord<'a> {
 
     pub(crate) fn key(&mut self) -> Result<Option<&mut Document>, RecordError> {
         let (batch, row) = (self.batch, self.row);
-        ready(&mut self.key, || {
-            document::of_row(&batch.keys, row, Half::Key)
-        })
+        ready(&mut self.key, || document::of_row(batch, row, Half::Key))
     }
 
     pub(crate) fn value(&mut self) -> Result<Option<&mut Document>, RecordError> {
         let (batch, row) = (self.batch, self.row);
         ready(&mut self.value, || {
-            document::of_row(&batch.values, row, Half::Value)
+            document::of_row(batch, row, Half::Value)
         })
     }
 

@@ -60,6 +60,12 @@ pub(crate) struct RateLimit {
     pub(crate) pause_millis: u32,
 }
 
+impl RateLimit {
+    pub(crate) fn is_on(self) -> bool {
+        self.every > 0 && self.pause_millis > 0
+    }
+}
+
 const ID_STRATEGY: &str = "document.id.strategy";
 const CHAIN: &str = "post.processor.chain";
 const DELETES: &str = "delete.on.null.values";

@@ -1,7 +1,7 @@
 //! From a record to its statement: namespace, post processors, write model, and the bytes for the wire. What
 //! the Java driver would refuse while encoding, failing a whole batch, is found here and fails its record.
 
-use crate::bulk::{MAX_DOCUMENT, Statement, StatementKind};
+use crate::bulk::{MAX_DOCUMENT, MAX_STATEMENT, Statement, StatementKind};
 use crate::document_id::IdStrategy;
 use crate::namespace::Namespace;
 use crate::processor::IdOrigin;
@@ -9,6 +9,7 @@ use crate::record::SinkRecord;
 use crate::settings::TopicSettings;
 use crate::write_model::{Model, Operation};
 use bson::oid::ObjectId;
+use bson::raw::RawDocument;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use millstream_core::RecordError;
 
@@ -85,20 +86,51 @@ fn encode(operation: Operation) -> Result<Statement, RecordError> {
         ),
         Model::Delete(filter) => (StatementKind::Delete, doc! {"q": filter, "limit": 1}),
     };
-    let bytes = RawDocumentBuf::try_from(&document)
-        .map_err(|error| not_encodable(&document, &error.to_string()))?
-        .into_bytes();
-    if bytes.len() > MAX_DOCUMENT {
+    let statement = RawDocumentBuf::try_from(&document)
+        .map_err(|error| not_encodable(&document, &error.to_string()))?;
+    let (size, most) = match stored_size(kind, &statement) {
+        size if size > MAX_DOCUMENT => (size, MAX_DOCUMENT),
+        _ => (statement.as_bytes().len(), MAX_STATEMENT),
+    };
+    if size > most {
         return Err(RecordError::new(
             "org.bson.BsonMaximumSizeExceededException",
-            format!(
-                "Document size of {} is larger than maximum of {MAX_DOCUMENT}.",
-                bytes.len()
-            ),
+            format!("Document size of {size} is larger than maximum of {most}."),
         ));
     }
-    Ok(Statement { kind, bytes, id })
+    Ok(Statement {
+        kind,
+        bytes: statement.into_bytes(),
+        id,
+    })
 }
+
+/// The size of the document that the server would have to store, as far as the statement alone says.
+fn stored_size(kind: StatementKind, statement: &RawDocument) -> usize {
+    let inner = |name: &str| statement.get_document(name).ok();
+    match kind {
+        StatementKind::Insert => statement.as_bytes().len(),
+        StatementKind::Delete => 0,
+        StatementKind::Replace => inner("u").map_or(0, |document| {
+            let has_id = matches!(document.get("_id"), Ok(Some(_)));
+            document.as_bytes().len() + if has_id { 0 } else { OBJECT_ID_SIZE }
+        }),
+        StatementKind::Update => {
+            let Some(update) = inner("u") else { return 0 };
+            let parts = ["$set", "$setOnInsert"].map(|name| update.get_document(name).ok());
+            let [Some(set), more] = parts else { return 0 };
+            let elements = |document: &RawDocument| document.as_bytes().len() - EMPTY_SIZE;
+            let filter = inner("q").filter(|_| !matches!(set.get("_id"), Ok(Some(_))));
+            EMPTY_SIZE + elements(set) + more.map_or(0, elements) + filter.map_or(0, elements)
+        }
+    }
+}
+
+/// Length and end of a document.
+const EMPTY_SIZE: usize = 5;
+
+/// An `_id` that the server makes itself: type, name, value.
+const OBJECT_ID_SIZE: usize = 17;
 
 /// The wire form of an insert begins with `_id`; the driver makes one where there is none.
 fn with_id_first(mut document: Document) -> Document {
@@ -155,4 +187,35 @@ fn name_with_nul(document: &Document) -> Option<&str> {
             _ => None,
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::{connect_json, json};
+
+    /// Half of what a thread has, as far as depth is concerned.
+    const SMALL_STACK: usize = 1 << 20;
+
+    #[test]
+    fn report_b5_deep_documents_need_no_more_stack_than_a_thread_has() {
+        let work = || {
+            let text = format!("{}1{}", r#"{"a":[{"b":"#.repeat(330), "}]}".repeat(330));
+            let lenient = json::parse_document(&text).unwrap();
+            let Ok(Bson::Document(plain)) = connect_json::read(text.as_bytes(), || None) else {
+                panic!("not read");
+            };
+            for document in [lenient, plain] {
+                let model = Model::Replace {
+                    filter: doc! {"_id": 1},
+                    replacement: document.clone(),
+                };
+                let id = IdOrigin::Fresh;
+                assert!(encode(Operation { model, id }).unwrap().bytes.len() > 5000);
+            }
+        };
+        let thread = std::thread::Builder::new().stack_size(SMALL_STACK);
+        thread.spawn(work).unwrap().join().unwrap();
+    }
 }

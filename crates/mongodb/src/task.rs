@@ -2,10 +2,11 @@
 //! Writes of one partition follow each other; those of different partitions run side by side, and inserts
 //! under ids that nothing else has need no order at all.
 
-use crate::bulk::{BulkOutcome, BulkWrite, RowRef, StatementKind, WritePolicy};
-use crate::hash_path::{HASH_CLASS, HashChunk, HashPath, HashWrite};
-use crate::outcome;
-use crate::processor::IdOrigin;
+use crate::bulk::{BulkOutcome, BulkWrite, RowRef, WritePolicy};
+use crate::hash_path::{HASH_CLASS, HashChunk, HashPath};
+use crate::lane::{self, Group, Lane, Written};
+use crate::namespace::Namespace;
+use crate::outcome::Verdict;
 use crate::record::SinkRecord;
 use crate::settings::{Tolerance, TopicSettings};
 use crate::statement;
@@ -16,10 +17,9 @@ use millstream_core::offsets::Ticket;
 use millstream_core::rejected::{RejectedRow, Stage};
 use millstream_core::{
     ByteBudget, BytePermit, ColumnNeed, Fusable, OffsetTracker, Progress, RawKind, RecordBatch,
-    RecordError, Rejected, SinkError, SinkErrorKind, SinkNeeds, SinkTask, TaskContext,
-    TopicPartition,
+    RecordError, Rejected, SinkError, SinkNeeds, SinkTask, TaskContext, TopicPartition,
 };
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -56,9 +56,11 @@ pub(crate) struct MongoTask {
     /// Batches with rows that are not settled yet, by number.
     held: HashMap<u64, Held>,
     last_batch: u64,
-    writing: JoinSet<Written>,
+    writing: JoinSet<Ended>,
+    /// Those that only wait for others of their partition.
+    waiting: usize,
     /// A write that ended while the task waited for news.
-    heard: Option<Result<Written, tokio::task::JoinError>>,
+    heard: Option<Result<Ended, tokio::task::JoinError>>,
     /// For writes under way.
     memory: ByteBudget,
     rejected: Vec<RejectedRow>,
@@ -71,15 +73,14 @@ pub(crate) struct MongoTask {
     rates: HashMap<Arc<str>, u32>,
     scratch: Vec<u8>,
     openings: u64,
+    /// Nothing more is written once a record has ended the task.
+    has_failed: bool,
 }
 
 #[derive(Default)]
 struct Partition {
     tracker: OffsetTracker,
-    /// Whether a write is under way whose order matters.
-    is_busy: bool,
-    /// Those that follow it, all of one batch at most: the next batch is not taken before they have begun.
-    waiting: VecDeque<(Group, u64)>,
+    lane: Lane,
     /// Which opening of the partition this is: a write of an earlier one does not count here.
     opening: u64,
 }
@@ -91,33 +92,21 @@ struct Held {
     open: usize,
 }
 
-/// A write that ended, and whose rows it carried.
-struct Written {
-    outcome: BulkOutcome,
-    rows: Vec<RowRef>,
-    batches: Vec<u64>,
-    ordered: bool,
-    tolerance: Tolerance,
-    log_errors: bool,
-    /// The partition that waited for it.
-    lane: Option<(TopicPartition, u64)>,
-    /// The write itself, whose buffer can serve again.
-    done: Option<HashWrite>,
+/// What ended: a write, a chain of them, or a command of the fused chain.
+enum Ended {
+    Writes {
+        written: Vec<Written>,
+        batch: u64,
+        /// The partition whose lane they took.
+        lane: Option<(TopicPartition, u64)>,
+    },
+    Chunk(Box<(BulkOutcome, HashChunk)>),
 }
 
 /// What a write waited for.
 enum Awaited {
-    Ended(Box<Result<Written, tokio::task::JoinError>>),
+    Ended(Box<Result<Ended, tokio::task::JoinError>>),
     Memory(BytePermit),
-}
-
-/// A bulk write being put together.
-struct Group {
-    settings: Arc<TopicSettings>,
-    topic: Arc<str>,
-    bulk: BulkWrite,
-    rows: Vec<RowRef>,
-    bytes: usize,
 }
 
 impl MongoTask {
@@ -130,6 +119,7 @@ impl MongoTask {
             last_batch: 0,
             writing: JoinSet::new(),
             heard: None,
+            waiting: 0,
             rejected: Vec::new(),
             filtered: 0,
             moved: Vec::new(),
@@ -137,6 +127,7 @@ impl MongoTask {
             rates: HashMap::new(),
             scratch: Vec::new(),
             openings: 0,
+            has_failed: false,
         }
     }
 
@@ -184,9 +175,10 @@ impl MongoTask {
     ) -> Result<(Vec<Group>, Vec<(usize, RecordError)>), SinkError> {
         let mut groups: Vec<Group> = Vec::new();
         let mut failed = Vec::new();
+        let mut last_poll = 0;
         for row in rows {
             let topic = batch.destination.topic(row);
-            let settings = self.parts.topics.get(topic).map_err(fatal)?;
+            let settings = self.settings(batch, row)?;
             let raw = settings
                 .raw
                 .and_then(|path| path.statement(batch, row, &mut self.scratch));
@@ -197,6 +189,7 @@ impl MongoTask {
             let (namespace, statement) = match prepared {
                 Ok(prepared) => prepared,
                 Err(error) if settings.tolerance == Tolerance::None => {
+                    let error = error.shown(self.parts.context.shows_content);
                     return Err(SinkError::record(batch, row, error));
                 }
                 Err(error) => {
@@ -204,8 +197,13 @@ impl MongoTask {
                     continue;
                 }
             };
+            // A write that fails takes others of its bulk write with it: no more than the original would have in it.
+            let poll = self.poll_of(batch, row);
+            let starts_poll = settings.tolerance != Tolerance::None && poll != last_poll;
+            last_poll = poll;
             let fits = |group: &&mut Group| {
-                group.topic == *topic
+                !starts_poll
+                    && group.topic == *topic
                     && group.bulk.namespace == namespace
                     && group.rows.len() < settings.max_batch.min(MAX_STATEMENTS)
                     && group.bytes + statement.bytes.len() <= MAX_BYTES
@@ -237,127 +235,162 @@ impl MongoTask {
         Ok((groups, failed))
     }
 
-    /// Sends a group, when there is room and its partition's earlier writes are done.
+    /// The number, within the batch, of the original's poll that would have got this row.
+    fn poll_of(&self, batch: &RecordBatch, row: usize) -> usize {
+        let before = batch.offsets[row] - batch.first_offset;
+        usize::try_from(before).unwrap_or(0) / self.parts.context.max_poll_records.max(1)
+    }
+
+    fn settings(
+        &mut self,
+        batch: &RecordBatch,
+        row: usize,
+    ) -> Result<Arc<TopicSettings>, SinkError> {
+        let topic = batch.destination.topic(row);
+        let found = self.parts.topics.get(topic);
+        let shows_content = self.parts.context.shows_content;
+        found.map_err(|error| SinkError::record(batch, row, error.shown(shows_content)))
+    }
+
+    /// Sends the groups of a batch: those that need no order side by side, the others as one chain.
     async fn write(
+        &mut self,
+        groups: Vec<Group>,
+        origin: &TopicPartition,
+        number: u64,
+    ) -> Result<(), SinkError> {
+        let mut chain = Vec::new();
+        for group in groups {
+            if group.settings.rate.is_on() {
+                self.start_chain(std::mem::take(&mut chain), origin, number)
+                    .await?;
+                self.write_at_rate(group, origin, number).await?;
+            } else if group.needs_order() {
+                chain.push(group);
+            } else {
+                self.start_alone(group, number).await?;
+            }
+        }
+        self.start_chain(chain, origin, number).await
+    }
+
+    /// Sends a group and takes the pause that the settings ask for. A limited rate counts writes as they begin, so
+    /// none waits for another.
+    async fn write_at_rate(
         &mut self,
         group: Group,
         origin: &TopicPartition,
         number: u64,
     ) -> Result<(), SinkError> {
-        if let Some(held) = self.held.get_mut(&number) {
-            held.open += 1;
-        }
-        let needs_order = group.bulk.statements.iter().any(|statement| {
-            statement.kind != StatementKind::Insert || statement.id == IdOrigin::Record
-        });
         let (topic, rate) = (Arc::clone(&group.topic), group.settings.rate);
-        // A limited rate counts writes as they begin, here.
-        while needs_order && rate.every > 0 && self.is_busy(origin) {
-            self.join_one().await?;
-        }
-        let mut lane = None;
-        if let Some(partition) = self.partitions.get_mut(origin).filter(|_| needs_order) {
-            if partition.is_busy {
-                partition.waiting.push_back((group, number));
-                return Ok(());
+        if group.needs_order() {
+            while self.lane(origin).is_some_and(|lane| !lane.is_idle()) {
+                self.join_one().await?;
             }
-            partition.is_busy = true;
-            lane = Some((origin.clone(), partition.opening));
+            self.start_chain(vec![group], origin, number).await?;
+        } else {
+            self.start_alone(group, number).await?;
         }
-        let permit = self.make_room(group.bytes).await?;
-        self.start_write(group, number, lane, permit);
-        if rate.every > 0 && rate.pause_millis > 0 {
-            let count = self.rates.entry(topic).or_default();
-            *count += 1;
-            if count.is_multiple_of(rate.every) {
-                tokio::time::sleep(Duration::from_millis(u64::from(rate.pause_millis))).await;
-            }
+        let count = self.rates.entry(topic).or_default();
+        *count += 1;
+        if count.is_multiple_of(rate.every) {
+            tokio::time::sleep(Duration::from_millis(u64::from(rate.pause_millis))).await;
         }
         Ok(())
     }
 
-    fn is_busy(&self, origin: &TopicPartition) -> bool {
-        let partition = self.partitions.get(origin);
-        partition.is_some_and(|partition| partition.is_busy)
+    fn lane(&self, origin: &TopicPartition) -> Option<&Lane> {
+        self.partitions.get(origin).map(|partition| &partition.lane)
     }
 
-    fn start_write(
-        &mut self,
-        group: Group,
-        number: u64,
-        lane: Option<(TopicPartition, u64)>,
-        permit: Option<BytePermit>,
-    ) {
+    async fn start_alone(&mut self, group: Group, number: u64) -> Result<(), SinkError> {
+        let permit = self.make_room(COPIES * group.bytes, true).await?;
+        self.note_writes(number, 1);
         let (store, policy) = (Arc::clone(&self.parts.store), self.parts.policy);
-        let Group {
-            settings,
-            bulk,
-            rows,
-            ..
-        } = group;
         self.writing.spawn(async move {
             let _permit = permit;
-            Written {
-                outcome: bulk.run(&store, policy).await,
-                rows,
-                batches: vec![number],
-                ordered: bulk.ordered,
-                tolerance: settings.tolerance,
-                log_errors: settings.log_errors,
-                lane,
-                done: None,
+            Ended::Writes {
+                written: vec![group.write(&store, policy).await],
+                batch: number,
+                lane: None,
             }
         });
+        Ok(())
     }
 
-    /// The write that follows in a partition, once the one before it has ended.
-    fn start_next(&mut self, origin: TopicPartition, opening: u64) {
-        let Some(partition) = self
-            .partitions
-            .get_mut(&origin)
-            .filter(|partition| partition.opening == opening)
-        else {
-            return;
-        };
-        partition.is_busy = false;
-        if let Some((group, number)) = partition.waiting.pop_front() {
-            partition.is_busy = true;
-            // It takes the place of the one that has ended.
-            let permit = self.memory.try_acquire(COPIES * group.bytes);
-            self.start_write(group, number, Some((origin, opening)), permit);
+    async fn start_chain(
+        &mut self,
+        groups: Vec<Group>,
+        origin: &TopicPartition,
+        number: u64,
+    ) -> Result<(), SinkError> {
+        if groups.is_empty() {
+            return Ok(());
         }
+        // One of them is on its way at a time.
+        let bytes: usize = groups.iter().map(|group| group.bytes).sum();
+        let largest = groups.iter().map(|group| group.bytes).max().unwrap_or(0);
+        let is_first = self.lane(origin).is_none_or(Lane::is_idle);
+        let permit = self
+            .make_room(bytes + (COPIES - 1) * largest, is_first)
+            .await?;
+        self.note_writes(number, groups.len());
+        let Some(partition) = self.partitions.get_mut(origin) else {
+            return Ok(());
+        };
+        let lane = Some((origin.clone(), partition.opening));
+        self.waiting += usize::from(!partition.lane.is_idle());
+        let turn = partition.lane.join();
+        let (store, policy) = (Arc::clone(&self.parts.store), self.parts.policy);
+        self.writing.spawn(async move {
+            let _permit = permit;
+            Ended::Writes {
+                written: lane::run(groups, turn, &store, policy).await,
+                batch: number,
+                lane,
+            }
+        });
+        Ok(())
+    }
+
+    /// Notes writes that carry rows of a batch.
+    fn note_writes(&mut self, number: u64, writes: usize) {
+        if let Some(held) = self.held.get_mut(&number) {
+            held.open += writes;
+        }
+    }
+
+    /// Writes on their way, or about to be.
+    fn running(&self) -> usize {
+        self.writing.len().saturating_sub(self.waiting)
     }
 
     fn send_chunk(&mut self, chunk: HashChunk, permit: Option<BytePermit>) {
         let (store, policy) = (Arc::clone(&self.parts.store), self.parts.policy);
-        let settings = chunk.settings;
         self.writing.spawn(async move {
             let _permit = permit;
-            Written {
-                outcome: chunk.write.run(&store, policy).await,
-                rows: chunk.rows,
-                batches: chunk.batches,
-                ordered: false,
-                tolerance: settings.tolerance,
-                log_errors: settings.log_errors,
-                lane: None,
-                done: Some(chunk.write),
-            }
+            let outcome = chunk.write.run(&store, policy).await;
+            Ended::Chunk(Box::new((outcome, chunk)))
         });
     }
 
-    /// Waits until another write of so many bytes may begin, and gives the memory for it. While the store is in trouble
-    /// it begins at once, and uncounted: a batch is taken as a whole, and the next one is refused.
-    async fn make_room(&mut self, bytes: usize) -> Result<Option<BytePermit>, SinkError> {
+    /// Waits until another write may begin that takes so much memory, and gives it; one behind another of its partition
+    /// takes over that one's place. While the store is in trouble it begins at once, and uncounted: a batch is taken as a
+    /// whole, and the next one is refused.
+    async fn make_room(
+        &mut self,
+        bytes: usize,
+        needs_place: bool,
+    ) -> Result<Option<BytePermit>, SinkError> {
         loop {
-            let is_free = self.writing.len() < self.parts.in_flight;
-            if is_free && let Some(permit) = self.memory.try_acquire(COPIES * bytes) {
+            let is_free = !needs_place || self.running() < self.parts.in_flight;
+            if is_free && let Some(permit) = self.memory.try_acquire(bytes) {
                 return Ok(Some(permit));
             }
             if self.parts.store.trouble().is_some() {
                 return Ok(None);
             }
-            match tokio::time::timeout(TICK, self.join_any(COPIES * bytes, is_free)).await {
+            match tokio::time::timeout(TICK, self.join_any(bytes, is_free)).await {
                 Ok(Awaited::Ended(ended)) => self.settle(*ended)?,
                 Ok(Awaited::Memory(permit)) => return Ok(Some(permit)),
                 Err(_) => {}
@@ -373,14 +406,10 @@ impl MongoTask {
         }
     }
 
-    /// Waits until the partition's last batch is on its way as a whole. While the store is in trouble the next one is
+    /// Waits until one batch of the partition at most is still to be written. While the store is in trouble the next one is
     /// refused instead, so that the group hears of this member.
     async fn let_partition_catch_up(&mut self, origin: &TopicPartition) -> Result<(), SinkError> {
-        while self
-            .partitions
-            .get(origin)
-            .is_some_and(|partition| !partition.waiting.is_empty())
-        {
+        while self.lane(origin).is_some_and(Lane::is_full) {
             if let Some(trouble) = self.parts.store.trouble() {
                 return Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()));
             }
@@ -406,36 +435,109 @@ impl MongoTask {
         Ok(())
     }
 
-    /// What a write's end means: rows reported, batches released, or the task failed.
-    fn settle(&mut self, ended: Result<Written, tokio::task::JoinError>) -> Result<(), SinkError> {
-        let written = ended.map_err(|error| {
-            SinkError::fatal("a write ended without an outcome").with_source(error)
-        })?;
-        if written.outcome.duplicates > 0 {
-            tracing::info!(
-                records = written.outcome.duplicates,
-                "records were in the collection already"
-            );
+    /// What an end means: rows reported, batches released, or the task failed.
+    fn settle(&mut self, ended: Result<Ended, tokio::task::JoinError>) -> Result<(), SinkError> {
+        let settled = match ended {
+            Ok(Ended::Writes {
+                written,
+                batch,
+                lane,
+            }) => self.settle_writes(written, batch, lane),
+            Ok(Ended::Chunk(ended)) => self.settle_chunk(*ended),
+            Err(error) => {
+                Err(SinkError::fatal("a write ended without an outcome").with_source(error))
+            }
+        };
+        self.has_failed |= settled.is_err();
+        settled
+    }
+
+    fn settle_writes(
+        &mut self,
+        written: Vec<Written>,
+        batch: u64,
+        lane: Option<(TopicPartition, u64)>,
+    ) -> Result<(), SinkError> {
+        for one in written {
+            let Written {
+                settings,
+                bulk,
+                rows,
+                outcome,
+            } = one;
+            self.settle_rows(&outcome, &rows, &bulk.namespace, bulk.ordered, &settings)?;
+            self.release(batch);
         }
-        let host = &self.parts.store.host;
-        let reported = outcome::judge(
-            &written.outcome,
-            written.rows.len(),
-            written.ordered,
-            written.tolerance,
-            host,
-        )?;
-        for (index, error) in reported {
-            self.report(written.rows[index], error, written.log_errors);
+        if let Some((origin, opening)) = lane
+            && let Some(partition) = self.partitions.get_mut(&origin)
+            && partition.opening == opening
+        {
+            self.waiting -= usize::from(partition.lane.waiting() > 0);
+            partition.lane.leave();
         }
-        for number in written.batches {
+        Ok(())
+    }
+
+    fn settle_chunk(
+        &mut self,
+        (outcome, chunk): (BulkOutcome, HashChunk),
+    ) -> Result<(), SinkError> {
+        let HashChunk {
+            write,
+            rows,
+            batches,
+            settings,
+        } = chunk;
+        self.settle_rows(&outcome, &rows, &write.namespace, false, &settings)?;
+        for number in batches {
             self.release(number);
         }
-        if let Some((origin, opening)) = written.lane {
-            self.start_next(origin, opening);
+        if let Some(fused) = &mut self.fused {
+            fused.recycle(write);
         }
-        if let (Some(fused), Some(done)) = (&mut self.fused, written.done) {
-            fused.recycle(done);
+        Ok(())
+    }
+
+    /// What an outcome means for the rows of its write.
+    fn settle_rows(
+        &mut self,
+        outcome: &BulkOutcome,
+        rows: &[RowRef],
+        namespace: &Namespace,
+        ordered: bool,
+        settings: &TopicSettings,
+    ) -> Result<(), SinkError> {
+        let id = &self.parts.context;
+        for (records, what) in [
+            (outcome.duplicates, "records were in the collection already"),
+            (outcome.replaced, "records replaced other documents"),
+        ] {
+            if records > 0 {
+                tracing::info!(
+                    connector = &*id.connector,
+                    task = id.task,
+                    records,
+                    "{what}"
+                );
+            }
+        }
+        let place = |index: usize| {
+            let row = rows.get(index)?;
+            let held = self.held.get(&row.batch)?;
+            let offset = held.batch.offsets[row.row as usize];
+            Some((held.batch.origin.clone(), offset))
+        };
+        let verdict = Verdict {
+            namespace,
+            statements: rows.len(),
+            ordered,
+            tolerance: settings.tolerance,
+            host: &self.parts.store.host,
+            shows_content: self.parts.context.shows_content,
+            place: &place,
+        };
+        for (index, error) in verdict.judge(outcome)? {
+            self.report(rows[index], error, settings.log_errors);
         }
         Ok(())
     }
@@ -491,10 +593,7 @@ impl MongoTask {
             // The task ends with the report, and the original writes nothing of such a batch.
             return Ok(());
         }
-        for group in groups {
-            self.write(group, &batch.origin, number).await?;
-        }
-        Ok(())
+        self.write(groups, &batch.origin, number).await
     }
 
     /// The fused chain: rows into the open chunk; what it cannot take goes the ordinary way.
@@ -506,12 +605,12 @@ impl MongoTask {
     ) -> Result<(), SinkError> {
         let mut from = 0;
         while from < batch.len() {
-            let topic = batch.destination.topic(from);
-            let settings = self.parts.topics.get(topic).map_err(fatal)?;
+            let settings = self.settings(batch, from)?;
             let Some(fused) = &mut self.fused else {
                 return Ok(());
             };
-            let taken = fused.take(batch, number, from, &settings, &self.parts.store, now)?;
+            let store = &self.parts.store;
+            let taken = fused.take(batch, number, from, &settings, store, now)?;
             from = taken.next_row;
             self.filtered += taken.skipped;
             if taken.joined
@@ -520,7 +619,7 @@ impl MongoTask {
                 held.open += 1;
             }
             if let Some(chunk) = taken.full {
-                let permit = self.make_room(chunk.write.bytes()).await?;
+                let permit = self.make_room(COPIES * chunk.write.bytes(), true).await?;
                 self.send_chunk(chunk, permit);
             }
             for (row, error) in taken.failed {
@@ -539,7 +638,7 @@ impl MongoTask {
     }
 
     fn close_chunk(&mut self, due: impl Fn(&HashPath) -> bool) {
-        let ready = self.fused.as_ref().is_some_and(due);
+        let ready = !self.has_failed && self.fused.as_ref().is_some_and(due);
         if let Some(chunk) = self
             .fused
             .as_mut()
@@ -564,7 +663,8 @@ impl SinkTask for MongoTask {
     }
 
     fn fuse(&mut self, value: RawKind, stages: &[Fusable]) -> bool {
-        self.fused = HashPath::recognise(value, stages, &self.parts.topics);
+        let stops_at_failure = !self.parts.context.goes_on_after_rejected;
+        self.fused = HashPath::recognise(value, stages, &self.parts.topics, stops_at_failure);
         self.fused.is_some()
     }
 
@@ -582,7 +682,7 @@ impl SinkTask for MongoTask {
 
     async fn put(&mut self, batch: Arc<RecordBatch>, now: i64) -> Result<(), SinkError> {
         self.join_ended()?;
-        if self.writing.len() >= self.parts.in_flight
+        if self.running() >= self.parts.in_flight
             && let Some(trouble) = self.parts.store.trouble()
         {
             return Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()));
@@ -596,6 +696,7 @@ impl SinkTask for MongoTask {
                 .await
         };
         self.release(number);
+        self.has_failed |= outcome.is_err();
         outcome
     }
 
@@ -652,7 +753,9 @@ impl SinkTask for MongoTask {
 
     async fn close(&mut self, partitions: &[TopicPartition]) {
         for partition in partitions {
-            self.partitions.remove(partition);
+            if let Some(gone) = self.partitions.remove(partition) {
+                self.waiting -= gone.lane.waiting();
+            }
         }
         // Rows in the open command belong to whoever reads them next; those of partitions that stay are sent.
         self.close_chunk(|_| true);
@@ -660,17 +763,5 @@ impl SinkTask for MongoTask {
         self.held.retain(|_, held| !gone(&held.batch.origin));
         self.moved.retain(|origin| !gone(origin));
         self.rejected.retain(|row| !gone(&row.origin));
-    }
-}
-
-/// A record's error as the end of the task: the original throws it from `put`.
-fn fatal(error: RecordError) -> SinkError {
-    SinkError {
-        kind: SinkErrorKind::Fatal,
-        class: error.class,
-        message: error.message.clone(),
-        source: error
-            .cause
-            .map(|cause| cause as Box<dyn std::error::Error + Send + Sync>),
     }
 }

@@ -14,6 +14,8 @@ pub(crate) struct UriError {
     pub(crate) message: String,
 }
 
+const SRV: &str = "mongodb+srv://";
+
 /// A connection string in its parts, all as written.
 #[derive(Clone)]
 pub(crate) struct ConnectionString {
@@ -28,8 +30,8 @@ impl ConnectionString {
     pub(crate) fn parse(uri: &str) -> Result<Self, UriError> {
         let (scheme, rest) = if let Some(rest) = uri.strip_prefix("mongodb://") {
             ("mongodb://", rest)
-        } else if let Some(rest) = uri.strip_prefix("mongodb+srv://") {
-            ("mongodb+srv://", rest)
+        } else if let Some(rest) = uri.strip_prefix(SRV) {
+            (SRV, rest)
         } else {
             return refuse(
                 "The connection string is invalid. Connection strings must start with either 'mongodb://' or 'mongodb+srv://",
@@ -64,6 +66,13 @@ impl ConnectionString {
             check_host(host)?;
         }
         let (database, options) = tail.split_once('?').unwrap_or((tail, ""));
+        // A password with a slash ends the hosts too early.
+        if database.contains('@') {
+            return refuse(
+                "The connection string contains invalid user information: user and password must be percent-encoded (@ is \
+                 %40, / is %2F, : is %3A)",
+            );
+        }
         let mut pairs = Vec::new();
         for option in options
             .split(['&', ';'])
@@ -111,6 +120,13 @@ impl ConnectionString {
 
     /// What the string asks for that this build cannot do.
     pub(crate) fn unsupported(&self) -> Option<String> {
+        if self.scheme == SRV {
+            let host = self.first_host();
+            return Some(format!(
+                "mongodb+srv:// is not supported yet; write the servers that the DNS records of {host} name (dig +short \
+                 SRV _mongodb._tcp.{host}, and the options of TXT {host}): mongodb://server1:27017,server2:27017/?tls=true"
+            ));
+        }
         match self.option("authmechanism") {
             Some(mechanism @ ("MONGODB-AWS" | "GSSAPI" | "MONGODB-OIDC")) => {
                 Some(format!("authMechanism={mechanism} is not supported yet"))
@@ -144,6 +160,33 @@ impl ConnectionString {
         (uri, left_out)
     }
 
+    /// Whether the files of the string's TLS options are there and hold what they are for; the driver takes a bundle
+    /// without a certificate and then trusts nobody.
+    fn check_files(&self) -> Result<(), UriError> {
+        let authority = self.option("tlscafile").or(self.option("ssl_ca_certs"));
+        let own = self.option("tlscertificatekeyfile");
+        for (option, path, needed) in [
+            ("tlsCAFile", authority, "CERTIFICATE-----"),
+            ("tlsCertificateKeyFile", own, "CERTIFICATE-----"),
+            ("tlsCertificateKeyFile", own, "PRIVATE KEY-----"),
+        ] {
+            let Some(path) = path else { continue };
+            let problem = match std::fs::read(path) {
+                Err(error) => format!("cannot read {path}: {error}"),
+                Ok(bytes) if !String::from_utf8_lossy(&bytes).contains(needed) => {
+                    let wanted = needed.trim_end_matches('-').to_lowercase();
+                    format!(
+                        "{path} is no PEM file with a {wanted}; convert a PKCS#12 store with: openssl pkcs12 -in {path} -out \
+                         store.pem -nodes"
+                    )
+                }
+                Ok(_) => continue,
+            };
+            return refuse(&format!("{option} in connection.uri: {problem}"));
+        }
+        Ok(())
+    }
+
     /// The driver's options. Its own retries are off: they need `txnNumber`, which DocumentDB refuses, and we
     /// retry ourselves with the same ids.
     pub(crate) async fn client_options(
@@ -155,8 +198,9 @@ impl ConnectionString {
             tracing::warn!(options = ?left_out, "connection string options without effect here");
         }
         let mut options = ClientOptions::parse(&uri).await.map_err(|error| UriError {
-            message: format!("the connection string is not usable: {error}"),
+            message: format!("the connection string is not usable: {}", error.kind),
         })?;
+        self.check_files()?;
         options.retry_writes = Some(false);
         options.max_pool_size = options.max_pool_size.or(Some(DEFAULT_POOL));
         options.server_api = api;

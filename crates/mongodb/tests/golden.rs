@@ -130,7 +130,7 @@ fn same_error(actual: &RecordError, expected: &Json) -> bool {
     if free.iter().any(|name| class.contains(name)) {
         return true;
     }
-    actual.message.replace("[B@0", "[B@HASH") == expected["message"].as_str().unwrap_or("")
+    actual.java_message().replace("[B@0", "[B@HASH") == expected["message"].as_str().unwrap_or("")
         && actual.class == class
 }
 
@@ -179,7 +179,7 @@ async fn judge_models(case: &Json) -> Outcome {
         let mut found: Vec<String> = fed
             .rejected
             .iter()
-            .map(|row| row.error.to_string())
+            .map(|row| row.error.clone().shown(true).to_string())
             .collect();
         let mut next: Option<&dyn Error> = fed.error.as_ref().map(|error| error as &dyn Error);
         while let Some(error) = next {
@@ -484,7 +484,8 @@ async fn judge_end_to_end(case: &Json) -> Outcome {
         // Without a reporter the pipeline counts the rows and drops them.
         let rows = fed.rejected.into_iter().filter(|_| has_reporter);
         reported.rejected.extend(rows.map(|mut row| {
-            row.error.message = row.error.message.replace(&host, "DOCSTORE");
+            let text = row.error.java_message().replace(&host, "DOCSTORE");
+            row.error = RecordError::new(row.error.class, text);
             row
         }));
         if fails {

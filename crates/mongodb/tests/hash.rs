@@ -1,6 +1,7 @@
 //! The fused hashing path against the ordinary way: the same rows, the same commands.
 #![allow(clippy::unwrap_used)]
 
+mod reports;
 mod support;
 
 use bson::{Document, doc};

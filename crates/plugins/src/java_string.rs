@@ -3,7 +3,7 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use millstream_core::Value;
-use millstream_core::civil::CivilTime;
+use millstream_core::civil::java_date;
 use millstream_core::java_number::{f32_text, f64_text};
 
 /// The text of `String.valueOf`. Bytes, whose Java text is an identity, are given in base64.
@@ -12,7 +12,7 @@ pub(crate) fn java_string(value: &Value) -> String {
     match value {
         Value::Float32(v) => f32_text(*v),
         Value::Float64(v) => f64_text(*v),
-        Value::Date(millis) => date_string(*millis),
+        Value::Date(millis) => java_date(*millis),
         Value::Bytes(bytes) => STANDARD.encode(bytes),
         Value::Array(items) => {
             format!(
@@ -33,28 +33,6 @@ pub(crate) fn java_string(value: &Value) -> String {
         }
         other => other.to_string(),
     }
-}
-
-/// `java.util.Date.toString` in UTC.
-fn date_string(millis: i64) -> String {
-    const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
-    let time = CivilTime::from_millis(millis);
-    let weekday = millis
-        .div_euclid(millstream_core::logical::DAY_MILLIS)
-        .rem_euclid(7);
-    format!(
-        "{} {} {:02} {:02}:{:02}:{:02} UTC {}",
-        DAYS[weekday as usize],
-        MONTHS[time.month as usize - 1],
-        time.day,
-        time.hour,
-        time.minute,
-        time.second,
-        time.year
-    )
 }
 
 #[cfg(test)]

@@ -162,7 +162,7 @@ impl DeadLetters {
             header("stage", row.stage.java_name().to_owned()),
             header("class.name", row.class.clone()),
             header("exception.class.name", row.error.class.to_owned()),
-            header("exception.message", row.error.message.clone()),
+            header("exception.message", row.error.java_message().to_owned()),
             header("exception.stacktrace", stack_trace(&row.error)),
         ]
     }
@@ -170,11 +170,16 @@ impl DeadLetters {
 
 /// The error and its causes as a Java stack trace without frames.
 fn stack_trace(error: &RecordError) -> String {
-    let mut text = format!("{}: {}", error.class, error.message);
+    let mut text = format!("{}: {}", error.class, error.java_message());
     let mut cause = &error.cause;
     while let Some(error) = cause {
         // Writing to a String cannot fail.
-        let _ = write!(text, "\nCaused by: {}: {}", error.class, error.message);
+        let _ = write!(
+            text,
+            "\nCaused by: {}: {}",
+            error.class,
+            error.java_message()
+        );
         cause = &error.cause;
     }
     text.push('\n');

@@ -23,6 +23,8 @@ pub struct ErrorSettings {
     pub tolerance: Tolerance,
     pub log: bool,
     pub log_records: bool,
+    /// Whether a failed task's trace may repeat what its record holds.
+    pub shows_content: bool,
 }
 
 pub struct ErrorPolicy {
@@ -67,7 +69,10 @@ impl ErrorPolicy {
             dead_letters.write(&rows).await?;
         }
         match end {
-            Some(index) => Err(TaskFailure::rejected(&rows[index])),
+            Some(index) => Err(TaskFailure::rejected(
+                &rows[index],
+                self.settings.shows_content,
+            )),
             None => {
                 self.note_skipped(&rows);
                 Ok(())

@@ -33,8 +33,9 @@ impl TaskFailure {
         }
     }
 
-    /// A record that nothing tolerates. Its place is told, its content is not.
-    pub fn rejected(row: &RejectedRow) -> Self {
+    /// A record that nothing tolerates. Its place is told; its content only on demand.
+    pub fn rejected(row: &RejectedRow, shows_content: bool) -> Self {
+        let failed = row.error.clone().shown(shows_content);
         let place = format!(
             "\n\tat record {}, stage {}, class {}",
             place(&row.origin, row.offset),
@@ -47,12 +48,12 @@ impl TaskFailure {
             Stage::TaskPut => format!("{EXITING}{place}\nCaused by: {exceeded}"),
             _ => exceeded + &place,
         };
-        push_causes(&mut trace, &row.error);
+        push_causes(&mut trace, &failed);
         TaskFailure {
             trace,
             reason: format!(
                 "topic {}, partition {}, offset {}: {}",
-                row.origin.topic, row.origin.partition, row.offset, row.error
+                row.origin.topic, row.origin.partition, row.offset, failed
             ),
             is_transient: false,
         }
@@ -81,7 +82,7 @@ impl TaskFailure {
         push_sources(&mut trace, error.source());
         TaskFailure {
             trace,
-            reason: error.message.clone(),
+            reason: with_cause(error),
             is_transient,
         }
     }
@@ -129,6 +130,14 @@ fn push_causes(trace: &mut String, error: &RecordError) {
         // Writing to a String cannot fail.
         let _ = write!(trace, "\nCaused by: {}: {}", error.class, error.message);
         cause = error.cause.as_deref();
+    }
+}
+
+/// The message with the first cause behind it, where that says more: `Failed to start …` alone helps nobody.
+fn with_cause(error: &SinkError) -> String {
+    match error.source().map(ToString::to_string) {
+        Some(cause) if !error.message.contains(&cause) => format!("{}: {cause}", error.message),
+        _ => error.message.clone(),
     }
 }
 

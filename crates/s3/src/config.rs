@@ -17,6 +17,7 @@ pub(crate) use unsupported::{refuse_credentials_class, refuse_unsupported};
 
 use classes::*;
 use millstream_core::config::{ConfigDef, Importance, Key, Kind, Validator, Width};
+use millstream_core::rejected::show_content_key;
 use millstream_core::{Password, config_def};
 use std::sync::LazyLock;
 
@@ -528,6 +529,7 @@ pub(crate) fn extensions() -> &'static ConfigDef {
                      crc32 insists on it; none leaves it out, as Java's sink does. Without it parts are signed by their \
                      content over http, and protected by the connection over https.",
                 ),
+            show_content_key(),
         ])
     });
     &EXTENSIONS

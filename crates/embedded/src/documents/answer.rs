@@ -105,7 +105,7 @@ fn settle(outcome: Result<RawDocumentBuf, CommandError>) -> RawDocumentBuf {
     outcome.unwrap_or_else(|error| to_raw(&error.answer()))
 }
 
-fn to_raw(document: &Document) -> RawDocumentBuf {
+pub(super) fn to_raw(document: &Document) -> RawDocumentBuf {
     // Only a name with a NUL inside fails, and no client can send one.
     RawDocumentBuf::try_from(document)
         .unwrap_or_else(|_| rawdoc! {"ok": 0.0, "code": 8, "errmsg": "unencodable answer"})

@@ -11,6 +11,7 @@ mod memory;
 mod poison;
 mod report_a_records;
 mod report_c_status;
+mod report_documents;
 mod report_process;
 mod report_s3;
 mod rest;

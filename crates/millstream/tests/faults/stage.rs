@@ -363,6 +363,12 @@ impl Stage {
             text.truncate(at + REACH.len());
             text.push('…');
         }
+        // Which records were under way depends on the moment.
+        if let Some(end) = text.find(" for kafka.hashed")
+            && let Some(start) = text[..end].rfind("; ")
+        {
+            text.replace_range(start + 2..end, "…");
+        }
         // Whether the end of a connection comes with a reset depends on the moment.
         if let Some(at) = text.find(" broke: ") {
             text.truncate(at + " broke: ".len());

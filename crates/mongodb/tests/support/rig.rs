@@ -1,5 +1,6 @@
 //! A task of the connector against an embedded document server, fed with recorded records.
 
+use bson::Document;
 use bytes::Bytes;
 use millstream_core::rejected::RejectedRow;
 use millstream_core::{
@@ -102,6 +103,9 @@ pub(crate) struct Rig {
     _embedded: Option<DocumentServer>,
     pub(crate) proxy: DocumentProxy,
     pub(crate) properties: Properties,
+    pub(crate) max_poll_records: usize,
+    /// Whether texts are Java's, with what records hold.
+    pub(crate) shows_content: bool,
 }
 
 impl Rig {
@@ -135,7 +139,33 @@ impl Rig {
             _embedded: embedded,
             proxy,
             properties,
+            max_poll_records: 500,
+            shows_content: true,
         }
+    }
+
+    /// All documents of a collection, past the proxy.
+    pub(crate) async fn documents(&self, database: &str, collection: &str) -> Vec<Document> {
+        let client = mongodb::Client::with_uri_str(format!("mongodb://{}/", self.store))
+            .await
+            .unwrap();
+        let mut cursor = client
+            .database(database)
+            .collection::<Document>(collection)
+            .find(Document::new())
+            .await
+            .unwrap();
+        let mut documents = Vec::new();
+        while cursor.advance().await.unwrap() {
+            documents.push(cursor.deserialize_current().unwrap());
+        }
+        documents
+    }
+
+    /// How many commands of a name have gone over the wire.
+    pub(crate) fn sent(&self, command: &str) -> usize {
+        let recorded = self.proxy.recorded();
+        recorded.iter().filter(|one| one.name == command).count()
     }
 
     pub(crate) async fn start(&self, has_reporter: bool) -> Result<Box<dyn SinkTask>, SinkError> {
@@ -143,6 +173,8 @@ impl Rig {
         let context = TaskContext {
             has_reporter,
             goes_on_after_rejected: has_reporter,
+            max_poll_records: self.max_poll_records,
+            shows_content: self.shows_content,
             ..TaskContext::new("golden", 0, budget(), budget())
         };
         MongoSinkConnector

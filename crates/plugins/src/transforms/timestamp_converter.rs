@@ -216,9 +216,11 @@ impl TimestampConverter {
                     ));
                 };
                 format.parse(&text).ok_or_else(|| {
-                    RecordError::data(format!(
-                        "Could not parse timestamp: value ({text}) does not match pattern ({pattern})"
-                    ))
+                    let does_not_match = format!("does not match pattern ({pattern})");
+                    RecordError::data(format!("Could not parse timestamp: value {does_not_match}"))
+                        .with_java_message(format!(
+                            "Could not parse timestamp: value ({text}) {does_not_match}"
+                        ))
                 })?
             }
             (Form::Unix, Value::Int64(unix)) => self.precision.to_millis(*unix),

@@ -193,7 +193,7 @@ fn compare(batch: &RecordBatch, rejected: &Rejected, expected: &Json) -> Outcome
             Some(_) if expected["error"]["class"] == "java.lang.NullPointerException" => {
                 Outcome::Passed
             }
-            Some(row) => check_message(&row.error.message, message),
+            Some(row) => check_message(row.error.java_message(), message),
             None => Outcome::Failed(format!("did not fail with: {message}")),
         };
     }

@@ -341,6 +341,7 @@ async fn play(
         tolerance,
         log: false,
         log_records: false,
+        shows_content: false,
     };
     let dead_letters =
         dead_letters.map(|writer| DeadLetters::new(id.clone(), "dead", false, Arc::new(writer)));

@@ -32,10 +32,10 @@ pub(super) fn cast(
         None => value,
     };
     let out_of_range = || {
-        RecordError::data(format!(
-            "Value ({}) was out of range for requested data type",
-            java_string(value)
-        ))
+        const OUT_OF_RANGE: &str = "was out of range for requested data type";
+        let class = value.java_class();
+        RecordError::data(format!("Value of class {class} {OUT_OF_RANGE}"))
+            .with_java_message(format!("Value ({}) {OUT_OF_RANGE}", java_string(value)))
     };
     match kind {
         SchemaType::Int8 => match integer(value, i8::MIN.into(), i8::MAX.into()) {

@@ -1,148 +1,443 @@
 //! ByteBudget: one number of bytes that everything holding records shares; waiting on it is the backpressure.
 //!
-//! Each task's handle may have an allowance of its own beside what all share, so that a task whose server is away,
-//! and which holds what it has for as long, cannot stop the others.
+//! Those who share it are *holders*, one for each task. None may take all of it: a task whose server is away holds what it
+//! has for as long, and must not stop the others. So a holder gets no more once it has a few times what is left, which
+//! leaves something however many are stuck; and a holder that has nothing may go beyond the total, one at a time, so that
+//! a request larger than what is left gets through as well.
 
-use std::sync::Arc;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::oneshot;
 
-/// A shared allowance of memory. Cloning shares it.
+/// A holder may have so many times what is left.
+const SHARE_OF_THE_REST: i64 = 4;
+
+/// A shared allowance of memory. Cloning shares it, and the place of its holder.
 #[derive(Clone, Debug)]
 pub struct ByteBudget {
-    free: Arc<Semaphore>,
-    total: usize,
-    own: Option<Own>,
-}
-
-/// Bytes that only the clones of one handle take.
-#[derive(Clone, Debug)]
-struct Own {
-    free: Arc<Semaphore>,
-    total: usize,
+    holder: Arc<Holder>,
 }
 
 /// Bytes taken from a budget; dropping it gives them back.
 #[derive(Debug)]
-pub struct BytePermit(Option<OwnedSemaphorePermit>);
+pub struct BytePermit {
+    holder: Arc<Holder>,
+    bytes: usize,
+}
+
+#[derive(Debug)]
+struct Pool {
+    total: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    /// Less than nothing while somebody is beyond the total.
+    free: i64,
+    holders: usize,
+    /// In the order in which they came.
+    waiting: VecDeque<Waiting>,
+}
+
+/// One that shares a pool.
+#[derive(Debug)]
+struct Holder {
+    pool: Arc<Pool>,
+    /// Bytes; changed under the pool's lock alone.
+    held: AtomicUsize,
+    is_counted: bool,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    holder: Arc<Holder>,
+    bytes: usize,
+    reply: oneshot::Sender<BytePermit>,
+}
+
+/// Whether a request may be granted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Granted,
+    /// There is too little for anybody.
+    NoRoom,
+    /// Its holder has enough.
+    HasEnough,
+}
 
 impl ByteBudget {
     pub fn new(total: usize) -> Self {
-        let total = total.min(Semaphore::MAX_PERMITS);
-        ByteBudget {
-            free: Arc::new(Semaphore::new(total)),
+        let pool = Pool {
             total,
-            own: None,
-        }
-    }
-
-    /// A handle with an allowance of its own, which is used first. It is on top of the total.
-    pub fn with_own(&self, bytes: usize) -> Self {
-        let total = bytes.min(Semaphore::MAX_PERMITS);
-        ByteBudget {
-            own: Some(Own {
-                free: Arc::new(Semaphore::new(total)),
-                total,
+            state: Mutex::new(State {
+                free: signed(total),
+                holders: 0,
+                waiting: VecDeque::new(),
             }),
-            ..self.clone()
+        };
+        ByteBudget {
+            holder: Arc::new(Holder {
+                pool: Arc::new(pool),
+                held: AtomicUsize::new(0),
+                is_counted: false,
+            }),
         }
     }
 
-    /// Waits until `bytes` are free. A request beyond the whole budget takes all of it, so that one
+    /// A handle for another one to share it.
+    pub fn for_holder(&self) -> Self {
+        let pool = Arc::clone(&self.holder.pool);
+        pool.lock().holders += 1;
+        ByteBudget {
+            holder: Arc::new(Holder {
+                pool,
+                held: AtomicUsize::new(0),
+                is_counted: true,
+            }),
+        }
+    }
+
+    /// Waits until `bytes` are free for this holder. A request beyond the whole budget takes all of it, so that one
     /// oversized batch can pass alone.
     pub async fn acquire(&self, bytes: usize) -> BytePermit {
-        let own = self.own_free(bytes);
-        let bytes = self.clamp(bytes);
-        // The semaphores are never closed; without a permit the batch merely goes uncounted.
-        let shared = Arc::clone(&self.free).acquire_many_owned(bytes);
-        BytePermit(match own {
-            None => shared.await.ok(),
-            Some(own) => tokio::select! {
-                biased;
-                permit = own.acquire_many_owned(bytes) => permit.ok(),
-                permit = shared => permit.ok(),
-            },
-        })
+        let bytes = bytes.min(self.total());
+        let granted = {
+            let mut state = self.holder.pool.lock();
+            if state.verdict_behind_others(&self.holder, bytes) == Verdict::Granted {
+                return state.grant(&self.holder, bytes);
+            }
+            let (reply, granted) = oneshot::channel();
+            state.waiting.push_back(Waiting {
+                holder: Arc::clone(&self.holder),
+                bytes,
+                reply,
+            });
+            granted
+        };
+        // The pool lives as long as this handle and answers everybody.
+        granted.await.unwrap_or_else(|_| self.nothing())
     }
 
     /// Takes the bytes if they are free now.
     pub fn try_acquire(&self, bytes: usize) -> Option<BytePermit> {
-        let own = self.own_free(bytes);
-        let bytes = self.clamp(bytes);
-        let take = |free: Arc<Semaphore>| free.try_acquire_many_owned(bytes).ok();
-        own.and_then(take)
-            .or_else(|| take(Arc::clone(&self.free)))
-            .map(|permit| BytePermit(Some(permit)))
+        let bytes = bytes.min(self.total());
+        let mut state = self.holder.pool.lock();
+        let verdict = state.verdict_behind_others(&self.holder, bytes);
+        (verdict == Verdict::Granted).then(|| state.grant(&self.holder, bytes))
+    }
+
+    /// A permit for no bytes, to be resized.
+    pub fn nothing(&self) -> BytePermit {
+        BytePermit {
+            holder: Arc::clone(&self.holder),
+            bytes: 0,
+        }
     }
 
     pub fn total(&self) -> usize {
-        self.total
+        self.holder.pool.total
     }
 
     pub fn available(&self) -> usize {
-        self.free.available_permits()
+        usize::try_from(self.holder.pool.lock().free).unwrap_or(0)
     }
 
-    /// The allowance, if it is large enough for so much at all.
-    fn own_free(&self, bytes: usize) -> Option<Arc<Semaphore>> {
-        let own = self.own.as_ref().filter(|own| bytes <= own.total)?;
-        Some(Arc::clone(&own.free))
-    }
-
-    fn clamp(&self, bytes: usize) -> u32 {
-        bytes.min(self.total).min(u32::MAX as usize) as u32
+    /// How many share it.
+    pub fn holders(&self) -> usize {
+        self.holder.pool.lock().holders.max(1)
     }
 }
 
 impl BytePermit {
-    /// Splits off permits for `bytes` (at most all that are held), to travel with a part of the data.
+    /// Splits off a permit for `bytes` (at most all that are held), to travel with a part of the data.
     pub fn split(&mut self, bytes: usize) -> BytePermit {
-        let part = self.0.as_mut().and_then(|permit| {
-            let bytes = bytes.min(permit.num_permits());
-            permit.split(bytes)
-        });
-        BytePermit(part)
+        let bytes = bytes.min(self.bytes);
+        self.bytes -= bytes;
+        BytePermit {
+            holder: Arc::clone(&self.holder),
+            bytes,
+        }
+    }
+
+    /// Makes it one for so many bytes; false, and nothing changed, if so many more are not free.
+    pub fn resize(&mut self, bytes: usize) -> bool {
+        let Some(more) = bytes.checked_sub(self.bytes) else {
+            drop(self.split(self.bytes - bytes));
+            return true;
+        };
+        let mut state = self.holder.pool.lock();
+        if more > 0 && state.verdict_behind_others(&self.holder, more) != Verdict::Granted {
+            return false;
+        }
+        state.take(&self.holder, more);
+        self.bytes = bytes;
+        true
     }
 
     pub fn bytes(&self) -> usize {
-        self.0.as_ref().map_or(0, OwnedSemaphorePermit::num_permits)
+        self.bytes
     }
+}
+
+impl Drop for BytePermit {
+    fn drop(&mut self) {
+        if self.bytes == 0 {
+            return;
+        }
+        let mut state = self.holder.pool.lock();
+        state.give_back(&self.holder, self.bytes);
+        let served = state.serve();
+        // Their holders may end here, which needs the lock.
+        drop(state);
+        drop(served);
+    }
+}
+
+impl Drop for Holder {
+    fn drop(&mut self) {
+        if !self.is_counted {
+            return;
+        }
+        let mut state = self.pool.lock();
+        state.holders -= 1;
+        let served = state.serve();
+        drop(state);
+        drop(served);
+    }
+}
+
+impl Pool {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Numbers are whole whatever a panicking holder did.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// While an older request waits for room, others get no more than a small share each: it would never come.
+    fn verdict_behind_others(&self, holder: &Arc<Holder>, bytes: usize) -> Verdict {
+        let is_behind = self.waiting.iter().any(|older| {
+            !older.reply.is_closed()
+                && self.verdict(&older.holder, older.bytes, false) == Verdict::NoRoom
+        });
+        self.verdict(holder, bytes, is_behind)
+    }
+
+    fn verdict(&self, holder: &Arc<Holder>, bytes: usize, is_behind: bool) -> Verdict {
+        let (bytes, free) = (signed(bytes), self.free);
+        let held = signed(holder.held.load(Ordering::Relaxed));
+        if is_behind {
+            let share = signed(holder.pool.total) / (2 * signed(self.holders.max(1)));
+            return if bytes <= free && held + bytes <= share {
+                Verdict::Granted
+            } else {
+                Verdict::NoRoom
+            };
+        }
+        if bytes > free {
+            let may_exceed = held == 0 && bytes <= 2 * free;
+            return if may_exceed {
+                Verdict::Granted
+            } else {
+                Verdict::NoRoom
+            };
+        }
+        let is_within_share = held + bytes <= SHARE_OF_THE_REST * (free - bytes);
+        if held == 0 || self.holders <= 1 || is_within_share {
+            Verdict::Granted
+        } else {
+            Verdict::HasEnough
+        }
+    }
+
+    fn take(&mut self, holder: &Arc<Holder>, bytes: usize) {
+        self.free -= signed(bytes);
+        holder.held.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    fn give_back(&mut self, holder: &Arc<Holder>, bytes: usize) {
+        self.free += signed(bytes);
+        holder.held.fetch_sub(bytes, Ordering::Relaxed);
+    }
+
+    fn grant(&mut self, holder: &Arc<Holder>, bytes: usize) -> BytePermit {
+        self.take(holder, bytes);
+        BytePermit {
+            holder: Arc::clone(holder),
+            bytes,
+        }
+    }
+
+    /// Grants what can be granted now. Returns the holders that waited, to be let go without the lock.
+    fn serve(&mut self) -> Vec<Arc<Holder>> {
+        let mut served = Vec::new();
+        let (mut at, mut is_behind) = (0, false);
+        while let Some(next) = self.waiting.get(at) {
+            let verdict = if next.reply.is_closed() {
+                Verdict::Granted
+            } else {
+                self.verdict(&next.holder, next.bytes, is_behind)
+            };
+            if verdict != Verdict::Granted {
+                is_behind |= verdict == Verdict::NoRoom;
+                at += 1;
+                continue;
+            }
+            let Some(next) = self.waiting.remove(at) else {
+                break;
+            };
+            let permit = self.grant(&next.holder, next.bytes);
+            if let Err(mut unwanted) = next.reply.send(permit) {
+                // Nobody waits any more.
+                self.give_back(&next.holder, unwanted.bytes);
+                unwanted.bytes = 0;
+            }
+            served.push(next.holder);
+        }
+        served
+    }
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes)
+        .unwrap_or(i64::MAX / 8)
+        .min(i64::MAX / 8)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::future::Future;
+    use proptest::prelude::*;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
 
     #[test]
-    fn a_handle_with_an_allowance_goes_on_where_others_wait() {
-        let shared = ByteBudget::new(10);
-        let task = shared.with_own(4);
-        let all = shared.try_acquire(10);
-        assert!(all.is_some() && shared.try_acquire(1).is_none());
-        let own = task.try_acquire(4);
-        assert!(own.is_some() && task.try_acquire(1).is_none());
-        assert!(task.clone().with_own(3).try_acquire(4).is_none());
-        drop(own);
-        assert!(task.clone().try_acquire(3).is_some());
+    fn one_holder_may_have_it_all() {
+        let budget = ByteBudget::new(10);
+        let task = budget.for_holder();
+        let mut all = task.try_acquire(10).expect("all is free");
+        assert!(task.try_acquire(1).is_none());
+        let part = all.split(4);
+        assert_eq!((all.bytes(), part.bytes(), budget.available()), (6, 4, 0));
+        drop(part);
+        assert_eq!(budget.available(), 4);
+        assert!(all.resize(9));
+        assert!(!all.resize(11));
+        assert!(all.resize(0));
+        assert_eq!(budget.available(), 10);
+    }
+
+    /// However many are stuck with all that they could get, the next one gets something.
+    #[test]
+    fn those_who_are_stuck_leave_something_for_others() {
+        let budget = ByteBudget::new(1 << 20);
+        let tasks: Vec<ByteBudget> = (0..5).map(|_| budget.for_holder()).collect();
+        let mut stuck = Vec::new();
+        for task in &tasks {
+            while let Some(permit) = task.try_acquire(16) {
+                stuck.push(permit);
+            }
+        }
+        assert!(budget.available() > 300, "{} are left", budget.available());
+        let next = budget.for_holder();
+        assert!(next.try_acquire(200).is_some());
+    }
+
+    /// A request larger than what is left passes, but only one at a time.
+    #[test]
+    fn a_holder_of_nothing_may_go_beyond() {
+        let budget = ByteBudget::new(10);
+        let [a, b, c] = [(); 3].map(|()| budget.for_holder());
+        let first = a.try_acquire(6).expect("it is free");
+        let second = b.try_acquire(6).expect("b holds nothing");
+        assert_eq!(budget.available(), 0);
+        assert!(c.try_acquire(1).is_none());
+        drop(first);
+        assert!(c.try_acquire(1).is_some());
+        drop(second);
+        assert_eq!(budget.available(), 10);
+    }
+
+    fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
+        future.poll(&mut Context::from_waker(Waker::noop()))
     }
 
     #[test]
-    fn waits_for_whichever_comes_first() {
-        let shared = ByteBudget::new(10);
-        let task = shared.with_own(4);
-        let (all, own) = (shared.try_acquire(10), task.try_acquire(4));
-        let mut context = Context::from_waker(Waker::noop());
-        let mut waiting = pin!(task.acquire(3));
-        assert!(waiting.as_mut().poll(&mut context).is_pending());
-        drop(all);
-        assert!(waiting.as_mut().poll(&mut context).is_ready());
-        drop(own);
-        let mut oversized = pin!(task.acquire(99));
-        let Poll::Ready(permit) = oversized.as_mut().poll(&mut context) else {
-            panic!("nothing is taken")
+    fn an_oversized_request_gets_its_turn() {
+        let budget = ByteBudget::new(100);
+        let [a, b, c] = [(); 3].map(|()| budget.for_holder());
+        let first = a.try_acquire(60).expect("it is free");
+        let mut oversized = pin!(b.acquire(999));
+        assert!(poll(oversized.as_mut()).is_pending());
+        // Others go on with little, so that there will be room.
+        assert!(c.try_acquire(20).is_none());
+        let little = c.try_acquire(16).expect("a small share");
+        drop(first);
+        let Poll::Ready(permit) = poll(oversized.as_mut()) else {
+            panic!("there is room")
         };
-        assert_eq!(permit.bytes(), 10);
+        assert_eq!(permit.bytes(), 100);
+        assert!(c.try_acquire(1).is_none());
+        drop((permit, little));
+        assert_eq!(budget.available(), 100);
+    }
+
+    #[test]
+    fn who_stops_waiting_holds_nobody_up() {
+        let budget = ByteBudget::new(10);
+        let [a, b, c] = [(); 3].map(|()| budget.for_holder());
+        let first = a.try_acquire(10).expect("it is free");
+        {
+            let mut waiting = Box::pin(b.acquire(10));
+            assert!(poll(waiting.as_mut()).is_pending());
+        }
+        drop(b);
+        let mut waiting = pin!(c.acquire(5));
+        assert!(poll(waiting.as_mut()).is_pending());
+        drop(first);
+        assert!(poll(waiting.as_mut()).is_ready());
+    }
+
+    proptest! {
+        /// Whatever is taken and given back, nothing is lost, nobody is forgotten, and no more than half of the total
+        /// is ever beyond it.
+        #[test]
+        fn report_c1_nothing_is_lost_and_nobody_forgotten(steps in proptest::collection::vec((0..4usize, 0..3usize, 0..150usize), 0..200)) {
+            let budget = ByteBudget::new(100);
+            let tasks: Vec<ByteBudget> = (0..4).map(|_| budget.for_holder()).collect();
+            let mut held: Vec<Vec<BytePermit>> = (0..4).map(|_| Vec::new()).collect();
+            let mut waiting = Vec::new();
+            for (task, what, bytes) in steps {
+                match what {
+                    0 => held[task].extend(tasks[task].try_acquire(bytes)),
+                    1 => {
+                        let own = tasks[task].clone();
+                        waiting.push((task, Box::pin(async move { own.acquire(bytes).await })));
+                    }
+                    _ => drop(held[task].pop()),
+                }
+                let mut still = Vec::new();
+                for (task, mut future) in waiting {
+                    match poll(future.as_mut()) {
+                        Poll::Ready(permit) => held[task].push(permit),
+                        Poll::Pending => still.push((task, future)),
+                    }
+                }
+                waiting = still;
+                let taken: usize = held.iter().flatten().map(BytePermit::bytes).sum();
+                prop_assert!(taken <= 150, "{taken} are taken");
+            }
+            held.clear();
+            // All that wait get their turn, one after the other.
+            let mut rounds = 0;
+            while !waiting.is_empty() {
+                rounds += 1;
+                prop_assert!(rounds < 400, "{} wait for ever", waiting.len());
+                waiting.retain_mut(|(_, future)| poll(future.as_mut()).is_pending());
+            }
+            prop_assert_eq!(budget.available(), 100);
+        }
     }
 }

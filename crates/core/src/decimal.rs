@@ -16,6 +16,27 @@ impl Decimal {
         self.unscaled.to_signed_bytes_be()
     }
 
+    /// Java's `longValue`: without the fraction, and of what is left the lowest 64 bits.
+    pub fn to_long(&self) -> i64 {
+        // Beyond this nothing of the number is left, or no bit of the lowest 64 is set.
+        const MOST: u32 = 10_000;
+        let shift = BigInt::from(10).pow(self.scale.unsigned_abs().min(MOST));
+        let whole = if self.scale >= 0 {
+            &self.unscaled / shift
+        } else {
+            &self.unscaled * shift
+        };
+        let mut lowest = [if whole.sign() == num_bigint::Sign::Minus {
+            0xff
+        } else {
+            0
+        }; 8];
+        for (to, from) in lowest.iter_mut().zip(whole.to_signed_bytes_le()) {
+            *to = from;
+        }
+        i64::from_le_bytes(lowest)
+    }
+
     pub fn from_unscaled_bytes(bytes: &[u8], scale: i32) -> Self {
         Decimal {
             unscaled: BigInt::from_signed_bytes_be(bytes),
@@ -60,6 +81,22 @@ impl fmt::Display for Decimal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn becomes_a_long_as_java_s_does() {
+        let long = |unscaled: i64, scale| {
+            let unscaled = BigInt::from(unscaled);
+            Decimal { unscaled, scale }.to_long()
+        };
+        assert_eq!(long(129, 1), 12);
+        assert_eq!(long(-129, 1), -12);
+        assert_eq!(long(12, -3), 12_000);
+        assert_eq!(long(i64::MAX, 0), i64::MAX);
+        assert_eq!(long(i64::MIN, 0), i64::MIN);
+        assert_eq!(long(1, -64), 0);
+        assert_eq!(long(5, i32::MAX), 0);
+        assert_eq!(long(-1, -19), 8_446_744_073_709_551_616);
+    }
 
     #[test]
     fn prints_as_big_decimal_does() {

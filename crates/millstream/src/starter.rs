@@ -39,10 +39,6 @@ const FIRST_WORD: Duration = Duration::from_secs(5);
 
 const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
 
-/// What a task may always have fetched, however much other tasks hold: were all of it shared, tasks whose servers are
-/// away would in the end stop the others.
-const OWN_FETCHED: usize = 2 << 20;
-
 /// Memory for the records of all tasks, by what holds them: were one to take all of it, nothing would ever go on to the
 /// next and be freed.
 #[derive(Clone)]
@@ -398,9 +394,8 @@ fn consumer(
     budgets: &Budgets,
 ) -> Result<Box<dyn Consumer>, TaskFailure> {
     let subscription = subscription(start)?;
-    let consumer =
-        KafkaConsumer::start(config, subscription, budgets.fetched.with_own(OWN_FETCHED))
-            .map_err(|error| TaskFailure::consumer(&error))?;
+    let consumer = KafkaConsumer::start(config, subscription, budgets.fetched.for_holder())
+        .map_err(|error| TaskFailure::consumer(&error))?;
     Ok(Box::new(consumer))
 }
 

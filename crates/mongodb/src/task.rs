@@ -33,9 +33,6 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// A command on its way is there three times: the driver copies it twice.
 const COPIES: usize = 3;
 
-/// What a task may always have on its way, however much others have.
-const OWN_IN_FLIGHT: usize = COPIES * MAX_BYTES;
-
 /// How often a task that waits for room looks whether the store is in trouble.
 const TICK: Duration = Duration::from_millis(200);
 
@@ -112,7 +109,7 @@ enum Awaited {
 impl MongoTask {
     pub(crate) fn new(parts: TaskParts) -> Self {
         MongoTask {
-            memory: parts.context.in_flight.with_own(OWN_IN_FLIGHT),
+            memory: parts.context.in_flight.for_holder(),
             parts,
             partitions: HashMap::new(),
             held: HashMap::new(),

@@ -5,50 +5,66 @@ use std::sync::Mutex;
 use tokio::sync::watch;
 
 pub(crate) struct Clock {
-    now: watch::Sender<i64>,
-    /// The end of the shortest pause, if anything waits.
+    now: watch::Sender<Time>,
+    /// The end of the shortest pause, in `passed`, if anything waits.
     next_due: Mutex<Option<i64>>,
+}
+
+#[derive(Clone, Copy, Default)]
+struct Time {
+    /// Epoch milliseconds.
+    now: i64,
+    /// What has passed since the beginning: a clock that is put back stops it, so that no pause lasts until a time that
+    /// was never right.
+    passed: i64,
 }
 
 impl Clock {
     pub(crate) fn new() -> Self {
         Clock {
-            now: watch::Sender::new(0),
+            now: watch::Sender::new(Time::default()),
             next_due: Mutex::new(None),
         }
     }
 
     /// Tells the time, in epoch milliseconds. Those who wait look whether it is theirs.
     pub(crate) fn set(&self, now: i64) {
-        if self.next_due().is_some_and(|due| due <= now) {
+        let before = *self.now.borrow();
+        let since = now.saturating_sub(before.now).max(0);
+        let passed = before.passed.saturating_add(since);
+        let mut next_due = self.lock();
+        if next_due.is_some_and(|due| due <= passed) {
             // Whoever is not due yet notes its end again.
-            *self.lock() = None;
+            *next_due = None;
         }
-        self.now.send_replace(now);
+        drop(next_due);
+        self.now.send_replace(Time { now, passed });
     }
 
     pub(crate) fn now(&self) -> i64 {
-        *self.now.borrow()
+        self.now.borrow().now
     }
 
-    /// When somebody should be woken.
+    /// When somebody should be woken, in epoch milliseconds.
     pub(crate) fn next_due(&self) -> Option<i64> {
-        *self.lock()
+        let due = (*self.lock())?;
+        let time = *self.now.borrow();
+        Some(time.now.saturating_add(due - time.passed))
     }
 
     /// Returns once `millis` have passed.
     pub(crate) async fn pause(&self, millis: i64) {
-        let mut now = self.now.subscribe();
-        let end = now.borrow_and_update().saturating_add(millis);
+        let mut time = self.now.subscribe();
+        let end = time.borrow_and_update().passed.saturating_add(millis);
         loop {
-            if *now.borrow_and_update() >= end {
+            if time.borrow_and_update().passed >= end {
                 return;
             }
             {
                 let mut next = self.lock();
                 *next = Some(next.map_or(end, |due| due.min(end)));
             }
-            if now.changed().await.is_err() {
+            if time.changed().await.is_err() {
                 return;
             }
         }
@@ -88,5 +104,20 @@ mod tests {
         clock.set(151);
         long.await.expect("it ends");
         assert_eq!(clock.next_due(), None);
+    }
+
+    #[tokio::test]
+    async fn report_c18_a_clock_that_went_ahead_once_prolongs_no_pause() {
+        let clock = Arc::new(Clock::new());
+        clock.set(1_000_000_000);
+        let waiting = clock.clone();
+        let waiting = tokio::spawn(async move { waiting.pause(50).await });
+        while clock.next_due() != Some(1_000_000_050) {
+            tokio::task::yield_now().await;
+        }
+        clock.set(100);
+        assert_eq!(clock.next_due(), Some(150));
+        clock.set(150);
+        waiting.await.expect("it ends");
     }
 }

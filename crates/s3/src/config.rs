@@ -172,6 +172,7 @@ config_def! {
     pub(crate) bucket_name: String = Key::required("s3.bucket.name", Kind::String)
         .importance(Importance::High)
         .group(S3, 1, Width::Long, "S3 Bucket")
+        .validator(Validator::Check(validators::bucket))
         .doc("The S3 Bucket."),
     pub(crate) object_tagging: bool = Key::new("s3.object.tagging", Kind::Boolean, "false")
         .importance(Importance::Low)
@@ -431,6 +432,7 @@ config_def! {
     pub(crate) store_url: Option<String> = Key::null("store.url", Kind::String)
         .importance(Importance::High)
         .group(STORAGE, 3, Width::None, "Store URL")
+        .validator(Validator::Check(validators::store_url))
         .doc(
             "Store's connection URL, if applicable. Without a scheme, https is assumed. The certificates to trust are \
              those of the file that ``AWS_CA_BUNDLE`` names, or ``SSL_CERT_FILE``, or the system's.",
@@ -499,12 +501,28 @@ pub(crate) fn definition() -> &'static ConfigDef {
     &DEFINITION
 }
 
+/// What Java throws for settings that it refuses.
+pub(crate) const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
+
+/// Whether a partitioner files records by time.
+pub(crate) fn is_time_based(partitioner: &str) -> bool {
+    [
+        DAILY_PARTITIONER,
+        HOURLY_PARTITIONER,
+        TIME_BASED_PARTITIONER,
+    ]
+    .contains(&partitioner)
+}
+
 /// Not a key of the original: whether parts are signed by their content.
 pub(crate) const SIGN_PAYLOAD: &str = "millstream.s3.sign.payload";
 
 /// Not a key of the original: which checksum goes with each part.
 pub(crate) const CHECKSUM: &str = "millstream.s3.checksum";
 const CHECKSUMS: [&str; 3] = ["auto", "crc32", "none"];
+
+/// Not a key of the original: the folder of temporary files.
+pub(crate) const TEMP_FOLDER: &str = "millstream.s3.temp.dir";
 
 /// Settings that the original does not have. They show in an answer only if they are given.
 pub(crate) fn extensions() -> &'static ConfigDef {
@@ -529,10 +547,24 @@ pub(crate) fn extensions() -> &'static ConfigDef {
                      crc32 insists on it; none leaves it out, as Java's sink does. Without it parts are signed by their \
                      content over http, and protected by the connection over https.",
                 ),
+            Key::new(TEMP_FOLDER, Kind::String, "")
+                .importance(Importance::Low)
+                .group(S3, 36, Width::Long, "S3 Temporary Folder")
+                .doc(
+                    "The folder of an unnamed file that takes what open objects have no memory for. By default it is the \
+                     one that TMPDIR names, else /tmp. While it takes nothing and memory is full, no records are taken.",
+                ),
             show_content_key(),
         ])
     });
     &EXTENSIONS
+}
+
+/// Settings that the original reads when it starts, and neither shows nor checks before.
+pub(crate) fn start_only() -> &'static ConfigDef {
+    static START_ONLY: LazyLock<ConfigDef> =
+        LazyLock::new(|| ConfigDef::new(vec![Key::new("shutdown.timeout.ms", Kind::Long, "3000")]));
+    &START_ONLY
 }
 
 impl S3Config {

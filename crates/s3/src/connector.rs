@@ -14,8 +14,6 @@ use std::time::Duration;
 #[derive(Clone, Copy, Debug, Default)]
 pub struct S3SinkConnector;
 
-const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
-
 #[async_trait]
 impl Connector for S3SinkConnector {
     fn class_name(&self) -> &'static str {
@@ -70,7 +68,7 @@ impl Connector for S3SinkConnector {
 
     fn check_start(&self, properties: &Properties) -> Result<(), ConnectorError> {
         let refuse = |message: String| ConnectorError {
-            class: CONFIG_EXCEPTION,
+            class: config::CONFIG_EXCEPTION,
             message,
         };
         config::check_start(&parse(properties).map_err(refuse)?).map_err(refuse)
@@ -88,7 +86,7 @@ impl Connector for S3SinkConnector {
                 "java.lang.NoSuchMethodException: {class}.<init>(io.confluent.connect.s3.S3SinkConnectorConfig,java.lang.String)"
             )));
         }
-        let settings = Settings::new(&config, properties).map_err(config_error)?;
+        let settings = Settings::new(&config, properties)?;
         let store = Store::new(
             &config,
             properties,
@@ -121,18 +119,21 @@ impl Connector for S3SinkConnector {
 /// The settings, or the first error of any key.
 fn parse(properties: &Properties) -> Result<S3Config, String> {
     let values = config::definition().validate(properties);
-    S3Config::from_values(&values).ok_or_else(|| {
-        values
-            .into_iter()
-            .flat_map(|value| value.errors)
-            .next()
-            .unwrap_or_else(|| "a required setting is null".to_owned())
-    })
+    let config = S3Config::from_values(&values);
+    let values = values
+        .into_iter()
+        .chain(config::start_only().validate(properties));
+    let error = values.flat_map(|value| value.errors).next();
+    match (config, error) {
+        (Some(config), None) => Ok(config),
+        (_, Some(error)) => Err(error),
+        (None, None) => Err("a required setting is null".to_owned()),
+    }
 }
 
 fn config_error(message: String) -> SinkError {
     SinkError {
-        class: CONFIG_EXCEPTION,
+        class: config::CONFIG_EXCEPTION,
         ..SinkError::fatal(message)
     }
 }

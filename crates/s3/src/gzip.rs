@@ -4,6 +4,7 @@
 //! memory lets its compressor go; the next one begins without knowing what came before, at the cost of a few bytes.
 
 use flate2::{Compress, Compression, FlushCompress, Status};
+use millstream_core::{ByteBudget, BytePermit};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// No name, no time, and "unknown" as operating system, which is Java 16's and later.
@@ -22,7 +23,14 @@ const SPARE_COMPRESSORS: usize = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Compressors {
     level: Compression,
-    spare: Arc<Mutex<Vec<Compress>>>,
+    spare: Arc<Mutex<Spare>>,
+}
+
+#[derive(Debug, Default)]
+struct Spare {
+    compressors: Vec<(Compress, BytePermit)>,
+    /// Without room in it none is kept.
+    budget: Option<ByteBudget>,
 }
 
 impl Compressors {
@@ -35,9 +43,14 @@ impl Compressors {
         }
     }
 
+    /// Counts those that are kept as memory of this budget.
+    pub(crate) fn keep_within(&self, budget: ByteBudget) {
+        self.lock().budget = Some(budget);
+    }
+
     fn take(&self) -> Compress {
-        match self.lock().pop() {
-            Some(mut compress) => {
+        match self.lock().compressors.pop() {
+            Some((mut compress, _)) => {
                 compress.reset();
                 compress
             }
@@ -47,12 +60,15 @@ impl Compressors {
 
     fn give_back(&self, compress: Compress) {
         let mut spare = self.lock();
-        if spare.len() < SPARE_COMPRESSORS {
-            spare.push(compress);
+        if spare.compressors.len() < SPARE_COMPRESSORS
+            && let Some(budget) = &spare.budget
+            && let Some(permit) = budget.try_acquire(COMPRESSOR)
+        {
+            spare.compressors.push((compress, permit));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Compress>> {
+    fn lock(&self) -> MutexGuard<'_, Spare> {
         // A list of spare parts is whole whatever a panicking holder did.
         self.spare.lock().unwrap_or_else(PoisonError::into_inner)
     }

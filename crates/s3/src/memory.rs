@@ -1,45 +1,68 @@
 //! Memory: what the open objects of a task hold. What the budget has no room for goes to the temporary file.
 
 use crate::spill::Spill;
-use millstream_core::{ByteBudget, BytePermit};
+use millstream_core::{ByteBudget, BytePermit, TaskContext};
+use tracing::warn;
 
 /// The budget is taken in steps of this size.
-const STEP: usize = 1024 * 1024;
+const STEP: usize = 64 * 1024;
 
 pub(crate) struct Memory {
-    budget: ByteBudget,
     held: usize,
-    permits: Vec<BytePermit>,
+    permit: BytePermit,
+    /// Of the budget that tasks share.
+    total: usize,
     pub(crate) spill: Spill,
 }
 
 impl Memory {
-    pub(crate) fn new(budget: ByteBudget) -> Self {
+    pub(crate) fn new(budget: &ByteBudget, spill: Spill) -> Self {
         Memory {
-            budget,
             held: 0,
-            permits: Vec::new(),
-            spill: Spill::default(),
+            permit: budget.for_holder().nothing(),
+            total: budget.total(),
+            spill,
+        }
+    }
+
+    /// Says at the start what would stop the task later: that only a temporary file has room for a part, and there is none.
+    pub(crate) fn check(&self, context: &TaskContext, part_size: usize) {
+        if let Err(error) = self.spill.check() {
+            let folder = self.spill.folder().display();
+            let is_needed = part_size > self.total;
+            warn!(
+                connector = &*context.connector,
+                task = context.task,
+                %folder, %error, is_needed,
+                "cannot write to the temporary folder: open objects have only memory, and when that is full no records \
+                 are taken; set millstream.s3.temp.dir, or TMPDIR, to a folder that can be written to"
+            );
         }
     }
 
     /// Notes that a holder's memory went from one size to another.
     pub(crate) fn change(&mut self, from: usize, to: usize) {
         self.held = self.held.saturating_sub(from) + to;
-        let wanted = self.held.div_ceil(STEP);
-        self.permits.truncate(wanted);
-        while self.permits.len() < wanted {
-            // Waiting here could wait for itself: it is for the caller to hold less.
-            let Some(permit) = self.budget.try_acquire(STEP) else {
-                break;
-            };
-            self.permits.push(permit);
-        }
+        let wanted = self.held.div_ceil(STEP) * STEP;
+        // Waiting here could wait for itself: it is for the caller to hold less.
+        self.permit.resize(wanted);
     }
 
     /// Whether open objects hold more than the budget has for them.
     pub(crate) fn is_over(&self) -> bool {
-        self.held > self.permits.len() * STEP
+        self.held > self.permit.bytes()
+    }
+
+    /// Why no batch can be taken.
+    pub(crate) fn shortage(&self, trouble: &str) -> String {
+        let folder = self.spill.folder().display();
+        format!(
+            "open objects need more memory than there is ({} of {} MiB are theirs), and the temporary folder {folder} takes \
+             nothing ({trouble}); make room there, set millstream.s3.temp.dir to another folder, or give the worker more \
+             memory (millstream.memory.bytes)",
+            self.held >> 20,
+            self.total >> 20,
+        )
     }
 }
 
@@ -50,12 +73,11 @@ mod tests {
     #[test]
     fn takes_what_there_is_and_gives_it_back() {
         let budget = ByteBudget::new(4 * STEP);
-        let mut memory = Memory::new(budget.clone());
+        let mut memory = Memory::new(&budget, Spill::new(std::env::temp_dir()));
         memory.change(0, 3 * STEP);
         assert_eq!(budget.available(), STEP);
         assert!(!memory.is_over());
         memory.change(0, 2 * STEP);
-        assert_eq!(budget.available(), 0);
         assert!(memory.is_over());
         memory.change(4 * STEP, STEP / 2);
         assert_eq!(budget.available(), 2 * STEP);

@@ -108,6 +108,8 @@ impl OpenObject {
         {
             gzip.write(&self.plain, &mut self.buffer);
             self.plain.clear();
+            // One large record is no reason to keep so much for the next.
+            self.plain.shrink_to(2 * COMPRESS_AT);
         }
         self.send_full_parts(uploads, spill, part_size)
     }
@@ -122,15 +124,15 @@ impl OpenObject {
             return Ok(());
         }
         self.restore(spill)?;
-        while self.buffer.len() >= part_size {
-            let mut next = uploads.buffers().take().unwrap_or_default();
-            next.reserve(part_size + SLACK);
-            next.extend_from_slice(&self.buffer[part_size..]);
-            let mut full = std::mem::replace(&mut self.buffer, next);
-            full.truncate(part_size);
+        let mut next = uploads.buffers().take().unwrap_or_default();
+        let rest = self.buffer.len() / part_size * part_size;
+        next.extend_from_slice(&self.buffer[rest..]);
+        self.buffer.truncate(rest);
+        let full = std::mem::replace(&mut self.buffer, next);
+        for part in into_parts(full, part_size) {
             let (key, cancelled) = (&self.key, &self.cancelled);
-            let full = uploads.buffers().lend(full);
-            uploads.send(&mut self.upload, key, full, None, cancelled);
+            let part = uploads.buffers().lend(part);
+            uploads.send(&mut self.upload, key, part, None, cancelled);
         }
         Ok(())
     }
@@ -190,5 +192,37 @@ impl OpenObject {
         let (key, cancelled) = (&self.key, &self.cancelled);
         uploads.send(&mut self.upload, key, rest, Some(closing), cancelled);
         Ok(self.upload.map(|upload| upload.job))
+    }
+}
+
+/// Cuts what is a multiple of a part's size into parts, from its end on, so that no byte is there twice for long: a record
+/// may be many parts.
+fn into_parts(mut whole: Vec<u8>, part_size: usize) -> Vec<Vec<u8>> {
+    let mut parts = Vec::new();
+    while whole.len() > part_size {
+        let part = whole.split_off(whole.len() - part_size);
+        whole.shrink_to(whole.len());
+        parts.push(part);
+    }
+    parts.push(whole);
+    parts.reverse();
+    parts
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_a9_a_large_record_is_cut_without_copies_that_stay() {
+        let mut whole: Vec<u8> = (0..=255).cycle().take(6 * 4096).collect();
+        whole.reserve(100_000);
+        let expected = whole.clone();
+        let parts = into_parts(whole, 4096);
+        assert_eq!(parts.concat(), expected);
+        assert!(parts.iter().all(|part| part.len() == 4096));
+        let held: usize = parts.iter().map(Vec::capacity).sum();
+        assert!(held <= expected.len() + 4096, "{held} bytes are held");
+        assert_eq!(into_parts(vec![1; 8], 8), [[1; 8]]);
     }
 }

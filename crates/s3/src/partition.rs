@@ -15,13 +15,14 @@ use crate::spill::Spill;
 use crate::upload::{JobId, Names, Uploads};
 use file::{OpenFile, Rows};
 use in_flight::InFlight;
+use millstream_core::offsets::Ticket;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{
     Payload, RecordBatch, RecordError, Rejected, SchemaRef, SinkError, TopicPartition,
 };
 use refusal::{cannot_restore, refuse, reject};
 use schemas::{projection, same_object};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -61,7 +62,13 @@ pub(crate) struct PartitionWriter {
     last_folder: Option<Arc<str>>,
     last_offset: Option<i64>,
     next_scheduled: Option<i64>,
+    /// Files that are to be closed, in this order, as uploads have room for them.
+    closing: VecDeque<ClosingFile>,
     in_flight: InFlight,
+    /// What was durable, and not told yet, when a clash of names made a new start.
+    carried: Option<i64>,
+    /// The first row of the batch in hand that is still to be handled, by its offset.
+    resume: Option<i64>,
     /// The names of this cycle, where an object must not replace another.
     names: BTreeMap<i64, String>,
     awaited: Option<Awaited>,
@@ -74,6 +81,21 @@ struct Awaited {
     offset: i64,
     /// Whether the consumer has been moved there; until then whatever comes will come again.
     is_sought: bool,
+}
+
+/// How far a batch came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Flow {
+    Done,
+    /// Uploads have to move on first; then the batch goes on where it stopped.
+    Held,
+}
+
+/// A file that a rotation closes.
+struct ClosingFile {
+    file: OpenFile,
+    names: Names,
+    rotation: Ticket,
 }
 
 /// Where a row is to go.
@@ -94,7 +116,10 @@ impl PartitionWriter {
             last_folder: None,
             last_offset: None,
             next_scheduled: settings.rotation.next_scheduled(now),
+            closing: VecDeque::new(),
             in_flight: InFlight::default(),
+            carried: None,
+            resume: None,
             names: BTreeMap::new(),
             awaited: None,
             cancel: watch::Sender::new(false),
@@ -107,7 +132,7 @@ impl PartitionWriter {
         around: &mut Surroundings<'_>,
         batch: &RecordBatch,
         now: i64,
-    ) -> Result<(), SinkError> {
+    ) -> Result<Flow, SinkError> {
         if around.settings.on_null == OnNull::Fail
             && let Some(row) = (0..batch.len()).find(|&row| batch.values.is_null(row))
         {
@@ -119,25 +144,38 @@ impl PartitionWriter {
             ));
         }
         self.skip_schedule(&around.settings.rotation, now);
+        let Some(mut row) = self.first_row(batch) else {
+            return Ok(Flow::Done);
+        };
+        while row < batch.len() {
+            if !self.close_files(around)? {
+                self.resume = Some(batch.offsets[row]);
+                return Ok(Flow::Held);
+            }
+            row = self.step(around, batch, row, now)?;
+            if around.is_at_its_end() {
+                return Ok(Flow::Done);
+            }
+        }
+        self.rotate_if_due(around, now)?;
+        Ok(Flow::Done)
+    }
+
+    /// The row of a batch to begin with; none if it is not wanted at all.
+    fn first_row(&mut self, batch: &RecordBatch) -> Option<usize> {
+        let row_of = |offset: i64| batch.offsets.partition_point(|&other| other < offset);
         let mut row = 0;
         if let Some(awaited) = self.awaited {
             if !awaited.is_sought || batch.first_offset > awaited.offset {
-                return Ok(());
+                return None;
             }
-            row = batch
-                .offsets
-                .partition_point(|&offset| offset < awaited.offset);
+            row = row_of(awaited.offset);
             if batch.next_offset > awaited.offset {
                 self.awaited = None;
             }
         }
-        while row < batch.len() {
-            row = self.step(around, batch, row, now)?;
-            if around.is_at_its_end() {
-                return Ok(());
-            }
-        }
-        self.rotate_if_due(around, now)
+        // A batch that was held comes again before any other of its partition.
+        Some(row.max(self.resume.take().map_or(0, row_of)))
     }
 
     /// Handles the next run of rows that belong together; returns the row after it.
@@ -398,9 +436,15 @@ impl PartitionWriter {
         Ok(self.open.len() - 1)
     }
 
-    /// Moves an expired schedule on while nothing is open: idle time splits no file.
+    /// Moves an expired schedule on while nothing is open: idle time splits no file. One that a clock has made which went
+    /// ahead once would hold the files open until then.
     pub(crate) fn skip_schedule(&mut self, rotation: &Rotation, now: i64) {
-        if self.total == 0 && self.next_scheduled.is_some_and(|due| now >= due) {
+        let is_over = |due| now >= due && self.total == 0;
+        let is_astray = |due| rotation.is_astray(due, now);
+        if self
+            .next_scheduled
+            .is_some_and(|due| is_over(due) || is_astray(due))
+        {
             self.next_scheduled = rotation.next_scheduled(now);
         }
     }
@@ -449,14 +493,39 @@ impl PartitionWriter {
             next_offset = last_offset + 1, %reason, "closing files"
         );
         let names = Names::new(std::mem::take(&mut self.names));
-        let mut jobs = Vec::new();
-        for file in std::mem::take(&mut self.open) {
-            let start = file.start;
-            let closed = file.close(around, &names).map_err(cannot_restore)?;
-            jobs.extend(closed.into_iter().map(|job| (job, start)));
+        let files = std::mem::take(&mut self.open);
+        let rotation = self.in_flight.begin(last_offset + 1, files.len());
+        self.closing
+            .extend(files.into_iter().map(|file| ClosingFile {
+                file,
+                names: Names::clone(&names),
+                rotation,
+            }));
+        self.close_files(around).map(|_| ())
+    }
+
+    /// Sends files on their way that are to be closed, as long as there is room for more; whether none is left.
+    /// Where an object may be there already, each waits for what becomes of the one before: names depend on that.
+    pub(crate) fn close_files(&mut self, around: &mut Surroundings<'_>) -> Result<bool, SinkError> {
+        let one_by_one = around.settings.uploads.only_if_absent;
+        loop {
+            if !around.uploads.is_clear() || (one_by_one && !self.in_flight.is_empty()) {
+                return Ok(false);
+            }
+            let Some(next) = self.closing.pop_front() else {
+                return Ok(true);
+            };
+            let start = next.file.start;
+            let jobs = next
+                .file
+                .close(around, &next.names)
+                .map_err(cannot_restore)?;
+            self.in_flight.closed(next.rotation, start, &jobs);
         }
-        self.in_flight.begin(last_offset + 1, jobs);
-        Ok(())
+    }
+
+    pub(crate) fn is_closing(&self) -> bool {
+        !self.closing.is_empty()
     }
 
     /// Notes that S3 has an object.
@@ -475,10 +544,13 @@ impl PartitionWriter {
         now: i64,
     ) -> Option<i64> {
         let unstored = self.in_flight.starts_beside(job)?;
-        let open = self.open.iter().map(|file| file.start);
-        let next = unstored.into_iter().chain(open).fold(free, i64::min);
+        let closing = self.closing.iter().map(|next| &next.file);
+        let kept = self.open.iter().chain(closing).map(|file| file.start);
+        let next = unstored.into_iter().chain(kept).fold(free, i64::min);
+        let carried = self.newly_durable();
         let fresh = PartitionWriter::new(self.origin.clone(), settings, now);
         let old = std::mem::replace(self, fresh);
+        self.carried = carried;
         self.awaited = Some(Awaited {
             offset: next,
             is_sought: false,
@@ -496,11 +568,12 @@ impl PartitionWriter {
 
     /// The offset to commit, if it has changed since the last call.
     pub(crate) fn newly_durable(&mut self) -> Option<i64> {
-        self.in_flight.newly_durable()
+        let carried = self.carried.take();
+        self.in_flight.newly_durable().or(carried)
     }
 
     pub(crate) fn has_unfinished(&self) -> bool {
-        !self.in_flight.is_empty()
+        !self.in_flight.is_empty() || self.is_closing()
     }
 
     pub(crate) fn closed_jobs(&self) -> impl Iterator<Item = JobId> + '_ {
@@ -509,22 +582,26 @@ impl PartitionWriter {
 
     /// Moves what is in memory to the temporary file.
     pub(crate) fn spill(&mut self, spill: &mut Spill) {
-        for file in &mut self.open {
+        let closing = self.closing.iter_mut().map(|next| &mut next.file);
+        for file in self.open.iter_mut().chain(closing) {
             file.spill(spill);
         }
     }
 
-    /// Memory that the open files hold.
+    /// Memory that files hold which are not on their way.
     pub(crate) fn memory(&self) -> usize {
-        self.open.iter().map(OpenFile::memory).sum()
+        let closing = self.closing.iter().map(|next| &next.file);
+        self.open.iter().chain(closing).map(OpenFile::memory).sum()
     }
 
     /// Drops what is open and what S3 does not have yet; returns the jobs that end of it.
     pub(crate) fn abandon(self, spill: &mut Spill) -> Vec<JobId> {
         self.cancel.send_replace(true);
-        let open = self.open.iter().flat_map(OpenFile::jobs);
-        let jobs = open.chain(self.in_flight.jobs()).collect();
-        for file in self.open {
+        let closing = self.closing.into_iter().map(|next| next.file);
+        let files: Vec<OpenFile> = self.open.into_iter().chain(closing).collect();
+        let begun = files.iter().flat_map(OpenFile::jobs);
+        let jobs = begun.chain(self.in_flight.jobs()).collect();
+        for file in files {
             file.forget(spill);
         }
         jobs

@@ -2,13 +2,15 @@
 
 mod field;
 mod locale;
+mod offset;
 mod pattern;
 mod time;
 mod timestamp;
 pub(crate) mod zone;
 
-use crate::config::{DEFAULT_PARTITIONER, FIELD_PARTITIONER, S3Config};
+use crate::config::{self, DEFAULT_PARTITIONER, FIELD_PARTITIONER, S3Config};
 use crate::partition::schema_of;
+use crate::settings::Refused;
 use field::FieldPartitioner;
 use millstream_core::{RecordBatch, RecordError};
 use std::sync::Arc;
@@ -40,16 +42,23 @@ enum Affix {
     Suffix,
 }
 
+pub(crate) use time::{ZONE_NAMES, names_zones_abroad};
+
 pub(crate) const PARTITION_EXCEPTION: &str =
     "io.confluent.connect.storage.errors.PartitionException";
 
 impl Partitioner {
-    /// The partitioner that the settings name. The error is the original's text.
-    pub(crate) fn new(config: &S3Config) -> Result<Self, String> {
+    /// The partitioner that the settings name.
+    pub(crate) fn new(config: &S3Config) -> Result<Self, Refused> {
         let inner = match config.partitioner_class.as_str() {
             DEFAULT_PARTITIONER => Inner::Default,
             FIELD_PARTITIONER => Inner::Field(FieldPartitioner::new(config)),
-            _ => Inner::Time(Box::new(TimePartitioner::new(config)?)),
+            class if config::is_time_based(class) => {
+                Inner::Time(Box::new(TimePartitioner::new(config)?))
+            }
+            other => {
+                return Err(format!("java.lang.NoSuchMethodException: {other}.<init>()").into());
+            }
         };
         let writes_tombstones = config.behavior_on_null_values.eq_ignore_ascii_case("write");
         Ok(Partitioner {

@@ -59,8 +59,7 @@ impl Rotation {
         let schedule = (interval > 0)
             .then(|| Zone::parse(&config.timezone).map(|zone| Schedule { interval, zone }))
             .transpose()?;
-        let is_time_based = ![config::DEFAULT_PARTITIONER, config::FIELD_PARTITIONER]
-            .contains(&config.partitioner_class.as_str());
+        let is_time_based = config::is_time_based(&config.partitioner_class);
         if config.rotate_interval > 0 && !is_time_based {
             warn!(
                 "property rotate.interval.ms is set but the partitioner is not time based, it is ignored"
@@ -81,6 +80,12 @@ impl Rotation {
     pub(crate) fn next_scheduled(&self, now: i64) -> Option<i64> {
         self.schedule.as_ref().map(|schedule| schedule.next(now))
     }
+
+    /// Whether a scheduled time lies further ahead than any that is reckoned from now.
+    pub(crate) fn is_astray(&self, due: i64, now: i64) -> bool {
+        let schedule = self.schedule.as_ref();
+        schedule.is_some_and(|schedule| due.saturating_sub(now) > schedule.interval)
+    }
 }
 
 pub(crate) fn same_schema(a: &SchemaRef, b: &SchemaRef) -> bool {
@@ -94,8 +99,8 @@ impl Schedule {
     fn next(&self, now: i64) -> i64 {
         let local = now + self.zone.offset_at(now);
         let day = local.div_euclid(DAY) * DAY;
-        let start = self.zone.local_to_utc(day);
-        let end = self.zone.local_to_utc(day + DAY);
+        let utc = |local| self.zone.local_to_utc(local).unwrap_or(local);
+        let (start, end) = (utc(day), utc(day + DAY));
         let periods = (now - start).div_euclid(self.interval) + 1;
         periods
             .checked_mul(self.interval)

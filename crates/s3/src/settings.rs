@@ -10,7 +10,8 @@ use crate::store::Checksums;
 use crate::upload::UploadSettings;
 use bytes::Bytes;
 use millstream_core::config::Parsed;
-use millstream_core::{Properties, TopicPartition};
+use millstream_core::{Properties, SinkError, TopicPartition};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 /// A format with the extension of its objects.
@@ -46,11 +47,45 @@ pub(crate) struct Settings {
     pub(crate) uploads: Arc<UploadSettings>,
     pub(crate) signs_payload: bool,
     pub(crate) checksums: Checksums,
+    /// Where what open objects have no memory for goes.
+    pub(crate) temp_folder: PathBuf,
+}
+
+/// Settings that no task starts with: what the original says of them, and what to do where that tells too little.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) message: String,
+    pub(crate) remedy: Option<String>,
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Remedy(String);
+
+impl From<String> for Refused {
+    fn from(message: String) -> Self {
+        Refused {
+            message,
+            remedy: None,
+        }
+    }
+}
+
+impl From<Refused> for SinkError {
+    fn from(refused: Refused) -> Self {
+        let error = SinkError {
+            class: config::CONFIG_EXCEPTION,
+            ..SinkError::fatal(refused.message)
+        };
+        match refused.remedy {
+            Some(remedy) => error.with_source(Remedy(remedy)),
+            None => error,
+        }
+    }
 }
 
 impl Settings {
-    /// The error is what the original says when it starts a task with such settings.
-    pub(crate) fn new(config: &S3Config, properties: &Properties) -> Result<Self, String> {
+    pub(crate) fn new(config: &S3Config, properties: &Properties) -> Result<Self, Refused> {
         // The one setting that is taken as it was written: blanks may separate records.
         let separator = properties.get("format.bytearray.separator");
         let separator = Bytes::from(separator.unwrap_or("\n").to_owned());
@@ -97,6 +132,7 @@ impl Settings {
             part_size: usize::try_from(config.part_size).unwrap_or(usize::MAX),
             signs_payload: signs_payload(properties),
             checksums: checksums(properties),
+            temp_folder: temp_folder(properties),
         })
     }
 
@@ -108,19 +144,25 @@ impl Settings {
     }
 }
 
-fn signs_payload(properties: &Properties) -> bool {
+fn extension(properties: &Properties, name: &str) -> Option<Parsed> {
     let values = config::extensions().validate(properties);
-    values.iter().any(|value| {
-        value.name == config::SIGN_PAYLOAD && value.value == Some(Parsed::Boolean(true))
-    })
+    let value = values.into_iter().find(|value| value.name == name);
+    value.and_then(|value| value.value)
+}
+
+fn signs_payload(properties: &Properties) -> bool {
+    extension(properties, config::SIGN_PAYLOAD) == Some(Parsed::Boolean(true))
+}
+
+fn temp_folder(properties: &Properties) -> PathBuf {
+    match extension(properties, config::TEMP_FOLDER) {
+        Some(Parsed::String(folder)) if !folder.is_empty() => folder.into(),
+        _ => std::env::temp_dir(),
+    }
 }
 
 fn checksums(properties: &Properties) -> Checksums {
-    let values = config::extensions().validate(properties);
-    let value = values
-        .into_iter()
-        .find(|value| value.name == config::CHECKSUM);
-    match value.and_then(|value| value.value) {
+    match extension(properties, config::CHECKSUM) {
         Some(Parsed::String(text)) => Checksums::parse(&text),
         _ => Checksums::Auto,
     }

@@ -2,8 +2,9 @@
 
 use crate::clock::Clock;
 use crate::memory::Memory;
-use crate::partition::{PartitionWriter, Surroundings};
+use crate::partition::{Flow, PartitionWriter, Surroundings};
 use crate::settings::Settings;
+use crate::spill::Spill;
 use crate::store::{Cause, Store};
 use crate::upload::{End, Ended, JobId, Trouble, Uploads};
 use async_trait::async_trait;
@@ -22,6 +23,9 @@ const ABORT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long `put` waits for room while S3 works: well below any session or poll timeout.
 const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// How long a batch is refused for which there is no memory.
+const NO_MEMORY_WAIT: Duration = Duration::from_secs(2);
 
 /// How long it waits while S3 is in trouble; then the batch is refused, and group membership goes on meanwhile.
 const MAX_WAIT_IN_TROUBLE: Duration = Duration::from_millis(500);
@@ -46,6 +50,11 @@ pub(crate) struct S3Task {
 impl S3Task {
     pub(crate) fn new(settings: Settings, store: Store, context: &TaskContext) -> Self {
         let clock = Arc::new(Clock::new());
+        let memory = Memory::new(&context.open, Spill::new(settings.temp_folder.clone()));
+        memory.check(context, settings.part_size);
+        if let Some(gzip) = &settings.gzip {
+            gzip.keep_within(context.open.clone());
+        }
         let upload_settings = Arc::clone(&settings.uploads);
         S3Task {
             uploads: Uploads::new(
@@ -58,7 +67,7 @@ impl S3Task {
             partitions: HashMap::new(),
             owners: HashMap::new(),
             clock,
-            memory: Memory::new(context.open.clone()),
+            memory,
             rejected: Rejected::default(),
             stored: 0,
             rewinds: Vec::new(),
@@ -114,6 +123,83 @@ impl S3Task {
                 "S3 takes the objects more slowly than records arrive",
                 MAX_WAIT_IN_TROUBLE,
             ),
+        }
+    }
+
+    /// Writes as much of a batch as uploads have room for.
+    fn put_some(&mut self, batch: &RecordBatch, now: i64) -> Result<Flow, SinkError> {
+        let origin = &batch.origin;
+        let Some(writer) = self.partitions.get_mut(origin) else {
+            return Err(self.no_writer(&origin.topic, origin.partition));
+        };
+        let before = writer.memory();
+        let mut around = Surroundings {
+            settings: &self.settings,
+            uploads: &mut self.uploads,
+            spill: &mut self.memory.spill,
+            rejected: &mut self.rejected,
+            has_reporter: self.has_reporter,
+            goes_on_after_rejected: self.goes_on_after_rejected,
+        };
+        let outcome = writer.put(&mut around, batch, now);
+        let after = writer.memory();
+        self.memory.change(before, after);
+        if self.memory.is_over() {
+            writer.spill(&mut self.memory.spill);
+            self.memory.change(after, writer.memory());
+        }
+        self.own_closed(origin);
+        outcome
+    }
+
+    fn is_closing(&self) -> bool {
+        self.partitions.values().any(PartitionWriter::is_closing)
+    }
+
+    /// Closes files that are still to be closed, as far as uploads have room for them.
+    fn close_on(&mut self) -> Result<(), SinkError> {
+        let mut closed = Vec::new();
+        for (partition, writer) in &mut self.partitions {
+            if !writer.is_closing() {
+                continue;
+            }
+            let before = writer.memory();
+            let mut around = Surroundings {
+                settings: &self.settings,
+                uploads: &mut self.uploads,
+                spill: &mut self.memory.spill,
+                rejected: &mut self.rejected,
+                has_reporter: self.has_reporter,
+                goes_on_after_rejected: self.goes_on_after_rejected,
+            };
+            writer.close_files(&mut around)?;
+            self.memory.change(before, writer.memory());
+            closed.push(partition.clone());
+        }
+        for partition in &closed {
+            self.own_closed(partition);
+        }
+        Ok(())
+    }
+
+    /// Open files that hold more than there is memory for go to the temporary file; where that takes nothing, no batch
+    /// is taken either.
+    fn make_room_in_memory(&mut self) -> Result<(), SinkError> {
+        if !self.memory.is_over() || self.memory.spill.trouble().is_none() {
+            return Ok(());
+        }
+        self.memory.spill.try_again();
+        for writer in self.partitions.values_mut() {
+            let before = writer.memory();
+            writer.spill(&mut self.memory.spill);
+            self.memory.change(before, writer.memory());
+        }
+        match self.memory.spill.trouble() {
+            Some(trouble) if self.memory.is_over() => {
+                let message = self.memory.shortage(trouble);
+                Err(SinkError::retriable(message, NO_MEMORY_WAIT))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -200,40 +286,34 @@ impl SinkTask for S3Task {
     async fn put(&mut self, batch: Arc<RecordBatch>, now: i64) -> Result<(), SinkError> {
         self.clock.set(now);
         self.note_all_ended()?;
-        let begun = Instant::now();
-        if !self
-            .uploads
-            .has_room(begun + MAX_WAIT, begun + MAX_WAIT_IN_TROUBLE)
-            .await
-        {
-            self.note_all_ended()?;
-            return Err(self.no_room(now));
-        }
         let origin = &batch.origin;
         if let Some(topic) = other_topic(&batch) {
             return Err(self.no_writer(topic, origin.partition));
         }
-        let mut around = Surroundings {
-            settings: &self.settings,
-            uploads: &mut self.uploads,
-            spill: &mut self.memory.spill,
-            rejected: &mut self.rejected,
-            has_reporter: self.has_reporter,
-            goes_on_after_rejected: self.goes_on_after_rejected,
-        };
-        let Some(writer) = self.partitions.get_mut(origin) else {
-            return Err(self.no_writer(&origin.topic, origin.partition));
-        };
-        let before = writer.memory();
-        let outcome = writer.put(&mut around, &batch, now);
-        let after = writer.memory();
-        self.memory.change(before, after);
-        if self.memory.is_over() {
-            writer.spill(&mut self.memory.spill);
-            self.memory.change(after, writer.memory());
+        self.make_room_in_memory()?;
+        let begun = Instant::now();
+        let (deadline, patience) = (begun + MAX_WAIT, begun + MAX_WAIT_IN_TROUBLE);
+        loop {
+            if !self.uploads.has_room(deadline, patience).await {
+                self.note_all_ended()?;
+                return Err(self.no_room(now));
+            }
+            self.note_all_ended()?;
+            if self.put_some(&batch, now)? == Flow::Done {
+                return Ok(());
+            }
+            if self.uploads.is_clear() {
+                // What the writer waits for is the end of an upload.
+                let until = match self.uploads.trouble() {
+                    Some(_) => patience,
+                    None => deadline,
+                };
+                match self.uploads.ended(until).await {
+                    Some(ended) => self.note(ended)?,
+                    None => return Err(self.no_room(now)),
+                }
+            }
         }
-        self.own_closed(origin);
-        outcome
     }
 
     async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {
@@ -261,6 +341,7 @@ impl SinkTask for S3Task {
         }
         self.uploads.pump();
         self.note_all_ended()?;
+        self.close_on()?;
         self.uploads.rest(now);
         let mut progress = Progress {
             durable: Vec::new(),
@@ -310,6 +391,16 @@ impl SinkTask for S3Task {
             .values()
             .any(PartitionWriter::has_unfinished)
         {
+            if self.is_closing() {
+                // The upload of an object that is to be closed ends only after that.
+                if !self.uploads.has_room(deadline, deadline).await {
+                    break;
+                }
+                self.close_on()?;
+                if !self.uploads.is_clear() {
+                    continue;
+                }
+            }
             match self.uploads.ended(deadline).await {
                 Some(ended) => self.note(ended)?,
                 None => break,

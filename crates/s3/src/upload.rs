@@ -130,15 +130,14 @@ pub(crate) struct Uploads {
 }
 
 impl Uploads {
-    /// Parts in flight share the task's budget for them with other tasks; one of them may always be on its way.
+    /// Parts in flight share the task's budget for them with other tasks.
     pub(crate) fn new(
         store: Arc<Store>,
         clock: Arc<Clock>,
         settings: Arc<UploadSettings>,
         context: &TaskContext,
     ) -> Self {
-        let own = settings.part_size + OBJECT_OVERHEAD;
-        let in_flight = context.in_flight.with_own(own);
+        let in_flight = context.in_flight.for_holder();
         let buffers = PartBuffers::new(context.open.clone(), settings.part_size);
         Uploads {
             shared: Arc::new(Shared {
@@ -228,6 +227,11 @@ impl Uploads {
         // A job that is gone has failed, and its end tells why. One that still waits for the beginning of its upload has
         // room for more parts than may be in flight.
         let _ = next.pieces.try_send(piece);
+    }
+
+    /// Whether all parts so far have been handed to their jobs.
+    pub(crate) fn is_clear(&self) -> bool {
+        self.outbox.is_empty()
     }
 
     /// Waits until the outbox is empty; false if it is not by the deadline, or S3 is in trouble.

@@ -1,6 +1,11 @@
 //! What becomes of objects on their way: outages, refusals, partitions that go away, thousands of partitions.
 #![allow(clippy::unwrap_used)]
 
+mod reports {
+    pub(crate) mod memory;
+    pub(crate) mod paths;
+    pub(crate) mod rotation;
+}
 mod support {
     pub(crate) mod server;
 }
@@ -20,6 +25,15 @@ const MIB: usize = 1024 * 1024;
 const LONG: Duration = Duration::from_secs(20);
 
 async fn start(server: &Server, settings: &[(&str, &str)], open: &ByteBudget) -> Box<dyn SinkTask> {
+    start_task(server, settings, open, false).await
+}
+
+async fn start_task(
+    server: &Server,
+    settings: &[(&str, &str)],
+    open: &ByteBudget,
+    has_reporter: bool,
+) -> Box<dyn SinkTask> {
     let mut properties = Properties::from_iter([
         ("s3.bucket.name", "archive"),
         ("flush.size", "3"),
@@ -38,7 +52,11 @@ async fn start(server: &Server, settings: &[(&str, &str)], open: &ByteBudget) ->
     for (key, value) in settings {
         properties.insert(*key, *value);
     }
-    let context = TaskContext::new("uploads", 0, open.clone(), ByteBudget::new(16 * MIB));
+    let context = TaskContext {
+        has_reporter,
+        goes_on_after_rejected: has_reporter,
+        ..TaskContext::new("uploads", 0, open.clone(), ByteBudget::new(16 * MIB))
+    };
     S3SinkConnector
         .start_task(&properties, context)
         .await

@@ -8,7 +8,7 @@ use std::pin::Pin;
 use tokio::sync::mpsc;
 
 /// Below this much smaller budgets would fetch record by record.
-const SMALLEST_RESPONSE: usize = 1 << 20;
+const SMALLEST_RESPONSE: usize = 64 << 10;
 
 #[derive(Debug)]
 pub(super) enum Item {
@@ -40,9 +40,9 @@ impl Outbox {
     }
 
     /// The bytes of the largest response that is worth asking for: what is under way and unread is not counted by
-    /// the budget yet, two for each broker, so it is kept to a small part of it.
+    /// the budget yet, two for each broker, so it is kept to a small part of what those who share it may have each.
     pub(super) fn largest_response(&self) -> usize {
-        (self.budget.total() / 8).max(SMALLEST_RESPONSE)
+        (self.budget.total() / (4 + 4 * self.budget.holders())).max(SMALLEST_RESPONSE)
     }
 
     pub(super) fn push(&mut self, event: Fetched) {

@@ -10,13 +10,13 @@ use millstream_embedded::faults::Faults;
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-const MIB: usize = 1 << 20;
+pub(crate) const MIB: usize = 1 << 20;
 
 /// Bytes of a record.
 const SIZE: usize = 2_000;
 
 /// A value of so many bytes that tells its place.
-fn long_value(partition: i32, offset: i64, size: usize) -> String {
+pub(crate) fn long_value(partition: i32, offset: i64, size: usize) -> String {
     let mut value = format!("{partition}-{offset} ");
     let letter = char::from(b'a' + (offset % 26) as u8);
     value.extend(std::iter::repeat_n(letter, size - value.len()));
@@ -24,7 +24,14 @@ fn long_value(partition: i32, offset: i64, size: usize) -> String {
 }
 
 /// Appends `count` records to a partition, as one batch.
-fn append(stage: &Stage, topic: &str, partition: i32, from: i64, count: i64, size: usize) {
+pub(crate) fn append(
+    stage: &Stage,
+    topic: &str,
+    partition: i32,
+    from: i64,
+    count: i64,
+    size: usize,
+) {
     let mut batch = BatchBuilder::new();
     for offset in from..from + count {
         let value = long_value(partition, offset, size);
@@ -37,7 +44,7 @@ fn append(stage: &Stage, topic: &str, partition: i32, from: i64, count: i64, siz
 }
 
 /// Waits until the worker takes no further records: everything that may hold some is full, or nothing is left.
-async fn standstill(worker: &Worker) -> u64 {
+pub(crate) async fn standstill(worker: &Worker) -> u64 {
     let last = Cell::new((0, 0));
     until("the flow to stand still", || async {
         let now = worker.records_read().await;
@@ -48,7 +55,7 @@ async fn standstill(worker: &Worker) -> u64 {
     .await
 }
 
-fn stays_below(worker: &Worker, limit: usize) {
+pub(crate) fn stays_below(worker: &Worker, limit: usize) {
     let peak = worker.peak_memory();
     eprintln!("{} of {} MiB were resident", peak / MIB, limit / MIB);
     assert!(

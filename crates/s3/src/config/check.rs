@@ -136,8 +136,8 @@ pub(crate) fn check_across(config: Option<&S3Config>, values: &mut [ConfigValue]
     }
 }
 
-const WAN_WITH_PATH_STYLE: &str =
-    "S3 transfer acceleration cannot be used with path style access; disable one of them.";
+const WAN_WITH_PATH_STYLE: &str = "Both accelerate mode and path style access are being enabled. These options are \
+    mutually exclusive and cannot be enabled together. Please disable one of them";
 
 fn check_field_partitioner(values: &mut [ConfigValue]) {
     let is_field = text_of(values, "partitioner.class") == Some(FIELD_PARTITIONER);

@@ -226,8 +226,19 @@ pub(crate) fn credentials_advice(class: &str) -> Option<&'static str> {
         .or_else(|| is_old.then_some(USE_DEFAULT))
 }
 
-/// A class that every Java has: such a name passes validation and fails when the task starts.
-const JAVA_STRING: &str = "java.lang.String";
+/// Classes that every Java has, or that come with the original without being meant for its settings: such a name passes
+/// validation and fails when the task starts.
+const USELESS: [&str; 9] = [
+    "java.lang.Boolean",
+    "java.lang.Integer",
+    "java.lang.Long",
+    "java.lang.Object",
+    "java.lang.String",
+    "java.util.HashMap",
+    "io.confluent.connect.s3.util.DelegatingPartitioner",
+    "io.confluent.connect.s3.util.SchemaPartitioner",
+    "io.confluent.connect.s3.util.TombstoneSupportedPartitioner",
+];
 
 /// Whether the original would find the class.
 pub(super) fn exists(name: &str) -> bool {
@@ -235,7 +246,7 @@ pub(super) fn exists(name: &str) -> bool {
         || PARTITIONERS.contains(&name)
         || is_provider(name)
         || name == S3_STORAGE
-        || name == JAVA_STRING
+        || USELESS.contains(&name)
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::classes::credentials_advice;
 use super::{AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT, S3Config};
+use crate::partitioner;
 use millstream_core::{ConfigValue, Properties};
 
 /// Adds an error to each key whose value would be ignored.
@@ -26,6 +27,9 @@ pub(crate) fn refuse_unsupported(config: &S3Config, values: &mut [ConfigValue]) 
             refuse(name, class, &text_formats);
         }
     }
+    if partitioner::names_zones_abroad(config) {
+        refuse("locale", &config.locale, partitioner::ZONE_NAMES);
+    }
     if !config.proxy_url.is_empty() {
         refuse("s3.proxy.url", "[hidden]", "remove it");
     }
@@ -42,5 +46,50 @@ pub(crate) fn refuse_credentials_class(properties: &Properties, values: &mut [Co
         value.errors.push(format!(
             "Invalid value {class} for configuration {NAME}: not supported by this version of millstream; {advice}"
         ));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::S3SinkConnector;
+    use millstream_core::{Connector, Properties};
+
+    fn errors(path: &str, locale: &str) -> Vec<(String, String)> {
+        let properties = Properties::from_iter([
+            ("s3.bucket.name", "b"),
+            ("flush.size", "3"),
+            ("storage.class", super::super::S3_STORAGE),
+            ("format.class", super::JSON_FORMAT),
+            ("partitioner.class", super::super::TIME_BASED_PARTITIONER),
+            ("partition.duration.ms", "3600000"),
+            ("timezone", "UTC"),
+            ("path.format", path),
+            ("locale", locale),
+        ]);
+        let values = S3SinkConnector.validate(&properties).into_iter();
+        values
+            .flat_map(|value| {
+                value
+                    .errors
+                    .into_iter()
+                    .map(move |error| (value.name.clone(), error))
+            })
+            .collect()
+    }
+
+    #[test]
+    fn report_a7_a_locale_has_its_names_or_is_refused() {
+        assert_eq!(errors("YYYY/MMMM", "ru"), []);
+        assert_eq!(errors("YYYY/z", "en"), []);
+        assert_eq!(errors("YYYY/ZZZ", "ru"), []);
+        let refused = errors("YYYY/z", "ru");
+        let [(key, message)] = &refused[..] else {
+            panic!("one error, not {refused:?}");
+        };
+        assert_eq!(key, "locale");
+        assert!(
+            message.contains("write Z, ZZ or ZZZ, or set locale=en"),
+            "{message}"
+        );
     }
 }

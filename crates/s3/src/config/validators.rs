@@ -84,6 +84,35 @@ pub(super) fn region(name: &str, value: Option<&Parsed>) -> Verdict {
     }
 }
 
+/// The original takes it, and says what is wrong when a task starts.
+pub(super) fn bucket(_: &str, value: Option<&Parsed>) -> Verdict {
+    match text(value) {
+        Some("") => Err("s3.bucket.name is empty; set it to the name of the bucket".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// The original takes every text, and a task fails with what cannot be spoken to.
+pub(super) fn store_url(name: &str, value: Option<&Parsed>) -> Verdict {
+    let Some((scheme, rest)) = text(value).and_then(|url| url.split_once("://")) else {
+        return Ok(());
+    };
+    let is_http = ["http", "https"]
+        .iter()
+        .any(|known| scheme.eq_ignore_ascii_case(known));
+    if is_http && !rest.is_empty() && !rest.starts_with(['/', ':', '?', '#']) {
+        return Ok(());
+    }
+    let hint = if scheme.eq_ignore_ascii_case("s3") {
+        "; the bucket is named by s3.bucket.name, and Amazon's own S3 needs no store.url"
+    } else {
+        ""
+    };
+    let why =
+        format!("it is to be http://host:port or https://host:port (https without either){hint}");
+    Err(invalid(name, value, &why))
+}
+
 pub(super) fn part_size(name: &str, value: Option<&Parsed>) -> Verdict {
     match value {
         Some(Parsed::Int(size)) if *size < MIN_PART_SIZE => {
@@ -133,5 +162,48 @@ pub(super) fn timezone(name: &str, value: Option<&Parsed>) -> Verdict {
             .map(|_| ())
             .map_err(|why| invalid(name, value, &why)),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(check: fn(&str, Option<&Parsed>) -> Verdict, text: &str) -> Option<String> {
+        check("k", Some(&Parsed::String(text.to_owned()))).err()
+    }
+
+    #[test]
+    fn report_message_6_an_empty_bucket_name_is_an_error_of_its_key() {
+        let error = said(bucket, "").expect("an error");
+        assert_eq!(
+            error,
+            "s3.bucket.name is empty; set it to the name of the bucket"
+        );
+        assert_eq!(said(bucket, "b"), None);
+        assert_eq!(bucket("k", None), Ok(()));
+    }
+
+    #[test]
+    fn report_c21_a_store_url_is_one_of_http() {
+        for fine in [
+            "",
+            "minio:9000",
+            "http://minio:9000",
+            "HTTPS://s3.example.org/",
+            "127.0.0.1:9000",
+        ] {
+            assert_eq!(said(store_url, fine), None, "{fine}");
+        }
+        assert_eq!(
+            said(store_url, "s3://bucket").as_deref(),
+            Some(
+                "Invalid value s3://bucket for configuration k: it is to be http://host:port or https://host:port \
+                 (https without either); the bucket is named by s3.bucket.name, and Amazon's own S3 needs no store.url"
+            )
+        );
+        for wrong in ["ftp://host", "http://", "https:///bucket", "http://:9000"] {
+            assert!(said(store_url, wrong).is_some(), "{wrong}");
+        }
     }
 }

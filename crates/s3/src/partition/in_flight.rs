@@ -9,7 +9,7 @@ use std::collections::HashMap;
 pub(super) struct InFlight {
     tracker: OffsetTracker,
     objects: HashMap<JobId, Object>,
-    /// Objects that a rotation still lacks.
+    /// Files that a rotation has not closed yet, and objects that it still lacks.
     missing: HashMap<Ticket, usize>,
     reported: Option<i64>,
 }
@@ -22,24 +22,32 @@ struct Object {
 }
 
 impl InFlight {
-    /// Begins a rotation that ends before `next_offset`: its objects' jobs and first offsets.
-    pub(super) fn begin(&mut self, next_offset: i64, objects: Vec<(JobId, i64)>) {
+    /// Begins a rotation of so many files that ends before `next_offset`.
+    pub(super) fn begin(&mut self, next_offset: i64, files: usize) -> Ticket {
         let rotation = self.tracker.begin(next_offset);
-        if objects.is_empty() {
-            self.tracker.complete(rotation);
-            return;
-        }
-        self.missing.insert(rotation, objects.len());
-        for (job, start) in objects {
+        self.missing.insert(rotation, files);
+        rotation
+    }
+
+    /// Notes that a file is closed, whose first record is at `start`; its objects are stored by these jobs.
+    pub(super) fn closed(&mut self, rotation: Ticket, start: i64, jobs: &[JobId]) {
+        for &job in jobs {
             self.objects.insert(job, Object { rotation, start });
         }
+        if let Some(missing) = self.missing.get_mut(&rotation) {
+            *missing += jobs.len();
+        }
+        self.lacks_one_less(rotation);
     }
 
     /// Notes that S3 has an object.
     pub(super) fn stored(&mut self, job: JobId) {
-        let Some(Object { rotation, .. }) = self.objects.remove(&job) else {
-            return;
-        };
+        if let Some(Object { rotation, .. }) = self.objects.remove(&job) {
+            self.lacks_one_less(rotation);
+        }
+    }
+
+    fn lacks_one_less(&mut self, rotation: Ticket) {
         if let Some(missing) = self.missing.get_mut(&rotation) {
             *missing -= 1;
             if *missing == 0 {

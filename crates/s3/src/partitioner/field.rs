@@ -14,15 +14,24 @@ pub(super) struct FieldPartitioner {
 
 impl FieldPartitioner {
     pub(super) fn new(config: &S3Config) -> Self {
-        let path = |name: &String| {
-            // Java's split drops what is empty at the end.
-            let path = name.trim_end_matches('.').split('.').map(str::to_owned);
-            (name.clone(), path.collect())
-        };
+        let names = config.partition_field_names.iter();
         FieldPartitioner {
-            fields: config.partition_field_names.iter().map(path).collect(),
+            fields: names.map(|name| (name.clone(), path_of(name))).collect(),
             delim: config.directory_delim.clone(),
         }
+    }
+
+    /// The original's words, and what to do about it.
+    fn needs_schema(&self) -> RecordError {
+        let names: Vec<&str> = self.fields.iter().map(|(name, _)| name.as_str()).collect();
+        cannot_encode().caused_by(RecordError::new(
+            PARTITION_EXCEPTION,
+            format!(
+                "partition.field.name={} needs values that are structs with a schema; this one is none \
+                 (value.converter.schemas.enable=false?)",
+                names.join(",")
+            ),
+        ))
     }
 
     pub(super) fn push(
@@ -32,10 +41,10 @@ impl FieldPartitioner {
         row: usize,
     ) -> Result<(), RecordError> {
         let Payload::Decoded(decoded) = &batch.values else {
-            return Err(cannot_encode());
+            return Err(self.needs_schema());
         };
         let Value::Struct(record) = &decoded.values[row] else {
-            return Err(cannot_encode());
+            return Err(self.needs_schema());
         };
         for (index, (name, path)) in self.fields.iter().enumerate() {
             if index > 0 {
@@ -52,8 +61,14 @@ impl FieldPartitioner {
     }
 }
 
+/// The names on the way to a field. Java's split drops what is empty at the end.
+pub(super) fn path_of(name: &str) -> Vec<String> {
+    let path = name.trim_end_matches('.').split('.');
+    path.map(str::to_owned).collect()
+}
+
 /// The value at the end of a path with its declared type; `None` if it or anything on the way is null.
-pub(super) fn find<'a>(
+fn find<'a>(
     record: &'a Struct,
     path: &[String],
 ) -> Result<Option<(SchemaType, &'a Value)>, RecordError> {
@@ -92,13 +107,7 @@ fn push_value(folder: &mut String, kind: SchemaType, value: &Value) -> Result<()
                     let _ = write!(folder, "{value}");
                     Ok(())
                 }
-                _ => Err(RecordError::new(
-                    "java.lang.ClassCastException",
-                    format!(
-                        "class {} cannot be cast to class java.lang.Number",
-                        value.java_class()
-                    ),
-                )),
+                _ => Err(no_number(value)),
             }
         }
         (SchemaType::String, Value::String(text)) => {
@@ -109,9 +118,18 @@ fn push_value(folder: &mut String, kind: SchemaType, value: &Value) -> Result<()
             folder.push_str(if *truth { "true" } else { "false" });
             Ok(())
         }
-        _ => Err(RecordError::new(
-            PARTITION_EXCEPTION,
-            "Error encoding partition.",
-        )),
+        _ => Err(cannot_encode()),
     }
+}
+
+/// What a JVM says of a value that is taken for a number.
+pub(super) fn no_number(value: &Value) -> RecordError {
+    let class = value.java_class();
+    RecordError::new(
+        "java.lang.ClassCastException",
+        format!(
+            "class {class} cannot be cast to class java.lang.Number ({class} and java.lang.Number are in module \
+             java.base of loader 'bootstrap')"
+        ),
+    )
 }

@@ -1,190 +1,105 @@
-//! Names of months, days and eras, as Java's CLDR data has them for a few languages.
+//! Names of months, days and eras in every language that Java 17 has them for: CLDR's, as Joda-Time prints them.
 
+/// In each line the codes of languages, and their names behind bars: months, short months, days from Monday, short days,
+/// half days, eras.
+static LANGUAGES: &str = include_str!("locales.txt");
+
+/// What Java prints in a language that it has no names for: short ones, even where long ones are asked for.
+const ROOT: &str = "Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec|\
+    Mon|Tue|Wed|Thu|Fri|Sat|Sun|Mon|Tue|Wed|Thu|Fri|Sat|Sun|AM|PM|BCE|CE";
+
+const SHORT_MONTHS: usize = 12;
+const DAYS: usize = 24;
+const SHORT_DAYS: usize = 31;
+const HALF_DAYS: usize = 38;
+const ERAS: usize = 40;
+const NAMES: usize = 42;
+
+#[derive(Clone, Debug)]
 pub(super) struct Language {
-    months: [&'static str; 12],
-    short_months: [&'static str; 12],
-    /// From Monday.
-    days: [&'static str; 7],
-    short_days: [&'static str; 7],
-    half_days: [&'static str; 2],
-    eras: [&'static str; 2],
+    names: [&'static str; NAMES],
+    has_english_zones: bool,
 }
-
-impl std::fmt::Debug for Language {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.months[0])
-    }
-}
-
-/// Languages that Java has names for and this table has not.
-const OTHERS: &str = " ar bg bn ca cs da el es et fa fi he hi hr hu id is it iw in ko lt lv ms nb nl nn no pl pt ro ru \
-    sk sl sr sv th tr uk ur vi zh ";
 
 impl Language {
     /// The original takes the whole text as a language: `en-US` is none, and has the root's names.
-    /// `None` where Java knows names that are not here.
-    pub(super) fn of(locale: &str) -> Option<&'static Language> {
+    pub(super) fn of(locale: &str) -> Language {
         let language = locale.to_ascii_lowercase();
-        match language.as_str() {
-            "en" => Some(&ENGLISH),
-            "de" => Some(&GERMAN),
-            "fr" => Some(&FRENCH),
-            "ja" => Some(&JAPANESE),
-            other if OTHERS.contains(&format!(" {other} ")) => None,
-            _ => Some(&ROOT),
+        let known = LANGUAGES.lines().find_map(|line| {
+            let (codes, names) = line.split_once('|')?;
+            codes
+                .split(' ')
+                .any(|code| code == language)
+                .then_some(names)
+        });
+        let mut names = [""; NAMES];
+        for (slot, name) in names.iter_mut().zip(known.unwrap_or(ROOT).split('|')) {
+            *slot = name;
+        }
+        Language {
+            names,
+            has_english_zones: known.is_none() || language == "en",
         }
     }
 
-    pub(super) fn root() -> &'static Language {
-        &ROOT
+    /// Whether time zones have their English names.
+    pub(super) fn has_english_zones(&self) -> bool {
+        self.has_english_zones
     }
 
     pub(super) fn month(&self, month: u32, long: bool) -> &'static str {
-        let names = if long {
-            &self.months
-        } else {
-            &self.short_months
-        };
-        names[month as usize - 1]
+        let first = if long { 0 } else { SHORT_MONTHS };
+        self.names[first + month as usize - 1]
     }
 
     /// Monday is 0.
     pub(super) fn weekday(&self, day: i64, long: bool) -> &'static str {
-        let names = if long { &self.days } else { &self.short_days };
-        names[day as usize]
+        let first = if long { DAYS } else { SHORT_DAYS };
+        self.names[first + day as usize]
     }
 
     pub(super) fn half_day(&self, is_second: bool) -> &'static str {
-        self.half_days[usize::from(is_second)]
+        self.names[HALF_DAYS + usize::from(is_second)]
     }
 
     pub(super) fn era(&self, is_common: bool) -> &'static str {
-        self.eras[usize::from(is_common)]
+        self.names[ERAS + usize::from(is_common)]
     }
 }
 
-const ENGLISH_SHORT_MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
-const ENGLISH_SHORT_DAYS: [&str; 7] = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"];
-const LATIN_HALF_DAYS: [&str; 2] = ["AM", "PM"];
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-static ROOT: Language = Language {
-    months: ENGLISH_SHORT_MONTHS,
-    short_months: ENGLISH_SHORT_MONTHS,
-    days: ENGLISH_SHORT_DAYS,
-    short_days: ENGLISH_SHORT_DAYS,
-    half_days: LATIN_HALF_DAYS,
-    eras: ["BCE", "CE"],
-};
-
-static ENGLISH: Language = Language {
-    months: [
-        "January",
-        "February",
-        "March",
-        "April",
-        "May",
-        "June",
-        "July",
-        "August",
-        "September",
-        "October",
-        "November",
-        "December",
-    ],
-    short_months: ENGLISH_SHORT_MONTHS,
-    days: [
-        "Monday",
-        "Tuesday",
-        "Wednesday",
-        "Thursday",
-        "Friday",
-        "Saturday",
-        "Sunday",
-    ],
-    short_days: ENGLISH_SHORT_DAYS,
-    half_days: LATIN_HALF_DAYS,
-    eras: ["BC", "AD"],
-};
-
-static GERMAN: Language = Language {
-    months: [
-        "Januar",
-        "Februar",
-        "März",
-        "April",
-        "Mai",
-        "Juni",
-        "Juli",
-        "August",
-        "September",
-        "Oktober",
-        "November",
-        "Dezember",
-    ],
-    short_months: [
-        "Jan.", "Feb.", "März", "Apr.", "Mai", "Juni", "Juli", "Aug.", "Sept.", "Okt.", "Nov.",
-        "Dez.",
-    ],
-    days: [
-        "Montag",
-        "Dienstag",
-        "Mittwoch",
-        "Donnerstag",
-        "Freitag",
-        "Samstag",
-        "Sonntag",
-    ],
-    short_days: ["Mo.", "Di.", "Mi.", "Do.", "Fr.", "Sa.", "So."],
-    half_days: LATIN_HALF_DAYS,
-    eras: ["v. Chr.", "n. Chr."],
-};
-
-static FRENCH: Language = Language {
-    months: [
-        "janvier",
-        "février",
-        "mars",
-        "avril",
-        "mai",
-        "juin",
-        "juillet",
-        "août",
-        "septembre",
-        "octobre",
-        "novembre",
-        "décembre",
-    ],
-    short_months: [
-        "janv.", "févr.", "mars", "avr.", "mai", "juin", "juil.", "août", "sept.", "oct.", "nov.",
-        "déc.",
-    ],
-    days: [
-        "lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche",
-    ],
-    short_days: ["lun.", "mar.", "mer.", "jeu.", "ven.", "sam.", "dim."],
-    half_days: LATIN_HALF_DAYS,
-    eras: ["av. J.-C.", "ap. J.-C."],
-};
-
-const JAPANESE_MONTHS: [&str; 12] = [
-    "1月", "2月", "3月", "4月", "5月", "6月", "7月", "8月", "9月", "10月", "11月", "12月",
-];
-
-static JAPANESE: Language = Language {
-    months: JAPANESE_MONTHS,
-    short_months: JAPANESE_MONTHS,
-    days: [
-        "月曜日",
-        "火曜日",
-        "水曜日",
-        "木曜日",
-        "金曜日",
-        "土曜日",
-        "日曜日",
-    ],
-    short_days: ["月", "火", "水", "木", "金", "土", "日"],
-    half_days: ["午前", "午後"],
-    eras: ["紀元前", "西暦"],
-};
+    #[test]
+    fn report_a7_every_language_of_java_has_its_names() {
+        for line in LANGUAGES.lines() {
+            assert_eq!(line.split('|').count(), 1 + NAMES, "{line}");
+        }
+        for (locale, november, tuesday) in [
+            ("ru", "ноября", "вторник"),
+            ("en", "November", "Tuesday"),
+            ("DE", "November", "Dienstag"),
+            ("fr", "novembre", "mardi"),
+            ("ja", "11月", "火曜日"),
+            ("iw", "נובמבר", "יום שלישי"),
+            ("he", "נובמבר", "יום שלישי"),
+            ("zh", "十一月", "星期二"),
+            ("en-US", "Nov", "Tue"),
+            ("de_DE", "Nov", "Tue"),
+            ("", "Nov", "Tue"),
+        ] {
+            let language = Language::of(locale);
+            assert_eq!(language.month(11, true), november, "{locale}");
+            assert_eq!(language.weekday(1, true), tuesday, "{locale}");
+        }
+        let russian = Language::of("ru");
+        assert_eq!(russian.month(5, false), "мая");
+        assert_eq!(
+            (russian.half_day(false), russian.era(true)),
+            ("AM", "н. э.")
+        );
+        assert!(Language::of("xx-YY").has_english_zones());
+        assert!(!russian.has_english_zones());
+    }
+}

@@ -8,8 +8,7 @@ use std::fmt::Write;
 #[derive(Clone, Debug)]
 pub(super) struct Pattern {
     pieces: Vec<Piece>,
-    language: &'static Language,
-    zone_id: String,
+    language: Language,
 }
 
 #[derive(Clone, Debug)]
@@ -23,33 +22,26 @@ const LETTERS: &str = "GCYyxwedDMEaKhHkmsSzZ";
 
 impl Pattern {
     /// The error is Joda's.
-    pub(super) fn new(pattern: &str, locale: &str, zone_id: &str) -> Result<Self, String> {
-        let pieces = parse(pattern)?;
-        let language = Language::of(locale);
-        let prints_text = pieces.iter().any(|piece| match piece {
-            Piece::Literal(_) => false,
-            Piece::Field('M', count) => *count >= 3,
-            Piece::Field(letter, _) => "GEaz".contains(*letter),
-        });
-        let language = match language {
-            Some(language) => language,
-            None if prints_text => {
-                return Err(format!(
-                    "names in the language `{locale}` are not supported by this version of millstream; use numbers or another locale"
-                ));
-            }
-            None => Language::root(),
-        };
+    pub(super) fn new(pattern: &str, locale: &str) -> Result<Self, String> {
         Ok(Pattern {
-            pieces,
-            language,
-            zone_id: zone_id.to_owned(),
+            pieces: parse(pattern)?,
+            language: Language::of(locale),
         })
+    }
+
+    /// Whether zones would have to be named in a language other than English.
+    pub(super) fn names_zones_abroad(&self) -> bool {
+        let names_zones = |piece: &Piece| matches!(piece, Piece::Field('z', _));
+        !self.language.has_english_zones() && self.pieces.iter().any(names_zones)
     }
 
     pub(super) fn push(&self, out: &mut String, instant: i64, zone: &Zone) {
         let offset = zone.offset_at(instant);
-        let local = instant.saturating_add(offset);
+        // What cannot be counted in the zone is printed in UTC.
+        let (local, offset) = match instant.checked_add(offset) {
+            Some(local) => (local, offset),
+            None => (instant, 0),
+        };
         let moment = Moment {
             time: CivilTime::from_millis(local),
             day: local.div_euclid(DAY),
@@ -71,6 +63,8 @@ impl Pattern {
         let number = match letter {
             'G' => return out.push_str(self.language.era(t.year > 0)),
             'C' => year_of_era / 100,
+            // Of two digits they are those of the year, before our era too.
+            'Y' if count == 2 => return push_year(out, t.year, count),
             'Y' => return push_year(out, year_of_era, count),
             'y' => return push_year(out, t.year, count),
             'x' => return push_year(out, at.week().0, count),
@@ -110,7 +104,7 @@ impl Pattern {
             }
             'z' => return out.push_str(&zone.name(at.instant, count >= 4)),
             // Three or more: the id.
-            _ if count >= 3 => return out.push_str(&self.zone_id),
+            _ if count >= 3 => return out.push_str(zone.id()),
             _ => return push_offset(out, at.offset, count == 2),
         };
         // Writing to a String cannot fail.
@@ -149,7 +143,7 @@ impl Moment {
 
 fn push_year(out: &mut String, year: i64, count: usize) {
     let _ = if count == 2 {
-        write!(out, "{:02}", year.rem_euclid(100))
+        write!(out, "{:02}", year.abs() % 100)
     } else {
         let sign = if year < 0 { "-" } else { "" };
         write!(out, "{sign}{:0count$}", year.abs())
@@ -205,7 +199,7 @@ mod tests {
     fn check(pattern: &str, zone: &str, instant: i64, expected: &str) {
         let mut out = String::new();
         let zone_of = Zone::parse(zone).expect("a zone");
-        let pattern = Pattern::new(pattern, "en", zone).expect("a pattern");
+        let pattern = Pattern::new(pattern, "en").expect("a pattern");
         pattern.push(&mut out, instant, &zone_of);
         assert_eq!(out, expected);
     }

@@ -7,7 +7,8 @@ pub(super) use iso::day_of;
 use super::{PARTITION_EXCEPTION, cannot_encode, field};
 use crate::config::S3Config;
 use millstream_core::batch::NO_TIMESTAMP;
-use millstream_core::{Map, Payload, RecordBatch, RecordError, SchemaType, Value};
+use millstream_core::rejected::CONNECT_EXCEPTION;
+use millstream_core::{Map, Payload, RecordBatch, RecordError, SchemaType, Struct, Value};
 
 #[derive(Clone, Debug)]
 pub(super) enum Extractor {
@@ -34,15 +35,9 @@ impl Extractor {
             "Record" => Ok(Extractor::Record),
             "RecordField" => Ok(Extractor::RecordField {
                 name: config.timestamp_field.clone(),
-                path: config
-                    .timestamp_field
-                    .split('.')
-                    .map(str::to_owned)
-                    .collect(),
+                path: field::path_of(&config.timestamp_field),
             }),
-            _ => Err(format!(
-                "Invalid value {name} for configuration timestamp.extractor: Invalid timestamp extractor: {name}"
-            )),
+            _ => Err(format!("Invalid timestamp extractor: {name}")),
         }
     }
 
@@ -81,13 +76,33 @@ pub(super) fn of_record(batch: &RecordBatch, row: usize) -> Option<i64> {
 
 fn of_value(value: &Value, name: &str, path: &[String]) -> Result<i64, RecordError> {
     match value {
-        Value::Struct(record) => match field::find(record, path) {
-            Ok(Some((kind, value))) => of_field(kind, value, name),
-            Ok(None) => Err(missing(name)),
-            Err(error) => Err(error),
+        Value::Struct(_) | Value::Map(_) if name.is_empty() => Err(RecordError::new(
+            CONNECT_EXCEPTION,
+            "The field to extract cannot be null or empty.",
+        )),
+        Value::Struct(record) => match find_in_struct(record, path) {
+            Some((kind, value)) => of_field(kind, value, name),
+            None => Err(missing(name)),
         },
         Value::Map(map) => of_map_value(find_in_map(map, path), name),
         _ => Err(cannot_encode()),
+    }
+}
+
+/// The value at the end of a path with its declared type; `None` if there is no such field, or nothing in it.
+fn find_in_struct<'a>(record: &'a Struct, path: &[String]) -> Option<(SchemaType, &'a Value)> {
+    let (leaf, way) = path.split_last()?;
+    let mut record = record;
+    for name in way {
+        match record.get(name)? {
+            Value::Struct(inner) => record = inner,
+            _ => return None,
+        }
+    }
+    let index = record.schema.field_index(leaf)?;
+    match record.get_at(index) {
+        Value::Null => None,
+        value => Some((record.schema.fields[index].schema.kind, value)),
     }
 }
 
@@ -95,6 +110,8 @@ fn of_field(kind: SchemaType, value: &Value, name: &str) -> Result<i64, RecordEr
     match (kind, value) {
         (SchemaType::Int32, Value::Int32(v)) => Ok(i64::from(*v)),
         (SchemaType::Int64, Value::Int64(v) | Value::Date(v)) => Ok(*v),
+        // Dates and times of day, which the original takes for numbers.
+        (SchemaType::Int32, Value::Date(_)) => Err(field::no_number(value)),
         (SchemaType::String, Value::String(text)) => iso::parse(&text.to_java_utf8()),
         _ => Err(cannot_extract(name)),
     }
@@ -122,6 +139,7 @@ fn of_map_value(value: Option<&Value>, name: &str) -> Result<i64, RecordError> {
         // Java's narrowing, like this one, cuts the fraction and stops at the ends.
         Some(Value::Float32(v)) => Ok(*v as i64),
         Some(Value::Float64(v)) => Ok(*v as i64),
+        Some(Value::Decimal(v)) => Ok(v.to_long()),
         Some(Value::String(text)) => iso::parse(&text.to_java_utf8()),
         Some(_) => Err(cannot_extract(name)),
     }

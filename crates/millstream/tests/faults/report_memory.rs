@@ -1,0 +1,138 @@
+//! Memory of the whole process: many connectors share what it is given, large records are counted, and a missing
+//! temporary folder holds the flow.
+
+use crate::memory::{MIB, append, long_value, standstill, stays_below};
+use crate::rest::Task;
+use crate::stage::{ARCHIVE, Stage};
+use crate::worker::{Worker, until};
+use std::collections::BTreeMap;
+
+const TOPIC: &str = "Shared";
+const GIVEN: usize = 64 * MIB;
+const SETTING: (&str, &str) = ("millstream.memory.bytes", "67108864");
+
+/// What a process may have resident: a quarter more than it is given, and itself.
+const fn most(given: usize) -> usize {
+    given / 4 * 5 + 15 * MIB
+}
+
+/// Bytes of a record.
+const SIZE: usize = 100;
+
+fn produce(stage: &Stage, records: i64) {
+    stage.broker.create_topic(TOPIC, 3).unwrap();
+    for partition in 0..3 {
+        for from in (0..records).step_by(500) {
+            append(stage, TOPIC, partition, from, 500, SIZE);
+        }
+    }
+}
+
+/// So many connectors read the same topic; each closes objects of so many records.
+async fn archive_all(
+    connectors: usize,
+    records: i64,
+    flush: i64,
+    setting: &[(&str, &str)],
+    given: usize,
+) {
+    let stage = Stage::new().await;
+    produce(&stage, records);
+    let worker = stage.standalone("worker", setting).await;
+    let flush_size = flush.to_string();
+    for number in 0..connectors {
+        let name = format!("archive-{number}");
+        let more = [
+            ("topics", TOPIC),
+            ("topics.dir", &*name),
+            ("flush.size", &*flush_size),
+        ];
+        stage.post_archive_as(&worker, &name, &more).await;
+    }
+    let objects = connectors * 3 * (records / flush) as usize;
+    until("all objects", || async {
+        (stage.object_count() >= objects).then_some(())
+    })
+    .await;
+    eprintln!("{connectors} connectors:");
+    stays_below(&worker, most(given));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c1_one_connector_stays_within_its_memory() {
+    archive_all(1, 100_000, 10_000, &[SETTING], GIVEN).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c1_sixteen_connectors_share_the_memory_of_one() {
+    archive_all(4, 40_000, 10_000, &[SETTING], GIVEN).await;
+    archive_all(16, 20_000, 10_000, &[SETTING], GIVEN).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c1_two_hundred_connectors_share_the_memory_of_one() {
+    archive_all(200, 2_000, 500, &[SETTING], GIVEN).await;
+}
+
+/// Records of 30 MB, one after the other.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_a9_large_records_are_held_once() {
+    const LARGE: usize = 30_000_000;
+    const COUNT: i64 = 4;
+    let stage = Stage::new().await;
+    stage.broker.create_topic(TOPIC, 1).unwrap();
+    for offset in 0..COUNT {
+        append(&stage, TOPIC, 0, offset, 1, LARGE);
+    }
+    let worker = stage.standalone("worker", &[SETTING]).await;
+    let more = [("topics", TOPIC), ("flush.size", "1")];
+    stage.post_archive(&worker, &more).await;
+    let wanted: BTreeMap<String, usize> = (0..COUNT)
+        .map(|offset| (long_value(0, offset, LARGE), 1))
+        .collect();
+    until("the large records", || async {
+        (stage.object_count() >= COUNT as usize).then_some(())
+    })
+    .await;
+    assert!(stage.objects() == wanted, "a record is not what was sent");
+    stays_below(&worker, most(GIVEN));
+}
+
+fn is_short_of_memory(task: &Task) -> bool {
+    let degraded = task.degraded.as_deref().unwrap_or_default();
+    degraded.contains("millstream.s3.temp.dir")
+}
+
+/// Nothing can go to a temporary file: the flow stops at the end of memory, and the status says why.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c4_without_a_temporary_folder_the_flow_stops_and_says_why() {
+    const PARTITIONS: i32 = 100;
+    let stage = Stage::new().await;
+    stage.broker.create_topic(TOPIC, PARTITIONS).unwrap();
+    for partition in 0..PARTITIONS {
+        for from in (0..800).step_by(200) {
+            append(&stage, TOPIC, partition, from, 200, 1_000);
+        }
+    }
+    let worker: Worker = stage.standalone("worker", &[SETTING]).await;
+    let folder = stage.path("spill");
+    let more = [
+        ("topics", TOPIC),
+        ("flush.size", "1000000"),
+        ("millstream.s3.temp.dir", folder.to_str().unwrap()),
+    ];
+    stage.post_archive(&worker, &more).await;
+    worker
+        .task_until(ARCHIVE, "short of memory", is_short_of_memory)
+        .await;
+    let read = standstill(&worker).await;
+    assert!(read < 80_000, "{read} records were read");
+    stays_below(&worker, most(GIVEN));
+    std::fs::create_dir(&folder).unwrap();
+    until("all records to be read", || async {
+        (worker.records_read().await >= 80_000).then_some(())
+    })
+    .await;
+    worker.task_until(ARCHIVE, "running", Task::is_well).await;
+    stays_below(&worker, most(GIVEN));
+}

@@ -103,19 +103,21 @@ impl ByteBudget {
     /// oversized batch can pass alone.
     pub async fn acquire(&self, bytes: usize) -> BytePermit {
         let bytes = bytes.min(self.total());
-        let granted = {
+        let (granted, gone) = {
             let mut state = self.holder.pool.lock();
             if state.verdict_behind_others(&self.holder, bytes) == Verdict::Granted {
                 return state.grant(&self.holder, bytes);
             }
+            let gone = state.forget_gone();
             let (reply, granted) = oneshot::channel();
             state.waiting.push_back(Waiting {
                 holder: Arc::clone(&self.holder),
                 bytes,
                 reply,
             });
-            granted
+            (granted, gone)
         };
+        drop(gone);
         // The pool lives as long as this handle and answers everybody.
         granted.await.unwrap_or_else(|_| self.nothing())
     }
@@ -158,6 +160,13 @@ impl BytePermit {
         BytePermit {
             holder: Arc::clone(&self.holder),
             bytes,
+        }
+    }
+
+    /// Takes another one's bytes over. One of another holder is given back instead.
+    pub fn merge(&mut self, mut other: BytePermit) {
+        if Arc::ptr_eq(&self.holder, &other.holder) {
+            self.bytes += std::mem::take(&mut other.bytes);
         }
     }
 
@@ -270,6 +279,19 @@ impl State {
         }
     }
 
+    /// Takes those out of the line who wait no more. Their holders may end here, which needs the lock.
+    fn forget_gone(&mut self) -> Vec<Waiting> {
+        let mut gone = Vec::new();
+        for _ in 0..self.waiting.len() {
+            match self.waiting.pop_front() {
+                Some(next) if next.reply.is_closed() => gone.push(next),
+                Some(next) => self.waiting.push_back(next),
+                None => break,
+            }
+        }
+        gone
+    }
+
     /// Grants what can be granted now. Returns the holders that waited, to be let go without the lock.
     fn serve(&mut self) -> Vec<Arc<Holder>> {
         let mut served = Vec::new();
@@ -323,6 +345,13 @@ mod tests {
         assert_eq!((all.bytes(), part.bytes(), budget.available()), (6, 4, 0));
         drop(part);
         assert_eq!(budget.available(), 4);
+        let mut sum = task.nothing();
+        sum.merge(all.split(3));
+        sum.merge(all.split(1));
+        assert_eq!((all.bytes(), sum.bytes(), budget.available()), (2, 4, 4));
+        all.merge(sum);
+        all.merge(budget.try_acquire(1).expect("it is free"));
+        assert_eq!((all.bytes(), budget.available()), (6, 4));
         assert!(all.resize(9));
         assert!(!all.resize(11));
         assert!(all.resize(0));
@@ -394,6 +423,11 @@ mod tests {
             assert!(poll(waiting.as_mut()).is_pending());
         }
         drop(b);
+        for _ in 0..99 {
+            let mut waiting = Box::pin(c.acquire(5));
+            assert!(poll(waiting.as_mut()).is_pending());
+        }
+        assert!(budget.holder.pool.lock().waiting.len() <= 1);
         let mut waiting = pin!(c.acquire(5));
         assert!(poll(waiting.as_mut()).is_pending());
         drop(first);

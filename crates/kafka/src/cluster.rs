@@ -14,6 +14,7 @@ use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
 use kafka_protocol::messages::{FindCoordinatorRequest, MetadataRequest, TopicName};
 use kafka_protocol::protocol::{Request, StrBytes};
+use millstream_core::ByteBudget;
 use millstream_wire::Shaped;
 use rand::seq::SliceRandom;
 use std::collections::HashMap;
@@ -38,6 +39,8 @@ pub(crate) struct Cluster {
 #[derive(Debug)]
 struct Shared {
     config: ClientConfig,
+    /// What fetched records are counted as.
+    fetched: Option<ByteBudget>,
     state: Mutex<State>,
 }
 
@@ -58,9 +61,19 @@ pub(crate) enum Topics {
 
 impl Cluster {
     pub(crate) fn new(config: ClientConfig) -> Self {
+        Cluster::with_memory(config, None)
+    }
+
+    /// One whose fetched records take their memory from a budget before they are read.
+    pub(crate) fn for_consumer(config: ClientConfig, fetched: ByteBudget) -> Self {
+        Cluster::with_memory(config, Some(fetched))
+    }
+
+    fn with_memory(config: ClientConfig, fetched: Option<ByteBudget>) -> Self {
         Cluster {
             shared: Arc::new(Shared {
                 config,
+                fetched,
                 state: Mutex::default(),
             }),
         }
@@ -84,7 +97,11 @@ impl Cluster {
         if let Some(connection) = self.live(&key) {
             return Ok(connection);
         }
-        let opened = Connection::open(address, &self.shared.config).await;
+        let memory = match lane {
+            Lane::Fetch => self.shared.fetched.clone(),
+            Lane::Control | Lane::Group | Lane::Produce => None,
+        };
+        let opened = Connection::open(address, &self.shared.config, memory).await;
         let mut state = self.state();
         let connection = match opened {
             Ok(connection) => connection,

@@ -13,6 +13,7 @@ use crate::security::{explain_tls, sign_in};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Request, StrBytes};
+use millstream_core::{ByteBudget, BytePermit};
 use millstream_wire::Shaped;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -26,6 +27,9 @@ use tokio_util::sync::CancellationToken;
 use versions::Versions;
 
 const UNSUPPORTED_VERSION: i16 = 35;
+
+/// From this size on an answer is counted as memory before it is read.
+const COUNTED_FROM: usize = 32 * 1024;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
@@ -50,6 +54,8 @@ struct Shared {
     trouble: Arc<OnceLock<String>>,
     /// The broker has answered more than the question what it offers, which every listener answers.
     is_accepted: AtomicBool,
+    /// The next answer has begun to come and waits for memory, which is no fault of the broker's.
+    is_held: Arc<AtomicBool>,
     security_protocol: String,
 }
 
@@ -62,14 +68,24 @@ struct Outgoing {
 /// Someone who waits for the answer to a request.
 struct Waiting {
     id: i32,
-    reply: oneshot::Sender<Bytes>,
+    reply: oneshot::Sender<Frame>,
+}
+
+/// An answer as it came, with the memory that it is counted as.
+struct Frame {
+    bytes: Bytes,
+    memory: Option<BytePermit>,
 }
 
 impl Connection {
-    /// Connects, signs in and learns what the broker offers.
-    pub(crate) async fn open(address: &Address, config: &ClientConfig) -> Result<Self, KafkaError> {
+    /// Connects, signs in and learns what the broker offers. Where `memory` is given, large answers wait for their share.
+    pub(crate) async fn open(
+        address: &Address,
+        config: &ClientConfig,
+        memory: Option<ByteBudget>,
+    ) -> Result<Self, KafkaError> {
         let stream = stream::open(address, config).await?;
-        let mut shared = start(stream, address, config);
+        let mut shared = start(stream, address, config, memory);
         // A broker that hangs still accepts connections; it is found out by its silence.
         let patience = config.request_timeout().min(config.setup_timeout());
         // What went wrong before the broker's first answer says more than that the stream ended.
@@ -148,11 +164,23 @@ impl Connection {
         limit: Duration,
         build: impl FnOnce(i16) -> R,
     ) -> Result<R::Response, KafkaError> {
+        let (response, _) = self.request_with_memory(limit, build).await?;
+        Ok(response)
+    }
+
+    /// As `request_within`, with the memory that the answer is counted as.
+    pub(crate) async fn request_with_memory<R: Request<Response: Shaped>>(
+        &self,
+        limit: Duration,
+        build: impl FnOnce(i16) -> R,
+    ) -> Result<(R::Response, Option<BytePermit>), KafkaError> {
         let version = self.version_of::<R>()?;
         let sent = self.shared.send(&build(version), version, limit).await;
         let frame = sent.map_err(|error| self.shared.hint(error))?;
         self.shared.is_accepted.store(true, Ordering::Relaxed);
-        frame::decode::<R>(frame, version).map_err(|source| self.shared.malformed::<R>(source))
+        let response = frame::decode::<R>(frame.bytes, version);
+        let response = response.map_err(|source| self.shared.malformed::<R>(source))?;
+        Ok((response, frame.memory))
     }
 
     /// Sends a request that the broker does not answer (produce with `acks=0`); returns once it is on its way.
@@ -181,7 +209,7 @@ impl Shared {
         request: &R,
         version: i16,
         limit: Duration,
-    ) -> Result<Bytes, KafkaError> {
+    ) -> Result<Frame, KafkaError> {
         let shared = self;
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
         let frame = self.encode(request, version, id)?;
@@ -194,20 +222,26 @@ impl Shared {
             shared.outgoing.send(outgoing).await.ok()?;
             answer.await.ok()
         };
-        match tokio::time::timeout(limit, exchange).await {
-            Ok(Some(frame)) => Ok(frame),
-            Ok(None) => Err(KafkaError::Broken {
-                broker: shared.broker.clone(),
-                source: io::ErrorKind::ConnectionReset.into(),
-            }),
-            Err(_) => {
-                // Answers come in order, so everything behind this one is stuck too.
-                self.closed.cancel();
-                Err(KafkaError::TimedOut {
-                    broker: shared.broker.clone(),
-                    request: name::<R>(),
-                    after: limit,
-                })
+        let mut exchange = std::pin::pin!(exchange);
+        loop {
+            match tokio::time::timeout(limit, &mut exchange).await {
+                Ok(Some(frame)) => return Ok(frame),
+                Ok(None) => {
+                    return Err(KafkaError::Broken {
+                        broker: shared.broker.clone(),
+                        source: io::ErrorKind::ConnectionReset.into(),
+                    });
+                }
+                Err(_) if self.is_held.load(Ordering::Relaxed) => {}
+                Err(_) => {
+                    // Answers come in order, so everything behind this one is stuck too.
+                    self.closed.cancel();
+                    return Err(KafkaError::TimedOut {
+                        broker: shared.broker.clone(),
+                        request: name::<R>(),
+                        after: limit,
+                    });
+                }
             }
         }
     }
@@ -261,7 +295,7 @@ async fn learn_versions(shared: &Shared, limit: Duration) -> Result<Versions, Ka
     let request = ApiVersionsRequest::default()
         .with_client_software_name(StrBytes::from_static_str("millstream"))
         .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-    let frame = shared.send(&request, 3, limit).await?;
+    let frame = shared.send(&request, 3, limit).await?.bytes;
     let error = frame
         .get(4..6)
         .map(|code| i16::from_be_bytes([code[0], code[1]]));
@@ -269,7 +303,7 @@ async fn learn_versions(shared: &Shared, limit: Duration) -> Result<Versions, Ka
         let frame = shared
             .send(&ApiVersionsRequest::default(), 0, limit)
             .await?;
-        decode_versions(frame, 0)
+        decode_versions(frame.bytes, 0)
     } else {
         decode_versions(frame, 3)
     };
@@ -302,7 +336,12 @@ fn name<R: Request>() -> &'static str {
 }
 
 /// Starts the task that owns the stream.
-fn start(stream: Box<dyn Stream>, address: &Address, config: &ClientConfig) -> Shared {
+fn start(
+    stream: Box<dyn Stream>,
+    address: &Address,
+    config: &ClientConfig,
+    memory: Option<ByteBudget>,
+) -> Shared {
     let (reader, writer) = tokio::io::split(stream);
     let (outgoing, requests) = mpsc::channel(IN_FLIGHT);
     let (sent, mut waiting) = mpsc::channel(IN_FLIGHT);
@@ -312,10 +351,15 @@ fn start(stream: Box<dyn Stream>, address: &Address, config: &ClientConfig) -> S
     let name = broker.clone();
     let trouble = Arc::new(OnceLock::new());
     let seen = Arc::clone(&trouble);
+    let is_held = Arc::new(AtomicBool::new(false));
+    let gate = memory.map(|memory| Gate {
+        memory,
+        is_held: Arc::clone(&is_held),
+    });
     crate::tasks::spawn(async move {
         let result = tokio::select! {
             result = write(writer, requests, sent) => result,
-            result = read(reader, &mut waiting) => result,
+            result = read(reader, &mut waiting, gate) => result,
             () = token.cancelled() => Ok(()),
         };
         if let Err(error) = result {
@@ -343,6 +387,7 @@ fn start(stream: Box<dyn Stream>, address: &Address, config: &ClientConfig) -> S
         retires_at: None,
         trouble,
         is_accepted: AtomicBool::new(false),
+        is_held,
         security_protocol: config.security_protocol().to_owned(),
     }
 }
@@ -364,13 +409,37 @@ async fn write(
     Ok(())
 }
 
+/// Where answers wait for memory.
+struct Gate {
+    memory: ByteBudget,
+    is_held: Arc<AtomicBool>,
+}
+
+impl Gate {
+    async fn pass(&self, size: usize) -> BytePermit {
+        if let Some(permit) = self.memory.try_acquire(size) {
+            return permit;
+        }
+        self.is_held.store(true, Ordering::Relaxed);
+        let permit = self.memory.acquire(size).await;
+        self.is_held.store(false, Ordering::Relaxed);
+        permit
+    }
+}
+
 async fn read(
     mut reader: ReadHalf<Box<dyn Stream>>,
     waiting: &mut mpsc::Receiver<Waiting>,
+    gate: Option<Gate>,
 ) -> io::Result<()> {
     loop {
-        let frame = frame::read(&mut reader).await?;
-        let id = frame::correlation_id(&frame)?;
+        let size = frame::size(&mut reader).await?;
+        let memory = match &gate {
+            Some(gate) if size >= COUNTED_FROM => Some(gate.pass(size).await),
+            Some(_) | None => None,
+        };
+        let bytes = frame::body(&mut reader, size).await?;
+        let id = frame::correlation_id(&bytes)?;
         let Some(next) = waiting.recv().await else {
             return Ok(());
         };
@@ -381,6 +450,6 @@ async fn read(
             ));
         }
         // Whoever asked may have stopped waiting.
-        let _ = next.reply.send(frame);
+        let _ = next.reply.send(Frame { bytes, memory });
     }
 }

@@ -52,7 +52,7 @@ impl KafkaConsumer {
         budget: ByteBudget,
     ) -> Result<Self, ConsumerError> {
         let settings = &config.settings;
-        let cluster = Cluster::new(config.client.clone());
+        let cluster = Cluster::for_consumer(config.client.clone(), budget.clone());
         let group = GroupConfig {
             group_id: settings.group_id.clone(),
             instance_id: settings.group_instance_id.clone(),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod reports {
+    pub(crate) mod config;
     pub(crate) mod memory;
     pub(crate) mod paths;
     pub(crate) mod rotation;

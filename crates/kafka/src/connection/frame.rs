@@ -8,13 +8,17 @@ use millstream_wire::Shaped;
 use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// Reads one frame without its length. Each has a buffer of its own, because records stay in it.
-pub(super) async fn read(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<Bytes> {
+/// Reads the length of the next frame.
+pub(super) async fn size(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<usize> {
     let size = reader.read_i32().await?;
-    let size = usize::try_from(size)
+    usize::try_from(size)
         .ok()
         .filter(|&size| size <= MAX_FRAME)
-        .ok_or_else(|| strange(size))?;
+        .ok_or_else(|| strange(size))
+}
+
+/// Reads what comes behind the length. Each frame has a buffer of its own, because records stay in it.
+pub(super) async fn body(reader: &mut (impl AsyncRead + Unpin), size: usize) -> io::Result<Bytes> {
     // Beyond an ordinary size it is only believed in steps; memory that nothing was written to costs nothing.
     let mut frame = BytesMut::with_capacity(size.min(64 << 20));
     let mut limited = reader.take(size as u64);

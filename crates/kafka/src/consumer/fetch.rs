@@ -11,7 +11,7 @@ use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, Forgot
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
 use kafka_protocol::messages::{FetchRequest, FetchResponse};
 use kafka_protocol::protocol::StrBytes;
-use millstream_core::TopicPartition;
+use millstream_core::{BytePermit, TopicPartition};
 use std::time::Duration;
 
 /// What came for one partition: records or an error.
@@ -66,6 +66,8 @@ pub(super) struct Response {
     pub(super) session_id: i32,
     pub(super) topics: Vec<FetchableTopicResponse>,
     pub(super) throttle: Duration,
+    /// What it is counted as.
+    pub(super) memory: Option<BytePermit>,
 }
 
 #[derive(Clone, Debug)]
@@ -101,8 +103,8 @@ pub(super) async fn fetch(
 ) -> Result<Response, KafkaError> {
     let connection = cluster.node(broker, Lane::Fetch).await?;
     let patience = cluster.config().request_timeout().max(limits.max_wait * 2);
-    let response: FetchResponse = connection
-        .request_within(patience, |version| request(&plan, &limits, version))
+    let (response, memory): (FetchResponse, _) = connection
+        .request_with_memory(patience, |version| request(&plan, &limits, version))
         .await?;
     if response.error_code != 0 {
         return Err(KafkaError::refused(
@@ -114,6 +116,7 @@ pub(super) async fn fetch(
         session_id: response.session_id,
         topics: response.responses,
         throttle: Duration::from_millis(response.throttle_time_ms.max(0) as u64),
+        memory,
     })
 }
 

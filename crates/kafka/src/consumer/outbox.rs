@@ -25,6 +25,8 @@ pub(super) struct Outbox {
     queue: VecDeque<Item>,
     sender: mpsc::Sender<Item>,
     budget: ByteBudget,
+    /// What responses are counted as of which batches are still to be made.
+    unread: BytePermit,
     /// The wait for the first item's bytes, kept over interruptions so that it keeps its place in the line.
     waiting: Option<Pin<Box<dyn Future<Output = BytePermit> + Send>>>,
 }
@@ -34,13 +36,14 @@ impl Outbox {
         Outbox {
             queue: VecDeque::new(),
             sender,
+            unread: budget.nothing(),
             budget,
             waiting: None,
         }
     }
 
-    /// The bytes of the largest response that is worth asking for: what is under way and unread is not counted by
-    /// the budget yet, two for each broker, so it is kept to a small part of what those who share it may have each.
+    /// The bytes of the largest response that is worth asking for: of two for each broker, one is being made into batches
+    /// while the other comes, so it is kept to a part of what those who share the budget may have each.
     pub(super) fn largest_response(&self) -> usize {
         (self.budget.total() / (4 + 4 * self.budget.holders())).max(SMALLEST_RESPONSE)
     }
@@ -49,7 +52,24 @@ impl Outbox {
         self.queue.push_back(Item::Event(event));
     }
 
-    pub(super) fn push_batch(&mut self, epoch: u64, weight: usize, batch: RecordBatch) {
+    /// Takes over what a response is counted as.
+    pub(super) fn add_unread(&mut self, memory: Option<BytePermit>) {
+        if let Some(memory) = memory {
+            self.unread.merge(memory);
+        }
+    }
+
+    /// All responses have been made into batches.
+    pub(super) fn nothing_unread(&mut self) {
+        self.unread.resize(0);
+    }
+
+    /// A batch is counted as part of the response that it comes from, as far as that goes.
+    pub(super) fn push_batch(&mut self, epoch: u64, weight: usize, mut batch: RecordBatch) {
+        let counted = weight.min(self.budget.total());
+        if self.unread.bytes() >= counted {
+            batch.permit = Some(self.unread.split(counted));
+        }
         self.queue.push_back(Item::Batch {
             epoch,
             weight,
@@ -85,6 +105,8 @@ impl Outbox {
         if let Item::Batch { weight, batch, .. } = first
             && batch.permit.is_none()
         {
+            // Nobody may wait for what another one holds who waits: it would be in a circle.
+            self.unread.resize(0);
             let (budget, weight) = (self.budget.clone(), *weight);
             let waiting = self
                 .waiting

@@ -262,4 +262,52 @@ mod tests {
             wrong.join("\n")
         );
     }
+
+    fn refused(more: &[(&str, &str)]) -> Refused {
+        let mut properties = millstream_core::Properties::from_iter([
+            ("s3.bucket.name", "b"),
+            ("flush.size", "3"),
+            ("storage.class", config::S3_STORAGE),
+            ("format.class", config::JSON_FORMAT),
+        ]);
+        for (key, value) in more {
+            properties.insert(*key, *value);
+        }
+        let values = config::definition().validate(&properties);
+        let config = S3Config::from_values(&values).expect("settings that parse");
+        TimePartitioner::new(&config).expect_err("settings that do not fit")
+    }
+
+    #[test]
+    fn report_message_11_a_partitioner_says_all_that_it_needs() {
+        let time_based = ("partitioner.class", config::TIME_BASED_PARTITIONER);
+        let error = refused(&[time_based]);
+        assert_eq!(
+            error.message,
+            "Invalid value -1 for configuration partition.duration.ms: Partition duration needs to be a positive."
+        );
+        assert_eq!(
+            error.remedy.as_deref(),
+            Some(
+                "TimeBasedPartitioner needs partition.duration.ms, path.format, locale, timezone; \
+                 not set: partition.duration.ms, path.format, locale, timezone"
+            )
+        );
+        let error = refused(&[("partitioner.class", DAILY_PARTITIONER), ("locale", "en")]);
+        assert_eq!(
+            error.remedy.as_deref(),
+            Some("DailyPartitioner needs locale, timezone; not set: timezone")
+        );
+    }
+
+    #[test]
+    fn report_f18_an_unknown_extractor_is_told_in_the_original_s_words() {
+        let error = refused(&[
+            ("partitioner.class", DAILY_PARTITIONER),
+            ("locale", "en"),
+            ("timezone", "UTC"),
+            ("timestamp.extractor", "Nope"),
+        ]);
+        assert_eq!(error.message, "Invalid timestamp extractor: Nope");
+    }
 }

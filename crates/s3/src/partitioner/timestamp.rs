@@ -155,3 +155,75 @@ fn cannot_extract(name: &str) -> RecordError {
         format!("Error extracting timestamp from record field: {name}"),
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_core::{Field, Schema};
+    use std::sync::Arc;
+
+    fn said(kind: SchemaType, value: Value, path: &str) -> Result<i64, String> {
+        let mut schema = Schema::optional(SchemaType::Struct);
+        schema.fields.push(Field {
+            name: "ts".into(),
+            schema: Arc::new(Schema::optional(kind)),
+        });
+        let mut record = Struct::new(Arc::new(schema));
+        record.values[0] = value;
+        let value = Value::Struct(Box::new(record));
+        of_value(&value, path, &field::path_of(path)).map_err(|error| error.message)
+    }
+
+    /// The original's answers to the same questions.
+    #[test]
+    fn report_f17_fields_say_what_the_original_says() {
+        let cast = "class java.util.Date cannot be cast to class java.lang.Number (java.util.Date and java.lang.Number \
+                    are in module java.base of loader 'bootstrap')";
+        let one = || Value::Int64(1);
+        for (kind, value, path, answer) in [
+            (SchemaType::Int64, one(), "ts", Ok(1)),
+            (SchemaType::Int64, one(), "ts.", Ok(1)),
+            (SchemaType::Int64, Value::Date(1000), "ts", Ok(1000)),
+            (SchemaType::Int32, Value::Date(1000), "ts", Err(cast)),
+            (
+                SchemaType::Int64,
+                one(),
+                "x",
+                Err("The field 'x' does not exist."),
+            ),
+            (
+                SchemaType::Int64,
+                one(),
+                "x.y",
+                Err("The field 'x.y' does not exist."),
+            ),
+            (
+                SchemaType::Int64,
+                one(),
+                "ts.y",
+                Err("The field 'ts.y' does not exist."),
+            ),
+            (
+                SchemaType::Int64,
+                Value::Null,
+                "ts",
+                Err("The field 'ts' does not exist."),
+            ),
+            (
+                SchemaType::Int64,
+                one(),
+                "",
+                Err("The field to extract cannot be null or empty."),
+            ),
+            (
+                SchemaType::Boolean,
+                Value::Boolean(true),
+                "ts",
+                Err("Error extracting timestamp from record field: ts"),
+            ),
+        ] {
+            let answer = answer.map_err(str::to_owned);
+            assert_eq!(said(kind, value, path), answer, "{kind:?} {path}");
+        }
+    }
+}

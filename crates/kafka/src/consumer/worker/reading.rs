@@ -83,6 +83,7 @@ impl Worker {
                 // Since 2.0 a broker that throttles answers at once and asks the client to wait.
                 broker.retry_at =
                     (response.throttle > Duration::ZERO).then(|| now + response.throttle);
+                self.outbox.add_unread(response.memory);
                 let session_id = response.session_id;
                 let answers = self.answers(id, response.topics);
                 self.note_well_partitions(id, &answers);
@@ -167,6 +168,7 @@ impl Worker {
     pub(super) fn read_on(&mut self) {
         while !self.outbox.has_batches() && !self.has_failed {
             let Some(unread) = self.unread.front_mut() else {
+                self.outbox.nothing_unread();
                 return;
             };
             match unread.answers.pop_front() {

@@ -37,9 +37,10 @@ pub(crate) fn start(args: &LogArgs, writer: BoxMakeWriter) -> LogLevels {
 
 /// Libraries that write requests as they are, with keys and credentials in their headers, below this level, and whose
 /// failures our own messages tell of.
-const FOREIGN: [(&str, Level); 6] = [
+const FOREIGN: [(&str, Level); 7] = [
+    ("aws_config::profile", Level::WARN),
+    ("aws_config", Level::ERROR),
     ("aws_smithy_", Level::ERROR),
-    ("aws_config::imds", Level::ERROR),
     ("aws_", Level::WARN),
     ("hyper", Level::WARN),
     ("h2", Level::WARN),

@@ -16,6 +16,8 @@ use tokio::sync::watch;
 pub enum S3Action {
     /// It is answered with this status and error code, without any effect.
     Error(u16, &'static str),
+    /// It is answered with a page, as by a proxy that wants somebody to sign in.
+    Page,
     /// The connection closes before it is handled.
     Disconnect,
     /// It is handled, then the connection closes instead of the answer.
@@ -106,6 +108,7 @@ impl Service<http::Request<Incoming>> for FaultyService {
             match action {
                 None => carry_out(service, request).await,
                 Some(S3Action::Error(status, code)) => answer(status, code, is_head),
+                Some(S3Action::Page) => page(is_head),
                 Some(S3Action::Disconnect) => Err(cut()),
                 Some(S3Action::LoseAnswer) => {
                     carry_out(service, request).await?;
@@ -140,10 +143,24 @@ fn answer(status: u16, code: &str, is_head: bool) -> Result<HttpResponse, HttpEr
     let text = format!(
         "<?xml version=\"1.0\" encoding=\"UTF-8\"?><Error><Code>{code}</Code><Message>{code}</Message></Error>"
     );
+    written(status, "application/xml", text, is_head)
+}
+
+fn page(is_head: bool) -> Result<HttpResponse, HttpError> {
+    let text = "<html><body>Welcome, please sign in</body></html>";
+    written(200, "text/html", text.to_owned(), is_head)
+}
+
+fn written(
+    status: u16,
+    kind: &str,
+    text: String,
+    is_head: bool,
+) -> Result<HttpResponse, HttpError> {
     let body = if is_head { String::new() } else { text };
     http::Response::builder()
         .status(status)
-        .header("content-type", "application/xml")
+        .header("content-type", kind)
         .body(Body::from(body))
         .map_err(|error| HttpError::new(Box::new(error)))
 }

@@ -152,3 +152,16 @@ async fn report_c17_an_outage_is_one_line_with_its_task() {
         assert!(names_all.iter().all(|name| line.contains(name)), "{line}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_a20_the_environment_cannot_switch_integrity_off_without_a_word() {
+    let stage = Stage::new().await;
+    let env = [("AWS_REQUEST_CHECKSUM_CALCULATION", "WHEN_REQUIRED")];
+    let worker = standalone(&stage, &env).await;
+    stage.produce(6);
+    stage.post_archive(&worker, &[]).await;
+    stage.archived().await;
+    let log = worker.log();
+    let said = "AWS_REQUEST_CHECKSUM_CALCULATION switches checksums off";
+    assert_eq!(log.matches(said).count(), 1, "{log}");
+}

@@ -131,6 +131,12 @@ fn requests() -> Vec<Case> {
                 Failed
             ),
             (
+                "400 ExpiredToken",
+                S3Action::Error(400, "ExpiredToken"),
+                Degraded
+            ),
+            ("a proxy's page", S3Action::Page, Degraded),
+            (
                 "404 NoSuchUpload",
                 S3Action::Error(404, "NoSuchUpload"),
                 Failed
@@ -156,6 +162,17 @@ fn requests() -> Vec<Case> {
                 S3Action::Error(403, "AccessDenied"),
                 Failed
             ),
+            (
+                "200 InternalError",
+                S3Action::Error(200, "InternalError"),
+                Degraded
+            ),
+            (
+                "400 RequestTimeout",
+                S3Action::Error(400, "RequestTimeout"),
+                Degraded
+            ),
+            ("a proxy's page", S3Action::Page, Degraded),
             (
                 "400 EntityTooSmall",
                 S3Action::Error(400, "EntityTooSmall"),

@@ -172,3 +172,39 @@ fn endpoint(config: &S3Config) -> Result<(Option<String>, EndpointBy), String> {
         )),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config;
+
+    fn endpoint_of(url: &str) -> Result<(Option<String>, EndpointBy), String> {
+        let properties = Properties::from_iter([
+            ("s3.bucket.name", "archive"),
+            ("flush.size", "3"),
+            ("storage.class", config::S3_STORAGE),
+            ("format.class", config::JSON_FORMAT),
+            ("store.url", url),
+        ]);
+        let values = config::definition().validate(&properties);
+        endpoint(&S3Config::from_values(&values).expect("settings that parse"))
+    }
+
+    #[test]
+    fn report_a11_takes_a_host_for_https_and_no_other_scheme() {
+        assert_eq!(endpoint_of(""), Ok((None, EndpointBy::Sdk)));
+        let host = Some("https://minio:9000".to_owned());
+        let by = EndpointBy::SettingWithoutScheme;
+        assert_eq!(endpoint_of("minio:9000"), Ok((host, by)));
+        let url = Some("HTTP://minio:9000".to_owned());
+        assert_eq!(
+            endpoint_of("HTTP://minio:9000"),
+            Ok((url, EndpointBy::Setting))
+        );
+        let refused = endpoint_of("s3://archive").expect_err("no endpoint");
+        assert!(
+            refused.contains("store.url") && refused.contains("http://"),
+            "{refused}"
+        );
+    }
+}

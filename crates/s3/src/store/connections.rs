@@ -250,7 +250,7 @@ impl HttpConnector for Patient {
                 None => None,
             };
             let address = address_of(request.uri());
-            line.address.get_or_init(|| address.to_owned());
+            line.address.get_or_init(|| address.to_ascii_lowercase());
             let visit = Hosts::enter(&line.hosts, address, Instant::now());
             if !visit.keeps_connection {
                 request.headers_mut().insert("connection", "close");

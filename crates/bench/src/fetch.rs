@@ -42,6 +42,7 @@ async fn drain(topic: &Topic, properties: Option<&Path>) -> Result<(), Failure> 
             Fetched::Degraded { .. }
             | Fetched::Recovered
             | Fetched::Assigned(_)
+            | Fetched::Positioned(_)
             | Fetched::Revoked { .. }
             | Fetched::Lost(_) => {}
         }

@@ -14,6 +14,9 @@ use tokio::sync::oneshot;
 pub enum Fetched {
     /// Partitions that now are this consumer's; their batches follow.
     Assigned(Vec<TopicPartition>),
+    /// Where reading begins in partitions that have no committed offset. Nothing before it is read, so it may be
+    /// committed: a restart then begins at the same place, whatever has come meanwhile.
+    Positioned(Vec<(TopicPartition, i64)>),
     Batch(RecordBatch),
     /// Partitions that are about to go. The consumer holds the rebalance until `done` is sent or dropped:
     /// finish, commit and close before that.

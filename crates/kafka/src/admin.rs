@@ -65,7 +65,8 @@ impl Admin {
             let mut results = BTreeMap::new();
             for topic in response.topics {
                 let name = topic.name.to_string();
-                let result = outcome(&format!("create topic {name}"), topic.error_code)?;
+                let action = format!("create topic {name}");
+                let result = outcome(&action, topic.error_code, topic.error_message.as_ref())?;
                 results.insert(name, result);
             }
             Ok(results)
@@ -89,7 +90,8 @@ impl Admin {
             let mut results = BTreeMap::new();
             for topic in response.responses {
                 let name = topic.name.unwrap_or_default().to_string();
-                let result = outcome(&format!("delete topic {name}"), topic.error_code)?;
+                let action = format!("delete topic {name}");
+                let result = outcome(&action, topic.error_code, topic.error_message.as_ref())?;
                 results.insert(name, result);
             }
             Ok(results)
@@ -149,6 +151,7 @@ impl Admin {
                 return Err(KafkaError::Refused {
                     action: format!("find the leader of {first}"),
                     error: ResponseError::LeaderNotAvailable,
+                    said: None,
                 });
             }
             let mut found = HashMap::new();
@@ -176,6 +179,7 @@ impl Admin {
             return Err(KafkaError::Refused {
                 action: "find the controller".to_owned(),
                 error: ResponseError::NotController,
+                said: None,
             });
         }
         self.cluster.node(metadata.controller, Lane::Control).await
@@ -204,11 +208,15 @@ impl Admin {
 }
 
 /// Success or an answer about the topic itself; the outer error is worth another try of the whole request.
-fn outcome(action: &str, code: i16) -> Result<Result<(), KafkaError>, KafkaError> {
+fn outcome(
+    action: &str,
+    code: i16,
+    said: Option<&StrBytes>,
+) -> Result<Result<(), KafkaError>, KafkaError> {
     match code {
         0 => Ok(Ok(())),
         _ => {
-            let error = KafkaError::refused(action, code);
+            let error = KafkaError::refused_saying(action, code, said);
             match error.response_error() {
                 Some(ResponseError::NotController) => Err(error),
                 _ => Ok(Err(error)),

@@ -3,7 +3,9 @@
 
 mod metadata;
 
-pub(crate) use metadata::Metadata;
+#[cfg(test)]
+pub(crate) use metadata::Partition;
+pub(crate) use metadata::{Metadata, Topic};
 
 use crate::address::Address;
 use crate::config::ClientConfig;
@@ -124,6 +126,7 @@ impl Cluster {
         let address = address.ok_or_else(|| KafkaError::Refused {
             action: format!("find broker {id}"),
             error: ResponseError::LeaderNotAvailable,
+            said: None,
         })?;
         self.connect(&address, lane).await
     }
@@ -193,9 +196,10 @@ impl Cluster {
             })
             .await?;
         if response.error_code != 0 {
-            return Err(KafkaError::refused(
+            return Err(KafkaError::refused_saying(
                 format!("find the coordinator of group {group}"),
                 response.error_code,
+                response.error_message.as_ref(),
             ));
         }
         metadata::address(&response.host, response.port).ok_or_else(|| KafkaError::Impossible {

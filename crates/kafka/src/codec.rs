@@ -164,4 +164,20 @@ mod tests {
             decompress(Codec::Snappy, &framed, true);
         }
     }
+
+    /// As xerial's stream in Java, which takes a size that is cut off for the end.
+    #[test]
+    fn report_f5_a_size_that_is_cut_off_ends_the_data() {
+        let whole = compress(Codec::Snappy, b"some text").expect("memory takes all");
+        for slack in 0..4 {
+            let mut input = whole.clone();
+            input.extend_from_slice(&vec![0; slack]);
+            let unpacked = decompress(Codec::Snappy, &input, true);
+            assert!(unpacked.error.is_none(), "{slack} bytes behind");
+            assert_eq!(unpacked.bytes, b"some text");
+        }
+        let mut input = whole;
+        input.extend_from_slice(&[0, 0, 0, 9, 1]);
+        assert!(decompress(Codec::Snappy, &input, true).error.is_some());
+    }
 }

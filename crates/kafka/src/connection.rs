@@ -138,6 +138,11 @@ impl Connection {
         self.shared.closed.cancel();
     }
 
+    /// Whether the broker lists this request at all.
+    pub(crate) fn knows<R: Request>(&self) -> bool {
+        self.shared.versions.choose::<R>().is_some()
+    }
+
     /// The version of this request that both sides speak.
     pub(crate) fn version_of<R: Request>(&self) -> Result<i16, KafkaError> {
         self.shared

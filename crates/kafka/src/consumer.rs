@@ -6,6 +6,7 @@ mod fetch;
 mod outbox;
 mod partitions;
 pub(crate) mod positions;
+mod seen;
 mod session;
 mod subscription;
 mod troubles;

@@ -2,7 +2,7 @@
 
 use millstream_kafka::admin::NewTopic;
 use millstream_kafka::{
-    Admin, ClientConfig, KafkaError, KafkaProducer, ProducerConfig, ResponseError,
+    Admin, ClientConfig, KafkaError, KafkaProducer, ProducerConfig, ResponseError, Role,
 };
 use millstream_runtime::TaskFailure;
 use millstream_runtime::dead_letter::DeadLetters;
@@ -24,6 +24,7 @@ pub(crate) async fn open(
     create(start, dead).await?;
     let settings =
         client_settings::dead_letter_producer(&start.worker_config, connector, &start.id);
+    crate::client_remarks::warn(start, &settings, Role::Producer);
     let config = ProducerConfig::from_properties(&settings)
         .map_err(|error| TaskFailure::new(CONNECT_EXCEPTION, &error.to_string()))?;
     let writer = Arc::new(KafkaProducer::start(config));

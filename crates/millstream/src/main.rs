@@ -2,6 +2,7 @@
 
 mod cause;
 mod cli;
+mod client_remarks;
 mod clock;
 mod commands;
 mod dead_letters;

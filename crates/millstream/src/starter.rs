@@ -10,7 +10,7 @@ use millstream_core::rejected::shows_content;
 use millstream_core::{
     ByteBudget, Consumer, ConverterUse, PluginError, SinkTask, TaskContext, chain, limits,
 };
-use millstream_kafka::{ConsumerConfig, KafkaConsumer, Subscription};
+use millstream_kafka::{ConsumerConfig, KafkaConsumer, Role, Subscription};
 use millstream_runtime::{
     ErrorPolicy, ErrorSettings, Plan, PlanParts, Quiet, Target, TaskFailure, TaskParts,
     TaskSettings, Tolerance, run_task,
@@ -384,6 +384,7 @@ fn converters(start: &TaskStart) -> Result<Converters, TaskFailure> {
 fn consumer_config(start: &TaskStart) -> Result<ConsumerConfig, TaskFailure> {
     let settings =
         client_settings::consumer(&start.worker_config, &start.connector_config, &start.id);
+    crate::client_remarks::warn(start, &settings, Role::Consumer);
     ConsumerConfig::from_properties(&settings)
         .map_err(|errors| TaskFailure::new(CONFIG_EXCEPTION, &errors.to_string()))
 }

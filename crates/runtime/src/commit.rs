@@ -49,6 +49,20 @@ impl Commits {
         Some(position.durable)
     }
 
+    /// Takes over where reading begins in partitions without a committed offset, and has it committed soon: it never
+    /// goes before anything that is known already.
+    pub fn begin(&mut self, positions: &[(TopicPartition, i64)], now: Instant) {
+        for (partition, offset) in positions {
+            self.partitions
+                .entry(partition.clone())
+                .or_insert(Position {
+                    durable: *offset,
+                    committed: None,
+                });
+        }
+        self.due = self.due.min(now);
+    }
+
     /// When the next commit is due.
     pub fn due(&self) -> Instant {
         self.due
@@ -101,5 +115,28 @@ mod tests {
         assert!(commits.pending().is_empty());
         commits.forget(&[partition]);
         assert!(commits.pending().is_empty());
+    }
+
+    #[test]
+    fn report_b3_a_start_position_is_committed_once_and_moves_nothing_back() {
+        let (idle, busy) = (TopicPartition::new("t", 0), TopicPartition::new("t", 1));
+        let now = Instant::now();
+        let mut commits = Commits::new(Duration::from_secs(60), now);
+        commits.advance(&[(busy.clone(), 9)]);
+        commits.begin(&[(idle.clone(), 5), (busy.clone(), 4)], now);
+        assert!(commits.due() <= now, "it is committed at once");
+        let pending = commits.pending();
+        assert_eq!(
+            pending,
+            [
+                (idle.clone(), 5, String::new()),
+                (busy.clone(), 9, String::new())
+            ]
+        );
+        commits.committed(&pending);
+        commits.begin(&[(idle.clone(), 5)], now);
+        assert!(commits.pending().is_empty());
+        commits.advance(&[(idle.clone(), 6)]);
+        assert_eq!(commits.pending(), [(idle, 6, String::new())]);
     }
 }

@@ -200,6 +200,10 @@ impl Pipeline {
                 self.lose(&partitions).await;
                 Ok(())
             }
+            Fetched::Positioned(positions) => {
+                self.begin(positions);
+                Ok(())
+            }
             Fetched::Degraded { reason, next_try } => {
                 self.degrade(Trouble::Consumer, reason, next_try).await;
                 Ok(())
@@ -352,6 +356,7 @@ impl Pipeline {
                 }
                 Fetched::Failed(error) => return Err(TaskFailure::consumer(&error)),
                 Fetched::Assigned(partitions) => self.open(partitions).await?,
+                Fetched::Positioned(positions) => self.begin(positions),
                 other @ (Fetched::Batch(_) | Fetched::Degraded { .. } | Fetched::Recovered) => {
                     self.held.push_back(other);
                 }
@@ -459,6 +464,7 @@ impl Pipeline {
                 }
                 Fetched::Failed(error) => return Err(TaskFailure::consumer(&error)),
                 Fetched::Assigned(partitions) => self.open(partitions).await?,
+                Fetched::Positioned(positions) => self.begin(positions),
                 other @ (Fetched::Batch(_) | Fetched::Degraded { .. } | Fetched::Recovered) => {
                     self.held.push_back(other);
                 }
@@ -502,6 +508,12 @@ impl Pipeline {
         }
         self.assigned.extend(partitions);
         Ok(())
+    }
+
+    /// Start positions are before every row that was ever read of their partitions, so they may be committed.
+    fn begin(&mut self, mut positions: Vec<(TopicPartition, i64)>) {
+        positions.retain(|(partition, _)| self.assigned.contains(partition));
+        self.commits.begin(&positions, Instant::now());
     }
 
     /// Lets partitions go: finish, commit, close, and only then let the group go on.

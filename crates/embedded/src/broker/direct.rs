@@ -44,6 +44,11 @@ impl Broker {
             .map(drop)
     }
 
+    /// Enlarges a topic to so many partitions.
+    pub fn add_partitions(&self, name: &str, partitions: i32) -> Result<(), ResponseError> {
+        self.shared.topics.grow(name, partitions, false)
+    }
+
     /// Deletes a topic.
     pub fn delete_topic(&self, name: &str) -> Result<(), ResponseError> {
         self.shared.delete_topic(name)

@@ -1,6 +1,7 @@
 //! Partitions: where the consumer stands in each partition that it was assigned. Whatever changes is noted, so that
 //! ten thousand quiet partitions cost nothing.
 
+use super::seen::is_missing;
 use crate::cluster::Metadata;
 use indexmap::IndexSet;
 use millstream_core::TopicPartition;
@@ -16,6 +17,8 @@ pub(super) enum Stage {
     Reset,
     /// An answer to one of the two is on its way.
     Asking,
+    /// The log does not have this offset. Before the position is reset the topic's identity is looked at.
+    Astray(i64),
     At(i64),
     /// Another leader may have cut the log short: whether the position is still on it is to be asked.
     Doubtful(i64),
@@ -40,6 +43,12 @@ pub(super) struct Partition {
     pub(super) replica: Option<(i32, Instant)>,
     /// The topic's identity; zero before brokers 2.8.
     topic_id: Uuid,
+    /// The group has no committed offset, so that where reading begins may be committed.
+    pub(super) is_uncommitted: bool,
+    /// What is committed is of the topic that was deleted.
+    pub(super) is_of_new_topic: bool,
+    /// Since when its broker says that it knows no such partition.
+    pub(super) unknown_since: Option<Instant>,
 }
 
 /// What a broker is asked for.
@@ -118,6 +127,9 @@ impl Partitions {
                 leader_epoch: -1,
                 replica: None,
                 topic_id: Uuid::nil(),
+                is_uncommitted: false,
+                is_of_new_topic: false,
+                unknown_since: None,
             },
         );
     }
@@ -186,7 +198,8 @@ impl Partitions {
             let known = metadata.partition(partition);
             let leader = known.map_or(-1, |known| known.leader);
             let leader_epoch = known.map_or(-1, |known| known.leader_epoch);
-            if leader < 0 {
+            // A topic that is gone is told of by its name.
+            if leader < 0 && !is_missing(metadata.topics.get(&partition.topic)) {
                 leaderless.get_or_insert_with(|| partition.clone());
             }
             if leader != state.leader || leader_epoch > state.leader_epoch {

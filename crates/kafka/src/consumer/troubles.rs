@@ -4,8 +4,11 @@ use millstream_core::{Fetched, TopicPartition};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+/// The first of several is the one to tell of: partitions of a topic that is gone fail as well.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Source {
+    /// Topics that the cluster does not have.
+    Topics,
     Group,
     Metadata,
     Offsets,
@@ -16,45 +19,77 @@ pub(super) enum Source {
     Partition(TopicPartition),
 }
 
-/// A leader that moved or a coordinator that is loading is over with one of the next tries.
-const WORTH_REPORTING: u32 = 3;
+impl Source {
+    /// From how many failures on it is worth a word. A leader that moved or a coordinator that is loading is over
+    /// with one of the next tries, a topic that is being made with the next.
+    fn worth_reporting(&self) -> u32 {
+        match self {
+            Source::Topics => 2,
+            _ => 3,
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Trouble {
+    failures: u32,
+    reason: String,
+}
 
 #[derive(Debug, Default)]
 pub(super) struct Troubles {
-    failures: BTreeMap<Source, u32>,
-    is_reported: bool,
+    all: BTreeMap<Source, Trouble>,
+    /// What was told last.
+    reported: Option<(Source, String)>,
 }
 
 impl Troubles {
-    /// Notes a failure; the first one worth a word is returned as a report.
+    /// Notes a failure; the first one worth a word is returned as a report, and what says more than that later.
     pub(super) fn add(
         &mut self,
         source: Source,
         reason: String,
         next_try: Duration,
     ) -> Option<Fetched> {
-        let failures = self.failures.entry(source).or_default();
-        *failures += 1;
-        if *failures < WORTH_REPORTING || self.is_reported {
+        let trouble = self.all.entry(source).or_insert(Trouble {
+            failures: 0,
+            reason: String::new(),
+        });
+        trouble.failures += 1;
+        trouble.reason = reason;
+        self.report(next_try)
+    }
+
+    fn report(&mut self, next_try: Duration) -> Option<Fetched> {
+        let worth =
+            |(source, trouble): &(&Source, &Trouble)| trouble.failures >= source.worth_reporting();
+        let (source, trouble) = self.all.iter().find(worth)?;
+        let is_news = match &self.reported {
+            None => true,
+            // Which topics are missing may change, and they explain whatever else fails.
+            Some((_, told)) => *source == Source::Topics && *told != trouble.reason,
+        };
+        if !is_news {
             return None;
         }
-        self.is_reported = true;
+        let reason = trouble.reason.clone();
+        self.reported = Some((source.clone(), reason.clone()));
         Some(Fetched::Degraded { reason, next_try })
     }
 
-    /// Notes that a source is well; the report is that all are.
+    /// Notes that a source is well; the report is that all are, or what is left.
     pub(super) fn clear(&mut self, source: Source) -> Option<Fetched> {
-        self.failures.remove(&source);
-        self.recovered()
+        self.all.remove(&source);
+        self.after_clearing()
     }
 
     /// Forgets brokers that nothing is read from any more.
     pub(super) fn keep_brokers(&mut self, is_used: impl Fn(i32) -> bool) -> Option<Fetched> {
-        self.failures.retain(|source, _| match source {
+        self.all.retain(|source, _| match source {
             Source::Broker(id) => is_used(*id),
             _ => true,
         });
-        self.recovered()
+        self.after_clearing()
     }
 
     /// Forgets partitions that are well again or not read any more.
@@ -62,19 +97,28 @@ impl Troubles {
         &mut self,
         is_ill: impl Fn(&TopicPartition) -> bool,
     ) -> Option<Fetched> {
-        self.failures.retain(|source, _| match source {
+        self.all.retain(|source, _| match source {
             Source::Partition(partition) => is_ill(partition),
             _ => true,
         });
-        self.recovered()
+        self.after_clearing()
     }
 
-    fn recovered(&mut self) -> Option<Fetched> {
-        let is_over = self.is_reported && self.failures.is_empty();
-        if is_over {
-            self.is_reported = false;
+    fn after_clearing(&mut self) -> Option<Fetched> {
+        let (source, _) = self.reported.as_ref()?;
+        if self.all.is_empty() {
+            self.reported = None;
+            return Some(Fetched::Recovered);
         }
-        is_over.then_some(Fetched::Recovered)
+        // What was told of is over, and something else is not.
+        if *source == Source::Topics && !self.all.contains_key(source) {
+            self.reported = None;
+            if let Some(report) = self.report(Duration::ZERO) {
+                return Some(report);
+            }
+            return Some(Fetched::Recovered);
+        }
+        None
     }
 }
 
@@ -82,21 +126,48 @@ impl Troubles {
 mod tests {
     use super::*;
 
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn reason(report: Option<Fetched>) -> Option<String> {
+        match report {
+            Some(Fetched::Degraded { reason, .. }) => Some(reason),
+            _ => None,
+        }
+    }
+
     #[test]
     fn reports_beginning_and_end_once() {
         let mut troubles = Troubles::default();
-        let second = Duration::from_secs(1);
         let reports: Vec<bool> = (0..4)
             .map(|_| {
                 troubles
-                    .add(Source::Broker(1), "a".into(), second)
+                    .add(Source::Broker(1), "a".into(), SECOND)
                     .is_some()
             })
             .collect();
         assert_eq!(reports, [false, false, true, false]);
-        assert!(troubles.add(Source::Group, "b".into(), second).is_none());
+        assert!(troubles.add(Source::Group, "b".into(), SECOND).is_none());
         assert!(troubles.clear(Source::Broker(1)).is_none());
         assert!(troubles.clear(Source::Group).is_some());
         assert!(troubles.clear(Source::Group).is_none());
+    }
+
+    #[test]
+    fn report_b13_a_missing_topic_is_the_reason_to_tell() {
+        let mut troubles = Troubles::default();
+        for _ in 0..3 {
+            troubles.add(Source::Leader, "no leader".into(), SECOND);
+        }
+        let mut missing = |text: &str| reason(troubles.add(Source::Topics, text.into(), SECOND));
+        assert_eq!(missing("waits for t"), None);
+        assert_eq!(missing("waits for t").as_deref(), Some("waits for t"));
+        assert_eq!(missing("waits for t"), None);
+        assert_eq!(missing("waits for t, u").as_deref(), Some("waits for t, u"));
+        let left = reason(troubles.clear(Source::Topics));
+        assert_eq!(left.as_deref(), Some("no leader"));
+        assert!(matches!(
+            troubles.clear(Source::Leader),
+            Some(Fetched::Recovered)
+        ));
     }
 }

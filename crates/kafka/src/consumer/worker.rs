@@ -12,6 +12,7 @@ use super::fetch::{self, Answer, Limits};
 use super::outbox::Outbox;
 use super::partitions::{Partitions, Stage};
 use super::positions::EpochEnd;
+use super::seen::Seen;
 use super::session::Session;
 use super::troubles::{Source, Troubles};
 use super::{Subscription, positions};
@@ -53,6 +54,7 @@ pub(super) struct Worker {
     /// Responses that are still being read, in the order of their arrival.
     unread: VecDeque<Unread>,
     refresh: Refresh,
+    seen: Seen,
     /// What the group's topics were when this member last shared them out.
     led: Option<Led>,
     /// Every assignor offered is cooperative, so that a rebalance stops only what changes hands.
@@ -92,6 +94,9 @@ struct Refresh {
     has_succeeded: bool,
     due: Instant,
     backoff: Backoff,
+    /// Something happened after the question under way was asked that its answer may not know of.
+    is_outdated: bool,
+    succeeded_at: Option<Instant>,
 }
 
 struct Led {
@@ -159,7 +164,10 @@ impl Worker {
                 has_succeeded: false,
                 due: Instant::now(),
                 backoff: backoff.clone(),
+                is_outdated: false,
+                succeeded_at: None,
             },
+            seen: Seen::default(),
             led: None,
             is_cooperative: config
                 .settings
@@ -278,7 +286,11 @@ impl Worker {
                     state.stage = Stage::Checking(offset);
                     doubtful.push((partition.clone(), state.epoch, state.read_epoch));
                 }
-                Stage::Asking | Stage::At(_) | Stage::Doubtful(_) | Stage::Checking(_) => {}
+                Stage::Asking
+                | Stage::At(_)
+                | Stage::Doubtful(_)
+                | Stage::Checking(_)
+                | Stage::Astray(_) => {}
             }
             if source >= 0 {
                 self.broker(source).session.touch(partition);

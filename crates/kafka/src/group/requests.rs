@@ -19,6 +19,9 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, watch};
 
+/// The broker's code for a topic that is not there.
+const UNKNOWN_TOPIC: i16 = 3;
+
 /// A committed offset; −1 where there is none.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Committed {
@@ -169,9 +172,14 @@ impl Offsets {
                 request
             })
             .await?;
+        let metadata = self.cluster.metadata();
         for topic in &response.topics {
+            let known = metadata.topics.get(topic.name.as_str());
             for partition in &topic.partitions {
-                if partition.error_code != 0 {
+                // Of a topic that is gone there is nothing to come back to.
+                let is_gone = partition.error_code == UNKNOWN_TOPIC
+                    && known.is_none_or(|topic| topic.error == UNKNOWN_TOPIC);
+                if partition.error_code != 0 && !is_gone {
                     return Err(KafkaError::refused(
                         format!(
                             "commit offsets of {}-{} for group {}",

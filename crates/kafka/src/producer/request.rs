@@ -5,14 +5,15 @@ use crate::error::KafkaError;
 use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest};
+use kafka_protocol::protocol::StrBytes;
 use millstream_core::TopicPartition;
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::batch::ProducerId;
 
-/// What a broker said of one batch: its base offset, or an error code.
-pub(super) type Answer = Result<i64, i16>;
+/// What a broker said of one batch: its base offset, or an error code and its own words.
+pub(super) type Answer = Result<i64, (i16, Option<StrBytes>)>;
 
 pub(super) async fn produce(
     cluster: Cluster,
@@ -41,7 +42,7 @@ pub(super) async fn produce(
                 (topic.name.as_str(), partition.index),
                 match partition.error_code {
                     0 => Ok(partition.base_offset),
-                    code => Err(code),
+                    code => Err((code, partition.error_message.clone())),
                 },
             );
         }
@@ -52,8 +53,8 @@ pub(super) async fn produce(
             // A partition that is not answered for is as good as one unknown there.
             let answer = answers
                 .get(&(&*p.topic, p.partition))
-                .copied()
-                .unwrap_or(Err(3));
+                .cloned()
+                .unwrap_or(Err((3, None)));
             (p, answer)
         })
         .collect())

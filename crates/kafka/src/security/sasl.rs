@@ -16,6 +16,10 @@ pub(crate) async fn sign_in(
     credentials: &Credentials,
 ) -> Result<Option<Duration>, KafkaError> {
     let mechanism = credentials.mechanism();
+    if !connection.knows::<SaslHandshakeRequest>() {
+        let why = "it knows no sign-in; check security.protocol and the port".to_owned();
+        return Err(refuse(connection, why));
+    }
     let response = connection
         .request(|_| {
             SaslHandshakeRequest::default().with_mechanism(StrBytes::from_static_str(mechanism))

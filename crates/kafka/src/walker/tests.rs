@@ -351,3 +351,43 @@ proptest! {
         walk(Bytes::from(bytes), WalkOptions { check_crcs: false, ..all(0) });
     }
 }
+
+/// A message of format 1 without its wrapper: relative offset, checksum, value.
+fn message_v1(offset: i64, value: &[u8], codec: u8) -> Vec<u8> {
+    let mut body = vec![1, codec];
+    body.extend_from_slice(&7i64.to_be_bytes());
+    body.extend_from_slice(&(-1i32).to_be_bytes());
+    body.extend_from_slice(&(value.len() as i32).to_be_bytes());
+    body.extend_from_slice(value);
+    let mut message = offset.to_be_bytes().to_vec();
+    message.extend_from_slice(&(body.len() as i32 + 4).to_be_bytes());
+    message.extend_from_slice(&crc32fast::hash(&body).to_be_bytes());
+    message.extend_from_slice(&body);
+    message
+}
+
+/// As Java, which checks a wrapped message when its turn comes.
+#[test]
+fn report_f4_messages_before_a_damaged_one_are_delivered() {
+    let mut wrapped = message_v1(0, b"a", 0);
+    let mut damaged = message_v1(1, b"b", 0);
+    *damaged.last_mut().unwrap() ^= 1;
+    wrapped.extend_from_slice(&damaged);
+    let gzip = crate::codec::compress(crate::codec::Codec::Gzip, &wrapped).unwrap();
+    let wrapper = message_v1(1, &gzip, 1);
+    let walked = walk(Bytes::from(wrapper.clone()), all(0));
+    let values: Vec<_> = walked.records.iter().map(|r| (r.0, r.4.clone())).collect();
+    assert_eq!(values, [(0, Some(b"a".to_vec()))]);
+    assert!(walked.error.is_some_and(|e| e.contains("at offset 1")));
+    assert_eq!(walked.next, 1);
+    // What lies before the position is not looked at, and nothing is without the checks.
+    let unchecked = walk(
+        Bytes::from(wrapper.clone()),
+        WalkOptions {
+            check_crcs: false,
+            ..all(0)
+        },
+    );
+    assert_eq!((unchecked.records.len(), unchecked.error), (2, None));
+    assert!(walk(Bytes::from(wrapper), all(2)).error.is_none());
+}

@@ -12,6 +12,7 @@ mod poison;
 mod report_a_records;
 mod report_c_status;
 mod report_documents;
+mod report_kafka;
 mod report_memory;
 mod report_process;
 mod report_s3;

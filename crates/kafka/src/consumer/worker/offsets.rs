@@ -1,8 +1,8 @@
 //! Where to begin: the group's committed offsets, or `auto.offset.reset`.
 
 use super::{
-    Asked, Backoff, Done, HashMap, Instant, KafkaError, Source, Stage, TopicPartition, Worker,
-    positions,
+    Asked, Backoff, Done, Fetched, HashMap, Instant, KafkaError, Metadata, Source, Stage,
+    TopicPartition, Worker, positions,
 };
 use crate::group::Committed;
 use millstream_core::ConsumerError;
@@ -41,16 +41,19 @@ impl Worker {
             if state.epoch != *epoch || state.stage != Stage::Asking {
                 continue;
             }
-            state.stage = match committed.get(partition) {
-                Some(committed) if committed.offset >= 0 => {
+            let committed = committed.get(partition).filter(|one| one.offset >= 0);
+            state.is_uncommitted = committed.is_none();
+            state.stage = match committed {
+                Some(_) if state.is_of_new_topic => Stage::Reset,
+                Some(committed) => {
                     state.read_epoch = committed.leader_epoch;
                     Stage::At(committed.offset)
                 }
-                Some(_) | None if is_none => {
+                None if is_none => {
                     undefined.push(partition.to_string());
                     continue;
                 }
-                Some(_) | None => Stage::Reset,
+                None => Stage::Reset,
             };
         }
         if !undefined.is_empty() {
@@ -63,25 +66,26 @@ impl Worker {
 
     /// Asks leaders where `auto.offset.reset` points.
     pub(super) fn ask_leaders(&mut self, lost: Asked, now: Instant) {
-        let mut by_leader: BTreeMap<i32, Asked> = BTreeMap::new();
+        let metadata = self.cluster.metadata();
+        let mut by_leader: BTreeMap<(i32, i64), Asked> = BTreeMap::new();
+        let mut waiting = Vec::new();
         for (partition, epoch) in lost {
             let leader = self.partitions.all.get(&partition).map_or(-1, |p| p.leader);
-            by_leader
-                .entry(leader)
-                .or_default()
-                .push((partition, epoch));
+            if leader < 0 {
+                waiting.push((partition, epoch));
+                continue;
+            }
+            let time = self.begins_at(&partition, &metadata);
+            let asked = by_leader.entry((leader, time)).or_default();
+            asked.push((partition, epoch));
         }
-        if let Some(waiting) = by_leader.remove(&-1) {
+        if !waiting.is_empty() {
             let pause = self.offsets_backoff.next_pause();
             self.put_back(&waiting, Stage::Reset, now + pause);
             self.want_metadata(now);
         }
-        let time = match self.config.settings.auto_offset_reset.as_str() {
-            "earliest" => positions::EARLIEST,
-            _ => positions::LATEST,
-        };
         let reads_committed = self.config.settings.reads_committed();
-        for (leader, asked) in by_leader {
+        for ((leader, time), asked) in by_leader {
             let cluster = self.cluster.clone();
             self.work.push(Box::pin(async move {
                 let partitions = asked.iter().map(|(p, _)| p.clone()).collect();
@@ -89,6 +93,46 @@ impl Worker {
                     positions::list(cluster, leader, partitions, time, reads_committed).await;
                 Done::Listed { asked, result }
             }));
+        }
+    }
+
+    /// Where `auto.offset.reset` points. All of a partition that came while this consumer ran is for it to read.
+    fn begins_at(&self, partition: &TopicPartition, metadata: &Metadata) -> i64 {
+        let settings = &self.config.settings;
+        let is_earliest = settings.auto_offset_reset == "earliest"
+            || (settings.reads_new_partitions_whole && self.seen.is_new(partition, metadata));
+        if is_earliest {
+            positions::EARLIEST
+        } else {
+            positions::LATEST
+        }
+    }
+
+    /// Offsets that logs do not have, once the topics are known to be the same as before.
+    pub(super) fn reset_astray(&mut self, now: Instant) {
+        if self.refresh.is_outdated {
+            self.refresh.due = now;
+            return;
+        }
+        let astray: Vec<(TopicPartition, i64)> = self
+            .partitions
+            .all
+            .iter()
+            .filter_map(|(partition, state)| match state.stage {
+                Stage::Astray(offset) => Some((partition.clone(), offset)),
+                _ => None,
+            })
+            .collect();
+        for (partition, offset) in astray {
+            tracing::warn!(
+                topic = %partition.topic,
+                partition = partition.partition,
+                offset,
+                "offset is out of range, resetting"
+            );
+            if let Some(state) = self.partitions.change(&partition) {
+                state.stage = Stage::Reset;
+            }
         }
     }
 
@@ -102,6 +146,7 @@ impl Worker {
             Err(error) => return self.retry_offsets(asked, Stage::Reset, error),
         };
         let mut failed = Vec::new();
+        let mut begun = Vec::new();
         for ((partition, answer), (_, epoch)) in listed.into_iter().zip(asked) {
             let Some(state) = self.partitions.change(&partition) else {
                 continue;
@@ -112,10 +157,17 @@ impl Worker {
             match answer {
                 Ok(offset) => {
                     tracing::info!(topic = %partition.topic, partition = partition.partition, offset, "position set by auto.offset.reset");
-                    state.stage = Stage::At(offset.max(0));
+                    let offset = offset.max(0);
+                    state.stage = Stage::At(offset);
+                    if std::mem::take(&mut state.is_uncommitted) {
+                        begun.push((partition, offset));
+                    }
                 }
                 Err(code) => failed.push((partition, *epoch, code)),
             }
+        }
+        if !begun.is_empty() {
+            self.outbox.push(Fetched::Positioned(begun));
         }
         let Some((partition, _, code)) = failed.first() else {
             self.offsets_backoff.reset();

@@ -220,6 +220,7 @@ impl Worker {
         let position = walker.position();
         if let Some(state) = self.partitions.change(&partition) {
             state.stage = Stage::At(position);
+            state.unknown_since = None;
             if walker.leader_epoch() >= 0 {
                 state.read_epoch = walker.leader_epoch();
             }
@@ -265,6 +266,9 @@ impl Worker {
         }
         match error.response_error() {
             Some(ResponseError::OffsetOutOfRange) => self.on_out_of_range(partition, offset),
+            Some(ResponseError::UnknownTopicOrPartition | ResponseError::UnknownTopicId) => {
+                self.on_unknown(partition, &error, now);
+            }
             Some(ResponseError::UnknownServerError) => {
                 self.note_ill(partition, &error);
                 self.retry_later(partition, now);
@@ -277,6 +281,19 @@ impl Worker {
             }
             _ => self.fail(error.into()),
         }
+    }
+
+    /// Usually the topic was deleted, which is told of by its name once metadata says so, too. Only where metadata has
+    /// it still is it the partition that is ill.
+    fn on_unknown(&mut self, partition: &TopicPartition, error: &KafkaError, now: Instant) {
+        if let Some(state) = self.partitions.change(partition) {
+            let since = *state.unknown_since.get_or_insert(now);
+            if self.refresh.succeeded_at.is_some_and(|at| at > since) {
+                self.note_ill(partition, error);
+            }
+        }
+        self.retry_later(partition, now);
+        self.want_metadata(now);
     }
 
     fn note_ill(&mut self, partition: &TopicPartition, error: &KafkaError) {
@@ -293,15 +310,12 @@ impl Worker {
             )));
             return;
         }
-        tracing::warn!(
-            topic = %partition.topic,
-            partition = partition.partition,
-            offset,
-            "offset is out of range, resetting"
-        );
+        // A topic that was made again begins anew, which only its identity tells.
         if let Some(state) = self.partitions.change(partition) {
-            state.stage = Stage::Reset;
+            state.stage = Stage::Astray(offset);
         }
+        self.refresh.is_outdated = self.refresh.is_running;
+        self.refresh.due = Instant::now();
     }
 
     fn retry_later(&mut self, partition: &TopicPartition, now: Instant) {

@@ -15,6 +15,7 @@ impl Worker {
             return;
         }
         self.refresh.is_running = true;
+        self.refresh.is_outdated = false;
         let others = self.led.iter().flat_map(|led| led.topics.iter().cloned());
         let topics = self.subscription.wanted(others);
         let may_create = self.config.settings.allow_auto_create_topics;
@@ -47,12 +48,15 @@ impl Worker {
         };
         self.refresh.backoff.reset();
         self.refresh.has_succeeded = true;
+        self.refresh.succeeded_at = Some(now);
         self.refresh.due = now + self.config.client.metadata_max_age();
         let cleared = self.troubles.clear(Source::Metadata);
         self.outbox_extend(cleared);
         self.partitions.reroute();
-        self.begin_again(&metadata);
         let topics = self.subscription.topics(&metadata);
+        self.note_topics(&topics, &metadata);
+        self.begin_again(&metadata);
+        self.reset_astray(now);
         if topics.iter().any(|t| metadata.partition_count(t) == 0) {
             self.refresh.due = self.refresh.due.min(now + MISSING_TOPIC_REFRESH);
         }
@@ -70,6 +74,26 @@ impl Worker {
             self.topics = topics;
             self.rejoin();
         }
+    }
+
+    /// Tells of topics that are not there, and of those that are others than before.
+    fn note_topics(&mut self, topics: &[String], metadata: &Metadata) {
+        let is_pattern = self.subscription.is_pattern();
+        let news = self.seen.note(topics, metadata, is_pattern);
+        for topic in &news.made_again {
+            tracing::warn!(
+                group = %self.config.settings.group_id,
+                topic = &**topic,
+                "the topic was deleted and made again; the new one is read from its beginning unless settings say otherwise"
+            );
+        }
+        let report = match news.waits_for {
+            Some(reason) => self
+                .troubles
+                .add(Source::Topics, reason, MISSING_TOPIC_REFRESH),
+            None => self.troubles.clear(Source::Topics),
+        };
+        self.outbox_extend(report);
     }
 
     /// Whether topics that this member shared out have grown, come or gone.

@@ -101,10 +101,14 @@ impl Worker {
         if strangers.is_empty() {
             return;
         }
-        tracing::warn!(partitions = ?strangers, "the topic was deleted and made again");
+        // Without a policy it is the group's committed offset or the end, as for any other partition.
+        let has_policy = self.config.settings.auto_offset_reset != "none";
         for partition in &strangers {
             self.partitions.remove(|p| p == partition);
             self.partitions.add(partition.clone(), 0);
+            if let Some(state) = self.partitions.change(partition) {
+                state.is_of_new_topic = has_policy;
+            }
         }
         self.restart(strangers);
     }

@@ -40,24 +40,7 @@ fn golden_assignors() {
             return Outcome::NotDue("racks, which round robin does not look at".to_owned());
         }
         let assignor = Assignor::named(case["assignor"].as_str().unwrap()).unwrap();
-        let topics: TopicSizes = cluster
-            .iter()
-            .map(|(topic, partitions)| {
-                let count = match partitions.as_array() {
-                    Some(racks) => racks.len() as i32,
-                    None => partitions.as_i64().unwrap() as i32,
-                };
-                (Arc::from(topic.as_str()), count)
-            })
-            .collect();
-        let racks: PartitionRacks = cluster
-            .iter()
-            .filter_map(|(topic, partitions)| {
-                let racks = partitions.as_array()?.iter();
-                let racks = racks.map(|r| r.as_array().unwrap().iter().filter_map(text).collect());
-                Some((Arc::from(topic.as_str()), racks.collect()))
-            })
-            .collect();
+        let (topics, racks) = cluster_of(case);
         let members: Vec<Member> = case["members"]
             .as_array()
             .unwrap()
@@ -111,6 +94,52 @@ fn golden_assignors() {
         );
         Outcome::equal(&actual, &expected)
     });
+}
+
+/// The topics of a case: how many partitions each has, or the racks of their replicas.
+fn cluster_of(case: &Json) -> (TopicSizes, PartitionRacks) {
+    let (mut sizes, mut racks) = (TopicSizes::new(), PartitionRacks::new());
+    for (topic, partitions) in case["cluster"].as_object().unwrap() {
+        let name: Arc<str> = Arc::from(topic.as_str());
+        let count = match partitions.as_array() {
+            Some(list) => {
+                let of_partition =
+                    |r: &Json| r.as_array().unwrap().iter().filter_map(text).collect();
+                racks.insert(name.clone(), list.iter().map(of_partition).collect());
+                list.len() as i32
+            }
+            None => partitions.as_i64().unwrap() as i32,
+        };
+        sizes.insert(name, count);
+    }
+    (sizes, racks)
+}
+
+/// What the comparison with Java's assignors found (`compat/run assignors`), with Java's answers.
+#[test]
+fn report_f2_cases_that_were_found_are_shared_out_as_by_java() {
+    for line in include_str!("tests/found.jsonl").lines() {
+        let case: Json = serde_json::from_str(line).unwrap();
+        let (topics, racks) = cluster_of(&case);
+        let members: Vec<Member> = case["members"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|m| Member {
+                id: text(&m["id"]).unwrap(),
+                instance: text(&m["instance"]),
+                subscription: Subscription::decode(&bytes_of(&m["subscription"])).unwrap(),
+            })
+            .collect();
+        let assignor = Assignor::named(case["assignor"].as_str().unwrap()).unwrap();
+        for (member, share) in assignor.assign(&topics, &racks, &members) {
+            let share: BTreeSet<TopicPartition> = share.into_iter().collect();
+            let wanted = partitions(&case["assignment"][&member])
+                .into_iter()
+                .collect();
+            assert_eq!(share, wanted, "{}: {member}", case["name"]);
+        }
+    }
 }
 
 /// The recorded assignors saw owned partitions in the order listed; bytes have them sorted, and those of version 0
@@ -285,4 +314,34 @@ fn report_f3_what_cannot_be_read_is_not_owned() {
     let shares = Assignor::CooperativeSticky.assign(&topics, &PartitionRacks::new(), &members);
     let sizes: Vec<usize> = shares.values().map(Vec::len).collect();
     assert_eq!(sizes, [2, 2], "{shares:?}");
+}
+
+/// The member that claims a partition from an older generation does not read its topic any more. Java gives it back.
+#[test]
+fn report_f2_nobody_is_given_what_it_does_not_read() {
+    let member = |id: &str, topics: &[&str], owned: &[(&str, i32)], generation| Member {
+        id: id.to_owned(),
+        instance: None,
+        subscription: Subscription {
+            topics: topics.iter().map(|t| (*t).to_owned()).collect(),
+            owned: owned
+                .iter()
+                .map(|(t, p)| TopicPartition::new(*t, *p))
+                .collect(),
+            generation: Some(generation),
+            ..Subscription::default()
+        },
+    };
+    let all = [("t", 0), ("t", 1), ("t", 2), ("t", 3)];
+    let members = [
+        member("a", &["t"], &all, 5),
+        member("b", &["t"], &[], 5),
+        member("c", &["u"], &all, 4),
+    ];
+    let topics = TopicSizes::from([(Arc::from("t"), 4), (Arc::from("u"), 1)]);
+    let shares = Assignor::CooperativeSticky.assign(&topics, &PartitionRacks::new(), &members);
+    for member in &members {
+        let reads = |p: &TopicPartition| member.subscription.topics.contains(&p.topic.to_string());
+        assert!(shares[&member.id].iter().all(reads), "{shares:?}");
+    }
 }

@@ -104,7 +104,7 @@ impl Worker {
         result: Result<HashMap<TopicPartition, Answer>, KafkaError>,
         now: Instant,
     ) {
-        let answers = match result {
+        let mut answers = match result {
             Ok(answers) => answers,
             Err(error) if error.is_transient() => {
                 tracing::debug!(%error, "will write again");
@@ -126,19 +126,20 @@ impl Worker {
             }
         };
         for partition in partitions {
-            let answer = answers.get(partition).copied().unwrap_or(Err(3));
+            let answer = answers.remove(partition).unwrap_or(Err((3, None)));
             self.on_answer(partition, answer, now);
         }
     }
 
     fn on_answer(&mut self, partition: &TopicPartition, answer: Answer, now: Instant) {
-        let code = match answer {
+        let (code, said) = match answer {
             Ok(offset) => return self.written(partition, offset),
             // DUPLICATE_SEQUENCE_NUMBER: an earlier attempt arrived.
-            Err(46) => return self.written(partition, -1),
-            Err(code) => code,
+            Err((46, _)) => return self.written(partition, -1),
+            Err(refusal) => refusal,
         };
-        let error = KafkaError::refused(format!("write to {partition}"), code);
+        let action = format!("write to {partition}");
+        let error = KafkaError::refused_saying(action, code, said.as_ref());
         // The broker has lost track of this producer, or we have: begin anew under another identity.
         let is_out_of_step = matches!(code, 45 | 47 | 49 | 59) && self.config.is_idempotent();
         if is_out_of_step || error.is_transient() {

@@ -154,6 +154,10 @@ pub(crate) struct StreamArgs {
     /// What to do with a record without a value.
     #[arg(long, env = "ON_NULL_VALUE", value_enum, default_value = "skip")]
     pub(crate) on_null_value: OnNullValue,
+    /// What to do where the collection holds another document under a record's id: the topic was made anew, or its
+    /// records were hashed in another way before.
+    #[arg(long, env = "ON_OTHER_DOCUMENT", value_enum, default_value = "fail")]
+    pub(crate) on_other_document: OnOtherDocument,
     /// Memory in bytes that the process is to stay below; 0 takes half of the cgroup's limit, 256 MiB at most.
     #[arg(long, env = "MEMORY_BYTES", default_value_t = 0)]
     pub(crate) memory_bytes: i64,
@@ -165,6 +169,24 @@ pub(crate) struct StreamArgs {
     #[arg(long, env = "REST_ALLOW_CHANGES", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true")]
     pub(crate) rest_allow_changes: bool,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum OnOtherDocument {
+    /// Fail the task and leave the document.
+    Fail,
+    /// Put the record in its place.
+    Replace,
+}
+
+impl OnOtherDocument {
+    /// As the document sink's setting has it.
+    pub(crate) fn setting(self) -> &'static str {
+        match self {
+            OnOtherDocument::Fail => "auto",
+            OnOtherDocument::Replace => "replace",
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

@@ -12,6 +12,8 @@ pub(crate) struct HashJob<'a> {
     pub(crate) key: Option<&'a str>,
     /// `skip` or `fail`.
     pub(crate) null_value: &'a str,
+    /// `auto` or `replace`.
+    pub(crate) duplicates: &'a str,
     pub(crate) uri: &'a str,
     pub(crate) database: &'a str,
     pub(crate) collection: &'a str,
@@ -66,6 +68,7 @@ impl HashJob<'_> {
                 "com.mongodb.kafka.connect.sink.writemodel.strategy.InsertOneDefaultStrategy",
             ),
             ("bulk.write.ordered", "false"),
+            ("millstream.mongo.duplicate.policy", self.duplicates),
             // A store that is not there yet is waited for, as it is later.
             ("millstream.mongo.validate.connect", "false"),
         ]);

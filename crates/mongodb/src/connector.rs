@@ -69,8 +69,9 @@ impl Connector for MongoSinkConnector {
         let Some(uri) = connection(properties) else {
             return;
         };
-        if let Err(message) = try_connection(&uri, properties).await {
-            topics::add_error(values, URI, message);
+        match try_connection(&uri, properties).await {
+            Ok(()) => check_time_series(properties, values),
+            Err(message) => topics::add_error(values, URI, message),
         }
     }
 
@@ -170,6 +171,27 @@ fn connection(properties: &Properties) -> Option<ConnectionString> {
             _ => None,
         })?;
     ConnectionString::parse(text.trim()).ok()
+}
+
+/// What the original finds once it is connected: settings that mean nothing without the one that turns them on.
+fn check_time_series(properties: &Properties, values: &mut Vec<ConfigValue>) {
+    let is_set = |key: &str| {
+        let text = properties.get(key).map_or("", str::trim);
+        !matches!(text, "" | "0")
+    };
+    if is_set("timeseries.timefield") {
+        return;
+    }
+    for key in [
+        "timeseries.metafield",
+        "timeseries.expire.after.seconds",
+        "timeseries.granularity",
+    ] {
+        if is_set(key) {
+            const MISSING: &str = "Missing timeseries configuration: `timeseries.timefield`";
+            topics::add_error(values, key, MISSING.to_owned());
+        }
+    }
 }
 
 /// Connects as a task would and says Java's text if that fails, and why it does.

@@ -490,8 +490,9 @@ fn push_index(out: &mut Vec<u8>, index: u32) {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::connect_json;
     use crate::json::parse_document;
-    use bson::Document;
+    use bson::{Bson, Document};
     use proptest::prelude::*;
 
     /// The document that the fast way makes, if it takes the text.
@@ -555,6 +556,65 @@ mod tests {
             decode(replace(&elements, id)),
             bson::doc! {"q": {"_id": 7}, "u": {"n": 1, "_id": 7, "z": 2}, "upsert": true}
         );
+    }
+
+    /// What the fast way makes of a converter's text.
+    fn fast_connect(text: &str) -> Option<Vec<u8>> {
+        let mut elements = Vec::new();
+        write_elements(text, false, &mut elements)?;
+        let mut bytes = Vec::new();
+        push_document(&mut bytes, |bytes| bytes.extend_from_slice(&elements));
+        Some(bytes)
+    }
+
+    fn slow_connect(text: &str) -> Option<Vec<u8>> {
+        match connect_json::read(text.as_bytes(), || None).ok()? {
+            Bson::Document(document) => document.to_vec().ok(),
+            _ => None,
+        }
+    }
+
+    /// Texts of whole documents, as producers write them.
+    fn json_document() -> impl Strategy<Value = String> {
+        let scalar = prop_oneof![
+            "-?(0|[1-9][0-9]{0,19})(\\.[0-9]{1,17})?([eE][+-]?[0-9]{1,3})?",
+            r#""([a-zé😀 {}\[\],:]|\\\\|\\"|\\n|\\u00e9|\\ud83d\\ude00|\\ud83d|\\ude00){0,8}""#,
+            Just("\"Infinity\"".to_owned()),
+            Just("true".to_owned()),
+            Just("false".to_owned()),
+            Just("null".to_owned()),
+        ];
+        let value = scalar.prop_recursive(4, 24, 5, |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5)
+                    .prop_map(|items| format!("[{}]", items.join(", "))),
+                members(inner),
+            ]
+        });
+        members(value)
+    }
+
+    fn members(value: impl Strategy<Value = String>) -> impl Strategy<Value = String> {
+        prop::collection::vec(("[a-d_é.$]{0,3}|_id", value), 0..6).prop_map(|members| {
+            let members: Vec<String> = members
+                .iter()
+                .map(|(name, value)| format!("\"{name}\":{value}"))
+                .collect();
+            format!("{{{}}}", members.join(","))
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(5000))]
+        #[test]
+        fn documents_are_read_alike_on_both_ways(text in json_document()) {
+            if let Some(bytes) = fast(&text) {
+                prop_assert_eq!(bytes, slow(&text).unwrap());
+            }
+            if let Some(bytes) = fast_connect(&text) {
+                prop_assert_eq!(bytes, slow_connect(&text).unwrap());
+            }
+        }
     }
 
     proptest! {

@@ -182,7 +182,7 @@ impl Store {
     fn failure(&self, error: &Error) -> Failure {
         let (class, message) = match error.kind.as_ref() {
             ErrorKind::Command(command) => (
-                "com.mongodb.MongoCommandException",
+                command_class(command.code),
                 format!(
                     "Command execution failed on MongoDB server with error {} ({}): '{}' on server {}. The full response is {}",
                     command.code,
@@ -235,6 +235,15 @@ pub(crate) enum Unreachable {
     Refuses(String),
     /// A server answers, whatever it thinks of the command.
     Answers,
+}
+
+/// What Java's driver throws for a command that a server refuses.
+fn command_class(code: i32) -> &'static str {
+    match code {
+        10058 | 10107 | 13435 => "com.mongodb.MongoNotPrimaryException",
+        91 | 189 | 11600 | 11602 | 13436 => "com.mongodb.MongoNodeIsRecoveringException",
+        _ => "com.mongodb.MongoCommandException",
+    }
 }
 
 fn failure_kind(error: &Error) -> FailureKind {

@@ -327,10 +327,9 @@ impl MongoTask {
         // One of them is on its way at a time.
         let bytes: usize = groups.iter().map(|group| group.bytes).sum();
         let largest = groups.iter().map(|group| group.bytes).max().unwrap_or(0);
+        let needed = bytes + (COPIES - 1) * largest;
         let is_first = self.lane(origin).is_none_or(Lane::is_idle);
-        let permit = self
-            .make_room(bytes + (COPIES - 1) * largest, is_first)
-            .await?;
+        let permit = self.make_room(needed, is_first).await?;
         self.note_writes(number, groups.len());
         let Some(partition) = self.partitions.get_mut(origin) else {
             return Ok(());

@@ -38,6 +38,16 @@ fn golden_config() {
 }
 
 #[test]
+fn golden_config_live() {
+    run("mongodb/config-live.jsonl", judge_config_live);
+}
+
+#[test]
+fn golden_end_to_end_replica_set() {
+    run("mongodb/e2e-replset.jsonl", judge_end_to_end);
+}
+
+#[test]
 fn golden_end_to_end() {
     run("mongodb/e2e.jsonl", judge_end_to_end);
 }
@@ -388,6 +398,33 @@ async fn judge_config(case: &Json) -> Outcome {
                 Outcome::Failed(format!("\n   start {cause}\n expected {wanted}"))
             }
         }
+    }
+}
+
+/// Validation with a connection. Behind Java's text of one that fails ours says why.
+async fn judge_config_live(case: &Json) -> Outcome {
+    let rig = Rig::new(&case["config"], Vec::new()).await;
+    let mut values = MongoSinkConnector.validate(&rig.properties);
+    MongoSinkConnector.probe(&rig.properties, &mut values).await;
+    const UNREACHABLE: &str = "Unable to connect to the server.";
+    let plain = |error: String| match error.strip_prefix(UNREACHABLE) {
+        Some(_) => UNREACHABLE.to_owned(),
+        None => error,
+    };
+    let actual = values
+        .into_iter()
+        .filter(|value| !value.errors.is_empty())
+        .map(|value| (value.name, value.errors.into_iter().map(plain).collect()))
+        .collect();
+    let wanted = case["expected"]["validate"].as_object().unwrap().iter();
+    let wanted = wanted.map(|(key, errors)| {
+        let texts = errors.as_array().unwrap().iter();
+        let texts = texts.map(|text| text.as_str().unwrap().to_owned());
+        (key.clone(), texts.collect())
+    });
+    match same_validation(actual, wanted.collect()) {
+        Ok(()) => Outcome::Passed,
+        Err(why) => Outcome::Failed(why),
     }
 }
 

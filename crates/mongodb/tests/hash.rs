@@ -140,7 +140,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
     fn the_fused_path_writes_the_same_documents(
-        values in prop::collection::vec(prop::option::weighted(0.9, prop::collection::vec(any::<u8>(), 0..200)), 1..40),
+        values in prop::collection::vec(prop::option::weighted(0.9, prop::collection::vec(any::<u8>(), 0..200)), 1..420),
         function in prop::sample::select(vec![HashFunction::Md5, HashFunction::Sha224, HashFunction::Sha256, HashFunction::Blake3]),
         encoding in prop::sample::select(vec![DigestEncoding::Hex, DigestEncoding::Base64, DigestEncoding::Binary]),
         is_text: bool,

@@ -98,6 +98,7 @@ fn hash_job(services: &Services) -> Properties {
         algorithm: "md5",
         key: None,
         null_value: "skip",
+        duplicates: "auto",
         uri: &services.documents_uri(),
         database: DATABASE,
         collection: COLLECTION,

@@ -52,6 +52,24 @@ async fn report_b1_another_hash_of_the_same_records_is_not_in_the_collection_alr
     assert!(seen.contains("holds another document"), "{seen}");
     assert!(!second.log().contains("were in the collection already"));
     stage.stored().await;
+    drop(second);
+    let replacing = [
+        ("HASH_ALGORITHM", "sha256"),
+        ("GROUP_ID", "again"),
+        ("ON_OTHER_DOCUMENT", "replace"),
+    ];
+    let _third = stage.stream_with("third", &replacing).await;
+    let uri = format!("mongodb://{}", stage.document_wire.address());
+    let client = Client::with_uri_str(uri).await.unwrap();
+    let collection = client.database("kafka").collection::<Document>("hashed");
+    // Of SHA-256, not of MD5.
+    let replaced = doc! {"value": {"$regex": "^[0-9a-f]{64}$"}};
+    until("the new documents", || async {
+        let count = collection.count_documents(replaced.clone()).await.ok()?;
+        (count == 9).then_some(())
+    })
+    .await;
+    assert_eq!(stage.document_count().await, Some(9));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -29,7 +29,7 @@ const SHARED_KEYS: [&str; 3] = ["bootstrap.servers", "group.id", "auto.offset.re
 
 /// The worker's and the connector's keys, with the variables and flags that people set instead. A key that others end
 /// with comes after them.
-const TYPED: [(&str, &str); 10] = [
+const TYPED: [(&str, &str); 11] = [
     (
         "bootstrap.servers",
         "KAFKA_BOOTSTRAP_SERVERS (--bootstrap-servers)",
@@ -40,6 +40,10 @@ const TYPED: [(&str, &str); 10] = [
         "AUTO_OFFSET_RESET (--auto-offset-reset)",
     ),
     ("connection.uri", "MONGODB_URI (--mongodb-uri)"),
+    (
+        "millstream.mongo.duplicate.policy",
+        "ON_OTHER_DOCUMENT (--on-other-document)",
+    ),
     ("transforms.hash.key", "HASH_KEY_FILE (--hash-key-file)"),
     ("millstream.memory.bytes", "MEMORY_BYTES (--memory-bytes)"),
     ("topics", "TOPIC_NAME (--topic)"),
@@ -99,6 +103,7 @@ impl StreamSettings {
             algorithm: args.hash_algorithm.name(),
             key: key.as_ref().map(|_| "${stream:HASH_KEY_FILE}"),
             null_value: args.on_null_value.setting(),
+            duplicates: args.on_other_document.setting(),
             uri: "${stream:MONGODB_URI}",
             database: &args.mongodb_database,
             collection: &args.mongodb_collection,

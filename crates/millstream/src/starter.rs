@@ -264,7 +264,7 @@ async fn make_parts(
         &registry.transforms,
         &registry.predicates,
     )
-    .map_err(|error| refused(&error))?;
+    .map_err(|error| TaskFailure::chain(&error))?;
     let converters = converters(start)?;
     let consumer_config = consumer_config(start)?;
     let context = context(start, budgets, &consumer_config, &settings);

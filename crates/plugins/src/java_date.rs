@@ -108,6 +108,21 @@ impl SimpleDateFormat {
     }
 }
 
+/// `java.util.Date.toString` in UTC.
+pub(crate) fn date_string(millis: i64) -> String {
+    let m = Moment::from_millis(millis);
+    format!(
+        "{} {} {:02} {:02}:{:02}:{:02} UTC {}",
+        &WEEKDAYS[m.weekday() as usize][..3],
+        &MONTHS[m.month as usize - 1][..3],
+        m.day,
+        m.hour,
+        m.minute,
+        m.second,
+        m.year_of_era()
+    )
+}
+
 fn format_field(text: &mut String, m: &Moment, letter: u8, count: usize) {
     let name = |names: &[&'static str], index: usize| {
         if count >= 4 {

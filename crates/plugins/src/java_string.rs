@@ -1,9 +1,9 @@
 //! Values as Java's `toString` shows them.
 
+use crate::java_date::date_string;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use millstream_core::Value;
-use millstream_core::civil::java_date;
 use millstream_core::java_number::{f32_text, f64_text};
 
 /// The text of `String.valueOf`. Bytes, whose Java text is an identity, are given in base64.
@@ -12,7 +12,7 @@ pub(crate) fn java_string(value: &Value) -> String {
     match value {
         Value::Float32(v) => f32_text(*v),
         Value::Float64(v) => f64_text(*v),
-        Value::Date(millis) => java_date(*millis),
+        Value::Date(millis) => date_string(*millis),
         Value::Bytes(bytes) => STANDARD.encode(bytes),
         Value::Array(items) => {
             format!(
@@ -44,6 +44,11 @@ mod tests {
     fn dates_are_in_utc_and_bytes_in_base64() {
         let date = java_string(&Value::Date(0));
         assert_eq!(date, "Thu Jan 01 00:00:00 UTC 1970");
+        // Before 15 October 1582 Java counts by the Julian calendar.
+        let date = java_string(&Value::Date(-12_219_292_800_001));
+        assert_eq!(date, "Thu Oct 04 23:59:59 UTC 1582");
+        let date = java_string(&Value::Date(-62_135_596_800_000));
+        assert_eq!(date, "Mon Jan 03 00:00:00 UTC 1");
         let bytes = java_string(&Value::Bytes(Bytes::from_static(b"\xff\x00")));
         assert_eq!(bytes, "/wA=");
     }

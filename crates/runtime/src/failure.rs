@@ -1,5 +1,6 @@
 //! TaskFailure: why a task ended, with the text that Connect shows as its trace.
 
+use millstream_core::chain::ChainError;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{
     ConsumerError, FailedRecord, RecordBatch, RecordError, RejectedRow, SinkError, SinkErrorKind,
@@ -29,6 +30,18 @@ impl TaskFailure {
         TaskFailure {
             trace: format!("{class}: {message}"),
             reason: message.to_owned(),
+            is_transient: false,
+        }
+    }
+
+    /// A chain of transforms that cannot be made, wrapped as Java's runtime does it.
+    pub fn chain(error: &ChainError) -> Self {
+        let own = format!("{}: {}", error.cause.class, error.cause.message);
+        let wrapped = |times: usize| format!("{CONNECT_EXCEPTION}: ").repeat(times) + &own;
+        let traces: Vec<String> = (0..=error.wrappers).rev().map(wrapped).collect();
+        TaskFailure {
+            trace: traces.join("\nCaused by: "),
+            reason: error.cause.message.clone(),
             is_transient: false,
         }
     }
@@ -166,6 +179,7 @@ fn push_sources(trace: &mut String, mut source: Option<&(dyn Error + 'static)>) 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use millstream_core::PluginError;
     use millstream_core::rejected::DATA_EXCEPTION;
 
     fn failed(class: &'static str, message: &str, error: RecordError) -> TaskFailure {
@@ -179,6 +193,22 @@ mod tests {
             message: message.to_owned(),
             ..SinkError::fatal("").with_source(error)
         })
+    }
+
+    #[test]
+    fn report_f10_a_chain_is_wrapped_as_java_does_it() {
+        let failure = TaskFailure::chain(&ChainError {
+            cause: PluginError::config("no"),
+            wrappers: 2,
+        });
+        let config = "org.apache.kafka.common.config.ConfigException: no";
+        let connect = "org.apache.kafka.connect.errors.ConnectException: ";
+        assert_eq!(
+            failure.trace,
+            format!(
+                "{connect}{connect}{config}\nCaused by: {connect}{config}\nCaused by: {config}"
+            )
+        );
     }
 
     #[test]

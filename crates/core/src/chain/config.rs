@@ -111,6 +111,20 @@ pub fn validate(
     results
 }
 
+/// A chain that cannot be made: why, and in how many `ConnectException`s Java's runtime wraps it.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("{cause}")]
+pub struct ChainError {
+    pub cause: PluginError,
+    pub wrappers: usize,
+}
+
+impl From<PluginError> for ChainError {
+    fn from(cause: PluginError) -> Self {
+        ChainError { cause, wrappers: 1 }
+    }
+}
+
 /// Whether every alias has a class, which Java asks when a connector starts; its tasks start only then.
 ///
 /// # Errors
@@ -142,7 +156,7 @@ pub fn build(
     properties: &Properties,
     transforms: &[TransformPlugin],
     predicates: &[PredicatePlugin],
-) -> Result<Vec<ChainStage>, PluginError> {
+) -> Result<Vec<ChainStage>, ChainError> {
     let predicate_aliases = aliases(properties, PREDICATES.list);
     let transform_aliases = aliases(properties, TRANSFORMS.list);
     for (family, aliases) in [
@@ -187,9 +201,12 @@ pub fn build(
             Some(name) => {
                 let place = predicate_aliases.iter().position(|alias| alias == name);
                 let Some(place) = place else {
-                    return Err(PluginError::config(format!(
-                        "Unknown configuration 'predicates.{name}.plugin.version'"
-                    )));
+                    return Err(ChainError {
+                        cause: PluginError::config(format!(
+                            "Unknown configuration 'predicates.{name}.plugin.version'"
+                        )),
+                        wrappers: 2,
+                    });
                 };
                 let prefix = format!("{}.{name}.", PREDICATES.list);
                 let class = predicate_classes[place];

@@ -2,6 +2,7 @@
 
 use super::calendar::{day_of_date, week_start};
 use super::{MONTHS, Piece, SimpleDateFormat, WEEKDAYS, zone};
+use crate::converters::simple_header::digit_value;
 use millstream_core::logical::DAY_MILLIS;
 
 /// What has been read so far; what was not is that of 1970-01-01 at midnight.
@@ -39,10 +40,13 @@ impl SimpleDateFormat {
             match piece {
                 Piece::Literal(literal) => rest = rest.strip_prefix(literal.as_str())?,
                 Piece::Field { letter, count } => {
-                    let abutting = matches!(
-                        self.pieces.get(index + 1),
-                        Some(Piece::Field { letter, .. }) if !matches!(letter, b'E' | b'a' | b'G' | b'z' | b'Z' | b'X')
-                    );
+                    let abutting = match self.pieces.get(index + 1) {
+                        Some(Piece::Field { letter, count }) => match letter {
+                            b'M' | b'L' => *count <= 2,
+                            letter => !matches!(letter, b'E' | b'a' | b'G' | b'z' | b'Z' | b'X'),
+                        },
+                        _ => false,
+                    };
                     rest = fields.read(rest, *letter, *count, abutting)?;
                 }
             }
@@ -60,6 +64,7 @@ impl Fields {
         count: usize,
         abutting: bool,
     ) -> Option<&'a str> {
+        let field = text;
         let text = text.trim_start_matches([' ', '\t']);
         match letter {
             b'M' | b'L' if count >= 3 => {
@@ -92,8 +97,15 @@ impl Fields {
             }
             _ => {}
         }
-        let (value, length) = number(text, abutting.then_some(count))?;
-        let digits = length - usize::from(text.starts_with('-'));
+        // Before another field a number has so many characters at most, blanks in front of it counted; they must be there.
+        let limit = if abutting {
+            let (last, c) = field.char_indices().nth(count - 1)?;
+            (last + c.len_utf8()).saturating_sub(field.len() - text.len())
+        } else {
+            text.len()
+        };
+        let (value, length) = number(text.get(..limit)?)?;
+        let digits = text[..length].chars().filter(|c| *c != '-').count();
         match letter {
             b'y' if count <= 2 && digits == 2 && value >= 0 => {
                 self.year = Some(in_century(self.century_start, value))
@@ -155,20 +167,49 @@ impl Fields {
     }
 }
 
-/// A number with an optional minus, of at most so many digits; and how much of the text it takes.
-/// Java keeps the low 32 bits.
-fn number(text: &str, most: Option<usize>) -> Option<(i64, usize)> {
+/// A number as Java's `DecimalFormat` reads an integer (digits of any script, an exponent, `NaN`), and how much of the
+/// text it takes. Java keeps the low 32 bits, or the bounds of what is beyond 64.
+fn number(text: &str) -> Option<(i64, usize)> {
+    if text.starts_with("NaN") {
+        return Some((0, 3));
+    }
     let negative = text.starts_with('-');
     let start = usize::from(negative);
-    let digits = text.as_bytes()[start..].iter();
-    let length = digits.take_while(|byte| byte.is_ascii_digit()).count();
-    let length = most.map_or(length, |most| length.min(most));
-    if length == 0 {
-        return None;
+    let (whole, mut end) = digits(text, start)?;
+    let mut value = whole;
+    if let Some(exponent) = text[end..].strip_prefix('E')
+        && !exponent.starts_with('-')
+        && let Some((exponent, after)) = digits(text, end + 1)
+    {
+        let power = u32::try_from(exponent).ok();
+        let power = power.and_then(|exponent| 10i64.checked_pow(exponent));
+        value = match (value, power) {
+            (0, _) => 0,
+            (_, Some(power)) => value.saturating_mul(power),
+            (_, None) => i64::MAX,
+        };
+        end = after;
     }
-    let value: i64 = text[start..start + length].parse().unwrap_or(i64::MAX);
-    let value = if negative { -value } else { value };
-    Some((i64::from(value as i32), start + length))
+    let value = match value {
+        i64::MAX if negative => i64::from(i32::MIN),
+        i64::MAX => i64::from(i32::MAX),
+        _ => i64::from(if negative { -value } else { value } as i32),
+    };
+    Some((value, end))
+}
+
+/// The digits from here on, `i64::MAX` where they are too many, and where they end.
+fn digits(text: &str, start: usize) -> Option<(i64, usize)> {
+    let mut value: i64 = 0;
+    let mut end = start;
+    for c in text.get(start..)?.chars() {
+        let Some(digit) = digit_value(c) else {
+            break;
+        };
+        value = value.saturating_mul(10).saturating_add(digit.into());
+        end += c.len_utf8();
+    }
+    (end > start).then_some((value, end))
 }
 
 /// A full name or its first three letters, in any case.
@@ -194,5 +235,29 @@ fn in_century(century_start: i64, two_digits: i64) -> i64 {
         year + 100
     } else {
         year
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Java's own class gave for them.
+    #[test]
+    fn reads_numbers_as_decimal_format_does() {
+        let check = |pattern: &str, text: &str, millis: Option<i64>| {
+            let format = SimpleDateFormat::compile(pattern).unwrap();
+            assert_eq!(format.parse(text), millis, "{text}");
+        };
+        let day = DAY_MILLIS;
+        // Two characters each: `-0` is month 0, `2-` is day 2.
+        check("yyyyMMdd", "2024-060 10:11", Some(19_751 * day));
+        check("yyyyMMdd", "2024-13-45 1:2", Some(1_698_969_600_000));
+        check("yyyyMMdd", "-0", None);
+        check("S", "\u{663}", Some(3));
+        check("S", "NaN", Some(0));
+        check("S", "1E3", Some(1000));
+        check("S", "99999999999999999999", Some(i32::MAX.into()));
+        check("S", "4294967297", Some(1));
     }
 }

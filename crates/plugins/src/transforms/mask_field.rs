@@ -46,9 +46,16 @@ struct MaskField {
 impl MaskField {
     fn new(properties: &Properties, part: Part) -> Result<Self, PluginError> {
         let config = checked(MaskFieldConfig::parse(properties))?;
+        // Java holds them in a set, whose order decides which field fails first, and where fields that were not there go.
+        let set = Map::hashed(
+            config
+                .fields
+                .into_iter()
+                .map(|name| (Value::from(name), Value::Null)),
+        );
         Ok(MaskField {
             part,
-            fields: config.fields,
+            fields: set.iter().map(|(name, _)| name.to_string()).collect(),
             replacement: config.replacement,
             replace_null_with_default: config.replace_null_with_default,
         })

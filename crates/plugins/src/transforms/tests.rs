@@ -317,7 +317,10 @@ fn refusal(settings: &[(&str, &str)], key: &str) -> (String, Vec<String>) {
     let errors = shown.into_iter().find(|(_, value)| value.name == key);
     let built = chain::build(&properties, TRANSFORMS, PREDICATES);
     (
-        built.err().map(|error| error.message).unwrap_or_default(),
+        built
+            .err()
+            .map(|error| error.cause.message)
+            .unwrap_or_default(),
         errors.map(|(_, value)| value.errors).unwrap_or_default(),
     )
 }

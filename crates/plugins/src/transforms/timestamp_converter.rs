@@ -306,6 +306,10 @@ impl TimestampConverter {
     }
 
     fn updated_schema(&self, schema: &Schema) -> Result<Schema, RecordError> {
+        if schema.kind != SchemaType::Struct {
+            // Java reads the fields of whatever schema a null has.
+            return Err(RecordError::data("Cannot list fields on non-struct type"));
+        }
         let mut updated = copy_basics(schema);
         for field in &schema.fields {
             let new = if field.name == self.field {

@@ -66,7 +66,7 @@ fn judge(case: &Json) -> Outcome {
     match (chain::build(&properties, TRANSFORMS, PREDICATES), phase) {
         (Err(error), Some("start")) => {
             let message = refusal.unwrap()["error"]["message"].as_str().unwrap();
-            check_message(&error.message, message)
+            check_message(&error.cause.message, message)
         }
         (Err(error), _) => Outcome::Failed(format!("not built: {error}")),
         (Ok(_), Some("start")) => Outcome::Failed("built although it must not be".to_owned()),
@@ -138,7 +138,7 @@ fn check_validation(
         };
         // Java's connector configuration says of some classes what its REST API says otherwise, or not at all.
         let shown = actual.iter().flat_map(|(_, errors)| errors);
-        if refusal.message != message && !shown.clone().any(|error| error == message) {
+        if refusal.cause.message != message && !shown.clone().any(|error| error == message) {
             let found = format!("{refusal}, {actual:?}");
             return Some(Outcome::equal(&found.as_str(), &message));
         }

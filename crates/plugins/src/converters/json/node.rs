@@ -1,5 +1,6 @@
 //! A JSON document as Jackson's tree has it: numbers keep all their digits, strings may hold lone surrogates.
 
+use indexmap::IndexMap;
 use millstream_core::{Decimal, Text};
 use num_bigint::BigInt;
 use num_traits::{ToPrimitive, Zero};
@@ -44,6 +45,16 @@ impl Node {
             Node::Object(members) => {
                 let mut found = members.iter().rev().filter(|(key, _)| key == name);
                 found.next().map(|(_, value)| value)
+            }
+            _ => None,
+        }
+    }
+
+    /// The members of an object, each name once: at its first place, with its last value. `None` for anything else.
+    pub(super) fn members(&self) -> Option<IndexMap<&Text, &Node>> {
+        match self {
+            Node::Object(members) => {
+                Some(members.iter().map(|(name, node)| (name, node)).collect())
             }
             _ => None,
         }

@@ -67,8 +67,7 @@ pub(super) fn coerce(
             let element = schema.value_schema.as_ref().expect("an array has elements");
             let items: Vec<&Node> = match node {
                 Node::Array(items) => items.iter().collect(),
-                Node::Object(members) => members.iter().map(|(_, item)| item).collect(),
-                _ => Vec::new(),
+                other => other.members().unwrap_or_default().into_values().collect(),
             };
             let items = items.into_iter().map(|item| coerce(element, Some(item)));
             Value::Array(items.collect::<Result<_, _>>()?)
@@ -96,8 +95,8 @@ fn map(schema: &Schema, node: &Node, replace_null_with_default: bool) -> Result<
     let coerce = |schema, node| coerce(schema, Some(node), replace_null_with_default);
     let mut pairs = Vec::new();
     match (keys.kind, node) {
-        (SchemaType::String, Node::Object(members)) => {
-            for (name, value) in members {
+        (SchemaType::String, object @ Node::Object(_)) => {
+            for (name, value) in object.members().unwrap_or_default() {
                 pairs.push((Value::String(name.clone()), coerce(values, value)?));
             }
         }

@@ -99,3 +99,22 @@ fn refuses_nulls_in_the_place_of_required_values() {
     }
     assert_eq!(message(r#""type":"string","optional":true"#, "5"), "");
 }
+
+/// Found by comparing random cases with Java's: of a repeated name the last value counts, the others do not fail.
+#[test]
+fn repeated_names_count_once() {
+    let mut with_schema = converter(&[]);
+    let mut read = |schema: &str, payload: &str| {
+        let text = format!(r#"{{"schema":{schema},"payload":{payload}}}"#);
+        with_schema
+            .decode("t", Some(text.as_bytes()))
+            .map(|read| read.value)
+    };
+    let numbers = r#"{"type":"array","items":{"type":"int16"}}"#;
+    assert_eq!(
+        read(numbers, r#"{"b":1,"a":2,"b":3}"#),
+        Ok(Value::Array(vec![Value::Int16(3), Value::Int16(2)]))
+    );
+    let map = r#"{"type":"map","keys":{"type":"string"},"values":{"type":"array","items":{"type":"struct","fields":[]}}}"#;
+    assert!(read(map, r#"{"b":[5],"b":[{}]}"#).is_ok());
+}

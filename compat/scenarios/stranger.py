@@ -31,7 +31,7 @@ INNARDS = re.compile(r"panicked|RUST_BACKTRACE|\bSome\(|\bOk\(|\bErr\(|[A-Z]\w+ 
 SECRETS = ("TOPSECRETKEY", "s3cr3tpw")
 FLUSH = 2
 # Within this a question to REST is answered, whatever else goes on.
-QUICK = 1.0
+QUICK = 2.0
 LANES = 6
 
 

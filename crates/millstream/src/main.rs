@@ -22,7 +22,13 @@ mod starter;
 
 use demo::screen::Screen;
 use std::process::ExitCode;
+use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
+
+/// Gives memory back some seconds after it was used last. With glibc's, 16 connectors that had worked kept 230 MiB while
+/// idle, and still 224 when they were deleted; with this one 49 and 42, at the same cost of CPU.
+#[global_allocator]
+static ALLOCATOR: Jemalloc = Jemalloc;
 
 fn main() -> ExitCode {
     let cli = cli::Cli::read();

@@ -506,6 +506,7 @@ impl Pipeline {
         if self.is_paused {
             self.consumer.pause(&partitions);
         }
+        self.tell("partitions assigned", &partitions);
         self.assigned.extend(partitions);
         Ok(())
     }
@@ -563,11 +564,25 @@ impl Pipeline {
 
     /// Closes partitions without a commit.
     async fn lose(&mut self, partitions: &[TopicPartition]) {
+        self.tell("partitions given up", partitions);
         self.close_sink(partitions).await;
         self.commits.forget(partitions);
         self.stored.forget(partitions);
         for partition in partitions {
             self.assigned.remove(partition);
+        }
+    }
+
+    /// One line, however many there are.
+    fn tell(&self, what: &str, partitions: &[TopicPartition]) {
+        if !partitions.is_empty() {
+            tracing::info!(
+                connector = &*self.settings.id.connector,
+                task = self.settings.id.task,
+                count = partitions.len(),
+                partitions = some_of(partitions),
+                "{what}"
+            );
         }
     }
 
@@ -631,6 +646,20 @@ impl Pipeline {
             report(&self.events, TaskEvent::Recovered).await;
         }
     }
+}
+
+/// The first partitions by name; thousands of them would make no line.
+fn some_of(partitions: &[TopicPartition]) -> String {
+    const SHOWN: usize = 10;
+    let first = partitions.iter().take(SHOWN);
+    let mut text = first
+        .map(|partition| format!("{}-{}", partition.topic, partition.partition))
+        .collect::<Vec<_>>()
+        .join(", ");
+    if partitions.len() > SHOWN {
+        text.push_str(", …");
+    }
+    text
 }
 
 #[cfg(test)]

@@ -1,9 +1,10 @@
 //! The process itself: what `stream` shows and how it ends, signals, open files, and what a demo writes.
 
-use crate::rest;
-use crate::stage::{STREAM, Stage};
+use crate::rest::{self, Task};
+use crate::stage::{STREAM, Stage, TOPIC};
 use crate::worker::{Worker, until};
 use hyper::StatusCode;
+use millstream_embedded::faults::Faults;
 use serde_json::{Value, json};
 use std::process::{Command, Stdio};
 
@@ -14,6 +15,15 @@ async fn read_only_stream(stage: &Stage, name: &str, more: &[(&str, &str)]) -> W
     let mut settings = vec![("REST_ALLOW_CHANGES", "")];
     settings.extend(more);
     stage.stream_with(name, &settings).await
+}
+
+/// The same, where it ends by itself: its exit code and its log.
+async fn stream_to_its_end(stage: &Stage, more: &[(&str, &str)]) -> (i32, String) {
+    let env = stage.stream_env();
+    let mut env: Vec<(&str, &str)> = env.iter().map(|(k, v)| (*k, v.as_str())).collect();
+    env.push(("REST_ALLOW_CHANGES", ""));
+    env.extend(more);
+    Worker::run(&["stream"], &env, stage.path("ended.log")).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -78,9 +88,9 @@ async fn report_c3_stream_shows_no_secret_and_takes_no_change() {
 async fn report_c15_c21_a_failed_task_ends_stream_with_its_cause_whether_it_listens_or_not() {
     let stage = Stage::new().await;
     let wrong = [("AUTO_OFFSET_RESET", "smallest")];
-    let mut worker = read_only_stream(&stage, "listening", &wrong).await;
-    assert_eq!(worker.ended().await, 1);
-    let last = worker.log().lines().last().unwrap_or_default().to_owned();
+    let (code, log) = stream_to_its_end(&stage, &wrong).await;
+    assert_eq!(code, 1, "{log}");
+    let last = log.lines().last().unwrap_or_default();
     assert!(
         last.contains("ERROR") && last.contains("AUTO_OFFSET_RESET") && last.contains("earliest"),
         "{last}"
@@ -99,7 +109,7 @@ async fn report_c15_c21_a_failed_task_ends_stream_with_its_cause_whether_it_list
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn report_c21_signals_stop_in_order_or_ask_for_a_line() {
+async fn report_b16_c21_signals_stop_in_order_or_ask_for_a_line() {
     let stage = Stage::new().await;
     let mut worker = stage.standalone("worker", &[]).await;
     stage.post_archive(&worker, &[]).await;
@@ -114,6 +124,19 @@ async fn report_c21_signals_stop_in_order_or_ask_for_a_line() {
         })
         .await;
     }
+    let told = |what: &str| {
+        worker
+            .log()
+            .lines()
+            .filter(|line| line.contains(what))
+            .count()
+    };
+    assert_eq!(
+        (told("partitions assigned"), told("partitions given up")),
+        (1, 0),
+        "{}",
+        worker.log()
+    );
     stage.produce(3);
     stage.archived().await;
     worker.signal("-HUP");
@@ -223,4 +246,49 @@ async fn report_c11_c19_a_demo_tells_numbers_that_add_up_and_has_its_folder_alon
         "{text}\n{log}"
     );
     assert!(!log.contains("resetting"), "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_b14_a_null_that_is_to_fail_is_named() {
+    let stage = Stage::new().await;
+    let put = |value: Option<&[u8]>| stage.broker.produce(TOPIC, 0, None, value).unwrap();
+    for _ in 0..5 {
+        put(Some(b"before"));
+    }
+    put(None);
+    for _ in 0..5 {
+        put(Some(b"behind"));
+    }
+    let (code, log) = stream_to_its_end(&stage, &[("ON_NULL_VALUE", "fail")]).await;
+    assert_eq!(code, 1, "{log}");
+    let last = log.lines().last().unwrap_or_default();
+    for part in ["ERROR", TOPIC, "partition 0", "offset 5"] {
+        assert!(last.contains(part), "{part}: {log}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c5_progress_is_what_is_stored() {
+    let stage = Stage::new().await;
+    stage.document_wire.set(Faults::refusing());
+    stage.produce(100);
+    let worker = read_only_stream(&stage, "worker", &[]).await;
+    let degraded = |task: &Task| task.degraded.is_some();
+    worker.task_until(STREAM, "degraded", degraded).await;
+    worker.signal("-USR1");
+    let progress = until("a line of progress", || async {
+        let log = worker.log();
+        let mut lines = log.lines().map(str::to_owned);
+        lines.find(|line| line.contains("progress"))
+    })
+    .await;
+    assert!(progress.contains("stored=0"), "{progress}");
+    assert!(worker.log().contains("WARN"), "{}", worker.log());
+    stage.document_wire.heal();
+    stage.stored().await;
+    until("all as stored", || async {
+        worker.signal("-USR1");
+        worker.log().contains("stored=300").then_some(())
+    })
+    .await;
 }

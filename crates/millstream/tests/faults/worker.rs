@@ -54,6 +54,20 @@ impl Worker {
         }
     }
 
+    /// Runs it until it ends by itself: its exit code and its log.
+    pub(crate) async fn run(
+        arguments: &[&str],
+        env: &[(&str, &str)],
+        log: PathBuf,
+    ) -> (i32, String) {
+        let mut worker = Worker {
+            child: spawn(arguments, env, &log),
+            address: SocketAddr::from(([127, 0, 0, 1], 0)),
+            log,
+        };
+        (worker.ended().await, worker.log())
+    }
+
     pub(crate) fn log(&self) -> String {
         read(&self.log)
     }

@@ -122,17 +122,22 @@ impl StreamSettings {
 
     /// A message with each key called by what was typed for it.
     pub(super) fn in_typed_words(&self, message: &str) -> String {
-        self.names
-            .iter()
-            .fold(message.to_owned(), |text, (key, name)| {
-                let text = replace_word(&text, &format!("configuration {key}"), name);
+        // A name may hold its key: marks keep what was replaced from being replaced again.
+        let mark = |number: usize| format!("\u{0}{number}\u{0}");
+        let names = self.names.iter().enumerate();
+        let marked = names
+            .clone()
+            .fold(message.to_owned(), |text, (number, (key, _))| {
+                let text = replace_word(&text, &format!("configuration {key}"), &mark(number));
                 // A key without a dot may be any word.
-                if key.contains('.') {
-                    replace_word(&text, key, name)
-                } else {
-                    text
+                match key.contains('.') {
+                    true => replace_word(&text, key, &mark(number)),
+                    false => text,
                 }
-            })
+            });
+        names.fold(marked, |text, (number, (_, name))| {
+            text.replace(&mark(number), name)
+        })
     }
 
     /// Why the worker did not start, without what only a worker with an API of its own has.

@@ -1,6 +1,7 @@
 //! Why something ended, in one line for whoever looks at the end of the log.
 
-use millstream_worker::StartError;
+use millstream_worker::herder::request::HerderError;
+use millstream_worker::{CreateError, StartError};
 use std::io::ErrorKind;
 
 /// Says only that a task has ended, not why.
@@ -36,6 +37,14 @@ fn message(cause: &str) -> &str {
         _ => cause,
     }
     .trim()
+}
+
+/// Whether a worker has not started because it was told to stop meanwhile.
+pub(crate) fn is_stop(error: &StartError) -> bool {
+    let StartError::Connector { source, .. } = error else {
+        return false;
+    };
+    matches!(source, CreateError::Herder(HerderError::ShuttingDown))
 }
 
 /// Why a worker does not start, with what to do about a port that somebody else has.
@@ -90,6 +99,20 @@ mod tests {
             ),
             "it is bad: too large",
         );
+    }
+
+    #[test]
+    fn a_stop_while_it_starts_is_no_failure() {
+        let connector = |source| StartError::Connector {
+            name: "a".to_owned(),
+            source,
+        };
+        assert!(is_stop(&connector(CreateError::Herder(
+            HerderError::ShuttingDown
+        ))));
+        assert!(!is_stop(&connector(CreateError::Herder(
+            HerderError::TimedOut
+        ))));
     }
 
     #[test]

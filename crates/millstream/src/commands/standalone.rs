@@ -20,12 +20,15 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     refuse_json(&args.worker, &text)?;
     let config = WorkerConfig::from_file(&text)?;
     let (start, board) = launch::worker(config, levels, data, stop.clone());
-    let worker = Worker::start(WorkerStart {
+    let started = Worker::start(WorkerStart {
         connector_files: args.connectors,
         ..start
-    })
-    .await
-    .map_err(|error| cause::of_start(&error))?;
+    });
+    let worker = match started.await {
+        Ok(worker) => worker,
+        Err(error) if cause::is_stop(&error) => return Ok(()),
+        Err(error) => return Err(cause::of_start(&error).into()),
+    };
     launch::announce(&worker);
     let questions = shutdown::questions()?;
     let progress = progress::log_every(PROGRESS_INTERVAL, board.clone(), questions, stop);

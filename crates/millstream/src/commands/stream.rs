@@ -5,7 +5,7 @@ mod settings;
 use super::CommandResult;
 use crate::cli::{StreamArgs, misspelt_variables};
 use crate::logging::LogLevels;
-use crate::{launch, progress, shutdown};
+use crate::{cause, launch, progress, shutdown};
 use millstream_worker::{Worker, WorkerConfig, WorkerStart};
 use settings::{CONNECTOR, PROVIDER, StreamSettings};
 use std::time::Duration;
@@ -25,12 +25,15 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
         .map_err(|errors| settings.explain(&errors.into()))?
         .with_values(PROVIDER, settings.secrets.clone());
     let (start, board) = launch::worker(config, levels, data, stop.clone());
-    let worker = Worker::start(WorkerStart {
+    let started = Worker::start(WorkerStart {
         connectors: vec![(CONNECTOR.to_owned(), settings.connector.clone())],
         ..start
-    })
-    .await
-    .map_err(|error| settings.explain(&error))?;
+    });
+    let worker = match started.await {
+        Ok(worker) => worker,
+        Err(error) if cause::is_stop(&error) => return Ok(()),
+        Err(error) => return Err(settings.explain(&error).into()),
+    };
     launch::announce(&worker);
     let questions = shutdown::questions()?;
     let progress = progress::log_every(PROGRESS_INTERVAL, board.clone(), questions, stop.clone());

@@ -20,8 +20,8 @@ pub(crate) struct LogLevels(reload::Handle<EnvFilter, Registry>);
 const QUIET: &str = "s3s=off,s3s_fs=off";
 
 /// Log lines go to `writer` from here on.
-pub(crate) fn start(args: &LogArgs, writer: BoxMakeWriter) -> LogLevels {
-    let (filter, handle) = reload::Layer::new(filter(args));
+pub(crate) fn start(args: &LogArgs, default: &str, writer: BoxMakeWriter) -> LogLevels {
+    let (filter, handle) = reload::Layer::new(filter(args, default));
     let lines = fmt::layer().with_target(false).with_writer(writer);
     let lines = match args.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
@@ -54,10 +54,10 @@ fn is_ours_to_say(metadata: &Metadata<'_>) -> bool {
     foreign.is_none_or(|(_, most)| metadata.level() <= most)
 }
 
-fn filter(args: &LogArgs) -> EnvFilter {
+fn filter(args: &LogArgs, default: &str) -> EnvFilter {
     match &args.log_level {
         Some(level) => of_level(level),
-        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| of_level("info")),
+        None => EnvFilter::try_from_default_env().unwrap_or_else(|_| of_level(default)),
     }
 }
 

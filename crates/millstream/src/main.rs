@@ -25,6 +25,14 @@ use std::process::ExitCode;
 use tikv_jemallocator::Jemalloc;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 
+/// What is logged where nobody says: a demo has its own lines for what goes well.
+fn default_level(command: &cli::Command) -> &'static str {
+    match command {
+        cli::Command::Demo(_) => "warn",
+        cli::Command::Standalone(_) | cli::Command::Stream(_) => "info",
+    }
+}
+
 /// Gives memory back some seconds after it was used last. With glibc's, 16 connectors that had worked kept 230 MiB while
 /// idle, and still 224 when they were deleted; with this one 49 and 42, at the same cost of CPU.
 #[global_allocator]
@@ -40,7 +48,7 @@ fn main() -> ExitCode {
         Some(screen) => BoxMakeWriter::new(screen.clone()),
         None => BoxMakeWriter::new(std::io::stderr),
     };
-    let levels = logging::start(&cli.log, log);
+    let levels = logging::start(&cli.log, default_level(&cli.command), log);
     descriptors::raise_limit();
     let outcome = commands::run(cli.command, levels, screen);
     match outcome {

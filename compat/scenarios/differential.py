@@ -5,12 +5,16 @@ rounds run at once on one broker, one worker of each kind. Compared are the answ
 and task (with the first line of the trace), objects by name and bytes, documents, dead letters, and the answers of the
 validation to a few spoilt copies of the configuration. `DELIBERATE` lists the differences that docs/compatibility.md explains.
 
+Afterwards Java's own transforms and converters are asked with random cases (compat/tools/RandomCases.java), which the runner
+of the golden cases then judges: thousands in seconds, without a worker.
+
 The MongoDB sink comes from Maven; the S3 sink needs MILLSTREAM_S3_PLUGIN, without which its rounds are NOT COMPARED.
 """
 
 import contextlib
 import gzip
 import json
+import os
 import random
 import re
 import subprocess
@@ -25,7 +29,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from . import draws
 from .dead_letters import Case, Record, differences
-from .services import TOOLS, DocumentServer, Failed, JavaWorker, Kafka, Millstream, Options, S3Server, Worker, http, s3_plugin, wait_until
+from .services import ROOT, TOOLS, DocumentServer, Failed, JavaWorker, Kafka, Millstream, Options, S3Server, Worker, http, s3_plugin, wait_until
 
 RECORDS = 24
 # Spoilt configurations a round whose validation is compared.
@@ -36,12 +40,18 @@ QUIET = 6.0
 # Records may be of any time.
 ANY_TIME = {"retention.ms": "-1", "message.timestamp.after.max.ms": str(2**63 - 1), "message.timestamp.before.max.ms": str(2**63 - 1)}
 
+# Random cases of transforms, and as many of converters, for each round.
+CASES = 100
+
 # What differs on purpose, by the text of the difference, with the row of docs/compatibility.md that says why.
 DELIBERATE = [
     (re.compile(text), row)
     for text, row in (
         (r"^causes: .*due to serialization error", "The causes of bad JSON carry Jackson's text and a piece of the record"),
         (r"^validation of S3 \S+\.format\.class.*not supported by this version", "S3: Avro and Parquet formats, `s3.proxy.url`"),
+        (r"^validation of S3: .* instead of \(500, 'java\.lang\.NullPointerException", "S3: a class that is not there ends the validation with 500"),
+        (r"^POST: \(400, .* instead of \(500, 'Cannot invoke", "S3: a class that is not there ends the validation with 500"),
+        (r"^states: \['RUNNING', 'RUNNING'\] .*The field '.*' does not exist", "S3: a record without a usable timestamp fails the task"),
         (r"^validation of MongoDB post\.processor\.chain.*class pattern", "MongoDB: texts are those of connector 3.0.1"),
     )
 ]
@@ -387,6 +397,23 @@ def mongo_plugin() -> Path | None:
     return Path(done.stdout.strip()) if done.returncode == 0 else None
 
 
+def random_cases(options: Options):
+    """Java's transforms and converters, each class by itself."""
+    folder, count = options.folder / "cases", CASES * options.rounds
+    classes = subprocess.run([TOOLS / "kafka", "classpath", "--version", options.kafka, "--connect"], capture_output=True, text=True, check=True)
+    # The JVM's zone and language are in what it writes.
+    java = ["java", "-Duser.timezone=UTC", "-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8", "-cp", classes.stdout.strip()]
+    made = subprocess.run([*java, TOOLS / "RandomCases.java", folder, str(options.seed), str(count)], capture_output=True, text=True)
+    if made.returncode != 0:
+        raise Failed(f"RandomCases: {made.stderr[-400:]}")
+    test = ["cargo", "test", "--release", "--quiet", "-p", "millstream-plugins", "--test", "golden", "--", "golden_transforms", "golden_converters"]
+    judged = subprocess.run(test, cwd=ROOT, env={**os.environ, "MILLSTREAM_GOLDEN": str(folder)}, capture_output=True, text=True)
+    if judged.returncode != 0:
+        (options.folder / "cases.txt").write_text(judged.stdout + judged.stderr)
+        raise Failed(f"random cases differ, see {options.folder / 'cases.txt'}")
+    options.log(step="random cases", transforms=count, converters=count)
+
+
 def run(options: Options) -> None:
     s3, mongo = s3_plugin(), mongo_plugin()
     plugins = options.folder / "plugins"
@@ -401,7 +428,7 @@ def run(options: Options) -> None:
         print(f"NOT COMPARED: {len(drawn) - len(rounds)} of {len(drawn)} configurations, for {what} of the original is not there", flush=True)
         options.log(step="not compared", configurations=len(drawn) - len(rounds))
     if not rounds:
-        return
+        return random_cases(options)
     with contextlib.ExitStack() as stack:
         scenario = Scenario(options, rounds, stack)
         scenario.fill()
@@ -426,5 +453,6 @@ def run(options: Options) -> None:
                     different=told, **({"config": each.config} if told else {}))  # fmt: skip
     summary = {"configurations": len(rounds), "different": failures, "deliberate": deliberate, "seed": options.seed}
     options.log(step="summary", **summary)
+    random_cases(options)
     if failures:
         raise Failed(f"{failures} of {len(rounds)} configurations fare otherwise than on Java's worker: {json.dumps(summary)}")

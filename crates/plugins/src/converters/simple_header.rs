@@ -52,3 +52,14 @@ impl HeaderConverter for SimpleHeaderConverter {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_of_null_is_null() {
+        let read = SimpleHeaderConverter.decode("t", "h", Some(b"null"));
+        assert_eq!(read.unwrap().value, Value::Null);
+    }
+}

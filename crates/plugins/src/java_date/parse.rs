@@ -147,20 +147,23 @@ impl Fields {
             Some(year) => year,
             None => 1970,
         };
-        let day = if let (Some(day_of_year), None) = (self.day_of_year, self.day) {
-            day_of_date(year, 0, 1) + day_of_year - 1
-        } else if let (Some(week), None) = (self.week, self.day) {
-            let first = week_start(day_of_date(self.week_year.unwrap_or(year), 0, 1));
-            first + (week - 1) * 7 + self.weekday.unwrap_or(0)
-        } else {
-            let year = self.year.or(self.week_year).map_or(1970, |_| year);
-            day_of_date(year, self.month.unwrap_or(0), self.day.unwrap_or(1))
-        };
         let of_day = hour
             .wrapping_mul(3_600_000)
             .wrapping_add(self.minute.wrapping_mul(60_000))
             .wrapping_add(self.second.wrapping_mul(1000))
             .wrapping_add(self.millisecond);
+        // Days that the time makes count when Java chooses the calendar.
+        let (more, of_day) = (of_day.div_euclid(DAY_MILLIS), of_day.rem_euclid(DAY_MILLIS));
+        let day = if let (Some(day_of_year), None) = (self.day_of_year, self.day) {
+            day_of_date(year, 0, day_of_year + more)
+        } else if let (Some(week), None) = (self.week, self.day) {
+            let first = week_start(day_of_date(self.week_year.unwrap_or(year), 0, 1));
+            first + (week - 1) * 7 + self.weekday.unwrap_or(0) + more
+        } else {
+            let year = self.year.or(self.week_year).map_or(1970, |_| year);
+            let (month, day) = (self.month.unwrap_or(0), self.day.unwrap_or(1));
+            day_of_date(year, month, day + more)
+        };
         day.wrapping_mul(DAY_MILLIS)
             .wrapping_add(of_day)
             .wrapping_sub(self.offset_millis)
@@ -259,5 +262,7 @@ mod tests {
         check("S", "1E3", Some(1000));
         check("S", "99999999999999999999", Some(i32::MAX.into()));
         check("S", "4294967297", Some(1));
+        // So many hours back, 1 January 1970 is taken for one of the Julian calendar.
+        check("HH", "20240229123000123", Some(-6_580_422_651_600_000));
     }
 }

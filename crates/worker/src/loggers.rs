@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 /// Sets levels where the program logs. The binary gives one; without it levels are only remembered.
 pub trait LogControl: Send + Sync {
-    /// `logger`: a name, or `root` for all. `level`: one of `LEVELS`.
+    /// `logger`: one of our modules or a part of one, or `root` for all. `level`: one of `LEVELS`.
     fn set(&self, logger: &str, level: &'static str);
 }
 
@@ -15,6 +15,110 @@ pub const LEVELS: [&str; 8] = [
 ];
 
 const ROOT: &str = "root";
+
+/// Our own modules: what they log is what a level changes.
+const MODULES: [&str; 8] = [
+    "millstream",
+    "millstream_core",
+    "millstream_kafka",
+    "millstream_mongodb",
+    "millstream_plugins",
+    "millstream_runtime",
+    "millstream_s3",
+    "millstream_worker",
+];
+
+/// Java's classes whose levels people set, with the modules that do their work here. Clients read the list before they
+/// set a level, and refuse a name that is not in it.
+const WELL_KNOWN: [(&str, &[&str]); 40] = [
+    ("com.mongodb.kafka.connect.sink", &["millstream_mongodb"]),
+    ("io.confluent.connect.s3.S3SinkTask", &["millstream_s3"]),
+    (
+        "io.confluent.connect.s3.TopicPartitionWriter",
+        &["millstream_s3"],
+    ),
+    (
+        "io.confluent.connect.s3.storage.S3OutputStream",
+        &["millstream_s3"],
+    ),
+    (
+        "io.confluent.connect.s3.storage.S3Storage",
+        &["millstream_s3"],
+    ),
+    ("org.apache.kafka.clients.ClientUtils", KAFKA),
+    ("org.apache.kafka.clients.Metadata", KAFKA),
+    ("org.apache.kafka.clients.NetworkClient", KAFKA),
+    ("org.apache.kafka.clients.admin.KafkaAdminClient", KAFKA),
+    (
+        "org.apache.kafka.clients.consumer.internals.AbstractFetch",
+        KAFKA,
+    ),
+    (
+        "org.apache.kafka.clients.consumer.internals.ClassicKafkaConsumer",
+        KAFKA,
+    ),
+    (
+        "org.apache.kafka.clients.consumer.internals.ConsumerCoordinator",
+        KAFKA,
+    ),
+    ("org.apache.kafka.clients.consumer.internals.Fetcher", KAFKA),
+    (
+        "org.apache.kafka.clients.consumer.internals.SubscriptionState",
+        KAFKA,
+    ),
+    ("org.apache.kafka.clients.producer.KafkaProducer", KAFKA),
+    ("org.apache.kafka.clients.producer.internals.Sender", KAFKA),
+    ("org.apache.kafka.common.config.AbstractConfig", WORKER),
+    ("org.apache.kafka.common.network.Selector", KAFKA),
+    ("org.apache.kafka.connect.runtime", DATA_AND_WORKER),
+    ("org.apache.kafka.connect.runtime.AbstractHerder", WORKER),
+    ("org.apache.kafka.connect.runtime.Connect", WORKER),
+    ("org.apache.kafka.connect.runtime.ConnectorConfig", WORKER),
+    ("org.apache.kafka.connect.runtime.TransformationChain", DATA),
+    ("org.apache.kafka.connect.runtime.Worker", WORKER),
+    ("org.apache.kafka.connect.runtime.WorkerConfig", WORKER),
+    (
+        "org.apache.kafka.connect.runtime.WorkerConfigTransformer",
+        WORKER,
+    ),
+    ("org.apache.kafka.connect.runtime.WorkerConnector", WORKER),
+    ("org.apache.kafka.connect.runtime.WorkerSinkTask", DATA),
+    ("org.apache.kafka.connect.runtime.WorkerTask", DATA),
+    (
+        "org.apache.kafka.connect.runtime.distributed.DistributedHerder",
+        WORKER,
+    ),
+    (
+        "org.apache.kafka.connect.runtime.distributed.WorkerCoordinator",
+        WORKER,
+    ),
+    ("org.apache.kafka.connect.runtime.errors.LogReporter", DATA),
+    (
+        "org.apache.kafka.connect.runtime.errors.RetryWithToleranceOperator",
+        DATA,
+    ),
+    ("org.apache.kafka.connect.runtime.isolation.Plugins", WORKER),
+    ("org.apache.kafka.connect.runtime.rest.RestClient", WORKER),
+    ("org.apache.kafka.connect.runtime.rest.RestServer", WORKER),
+    (
+        "org.apache.kafka.connect.runtime.rest.resources.ConnectorsResource",
+        WORKER,
+    ),
+    (
+        "org.apache.kafka.connect.runtime.standalone.StandaloneHerder",
+        WORKER,
+    ),
+    (
+        "org.apache.kafka.connect.storage.KafkaConfigBackingStore",
+        WORKER,
+    ),
+    ("org.apache.kafka.connect.util.KafkaBasedLog", WORKER),
+];
+
+const KAFKA: &[&str] = &["millstream_kafka"];
+const WORKER: &[&str] = &["millstream_worker"];
+const DATA: &[&str] = &["millstream_runtime", "millstream_plugins"];
+const DATA_AND_WORKER: &[&str] = &["millstream_runtime", "millstream_worker"];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggerLevel {
@@ -34,13 +138,20 @@ pub struct Loggers {
 }
 
 impl Loggers {
-    pub fn new(control: Option<Box<dyn LogControl>>) -> Self {
-        let root = LoggerLevel {
+    /// `plugins`: the classes that are here, which Java lists too.
+    pub fn new(
+        control: Option<Box<dyn LogControl>>,
+        plugins: impl Iterator<Item = String>,
+    ) -> Self {
+        let first = LoggerLevel {
             level: "INFO",
             last_modified: None,
         };
+        let known = WELL_KNOWN.iter().map(|(name, _)| *name);
+        let names = known.chain(MODULES).chain([ROOT]).map(str::to_owned);
+        let names = names.chain(plugins.map(|class| outer(&class).to_owned()));
         Loggers {
-            levels: Mutex::new(BTreeMap::from([(ROOT.to_owned(), root)])),
+            levels: Mutex::new(names.map(|name| (name, first)).collect()),
             control,
         }
     }
@@ -82,7 +193,9 @@ impl Loggers {
         }
         drop(levels);
         if let Some(control) = &self.control {
-            control.set(logger, level);
+            for target in targets(logger) {
+                control.set(target, level);
+            }
         }
         Ok(changed)
     }
@@ -98,6 +211,26 @@ pub fn parse_level(level: &str) -> Result<&'static str, UnknownLevel> {
         .iter()
         .find(|known| known.eq_ignore_ascii_case(level));
     known.copied().ok_or_else(|| UnknownLevel(level.to_owned()))
+}
+
+/// Java logs what nested classes do under the class around them.
+fn outer(class: &str) -> &str {
+    class.split('$').next().unwrap_or(class)
+}
+
+/// Where the lines come from that a logger's level is about; nowhere for a name that only Java knows.
+fn targets(logger: &str) -> Vec<&str> {
+    if logger == ROOT || logger.starts_with("millstream") {
+        return vec![logger];
+    }
+    // A name stands for all that begin with it.
+    let meant = WELL_KNOWN
+        .iter()
+        .filter(|(name, _)| name.starts_with(logger));
+    let mut targets: Vec<&str> = meant.flat_map(|(_, modules)| *modules).copied().collect();
+    targets.sort_unstable();
+    targets.dedup();
+    targets
 }
 
 fn canonical(logger: &str) -> &str {
@@ -127,7 +260,7 @@ mod tests {
 
     #[test]
     fn sets_a_logger_and_those_whose_names_begin_with_it() {
-        let loggers = Loggers::new(None);
+        let loggers = Loggers::new(None, std::iter::empty());
         let set = |name, level| loggers.set(name, level, 7).unwrap();
         assert_eq!(set("x.y", "error"), ["x.y"]);
         assert_eq!(set("x.y.z", "WARN"), ["x.y.z"]);
@@ -137,5 +270,32 @@ mod tests {
         assert_eq!(loggers.get("ROOT").unwrap().level, "INFO");
         assert_eq!(loggers.get("x.y").unwrap().last_modified, Some(7));
         assert!(loggers.set("x", "bogus", 7).is_err());
+    }
+
+    #[test]
+    fn report_a21_lists_what_clients_look_for_before_they_set_a_level() {
+        let class = "org.apache.kafka.connect.transforms.Cast$Value".to_owned();
+        let loggers = Loggers::new(None, std::iter::once(class));
+        let all = loggers.all();
+        for name in [
+            "root",
+            "millstream_s3",
+            "org.apache.kafka.connect.runtime.WorkerSinkTask",
+            "org.apache.kafka.connect.transforms.Cast",
+        ] {
+            assert_eq!(all[name].level, "INFO", "{name}");
+        }
+        let changed = loggers.set("org.apache.kafka.connect.runtime.W", "WARN", 7);
+        assert!(changed.unwrap().iter().all(|name| name.contains(".W")));
+        assert!(loggers.get("no.such.logger").is_none());
+    }
+
+    #[test]
+    fn report_a21_a_class_of_java_stands_for_the_module_that_does_its_work() {
+        assert_eq!(targets("root"), ["root"]);
+        assert_eq!(targets("millstream_s3::store"), ["millstream_s3::store"]);
+        assert_eq!(targets("io.confluent.connect.s3"), ["millstream_s3"]);
+        assert_eq!(targets("org.apache.kafka.clients"), ["millstream_kafka"]);
+        assert_eq!(targets("x.y"), Vec::<&str>::new());
     }
 }

@@ -133,7 +133,8 @@ impl Worker {
         remarks.log_of_worker();
 
         let registry = Arc::new(start.registry);
-        let loggers = Arc::new(Loggers::new(start.log_control));
+        let plugins = registry.list().into_iter().map(|(class, ..)| class);
+        let loggers = Arc::new(Loggers::new(start.log_control, plugins));
         let (reports_in, reports) = mpsc::channel(QUEUED_REPORTS);
         let (herder, handle) = Herder::new(HerderParts {
             settings: Settings {

@@ -32,7 +32,10 @@ pub(crate) async fn send(
             .cloned()
             .unwrap_or_else(|| vec![value.clone()]);
         for value in values {
-            text.push_str(&format!("{name}: {}\r\n", value.as_str().unwrap()));
+            text.push_str(&format!(
+                "{name}: {}\r\n",
+                value.as_str().unwrap_or_default()
+            ));
         }
     }
     text.push_str(&format!("Content-Length: {}\r\n\r\n{body}", body.len()));
@@ -40,12 +43,13 @@ pub(crate) async fn send(
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();
-    let answer = String::from_utf8(answer).unwrap();
-    let (head, body) = answer.split_once("\r\n\r\n").unwrap();
+    let answer = String::from_utf8_lossy(&answer);
+    let (head, body) = answer.split_once("\r\n\r\n").unwrap_or((&answer, ""));
     let mut lines = head.split("\r\n");
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap();
+    let status = lines.next().and_then(|line| line.split(' ').nth(1));
     Reply {
-        status: status.parse().unwrap(),
+        // No answer is one without a status.
+        status: status.and_then(|status| status.parse().ok()).unwrap_or(0),
         headers: lines
             .filter_map(|line| line.split_once(": "))
             .map(|(name, value)| (name.to_owned(), value.to_owned()))

@@ -115,7 +115,7 @@ fn is_known(name: &str) -> bool {
 }
 
 impl Scenario {
-    pub(crate) async fn start(setup: &Json) -> Self {
+    pub(crate) async fn start(setup: &Json) -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
         let admin_port = free_port();
         let mut placeholders = Placeholders::default();
@@ -132,12 +132,15 @@ impl Scenario {
             ("value.converter", json),
         ]);
         for (key, value) in setup["worker_config"].as_object().into_iter().flatten() {
-            properties.insert(key.clone(), placeholders.fill(value.as_str().unwrap()));
+            let value = value
+                .as_str()
+                .map_or_else(|| value.to_string(), str::to_owned);
+            properties.insert(key.clone(), placeholders.fill(&value));
         }
         let doubles = Doubles::default();
         let shutdown = CancellationToken::new();
         let mut start = WorkerStart {
-            config: WorkerConfig::new(properties).unwrap(),
+            config: WorkerConfig::new(properties).map_err(|error| error.to_string())?,
             registry: PluginRegistry {
                 connectors: vec![Arc::new(FileStreamSink::new()), Arc::new(S3SinkConnector)],
                 converters: CONVERTERS.to_vec(),
@@ -164,13 +167,14 @@ impl Scenario {
             );
             std::fs::write(&file, text).unwrap();
             start.connector_files.push(file);
-            Worker::start(start).await.unwrap()
+            Worker::start(start).await
         } else {
-            Worker::start_cluster_of_one(start).await.unwrap()
+            Worker::start_cluster_of_one(start).await
         };
+        let worker = worker.map_err(|error| error.to_string())?;
         let address = worker.addresses()[0].to_string();
         placeholders.set("WORKER_ID", &address);
-        Scenario {
+        Ok(Scenario {
             worker,
             address,
             placeholders,
@@ -179,7 +183,7 @@ impl Scenario {
             is_standalone,
             missing: None,
             _folder: folder,
-        }
+        })
     }
 
     pub(crate) async fn end(self) {
@@ -195,12 +199,15 @@ impl Scenario {
             return self.perform(deed).await;
         }
         if let Some(why) = step_not_due(case, self.is_standalone) {
-            let path = case["request"]["path"].as_str().unwrap();
+            let path = case["request"]["path"].as_str().unwrap_or_default();
             let is_change = case["request"]["method"] != "GET" && !path.ends_with("/validate");
             if is_change && case["response"]["status"].as_u64() < Some(300) {
                 self.missing = Some(why.clone());
             }
             return Outcome::NotDue(why);
+        }
+        if !case["request"]["path"].is_string() {
+            return Outcome::NotDue("the step has no request".to_owned());
         }
         let attempts = if case["repeat"] == true { ATTEMPTS } else { 1 };
         let mut found = String::new();
@@ -225,22 +232,24 @@ impl Scenario {
             None => self.address.clone(),
         };
         let (method, path) = (
-            request["method"].as_str().unwrap(),
-            request["path"].as_str().unwrap(),
+            request["method"].as_str().unwrap_or("GET"),
+            request["path"].as_str().unwrap_or("/"),
         );
         let body = self.placeholders.fill(&body);
         http::send(&address, method, path, &request["headers"], &body).await
     }
 
     async fn perform(&self, deed: &Json) -> Outcome {
-        let (kind, of) = deed.as_object().unwrap().iter().next().unwrap();
-        let text = |key: &str| self.placeholders.fill(of[key].as_str().unwrap());
+        let Some((kind, of)) = deed.as_object().and_then(|deed| deed.iter().next()) else {
+            return Outcome::NotDue("the step has no deed".to_owned());
+        };
+        let text = |key: &str| self.placeholders.fill(of[key].as_str().unwrap_or_default());
         match kind.as_str() {
             "make_dir" => std::fs::create_dir_all(text("path")).unwrap(),
             "write_file" => std::fs::write(text("path"), text("text")).unwrap(),
             "produce" => {
-                let values = of["values"].as_array().unwrap().iter();
-                let values = values.map(|value| value.as_str().unwrap().to_owned());
+                let values = of["values"].as_array().into_iter().flatten();
+                let values = values.filter_map(|value| value.as_str().map(str::to_owned));
                 let mut broker = self.doubles.0.lock().unwrap();
                 broker
                     .topics

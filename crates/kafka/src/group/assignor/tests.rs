@@ -29,10 +29,8 @@ fn partitions(json: &Json) -> Vec<TopicPartition> {
 #[test]
 fn golden_assignors() {
     let files = [
-        "groups/consumer-range.jsonl",
-        "groups/consumer-roundrobin.jsonl",
-        "groups/consumer-sticky.jsonl",
-        "groups/consumer-cooperative-sticky.jsonl",
+        "groups/consumer-*.jsonl",
+        "!groups/consumer-protocol*.jsonl",
     ];
     millstream_golden::run(&files, |_, case| {
         let cluster = case["cluster"].as_object().unwrap();
@@ -261,7 +259,7 @@ fn judge_user_data(case: &Json) -> Outcome {
 
 #[test]
 fn golden_consumer_protocol() {
-    millstream_golden::run(&["groups/consumer-protocol.jsonl"], |_, case| {
+    millstream_golden::run(&["groups/consumer-protocol*.jsonl"], |_, case| {
         match case["kind"].as_str().unwrap() {
             "subscription" => judge(case, subscription, Subscription::encode_as, |bytes| {
                 Subscription::decode(bytes).ok()

@@ -3,9 +3,13 @@
 use crate::cli::{LogArgs, LogFormat};
 use crate::json_lines::JsonLines;
 use millstream_worker::LogControl;
-use std::io::IsTerminal;
+use millstream_worker::config::ConfigProviders;
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Write};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use tracing::{Level, Metadata};
 use tracing_subscriber::filter::filter_fn;
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
@@ -14,14 +18,69 @@ use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Changes the level while the process runs.
-pub(crate) struct LogLevels(reload::Handle<EnvFilter, Registry>);
+pub(crate) struct LogLevels {
+    filter: reload::Handle<EnvFilter, Registry>,
+    /// By module, in the words of the filter; the root's name is empty.
+    set: Mutex<BTreeMap<String, &'static str>>,
+    /// The filter of the start.
+    first: String,
+    providers: Arc<OnceLock<ConfigProviders>>,
+}
+
+/// Lines on their way out, without what references of settings stand for.
+struct Lines {
+    writer: BoxMakeWriter,
+    providers: Arc<OnceLock<ConfigProviders>>,
+}
+
+struct Line<'a> {
+    writer: Box<dyn Write + 'a>,
+    providers: &'a OnceLock<ConfigProviders>,
+}
+
+impl<'a> MakeWriter<'a> for Lines {
+    type Writer = Line<'a>;
+
+    fn make_writer(&'a self) -> Line<'a> {
+        Line {
+            writer: Box::new(self.writer.make_writer()),
+            providers: &self.providers,
+        }
+    }
+}
+
+impl Write for Line<'_> {
+    /// A line comes whole.
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        let hidden = self.providers.get().and_then(|providers| {
+            let text = std::str::from_utf8(line).ok()?;
+            providers.hide(text)
+        });
+        match hidden {
+            Some(text) => self.writer.write_all(text.as_bytes()),
+            None => self.writer.write_all(line),
+        }?;
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.writer.flush()
+    }
+}
 
 /// The demo's S3 service tells each refused request as its own failure; the client's side is told anyway.
 const QUIET: &str = "s3s=off,s3s_fs=off";
 
 /// Log lines go to `writer` from here on.
 pub(crate) fn start(args: &LogArgs, default: &str, writer: BoxMakeWriter) -> LogLevels {
-    let (filter, handle) = reload::Layer::new(filter(args, default));
+    let filter = filter(args, default);
+    let first = filter.to_string();
+    let (filter, handle) = reload::Layer::new(filter);
+    let providers = Arc::default();
+    let writer = Lines {
+        writer,
+        providers: Arc::clone(&providers),
+    };
     let lines = fmt::layer().with_target(false).with_writer(writer);
     let lines = match args.log_format {
         LogFormat::Text => lines.with_ansi(std::io::stderr().is_terminal()).boxed(),
@@ -32,7 +91,12 @@ pub(crate) fn start(args: &LogArgs, default: &str, writer: BoxMakeWriter) -> Log
         .with(filter_fn(is_ours_to_say))
         .with(lines)
         .init();
-    LogLevels(handle)
+    LogLevels {
+        filter: handle,
+        set: Mutex::default(),
+        first,
+        providers,
+    }
 }
 
 /// Libraries that write requests as they are, with keys and credentials in their headers, below this level, and whose
@@ -75,11 +139,7 @@ pub(crate) fn parse_level(text: &str) -> Result<String, String> {
 }
 
 impl LogControl for LogLevels {
-    /// Only the root has a meaning here: other names are those of Java's classes.
     fn set(&self, logger: &str, level: &'static str) {
-        if logger != "root" {
-            return;
-        }
         let level = match level {
             "OFF" => "off",
             "FATAL" | "ERROR" => "error",
@@ -88,10 +148,35 @@ impl LogControl for LogLevels {
             "TRACE" | "ALL" => "trace",
             _ => "info",
         };
-        if let Err(error) = self.0.reload(of_level(level)) {
-            tracing::warn!(%error, "the log level could not be changed");
+        let mut set = self.set.lock().unwrap_or_else(PoisonError::into_inner);
+        if logger == "root" {
+            // As in Java, where the root's level is that of every logger.
+            set.clear();
+            set.insert(String::new(), level);
+        } else {
+            set.insert(logger.to_owned(), level);
+        }
+        let filter = EnvFilter::try_new(directives(&self.first, &set));
+        let done = filter.map(|filter| self.filter.reload(filter));
+        if !matches!(done, Ok(Ok(()))) {
+            tracing::warn!(logger, "the log level could not be changed");
         }
     }
+
+    fn conceal(&self, providers: ConfigProviders) {
+        // There is one worker in a process; a second would be a test's.
+        let _ = self.providers.set(providers);
+    }
+}
+
+/// What the filter reads: the root's level, or the filter of the start, then the levels of modules.
+fn directives(first: &str, set: &BTreeMap<String, &'static str>) -> String {
+    let root = set.get("").map(|level| format!("{level},{QUIET}"));
+    let mut text = root.unwrap_or_else(|| first.to_owned());
+    for (module, level) in set.iter().filter(|(module, _)| !module.is_empty()) {
+        text.push_str(&format!(",{module}={level}"));
+    }
+    text
 }
 
 #[cfg(test)]
@@ -102,5 +187,16 @@ mod tests {
     fn report_c20_a_level_is_one_of_six() {
         assert_eq!(parse_level("WARN").as_deref(), Ok("warn"));
         assert!(parse_level("verbose").is_err_and(|why| why.contains("debug")));
+    }
+
+    #[test]
+    fn report_a21_a_level_of_a_module_is_one_of_the_filter() {
+        let mut set = BTreeMap::new();
+        assert_eq!(directives("warn,s3s=off", &set), "warn,s3s=off");
+        set.insert("millstream_s3".to_owned(), "debug");
+        set.insert(String::new(), "error");
+        let text = directives("warn", &set);
+        assert_eq!(text, format!("error,{QUIET},millstream_s3=debug"));
+        assert!(EnvFilter::try_new(text).is_ok());
     }
 }

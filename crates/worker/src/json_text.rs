@@ -22,6 +22,13 @@ impl JsonError {
     }
 }
 
+impl JsonError {
+    /// With a sentence of ours behind the library's.
+    pub(crate) fn followed_by(self, sentence: &str) -> Self {
+        JsonError(format!("{}; {sentence}", self.0))
+    }
+}
+
 impl From<&serde_json::Error> for JsonError {
     fn from(error: &serde_json::Error) -> Self {
         JsonError(error.to_string())

@@ -1,5 +1,6 @@
 //! Log levels by name, as `/admin/loggers` shows and sets them.
 
+use crate::config::ConfigProviders;
 use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
@@ -7,6 +8,9 @@ use std::sync::{Mutex, PoisonError};
 pub trait LogControl: Send + Sync {
     /// `logger`: one of our modules or a part of one, or `root` for all. `level`: one of `LEVELS`.
     fn set(&self, logger: &str, level: &'static str);
+
+    /// Hands over who hides what references stand for, in every line from here on.
+    fn conceal(&self, _providers: ConfigProviders) {}
 }
 
 /// Log4j's levels.

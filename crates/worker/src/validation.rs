@@ -127,6 +127,7 @@ impl Validator {
         }
         let left = remarks::unresolved(&self.worker.providers, &resolved.properties);
         validated.remarks.extend(left);
+        validated.remarks.extend(remarks::of_name(raw));
         Ok(validated)
     }
 

@@ -133,6 +133,9 @@ impl Worker {
         remarks.log_of_worker();
 
         let registry = Arc::new(start.registry);
+        if let Some(control) = &start.log_control {
+            control.conceal(config.providers.clone());
+        }
         let plugins = registry.list().into_iter().map(|(class, ..)| class);
         let loggers = Arc::new(Loggers::new(start.log_control, plugins));
         let (reports_in, reports) = mpsc::channel(QUEUED_REPORTS);

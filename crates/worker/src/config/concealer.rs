@@ -9,6 +9,10 @@ use std::sync::Arc;
 
 /// Shorter values, and those that are numbers or words of every other message, tell nothing away from their key.
 const TELLING: usize = 4;
+
+/// Values of earlier configurations that are looked for in every line of the log.
+const REMEMBERED: usize = 1024;
+
 const PLAIN_WORDS: [&str; 6] = ["true", "false", "none", "null", "all", "default"];
 
 /// What the references of one configuration stand for. Cloning shares it.
@@ -65,6 +69,22 @@ impl Concealer {
         let mut shown = self.0.shown.clone();
         shown.extend(other.0.shown.iter().cloned());
         Concealer::of(raw, shown)
+    }
+
+    pub(super) fn hides_anything(&self) -> bool {
+        !self.0.shown.is_empty()
+    }
+
+    /// Hides what both hide, and forgets the older ones when they are too many.
+    pub(super) fn remembering(&self, newer: &Concealer) -> Concealer {
+        let is_known = newer.0.shown.iter().all(|pair| self.0.shown.contains(pair));
+        if is_known {
+            return self.clone();
+        }
+        if self.0.shown.len() > REMEMBERED {
+            return newer.clone();
+        }
+        newer.with(self)
     }
 
     fn of(raw: HashMap<String, String>, mut shown: Vec<(String, String)>) -> Self {
@@ -180,6 +200,17 @@ mod tests {
         ] {
             assert_eq!(of.text(text), shown);
         }
+    }
+
+    #[test]
+    fn report_c8_the_log_hides_what_any_connector_refers_to() {
+        let first = concealer(&[("a", "${env:X}", "hunter2")]);
+        let second = concealer(&[("a", "${env:Y}", "hunter3")]);
+        let both = Concealer::default()
+            .remembering(&first)
+            .remembering(&second);
+        assert_eq!(both.text("hunter2 hunter3 t"), "${env:X} ${env:Y} t");
+        assert!(!Concealer::default().hides_anything() && both.hides_anything());
     }
 
     #[test]

@@ -6,7 +6,7 @@ use super::properties_file::parse_properties;
 use millstream_core::Properties;
 use regex::Regex;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, PoisonError, RwLock};
 
 static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"\$\{([^}]*?):(?:([^}]*?):)?([^}]*?)\}").expect("the pattern is valid")
@@ -14,7 +14,11 @@ static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
 
 /// The providers that a worker file names. Cloning shares them.
 #[derive(Clone, Debug, Default)]
-pub struct ConfigProviders(Arc<Vec<(String, Provider)>>);
+pub struct ConfigProviders {
+    providers: Arc<Vec<(String, Provider)>>,
+    /// What the references of all connectors so far stood for, for the log.
+    seen: Arc<RwLock<Concealer>>,
+}
 
 #[derive(Clone, Debug)]
 enum Provider {
@@ -53,7 +57,10 @@ impl ConfigProviders {
             }
         }
         if errors.is_empty() {
-            Ok(ConfigProviders(Arc::new(providers)))
+            Ok(ConfigProviders {
+                providers: Arc::new(providers),
+                seen: Arc::default(),
+            })
         } else {
             Err(errors)
         }
@@ -61,14 +68,17 @@ impl ConfigProviders {
 
     /// These providers and one more, which knows these values.
     pub(super) fn with_values(&self, name: &str, values: Properties) -> Self {
-        let mut providers = Vec::clone(&self.0);
+        let mut providers = Vec::clone(&self.providers);
         providers.push((name.to_owned(), Provider::Values(values)));
-        ConfigProviders(Arc::new(providers))
+        ConfigProviders {
+            providers: Arc::new(providers),
+            seen: self.seen.clone(),
+        }
     }
 
     /// The settings with every reference replaced that a provider knows, and who hides what the references stand for.
     pub async fn resolve(&self, properties: &Properties) -> Result<Resolved, ProviderError> {
-        if self.0.is_empty() || !properties.iter().any(|(_, value)| has_reference(value)) {
+        if self.providers.is_empty() || !properties.iter().any(|(_, value)| has_reference(value)) {
             return Ok(Resolved {
                 properties: properties.clone(),
                 concealer: Concealer::default(),
@@ -76,9 +86,27 @@ impl ConfigProviders {
         }
         let (providers, properties) = (self.clone(), properties.clone());
         let resolved = tokio::task::spawn_blocking(move || providers.resolve_now(&properties));
-        resolved
+        let resolved = resolved
             .await
-            .unwrap_or_else(|error| Err(ProviderError(error.to_string())))
+            .unwrap_or_else(|error| Err(ProviderError(error.to_string())))?;
+        self.remember(&resolved.concealer);
+        Ok(resolved)
+    }
+
+    fn remember(&self, concealer: &Concealer) {
+        // A concealer is replaced whole or not at all.
+        let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
+        *seen = seen.remembering(concealer);
+    }
+
+    /// A line of the log without what the references of any connector stand for; `None` if there is nothing in it.
+    pub fn hide(&self, line: &str) -> Option<String> {
+        let seen = self.seen.read().unwrap_or_else(PoisonError::into_inner);
+        if !seen.hides_anything() {
+            return None;
+        }
+        let hidden = seen.text(line);
+        (hidden != line).then_some(hidden)
     }
 
     /// As `resolve`, reading files on this thread.
@@ -111,7 +139,7 @@ impl ConfigProviders {
             let Some(whole) = reference.get(0) else {
                 continue;
             };
-            let provider = self.0.iter().find(|(name, _)| name == part(1));
+            let provider = self.providers.iter().find(|(name, _)| name == part(1));
             let value = match provider {
                 Some((_, provider)) => provider.get(part(2), part(3))?,
                 None => None,
@@ -130,7 +158,7 @@ impl ConfigProviders {
     pub(crate) fn unresolved(&self, text: &str) -> Vec<String> {
         let left = REFERENCE.captures_iter(text).filter_map(|reference| {
             let (whole, name) = (reference.get(0)?.as_str(), reference.get(1)?.as_str());
-            let is_known = self.0.iter().any(|(known, _)| known == name);
+            let is_known = self.providers.iter().any(|(known, _)| known == name);
             Some(if is_known {
                 format!("{whole}: provider {name} has no such key, or may not read it")
             } else {

@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::connectors::{info, not_found};
-use super::error::RestError;
+use super::error::{CONFIG_TAKES, RestError};
 use super::wire::{Info, Name, StringMap};
 use super::{Api, resource};
 use crate::herder::request::{Answer, Put, Request};
@@ -36,6 +36,7 @@ async fn replace(
 ) -> Result<Response, RestError> {
     let config = string_map(&body)?.ok_or(RestError::NullBody(
         "Cannot invoke \"java.util.Map.get(Object)\" because \"connectorConfig\" is null",
+        CONFIG_TAKES,
     ))?;
     let request = Put {
         config: name_in(config, &name)?,
@@ -56,6 +57,7 @@ async fn patch(
     let mut config = info(&api, name.clone()).await?.config;
     let changes = changes.ok_or(RestError::NullBody(
         "Cannot invoke \"java.util.Map.forEach(java.util.function.BiConsumer)\" because \"patch\" is null",
+        "",
     ))?;
     for (key, value) in changes.entries() {
         match value {

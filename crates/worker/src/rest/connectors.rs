@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::config::{name_in, put};
-use super::error::RestError;
+use super::error::{CREATE_TAKES, RestError};
 use super::wire::{Info, Name, State as Status};
 use super::{Api, resource};
 use crate::herder::request::{ConnectorInfo, Put, Request};
@@ -73,12 +73,16 @@ async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, RestError> {
-    let request = create_request(&body, UnknownFields::Refused)?.ok_or(RestError::NullBody(
+    let request = create_request(&body, UnknownFields::Refused)
+        .map_err(|error| error.followed_by(CREATE_TAKES))?;
+    let request = request.ok_or(RestError::NullBody(
         "Cannot invoke \"org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.name()\" because \"createRequest\" is null",
+        CREATE_TAKES,
     ))?;
     let name = request.name.unwrap_or_default().trim().to_owned();
     let config = request.config.ok_or(RestError::NullBody(
         "Cannot invoke \"java.util.Map.get(Object)\" because \"connectorConfig\" is null",
+        CREATE_TAKES,
     ))?;
     let put_request = Put {
         config: name_in(config, &name)?,

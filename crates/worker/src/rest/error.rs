@@ -32,13 +32,18 @@ pub(crate) enum RestError {
     Failed(String),
     Herder(HerderError),
     Json(JsonError),
-    /// Where Java dereferences a null.
-    NullBody(&'static str),
+    /// Where Java dereferences a null: its text, and what the request takes.
+    NullBody(&'static str, &'static str),
     Validation(ValidationError),
     Invalid(InvalidConfig),
     UnknownLevel(UnknownLevel),
     Admin(AdminError),
 }
+
+/// What requests take whose errors, which are Java's, do not tell.
+pub(super) const CREATE_TAKES: &str = "POST /connectors takes {\"name\": ..., \"config\": {...}}";
+pub(super) const CONFIG_TAKES: &str =
+    "the body is the configuration alone: {\"connector.class\": ..., ...}";
 
 #[derive(Serialize)]
 struct Body {
@@ -68,7 +73,7 @@ impl RestError {
             RestError::Herder(HerderError::AlreadyExists(_)) => StatusCode::CONFLICT,
             RestError::Failed(_)
             | RestError::Json(_)
-            | RestError::NullBody(_)
+            | RestError::NullBody(..)
             | RestError::Admin(_)
             | RestError::Validation(ValidationError::Config(_) | ValidationError::Thrown(_))
             | RestError::Herder(
@@ -93,7 +98,8 @@ impl RestError {
             | RestError::Forbidden(text)
             | RestError::NotFound(text)
             | RestError::Failed(text) => text,
-            RestError::NullBody(text) => text.to_owned(),
+            RestError::NullBody(text, "") => text.to_owned(),
+            RestError::NullBody(text, takes) => format!("{text}; {takes}"),
             RestError::Herder(error) => error.to_string(),
             RestError::Json(error) => error.to_string(),
             RestError::Validation(error) => error.to_string(),
@@ -146,3 +152,21 @@ from!(ValidationError => Validation);
 from!(InvalidConfig => Invalid);
 from!(UnknownLevel => UnknownLevel);
 from!(AdminError => Admin);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_message_26_java_s_words_are_followed_by_ours() {
+        let java =
+            "Cannot invoke \"java.util.Map.get(Object)\" because \"connectorConfig\" is null";
+        let error = RestError::NullBody(java, CREATE_TAKES);
+        assert_eq!(error.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(error.message(), format!("{java}; {CREATE_TAKES}"));
+        assert_eq!(RestError::NullBody(java, "").message(), java);
+        let field = JsonError::unrecognized("connector.class", "CreateConnectorRequest");
+        let text = field.followed_by(CREATE_TAKES).to_string();
+        assert!(text.ends_with(CREATE_TAKES) && text.starts_with("Unrecognized field"));
+    }
+}

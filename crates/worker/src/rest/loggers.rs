@@ -48,6 +48,7 @@ async fn set(
 ) -> Result<Response, RestError> {
     let fields = object(&body, "java.util.LinkedHashMap")?.ok_or(RestError::NullBody(
         "Cannot invoke \"java.util.Map.get(Object)\" because \"levelMap\" is null",
+        "the body is {\"level\": ...}",
     ))?;
     let level = fields.get("level");
     let missing = "Desired 'level' parameter was not specified in request.";

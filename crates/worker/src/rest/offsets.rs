@@ -221,6 +221,7 @@ fn entries(body: &[u8]) -> Result<Vec<Entry>, RestError> {
     const CLASS: &str = "org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets";
     let fields = object(body, CLASS)?.ok_or(RestError::NullBody(
         "Cannot invoke \"org.apache.kafka.connect.runtime.rest.entities.ConnectorOffsets.offsets()\" because \"offsets\" is null",
+        "",
     ))?;
     let mut entries = Vec::new();
     for (field, value) in fields {

@@ -2,7 +2,7 @@
 
 use super::body::Body;
 use super::connectors::query_flag;
-use super::error::RestError;
+use super::error::{CONFIG_TAKES, RestError};
 use super::wire::{ConfigInfos, Definition, Plugin};
 use super::{Api, resource};
 use crate::json_text::string_map;
@@ -67,6 +67,7 @@ async fn validate(
 ) -> Result<Json<ConfigInfos>, RestError> {
     let config = string_map(&body)?.ok_or(RestError::NullBody(
         "Cannot invoke \"java.util.Map.get(Object)\" because \"connectorConfig\" is null",
+        CONFIG_TAKES,
     ))?;
     if let Some(class) = config.get("connector.class")
         && !without_suffix(class).ends_with(without_suffix(&name))

@@ -123,6 +123,18 @@ pub(super) fn of(
     remarks
 }
 
+/// A name that no path of the REST API can hold: Java takes it, too, and can then neither show nor delete the connector.
+pub(super) fn of_name(config: &Properties) -> Remarks {
+    let mut remarks = Remarks::default();
+    let name = config.get("name").unwrap_or_default();
+    if let Some(bad) = name.chars().find(|c| matches!(c, '/' | '\\' | '%')) {
+        remarks.add("name", || {
+            format!("a name with {bad} cannot stand in the REST API's paths: this connector can be neither read, changed nor deleted there; better choose another name")
+        });
+    }
+    remarks
+}
+
 /// References that no provider resolved; they are what the setting now says.
 pub(super) fn unresolved(providers: &ConfigProviders, resolved: &Properties) -> Remarks {
     let mut remarks = Remarks::default();
@@ -271,6 +283,19 @@ mod tests {
             &json,
             &["transforms.b.type: ignored: transforms does not name b"],
         );
+    }
+
+    #[test]
+    fn report_c21_a_name_that_no_path_can_hold_leaves_a_word() {
+        let lines = |name: &str| {
+            of_name(&Properties::from_iter([("name", name)]))
+                .lines
+                .len()
+        };
+        for name in ["a/b", "\\", "a%2Fb"] {
+            assert_eq!(lines(name), 1, "{name}");
+        }
+        assert_eq!(lines("a b?ü"), 0);
     }
 
     #[test]

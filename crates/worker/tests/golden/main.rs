@@ -6,8 +6,10 @@ mod doubles;
 mod http;
 mod scenario;
 
-use millstream_core::TopicPartition;
+use millstream_core::{Connector, TopicPartition};
 use millstream_golden::Outcome;
+use millstream_s3::S3SinkConnector;
+use millstream_worker::validation::Validator;
 use scenario::Scenario;
 use serde_json::{Value as Json, json};
 
@@ -192,6 +194,82 @@ fn report_f9_offsets_that_a_broker_would_refuse_change_nothing() {
         let nowhere = "/connectors/s/tasks/-3/status";
         let missing = json!({"error_code": 404, "message": "No status found for task s--3"});
         ask("GET", nowhere, Json::Null, 404, missing).await;
+        scenario.end().await;
+    });
+}
+
+/// Whatever a reference stands for, and whichever key it is the value of: no answer tells.
+#[test]
+fn report_c8_no_key_shows_what_its_reference_stands_for() {
+    let runtime = runtime();
+    runtime.block_on(async {
+        let folder = tempfile::tempdir().unwrap();
+        let secrets = folder.path().join("secrets");
+        std::fs::write(
+            &secrets,
+            "text=hunter2(\nnumber=-31337\nlist=hunter3,hunter3\n",
+        )
+        .unwrap();
+        let setup = json!({"name": "references", "worker_config": {
+            "config.providers": "file",
+            "config.providers.file.class": "File",
+        }});
+        let scenario = Scenario::start(&setup).await.unwrap();
+        let own = S3SinkConnector
+            .config_def()
+            .keys()
+            .iter()
+            .map(|key| key.name.to_string());
+        let framework = Validator::framework_keys()
+            .into_iter()
+            .map(|key| key.name.to_string());
+        let more = [
+            "transforms.a.type",
+            "transforms.a.spec",
+            "transforms.a.predicate",
+            "value.converter.schemas.enable",
+            "consumer.override.max.poll.records",
+            "consumer.override.group.id",
+            "consumer.override.foo",
+            "unknown.key",
+        ];
+        for key in own.chain(framework).chain(more.map(str::to_owned)) {
+            for name in ["text", "number", "list"] {
+                let mut config = lab();
+                config["store.url"] = json!("http://127.0.0.1:1");
+                config["value.converter"] = json!("org.apache.kafka.connect.json.JsonConverter");
+                config["transforms"] = json!("a");
+                config["transforms.a.type"] =
+                    json!("org.apache.kafka.connect.transforms.Cast$Value");
+                config["transforms.a.spec"] = json!("a:int32");
+                config[&key] = json!(format!("${{file:{}:{name}}}", secrets.display()));
+                let class = "io.confluent.connect.s3.S3SinkConnector";
+                for (method, path, body) in [
+                    (
+                        "PUT",
+                        format!("/connector-plugins/{class}/config/validate"),
+                        config.clone(),
+                    ),
+                    (
+                        "PUT",
+                        "/connectors/s3-sink/config".to_owned(),
+                        config.clone(),
+                    ),
+                ] {
+                    let answer = scenario.ask(method, &path, &body).await;
+                    for secret in ["hunter", "31337"] {
+                        assert!(!answer.contains(secret), "{key} as {name}: {answer}");
+                    }
+                }
+            }
+        }
+        let answer = scenario
+            .ask("GET", "/connectors?expand=status&expand=info", &Json::Null)
+            .await;
+        assert!(
+            !answer.contains("hunter") && !answer.contains("31337"),
+            "{answer}"
+        );
         scenario.end().await;
     });
 }

@@ -222,6 +222,14 @@ impl Scenario {
         Outcome::Failed(found)
     }
 
+    /// The body of the answer to a request.
+    pub(crate) async fn ask(&self, method: &str, path: &str, body: &Json) -> String {
+        let headers = serde_json::json!({"Content-Type": "application/json"});
+        let request =
+            serde_json::json!({"method": method, "path": path, "headers": headers, "body": body});
+        self.request(&request).await.body
+    }
+
     async fn request(&self, request: &Json) -> Reply {
         let body = match (&request["body"], request["text"].as_str()) {
             (Json::Null, text) => text.unwrap_or_default().to_owned(),

@@ -273,3 +273,152 @@ fn report_c8_no_key_shows_what_its_reference_stands_for() {
         scenario.end().await;
     });
 }
+
+const JSON_CONVERTER: &str = "org.apache.kafka.connect.json.JsonConverter";
+
+/// What validation finds wrong with a connector of which `changes` are set, a key a line.
+async fn errors_of(scenario: &Scenario, changes: &[(&str, &str)]) -> Vec<String> {
+    let mut config = json!({
+        "name": "x", "connector.class": "FileStreamSink", "topics": "t", "file": "/out"
+    });
+    for (key, value) in changes {
+        match *value {
+            "(unset)" => config[*key].take(),
+            value => std::mem::replace(&mut config[*key], json!(value)),
+        };
+    }
+    if let Some(fields) = config.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    let path = "/connector-plugins/FileStreamSink/config/validate";
+    let answer: Json = serde_json::from_str(&scenario.ask("PUT", path, &config).await).unwrap();
+    let Some(found) = answer["configs"].as_array() else {
+        return vec![answer["message"].to_string()];
+    };
+    let values = found.iter().map(|one| &one["value"]);
+    let errors = values.flat_map(|value| {
+        let texts = value["errors"].as_array().into_iter().flatten();
+        texts.map(|text| {
+            format!(
+                "{}: {}",
+                value["name"].as_str().unwrap(),
+                text.as_str().unwrap()
+            )
+        })
+    });
+    errors.collect()
+}
+
+fn check_errors(rows: &[(&[(&str, &str)], &[&str])]) {
+    runtime().block_on(async {
+        let setup = json!({"name": "errors", "worker_config": {}});
+        let scenario = Scenario::start(&setup).await.unwrap();
+        for (changes, expected) in rows {
+            assert_eq!(
+                errors_of(&scenario, changes).await,
+                *expected,
+                "{changes:?}"
+            );
+        }
+        scenario.end().await;
+    });
+}
+
+/// The answers of Java's worker 4.3.1 to the same requests.
+#[test]
+fn report_a5_blanks_around_a_class_are_no_part_of_its_name() {
+    let with_blank = format!("{JSON_CONVERTER} ");
+    let load = format!("Failed to load class {with_blank}: {with_blank}");
+    for role in ["key.converter", "value.converter", "header.converter"] {
+        let expected = [&*format!("{role}: {load}")];
+        check_errors(&[(&[(role, &with_blank)], &expected)]);
+        let missing = format!(
+            "{role}: Invalid value Nope  for configuration {role}: Class Nope  could not be found."
+        );
+        check_errors(&[(&[(role, "Nope ")], &[&missing])]);
+    }
+    check_errors(&[
+        (
+            &[("tasks.max", " x ")],
+            &[
+                "tasks.max: Invalid value  x  for configuration tasks.max: Not a number of type INT",
+                "tasks.max: Invalid value null for configuration tasks.max: Value must be non-null",
+            ],
+        ),
+        (&[("tasks.max", " 2 "), ("errors.tolerance", " all ")], &[]),
+    ]);
+}
+
+#[test]
+fn report_a6_a_list_of_topics_has_no_gaps_and_no_repeats() {
+    let empty: &[&str] = &["topics: Configuration 'topics' values must not be empty."];
+    let twice: &[&str] = &["topics: Configuration 'topics' values must not be duplicated."];
+    check_errors(&[
+        (&[("topics", "t,")], empty),
+        (&[("topics", "t,,u")], empty),
+        (&[("topics", ",t")], empty),
+        (&[("topics", "t,t")], twice),
+        (&[("topics", ",")], twice),
+        (&[("topics", " t , u ")], &[]),
+    ]);
+}
+
+#[test]
+fn report_b6_a_sink_never_reads_its_own_dead_letters() {
+    let dead = "errors.deadletterqueue.topic.name";
+    check_errors(&[
+        (
+            &[("topics", "dlq, u"), (dead, " dlq ")],
+            &[
+                "topics: The DLQ topic 'dlq' may not be included in the list of topics ('topics=[dlq, u]') consumed by the connector",
+            ],
+        ),
+        (
+            &[
+                ("topics", "(unset)"),
+                ("topics.regex", "dl.*"),
+                (dead, "dlq"),
+            ],
+            &[
+                "topics.regex: The DLQ topic 'dlq' may not be matched by the regex for the topics ('topics.regex=dl.*') consumed by the connector",
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn report_f7_a_sink_does_not_join_the_group_of_the_workers() {
+    let group = "consumer.override.group.id";
+    check_errors(&[
+        (
+            &[(group, "kc")],
+            &[
+                "consumer.override.group.id: Consumer group kc conflicts with Connect worker group kc",
+            ],
+        ),
+        (&[(group, " kc ")], &[]),
+        (&[(group, "kd")], &[]),
+    ]);
+    runtime().block_on(async {
+        let setup = json!({"name": "group", "worker_config": {}});
+        let scenario = Scenario::start(&setup).await.unwrap();
+        let config = json!({"connector.class": "FileStreamSink", "topics": "t", group: "kc"});
+        let create = json!({"name": "s", "config": config.clone()});
+        for (method, path, body) in [
+            ("PUT", "/connectors/s/config", &config),
+            ("POST", "/connectors", &create),
+        ] {
+            let answer = scenario.ask(method, path, body).await;
+            assert!(
+                answer.contains("conflicts with Connect worker group kc"),
+                "{answer}"
+            );
+        }
+        assert_eq!(scenario.ask("GET", "/connectors", &Json::Null).await, "[]");
+        let patch = scenario
+            .ask("PATCH", "/connectors/nope/config", &config)
+            .await;
+        assert!(patch.contains("Connector nope not found"), "{patch}");
+        scenario.end().await;
+    });
+}

@@ -16,6 +16,7 @@ mod report_kafka;
 mod report_memory;
 mod report_process;
 mod report_s3;
+mod report_worker;
 mod rest;
 mod s3;
 mod stage;

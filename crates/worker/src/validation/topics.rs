@@ -76,3 +76,44 @@ fn given<'a>(config: &'a Properties, key: &str) -> Option<&'a str> {
     let text = config.get(key).map(java_trim);
     text.filter(|text| !text.is_empty())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_core::Key;
+    use millstream_core::config::Kind;
+
+    /// MongoDB's sink defines its topics itself, and its definitions take the place of the framework's.
+    #[test]
+    fn report_b6_holds_for_connectors_that_define_their_topics() {
+        for (topics, regex, named) in [
+            ("orders-dlq,x", "", "topics"),
+            ("", "orders.*", "topics.regex"),
+        ] {
+            let config = Properties::from_iter([
+                ("topics", topics),
+                ("topics.regex", regex),
+                ("errors.deadletterqueue.topic.name", "orders-dlq"),
+            ]);
+            let own = |name: &'static str| {
+                let value = ConfigValue {
+                    name: name.to_owned(),
+                    value: None,
+                    recommended: Vec::new(),
+                    errors: Vec::new(),
+                    visible: true,
+                };
+                (Some(Key::new(name, Kind::String, "")), value)
+            };
+            let mut configs = vec![own("topics"), own("topics.regex")];
+            refuse_dead_letter_loop(&config, &mut configs);
+            for (_, value) in configs {
+                assert_eq!(
+                    value.errors.len(),
+                    usize::from(value.name == named),
+                    "{named}"
+                );
+            }
+        }
+    }
+}

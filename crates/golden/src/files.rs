@@ -83,7 +83,9 @@ mod tests {
             &[
                 "mongodb/models*.jsonl",
                 "mongodb/config.jsonl",
+                "mongodb/config-live.jsonl",
                 "mongodb/e2e.jsonl",
+                "mongodb/e2e-replset.jsonl",
                 "mongodb/configdef*.json",
             ],
         ),
@@ -98,10 +100,7 @@ mod tests {
             "the parts of a distributed worker",
             &["groups/connect-*.jsonl", "aws/*.jsonl", "aws/*.json"],
         ),
-        (
-            "a store that signs in, or is a replica set",
-            &["mongodb/config-*.jsonl", "mongodb/e2e-*.jsonl"],
-        ),
+        ("a store that signs in", &["mongodb/config-secure*.jsonl"]),
     ];
 
     #[test]

@@ -68,9 +68,10 @@ impl ValidationError {
 impl ValidationError {
     fn concealed(self, concealer: &Concealer) -> Self {
         match self {
-            // It shows the settings as they were sent.
-            ValidationError::BadRequest(text) => ValidationError::BadRequest(concealer.text(&text)),
-            ValidationError::Config(text) => ValidationError::Config(concealer.text(&text)),
+            ValidationError::BadRequest(text) => {
+                ValidationError::BadRequest(concealer.refusal(&text))
+            }
+            ValidationError::Config(text) => ValidationError::Config(concealer.refusal(&text)),
             ValidationError::Thrown(error) => ValidationError::Thrown(ConnectorError {
                 message: concealer.text(&error.message),
                 ..error

@@ -102,12 +102,21 @@ impl Concealer {
             let refused = |value: &str| format!("Invalid value {value} for configuration ");
             if text.contains(&refused(value)) {
                 text = text.replace(&refused(value), &refused(shown));
+                text = replace_quoted_pieces(&text, value, shown);
             }
             if is_telling(value) {
                 text = replace_words(&text, value, shown);
             }
         }
         text
+    }
+
+    /// A text about a single setting that is refused, which may be a number or any other word.
+    pub(crate) fn refusal(&self, text: &str) -> String {
+        let shown = self.0.shown.iter();
+        shown.fold(text.to_owned(), |text, (value, shown)| {
+            replace_words(&text, value, shown)
+        })
     }
 
     /// What validation found for a key: its own value and its errors.
@@ -125,6 +134,9 @@ impl Concealer {
             for (hidden, shown) in &self.0.shown {
                 if written == Some(shown) || !is_plain(hidden) {
                     *error = replace_words(error, hidden, shown);
+                }
+                if written == Some(shown) {
+                    *error = replace_quoted_pieces(error, hidden, shown);
                 }
             }
         }
@@ -145,6 +157,22 @@ fn is_plain(value: &str) -> bool {
 
 fn is_telling(value: &str) -> bool {
     value.len() >= TELLING && !is_plain(value)
+}
+
+/// Some messages quote the piece of a value that they stumbled over.
+fn replace_quoted_pieces(text: &str, value: &str, shown: &str) -> String {
+    let pieces: Vec<&str> = text.split('"').collect();
+    let last = pieces.len() - 1;
+    let replaced = pieces.iter().enumerate().map(|(at, piece)| {
+        // What stands between two marks is every other piece.
+        let is_quoted = at % 2 == 1 && at < last && !piece.is_empty();
+        if is_quoted && value.contains(*piece) {
+            shown
+        } else {
+            *piece
+        }
+    });
+    replaced.collect::<Vec<_>>().join("\"")
 }
 
 /// Replaces a value where it stands alone: `t` is no part of `topic`.
@@ -211,6 +239,20 @@ mod tests {
             .remembering(&second);
         assert_eq!(both.text("hunter2 hunter3 t"), "${env:X} ${env:Y} t");
         assert!(!Concealer::default().hides_anything() && both.hides_anything());
+    }
+
+    #[test]
+    fn report_c8_quoted_pieces_of_a_refused_value_are_hidden_too() {
+        let of = concealer(&[("timezone", "${env:Z}", "-31337")]);
+        assert_eq!(
+            of.text("Invalid value -31337 for configuration timezone: \"-31337\" is malformed at \"337\""),
+            "Invalid value ${env:Z} for configuration timezone: \"${env:Z}\" is malformed at \"${env:Z}\""
+        );
+        assert_eq!(replace_quoted_pieces("a \"b\" c", "xyz", "r"), "a \"b\" c");
+        assert_eq!(
+            of.refusal("matches -31337, there are"),
+            "matches ${env:Z}, there are"
+        );
     }
 
     #[test]

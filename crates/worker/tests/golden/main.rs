@@ -233,7 +233,10 @@ fn report_c8_no_key_shows_what_its_reference_stands_for() {
             "consumer.override.foo",
             "unknown.key",
         ];
-        for key in own.chain(framework).chain(more.map(str::to_owned)) {
+        // Aliases are parts of the names of keys, and names are shown.
+        let is_value = |key: &String| !["transforms", "predicates"].contains(&key.as_str());
+        let keys = own.chain(framework).chain(more.map(str::to_owned));
+        for key in keys.filter(is_value) {
             for name in ["text", "number", "list"] {
                 let mut config = lab();
                 config["store.url"] = json!("http://127.0.0.1:1");

@@ -48,6 +48,11 @@ impl Compressors {
         self.lock().budget = Some(budget);
     }
 
+    /// Gives the memory of those that are kept back.
+    pub(crate) fn clear(&self) {
+        self.lock().compressors.clear();
+    }
+
     fn take(&self) -> Compress {
         match self.lock().compressors.pop() {
             Some((mut compress, _)) => {
@@ -195,6 +200,24 @@ mod tests {
         gzip.finish(&mut out);
         let hex: String = out.iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, "1f8b08000000000000ff4be4020007a1eadd02000000");
+    }
+
+    #[test]
+    fn report_c1_compressors_are_kept_within_a_budget_and_let_go() {
+        let budget = ByteBudget::new(COMPRESSOR + 1);
+        let compressors = Compressors::new(-1);
+        compressors.keep_within(budget.clone());
+        for _ in 0..3 {
+            let mut streams = [(); 3].map(|()| Gzip::new(&compressors));
+            for stream in &mut streams {
+                let mut out = Vec::new();
+                stream.write(b"abc", &mut out);
+                stream.rest(&mut out);
+            }
+            assert_eq!(budget.available(), 1);
+        }
+        compressors.clear();
+        assert_eq!(budget.available(), COMPRESSOR + 1);
     }
 
     proptest! {

@@ -9,8 +9,8 @@ use crate::store::{Cause, Store};
 use crate::upload::{End, Ended, JobId, Trouble, Uploads};
 use async_trait::async_trait;
 use millstream_core::{
-    ColumnNeed, Destination, Progress, RecordBatch, Rejected, SinkError, SinkNeeds, SinkTask,
-    TaskContext, TopicPartition,
+    BytePermit, ColumnNeed, Destination, Progress, RecordBatch, Rejected, SinkError, SinkNeeds,
+    SinkTask, TaskContext, TopicPartition,
 };
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -23,6 +23,9 @@ const ABORT_DEADLINE: Duration = Duration::from_secs(10);
 
 /// How long `put` waits for room while S3 works: well below any session or poll timeout.
 const MAX_WAIT: Duration = Duration::from_secs(10);
+
+/// How long after the last batch spare compressors are kept.
+const IDLE_MILLIS: i64 = 1000;
 
 /// How long a batch is refused for which there is no memory.
 const NO_MEMORY_WAIT: Duration = Duration::from_secs(2);
@@ -38,6 +41,8 @@ pub(crate) struct S3Task {
     owners: HashMap<JobId, TopicPartition>,
     clock: Arc<Clock>,
     memory: Memory,
+    /// Epoch milliseconds.
+    last_put: i64,
     rejected: Rejected,
     /// Objects stored since the last `poll`.
     stored: usize,
@@ -68,6 +73,7 @@ impl S3Task {
             owners: HashMap::new(),
             clock,
             memory,
+            last_put: 0,
             rejected: Rejected::default(),
             stored: 0,
             rewinds: Vec::new(),
@@ -285,6 +291,7 @@ impl SinkTask for S3Task {
 
     async fn put(&mut self, batch: Arc<RecordBatch>, now: i64) -> Result<(), SinkError> {
         self.clock.set(now);
+        self.last_put = now;
         self.note_all_ended()?;
         let origin = &batch.origin;
         if let Some(topic) = other_topic(&batch) {
@@ -293,13 +300,27 @@ impl SinkTask for S3Task {
         self.make_room_in_memory()?;
         let begun = Instant::now();
         let (deadline, patience) = (begun + MAX_WAIT, begun + MAX_WAIT_IN_TROUBLE);
+        let bytes = batch.permit.as_ref().map_or(0, BytePermit::bytes);
+        let mut is_oversized = self.uploads.is_oversized(bytes);
         loop {
             if !self.uploads.has_room(deadline, patience).await {
                 self.note_all_ended()?;
                 return Err(self.no_room(now));
             }
+            // A large record becomes parts all at once: they are counted before they are made.
+            let mut reserved = None;
+            if std::mem::take(&mut is_oversized) {
+                reserved = self.uploads.reserve(bytes, deadline).await;
+                if reserved.is_none() {
+                    return Err(self.no_room(now));
+                }
+            }
             self.note_all_ended()?;
-            if self.put_some(&batch, now)? == Flow::Done {
+            let flow = self.put_some(&batch, now);
+            if let Some(reserved) = reserved {
+                self.uploads.hand_over_all(reserved);
+            }
+            if flow? == Flow::Done {
                 return Ok(());
             }
             if self.uploads.is_clear() {
@@ -343,6 +364,12 @@ impl SinkTask for S3Task {
         self.note_all_ended()?;
         self.close_on()?;
         self.uploads.rest(now);
+        self.last_put = self.last_put.min(now);
+        if now - self.last_put >= IDLE_MILLIS
+            && let Some(gzip) = &self.settings.gzip
+        {
+            gzip.clear();
+        }
         let mut progress = Progress {
             durable: Vec::new(),
             rejected: std::mem::take(&mut self.rejected.rows),

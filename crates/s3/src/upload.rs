@@ -255,10 +255,31 @@ impl Uploads {
         true
     }
 
+    /// Whether so many bytes are too many to be made into parts beside others' that are in flight.
+    pub(crate) fn is_oversized(&self, bytes: usize) -> bool {
+        bytes > self.in_flight.total() / 2
+    }
+
+    /// Waits until little else is in flight, and takes the memory for so many bytes; nothing once the deadline has passed.
+    pub(crate) async fn reserve(&mut self, bytes: usize, deadline: Instant) -> Option<BytePermit> {
+        let acquire = tokio::time::timeout_at(deadline, self.in_flight.acquire(bytes));
+        ticking(&self.shared.clock, acquire).await.ok()
+    }
+
+    /// Hands all parts to their jobs, each with its share of what was reserved for them.
+    pub(crate) fn hand_over_all(&mut self, mut reserved: BytePermit) {
+        let share = reserved.bytes() / self.outbox.len().max(1);
+        while !self.outbox.is_empty() {
+            self.hand_over(reserved.split(share));
+        }
+    }
+
     /// Gives memory back once nothing has been on its way for a while.
     pub(crate) fn rest(&mut self, now: i64) {
         if self.jobs.is_empty() && self.outbox.is_empty() {
-            let since = *self.idle_since.get_or_insert(now);
+            // A clock that went ahead once prolongs nothing.
+            let since = self.idle_since.map_or(now, |since| since.min(now));
+            self.idle_since = Some(since);
             if now.saturating_sub(since) >= IDLE_MILLIS {
                 self.buffers.clear();
             }

@@ -112,10 +112,25 @@ impl Worker {
 
     /// The most memory that the process has had resident so far, in bytes.
     pub(crate) fn peak_memory(&self) -> usize {
+        self.memory_of("VmHWM:")
+    }
+
+    /// The memory that it has resident now.
+    pub(crate) fn resident_memory(&self) -> usize {
+        self.memory_of("VmRSS:")
+    }
+
+    fn memory_of(&self, what: &str) -> usize {
         let status = self.proc("status");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:"));
+        let line = status.lines().find(|line| line.starts_with(what));
         let kib = line.and_then(|line| line.split_whitespace().nth(1));
         kib.unwrap().parse::<usize>().unwrap() * 1024
+    }
+
+    /// Files and sockets that it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        open.count()
     }
 
     /// What the system tells of the process.

@@ -9,7 +9,7 @@ mod integrity;
 pub(crate) use error::{Cause, StoreError};
 pub(crate) use integrity::Checksums;
 
-use crate::config::S3Config;
+use crate::config::{self, S3Config};
 use crate::upload::Tags;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
@@ -25,6 +25,7 @@ use error::Place;
 use integrity::{ContentMd5, Integrity, Seal, md5_base64};
 use md5::{Digest, Md5};
 use millstream_core::Properties;
+use tracing::info;
 
 /// One bucket, with what the settings say about every object.
 pub(crate) struct Store {
@@ -193,23 +194,30 @@ impl Store {
         number: i32,
         body: Bytes,
     ) -> Result<StoredPart, StoreError> {
-        let seal = self.integrity.seal(self.is_encrypted(), self.signs_payload);
+        let is_encrypted = self.is_encrypted();
+        let seal = self.integrity.seal(is_encrypted, self.signs_payload);
         let send = |seal| self.send_part(key, upload, number, &body, seal);
         let refusal = match send(seal).await {
             Err(error) if seal.is_a_try && error.may_be_about_headers() => error,
-            outcome => {
-                if seal.is_a_try && outcome.is_ok() {
-                    self.integrity.taken();
+            Err(error) => return Err(error),
+            Ok((part, compares)) => {
+                let is_protected = is_encrypted || seal.signature || self.sends_digest;
+                if seal.is_a_try && self.integrity.taken(compares, is_protected) {
+                    info!(
+                        "{} gives no checksum back, so it may not compare them, and over http nothing else protects parts; \
+                         {}=none signs them by their content instead",
+                        self.place.name(),
+                        config::CHECKSUM
+                    );
                 }
-                return outcome;
+                return Ok(part);
             }
         };
         // The store's own answer tells whether it was the checksum.
-        let is_encrypted = self.is_encrypted();
         let without = self
             .integrity
             .without_checksum(is_encrypted, self.signs_payload);
-        let Ok(part) = send(without).await else {
+        let Ok((part, _)) = send(without).await else {
             return Err(refusal);
         };
         let (store, said) = (self.place.name(), refusal.to_string());
@@ -223,6 +231,7 @@ impl Store {
         address.is_none_or(|address| address.starts_with("https://"))
     }
 
+    /// Sends a part once; tells whether the store has compared its checksum.
     async fn send_part(
         &self,
         key: &str,
@@ -230,7 +239,7 @@ impl Store {
         number: i32,
         body: &Bytes,
         seal: Seal,
-    ) -> Result<StoredPart, StoreError> {
+    ) -> Result<(StoredPart, bool), StoreError> {
         let digest = self.sends_digest.then(|| md5_base64(body));
         let client = if seal.checksum {
             &self.checked
@@ -263,7 +272,7 @@ impl Store {
                 let output = sent.map_err(|error| self.place.error(error))?;
                 // Who answers without one has not stored the part: a proxy's page is no receipt.
                 let etag = output.e_tag.ok_or_else(|| self.place.not_s3(200))?;
-                Ok(StoredPart { number, etag })
+                Ok((StoredPart { number, etag }, output.checksum_crc32.is_some()))
             }
         })
         .await

@@ -41,7 +41,7 @@ async fn serve(answer: &'static str) -> (String, JoinSet<()>) {
 const NO_KEYS: [(&str, &str); 2] = [("aws.access.key.id", ""), ("aws.secret.access.key", "")];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn report_message_1_and_2_credentials_in_one_sentence() {
+async fn report_message_1_says_which_credentials_to_set_and_once() {
     let stage = Stage::new().await;
     let worker = standalone(&stage, &[]).await;
     stage.post_archive(&worker, &NO_KEYS).await;
@@ -62,8 +62,11 @@ async fn report_message_1_and_2_credentials_in_one_sentence() {
         "{}",
         task.trace
     );
-    drop(worker);
+}
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_message_2_metadata_that_refuses_is_one_sentence() {
+    let stage = Stage::new().await;
     let (metadata, _server) =
         serve("HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\nconnection: close\r\n\r\n").await;
     let endpoint = format!("http://{metadata}");

@@ -94,15 +94,20 @@ impl Integrity {
         }
     }
 
-    /// A part has been taken with its checksum: from now on a refusal means what it says.
-    pub(super) fn taken(&self) {
+    /// A part has been taken with its checksum: from now on a refusal means what it says. A store that `compares` gives the
+    /// checksum back; tells whether it is to be said that this one does not, and that nothing else protects the part.
+    pub(super) fn taken(&self, compares: bool, is_protected: bool) -> bool {
         // The first word counts: parts that were under way together have the same answer anyway.
-        let _ = self.state.compare_exchange(
-            UNKNOWN,
-            TAKES_CHECKSUMS,
-            Ordering::Relaxed,
-            Ordering::Relaxed,
-        );
+        let is_first = self
+            .state
+            .compare_exchange(
+                UNKNOWN,
+                TAKES_CHECKSUMS,
+                Ordering::Relaxed,
+                Ordering::Relaxed,
+            )
+            .is_ok();
+        is_first && !compares && !is_protected
     }
 
     /// A part has been taken without a checksum, and was not with one.
@@ -192,7 +197,7 @@ mod tests {
     fn report_a4_a_store_is_tried_until_its_first_word() {
         let integrity = Integrity::new(Checksums::Auto, false);
         assert!(integrity.seal(HTTP, false).is_a_try);
-        integrity.taken();
+        assert!(!integrity.taken(true, HTTP));
         assert!(!integrity.seal(HTTP, false).is_a_try);
 
         let integrity = Integrity::new(Checksums::Auto, false);
@@ -201,7 +206,7 @@ mod tests {
         assert_eq!(seal, integrity.without_checksum(HTTP, false));
         assert!(seal.signature && !seal.checksum);
         // An answer to a part that was under way meanwhile.
-        integrity.taken();
+        assert!(!integrity.taken(false, HTTP));
         assert!(!integrity.seal(HTTP, false).checksum);
 
         assert!(
@@ -209,5 +214,14 @@ mod tests {
                 .seal(HTTP, false)
                 .is_a_try
         );
+    }
+
+    #[test]
+    fn report_a20_a_store_that_passes_checksums_over_is_told_of_once() {
+        let integrity = Integrity::new(Checksums::Auto, false);
+        assert!(integrity.taken(false, HTTP));
+        assert!(!integrity.taken(false, HTTP));
+        let encrypted = Integrity::new(Checksums::Auto, false);
+        assert!(!encrypted.taken(false, HTTPS));
     }
 }

@@ -2,7 +2,6 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::config;
 use aws_smithy_http_client::tls::TrustStore;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;

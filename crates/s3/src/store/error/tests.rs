@@ -160,10 +160,18 @@ fn report_a12_tells_both_causes_of_a_refusal_without_words() {
     let (text, passes) = told("archive", Some("us-west-2"));
     assert!(text.contains("credentials may have expired"), "{text}");
     assert!(passes);
-    // The names of buckets are S3's to judge, but some it cannot have.
-    let (text, passes) = told("My_Bucket!", None);
-    assert_eq!(text, "S3 refuses the bucket name My_Bucket! (400)");
-    assert!(!passes);
+}
+
+#[test]
+fn report_message_7_refuses_a_bucket_name_that_s3_cannot_have() {
+    let mut place = place("https://s3.us-west-2.amazonaws.com", EndpointBy::Sdk);
+    "My_Bucket!".clone_into(&mut place.bucket);
+    let error = place.silent_refusal(StoreError::broken("Bad Request"), None);
+    assert_eq!(
+        error.to_string(),
+        "S3 refuses the bucket name My_Bucket! (400)"
+    );
+    assert!(!error.is_transient());
 }
 
 /// What is made of a connection that fails so.

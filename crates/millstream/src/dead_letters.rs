@@ -66,7 +66,10 @@ async fn create(start: &TaskStart, dead: &DeadLetterSettings) -> Result<(), Task
         configs: Vec::new(),
     };
     let cannot_create = |error: KafkaError| {
-        let why = format!("{error}{}", remedy(&error, dead.replication));
+        let why = format!(
+            "{error}{}",
+            remedy(error.response_error(), dead.replication)
+        );
         refused(&why, error.is_transient())
     };
     let made = admin
@@ -84,10 +87,10 @@ async fn create(start: &TaskStart, dead: &DeadLetterSettings) -> Result<(), Task
 }
 
 /// What to change when the broker does not make the topic.
-fn remedy(error: &KafkaError, replication: i16) -> String {
-    match error.response_error() {
+fn remedy(error: Option<ResponseError>, replication: i16) -> String {
+    match error {
         Some(ResponseError::InvalidReplicationFactor) => format!(
-            "; it is to have {replication} replicas: set errors.deadletterqueue.topic.replication.factor to the number of \
+            "; its replication factor is {replication}: set errors.deadletterqueue.topic.replication.factor to the number of \
              brokers at most"
         ),
         Some(ResponseError::InvalidTopicException) => {
@@ -100,5 +103,23 @@ fn remedy(error: &KafkaError, replication: i16) -> String {
         ) => "; create the topic beforehand, or let the connector's admin client (admin.override.*) create it"
             .to_owned(),
         _ => String::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn report_a14_what_the_broker_refuses_comes_with_the_key_to_change() {
+        let key = |error| remedy(Some(error), 3);
+        let replicas = key(ResponseError::InvalidReplicationFactor);
+        assert!(replicas.contains("factor is 3"), "{replicas}");
+        assert!(replicas.contains("errors.deadletterqueue.topic.replication.factor"));
+        let name = key(ResponseError::InvalidTopicException);
+        assert!(name.contains("errors.deadletterqueue.topic.name"), "{name}");
+        let rights = key(ResponseError::TopicAuthorizationFailed);
+        assert!(rights.contains("admin.override."), "{rights}");
+        assert_eq!(remedy(None, 3), "");
     }
 }

@@ -43,7 +43,8 @@ fn with<'a>(parts: &[&[(&'a str, &'a str)]]) -> Vec<(&'a str, &'a str)> {
 
 /// Records of a topic of its own, in one partition.
 fn fill(stage: &Stage, topic: &str, records: &[(Option<&str>, Option<&str>)]) {
-    stage.broker.create_topic(topic, 1).unwrap();
+    let takes = [("max.message.bytes", "4194304")];
+    stage.broker.create_topic_with(topic, 1, &takes).unwrap();
     for (key, value) in records {
         let (key, value) = (key.map(str::as_bytes), value.map(str::as_bytes));
         stage.broker.produce(topic, 0, key, value).unwrap();
@@ -172,6 +173,56 @@ async fn report_a2_nothing_tolerated_means_that_what_is_reported_ends_the_task()
     assert_eq!(stage.broker.read(DEAD, 0).unwrap().len(), 1);
     // Behind the tombstone nothing was written but by the connector that passed it over.
     assert_eq!(stage.objects(), [("behind".to_owned(), 1)].into());
+}
+
+/// Java logs a dead letter that is too large and loses it; it is no reason to stop either.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_a17_a_dead_letter_over_the_limit_stops_nobody_and_says_where_its_record_is() {
+    let stage = Stage::new().await;
+    let worker = stage.standalone("worker", &[]).await;
+    let large = "x".repeat(1 << 20);
+    let records = [
+        (Some("k"), Some("\"before\"")),
+        (Some("k"), Some(large.as_str())),
+        (Some("k"), Some("nope")),
+        (Some("k"), Some("\"behind\"")),
+    ];
+    fill(&stage, "large", &records);
+    let own = [
+        ("topics", "large"),
+        ALL,
+        ("flush.size", "1"),
+        (
+            "value.converter",
+            "org.apache.kafka.connect.json.JsonConverter",
+        ),
+        ("value.converter.schemas.enable", "false"),
+    ];
+    stage
+        .post_archive_as(&worker, "large", &with(&[&own, &DEAD_LETTERS]))
+        .await;
+    is_committed(&stage, "large", "large", 4).await;
+    let letters = stage.broker.read(DEAD, 0).unwrap();
+    let mut seen: Vec<(Option<usize>, String)> = letters
+        .iter()
+        .map(|letter| {
+            let headers = letter.headers.iter();
+            let told = headers.filter(|(name, _)| {
+                name.ends_with("errors.offset") || name.ends_with("omitted.bytes")
+            });
+            let text: Vec<String> = told
+                .filter_map(|(_, value)| {
+                    Some(String::from_utf8_lossy(value.as_deref()?).into_owned())
+                })
+                .collect();
+            (letter.value.as_ref().map(bytes::Bytes::len), text.join(" "))
+        })
+        .collect();
+    seen.sort();
+    let expected = [(None, "1 1048577".to_owned()), (Some(4), String::new())];
+    assert_eq!(seen, expected);
+    let log = worker.log();
+    assert!(log.contains("producer.override.max.request.size"), "{log}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -19,7 +19,7 @@ use millstream_worker::sink_settings::{self, SinkSettings, Topics};
 use millstream_worker::{
     PluginRegistry, TaskEvent, TaskEvents, TaskHandle, TaskStart, TaskStarter, client_settings,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -151,7 +151,7 @@ async fn supervise(
         if self_healing {
             make_parts_through_outages(&start, &budgets, &outage).await
         } else {
-            make_parts(&start, &budgets, None).await
+            make_parts(&start, &budgets, &StartWatch::default()).await
         }
     };
     // A task that is abandoned at the deadline ends with this supervisor: two of one name must never run.
@@ -211,9 +211,13 @@ async fn make_parts_through_outages(
     let mut backoff = Backoff::new((FIRST_PAUSE, limits::MAX_BACKOFF));
     let since = now_ms();
     let mut told = Quiet::default();
+    let watch = StartWatch {
+        events: Some(events),
+        ..StartWatch::default()
+    };
     let mut is_degraded = false;
     loop {
-        let failure = match make_parts(start, budgets, Some(events)).await {
+        let failure = match make_parts(start, budgets, &watch).await {
             Err(failure) if failure.is_transient => failure,
             outcome => {
                 if is_degraded {
@@ -250,11 +254,10 @@ async fn make_parts_through_outages(
 }
 
 /// Makes the parts of a task. The sink comes before the consumer, so that a sink that cannot start takes no partitions.
-/// `events` hears of a start that takes long.
 async fn make_parts(
     start: &TaskStart,
     budgets: &Budgets,
-    events: Option<&TaskEvents>,
+    watch: &StartWatch<'_>,
 ) -> Result<TaskParts, TaskFailure> {
     let registry = &start.registry;
     let settings = SinkSettings::read(&start.connector_config);
@@ -269,12 +272,12 @@ async fn make_parts(
     let consumer_config = consumer_config(start)?;
     let context = context(start, budgets, &consumer_config, &settings);
     let starting = start.connector.start_task(&start.task_config, context);
-    let mut sink = patiently(starting, "the sink's server", start, events)
+    let mut sink = patiently(starting, "the sink's server", start, watch)
         .await
         .map_err(|error| TaskFailure::sink(&error))?;
     let plan = plan(converters, chain, sink.as_mut());
     let opening = dead_letters::open(start, settings.dead_letters.as_ref());
-    let letters = patiently(opening, "Kafka, for the dead-letter topic", start, events).await?;
+    let letters = patiently(opening, "Kafka, for the dead-letter topic", start, watch).await?;
     let errors = ErrorPolicy::new(start.id.clone(), error_settings(start, &settings), letters);
     let consumer = consumer(start, consumer_config, budgets)?;
     Ok(TaskParts {
@@ -307,25 +310,41 @@ fn context(
     }
 }
 
+/// Who hears of a start that takes long.
+#[derive(Default)]
+struct StartWatch<'a> {
+    /// Where the status comes from, if it may tell of outages.
+    events: Option<&'a TaskEvents>,
+    /// For the log, over all attempts.
+    slow: Mutex<Quiet>,
+}
+
 /// Waits for a part of the start; after a while the status and the log say so, long before the attempt has failed.
 async fn patiently<T>(
     part: impl Future<Output = T>,
     whom: &str,
     start: &TaskStart,
-    events: Option<&TaskEvents>,
+    watch: &StartWatch<'_>,
 ) -> T {
     let mut part = std::pin::pin!(part);
     if let Ok(done) = tokio::time::timeout(FIRST_WORD, &mut part).await {
         return done;
     }
     let reason = format!("starting: there is no answer yet from {whom}");
-    tracing::warn!(
-        connector = &*start.id.connector,
-        task = start.id.task,
-        seconds = FIRST_WORD.as_secs(),
-        "{reason}"
-    );
-    if let Some(events) = events {
+    let attempts = {
+        let mut slow = watch.slow.lock().unwrap_or_else(PoisonError::into_inner);
+        slow.speak(1, Instant::now())
+    };
+    if let Some(attempts) = attempts {
+        tracing::warn!(
+            connector = &*start.id.connector,
+            task = start.id.task,
+            attempts,
+            seconds = FIRST_WORD.as_secs(),
+            "{reason}"
+        );
+    }
+    if let Some(events) = watch.events {
         events.send(TaskEvent::Running).await;
         events
             .send(TaskEvent::Degraded {

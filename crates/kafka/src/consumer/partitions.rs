@@ -183,12 +183,14 @@ impl Partitions {
         self.is_stale = true;
     }
 
-    /// Finds the leaders, if they or the partitions may have changed, and then a partition that has none.
+    /// Finds the leaders, if they or the partitions may have changed, and then a partition that has none; one whose
+    /// topic is there, if there is any.
     pub(super) fn find_leaders(&mut self, metadata: &Metadata) -> Option<Option<TopicPartition>> {
         if !std::mem::take(&mut self.is_stale) {
             return None;
         }
         let mut leaderless = None;
+        let mut orphan = None;
         let mut moved = Vec::new();
         for (partition, state) in &mut self.all {
             if state.topic_id.is_nil() {
@@ -198,9 +200,14 @@ impl Partitions {
             let known = metadata.partition(partition);
             let leader = known.map_or(-1, |known| known.leader);
             let leader_epoch = known.map_or(-1, |known| known.leader_epoch);
-            // A topic that is gone is told of by its name.
-            if leader < 0 && !is_missing(metadata.topics.get(&partition.topic)) {
-                leaderless.get_or_insert_with(|| partition.clone());
+            if leader < 0 {
+                let is_orphan = is_missing(metadata.topics.get(&partition.topic));
+                let first = if is_orphan {
+                    &mut orphan
+                } else {
+                    &mut leaderless
+                };
+                first.get_or_insert_with(|| partition.clone());
             }
             if leader != state.leader || leader_epoch > state.leader_epoch {
                 moved.push((partition.clone(), leader, leader_epoch));
@@ -214,7 +221,7 @@ impl Partitions {
                 self.all.insert(partition, state);
             }
         }
-        Some(leaderless)
+        Some(leaderless.or(orphan))
     }
 
     /// The partitions whose topic was deleted and made again since they were assigned.

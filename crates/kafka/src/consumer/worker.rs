@@ -12,7 +12,7 @@ use super::fetch::{self, Answer, Limits};
 use super::outbox::Outbox;
 use super::partitions::{Partitions, Stage};
 use super::positions::EpochEnd;
-use super::seen::Seen;
+use super::seen::{Seen, is_missing};
 use super::session::Session;
 use super::troubles::{Source, Troubles};
 use super::{Subscription, positions};
@@ -245,8 +245,13 @@ impl Worker {
                 if !self.refresh.is_running {
                     self.wake_at(self.refresh.due);
                 }
-                let reason = format!("partition {partition} has no leader");
-                let report = self.troubles.add(Source::Leader, reason, pause);
+                // A topic that is gone is told of by its name.
+                let report = if is_missing(metadata.topics.get(&partition.topic)) {
+                    self.troubles.clear(Source::Leader)
+                } else {
+                    let reason = format!("partition {partition} has no leader");
+                    self.troubles.add(Source::Leader, reason, pause)
+                };
                 self.outbox_extend(report);
             }
         }

@@ -191,6 +191,9 @@ impl Worker {
         metadata: &Metadata,
         reply: oneshot::Sender<Vec<Offer>>,
     ) {
+        // What is found here may be assigned before metadata is asked for the next time.
+        let own = self.subscription.topics(metadata);
+        self.note_topics(&own, metadata);
         let sizes = sizes(metadata, &topics);
         let assignments = assignor
             .assign(&sizes, &racks(metadata, &topics), members)

@@ -77,7 +77,7 @@ impl Worker {
     }
 
     /// Tells of topics that are not there, and of those that are others than before.
-    fn note_topics(&mut self, topics: &[String], metadata: &Metadata) {
+    pub(super) fn note_topics(&mut self, topics: &[String], metadata: &Metadata) {
         let is_pattern = self.subscription.is_pattern();
         let news = self.seen.note(topics, metadata, is_pattern);
         for topic in &news.made_again {

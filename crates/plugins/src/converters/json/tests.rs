@@ -1,3 +1,5 @@
+//! The converter on whole values: what it reads, writes and refuses.
+
 use super::*;
 
 fn converter(settings: &[(&str, &str)]) -> Box<dyn Converter> {

@@ -169,9 +169,9 @@ class Servers:
     def topic_options(self, name: str, records: int, partitions: int = PARTITIONS) -> list[str]:
         return ["--bootstrap", self.bootstrap, "--topic", name, "--partitions", str(partitions), "--records", str(records)]
 
-    def client(self, command: str, name: str, records: int, partitions: int = PARTITIONS, more: tuple = ()) -> Cost:
+    def client(self, command: str, name: str, records: int, partitions: int = PARTITIONS, more: tuple = (), helper: Path = HELPER) -> Cost:
         """Runs one of the helper's own clients on a topic to its end."""
-        return Client([HELPER, command, *self.topic_options(name, records, partitions), *more], WORK / f"{command}.log").end()
+        return Client([helper, command, *self.topic_options(name, records, partitions), *more], WORK / f"{command}.log").end()
 
     def documents(self) -> int:
         return http("GET", f"http://127.0.0.1:{self.docs_port}/stats")[1]["documents"]
@@ -212,6 +212,8 @@ def note(text: str):
 
 def table(rows: list[dict], bounds: dict[str, str]) -> str:
     columns = ["name", "cpu_s_per_m", "raw_cpu_s_per_m", "records_per_s", "peak_rss_mib", "value"]
+    if any("ratio" in row for row in rows):
+        columns = ["name", "cpu_s_per_m", "other_cpu_s_per_m", "ratio", "least", "most"]
     shown = [[show(row.get(column)) for column in columns] for row in rows]
     widths = [max(len(line[i]) for line in [columns, *shown]) for i in range(len(columns))]
     lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in [columns, *shown]]

@@ -82,7 +82,7 @@ config_def! {
             .doc("Longest time without progress, and for a rebalance."),
         pub max_poll_records: i32 = Key::new("max.poll.records", Kind::Int, "500")
             .validator(Validator::AtLeast(1))
-            .doc("Accepted; batches are as large as they were fetched."),
+            .doc("Batches are as large as they were fetched; where tolerated errors depend on it, MongoDB's sink writes no more records at a time."),
         pub partition_assignment_strategy: Vec<String> = Key::new(
             "partition.assignment.strategy",
             Kind::List,

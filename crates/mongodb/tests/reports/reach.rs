@@ -2,6 +2,7 @@
 
 use super::rig;
 use millstream_core::{Connector, Properties};
+use millstream_embedded::documents::DocumentServer;
 use millstream_mongodb::MongoSinkConnector;
 use std::io::Write;
 use std::time::Duration;
@@ -158,4 +159,28 @@ async fn report_message_17_a_task_knows_the_cause_before_it_has_written() {
         panic!("{error:?}");
     };
     assert!(after >= Duration::from_millis(100), "{after:?}");
+}
+
+/// A server of the old way wants one empty message more at the end of a sign-in.
+#[tokio::test]
+async fn report_b9_signs_in_where_the_server_skips_no_exchange() {
+    let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let server = DocumentServer::start_with_user(any, "alice", "s3cret/pass")
+        .await
+        .unwrap();
+    let address = server.addr();
+    let found = probed(&format!(
+        "mongodb://alice:s3cret%2Fpass@{address}/?authMechanism=SCRAM-SHA-256"
+    ))
+    .await;
+    assert_eq!(found, "");
+    let found = probed(&format!(
+        "mongodb://alice:wrong@{address}/?authMechanism=SCRAM-SHA-256"
+    ))
+    .await;
+    says(
+        &found,
+        &["authentication failed", &address.to_string(), "authSource"],
+    );
+    assert!(!found.contains("wrong"), "{found}");
 }

@@ -10,6 +10,7 @@ mod kafka;
 mod memory;
 mod poison;
 mod report_a_records;
+mod report_c_many;
 mod report_c_status;
 mod report_documents;
 mod report_kafka;

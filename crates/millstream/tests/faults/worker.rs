@@ -33,7 +33,25 @@ impl Drop for Worker {
 impl Worker {
     /// Starts it and waits for its REST API.
     pub(crate) async fn start(arguments: &[&str], env: &[(&str, &str)], log: PathBuf) -> Worker {
-        let mut child = spawn(arguments, env, &log);
+        let command = Command::new(env!("CARGO_BIN_EXE_millstream"));
+        Worker::launch(command, arguments, env, log).await
+    }
+
+    /// The same where no more than so many files may be open, and the process cannot raise that itself.
+    pub(crate) async fn start_with_files(limit: usize, arguments: &[&str], log: PathBuf) -> Worker {
+        let mut command = Command::new("sh");
+        let script = format!("ulimit -n {limit} && exec \"$0\" \"$@\"");
+        command.args(["-c", &script, env!("CARGO_BIN_EXE_millstream")]);
+        Worker::launch(command, arguments, &[], log).await
+    }
+
+    async fn launch(
+        command: Command,
+        arguments: &[&str],
+        env: &[(&str, &str)],
+        log: PathBuf,
+    ) -> Worker {
+        let mut child = spawn(command, arguments, env, &log);
         let address = {
             let (log, child) = (log.clone(), &mut child);
             until("the REST API", || {
@@ -61,7 +79,12 @@ impl Worker {
         log: PathBuf,
     ) -> (i32, String) {
         let mut worker = Worker {
-            child: spawn(arguments, env, &log),
+            child: spawn(
+                Command::new(env!("CARGO_BIN_EXE_millstream")),
+                arguments,
+                env,
+                &log,
+            ),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             log,
         };
@@ -133,6 +156,13 @@ impl Worker {
         open.count()
     }
 
+    /// What each of them is: a path, or the kind and number of a socket.
+    pub(crate) fn descriptor_targets(&self) -> Vec<String> {
+        let open = fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap();
+        let targets = open.filter_map(|entry| fs::read_link(entry.ok()?.path()).ok());
+        targets.map(|target| target.display().to_string()).collect()
+    }
+
     /// What the system tells of the process.
     pub(crate) fn proc(&self, file: &str) -> String {
         fs::read_to_string(format!("/proc/{}/{file}", self.child.id())).unwrap()
@@ -174,8 +204,8 @@ impl Worker {
     }
 }
 
-fn spawn(arguments: &[&str], env: &[(&str, &str)], log: &PathBuf) -> Child {
-    Command::new(env!("CARGO_BIN_EXE_millstream"))
+fn spawn(mut command: Command, arguments: &[&str], env: &[(&str, &str)], log: &PathBuf) -> Child {
+    command
         .args(arguments)
         .env_remove("RUST_LOG")
         .envs(env.iter().copied())

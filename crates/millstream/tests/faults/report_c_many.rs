@@ -1,0 +1,172 @@
+//! Two hundred connectors in a process that may open as many files as a shell usually gives, and its REST API meanwhile.
+
+use crate::rest::{self, Task};
+use crate::stage::{PARTITIONS, Stage, TOPIC};
+use crate::worker::{Worker, until};
+use hyper::StatusCode;
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+const CONNECTORS: usize = 200;
+
+/// The usual soft limit, here the hard one as well.
+const FILES: usize = 1_024;
+
+/// What a status may take, one in a hundred aside.
+const ANSWER: Duration = Duration::from_millis(50);
+
+/// Between two questions; a flow of some ten seconds leaves room for hundreds.
+const PACE: Duration = Duration::from_millis(20);
+
+/// Every so many questions one is about all connectors at once.
+const ALL_AT_ONCE: usize = 10;
+
+/// Looking for objects reads all folders, which is not to be what the machine is busy with.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// Each partition closes three objects in every connector.
+const FLUSH: &str = "100";
+const RECORDS: i64 = 300;
+const OBJECTS: usize = CONNECTORS * PARTITIONS as usize * 3;
+
+fn name(number: usize) -> String {
+    format!("archive-{number}")
+}
+
+/// What answers took.
+#[derive(Default)]
+struct Times {
+    one: Vec<Duration>,
+    all: Vec<Duration>,
+}
+
+fn percentile(times: &[Duration], percent: usize) -> Duration {
+    let mut sorted = times.to_vec();
+    sorted.sort_unstable();
+    sorted[(sorted.len() * percent / 100).min(sorted.len() - 1)]
+}
+
+/// Asks until told to stop, over a connection of its own each time, from a thread that has nothing else to do: what the
+/// embedded services of this process are busy with is not part of an answer.
+fn ask(address: SocketAddr, stop: &CancellationToken) -> Times {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let mut times = Times::default();
+        let mut pace = interval(PACE);
+        pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut number = 0;
+        while stop.run_until_cancelled(pace.tick()).await.is_some() {
+            number += 1;
+            let (path, times) = if number % ALL_AT_ONCE == 0 {
+                ("/connectors?expand=status".to_owned(), &mut times.all)
+            } else {
+                let name = name(number % CONNECTORS);
+                (format!("/connectors/{name}/status"), &mut times.one)
+            };
+            let begun = Instant::now();
+            let (status, _) = rest::send(address, "GET", &path, None).await.unwrap();
+            times.push(begun.elapsed());
+            assert_eq!(status, StatusCode::OK, "{path}");
+        }
+        times
+    })
+}
+
+/// Open descriptors by what they are; sockets by the port at their other end.
+fn kinds(worker: &Worker, stage: &Stage) -> BTreeMap<String, usize> {
+    let ports = BTreeMap::from([
+        (stage.broker_wire.address().port(), "Kafka"),
+        (stage.s3_wire.address().port(), "S3"),
+    ]);
+    let table = worker.proc("net/tcp");
+    let sockets: BTreeMap<String, &str> = table
+        .lines()
+        .skip(1)
+        .filter_map(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            let port = u16::from_str_radix(fields.get(2)?.split(':').nth(1)?, 16).ok()?;
+            let peer = ports.get(&port).copied().unwrap_or("other TCP");
+            Some((format!("socket:[{}]", fields.get(9)?), peer))
+        })
+        .collect();
+    let mut kinds = BTreeMap::new();
+    for target in worker.descriptor_targets() {
+        let kind = sockets.get(&target).copied().unwrap_or("other");
+        *kinds.entry(kind.to_owned()).or_default() += 1;
+    }
+    kinds
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c2_two_hundred_connectors_live_with_the_usual_limit_of_files() {
+    let stage = Stage::new().await;
+    let file = stage.path("worker.properties");
+    std::fs::write(&file, stage.standalone_properties(&[])).unwrap();
+    let arguments = ["standalone", file.to_str().unwrap()];
+    let worker = Worker::start_with_files(FILES, &arguments, stage.path("worker.log")).await;
+    let limits = worker.proc("limits");
+    let limit = limits
+        .lines()
+        .find(|line| line.starts_with("Max open files"))
+        .unwrap();
+    assert_eq!(limit.matches(" 1024 ").count(), 2, "{limit}");
+    for number in 0..CONNECTORS {
+        let name = name(number);
+        let own = [
+            ("topics", TOPIC),
+            ("topics.dir", &*name),
+            ("flush.size", FLUSH),
+        ];
+        stage.post_archive_as(&worker, &name, &own).await;
+    }
+    for number in 0..CONNECTORS {
+        worker
+            .task_until(&name(number), "running", Task::is_well)
+            .await;
+    }
+    eprintln!("all run: {:?}", kinds(&worker, &stage));
+    let stop = CancellationToken::new();
+    let asked = {
+        let (address, stop) = (worker.address, stop.clone());
+        tokio::task::spawn_blocking(move || ask(address, &stop))
+    };
+    let flow = Instant::now();
+    stage.produce(RECORDS);
+    let (mut most, mut busiest, mut looked) = (0, BTreeMap::new(), None::<Instant>);
+    until("all objects", || {
+        let descriptors = worker.descriptors();
+        if descriptors > most {
+            (most, busiest) = (descriptors, kinds(&worker, &stage));
+        }
+        let is_due = looked.is_none_or(|at| at.elapsed() >= LOOK);
+        let is_there = is_due && stage.object_count() >= OBJECTS;
+        if is_due {
+            looked = Some(Instant::now());
+        }
+        async move { is_there.then_some(()) }
+    })
+    .await;
+    let took = flow.elapsed();
+    stop.cancel();
+    let times = asked.await.unwrap();
+    eprintln!("{OBJECTS} objects after {took:?}; at most {most} descriptors, about {busiest:?}");
+    for (what, times) in [("one", &times.one), ("all", &times.all)] {
+        let [half, most_of_them, longest] = [50, 99, 100].map(|part| percentile(times, part));
+        let count = times.len();
+        eprintln!(
+            "status of {what}: {count} times, p50 {half:?}, p99 {most_of_them:?}, longest {longest:?}"
+        );
+    }
+    assert_eq!(stage.object_count(), OBJECTS);
+    assert!(most < FILES, "{most}");
+    let log = worker.log();
+    assert!(!log.contains("Too many open files"), "{log}");
+    let p99 = percentile(&times.one, 99);
+    assert!(p99 < ANSWER, "{p99:?}");
+}

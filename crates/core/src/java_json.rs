@@ -33,10 +33,11 @@ pub fn write_f32(out: &mut Vec<u8>, value: f32) {
 
 /// Bytes as a base64 string.
 pub fn write_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
-    out.push(b'"');
-    let start = out.len();
     // Four characters for every three bytes; beyond usize no slice exists.
     let len = bytes.len().div_ceil(3) * 4;
+    out.reserve(len + string::AROUND);
+    out.push(b'"');
+    let start = out.len();
     out.resize(start + len, 0);
     let written = STANDARD.encode_slice(bytes, &mut out[start..]);
     debug_assert_eq!(written, Ok(len));

@@ -129,8 +129,17 @@ impl OpenObject {
         next.extend_from_slice(&self.buffer[rest..]);
         self.buffer.truncate(rest);
         let full = std::mem::replace(&mut self.buffer, next);
+        let (key, cancelled) = (&self.key, &self.cancelled);
+        if uploads.is_oversized(full.len()) {
+            // What was reserved for a large record is held until its last part is stored, so they may share its buffer.
+            let whole = uploads.buffers().lend(full);
+            for at in (0..whole.len()).step_by(part_size) {
+                let part = whole.slice(at..at + part_size);
+                uploads.send(&mut self.upload, key, part, None, cancelled);
+            }
+            return Ok(());
+        }
         for part in into_parts(full, part_size) {
-            let (key, cancelled) = (&self.key, &self.cancelled);
             let part = uploads.buffers().lend(part);
             uploads.send(&mut self.upload, key, part, None, cancelled);
         }

@@ -84,8 +84,8 @@ struct Piece {
     body: Bytes,
     /// With the last part.
     closing: Option<Closing>,
-    /// Held while the bytes are in memory.
-    permit: BytePermit,
+    /// Held while the bytes are in memory; parts of a large record share it, as they share their buffer.
+    permit: Arc<BytePermit>,
 }
 
 /// The task's end of a job. Dropping it before the last part drops the object.
@@ -203,7 +203,7 @@ impl Uploads {
         }
     }
 
-    fn hand_over(&mut self, permit: BytePermit) {
+    fn hand_over(&mut self, permit: impl Into<Arc<BytePermit>>) {
         let Some(next) = self.outbox.pop_front() else {
             return;
         };
@@ -222,7 +222,7 @@ impl Uploads {
         let piece = Piece {
             body: next.body,
             closing: next.closing,
-            permit,
+            permit: permit.into(),
         };
         // A job that is gone has failed, and its end tells why. One that still waits for the beginning of its upload has
         // room for more parts than may be in flight.
@@ -266,11 +266,11 @@ impl Uploads {
         ticking(&self.shared.clock, acquire).await.ok()
     }
 
-    /// Hands all parts to their jobs, each with its share of what was reserved for them.
-    pub(crate) fn hand_over_all(&mut self, mut reserved: BytePermit) {
-        let share = reserved.bytes() / self.outbox.len().max(1);
+    /// Hands all parts to their jobs. What was reserved for them is held until the last of them is stored.
+    pub(crate) fn hand_over_all(&mut self, reserved: BytePermit) {
+        let reserved = Arc::new(reserved);
         while !self.outbox.is_empty() {
-            self.hand_over(reserved.split(share));
+            self.hand_over(Arc::clone(&reserved));
         }
     }
 

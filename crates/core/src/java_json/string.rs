@@ -9,6 +9,13 @@ const LANES: usize = 16;
 /// The value of the first byte of a four-byte character, which Java writes as two escaped surrogates.
 const BEYOND_BMP: u8 = 0xF0;
 
+/// The quotes around a text, and a byte for what comes behind it, such as a line's end: when it finds the buffer full, that
+/// doubles, which matters where the text is large.
+pub(super) const AROUND: usize = 3;
+
+/// From this length on it pays to count what escapes add before they are written.
+const LARGE: usize = 256 * 1024;
+
 /// Writes bytes as a JSON string; they are UTF-8, and what is malformed becomes U+FFFD by Java's rule.
 #[inline]
 pub fn write_string(out: &mut Vec<u8>, raw: &[u8]) {
@@ -92,7 +99,12 @@ fn padded(bytes: &[u8]) -> [u8; LANES] {
 
 #[inline]
 fn write_classified(out: &mut Vec<u8>, utf8: &[u8], found: Found) {
-    out.reserve(utf8.len() + 2);
+    let len = if found.escapes && utf8.len() >= LARGE {
+        escaped_len(utf8)
+    } else {
+        utf8.len()
+    };
+    out.reserve(len + AROUND);
     out.push(b'"');
     if found.escapes {
         push_escaped(out, utf8);
@@ -100,6 +112,17 @@ fn write_classified(out: &mut Vec<u8>, utf8: &[u8], found: Found) {
         out.extend_from_slice(utf8);
     }
     out.push(b'"');
+}
+
+/// How long well-formed UTF-8 is with its escapes.
+fn escaped_len(utf8: &[u8]) -> usize {
+    let more = |&byte: &u8| match byte {
+        b'"' | b'\\' | 0x08 | b'\t' | b'\n' | 0x0C | b'\r' => 1,
+        0..0x20 => 5,
+        BEYOND_BMP.. => 8,
+        _ => 0,
+    };
+    utf8.len() + utf8.iter().map(more).sum::<usize>()
 }
 
 /// Writes well-formed UTF-8 with its escapes, run by run.
@@ -215,6 +238,18 @@ mod tests {
         let mut out = Vec::new();
         write_text(&mut out, &Text::from_utf16(&[0x61, 0xD800, 0xD83D, 0xDE00]));
         assert_eq!(out, b"\"a\\uD800\\uD83D\\uDE00\"");
+    }
+
+    #[test]
+    fn report_a9_a_large_text_fits_into_what_is_reserved_for_it() {
+        for unit in ["plain text", "\"\\\n\u{1}\u{1f}é中😀\u{7f}<"] {
+            let text = unit.repeat(LARGE / unit.len() + 1);
+            let mut out = Vec::new();
+            write_str(&mut out, &text);
+            out.push(b'\n');
+            assert_eq!(out.capacity(), out.len());
+            assert_eq!(String::from_utf8(out), Ok(slow(text.as_bytes()) + "\n"));
+        }
     }
 
     proptest! {

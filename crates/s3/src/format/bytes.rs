@@ -20,7 +20,9 @@ pub(super) fn encode(
             }),
         },
         Payload::Decoded(decoded) => encode_rows(rows, limit, out, |row, out| {
-            out.extend_from_slice(bytes_of(decoded, row)?);
+            let bytes = bytes_of(decoded, row)?;
+            out.reserve(bytes.len() + separator.len());
+            out.extend_from_slice(bytes);
             out.extend_from_slice(separator);
             Ok(())
         }),
@@ -39,7 +41,10 @@ fn encode_raw(
         if out.len() >= limit {
             break;
         }
-        out.extend_from_slice(column.get(row).unwrap_or_default());
+        let bytes = column.get(row).unwrap_or_default();
+        // Once for both: a large record's buffer would grow to twice its size for the separator.
+        out.reserve(bytes.len() + separator.len());
+        out.extend_from_slice(bytes);
         out.extend_from_slice(separator);
         done += 1;
     }

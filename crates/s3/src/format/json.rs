@@ -19,6 +19,8 @@ pub(super) fn encode(
         Payload::Raw { column, kind } => match kind {
             RawKind::String => encode_raw(column, rows, limit, out, write_string),
             RawKind::Json => encode_raw(column, rows, limit, out, |out, json| {
+                // With the line's end, for which a large record's buffer would grow to twice its size.
+                out.reserve(json.len() + 1);
                 out.extend_from_slice(json);
             }),
             // A column that no converter has looked at holds bytes as well.

@@ -9,6 +9,9 @@ use std::sync::{Arc, Mutex};
 /// Buffers kept for the next parts.
 const SPARE_BUFFERS: usize = 3;
 
+/// One that a record of a common size has doubled is kept.
+const MOST_PART_SIZES: usize = 4;
+
 /// Cloning shares it.
 #[derive(Clone, Debug)]
 pub(crate) struct PartBuffers {
@@ -16,7 +19,7 @@ pub(crate) struct PartBuffers {
     spare: Arc<Mutex<Vec<(Vec<u8>, BytePermit)>>>,
     /// Without room in it a buffer is not kept.
     budget: ByteBudget,
-    /// Smaller ones are not kept.
+    /// Smaller ones are not kept, nor those that a large record has made several times as large.
     part_size: usize,
 }
 
@@ -42,7 +45,7 @@ impl PartBuffers {
     /// A part's bytes. Their memory comes back once the last who reads them lets go: that is the HTTP client, some
     /// time after the answer.
     pub(crate) fn lend(&self, part: Vec<u8>) -> Bytes {
-        if part.capacity() < self.part_size {
+        if !(self.part_size..=MOST_PART_SIZES * self.part_size).contains(&part.capacity()) {
             return part.into();
         }
         let owner = self.clone();

@@ -410,7 +410,7 @@ def random_cases(options: Options):
     made = subprocess.run([*java, TOOLS / "RandomCases.java", folder, str(options.seed), str(count)], capture_output=True, text=True)
     if made.returncode != 0:
         raise Failed(f"RandomCases: {made.stderr[-400:]}")
-    test = ["cargo", "test", "--release", "--quiet", "-p", "millstream-plugins", "--test", "golden", "--", "golden_transforms", "golden_converters"]
+    test = ["cargo", "test", "--release", "--quiet", "--workspace", "--test", "golden", "--", "golden_transforms", "golden_converters"]
     judged = subprocess.run(test, cwd=ROOT, env={**os.environ, "MILLSTREAM_GOLDEN": str(folder)}, capture_output=True, text=True)
     if judged.returncode != 0:
         (options.folder / "cases.txt").write_text(judged.stdout + judged.stderr)

@@ -1,6 +1,6 @@
 //! Schema compatibility: whether a record may join a file that was begun with another schema, and in which form.
 
-use crate::rotation::same_schema;
+use crate::schemas::same_schema;
 use millstream_core::{Field, Map, RecordError, Schema, SchemaRef, SchemaType, Struct, Value};
 use std::collections::HashSet;
 

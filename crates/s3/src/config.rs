@@ -3,17 +3,15 @@
 
 mod check;
 mod classes;
-mod unsupported;
 mod validators;
 
 pub(crate) use check::{check_across, check_start, set_visibility};
 pub(crate) use classes::{ASSUME_ROLE_PROVIDER, S3_STORAGE};
 pub(crate) use classes::{
-    BYTE_ARRAY_FORMAT, DAILY_PARTITIONER, DEFAULT_PARTITIONER, FIELD_PARTITIONER,
-    HOURLY_PARTITIONER, JSON_FORMAT, TIME_BASED_PARTITIONER,
+    AVRO_FORMAT, BYTE_ARRAY_FORMAT, DAILY_PARTITIONER, DEFAULT_PARTITIONER, FIELD_PARTITIONER,
+    HOURLY_PARTITIONER, JSON_FORMAT, PARQUET_FORMAT, TIME_BASED_PARTITIONER,
 };
 pub(crate) use classes::{CredentialsSource, credentials_advice, credentials_source};
-pub(crate) use unsupported::{refuse_credentials_class, refuse_unsupported};
 
 use classes::*;
 use millstream_core::config::{ConfigDef, Importance, Key, Kind, Validator, Width};
@@ -29,9 +27,6 @@ const STORAGE: &str = "Storage";
 const PARTITIONER: &str = "Partitioner";
 
 const AVRO_CODECS: [&str; 4] = ["null", "deflate", "snappy", "bzip2"];
-const PARQUET_CODECS: [&str; 8] = [
-    "none", "gzip", "snappy", "lz4", "brotli", "lz4_raw", "zstd", "lzo",
-];
 const SSE_NAMES: [&str; 4] = ["", "AES256", "aws:kms", "aws:kms:dsse"];
 const AFFIX_TYPES: [&str; 3] = ["SUFFIX", "PREFIX", "NONE"];
 const COMPATIBILITIES: [&str; 4] = ["NONE", "BACKWARD", "FORWARD", "FULL"];
@@ -167,7 +162,7 @@ config_def! {
         .importance(Importance::Low)
         .group(CONNECTOR, 13, Width::Medium, "Parquet Compression Codec")
         .validator(Validator::Check(validators::parquet_codec))
-        .recommended(&PARQUET_CODECS)
+        .recommended(&validators::PARQUET_CODECS)
         .doc("The Parquet compression codec to be used for output files."),
     pub(crate) bucket_name: String = Key::required("s3.bucket.name", Kind::String)
         .importance(Importance::High)

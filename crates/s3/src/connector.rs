@@ -4,6 +4,7 @@ use crate::config::{self, S3Config};
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::task::S3Task;
+use crate::unsupported;
 use async_trait::async_trait;
 use millstream_core::{
     ConfigDef, ConfigValue, Connector, ConnectorError, Properties, SinkError, SinkTask, TaskContext,
@@ -54,9 +55,9 @@ impl Connector for S3SinkConnector {
         config::set_visibility(&mut values);
         config::check_across(config.as_ref(), &mut values);
         if let Some(config) = &config {
-            config::refuse_unsupported(config, &mut values);
+            unsupported::refuse_unsupported(config, &mut values);
         }
-        config::refuse_credentials_class(properties, &mut values);
+        unsupported::refuse_credentials_class(properties, &mut values);
         let extensions = config::extensions().validate(properties);
         values.extend(
             extensions

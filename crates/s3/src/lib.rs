@@ -12,11 +12,15 @@ mod name;
 mod object;
 mod partition;
 mod partitioner;
+mod refused;
 mod rotation;
+mod schemas;
 mod settings;
 mod spill;
 mod store;
 mod task;
+mod unsupported;
 mod upload;
+mod zone;
 
 pub use connector::S3SinkConnector;

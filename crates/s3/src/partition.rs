@@ -2,50 +2,31 @@
 
 mod file;
 mod in_flight;
+mod projection;
 mod refusal;
-mod schemas;
+mod surroundings;
 
-pub(crate) use schemas::schema_of;
+pub(crate) use surroundings::Surroundings;
 
 use crate::format::Encoded;
 use crate::partitioner::PARTITION_EXCEPTION;
-use crate::rotation::{Reason, Rotation, same_schema};
+use crate::rotation::{Reason, Rotation};
+use crate::schemas::{same_object, same_schema, schema_of};
 use crate::settings::{OnNull, Settings};
 use crate::spill::Spill;
-use crate::upload::{JobId, Names, Uploads};
+use crate::upload::{JobId, Names};
 use file::{OpenFile, Rows};
 use in_flight::InFlight;
 use millstream_core::offsets::Ticket;
 use millstream_core::rejected::CONNECT_EXCEPTION;
-use millstream_core::{
-    Payload, RecordBatch, RecordError, Rejected, SchemaRef, SinkError, TopicPartition,
-};
+use millstream_core::{Payload, RecordBatch, RecordError, SchemaRef, SinkError, TopicPartition};
+use projection::projection;
 use refusal::{cannot_restore, refuse, reject};
-use schemas::{projection, same_object};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::watch;
 use tracing::debug;
-
-/// What a writer is given besides the records.
-pub(crate) struct Surroundings<'a> {
-    pub(crate) settings: &'a Settings,
-    pub(crate) uploads: &'a mut Uploads,
-    pub(crate) spill: &'a mut Spill,
-    pub(crate) rejected: &'a mut Rejected,
-    /// Whether somebody hears of rejected rows; if not, bad rows are errors.
-    pub(crate) has_reporter: bool,
-    /// Whether the task goes on after one.
-    pub(crate) goes_on_after_rejected: bool,
-}
-
-impl Surroundings<'_> {
-    /// Whether the task ends with a row that has been rejected, so that nothing more is to be written.
-    fn is_at_its_end(&self) -> bool {
-        !self.goes_on_after_rejected && !self.rejected.is_empty()
-    }
-}
 
 pub(crate) struct PartitionWriter {
     origin: TopicPartition,
@@ -380,9 +361,12 @@ impl PartitionWriter {
         current: Option<SchemaRef>,
     ) -> Result<(), SinkError> {
         let projected = match (&current, &place.schema) {
-            (Some(current), Some(schema)) if !same_schema(current, schema) => {
-                projection(around.settings, batch, rows.clone(), current)
-            }
+            (Some(current), Some(schema)) if !same_schema(current, schema) => projection(
+                around.settings.rotation.compatibility,
+                batch,
+                rows.clone(),
+                current,
+            ),
             _ => None,
         };
         let mut row = rows.start;

@@ -1,16 +1,15 @@
 //! Partitioners: which folder a record belongs to, from the record and the settings alone.
 
+mod failure;
 mod field;
 mod locale;
-mod offset;
 mod pattern;
 mod time;
 mod timestamp;
-pub(crate) mod zone;
 
 use crate::config::{self, DEFAULT_PARTITIONER, FIELD_PARTITIONER, S3Config};
-use crate::partition::schema_of;
-use crate::settings::Refused;
+use crate::refused::Refused;
+use crate::schemas::schema_of;
 use field::FieldPartitioner;
 use millstream_core::{RecordBatch, RecordError};
 use std::sync::Arc;
@@ -42,10 +41,8 @@ enum Affix {
     Suffix,
 }
 
+pub(crate) use failure::PARTITION_EXCEPTION;
 pub(crate) use time::{ZONE_NAMES, names_zones_abroad};
-
-pub(crate) const PARTITION_EXCEPTION: &str =
-    "io.confluent.connect.storage.errors.PartitionException";
 
 impl Partitioner {
     /// The partitioner that the settings name.
@@ -159,9 +156,4 @@ impl Partitioner {
                 .unwrap_or("null"),
         );
     }
-}
-
-/// The failure that says no more than that.
-fn cannot_encode() -> RecordError {
-    RecordError::new(PARTITION_EXCEPTION, "Error encoding partition.")
 }

@@ -2,10 +2,8 @@
 
 use crate::compatibility::Compatibility;
 use crate::config::{self, S3Config};
-use crate::partitioner::zone::Zone;
-use millstream_core::SchemaRef;
+use crate::zone::Zone;
 use std::fmt;
-use std::sync::Arc;
 use tracing::warn;
 
 #[derive(Clone, Debug)]
@@ -86,10 +84,6 @@ impl Rotation {
         let schedule = self.schedule.as_ref();
         schedule.is_some_and(|schedule| due.saturating_sub(now) > schedule.interval)
     }
-}
-
-pub(crate) fn same_schema(a: &SchemaRef, b: &SchemaRef) -> bool {
-    Arc::ptr_eq(a, b) || a == b
 }
 
 const DAY: i64 = 86_400_000;

@@ -5,12 +5,13 @@ use crate::format::Format;
 use crate::gzip::Compressors;
 use crate::name::Names;
 use crate::partitioner::Partitioner;
+use crate::refused::Refused;
 use crate::rotation::Rotation;
 use crate::store::Checksums;
 use crate::upload::UploadSettings;
 use bytes::Bytes;
 use millstream_core::config::Parsed;
-use millstream_core::{Properties, SinkError, TopicPartition};
+use millstream_core::{Properties, TopicPartition};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -49,39 +50,6 @@ pub(crate) struct Settings {
     pub(crate) checksums: Checksums,
     /// Where what open objects have no memory for goes.
     pub(crate) temp_folder: PathBuf,
-}
-
-/// Settings that no task starts with: what the original says of them, and what to do where that tells too little.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
-    pub(crate) message: String,
-    pub(crate) remedy: Option<String>,
-}
-
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct Remedy(String);
-
-impl From<String> for Refused {
-    fn from(message: String) -> Self {
-        Refused {
-            message,
-            remedy: None,
-        }
-    }
-}
-
-impl From<Refused> for SinkError {
-    fn from(refused: Refused) -> Self {
-        let error = SinkError {
-            class: config::CONFIG_EXCEPTION,
-            ..SinkError::fatal(refused.message)
-        };
-        match refused.remedy {
-            Some(remedy) => error.with_source(Remedy(remedy)),
-            None => error,
-        }
-    }
 }
 
 impl Settings {

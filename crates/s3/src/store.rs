@@ -1,5 +1,6 @@
 //! The S3 client: the few requests that the sink makes, and which of their failures may pass.
 
+mod causes;
 mod client;
 mod connections;
 mod credentials;
@@ -10,7 +11,6 @@ pub(crate) use error::{Cause, StoreError};
 pub(crate) use integrity::Checksums;
 
 use crate::config::{self, S3Config};
-use crate::upload::Tags;
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{
@@ -26,6 +26,9 @@ use integrity::{ContentMd5, Integrity, Seal, md5_base64};
 use md5::{Digest, Md5};
 use millstream_core::Properties;
 use tracing::info;
+
+/// Tags of an object, by key.
+pub(crate) type Tags = Vec<(String, String)>;
 
 /// One bucket, with what the settings say about every object.
 pub(crate) struct Store {

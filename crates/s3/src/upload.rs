@@ -7,25 +7,28 @@
 mod buffers;
 mod job;
 mod outage;
+mod parts;
 mod settings;
+mod shared;
 
 pub(crate) use buffers::PartBuffers;
 pub(crate) use outage::Trouble;
+pub(crate) use parts::{Closing, End, Ended, JobId, Names};
 pub(crate) use settings::UploadSettings;
 
 use crate::clock::Clock;
-use crate::store::{Store, StoreError};
+use crate::store::Store;
 use bytes::Bytes;
 use job::Job;
 use millstream_core::{ByteBudget, BytePermit, TaskContext};
-use outage::Outage;
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use parts::Piece;
+use shared::{Shared, lock};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
-use tracing::warn;
 
 /// Requests at a time of one task: enough to hide S3's latency of some 30 ms at 100 MB/s and more.
 const REQUESTS_AT_A_TIME: usize = 32;
@@ -42,52 +45,6 @@ const IDLE_MILLIS: i64 = 1000;
 /// How often a waiting task looks for pauses that began meanwhile.
 const TICK: Duration = Duration::from_millis(200);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct JobId(u64);
-
-/// How a job ended.
-pub(crate) struct Ended {
-    pub(crate) job: JobId,
-    pub(crate) key: Arc<str>,
-    pub(crate) result: Result<End, StoreError>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum End {
-    Stored,
-    /// The task dropped the object before it was complete.
-    Dropped,
-    /// Another object has the name; this offset is the first one whose name is free.
-    Clash {
-        free: i64,
-    },
-}
-
-/// Names of objects by the offset of their first record.
-pub(crate) type Names = Arc<BTreeMap<i64, String>>;
-
-/// Tags of an object, by key.
-pub(crate) type Tags = Vec<(String, String)>;
-
-/// What comes with an object's last part.
-#[derive(Debug, Default)]
-pub(crate) struct Closing {
-    pub(crate) tags: Option<Tags>,
-    /// The offset of the object's first record.
-    pub(crate) start: i64,
-    /// Names that objects would have had which began with later records.
-    pub(crate) names: Names,
-}
-
-/// A part of an object.
-struct Piece {
-    body: Bytes,
-    /// With the last part.
-    closing: Option<Closing>,
-    /// Held while the bytes are in memory; parts of a large record share it, as they share their buffer.
-    permit: Arc<BytePermit>,
-}
-
 /// The task's end of a job. Dropping it before the last part drops the object.
 pub(crate) struct Upload {
     pub(crate) job: JobId,
@@ -102,18 +59,6 @@ struct Outgoing {
     body: Bytes,
     closing: Option<Closing>,
     cancelled: watch::Receiver<bool>,
-}
-
-/// What jobs share.
-struct Shared {
-    /// Whose objects these are, for the log.
-    connector: Arc<str>,
-    task: u32,
-    store: Arc<Store>,
-    clock: Arc<Clock>,
-    settings: Arc<UploadSettings>,
-    requests: Semaphore,
-    outage: Mutex<Outage>,
 }
 
 pub(crate) struct Uploads {
@@ -355,30 +300,6 @@ impl Uploads {
     }
 }
 
-impl Shared {
-    /// Takes note of a request that failed, and says so unless that was done a short while ago.
-    fn note_trouble(&self, what: &str, key: &str, reason: String, pause: i64) {
-        let next_try = self.clock.now().saturating_add(pause);
-        let trouble = Trouble { reason, next_try };
-        let told = lock(&self.outage).failed(trouble.clone(), Instant::now());
-        if let Some(told) = told {
-            warn!(
-                connector = &*self.connector,
-                task = self.task,
-                key,
-                failures = told.failures,
-                since_s = told.since.as_secs(),
-                error = trouble.reason,
-                "cannot {what} the object, trying again"
-            );
-        }
-    }
-
-    fn note_success(&self) {
-        lock(&self.outage).succeeded();
-    }
-}
-
 /// How a job ended. A panic is a bug and goes on to whoever runs the task.
 fn end_of(joined: Result<Ended, JoinError>) -> Option<Ended> {
     match joined {
@@ -386,11 +307,6 @@ fn end_of(joined: Result<Ended, JoinError>) -> Option<Ended> {
         Err(error) if error.is_panic() => std::panic::resume_unwind(error.into_panic()),
         Err(_) => None,
     }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    // What these hold is whole whatever a panicking holder did.
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Waits for a future while nobody tells the task the time: pauses go on all the same.

@@ -3,8 +3,8 @@
 pub(crate) const JSON_FORMAT: &str = "io.confluent.connect.s3.format.json.JsonFormat";
 pub(crate) const BYTE_ARRAY_FORMAT: &str =
     "io.confluent.connect.s3.format.bytearray.ByteArrayFormat";
-pub(super) const AVRO_FORMAT: &str = "io.confluent.connect.s3.format.avro.AvroFormat";
-pub(super) const PARQUET_FORMAT: &str = "io.confluent.connect.s3.format.parquet.ParquetFormat";
+pub(crate) const AVRO_FORMAT: &str = "io.confluent.connect.s3.format.avro.AvroFormat";
+pub(crate) const PARQUET_FORMAT: &str = "io.confluent.connect.s3.format.parquet.ParquetFormat";
 pub(crate) const S3_STORAGE: &str = "io.confluent.connect.s3.storage.S3Storage";
 
 pub(crate) const DEFAULT_PARTITIONER: &str =

@@ -1,11 +1,15 @@
 //! The original's own validators, with its texts.
 
-use super::{PARQUET_CODECS, classes};
-use crate::partitioner::zone::Zone;
+use super::classes;
+use crate::zone::Zone;
 use millstream_core::config::Parsed;
 use millstream_core::config::validator::invalid;
 
 type Verdict = Result<(), String>;
+
+pub(super) const PARQUET_CODECS: [&str; 8] = [
+    "none", "gzip", "snappy", "lz4", "brotli", "lz4_raw", "zstd", "lzo",
+];
 
 const MIN_PART_SIZE: i64 = 5 * 1024 * 1024;
 

@@ -1,6 +1,6 @@
 //! OpenFile: what is open for one folder: the object of the values, and those of keys and headers beside it.
 
-use super::Surroundings;
+use super::surroundings::Surroundings;
 use crate::format::Encoded;
 use crate::gzip::Gzip;
 use crate::name;

@@ -1,6 +1,6 @@
 //! What becomes of a row that cannot be written.
 
-use super::Surroundings;
+use super::surroundings::Surroundings;
 use crate::compatibility::PROJECTOR_EXCEPTION;
 use crate::partitioner::PARTITION_EXCEPTION;
 use millstream_core::rejected::{CONNECT_EXCEPTION, DATA_EXCEPTION};

@@ -1,6 +1,6 @@
 //! FieldPartitioner: folders by the values of fields, `name=value` for each.
 
-use super::{PARTITION_EXCEPTION, cannot_encode};
+use super::failure::{PARTITION_EXCEPTION, cannot_encode};
 use crate::config::S3Config;
 use millstream_core::{Payload, RecordBatch, RecordError, SchemaType, Struct, Value};
 use std::fmt::Write;

@@ -1,7 +1,7 @@
 //! Joda-Time's date patterns, printed. Only what folders are named by: no parsing.
 
 use super::locale::Language;
-use super::zone::Zone;
+use crate::zone::Zone;
 use millstream_core::civil::CivilTime;
 use std::fmt::Write;
 

@@ -1,11 +1,11 @@
 //! Time-based partitioners: folders by the hour, the day or any span, in a zone and a language.
 
-use super::PARTITION_EXCEPTION;
+use super::failure::PARTITION_EXCEPTION;
 use super::pattern::Pattern;
 use super::timestamp::Extractor;
-use super::zone::Zone;
 use crate::config::{self, DAILY_PARTITIONER, HOURLY_PARTITIONER, S3Config};
-use crate::settings::Refused;
+use crate::refused::Refused;
+use crate::zone::Zone;
 use millstream_core::{RecordBatch, RecordError};
 
 #[derive(Clone, Debug)]

@@ -4,7 +4,8 @@ mod iso;
 
 pub(super) use iso::day_of;
 
-use super::{PARTITION_EXCEPTION, cannot_encode, field};
+use super::failure::{PARTITION_EXCEPTION, cannot_encode};
+use super::field;
 use crate::config::S3Config;
 use millstream_core::batch::NO_TIMESTAMP;
 use millstream_core::rejected::CONNECT_EXCEPTION;

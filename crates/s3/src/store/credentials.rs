@@ -1,6 +1,6 @@
 //! Credentials: the providers that the setting names, and in words why none of them gave any.
 
-use super::error::{causes, innermost};
+use super::causes::{causes, innermost};
 use crate::config::{self, CredentialsSource, S3Config};
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;

@@ -1,7 +1,7 @@
 //! PartBuffers: the memory of parts, used again. A fresh buffer costs the kernel's zeroing of its pages, which is more
 //! than everything else that is done to the bytes of a part.
 
-use super::lock;
+use super::shared::lock;
 use bytes::Bytes;
 use millstream_core::{ByteBudget, BytePermit};
 use std::sync::{Arc, Mutex};

@@ -1,7 +1,8 @@
 //! One object's upload: create, parts, complete, each tried until it is done or cannot be.
 
-use super::{Closing, End, Piece, Shared, Tags};
-use crate::store::{Completed, StoreError, StoredPart};
+use super::parts::{Closing, End, Piece};
+use super::shared::Shared;
+use crate::store::{Completed, StoreError, StoredPart, Tags};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;

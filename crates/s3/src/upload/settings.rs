@@ -1,7 +1,7 @@
 //! What uploads need of the settings.
 
-use super::Tags;
 use crate::config::S3Config;
+use crate::store::Tags;
 
 pub(crate) struct UploadSettings {
     pub(crate) part_size: usize,

@@ -3,7 +3,7 @@
 //! Joda takes of each alternative the one that reads furthest, and looks at the values when the whole text is read; what it
 //! says of a wrong text follows from that.
 
-use crate::partitioner::offset;
+use crate::zone::offset;
 use millstream_core::RecordError;
 
 const DAY: i64 = 86_400_000;

@@ -1,7 +1,8 @@
 //! Time zones by the ids that Joda-Time knows, with what bucketing needs of them, at every instant that a timestamp can
 //! tell.
 
-use super::offset;
+pub(crate) mod offset;
+
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 
@@ -16,7 +17,7 @@ const FIRST: i64 = -377_705_023_201_000;
 
 /// The zones of Joda-Time 2.13: in each line the names that some share (short and long, then short and long in summer),
 /// a tab, and their ids, each with the others that stand for it.
-static ZONES: &str = include_str!("zones.txt");
+static ZONES: &str = include_str!("zone/zones.txt");
 
 /// Zones whose winter the database describes as a time that is put back, and Joda their summer as one put forward.
 const WINTER_IS_STANDARD: [&str; 4] = [

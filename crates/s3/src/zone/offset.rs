@@ -5,7 +5,7 @@ const MINUTE: i64 = 60_000;
 
 /// Reads a sign and `hh`, `hhmm`, `hhmmss`, `hhmmssSSS` or the same with separators, from a place in a text on. Returns
 /// the offset and the place behind it; the error is the place where the text stops making sense.
-pub(super) fn parse(text: &[u8], start: usize) -> Result<(i64, usize), usize> {
+pub(crate) fn parse(text: &[u8], start: usize) -> Result<(i64, usize), usize> {
     let sign = match text.get(start) {
         Some(b'+') => 1,
         Some(b'-') => -1,
@@ -70,7 +70,7 @@ fn digits(text: &[u8], at: usize) -> usize {
 }
 
 /// `+05:30`, with seconds and milliseconds only where there are some.
-pub(super) fn text(millis: i64) -> String {
+pub(crate) fn text(millis: i64) -> String {
     let sign = if millis < 0 { '-' } else { '+' };
     let millis = millis.abs();
     let (seconds, fraction) = (millis / 1000 % 60, millis % 1000);
@@ -85,7 +85,7 @@ pub(super) fn text(millis: i64) -> String {
 }
 
 /// Joda's complaint about a text that makes sense up to `at` only.
-pub(super) fn malformed(text: &str, at: usize) -> String {
+pub(crate) fn malformed(text: &str, at: usize) -> String {
     /// What Joda shows of a text behind the place.
     const SHOWN: usize = 32;
     let units: Vec<u16> = text.encode_utf16().collect();

@@ -1,7 +1,8 @@
 //! What the original does and this version does not yet: refused under its key, never silently ignored.
 
-use super::classes::credentials_advice;
-use super::{AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT, S3Config};
+use crate::config::{
+    AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT, S3Config, credentials_advice,
+};
 use crate::partitioner;
 use millstream_core::{ConfigValue, Properties};
 
@@ -52,15 +53,16 @@ pub(crate) fn refuse_credentials_class(properties: &Properties, values: &mut [Co
 #[cfg(test)]
 mod tests {
     use crate::S3SinkConnector;
+    use crate::config;
     use millstream_core::{Connector, Properties};
 
     fn errors(path: &str, locale: &str) -> Vec<(String, String)> {
         let properties = Properties::from_iter([
             ("s3.bucket.name", "b"),
             ("flush.size", "3"),
-            ("storage.class", super::super::S3_STORAGE),
-            ("format.class", super::JSON_FORMAT),
-            ("partitioner.class", super::super::TIME_BASED_PARTITIONER),
+            ("storage.class", config::S3_STORAGE),
+            ("format.class", config::JSON_FORMAT),
+            ("partitioner.class", config::TIME_BASED_PARTITIONER),
             ("partition.duration.ms", "3600000"),
             ("timezone", "UTC"),
             ("path.format", path),

@@ -189,6 +189,13 @@ def connector(servers: Servers, row: str, topic: str) -> dict:
     return {**S3_CONNECTOR, **CONVERTERS[row], "topics": topic, "store.url": servers.s3_url}
 
 
+def metric(url: str, name: str) -> int:
+    """A counter of a worker, summed over its tasks; 0 while there is none."""
+    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+        lines = answer.read().decode().splitlines()
+    return sum(int(float(line.rsplit(" ", 1)[1])) for line in lines if line.startswith(f"{name}{{"))
+
+
 def failure(url: str, name: str) -> str | None:
     status, body = http("GET", f"{url}/connectors/{name}/status")
     if status != 200:

@@ -21,6 +21,7 @@ mod store;
 mod task;
 mod unsupported;
 mod upload;
+mod writers;
 mod zone;
 
 pub use connector::S3SinkConnector;

@@ -2,10 +2,8 @@
 
 use crate::gzip::Gzip;
 use crate::spill::{Spill, Spilled};
-use crate::upload::{Closing, JobId, Upload, Uploads};
+use crate::upload::{Closing, JobId, Object, Upload, Uploads};
 use std::io;
-use std::sync::Arc;
-use tokio::sync::watch;
 
 /// Room beyond a part's size, so that the record that fills a part does not move the buffer.
 const SLACK: usize = 64 * 1024;
@@ -23,7 +21,7 @@ const STEP: usize = 256 * 1024;
 const MIN_SPILL: usize = 1024;
 
 pub(crate) struct OpenObject {
-    key: Arc<str>,
+    object: Object,
     /// What S3 is to get, not sent yet. It grows with its content: many partitions may have an object open.
     buffer: Vec<u8>,
     /// What comes before the buffer and is not in memory.
@@ -32,19 +30,17 @@ pub(crate) struct OpenObject {
     plain: Vec<u8>,
     gzip: Option<Gzip>,
     upload: Option<Upload>,
-    cancelled: watch::Receiver<bool>,
 }
 
 impl OpenObject {
-    pub(crate) fn new(key: String, gzip: Option<Gzip>, cancelled: watch::Receiver<bool>) -> Self {
+    pub(crate) fn new(object: Object, gzip: Option<Gzip>) -> Self {
         OpenObject {
-            key: key.into(),
+            object,
             buffer: Vec::new(),
             spilled: Spilled::default(),
             plain: Vec::new(),
             gzip,
             upload: None,
-            cancelled,
         }
     }
 
@@ -129,19 +125,18 @@ impl OpenObject {
         next.extend_from_slice(&self.buffer[rest..]);
         self.buffer.truncate(rest);
         let full = std::mem::replace(&mut self.buffer, next);
-        let (key, cancelled) = (&self.key, &self.cancelled);
         if uploads.is_oversized(full.len()) {
             // What was reserved for a large record is held until its last part is stored, so they may share its buffer.
             let whole = uploads.buffers().lend(full);
             for at in (0..whole.len()).step_by(part_size) {
                 let part = whole.slice(at..at + part_size);
-                uploads.send(&mut self.upload, key, part, None, cancelled);
+                uploads.send(&mut self.upload, &self.object, part, None);
             }
             return Ok(());
         }
         for part in into_parts(full, part_size) {
             let part = uploads.buffers().lend(part);
-            uploads.send(&mut self.upload, key, part, None, cancelled);
+            uploads.send(&mut self.upload, &self.object, part, None);
         }
         Ok(())
     }
@@ -198,8 +193,7 @@ impl OpenObject {
         self.send_full_parts(uploads, spill, part_size)?;
         self.restore(spill)?;
         let rest = uploads.buffers().lend(self.buffer);
-        let (key, cancelled) = (&self.key, &self.cancelled);
-        uploads.send(&mut self.upload, key, rest, Some(closing), cancelled);
+        uploads.send(&mut self.upload, &self.object, rest, Some(closing));
         Ok(self.upload.map(|upload| upload.job))
     }
 }

@@ -36,6 +36,8 @@ pub(crate) struct PartitionWriter {
     schemas: HashMap<Arc<str>, Option<SchemaRef>>,
     /// Records in all open files.
     total: usize,
+    /// Memory that files hold which are not on their way.
+    held: usize,
     /// The time of the first record looked at in this cycle, and of the last one.
     base_time: Option<i64>,
     last_time: Option<i64>,
@@ -92,6 +94,7 @@ impl PartitionWriter {
             open: Vec::new(),
             schemas: HashMap::new(),
             total: 0,
+            held: 0,
             base_time: None,
             last_time: None,
             last_folder: None,
@@ -110,7 +113,7 @@ impl PartitionWriter {
     /// Writes the rows of a batch, closing files as they fall due.
     pub(crate) fn put(
         &mut self,
-        around: &mut Surroundings<'_>,
+        around: &mut Surroundings,
         batch: &RecordBatch,
         now: i64,
     ) -> Result<Flow, SinkError> {
@@ -162,12 +165,13 @@ impl PartitionWriter {
     /// Handles the next run of rows that belong together; returns the row after it.
     fn step(
         &mut self,
-        around: &mut Surroundings<'_>,
+        around: &mut Surroundings,
         batch: &RecordBatch,
         row: usize,
         now: i64,
     ) -> Result<usize, SinkError> {
-        let settings = around.settings;
+        let shared = Arc::clone(&around.settings);
+        let settings = &*shared;
         if let OnNull::Ignore { reported } = settings.on_null
             && batch.values.is_null(row)
         {
@@ -354,7 +358,7 @@ impl PartitionWriter {
     /// Writes rows of one folder and schema, at most as many as a rotation takes.
     fn write(
         &mut self,
-        around: &mut Surroundings<'_>,
+        around: &mut Surroundings,
         batch: &RecordBatch,
         rows: Range<usize>,
         place: &Place,
@@ -371,14 +375,17 @@ impl PartitionWriter {
         };
         let mut row = rows.start;
         while row < rows.end {
-            let index = self.file(around.settings, &place.folder, batch.offsets[row])?;
+            let index = self.file(&around.settings, &place.folder, batch.offsets[row])?;
             let rows = Rows {
                 batch,
                 range: row..rows.end,
                 values: projected.as_ref().unwrap_or(&batch.values),
                 first_value: if projected.is_some() { rows.start } else { 0 },
             };
-            let written = self.open[index].write(around, &rows);
+            let file = &mut self.open[index];
+            let before = file.memory();
+            let written = file.write(around, &rows);
+            self.held = self.held + file.memory() - before;
             let Encoded { rows, failure } = written.map_err(cannot_restore)?;
             row += rows;
             self.total += rows;
@@ -388,7 +395,9 @@ impl PartitionWriter {
             }
             if let Some(error) = failure {
                 if self.open[index].is_empty() {
-                    self.open.remove(index).forget(around.spill);
+                    let file = self.open.remove(index);
+                    self.held -= file.memory();
+                    file.forget(&mut around.memory.spill);
                 }
                 refuse(around, batch, row, error)?;
                 row += 1;
@@ -435,13 +444,13 @@ impl PartitionWriter {
 
     pub(crate) fn rotate_if_due(
         &mut self,
-        around: &mut Surroundings<'_>,
+        around: &mut Surroundings,
         now: i64,
     ) -> Result<(), SinkError> {
         let reason = self
             .last_folder
             .as_ref()
-            .and_then(|folder| self.due_by_time(around.settings, folder, now));
+            .and_then(|folder| self.due_by_time(&around.settings, folder, now));
         match reason {
             Some(reason) => self.rotate(around, reason, now),
             None => Ok(()),
@@ -456,7 +465,7 @@ impl PartitionWriter {
     /// Closes all open files; they go on their way to S3.
     fn rotate(
         &mut self,
-        around: &mut Surroundings<'_>,
+        around: &mut Surroundings,
         reason: Reason,
         now: i64,
     ) -> Result<(), SinkError> {
@@ -490,15 +499,15 @@ impl PartitionWriter {
 
     /// Sends files on their way that are to be closed, as long as there is room for more; whether none is left.
     /// Where an object may be there already, each waits for what becomes of the one before: names depend on that.
-    pub(crate) fn close_files(&mut self, around: &mut Surroundings<'_>) -> Result<bool, SinkError> {
-        let one_by_one = around.settings.uploads.only_if_absent;
+    pub(crate) fn close_files(&mut self, around: &mut Surroundings) -> Result<bool, SinkError> {
         loop {
-            if !around.uploads.is_clear() || (one_by_one && !self.in_flight.is_empty()) {
+            if !around.uploads.is_clear() || self.waits_for_a_name(&around.settings) {
                 return Ok(false);
             }
             let Some(next) = self.closing.pop_front() else {
                 return Ok(true);
             };
+            self.held -= next.file.memory();
             let start = next.file.start;
             let jobs = next
                 .file
@@ -508,8 +517,13 @@ impl PartitionWriter {
         }
     }
 
-    pub(crate) fn is_closing(&self) -> bool {
-        !self.closing.is_empty()
+    fn waits_for_a_name(&self, settings: &Settings) -> bool {
+        settings.uploads.only_if_absent && !self.in_flight.is_empty()
+    }
+
+    /// Whether `close_files` has something to do where uploads have room.
+    pub(crate) fn can_close(&self, settings: &Settings) -> bool {
+        !self.closing.is_empty() && !self.waits_for_a_name(settings)
     }
 
     /// Notes that S3 has an object.
@@ -523,8 +537,7 @@ impl PartitionWriter {
         &mut self,
         job: JobId,
         free: i64,
-        settings: &Settings,
-        spill: &mut Spill,
+        around: &mut Surroundings,
         now: i64,
     ) -> Option<i64> {
         let unstored = self.in_flight.starts_beside(job)?;
@@ -532,14 +545,14 @@ impl PartitionWriter {
         let kept = self.open.iter().chain(closing).map(|file| file.start);
         let next = unstored.into_iter().chain(kept).fold(free, i64::min);
         let carried = self.newly_durable();
-        let fresh = PartitionWriter::new(self.origin.clone(), settings, now);
+        let fresh = PartitionWriter::new(self.origin.clone(), &around.settings, now);
         let old = std::mem::replace(self, fresh);
         self.carried = carried;
         self.awaited = Some(Awaited {
             offset: next,
             is_sought: false,
         });
-        old.abandon(spill);
+        old.abandon(&mut around.memory.spill);
         Some(next)
     }
 
@@ -557,25 +570,22 @@ impl PartitionWriter {
     }
 
     pub(crate) fn has_unfinished(&self) -> bool {
-        !self.in_flight.is_empty() || self.is_closing()
-    }
-
-    pub(crate) fn closed_jobs(&self) -> impl Iterator<Item = JobId> + '_ {
-        self.in_flight.jobs()
+        !self.in_flight.is_empty() || !self.closing.is_empty()
     }
 
     /// Moves what is in memory to the temporary file.
     pub(crate) fn spill(&mut self, spill: &mut Spill) {
         let closing = self.closing.iter_mut().map(|next| &mut next.file);
         for file in self.open.iter_mut().chain(closing) {
+            let before = file.memory();
             file.spill(spill);
+            self.held = self.held + file.memory() - before;
         }
     }
 
     /// Memory that files hold which are not on their way.
     pub(crate) fn memory(&self) -> usize {
-        let closing = self.closing.iter().map(|next| &next.file);
-        self.open.iter().chain(closing).map(OpenFile::memory).sum()
+        self.held
     }
 
     /// Drops what is open and what S3 does not have yet; returns the jobs that end of it.

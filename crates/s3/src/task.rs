@@ -7,12 +7,13 @@ use crate::settings::Settings;
 use crate::spill::Spill;
 use crate::store::{Cause, Store};
 use crate::upload::{End, Ended, JobId, Trouble, Uploads};
+use crate::writers::Writers;
 use async_trait::async_trait;
 use millstream_core::{
     BytePermit, ColumnNeed, Destination, Progress, RecordBatch, Rejected, SinkError, SinkNeeds,
     SinkTask, TaskContext, TopicPartition,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -34,22 +35,15 @@ const NO_MEMORY_WAIT: Duration = Duration::from_secs(2);
 const MAX_WAIT_IN_TROUBLE: Duration = Duration::from_millis(500);
 
 pub(crate) struct S3Task {
-    settings: Settings,
-    partitions: HashMap<TopicPartition, PartitionWriter>,
-    uploads: Uploads,
-    /// Whose objects the closed files' jobs are.
-    owners: HashMap<JobId, TopicPartition>,
+    writers: Writers,
+    around: Surroundings,
     clock: Arc<Clock>,
-    memory: Memory,
     /// Epoch milliseconds.
     last_put: i64,
-    rejected: Rejected,
     /// Objects stored since the last `poll`.
     stored: usize,
     /// Positions that the consumer is to be moved to.
     rewinds: Vec<(TopicPartition, i64)>,
-    has_reporter: bool,
-    goes_on_after_rejected: bool,
 }
 
 impl S3Task {
@@ -60,32 +54,31 @@ impl S3Task {
         if let Some(gzip) = &settings.gzip {
             gzip.keep_within(context.open.clone());
         }
-        let upload_settings = Arc::clone(&settings.uploads);
+        let uploads = Uploads::new(
+            Arc::new(store),
+            Arc::clone(&clock),
+            Arc::clone(&settings.uploads),
+            context,
+        );
         S3Task {
-            uploads: Uploads::new(
-                Arc::new(store),
-                Arc::clone(&clock),
-                upload_settings,
-                context,
-            ),
-            settings,
-            partitions: HashMap::new(),
-            owners: HashMap::new(),
+            writers: Writers::default(),
+            around: Surroundings {
+                settings: Arc::new(settings),
+                uploads,
+                memory,
+                rejected: Rejected::default(),
+                has_reporter: context.has_reporter,
+                goes_on_after_rejected: context.goes_on_after_rejected,
+            },
             clock,
-            memory,
             last_put: 0,
-            rejected: Rejected::default(),
             stored: 0,
             rewinds: Vec::new(),
-            has_reporter: context.has_reporter,
-            goes_on_after_rejected: context.goes_on_after_rejected,
         }
     }
 
     fn no_writer(&self, topic: &str, partition: i32) -> SinkError {
-        let mut assigned: Vec<&TopicPartition> = self.partitions.keys().collect();
-        assigned.sort();
-        let assigned: Vec<String> = assigned.iter().map(ToString::to_string).collect();
+        let assigned: Vec<String> = self.writers.sorted().map(ToString::to_string).collect();
         SinkError::fatal(format!(
             "No writer found for topic partition {topic}-{partition}. The record's topic-partition does not match \
              any assigned partitions. Assigned partitions: [{}]",
@@ -95,21 +88,19 @@ impl S3Task {
 
     /// Takes note of a finished upload; one that failed for good ends the task.
     fn note(&mut self, ended: Ended) -> Result<(), SinkError> {
-        let owner = self.owners.remove(&ended.job);
         match ended.result {
             Ok(End::Stored) => {
                 self.stored += 1;
-                let writer = owner.and_then(|owner| self.partitions.get_mut(&owner));
-                if let Some(writer) = writer {
+                if let Some(writer) = self.writers.get_mut(&ended.owner) {
                     writer.stored(ended.job);
+                    self.writers.has_moved(&ended.owner);
+                    self.writers.look_again(&ended.owner, &mut self.around);
                 }
                 Ok(())
             }
             Ok(End::Dropped) => Ok(()),
             Ok(End::Clash { free }) => {
-                if let Some(owner) = owner {
-                    self.clash(&owner, ended.job, free);
-                }
+                self.clash(&ended.owner, ended.job, free);
                 Ok(())
             }
             Err(error) => Err(
@@ -123,7 +114,7 @@ impl S3Task {
 
     /// Why a batch is refused: S3 does not take what is on its way.
     fn no_room(&self, now: i64) -> SinkError {
-        match self.uploads.trouble() {
+        match self.around.uploads.trouble() {
             Some(trouble) => in_trouble(&trouble, now),
             None => SinkError::retriable(
                 "S3 takes the objects more slowly than records arrive",
@@ -135,55 +126,57 @@ impl S3Task {
     /// Writes as much of a batch as uploads have room for.
     fn put_some(&mut self, batch: &RecordBatch, now: i64) -> Result<Flow, SinkError> {
         let origin = &batch.origin;
-        let Some(writer) = self.partitions.get_mut(origin) else {
+        let Some(writer) = self.writers.get_mut(origin) else {
             return Err(self.no_writer(&origin.topic, origin.partition));
         };
-        let before = writer.memory();
-        let mut around = Surroundings {
-            settings: &self.settings,
-            uploads: &mut self.uploads,
-            spill: &mut self.memory.spill,
-            rejected: &mut self.rejected,
-            has_reporter: self.has_reporter,
-            goes_on_after_rejected: self.goes_on_after_rejected,
-        };
-        let outcome = writer.put(&mut around, batch, now);
-        let after = writer.memory();
-        self.memory.change(before, after);
-        if self.memory.is_over() {
-            writer.spill(&mut self.memory.spill);
-            self.memory.change(after, writer.memory());
+        let outcome = writer.put(&mut self.around, batch, now);
+        self.writers.look_again(origin, &mut self.around);
+        if self.around.memory.is_over() {
+            self.spill(origin);
         }
-        self.own_closed(origin);
         outcome
     }
 
-    fn is_closing(&self) -> bool {
-        self.partitions.values().any(PartitionWriter::is_closing)
+    /// Moves what a partition's files hold to the temporary file.
+    fn spill(&mut self, partition: &TopicPartition) {
+        if let Some(writer) = self.writers.get_mut(partition) {
+            writer.spill(&mut self.around.memory.spill);
+            self.writers.look_again(partition, &mut self.around);
+        }
+    }
+
+    /// Closes files whose time has come by the wall clock.
+    fn rotate_due(&mut self, now: i64) -> Result<(), SinkError> {
+        let settings = Arc::clone(&self.around.settings);
+        for partition in self
+            .writers
+            .due_after(|due| settings.rotation.is_astray(due, now))
+        {
+            if let Some(writer) = self.writers.get_mut(&partition) {
+                writer.skip_schedule(&settings.rotation, now);
+                self.writers.look_again(&partition, &mut self.around);
+            }
+        }
+        for partition in self.writers.due_by(now) {
+            if let Some(writer) = self.writers.get_mut(&partition) {
+                let outcome = writer.rotate_if_due(&mut self.around, now);
+                self.writers.look_again(&partition, &mut self.around);
+                outcome?;
+            }
+        }
+        Ok(())
     }
 
     /// Closes files that are still to be closed, as far as uploads have room for them.
     fn close_on(&mut self) -> Result<(), SinkError> {
-        let mut closed = Vec::new();
-        for (partition, writer) in &mut self.partitions {
-            if !writer.is_closing() {
-                continue;
+        while self.around.uploads.is_clear()
+            && let Some(partition) = self.writers.next_closable()
+        {
+            if let Some(writer) = self.writers.get_mut(&partition) {
+                let outcome = writer.close_files(&mut self.around);
+                self.writers.look_again(&partition, &mut self.around);
+                outcome?;
             }
-            let before = writer.memory();
-            let mut around = Surroundings {
-                settings: &self.settings,
-                uploads: &mut self.uploads,
-                spill: &mut self.memory.spill,
-                rejected: &mut self.rejected,
-                has_reporter: self.has_reporter,
-                goes_on_after_rejected: self.goes_on_after_rejected,
-            };
-            writer.close_files(&mut around)?;
-            self.memory.change(before, writer.memory());
-            closed.push(partition.clone());
-        }
-        for partition in &closed {
-            self.own_closed(partition);
         }
         Ok(())
     }
@@ -191,18 +184,19 @@ impl S3Task {
     /// Open files that hold more than there is memory for go to the temporary file; where that takes nothing, no batch
     /// is taken either.
     fn make_room_in_memory(&mut self) -> Result<(), SinkError> {
-        if !self.memory.is_over() || self.memory.spill.trouble().is_none() {
+        if !self.around.memory.is_over() || self.around.memory.spill.trouble().is_none() {
             return Ok(());
         }
-        self.memory.spill.try_again();
-        for writer in self.partitions.values_mut() {
-            let before = writer.memory();
-            writer.spill(&mut self.memory.spill);
-            self.memory.change(before, writer.memory());
+        self.around.memory.spill.try_again();
+        for partition in self.writers.all() {
+            self.spill(&partition);
+            if self.around.memory.spill.trouble().is_some() {
+                break;
+            }
         }
-        match self.memory.spill.trouble() {
-            Some(trouble) if self.memory.is_over() => {
-                let message = self.memory.shortage(trouble);
+        match self.around.memory.spill.trouble() {
+            Some(trouble) if self.around.memory.is_over() => {
+                let message = self.around.memory.shortage(trouble);
                 Err(SinkError::retriable(message, NO_MEMORY_WAIT))
             }
             _ => Ok(()),
@@ -210,30 +204,31 @@ impl S3Task {
     }
 
     fn note_all_ended(&mut self) -> Result<(), SinkError> {
-        while let Some(ended) = self.uploads.try_ended() {
+        while let Some(ended) = self.around.uploads.try_ended() {
             self.note(ended)?;
         }
         Ok(())
     }
 
-    /// Drops what a partition has not stored and has it read again from the first free name on.
-    fn clash(&mut self, owner: &TopicPartition, job: JobId, free: i64) {
-        let Some(writer) = self.partitions.get_mut(owner) else {
-            return;
+    /// Drops what a partition has open and has not stored; returns the jobs that end of it.
+    fn drop_writer(&mut self, partition: &TopicPartition) -> Vec<JobId> {
+        let Some(writer) = self.writers.remove(partition) else {
+            return Vec::new();
         };
-        let before = writer.memory();
-        let spill = &mut self.memory.spill;
-        if let Some(next) = writer.clash(job, free, &self.settings, spill, self.clock.now()) {
-            self.memory.change(before, 0);
-            self.rewinds.push((owner.clone(), next));
-        }
+        self.rewinds.retain(|(rewound, _)| rewound != partition);
+        self.around.memory.change(writer.memory(), 0);
+        writer.abandon(&mut self.around.memory.spill)
     }
 
-    fn own_closed(&mut self, partition: &TopicPartition) {
-        if let Some(writer) = self.partitions.get(partition) {
-            for job in writer.closed_jobs() {
-                self.owners.entry(job).or_insert_with(|| partition.clone());
-            }
+    /// Drops what a partition has not stored and has it read again from the first free name on.
+    fn clash(&mut self, owner: &TopicPartition, job: JobId, free: i64) {
+        let Some(writer) = self.writers.get_mut(owner) else {
+            return;
+        };
+        if let Some(next) = writer.clash(job, free, &mut self.around, self.clock.now()) {
+            self.writers.has_moved(owner);
+            self.writers.look_again(owner, &mut self.around);
+            self.rewinds.push((owner.clone(), next));
         }
     }
 }
@@ -264,15 +259,16 @@ struct ObjectError {
 #[async_trait]
 impl SinkTask for S3Task {
     fn needs(&self) -> SinkNeeds {
-        let key = self.settings.keys.as_ref();
+        let settings = &self.around.settings;
+        let key = settings.keys.as_ref();
         SinkNeeds {
             key: key.map_or(ColumnNeed::Nothing, |keys| keys.format.need()),
-            value: if self.settings.partitioner.needs_values() {
+            value: if settings.partitioner.needs_values() {
                 ColumnNeed::Decoded
             } else {
-                self.settings.values.format.need()
+                settings.values.format.need()
             },
-            headers: self.settings.headers.is_some(),
+            headers: settings.headers.is_some(),
         }
     }
 
@@ -283,8 +279,10 @@ impl SinkTask for S3Task {
     async fn open(&mut self, partitions: &[TopicPartition]) -> Result<(), SinkError> {
         let now = self.clock.now();
         for partition in partitions {
-            let writer = PartitionWriter::new(partition.clone(), &self.settings, now);
-            self.partitions.insert(partition.clone(), writer);
+            // Nobody assigns a partition twice; if so, its state starts empty all the same.
+            self.drop_writer(partition);
+            let writer = PartitionWriter::new(partition.clone(), &self.around.settings, now);
+            self.writers.insert(partition.clone(), writer);
         }
         Ok(())
     }
@@ -301,16 +299,16 @@ impl SinkTask for S3Task {
         let begun = Instant::now();
         let (deadline, patience) = (begun + MAX_WAIT, begun + MAX_WAIT_IN_TROUBLE);
         let bytes = batch.permit.as_ref().map_or(0, BytePermit::bytes);
-        let mut is_oversized = self.uploads.is_oversized(bytes);
+        let mut is_oversized = self.around.uploads.is_oversized(bytes);
         loop {
-            if !self.uploads.has_room(deadline, patience).await {
+            if !self.around.uploads.has_room(deadline, patience).await {
                 self.note_all_ended()?;
                 return Err(self.no_room(now));
             }
             // A large record becomes parts all at once: they are counted before they are made.
             let mut reserved = None;
             if std::mem::take(&mut is_oversized) {
-                reserved = self.uploads.reserve(bytes, deadline).await;
+                reserved = self.around.uploads.reserve(bytes, deadline).await;
                 if reserved.is_none() {
                     return Err(self.no_room(now));
                 }
@@ -318,18 +316,18 @@ impl SinkTask for S3Task {
             self.note_all_ended()?;
             let flow = self.put_some(&batch, now);
             if let Some(reserved) = reserved {
-                self.uploads.hand_over_all(reserved);
+                self.around.uploads.hand_over_all(reserved);
             }
             if flow? == Flow::Done {
                 return Ok(());
             }
-            if self.uploads.is_clear() {
+            if self.around.uploads.is_clear() {
                 // What the writer waits for is the end of an upload.
-                let until = match self.uploads.trouble() {
+                let until = match self.around.uploads.trouble() {
                     Some(_) => patience,
                     None => deadline,
                 };
-                match self.uploads.ended(until).await {
+                match self.around.uploads.ended(until).await {
                     Some(ended) => self.note(ended)?,
                     None => return Err(self.no_room(now)),
                 }
@@ -339,49 +337,31 @@ impl SinkTask for S3Task {
 
     async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {
         self.clock.set(now);
-        let mut rotated = Vec::new();
-        for (partition, writer) in &mut self.partitions {
-            writer.skip_schedule(&self.settings.rotation, now);
-            if writer.next_due().is_some_and(|due| now >= due) {
-                let mut around = Surroundings {
-                    settings: &self.settings,
-                    uploads: &mut self.uploads,
-                    spill: &mut self.memory.spill,
-                    rejected: &mut self.rejected,
-                    has_reporter: self.has_reporter,
-                    goes_on_after_rejected: self.goes_on_after_rejected,
-                };
-                let before = writer.memory();
-                writer.rotate_if_due(&mut around, now)?;
-                self.memory.change(before, writer.memory());
-                rotated.push(partition.clone());
-            }
-        }
-        for partition in &rotated {
-            self.own_closed(partition);
-        }
-        self.uploads.pump();
+        self.rotate_due(now)?;
+        self.around.uploads.pump();
         self.note_all_ended()?;
         self.close_on()?;
-        self.uploads.rest(now);
+        self.around.uploads.rest(now);
         self.last_put = self.last_put.min(now);
         if now - self.last_put >= IDLE_MILLIS
-            && let Some(gzip) = &self.settings.gzip
+            && let Some(gzip) = &self.around.settings.gzip
         {
             gzip.clear();
         }
         let mut progress = Progress {
             durable: Vec::new(),
-            rejected: std::mem::take(&mut self.rejected.rows),
+            rejected: std::mem::take(&mut self.around.rejected.rows),
             filtered: 0,
             objects: std::mem::take(&mut self.stored),
         };
-        for (partition, writer) in &mut self.partitions {
-            if let Some(offset) = writer.newly_durable() {
-                progress.durable.push((partition.clone(), offset));
+        for partition in self.writers.take_moved() {
+            if let Some(writer) = self.writers.get_mut(&partition)
+                && let Some(offset) = writer.newly_durable()
+            {
+                progress.durable.push((partition, offset));
             }
         }
-        match self.uploads.trouble() {
+        match self.around.uploads.trouble() {
             // Nothing is lost by saying so: there is no progress to report.
             Some(trouble) if progress.durable.is_empty() && progress.rejected.is_empty() => {
                 Err(in_trouble(&trouble, now))
@@ -392,7 +372,7 @@ impl SinkTask for S3Task {
 
     fn take_rewinds(&mut self) -> Vec<(TopicPartition, i64)> {
         for (partition, _) in &self.rewinds {
-            if let Some(writer) = self.partitions.get_mut(partition) {
+            if let Some(writer) = self.writers.get_mut(partition) {
                 writer.sought();
             }
         }
@@ -400,35 +380,28 @@ impl SinkTask for S3Task {
     }
 
     async fn news(&mut self) {
-        self.uploads.news().await;
+        self.around.uploads.news().await;
     }
 
     fn next_due(&self) -> Option<i64> {
-        let scheduled = self
-            .partitions
-            .values()
-            .filter_map(PartitionWriter::next_due);
-        scheduled.chain(self.clock.next_due()).min()
+        let scheduled = self.writers.next_due();
+        scheduled.into_iter().chain(self.clock.next_due()).min()
     }
 
     async fn finish(&mut self, deadline: Duration) -> Result<(), SinkError> {
         let deadline = Instant::now() + deadline;
-        while self
-            .partitions
-            .values()
-            .any(PartitionWriter::has_unfinished)
-        {
-            if self.is_closing() {
+        while self.writers.have_unfinished() {
+            if self.writers.can_close() {
                 // The upload of an object that is to be closed ends only after that.
-                if !self.uploads.has_room(deadline, deadline).await {
+                if !self.around.uploads.has_room(deadline, deadline).await {
                     break;
                 }
                 self.close_on()?;
-                if !self.uploads.is_clear() {
+                if !self.around.uploads.is_clear() {
                     continue;
                 }
             }
-            match self.uploads.ended(deadline).await {
+            match self.around.uploads.ended(deadline).await {
                 Some(ended) => self.note(ended)?,
                 None => break,
             }
@@ -439,19 +412,14 @@ impl SinkTask for S3Task {
     async fn close(&mut self, partitions: &[TopicPartition]) {
         let mut dropped: HashSet<JobId> = HashSet::new();
         for partition in partitions {
-            if let Some(writer) = self.partitions.remove(partition) {
-                self.memory.change(writer.memory(), 0);
-                self.rewinds.retain(|(rewound, _)| rewound != partition);
-                dropped.extend(writer.abandon(&mut self.memory.spill));
-            }
+            dropped.extend(self.drop_writer(partition));
         }
-        for unborn in self.uploads.discard_cancelled() {
+        for unborn in self.around.uploads.discard_cancelled() {
             dropped.remove(&unborn);
-            self.owners.remove(&unborn);
         }
         let deadline = Instant::now() + ABORT_DEADLINE;
         while !dropped.is_empty() {
-            let Some(ended) = self.uploads.ended(deadline).await else {
+            let Some(ended) = self.around.uploads.ended(deadline).await else {
                 warn!(
                     uploads = dropped.len(),
                     "some uploads could not be aborted in time"

@@ -13,7 +13,7 @@ mod shared;
 
 pub(crate) use buffers::PartBuffers;
 pub(crate) use outage::Trouble;
-pub(crate) use parts::{Closing, End, Ended, JobId, Names};
+pub(crate) use parts::{Closing, End, Ended, JobId, Names, Object};
 pub(crate) use settings::UploadSettings;
 
 use crate::clock::Clock;
@@ -26,7 +26,7 @@ use shared::{Shared, lock};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
 
@@ -58,7 +58,7 @@ struct Outgoing {
     begin: Option<(JobId, Job, mpsc::Receiver<Piece>)>,
     body: Bytes,
     closing: Option<Closing>,
-    cancelled: watch::Receiver<bool>,
+    object: Object,
 }
 
 pub(crate) struct Uploads {
@@ -108,17 +108,16 @@ impl Uploads {
     pub(crate) fn send(
         &mut self,
         upload: &mut Option<Upload>,
-        key: &Arc<str>,
+        object: &Object,
         body: Bytes,
         closing: Option<Closing>,
-        cancelled: &watch::Receiver<bool>,
     ) {
         let mut begin = None;
         let upload = upload.get_or_insert_with(|| {
             let job = JobId(self.next_job);
             self.next_job += 1;
             let (sender, pieces) = mpsc::channel(WAITING_PARTS);
-            let work = Job::new(Arc::clone(&self.shared), Arc::clone(key), cancelled.clone());
+            let work = Job::new(Arc::clone(&self.shared), object.clone());
             begin = Some((job, work, pieces));
             Upload {
                 job,
@@ -130,7 +129,7 @@ impl Uploads {
             begin,
             body,
             closing,
-            cancelled: cancelled.clone(),
+            object: object.clone(),
         });
         self.pump();
     }
@@ -152,15 +151,18 @@ impl Uploads {
         let Some(next) = self.outbox.pop_front() else {
             return;
         };
-        if *next.cancelled.borrow() {
+        if next.object.is_cancelled() {
             return;
         }
         if let Some((id, job, pieces)) = next.begin {
             self.jobs.spawn(async move {
+                let result = job.run(pieces).await;
+                let Object { key, owner, .. } = job.object;
                 Ended {
                     job: id,
-                    key: job.key(),
-                    result: job.run(pieces).await,
+                    owner,
+                    key,
+                    result,
                 }
             });
         }
@@ -278,7 +280,7 @@ impl Uploads {
     pub(crate) fn discard_cancelled(&mut self) -> Vec<JobId> {
         let mut unborn = Vec::new();
         self.outbox.retain(|next| {
-            let is_cancelled = *next.cancelled.borrow();
+            let is_cancelled = next.object.is_cancelled();
             if let (true, Some((job, ..))) = (is_cancelled, &next.begin) {
                 unborn.push(*job);
             }

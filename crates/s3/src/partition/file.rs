@@ -7,7 +7,7 @@ use crate::name;
 use crate::object::OpenObject;
 use crate::settings::Settings;
 use crate::spill::Spill;
-use crate::upload::{Closing, JobId, Names};
+use crate::upload::{Closing, JobId, Names, Object};
 use millstream_core::{Headers, Payload, RecordBatch, RecordError, TopicPartition};
 use std::io;
 use std::ops::Range;
@@ -52,7 +52,12 @@ impl OpenFile {
         let key = settings.object_name(origin, &folder, start);
         let open = |key: String| {
             let gzip = settings.gzip.as_ref().map(Gzip::new);
-            OpenObject::new(key, gzip, cancel.subscribe())
+            let object = Object {
+                key: key.into(),
+                owner: origin.clone(),
+                cancelled: cancel.subscribe(),
+            };
+            OpenObject::new(object, gzip)
         };
         let beside = |what: &str, extension: &str| {
             open(name::sibling(
@@ -87,7 +92,7 @@ impl OpenFile {
     /// Writes rows until one fails or all are written.
     pub(super) fn write(
         &mut self,
-        around: &mut Surroundings<'_>,
+        around: &mut Surroundings,
         rows: &Rows<'_>,
     ) -> io::Result<Encoded> {
         let mut done = Encoded {
@@ -106,7 +111,8 @@ impl OpenFile {
             done.failure = written.failure;
             let objects = [&mut self.values, &mut self.keys, &mut self.headers];
             for object in objects.into_iter().flatten() {
-                object.drain(around.uploads, around.spill, around.settings.part_size)?;
+                let spill = &mut around.memory.spill;
+                object.drain(&mut around.uploads, spill, around.settings.part_size)?;
             }
         }
         if done.rows > 0 {
@@ -118,15 +124,15 @@ impl OpenFile {
 
     fn write_values(
         &mut self,
-        around: &Surroundings<'_>,
+        around: &Surroundings,
         rows: &Rows<'_>,
         range: Range<usize>,
     ) -> Encoded {
-        let settings = around.settings;
+        let settings = &around.settings;
         let range = rows.values_of(range);
         match &mut self.values {
             Some(values) => {
-                let (out, limit) = values.output(around.uploads, settings.part_size);
+                let (out, limit) = values.output(&around.uploads, settings.part_size);
                 let format = &settings.values.format;
                 format.encode(rows.values, range, limit, out)
             }
@@ -141,7 +147,7 @@ impl OpenFile {
     /// Writes a row to all its objects, or to none.
     fn write_with_siblings(
         &mut self,
-        around: &Surroundings<'_>,
+        around: &Surroundings,
         rows: &Rows<'_>,
         row: usize,
     ) -> Encoded {
@@ -164,11 +170,11 @@ impl OpenFile {
 
     fn try_write_with_siblings(
         &mut self,
-        around: &Surroundings<'_>,
+        around: &Surroundings,
         rows: &Rows<'_>,
         row: usize,
     ) -> Result<(), RecordError> {
-        let settings = around.settings;
+        let settings = &around.settings;
         let batch = rows.batch;
         let cannot_be_null = |what: &str| {
             RecordError::data(format!(
@@ -188,16 +194,16 @@ impl OpenFile {
         }
         let one = |encoded: Encoded| encoded.failure.map_or(Ok(()), Err);
         if let (Some(object), Some(output)) = (&mut self.headers, &settings.headers) {
-            let (out, _) = object.output(around.uploads, settings.part_size);
+            let (out, _) = object.output(&around.uploads, settings.part_size);
             output.format.encode_headers(headers, out)?;
         }
         if let (Some(object), Some(output)) = (&mut self.keys, &settings.keys) {
-            let (out, _) = object.output(around.uploads, settings.part_size);
+            let (out, _) = object.output(&around.uploads, settings.part_size);
             let keys = &batch.keys;
             one(output.format.encode(keys, row..row + 1, usize::MAX, out))?;
         }
         if let Some(object) = &mut self.values {
-            let (out, _) = object.output(around.uploads, settings.part_size);
+            let (out, _) = object.output(&around.uploads, settings.part_size);
             let format = &settings.values.format;
             let range = rows.values_of(row..row + 1);
             one(format.encode(rows.values, range, usize::MAX, out))?;
@@ -206,16 +212,13 @@ impl OpenFile {
     }
 
     /// Sends what is left of each object; returns the jobs that complete them.
-    pub(super) fn close(
-        self,
-        around: &mut Surroundings<'_>,
-        names: &Names,
-    ) -> io::Result<Vec<JobId>> {
+    pub(super) fn close(self, around: &mut Surroundings, names: &Names) -> io::Result<Vec<JobId>> {
         let tags = around
             .settings
             .uploads
             .tags(self.start, self.end, self.records);
         let part_size = around.settings.part_size;
+        let (uploads, spill) = (&mut around.uploads, &mut around.memory.spill);
         let mut jobs = Vec::new();
         if let Some(values) = self.values {
             let closing = Closing {
@@ -223,11 +226,11 @@ impl OpenFile {
                 start: self.start,
                 names: Names::clone(names),
             };
-            jobs.extend(values.close(around.uploads, around.spill, part_size, closing)?);
+            jobs.extend(values.close(uploads, spill, part_size, closing)?);
         }
         for object in [self.keys, self.headers].into_iter().flatten() {
             let closing = Closing::default();
-            jobs.extend(object.close(around.uploads, around.spill, part_size, closing)?);
+            jobs.extend(object.close(uploads, spill, part_size, closing)?);
         }
         Ok(jobs)
     }

@@ -11,7 +11,7 @@ const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
 
 /// Rejects a bad row where that is possible; otherwise the task fails, as it does for what is no fault of the data.
 pub(super) fn refuse(
-    around: &mut Surroundings<'_>,
+    around: &mut Surroundings,
     batch: &RecordBatch,
     row: usize,
     error: RecordError,
@@ -32,7 +32,7 @@ pub(super) fn refuse(
 }
 
 pub(super) fn reject(
-    around: &mut Surroundings<'_>,
+    around: &mut Surroundings,
     batch: &RecordBatch,
     row: usize,
     error: RecordError,

@@ -1,12 +1,12 @@
 //! One object's upload: create, parts, complete, each tried until it is done or cannot be.
 
-use super::parts::{Closing, End, Piece};
+use super::parts::{Closing, End, Object, Piece};
 use super::shared::Shared;
 use crate::store::{Completed, StoreError, StoredPart, Tags};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tracing::warn;
 
@@ -15,9 +15,7 @@ const SLOW: Duration = Duration::from_secs(10);
 
 pub(super) struct Job {
     shared: Arc<Shared>,
-    key: Arc<str>,
-    /// Becomes true when the partition is no longer this task's.
-    cancelled: watch::Receiver<bool>,
+    pub(super) object: Object,
 }
 
 /// Why a request was given up.
@@ -37,24 +35,12 @@ enum Outcome {
 type Attempted<T> = Result<T, GivenUp>;
 
 impl Job {
-    pub(super) fn new(
-        shared: Arc<Shared>,
-        key: Arc<str>,
-        cancelled: watch::Receiver<bool>,
-    ) -> Self {
-        Job {
-            shared,
-            key,
-            cancelled,
-        }
-    }
-
-    pub(super) fn key(&self) -> Arc<str> {
-        Arc::clone(&self.key)
+    pub(super) fn new(shared: Arc<Shared>, object: Object) -> Self {
+        Job { shared, object }
     }
 
     pub(super) async fn run(&self, mut pieces: mpsc::Receiver<Piece>) -> Result<End, StoreError> {
-        let (store, key) = (&self.shared.store, &self.key);
+        let (store, key) = (&self.shared.store, &self.object.key);
         let id: Arc<str> = match self.attempt("begin", || store.create(key)).await {
             Ok(id) => id.into(),
             Err(GivenUp::Cancelled) => return Ok(End::Dropped),
@@ -66,7 +52,7 @@ impl Job {
             }
             Ok(Outcome::Exists(closing)) => self.first_free(&closing).await,
             Ok(Outcome::Dropped) | Err(GivenUp::Cancelled) => Ok(End::Dropped),
-            Err(GivenUp::Failed(_)) if *self.cancelled.borrow() => Ok(End::Dropped),
+            Err(GivenUp::Failed(_)) if self.object.is_cancelled() => Ok(End::Dropped),
             Err(GivenUp::Failed(error)) => Err(error),
         };
         // Without this the parts would be kept, and paid for, for ever.
@@ -108,7 +94,7 @@ impl Job {
             parts.push(done?);
         }
         parts.sort_by_key(|part| part.number);
-        let (store, key) = (&self.shared.store, &self.key);
+        let (store, key) = (&self.shared.store, &self.object.key);
         let only_if_absent = self.shared.settings.only_if_absent;
         let completed = self
             .attempt("complete", || {
@@ -136,7 +122,7 @@ impl Job {
         warn!(
             connector = &*self.shared.connector,
             task = self.shared.task,
-            key = &*self.key,
+            key = &*self.object.key,
             next_offset = free,
             "the object exists already, going on at the next free name"
         );
@@ -144,7 +130,7 @@ impl Job {
     }
 
     async fn store_part(&self, id: &str, number: i32, piece: Piece) -> Attempted<StoredPart> {
-        let (store, key) = (&self.shared.store, &self.key);
+        let (store, key) = (&self.shared.store, &self.object.key);
         let part = self
             .attempt("write a part of", || {
                 store.upload_part(key, id, number, piece.body.clone())
@@ -165,7 +151,7 @@ impl Job {
     {
         let mut failures = 0;
         loop {
-            if *self.cancelled.borrow() {
+            if self.object.is_cancelled() {
                 return Err(GivenUp::Cancelled);
             }
             let sent = {
@@ -182,7 +168,7 @@ impl Job {
                     failures += 1;
                     let pause = self.pause_after(failures);
                     let shared = &self.shared;
-                    shared.note_trouble(what, &self.key, error.to_string(), pause);
+                    shared.note_trouble(what, &self.object.key, error.to_string(), pause);
                     self.pause(pause).await;
                 }
                 Err(error) => return Err(GivenUp::Failed(error)),
@@ -198,7 +184,7 @@ impl Job {
         }
         let store = self.shared.store.name();
         let reason = format!("{store} has not answered for {} s", SLOW.as_secs());
-        self.shared.note_trouble(what, &self.key, reason, 0);
+        self.shared.note_trouble(what, &self.object.key, reason, 0);
         request.await
     }
 
@@ -207,7 +193,7 @@ impl Job {
     fn pause_after(&self, failures: u32) -> i64 {
         let longest = self.shared.settings.retry_backoff;
         let mut hasher = DefaultHasher::new();
-        (&*self.key, failures).hash(&mut hasher);
+        (&*self.object.key, failures).hash(&mut hasher);
         let spread = u64::try_from(longest / 2).unwrap_or(0) + 1;
         longest - (hasher.finish() % spread) as i64
     }
@@ -218,7 +204,7 @@ impl Job {
         };
         let mut failures = 0;
         loop {
-            let Err(error) = self.shared.store.tag(&self.key, &tags).await else {
+            let Err(error) = self.shared.store.tag(&self.object.key, &tags).await else {
                 return Ok(());
             };
             failures += 1;
@@ -226,14 +212,14 @@ impl Job {
                 warn!(
                     connector = &*self.shared.connector,
                     task = self.shared.task,
-                    key = &*self.key,
+                    key = &*self.object.key,
                     %error,
                     "unable to tag the object"
                 );
                 return Ok(());
             }
-            if failures >= tagging.attempts || *self.cancelled.borrow() {
-                let key = &self.key;
+            if failures >= tagging.attempts || self.object.is_cancelled() {
+                let key = &self.object.key;
                 return Err(error.behind(format!("Unable to tag S3 object {key}")));
             }
             // Attempts are few, but a setting may ask for more than there are bits.
@@ -243,7 +229,7 @@ impl Job {
     }
 
     async fn pause(&self, millis: i64) {
-        let mut cancelled = self.cancelled.clone();
+        let mut cancelled = self.object.cancelled.clone();
         tokio::select! {
             () = self.shared.clock.pause(millis) => {}
             // Either way the caller looks.
@@ -252,10 +238,6 @@ impl Job {
     }
 
     fn share(&self) -> Job {
-        Job {
-            shared: Arc::clone(&self.shared),
-            key: Arc::clone(&self.key),
-            cancelled: self.cancelled.clone(),
-        }
+        Job::new(Arc::clone(&self.shared), self.object.clone())
     }
 }

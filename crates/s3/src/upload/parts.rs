@@ -2,16 +2,34 @@
 
 use crate::store::{StoreError, Tags};
 use bytes::Bytes;
-use millstream_core::BytePermit;
+use millstream_core::{BytePermit, TopicPartition};
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use tokio::sync::watch;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct JobId(pub(super) u64);
 
+/// An object: what it is called and whose it is.
+#[derive(Clone, Debug)]
+pub(crate) struct Object {
+    pub(crate) key: Arc<str>,
+    /// The partition that its records come from.
+    pub(crate) owner: TopicPartition,
+    /// Becomes true when nobody wants the object any more.
+    pub(crate) cancelled: watch::Receiver<bool>,
+}
+
+impl Object {
+    pub(super) fn is_cancelled(&self) -> bool {
+        *self.cancelled.borrow()
+    }
+}
+
 /// How a job ended.
 pub(crate) struct Ended {
     pub(crate) job: JobId,
+    pub(crate) owner: TopicPartition,
     pub(crate) key: Arc<str>,
     pub(crate) result: Result<End, StoreError>,
 }

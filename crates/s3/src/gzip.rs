@@ -228,7 +228,7 @@ mod tests {
         ) {
             let mut out = Vec::new();
             let mut gzip = Gzip::new(&Compressors::new(level));
-            let mut plain = Vec::new();
+            let mut plain: Vec<u8> = Vec::new();
             for (piece, rests) in &pieces {
                 gzip.write(piece, &mut out);
                 plain.extend(piece);

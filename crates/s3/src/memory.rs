@@ -53,6 +53,11 @@ impl Memory {
         self.held > self.permit.bytes()
     }
 
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> usize {
+        self.held
+    }
+
     /// Why no batch can be taken.
     pub(crate) fn shortage(&self, trouble: &str) -> String {
         let folder = self.spill.folder().display();

@@ -1,9 +1,14 @@
 //! OpenObject: the bytes of one object that is being filled, cut into parts exactly as the original cuts them.
 
+use crate::format::{Column, Encoded, Encoder, Output};
 use crate::gzip::Gzip;
+use crate::schemas::schema_of;
 use crate::spill::{Spill, Spilled};
 use crate::upload::{Closing, JobId, Object, Upload, Uploads};
+use millstream_core::RecordError;
 use std::io;
+use std::ops::Range;
+use std::sync::Arc;
 
 /// Room beyond a part's size, so that the record that fills a part does not move the buffer.
 const SLACK: usize = 64 * 1024;
@@ -26,49 +31,95 @@ pub(crate) struct OpenObject {
     buffer: Vec<u8>,
     /// What comes before the buffer and is not in memory.
     spilled: Spilled,
-    /// Records as the format wrote them, where they are compressed on the way.
+    output: Arc<Output>,
+    /// Begun with the first record.
+    encoder: Option<Box<dyn Encoder>>,
+    /// Records as the encoder wrote them, where they are compressed on the way.
     plain: Vec<u8>,
     gzip: Option<Gzip>,
     upload: Option<Upload>,
 }
 
 impl OpenObject {
-    pub(crate) fn new(object: Object, gzip: Option<Gzip>) -> Self {
+    pub(crate) fn new(object: Object, output: &Arc<Output>) -> Self {
         OpenObject {
             object,
             buffer: Vec::new(),
             spilled: Spilled::default(),
+            output: Arc::clone(output),
+            encoder: None,
             plain: Vec::new(),
-            gzip,
+            gzip: output.gzip.as_ref().map(Gzip::new),
             upload: None,
         }
     }
 
-    /// Where records are to be written, and the length up to which.
-    pub(crate) fn output(&mut self, uploads: &Uploads, part_size: usize) -> (&mut Vec<u8>, usize) {
-        if self.gzip.is_some() {
-            return (&mut self.plain, COMPRESS_AT);
-        }
-        self.make_room(uploads, part_size);
-        let limit = (part_size - self.spilled.len()).min(self.buffer.len() + STEP);
-        (&mut self.buffer, limit)
+    /// Why a row cannot be written, if so.
+    pub(crate) fn check(&mut self, column: Column<'_>, row: usize) -> Result<(), RecordError> {
+        let (encoder, _) = self.begin(column, row)?;
+        encoder.check(column, row)
     }
 
-    /// How much has been written and can still be taken back.
-    pub(crate) fn written(&self) -> usize {
-        if self.gzip.is_some() {
-            self.plain.len()
+    /// Writes rows until one cannot be written, all are, or it is time for a `drain`, which is to follow in any case.
+    pub(crate) fn write(
+        &mut self,
+        column: Column<'_>,
+        rows: Range<usize>,
+        uploads: &Uploads,
+        part_size: usize,
+    ) -> Encoded {
+        let limit = if self.gzip.is_some() {
+            COMPRESS_AT
         } else {
-            self.buffer.len()
+            self.make_room(uploads, part_size);
+            (part_size - self.spilled.len()).min(self.buffer.len() + STEP)
+        };
+        self.write_up_to(limit, column, rows)
+    }
+
+    /// Writes rows that have passed a check. A `drain` is to follow.
+    pub(crate) fn write_all(&mut self, column: Column<'_>, rows: Range<usize>) -> Encoded {
+        self.write_up_to(usize::MAX, column, rows)
+    }
+
+    fn write_up_to(&mut self, limit: usize, column: Column<'_>, rows: Range<usize>) -> Encoded {
+        match self.begin(column, rows.start) {
+            Ok((encoder, out)) => encoder.write(column, rows, limit, out),
+            Err(failure) => Encoded {
+                rows: 0,
+                failure: Some(failure),
+            },
         }
     }
 
-    /// Takes back what was written beyond this length, since the last `drain`.
-    pub(crate) fn take_back(&mut self, len: usize) {
-        if self.gzip.is_some() {
-            self.plain.truncate(len);
-        } else {
-            self.buffer.truncate(len);
+    /// The encoder, begun with this row if it is the first one, and where it writes to.
+    fn begin(
+        &mut self,
+        column: Column<'_>,
+        row: usize,
+    ) -> Result<(&mut dyn Encoder, &mut Vec<u8>), RecordError> {
+        let encoder = match &mut self.encoder {
+            Some(encoder) => encoder,
+            none @ None => {
+                let schema = match column {
+                    Column::Payload(payload) => schema_of(payload, row),
+                    Column::Headers(_) => None,
+                };
+                none.insert(self.output.format.open(self.output.part, schema)?)
+            }
+        };
+        let out = match self.gzip {
+            Some(_) => &mut self.plain,
+            None => &mut self.buffer,
+        };
+        Ok((encoder.as_mut(), out))
+    }
+
+    /// Where the encoder writes to.
+    fn out(&mut self) -> &mut Vec<u8> {
+        match self.gzip {
+            Some(_) => &mut self.plain,
+            None => &mut self.buffer,
         }
     }
 
@@ -157,6 +208,10 @@ impl OpenObject {
         if self.memory() < MIN_SPILL {
             return;
         }
+        if let Some(mut encoder) = self.encoder.take() {
+            encoder.rest(self.out());
+            self.encoder = Some(encoder);
+        }
         if let Some(gzip) = &mut self.gzip {
             gzip.write(&self.plain, &mut self.buffer);
             gzip.rest(&mut self.buffer);
@@ -169,8 +224,10 @@ impl OpenObject {
 
     /// Memory that the object holds.
     pub(crate) fn memory(&self) -> usize {
+        let encoder = self.encoder.as_ref().map_or(0, |encoder| encoder.memory());
         let compressor = self.gzip.as_ref().map_or(0, Gzip::memory);
-        self.buffer.capacity() + self.plain.capacity() + self.spilled.memory() + compressor
+        let bytes = self.buffer.capacity() + self.plain.capacity() + self.spilled.memory();
+        bytes + encoder + compressor
     }
 
     /// Drops the object; its upload, if one has begun, is aborted.
@@ -186,6 +243,9 @@ impl OpenObject {
         part_size: usize,
         closing: Closing,
     ) -> io::Result<Option<JobId>> {
+        if let Some(encoder) = self.encoder.take() {
+            encoder.finish(self.out());
+        }
         if let Some(mut gzip) = self.gzip.take() {
             gzip.write(&self.plain, &mut self.buffer);
             gzip.finish(&mut self.buffer);

@@ -386,7 +386,7 @@ impl PartitionWriter {
             let before = file.memory();
             let written = file.write(around, &rows);
             self.held = self.held + file.memory() - before;
-            let Encoded { rows, failure } = written.map_err(cannot_restore)?;
+            let Encoded { rows, failure } = written?;
             row += rows;
             self.total += rows;
             if rows > 0 {
@@ -599,5 +599,13 @@ impl PartitionWriter {
             file.forget(spill);
         }
         jobs
+    }
+}
+
+#[cfg(test)]
+impl PartitionWriter {
+    pub(crate) fn memory_of_each_file(&self) -> usize {
+        let closing = self.closing.iter().map(|next| &next.file);
+        self.open.iter().chain(closing).map(OpenFile::memory).sum()
     }
 }

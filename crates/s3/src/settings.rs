@@ -1,7 +1,7 @@
 //! Settings: the configuration as the task uses it; nothing below reads a property again.
 
 use crate::config::{self, S3Config};
-use crate::format::Format;
+use crate::format::{Output, Part};
 use crate::gzip::Compressors;
 use crate::name::Names;
 use crate::partitioner::Partitioner;
@@ -14,12 +14,6 @@ use millstream_core::config::Parsed;
 use millstream_core::{Properties, TopicPartition};
 use std::path::PathBuf;
 use std::sync::Arc;
-
-/// A format with the extension of its objects.
-pub(crate) struct Output {
-    pub(crate) format: Format,
-    pub(crate) extension: String,
-}
 
 /// What becomes of records without a value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,11 +30,11 @@ pub(crate) struct Settings {
     pub(crate) names: Names,
     pub(crate) partitioner: Partitioner,
     pub(crate) rotation: Rotation,
-    pub(crate) values: Output,
-    pub(crate) keys: Option<Output>,
-    pub(crate) headers: Option<Output>,
+    pub(crate) values: Arc<Output>,
+    pub(crate) keys: Option<Arc<Output>>,
+    pub(crate) headers: Option<Arc<Output>>,
     pub(crate) on_null: OnNull,
-    /// Where objects are compressed.
+    /// Those of the outputs that compress.
     pub(crate) gzip: Option<Compressors>,
     /// Names of a cycle that are kept, to find the next free one; none where objects may be replaced.
     pub(crate) names_remembered: usize,
@@ -57,13 +51,12 @@ impl Settings {
         // The one setting that is taken as it was written: blanks may separate records.
         let separator = properties.get("format.bytearray.separator");
         let separator = Bytes::from(separator.unwrap_or("\n").to_owned());
-        let output = |class: &str| {
-            let format = Format::new(class, config, &separator);
-            format
-                .map(|format| Output {
-                    extension: format.extension(config),
-                    format,
-                })
+        let gzip =
+            (config.compression_type == "gzip").then(|| Compressors::new(config.compression_level));
+        let output = |class: &str, part: Part| {
+            let output = Output::new(class, part, config, &separator, gzip.as_ref());
+            output
+                .map(Arc::new)
                 .ok_or_else(|| "Reflection exception: ".to_owned())
         };
         let on_null = match config.behavior_on_null_values.to_ascii_lowercase().as_str() {
@@ -85,18 +78,17 @@ impl Settings {
             partitioner: Partitioner::new(config)?,
             uploads,
             rotation: Rotation::new(config)?,
-            values: output(&config.format_class)?,
+            values: output(&config.format_class, Part::Values)?,
             keys: config
                 .store_kafka_keys
-                .then(|| output(&config.keys_format_class))
+                .then(|| output(&config.keys_format_class, Part::Keys))
                 .transpose()?,
             headers: config
                 .store_kafka_headers
-                .then(|| output(&config.headers_format_class))
+                .then(|| output(&config.headers_format_class, Part::Headers))
                 .transpose()?,
             on_null,
-            gzip: (config.compression_type == "gzip")
-                .then(|| Compressors::new(config.compression_level)),
+            gzip,
             part_size: usize::try_from(config.part_size).unwrap_or(usize::MAX),
             signs_payload: signs_payload(properties),
             checksums: checksums(properties),

@@ -434,3 +434,6 @@ impl SinkTask for S3Task {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

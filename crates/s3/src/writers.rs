@@ -151,3 +151,27 @@ impl Writers {
         all.into_iter()
     }
 }
+
+#[cfg(test)]
+impl Writers {
+    /// Fails unless what was noted is what a look at each writer tells.
+    pub(crate) fn agree_with_a_look_at_each(
+        &self,
+        settings: &crate::settings::Settings,
+        held: usize,
+    ) {
+        let (mut due, mut unfinished, mut memory) = (BTreeSet::new(), 0, 0);
+        for (partition, Entry { writer, .. }) in &self.entries {
+            due.extend(writer.next_due().map(|due| (due, partition.clone())));
+            unfinished += usize::from(writer.has_unfinished());
+            memory += writer.memory();
+            assert_eq!(writer.memory(), writer.memory_of_each_file());
+            if writer.can_close(settings) {
+                assert!(self.closable.contains(partition), "{partition}");
+            }
+        }
+        assert_eq!(self.due, due);
+        assert_eq!(self.unfinished, unfinished);
+        assert_eq!(held, memory);
+    }
+}

@@ -1,10 +1,83 @@
 //! ByteArrayFormat: each record's bytes, followed by the separator.
 
-use super::{Encoded, encode_rows};
-use millstream_core::{ByteColumn, Decoded, Payload, RawKind, RecordError, SchemaType, Value};
+use super::encoder::{Column, Encoded, Encoder, Format, Part, encode_rows};
+use bytes::Bytes;
+use millstream_core::{
+    ByteColumn, ColumnNeed, Decoded, Payload, RawKind, RecordError, SchemaRef, SchemaType, Value,
+};
 use std::ops::Range;
 
-pub(super) fn encode(
+#[derive(Debug)]
+pub(super) struct BytesFormat {
+    separator: Bytes,
+}
+
+impl BytesFormat {
+    pub(super) fn new(separator: &Bytes) -> Self {
+        BytesFormat {
+            separator: separator.clone(),
+        }
+    }
+}
+
+impl Format for BytesFormat {
+    fn need(&self) -> ColumnNeed {
+        ColumnNeed::RawOr(&[RawKind::Bytes])
+    }
+
+    fn open(
+        &self,
+        part: Part,
+        _schema: Option<&SchemaRef>,
+    ) -> Result<Box<dyn Encoder>, RecordError> {
+        if part == Part::Headers {
+            return Err(invalid_schema("ARRAY"));
+        }
+        Ok(Box::new(Separated {
+            separator: self.separator.clone(),
+        }))
+    }
+}
+
+struct Separated {
+    separator: Bytes,
+}
+
+impl Encoder for Separated {
+    fn check(&mut self, column: Column<'_>, row: usize) -> Result<(), RecordError> {
+        match column {
+            Column::Payload(Payload::Raw { kind, .. }) => refuse(*kind),
+            Column::Payload(Payload::Decoded(decoded)) => bytes_of(decoded, row).map(|_| ()),
+            Column::Headers(_) => Err(invalid_schema("ARRAY")),
+        }
+    }
+
+    fn write(
+        &mut self,
+        column: Column<'_>,
+        rows: Range<usize>,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Encoded {
+        match column {
+            Column::Payload(payload) => encode(payload, rows, limit, out, &self.separator),
+            Column::Headers(_) => {
+                encode_rows(rows, limit, out, |_, _| Err(invalid_schema("ARRAY")))
+            }
+        }
+    }
+}
+
+/// Texts and objects are no bytes.
+fn refuse(kind: RawKind) -> Result<(), RecordError> {
+    match kind {
+        RawKind::Bytes | RawKind::Undecoded => Ok(()),
+        RawKind::String => Err(invalid_schema("STRING")),
+        RawKind::Json => Err(incompatible("java.util.HashMap")),
+    }
+}
+
+fn encode(
     payload: &Payload,
     rows: Range<usize>,
     limit: usize,
@@ -14,10 +87,7 @@ pub(super) fn encode(
     match payload {
         Payload::Raw { column, kind } => match kind {
             RawKind::Bytes | RawKind::Undecoded => encode_raw(column, rows, limit, out, separator),
-            RawKind::String => encode_rows(rows, limit, out, |_, _| Err(invalid_schema("STRING"))),
-            RawKind::Json => encode_rows(rows, limit, out, |_, _| {
-                Err(incompatible("java.util.HashMap"))
-            }),
+            RawKind::String | RawKind::Json => encode_rows(rows, limit, out, |_, _| refuse(*kind)),
         },
         Payload::Decoded(decoded) => encode_rows(rows, limit, out, |row, out| {
             let bytes = bytes_of(decoded, row)?;
@@ -48,10 +118,7 @@ fn encode_raw(
         out.extend_from_slice(separator);
         done += 1;
     }
-    Encoded {
-        rows: done,
-        failure: None,
-    }
+    Encoded::all(done)
 }
 
 fn bytes_of(decoded: &Decoded, row: usize) -> Result<&[u8], RecordError> {
@@ -67,7 +134,7 @@ fn bytes_of(decoded: &Decoded, row: usize) -> Result<&[u8], RecordError> {
     }
 }
 
-pub(super) fn invalid_schema(kind: &str) -> RecordError {
+fn invalid_schema(kind: &str) -> RecordError {
     RecordError::data(format!(
         "Invalid schema type for ByteArrayConverter: {kind}"
     ))

@@ -9,6 +9,18 @@ use millstream_core::logical::DAY_MILLIS;
 use millstream_core::{Header, RecordError, Text, Value};
 use std::fmt::Write;
 
+/// Whether all have a value.
+pub(super) fn check(headers: &[Header]) -> Result<(), RecordError> {
+    match headers.iter().any(|header| header.value == Value::Null) {
+        true => Err(null_value()),
+        false => Ok(()),
+    }
+}
+
+fn null_value() -> RecordError {
+    RecordError::data("Invalid value: null used for required field: \"value\", schema type: STRING")
+}
+
 /// `{"headers":[{"key":…,"value":…},…]}`: order and repeats are kept.
 pub(super) fn encode_json(headers: &[Header], out: &mut Vec<u8>) -> Result<(), RecordError> {
     out.extend_from_slice(b"{\"headers\":[");
@@ -20,11 +32,7 @@ pub(super) fn encode_json(headers: &[Header], out: &mut Vec<u8>) -> Result<(), R
         write_str(out, &header.key);
         out.extend_from_slice(b",\"value\":");
         match &header.value {
-            Value::Null => {
-                return Err(RecordError::data(
-                    "Invalid value: null used for required field: \"value\", schema type: STRING",
-                ));
-            }
+            Value::Null => return Err(null_value()),
             Value::String(text) => write_text(out, text),
             other => write_str(out, &plain(other)),
         }

@@ -1,13 +1,98 @@
 //! JsonFormat: one line of JSON for each record.
 
-use super::{Encoded, encode_rows};
+use super::encoder::{Column, Encoded, Encoder, Format, Part, encode_rows, headers_of};
+use super::headers;
+use crate::config::S3Config;
 use millstream_core::java_json::{
-    ConnectJson, write_bytes, write_connect, write_string, write_value,
+    ConnectJson, DecimalFormat, write_bytes, write_connect, write_string, write_value,
 };
-use millstream_core::{ByteColumn, Decoded, Payload, RawKind, RecordError, Value};
+use millstream_core::{
+    ByteColumn, ColumnNeed, Decoded, Payload, RawKind, RecordError, SchemaRef, Value,
+};
 use std::ops::Range;
 
-pub(super) fn encode(
+#[derive(Debug)]
+pub(super) struct JsonFormat {
+    options: ConnectJson,
+}
+
+impl JsonFormat {
+    pub(super) fn new(config: &S3Config) -> Self {
+        JsonFormat {
+            options: ConnectJson {
+                decimal_format: if config.json_decimal_format.eq_ignore_ascii_case("NUMERIC") {
+                    DecimalFormat::Numeric
+                } else {
+                    DecimalFormat::Base64
+                },
+                replace_null_with_default: true,
+            },
+        }
+    }
+}
+
+impl Format for JsonFormat {
+    fn need(&self) -> ColumnNeed {
+        ColumnNeed::RawOr(&[RawKind::String, RawKind::Json, RawKind::Bytes])
+    }
+
+    fn open(
+        &self,
+        _part: Part,
+        _schema: Option<&SchemaRef>,
+    ) -> Result<Box<dyn Encoder>, RecordError> {
+        Ok(Box::new(Lines {
+            options: self.options,
+            trial: Vec::new(),
+        }))
+    }
+}
+
+struct Lines {
+    options: ConnectJson,
+    /// What a check has written.
+    trial: Vec<u8>,
+}
+
+/// As much of it is kept for the next check.
+const TRIAL: usize = 4096;
+
+impl Encoder for Lines {
+    fn check(&mut self, column: Column<'_>, row: usize) -> Result<(), RecordError> {
+        match column {
+            Column::Payload(Payload::Raw { .. }) => Ok(()),
+            Column::Payload(Payload::Decoded(decoded)) => {
+                // What can be wrong is told by writing it alone.
+                let checked = write_decoded(decoded, row, &mut self.trial, self.options);
+                self.trial.clear();
+                self.trial.shrink_to(TRIAL);
+                checked
+            }
+            Column::Headers(all) => headers::check(headers_of(all, row)),
+        }
+    }
+
+    fn write(
+        &mut self,
+        column: Column<'_>,
+        rows: Range<usize>,
+        limit: usize,
+        out: &mut Vec<u8>,
+    ) -> Encoded {
+        match column {
+            Column::Payload(payload) => encode(payload, rows, limit, out, self.options),
+            Column::Headers(all) => encode_rows(rows, limit, out, |row, out| {
+                headers::encode_json(headers_of(all, row), out)
+            }),
+        }
+    }
+
+    fn memory(&self) -> usize {
+        self.trial.capacity()
+    }
+}
+
+fn encode(
     payload: &Payload,
     rows: Range<usize>,
     limit: usize,
@@ -57,10 +142,7 @@ fn encode_raw(
         out.push(b'\n');
         done += 1;
     }
-    Encoded {
-        rows: done,
-        failure: None,
-    }
+    Encoded::all(done)
 }
 
 /// A struct goes through JsonConverter, anything else through a plain object mapper that asks for no schema.

@@ -1,14 +1,14 @@
 //! OpenFile: what is open for one folder: the object of the values, and those of keys and headers beside it.
 
+use super::refusal::cannot_restore;
 use super::surroundings::Surroundings;
-use crate::format::Encoded;
-use crate::gzip::Gzip;
+use crate::format::{Column, Encoded, Output, headers_of};
 use crate::name;
 use crate::object::OpenObject;
 use crate::settings::Settings;
 use crate::spill::Spill;
 use crate::upload::{Closing, JobId, Names, Object};
-use millstream_core::{Headers, Payload, RecordBatch, RecordError, TopicPartition};
+use millstream_core::{Payload, RecordBatch, RecordError, SinkError, TopicPartition};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -28,6 +28,9 @@ impl Rows<'_> {
         rows.start - self.first_value..rows.end - self.first_value
     }
 }
+
+/// Records checked before the first of them is written, where there are keys or headers beside the values.
+const CHECKED_AT_A_TIME: usize = 256;
 
 pub(crate) struct OpenFile {
     pub(super) folder: Arc<str>,
@@ -50,37 +53,29 @@ impl OpenFile {
         cancel: &watch::Sender<bool>,
     ) -> Self {
         let key = settings.object_name(origin, &folder, start);
-        let open = |key: String| {
-            let gzip = settings.gzip.as_ref().map(Gzip::new);
+        let open = |key: String, output: &Arc<Output>| {
             let object = Object {
                 key: key.into(),
                 owner: origin.clone(),
                 cancelled: cancel.subscribe(),
             };
-            OpenObject::new(object, gzip)
+            OpenObject::new(object, output)
         };
-        let beside = |what: &str, extension: &str| {
-            open(name::sibling(
-                &key,
-                &settings.values.extension,
-                what,
-                extension,
-            ))
+        let beside = |what: &str, output: &Arc<Output>| {
+            let name = name::sibling(&key, &settings.values.extension, what, &output.extension);
+            open(name, output)
         };
         let has_values = !settings.partitioner.is_tombstones(&folder);
         OpenFile {
             records: 0,
             start,
             end: start,
-            keys: settings
-                .keys
-                .as_ref()
-                .map(|keys| beside("keys", &keys.extension)),
+            keys: settings.keys.as_ref().map(|output| beside("keys", output)),
             headers: settings
                 .headers
                 .as_ref()
-                .map(|headers| beside("headers", &headers.extension)),
-            values: has_values.then(|| open(key.clone())),
+                .map(|output| beside("headers", output)),
+            values: has_values.then(|| open(key.clone(), &settings.values)),
             folder,
         }
     }
@@ -94,25 +89,23 @@ impl OpenFile {
         &mut self,
         around: &mut Surroundings,
         rows: &Rows<'_>,
-    ) -> io::Result<Encoded> {
-        let mut done = Encoded {
-            rows: 0,
-            failure: None,
-        };
+    ) -> Result<Encoded, SinkError> {
+        let mut done = Encoded::all(0);
         let Range { start, end } = rows.range;
         while start + done.rows < end && done.failure.is_none() {
-            let row = start + done.rows;
+            let range = start + done.rows..end;
             let written = if self.keys.is_none() && self.headers.is_none() {
-                self.write_values(around, rows, row..end)
+                self.write_values(around, rows, range)
             } else {
-                self.write_with_siblings(around, rows, row)
+                self.write_with_siblings(around, rows, range)?
             };
             done.rows += written.rows;
             done.failure = written.failure;
             let objects = [&mut self.values, &mut self.keys, &mut self.headers];
             for object in objects.into_iter().flatten() {
                 let spill = &mut around.memory.spill;
-                object.drain(&mut around.uploads, spill, around.settings.part_size)?;
+                let drained = object.drain(&mut around.uploads, spill, around.settings.part_size);
+                drained.map_err(cannot_restore)?;
             }
         }
         if done.rows > 0 {
@@ -128,87 +121,86 @@ impl OpenFile {
         rows: &Rows<'_>,
         range: Range<usize>,
     ) -> Encoded {
-        let settings = &around.settings;
         let range = rows.values_of(range);
         match &mut self.values {
             Some(values) => {
-                let (out, limit) = values.output(&around.uploads, settings.part_size);
-                let format = &settings.values.format;
-                format.encode(rows.values, range, limit, out)
+                let part_size = around.settings.part_size;
+                values.write(
+                    Column::Payload(rows.values),
+                    range,
+                    &around.uploads,
+                    part_size,
+                )
             }
             // Tombstones of which nothing is stored.
-            None => Encoded {
-                rows: range.len(),
-                failure: None,
-            },
+            None => Encoded::all(range.len()),
         }
     }
 
-    /// Writes a row to all its objects, or to none.
+    /// Writes each row to all its objects, or to none: values of rows whose keys and headers have passed their check, and
+    /// then those of as many rows.
     fn write_with_siblings(
         &mut self,
         around: &Surroundings,
         rows: &Rows<'_>,
-        row: usize,
-    ) -> Encoded {
-        let objects = [&mut self.values, &mut self.keys, &mut self.headers];
-        let before = objects.map(|object| object.as_mut().map_or(0, |object| object.written()));
-        let failure = self.try_write_with_siblings(around, rows, row).err();
-        if failure.is_some() {
-            let objects = [&mut self.values, &mut self.keys, &mut self.headers];
-            for (object, len) in objects.into_iter().zip(before) {
-                if let Some(object) = object {
-                    object.take_back(len);
+        range: Range<usize>,
+    ) -> Result<Encoded, SinkError> {
+        let batch = rows.batch;
+        let (mut checked, mut failure) = (0, None);
+        for row in range.clone().take(CHECKED_AT_A_TIME) {
+            match self.check_siblings(batch, row) {
+                Ok(()) => checked += 1,
+                Err(error) => {
+                    failure = Some(error);
+                    break;
                 }
             }
         }
-        Encoded {
-            rows: usize::from(failure.is_none()),
-            failure,
+        let mut written = Encoded::all(0);
+        if checked > 0 {
+            written = self.write_values(around, rows, range.start..range.start + checked);
         }
+        let range = range.start..range.start + written.rows;
+        for (object, column) in [
+            (&mut self.headers, Column::Headers(&batch.headers)),
+            (&mut self.keys, Column::Payload(&batch.keys)),
+        ] {
+            let Some(object) = object.as_mut().filter(|_| !range.is_empty()) else {
+                continue;
+            };
+            let Encoded { rows, failure } = object.write_all(column, range.clone());
+            if let Some(error) = failure {
+                // Its value is written, so it cannot be left out any more.
+                return Err(SinkError::record(batch, range.start + rows, error));
+            }
+        }
+        if written.rows == checked && written.failure.is_none() {
+            written.failure = failure;
+        }
+        Ok(written)
     }
 
-    fn try_write_with_siblings(
-        &mut self,
-        around: &Surroundings,
-        rows: &Rows<'_>,
-        row: usize,
-    ) -> Result<(), RecordError> {
-        let settings = &around.settings;
-        let batch = rows.batch;
+    /// Whether a record has what its sibling objects need, and they can be written.
+    fn check_siblings(&mut self, batch: &RecordBatch, row: usize) -> Result<(), RecordError> {
         let cannot_be_null = |what: &str| {
             RecordError::data(format!(
                 "{what} cannot be null for SinkRecord: SinkRecord{{kafkaOffset={}, topic='{}', kafkaPartition={}}} ",
                 batch.offsets[row], batch.origin.topic, batch.origin.partition
             ))
         };
-        if settings.keys.is_some() && batch.keys.is_null(row) {
+        if self.keys.is_some() && batch.keys.is_null(row) {
             return Err(cannot_be_null("Key"));
         }
-        let headers = match &batch.headers {
-            Headers::Decoded { rows, .. } => rows[row].as_slice(),
-            Headers::None | Headers::Raw(_) => &[],
-        };
-        if settings.headers.is_some() && headers.is_empty() {
+        if self.headers.is_some() && headers_of(&batch.headers, row).is_empty() {
             return Err(cannot_be_null("Headers"));
         }
-        let one = |encoded: Encoded| encoded.failure.map_or(Ok(()), Err);
-        if let (Some(object), Some(output)) = (&mut self.headers, &settings.headers) {
-            let (out, _) = object.output(&around.uploads, settings.part_size);
-            output.format.encode_headers(headers, out)?;
+        if let Some(headers) = &mut self.headers {
+            headers.check(Column::Headers(&batch.headers), row)?;
         }
-        if let (Some(object), Some(output)) = (&mut self.keys, &settings.keys) {
-            let (out, _) = object.output(&around.uploads, settings.part_size);
-            let keys = &batch.keys;
-            one(output.format.encode(keys, row..row + 1, usize::MAX, out))?;
+        match &mut self.keys {
+            Some(keys) => keys.check(Column::Payload(&batch.keys), row),
+            None => Ok(()),
         }
-        if let Some(object) = &mut self.values {
-            let (out, _) = object.output(&around.uploads, settings.part_size);
-            let format = &settings.values.format;
-            let range = rows.values_of(row..row + 1);
-            one(format.encode(rows.values, range, usize::MAX, out))?;
-        }
-        Ok(())
     }
 
     /// Sends what is left of each object; returns the jobs that complete them.

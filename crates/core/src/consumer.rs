@@ -4,10 +4,12 @@ use crate::batch::RecordBatch;
 use crate::offsets::TopicPartition;
 use async_trait::async_trait;
 use std::error::Error;
+use std::ops::Range;
 use std::time::Duration;
 use tokio::sync::oneshot;
 
-/// What a consumer reports, in one ordered stream.
+/// What a consumer reports. Events come in order and before the batches that follow from them; they may overtake batches
+/// of partitions that they take away, which are then not delivered any more.
 // Nearly every item is a batch, so boxing it would only cost.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
@@ -37,11 +39,38 @@ pub enum Fetched {
     Failed(ConsumerError),
 }
 
+/// What a source wants to be told when records are durable, filtered out or settled as rejected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Confirms {
+    /// The offset before which everything is done: Kafka's commit.
+    Prefix,
+    /// Every finished range besides: a queue takes its messages off one by one, and keeps them leased until then.
+    Ranges,
+}
+
 /// A record source with groups and commits. `next` and the others are called by one owner.
 #[async_trait]
 pub trait Consumer: Send {
     /// The next item. Cancel safe: dropping the future loses nothing.
     async fn next(&mut self) -> Fetched;
+
+    /// The next item that is neither a batch nor the end, for an owner with a batch in hand: batches stay with the
+    /// consumer, which reads on only as far as it has room, and the group goes on hearing of this member. Cancel safe.
+    async fn next_event(&mut self) -> Fetched;
+
+    /// How the source wants to hear of what is done.
+    fn confirms(&self) -> Confirms {
+        Confirms::Prefix
+    }
+
+    /// Tells a source with `Confirms::Ranges` what is done, each range and row once. What is not told for an error is
+    /// told again with the next call.
+    async fn confirm(
+        &mut self,
+        _done: &[(TopicPartition, Range<i64>)],
+    ) -> Result<(), ConsumerError> {
+        Ok(())
+    }
 
     /// Commits offsets (each the next to read, with a metadata text) of partitions this consumer owns.
     async fn commit(

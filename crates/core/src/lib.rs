@@ -10,6 +10,7 @@ pub mod chain;
 pub mod civil;
 pub mod config;
 pub mod consumer;
+pub mod contract;
 pub mod converter;
 pub mod decimal;
 pub mod digest;
@@ -38,11 +39,11 @@ pub use batch::{
 pub use budget::{ByteBudget, BytePermit};
 pub use byte_column::ByteColumn;
 pub use config::{ConfigDef, ConfigValue, Key, Password, Properties};
-pub use consumer::{Consumer, ConsumerError, Fetched};
+pub use consumer::{Confirms, Consumer, ConsumerError, Fetched};
 pub use converter::{Converter, HeaderConverter};
 pub use decimal::Decimal;
 pub use map::Map;
-pub use offsets::{OffsetTracker, TopicPartition};
+pub use offsets::TopicPartition;
 pub use plugin::{
     ConverterPlugin, ConverterUse, HeaderConverterPlugin, PluginError, PredicatePlugin,
     TransformPlugin,

@@ -8,6 +8,7 @@ use crate::rejected::{FailedRecord, RecordError, RejectedRow};
 use crate::transform::Fusable;
 use async_trait::async_trait;
 use std::error::Error;
+use std::ops::Range;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -150,9 +151,10 @@ pub struct SinkNeeds {
 /// What came of the rows given to `put`, since the last `poll`.
 #[derive(Debug, Default)]
 pub struct Progress {
-    /// Partitions and the next offset to read; everything before it is durable.
-    pub durable: Vec<(TopicPartition, i64)>,
-    /// Rows rejected late; they are settled before any offset of this progress is committed.
+    /// Offsets whose rows are durable, filtered out or rejected, in any order and each once. A sink that stores by
+    /// objects says so of a whole object, one that writes row by row of a batch or of parts of it.
+    pub done: Vec<(TopicPartition, Range<i64>)>,
+    /// Rows rejected late. Each is told before its offset is done, or with it, and is not committed before it is settled.
     pub rejected: Vec<RejectedRow>,
     /// Rows that a transform dropped which the sink has taken over.
     pub filtered: usize,

@@ -32,13 +32,14 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use worker::Worker;
 
 pub struct KafkaConsumer {
+    events: mpsc::Receiver<Fetched>,
     items: mpsc::Receiver<Item>,
     controls: Arc<Controls>,
     offsets: Offsets,
     config: ConsumerConfig,
     /// Batches of partitions that were paused when they came.
     held: VecDeque<(u64, RecordBatch)>,
-    /// Held batches whose partitions go on.
+    /// Batches to be delivered before others: held ones whose partitions go on, and one that an event was before.
     ready: VecDeque<(u64, RecordBatch)>,
     task: JoinHandle<()>,
     /// A consumer that is dropped ends its task, too.
@@ -62,10 +63,11 @@ impl KafkaConsumer {
             rebalance_timeout: millis(settings.max_poll_interval_ms),
             heartbeat_interval: millis(settings.heartbeat_interval_ms),
         };
-        let (group, events) = Group::start(cluster.clone(), group);
+        let (group, group_events) = Group::start(cluster.clone(), group);
         let offsets = group.offsets();
         let controls = Arc::new(Controls::default());
-        let (sender, items) = mpsc::channel(QUEUED_BATCHES);
+        let (event_sender, events) = mpsc::channel(QUEUED_BATCHES);
+        let (item_sender, items) = mpsc::channel(QUEUED_BATCHES);
         let token = CancellationToken::new();
         let worker = Worker::new(
             cluster,
@@ -73,18 +75,29 @@ impl KafkaConsumer {
             subscription,
             group,
             Arc::clone(&controls),
-            outbox::Outbox::new(sender, budget),
+            outbox::Outbox::new(event_sender, item_sender, budget),
         );
         Ok(KafkaConsumer {
+            events,
             items,
             controls,
             offsets,
             config,
             held: VecDeque::new(),
             ready: VecDeque::new(),
-            task: crate::tasks::spawn(worker.run(events, token.clone())),
+            task: crate::tasks::spawn(worker.run(group_events, token.clone())),
             stop: token.drop_guard(),
         })
+    }
+
+    /// Forgets held batches that an event has made stale.
+    fn heed(&mut self, event: Fetched) -> Fetched {
+        if matches!(event, Fetched::Revoked { .. } | Fetched::Lost(_)) {
+            let controls = &self.controls;
+            self.held
+                .retain(|(epoch, batch)| controls.judge(&batch.origin, *epoch) != Verdict::Drop);
+        }
+        event
     }
 
     /// The batch, unless it is not wanted any more or has to wait.
@@ -106,35 +119,42 @@ impl Consumer for KafkaConsumer {
         let controls = Arc::clone(&self.controls);
         let _polling = controls.poll();
         loop {
-            if let Some((epoch, batch)) = self.ready.pop_front() {
-                if let Some(batch) = self.admit(epoch, batch) {
-                    return Fetched::Batch(batch);
+            let item = match self.ready.pop_front() {
+                Some((epoch, batch)) => Item::Batch {
+                    epoch,
+                    weight: 0,
+                    batch,
+                },
+                None => tokio::select! {
+                    biased;
+                    Some(event) = self.events.recv() => return self.heed(event),
+                    item = self.items.recv() => item.unwrap_or_else(|| Item::Failed(ended())),
+                },
+            };
+            // What was told before the item was sent may have come only now.
+            let event = self.events.try_recv().ok();
+            match (item, event) {
+                (Item::Batch { epoch, batch, .. }, Some(event)) => {
+                    self.ready.push_front((epoch, batch));
+                    return self.heed(event);
                 }
-                continue;
-            }
-            match self.items.recv().await {
-                Some(Item::Batch { epoch, batch, .. }) => {
+                (Item::Batch { epoch, batch, .. }, None) => {
                     if let Some(batch) = self.admit(epoch, batch) {
                         return Fetched::Batch(batch);
                     }
                 }
-                Some(Item::Event(event)) => {
-                    if matches!(event, Fetched::Revoked { .. } | Fetched::Lost(_)) {
-                        let controls = &self.controls;
-                        self.held.retain(|(epoch, batch)| {
-                            controls.judge(&batch.origin, *epoch) != Verdict::Drop
-                        });
-                    }
-                    return event;
-                }
-                None => {
-                    return Fetched::Failed(ConsumerError {
-                        is_transient: false,
-                        message: "the consumer has ended".to_owned(),
-                        source: None,
-                    });
-                }
+                (Item::Failed(error), _) => return Fetched::Failed(error),
             }
+        }
+    }
+
+    async fn next_event(&mut self) -> Fetched {
+        let controls = Arc::clone(&self.controls);
+        let _polling = controls.poll();
+        match self.events.recv().await {
+            Some(event) => self.heed(event),
+            // The end is told behind the batches that are still to be taken.
+            None => std::future::pending().await,
         }
     }
 
@@ -181,12 +201,24 @@ impl Consumer for KafkaConsumer {
 
     async fn close(self: Box<Self>, deadline: Duration) {
         let KafkaConsumer {
-            task, stop, items, ..
+            task,
+            stop,
+            events,
+            items,
+            ..
         } = *self;
         stop.disarm().cancel();
         // A full queue must not keep the task from ending.
-        drop(items);
+        drop((events, items));
         let _ = tokio::time::timeout(deadline, task).await;
+    }
+}
+
+fn ended() -> ConsumerError {
+    ConsumerError {
+        is_transient: false,
+        message: "the consumer has ended".to_owned(),
+        source: None,
     }
 }
 

@@ -13,13 +13,13 @@ use crate::statement;
 use crate::store::Store;
 use crate::topics::Topics;
 use async_trait::async_trait;
-use millstream_core::offsets::Ticket;
 use millstream_core::rejected::{RejectedRow, Stage};
 use millstream_core::{
-    ByteBudget, BytePermit, ColumnNeed, Fusable, OffsetTracker, Progress, RawKind, RecordBatch,
-    RecordError, Rejected, SinkError, SinkNeeds, SinkTask, TaskContext, TopicPartition,
+    ByteBudget, BytePermit, ColumnNeed, Fusable, Progress, RawKind, RecordBatch, RecordError,
+    Rejected, SinkError, SinkNeeds, SinkTask, TaskContext, TopicPartition,
 };
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -63,8 +63,8 @@ pub(crate) struct MongoTask {
     rejected: Vec<RejectedRow>,
     /// Rows without a value that the fused chain dropped.
     filtered: usize,
-    /// Partitions whose frontier may have moved since the last `poll`.
-    moved: Vec<TopicPartition>,
+    /// Batches that are done since the last `poll`.
+    done: Vec<(TopicPartition, Range<i64>)>,
     fused: Option<HashPath>,
     /// Bulk writes so far, by topic, where a rate limit asks.
     rates: HashMap<Arc<str>, u32>,
@@ -76,7 +76,6 @@ pub(crate) struct MongoTask {
 
 #[derive(Default)]
 struct Partition {
-    tracker: OffsetTracker,
     lane: Lane,
     /// Which opening of the partition this is: a write of an earlier one does not count here.
     opening: u64,
@@ -84,7 +83,6 @@ struct Partition {
 
 struct Held {
     batch: Arc<RecordBatch>,
-    ticket: Ticket,
     /// Writes that carry rows of the batch.
     open: usize,
 }
@@ -119,7 +117,7 @@ impl MongoTask {
             waiting: 0,
             rejected: Vec::new(),
             filtered: 0,
-            moved: Vec::new(),
+            done: Vec::new(),
             fused: None,
             rates: HashMap::new(),
             scratch: Vec::new(),
@@ -130,34 +128,28 @@ impl MongoTask {
 
     /// Registers a batch; `open` counts one extra until `release`, so that it cannot end while being worked on.
     fn hold(&mut self, batch: &Arc<RecordBatch>) -> u64 {
-        let partition = self.partitions.entry(batch.origin.clone()).or_default();
-        let ticket = partition.tracker.begin(batch.next_offset);
+        self.partitions.entry(batch.origin.clone()).or_default();
         self.last_batch += 1;
         let held = Held {
             batch: Arc::clone(batch),
-            ticket,
             open: 1,
         };
         self.held.insert(self.last_batch, held);
         self.last_batch
     }
 
-    /// One write less for a batch; the last one moves the frontier.
+    /// One write less for a batch; with the last one it is done.
     fn release(&mut self, number: u64) {
         let Some(held) = self.held.get_mut(&number) else {
             return;
         };
         held.open -= 1;
-        if held.open > 0 {
-            return;
-        }
-        if let Some(held) = self.held.remove(&number)
-            && let Some(partition) = self.partitions.get_mut(&held.batch.origin)
+        if held.open == 0
+            && let Some(held) = self.held.remove(&number)
         {
-            partition.tracker.complete(held.ticket);
-            if !self.moved.contains(&held.batch.origin) {
-                self.moved.push(held.batch.origin.clone());
-            }
+            let batch = held.batch;
+            self.done
+                .push((batch.origin.clone(), batch.first_offset..batch.next_offset));
         }
     }
 
@@ -699,21 +691,15 @@ impl SinkTask for MongoTask {
     async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {
         self.close_chunk(|fused| fused.is_due(now));
         self.join_ended()?;
-        let durable: Vec<(TopicPartition, i64)> = std::mem::take(&mut self.moved)
-            .into_iter()
-            .filter_map(|partition| {
-                let offset = self.partitions.get(&partition)?.tracker.durable()?;
-                Some((partition, offset))
-            })
-            .collect();
+        let done = std::mem::take(&mut self.done);
         let rejected = std::mem::take(&mut self.rejected);
         match self.parts.store.trouble() {
             // Nothing is lost by saying so: there is no progress to report.
-            Some(trouble) if durable.is_empty() && rejected.is_empty() => {
+            Some(trouble) if done.is_empty() && rejected.is_empty() => {
                 Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()))
             }
             _ => Ok(Progress {
-                durable,
+                done,
                 rejected,
                 filtered: std::mem::take(&mut self.filtered),
                 ..Progress::default()
@@ -757,7 +743,7 @@ impl SinkTask for MongoTask {
         self.close_chunk(|_| true);
         let gone = |origin: &TopicPartition| partitions.contains(origin);
         self.held.retain(|_, held| !gone(&held.batch.origin));
-        self.moved.retain(|origin| !gone(origin));
+        self.done.retain(|(origin, _)| !gone(origin));
         self.rejected.retain(|row| !gone(&row.origin));
     }
 }

@@ -1,10 +1,11 @@
 //! The data plane: runs one sink task from consumer to sink. It knows no REST and no cluster.
 
-pub mod commit;
 pub mod dead_letter;
+mod durability;
 pub mod error_policy;
 pub mod failure;
 pub mod metrics;
+mod offset_tracker;
 pub mod pipeline;
 pub mod plan;
 mod quiet;

@@ -1,23 +1,22 @@
 //! Pipeline: the straight line of a record, from the consumer to the sink, with commits behind it.
 
-use crate::commit::Commits;
+use crate::durability::Durability;
 use crate::error_policy::ErrorPolicy;
 use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
 use crate::plan::Plan;
-use crate::stored::Stored;
 use crate::task::{Target, TaskEvent, TaskParts, TaskSettings, report};
 use crate::troubles::{Over, Trouble, Troubles};
-use millstream_core::rejected::CONNECT_EXCEPTION;
+use futures::future::BoxFuture;
 use millstream_core::{
     Consumer, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind, SinkTask, TopicPartition,
     limits,
 };
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
 /// How long the dead-letter topic may take for a write before that is a trouble.
@@ -43,46 +42,48 @@ pub(crate) struct Pipeline {
     events: mpsc::Sender<TaskEvent>,
     metrics: Arc<TaskMetrics>,
     stop: CancellationToken,
-    commits: Commits,
+    durability: Durability,
     assigned: BTreeSet<TopicPartition>,
     /// Topics that have been reported; few, since a task reads few.
     topics: BTreeSet<Arc<str>>,
-    /// Items that arrived while the sink refused a batch; at most `limits::QUEUED_BATCHES`.
-    held: VecDeque<Fetched>,
+    hand: Option<Hand>,
+    settling: Option<Settling>,
+    /// Rows that the sink rejected while others were being settled. No batch is given to it meanwhile, so they are no
+    /// more than it had on its way.
+    rejected: Rejected,
     is_paused: bool,
-    /// The sink has refused the batch in hand: whatever it says meanwhile, it is not well before it has taken it.
-    is_refused: bool,
-    /// Rows that the sink rejected were not settled before the stop: nothing counts as done any more.
-    has_given_up: bool,
-    /// Rows of the batch in hand that the sink dropped for a transform it has taken over.
-    filtered: usize,
-    stored: Stored,
+    /// The sink itself has ended the task: it is not asked to finish anything.
+    has_sink_failed: bool,
     troubles: Troubles,
     lag_due: Instant,
+    /// When a source that wants every range is told again, after an error.
+    confirm_due: Instant,
+}
+
+/// The batch that is on its way to the sink. While there is one the consumer keeps the next.
+struct Hand {
+    batch: Arc<RecordBatch>,
+    /// When the sink that has refused it gets it again.
+    refused_until: Option<Instant>,
+}
+
+/// Rejected rows on their way to those who are to hear of them. Nothing is given to the sink meanwhile.
+struct Settling {
+    outcome: BoxFuture<'static, Result<(), TaskFailure>>,
+    rows: Vec<(TopicPartition, i64)>,
+    slow_at: Instant,
 }
 
 /// All that may happen to a pipeline.
 enum Event {
     Fetched(Box<Fetched>),
     Target(Target),
-    /// A commit, or something of the sink's, is due.
+    Settled(Result<(), TaskFailure>),
+    /// The sink has something to tell, and may have room again.
+    News,
+    /// Something is due by the clock.
     Due,
     Stop,
-}
-
-/// How a refused batch goes on.
-enum Pace {
-    Again,
-    /// Its partition is gone or the task stops: the batch is read again by whoever comes next.
-    Abandon,
-}
-
-/// What came of rejected rows.
-enum Settled {
-    /// All of them are settled; these partitions went meanwhile.
-    All { gone: Vec<TopicPartition> },
-    /// The task stops before they were.
-    GivenUp,
 }
 
 impl Pipeline {
@@ -94,8 +95,10 @@ impl Pipeline {
         metrics: Arc<TaskMetrics>,
         stop: CancellationToken,
     ) -> Self {
-        let commits = Commits::new(settings.commit_interval, Instant::now());
+        let now = Instant::now();
+        let confirms = parts.consumer.confirms();
         Pipeline {
+            durability: Durability::new(settings.commit_interval, confirms, now),
             settings,
             consumer: parts.consumer,
             sink: parts.sink,
@@ -105,43 +108,59 @@ impl Pipeline {
             events,
             metrics,
             stop,
-            commits,
             assigned: BTreeSet::new(),
             topics: BTreeSet::new(),
-            held: VecDeque::new(),
+            hand: None,
+            settling: None,
+            rejected: Rejected::default(),
             is_paused: false,
-            is_refused: false,
-            has_given_up: false,
-            filtered: 0,
-            stored: Stored::default(),
+            has_sink_failed: false,
             troubles: Troubles::default(),
-            lag_due: Instant::now(),
+            lag_due: now,
+            confirm_due: now,
         }
     }
 
-    /// Runs until the task is stopped or fails; either way everything is closed at the end.
+    /// Runs until the task is stopped or fails; either way what is durable is committed and everything is closed.
     pub(crate) async fn run(mut self) -> Result<(), TaskFailure> {
         let outcome = self.work().await;
         let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
-        if outcome.is_ok() {
-            self.release(&assigned).await;
-        } else {
-            self.close_sink(&assigned).await;
-        }
+        let released = self.release(&assigned).await;
         self.consumer.close(self.settings.finish_deadline).await;
+        if let (Ok(()), Err(failure)) = (&outcome, released) {
+            tracing::warn!(
+                connector = &*self.settings.id.connector,
+                task = self.settings.id.task,
+                error = failure.trace,
+                "a record failed while the task stopped; it is read again after the next start"
+            );
+        }
         outcome
     }
 
+    /// The one loop: whatever a task waits for, a record, its sink, its dead-letter topic or its owner, it waits here.
     async fn work(&mut self) -> Result<(), TaskFailure> {
         loop {
             match self.next_event().await {
                 Event::Fetched(fetched) => self.take(*fetched).await?,
                 Event::Target(target) => self.turn(target).await,
-                Event::Due => self.harvest().await?,
+                Event::Settled(outcome) => self.settled(outcome).await?,
+                Event::News => {
+                    self.harvest().await?;
+                    self.give(true).await?;
+                }
+                Event::Due => {
+                    self.note_slow_dead_letters().await;
+                    self.harvest().await?;
+                    self.give(false).await?;
+                }
                 Event::Stop => return Ok(()),
             }
             let now = Instant::now();
-            if self.commits.due() <= now {
+            if !self.durability.finished().is_empty() && self.confirm_due <= now {
+                self.confirm().await;
+            }
+            if self.durability.due() <= now {
                 self.commit(COMMIT_PATIENCE).await;
             }
             if self.lag_due <= now {
@@ -158,17 +177,17 @@ impl Pipeline {
             .ends()
             .into_iter()
             .filter_map(|(partition, end)| {
-                let durable = self.commits.durable(&partition)?;
+                let durable = self.durability.durable(&partition)?;
                 Some(end.saturating_sub(durable).max(0) as u64)
             });
         self.metrics.lag(behind.sum());
     }
 
+    /// A batch is asked for only while none is in hand and no rejected row waits; the group is listened to always.
     async fn next_event(&mut self) -> Event {
-        if let Some(fetched) = self.held.pop_front() {
-            return Event::Fetched(Box::new(fetched));
-        }
         let wake = self.wake_time();
+        let is_busy = self.hand.is_some() || self.settling.is_some();
+        let (consumer, settling) = (&mut self.consumer, &mut self.settling);
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Event::Stop,
@@ -176,8 +195,16 @@ impl Pipeline {
                 Ok(()) => Event::Target(*self.target.borrow_and_update()),
                 Err(_) => Event::Stop,
             },
-            fetched = self.consumer.next() => Event::Fetched(Box::new(fetched)),
-            () = self.sink.news() => Event::Due,
+            Some(outcome) = async {
+                match settling {
+                    Some(settling) => Some((&mut settling.outcome).await),
+                    None => None,
+                }
+            } => Event::Settled(outcome),
+            fetched = async {
+                if is_busy { consumer.next_event().await } else { consumer.next().await }
+            } => Event::Fetched(Box::new(fetched)),
+            () = self.sink.news() => Event::News,
             () = sleep_until(wake) => Event::Due,
         }
     }
@@ -188,14 +215,25 @@ impl Pipeline {
             let wait = due.saturating_sub((self.settings.clock)());
             Duration::from_millis(wait.max(0) as u64).min(IDLE_POLL)
         });
-        (now + sink_due).min(self.commits.due())
+        let refused = self.hand.as_ref().and_then(|hand| hand.refused_until);
+        let slow = self.settling.as_ref().map(|settling| settling.slow_at);
+        let others = [refused, slow, Some(self.durability.due())];
+        others
+            .into_iter()
+            .flatten()
+            .fold(now + sink_due, Instant::min)
     }
 
     async fn take(&mut self, fetched: Fetched) -> Result<(), TaskFailure> {
         match fetched {
             Fetched::Batch(batch) => self.deliver(batch).await,
             Fetched::Assigned(partitions) => self.open(partitions).await,
-            Fetched::Revoked { partitions, done } => self.revoke(&partitions, done).await,
+            Fetched::Revoked { partitions, done } => {
+                let released = self.release(&partitions).await;
+                // The consumer may have given up waiting; it then reports the partitions as lost.
+                let _ = done.send(());
+                released
+            }
             Fetched::Lost(partitions) => {
                 self.lose(&partitions).await;
                 Ok(())
@@ -222,31 +260,21 @@ impl Pipeline {
         let read = batch.len();
         self.metrics.read(read);
         self.note_topic(&batch).await;
+        self.durability
+            .deliver(&batch.origin, batch.first_offset..batch.next_offset);
         self.plan
             .convert(&mut batch, &mut rejected)
             .await
             .map_err(|error| TaskFailure::new(error.class, &error.message))?;
         self.plan.transform(&mut batch, &mut rejected);
-        let left = batch.len();
-        self.metrics.filtered(read - rejected.rows.len() - left);
-        match self.settle(rejected).await? {
-            Settled::All { gone } if !gone.contains(&batch.origin) => {}
-            Settled::All { .. } | Settled::GivenUp => return Ok(()),
-        }
-        if !self.sink.takes_renamed_topics()
-            && !batch.is_empty()
-            && let Some(row) = batch.destination.first_other(&batch.origin.topic)
-        {
-            return Err(TaskFailure::renamed(&batch, row, &self.plan.renaming()));
-        }
-        let (origin, next_offset) = (batch.origin.clone(), batch.next_offset);
-        if let Pace::Again = self.put(Arc::new(batch)).await? {
-            self.stored.give(&origin, next_offset, left);
-            self.harvest().await?;
-            let filtered = std::mem::take(&mut self.filtered);
-            self.metrics.sent(left.saturating_sub(filtered));
-        }
-        Ok(())
+        self.metrics
+            .filtered(read - rejected.rows.len() - batch.len());
+        self.hand = Some(Hand {
+            batch: Arc::new(batch),
+            refused_until: None,
+        });
+        self.settle(rejected);
+        self.give(false).await
     }
 
     async fn note_topic(&mut self, batch: &RecordBatch) {
@@ -260,27 +288,43 @@ impl Pipeline {
         }
     }
 
-    /// Gives the batch to the sink, again and again while the sink refuses it for a transient reason.
-    async fn put(&mut self, batch: Arc<RecordBatch>) -> Result<Pace, TaskFailure> {
-        loop {
-            let outcome = self
-                .sink
-                .put(Arc::clone(&batch), (self.settings.clock)())
-                .await;
-            self.is_refused = outcome.is_err();
-            match outcome {
-                Ok(()) => return Ok(Pace::Again),
-                Err(error) => {
-                    let after = self.retry_after(&error).await?;
-                    self.metrics.retried();
-                    match self.wait(&batch.origin, after).await? {
-                        Pace::Again => self.harvest().await?,
-                        Pace::Abandon => {
-                            self.is_refused = false;
-                            return Ok(Pace::Abandon);
-                        }
-                    }
+    /// Gives the sink the batch in hand, unless rejected rows wait to be settled or it has refused the batch not long ago;
+    /// `has_news` if it may have room again all the same.
+    async fn give(&mut self, has_news: bool) -> Result<(), TaskFailure> {
+        let Some(hand) = self.hand.as_ref().filter(|_| self.settling.is_none()) else {
+            return Ok(());
+        };
+        if !has_news
+            && hand
+                .refused_until
+                .is_some_and(|until| until > Instant::now())
+        {
+            return Ok(());
+        }
+        let batch = Arc::clone(&hand.batch);
+        if !self.sink.takes_renamed_topics()
+            && !batch.is_empty()
+            && let Some(row) = batch.destination.first_other(&batch.origin.topic)
+        {
+            return Err(TaskFailure::renamed(&batch, row, &self.plan.renaming()));
+        }
+        let (origin, next_offset, rows) = (batch.origin.clone(), batch.next_offset, batch.len());
+        let outcome = self.sink.put(batch, (self.settings.clock)()).await;
+        match outcome {
+            Ok(()) => {
+                self.hand = None;
+                self.durability.give(&origin, next_offset, rows);
+                let filtered = self.harvest().await?;
+                self.metrics.sent(rows.saturating_sub(filtered));
+                Ok(())
+            }
+            Err(error) => {
+                let after = self.retry_after(&error).await?;
+                self.metrics.retried();
+                if let Some(hand) = &mut self.hand {
+                    hand.refused_until = Some(Instant::now() + after);
                 }
+                Ok(())
             }
         }
     }
@@ -288,6 +332,7 @@ impl Pipeline {
     /// The pause that a transient error asks for; any other ends the task.
     async fn retry_after(&mut self, error: &SinkError) -> Result<Duration, TaskFailure> {
         let SinkErrorKind::Retriable { after } = error.kind else {
+            self.has_sink_failed = true;
             return Err(TaskFailure::sink(error));
         };
         let after = after.min(limits::MAX_BACKOFF);
@@ -296,186 +341,108 @@ impl Pipeline {
         Ok(after)
     }
 
-    /// Waits, while group membership goes on: what the consumer delivers is held, a revocation is answered at once.
-    async fn wait(
-        &mut self,
-        origin: &TopicPartition,
-        pause: Duration,
-    ) -> Result<Pace, TaskFailure> {
-        let pace = self.hold_until(origin, Instant::now() + pause).await;
-        self.end_hold();
-        pace
-    }
-
-    /// When enough is held the consumer keeps its batches back, and still tells what happens to the group: a member
-    /// that does not listen would hold up every rebalance and lose its place. To be called before each wait: what was
-    /// held before counts, too.
-    fn limit_held(&mut self) {
-        if self.held.len() >= limits::QUEUED_BATCHES {
-            let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
-            self.consumer.pause(&assigned);
-        }
-    }
-
-    fn end_hold(&mut self) {
-        if !self.is_paused {
-            let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
-            self.consumer.resume(&assigned);
-        }
-    }
-
-    async fn hold_until(
-        &mut self,
-        origin: &TopicPartition,
-        until: Instant,
-    ) -> Result<Pace, TaskFailure> {
-        loop {
-            self.limit_held();
-            let fetched = tokio::select! {
-                () = self.stop.cancelled() => return Ok(Pace::Abandon),
-                () = sleep_until(until) => return Ok(Pace::Again),
-                () = self.sink.news() => return Ok(Pace::Again),
-                fetched = self.consumer.next() => fetched,
-            };
-            match fetched {
-                Fetched::Revoked { partitions, done } => {
-                    self.drop_held(&partitions);
-                    let is_gone = partitions.contains(origin);
-                    self.revoke(&partitions, done).await?;
-                    if is_gone {
-                        return Ok(Pace::Abandon);
-                    }
-                }
-                Fetched::Lost(partitions) => {
-                    self.drop_held(&partitions);
-                    let is_gone = partitions.contains(origin);
-                    self.lose(&partitions).await;
-                    if is_gone {
-                        return Ok(Pace::Abandon);
-                    }
-                }
-                Fetched::Failed(error) => return Err(TaskFailure::consumer(&error)),
-                Fetched::Assigned(partitions) => self.open(partitions).await?,
-                Fetched::Positioned(positions) => self.begin(positions),
-                other @ (Fetched::Batch(_) | Fetched::Degraded { .. } | Fetched::Recovered) => {
-                    self.held.push_back(other);
-                }
-            }
-        }
-    }
-
-    /// Forgets held batches of partitions that go: their next owner reads them again.
-    fn drop_held(&mut self, partitions: &[TopicPartition]) {
-        self.held.retain(|item| match item {
-            Fetched::Batch(batch) => !partitions.contains(&batch.origin),
-            _ => true,
-        });
-    }
-
-    /// Learns what came of earlier rows, and settles those that the sink rejected before their offsets count.
-    async fn harvest(&mut self) -> Result<(), TaskFailure> {
-        if self.has_given_up {
-            // What the sink says from now on may lie behind a row that was not settled.
-            return Ok(());
-        }
+    /// Learns what came of earlier rows, and has those settled that the sink rejected; returns how many of the batch that
+    /// it took last it has dropped for a transform.
+    async fn harvest(&mut self) -> Result<usize, TaskFailure> {
         let polled = self.sink.poll((self.settings.clock)()).await;
         for (partition, offset) in self.sink.take_rewinds() {
-            self.drop_held(std::slice::from_ref(&partition));
-            self.stored.rewind(&partition, offset);
+            // It comes again with what lies around it.
+            self.hand.take_if(|hand| hand.batch.origin == partition);
+            self.durability.rewind(&partition, offset);
             self.consumer.seek(&partition, offset);
         }
-        match polled {
-            Ok(mut progress) => {
-                let rejected = Rejected {
-                    rows: progress.rejected,
-                };
-                self.stored.lose(rejected.rows.len() + progress.filtered);
-                let Settled::All { gone } = self.settle(rejected).await? else {
-                    self.has_given_up = true;
-                    return Ok(());
-                };
-                progress
-                    .durable
-                    .retain(|(origin, _)| !gone.contains(origin));
-                self.commits.advance(&progress.durable);
-                let stored = progress
-                    .durable
-                    .iter()
-                    .map(|(p, offset)| self.stored.advance(p, *offset));
-                self.metrics.stored(stored.sum(), progress.objects);
-                self.metrics.filtered(progress.filtered);
-                self.filtered += progress.filtered;
-                if !self.is_refused {
-                    self.recover(Trouble::Sink).await;
-                }
-                Ok(())
-            }
-            Err(error) => self.retry_after(&error).await.map(|_| ()),
+        let progress = match polled {
+            Ok(progress) => progress,
+            Err(error) => return self.retry_after(&error).await.map(|_| 0),
+        };
+        let rejected = Rejected {
+            rows: progress.rejected,
+        };
+        self.durability
+            .lose(rejected.rows.len() + progress.filtered);
+        self.settle(rejected);
+        let stored = self.durability.complete(&progress.done);
+        self.metrics.stored(stored, progress.objects);
+        self.metrics.filtered(progress.filtered);
+        // Whatever a sink says that has refused a batch, it is not well before it has taken it.
+        let refused = self.hand.as_ref().and_then(|hand| hand.refused_until);
+        if refused.is_none() {
+            self.recover(Trouble::Sink).await;
         }
+        Ok(progress.filtered)
     }
 
-    /// Settles rejected rows, however long the dead-letter topic takes; a stop waits for half its time at most, and
-    /// what is not settled then is read again. Partitions that go meanwhile go without a commit: the wait could be
-    /// longer than the group's.
-    async fn settle(&mut self, mut rejected: Rejected) -> Result<Settled, TaskFailure> {
-        if rejected.is_empty() {
-            return Ok(Settled::All { gone: Vec::new() });
+    /// Has rejected rows settled, behind those that are being settled. Their offsets do not count as done until then.
+    fn settle(&mut self, rejected: Rejected) {
+        self.durability.reject(&rejected.rows);
+        self.rejected.rows.extend(rejected.rows);
+        if self.rejected.is_empty() || self.settling.is_some() {
+            return;
         }
+        let mut rejected = std::mem::take(&mut self.rejected);
+        let rows = rejected.rows.iter();
+        let rows = rows.map(|row| (row.origin.clone(), row.offset)).collect();
         let (errors, metrics) = (Arc::clone(&self.errors), Arc::clone(&self.metrics));
-        let stop = self.stop.clone();
-        let patience = self.settings.finish_deadline / 2;
-        let mut settled = std::pin::pin!(errors.settle(&mut rejected, &metrics));
-        let mut given_up = std::pin::pin!(async {
-            stop.cancelled().await;
-            sleep(patience).await;
+        self.settling = Some(Settling {
+            outcome: Box::pin(async move { errors.settle(&mut rejected, &metrics).await }),
+            rows,
+            slow_at: Instant::now() + SLOW_DEAD_LETTERS,
         });
-        let mut gone = Vec::new();
-        let mut slow_at = Instant::now() + SLOW_DEAD_LETTERS;
-        loop {
-            self.limit_held();
-            let fetched = tokio::select! {
-                biased;
-                settled = &mut settled => {
-                    settled?;
-                    self.end_hold();
-                    self.recover(Trouble::DeadLetters).await;
-                    return Ok(Settled::All { gone });
-                }
-                () = &mut given_up => return Ok(Settled::GivenUp),
-                () = sleep_until(slow_at) => {
-                    slow_at += SLOW_DEAD_LETTERS;
-                    let reason = "the dead-letter topic does not take records yet".to_owned();
-                    self.degrade(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS).await;
-                    continue;
-                }
-                fetched = self.consumer.next() => fetched,
-            };
-            match fetched {
-                Fetched::Revoked { partitions, done } => {
-                    self.drop_held(&partitions);
-                    self.lose(&partitions).await;
-                    let _ = done.send(());
-                    gone.extend(partitions);
-                }
-                Fetched::Lost(partitions) => {
-                    self.drop_held(&partitions);
-                    self.lose(&partitions).await;
-                    gone.extend(partitions);
-                }
-                Fetched::Failed(error) => return Err(TaskFailure::consumer(&error)),
-                Fetched::Assigned(partitions) => self.open(partitions).await?,
-                Fetched::Positioned(positions) => self.begin(positions),
-                other @ (Fetched::Batch(_) | Fetched::Degraded { .. } | Fetched::Recovered) => {
-                    self.held.push_back(other);
-                }
+    }
+
+    /// Rejected rows are settled, or have ended the task.
+    async fn settled(&mut self, outcome: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
+        self.note_settled(outcome)?;
+        if self.settling.is_none() {
+            self.recover(Trouble::DeadLetters).await;
+        }
+        self.give(false).await
+    }
+
+    fn note_settled(&mut self, outcome: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
+        let rows = self
+            .settling
+            .take()
+            .map_or_else(Vec::new, |settling| settling.rows);
+        outcome?;
+        let stored = self.durability.settle(&rows);
+        self.metrics.stored(stored, 0);
+        self.settle(Rejected::default());
+        Ok(())
+    }
+
+    async fn note_slow_dead_letters(&mut self) {
+        let now = Instant::now();
+        let Some(settling) = self.settling.as_mut().filter(|s| s.slow_at <= now) else {
+            return;
+        };
+        settling.slow_at = now + SLOW_DEAD_LETTERS;
+        let reason = "the dead-letter topic does not take records yet".to_owned();
+        self.degrade(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS)
+            .await;
+    }
+
+    /// Tells a source that wants every range what is done; one that does not take it is told again later.
+    async fn confirm(&mut self) {
+        let outcome = self.consumer.confirm(self.durability.finished()).await;
+        match outcome {
+            Ok(()) => {
+                self.durability.confirmed();
+                self.recover(Trouble::Confirm).await;
+            }
+            Err(error) => {
+                let next_try = self.settings.commit_interval;
+                self.confirm_due = Instant::now() + next_try;
+                self.degrade(Trouble::Confirm, error.message, next_try)
+                    .await;
             }
         }
     }
 
     /// Commits what is durable. A commit that fails or takes too long is tried again with the next one.
     async fn commit(&mut self, patience: Duration) {
-        self.commits.schedule(Instant::now());
-        let pending = self.commits.pending();
+        self.durability.schedule(Instant::now());
+        let pending = self.durability.pending();
         if pending.is_empty() {
             // What could not be committed has gone to somebody else.
             self.recover(Trouble::Commit).await;
@@ -488,7 +455,7 @@ impl Pipeline {
         self.metrics.committed(outcome.is_ok());
         match outcome {
             Ok(()) => {
-                self.commits.committed(&pending);
+                self.durability.committed(&pending);
                 self.recover(Trouble::Commit).await;
             }
             Err(reason) => {
@@ -514,60 +481,63 @@ impl Pipeline {
     /// Start positions are before every row that was ever read of their partitions, so they may be committed.
     fn begin(&mut self, mut positions: Vec<(TopicPartition, i64)>) {
         positions.retain(|(partition, _)| self.assigned.contains(partition));
-        self.commits.begin(&positions, Instant::now());
+        self.durability.begin(&positions, Instant::now());
     }
 
-    /// Lets partitions go: finish, commit, close, and only then let the group go on.
-    async fn revoke(
-        &mut self,
-        partitions: &[TopicPartition],
-        done: oneshot::Sender<()>,
-    ) -> Result<(), TaskFailure> {
-        // Uploads and the commit have a deadline each; what else may take longer is the dead-letter topic.
-        let patience = self.settings.finish_deadline * 3;
-        let released = timeout(patience, self.release(partitions)).await;
-        if released.is_err() {
-            self.lose(partitions).await;
+    /// Lets partitions go: finish, settle, commit, close. What takes too long is not committed, and read again by whoever
+    /// comes next. An error is one that ends the task.
+    async fn release(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskFailure> {
+        let released = self.finish().await;
+        if !self.durability.finished().is_empty() {
+            self.confirm().await;
         }
-        // The consumer may have given up waiting; it then reports the partitions as lost.
-        let _ = done.send(());
-        // Rows of partitions that stay may be among those that were not settled: only a new start knows where to go on.
-        released.map_err(|_| TaskFailure {
-            is_transient: true,
-            ..TaskFailure::new(
-                CONNECT_EXCEPTION,
-                "the dead-letter topic took no records while partitions were to be let go",
-            )
-        })
-    }
-
-    async fn release(&mut self, partitions: &[TopicPartition]) {
-        let finished = self.sink.finish(self.settings.finish_deadline).await;
-        let harvested = self.harvest().await;
         self.commit(self.settings.finish_deadline).await;
         self.lose(partitions).await;
-        for reason in [
-            finished.err().map(|error| error.to_string()),
-            harvested.err().map(|failure| failure.trace),
-        ]
-        .into_iter()
-        .flatten()
-        {
-            tracing::warn!(
-                connector = &*self.settings.id.connector,
-                task = self.settings.id.task,
-                error = reason,
-                "not everything was finished; it is read again from the committed offset"
-            );
+        released
+    }
+
+    /// Waits, within bounds, for what is on its way.
+    async fn finish(&mut self) -> Result<(), TaskFailure> {
+        let deadline = self.settings.finish_deadline;
+        if !self.has_sink_failed {
+            if let Err(error) = self.sink.finish(deadline).await {
+                self.tell_unfinished(&error.to_string());
+            }
+            self.harvest().await?;
         }
+        match timeout(deadline / 2, self.settle_all()).await {
+            Ok(settled) => settled,
+            Err(_) => {
+                self.tell_unfinished("the dead-letter topic took no records in time");
+                Ok(())
+            }
+        }
+    }
+
+    async fn settle_all(&mut self) -> Result<(), TaskFailure> {
+        while let Some(settling) = &mut self.settling {
+            let outcome = (&mut settling.outcome).await;
+            self.note_settled(outcome)?;
+        }
+        Ok(())
+    }
+
+    fn tell_unfinished(&self, reason: &str) {
+        tracing::warn!(
+            connector = &*self.settings.id.connector,
+            task = self.settings.id.task,
+            error = reason,
+            "not everything was finished; it is read again from the committed offset"
+        );
     }
 
     /// Closes partitions without a commit.
     async fn lose(&mut self, partitions: &[TopicPartition]) {
         self.tell("partitions given up", partitions);
+        self.hand
+            .take_if(|hand| partitions.contains(&hand.batch.origin));
         self.close_sink(partitions).await;
-        self.commits.forget(partitions);
-        self.stored.forget(partitions);
+        self.durability.forget(partitions);
         for partition in partitions {
             self.assigned.remove(partition);
         }

@@ -11,6 +11,7 @@ pub(crate) enum Trouble {
     Consumer,
     Sink,
     Commit,
+    Confirm,
     DeadLetters,
 }
 

@@ -16,8 +16,7 @@ use crate::settings::{OnNull, Settings};
 use crate::spill::Spill;
 use crate::upload::{JobId, Names};
 use file::{OpenFile, Rows};
-use in_flight::InFlight;
-use millstream_core::offsets::Ticket;
+use in_flight::{InFlight, RotationId};
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{Payload, RecordBatch, RecordError, SchemaRef, SinkError, TopicPartition};
 use projection::projection;
@@ -49,7 +48,9 @@ pub(crate) struct PartitionWriter {
     closing: VecDeque<ClosingFile>,
     in_flight: InFlight,
     /// What was durable, and not told yet, when a clash of names made a new start.
-    carried: Option<i64>,
+    carried: Vec<Range<i64>>,
+    /// The offset behind what earlier rotations hold: what the next one closes begins there.
+    covered: Option<i64>,
     /// The first row of the batch in hand that is still to be handled, by its offset.
     resume: Option<i64>,
     /// The names of this cycle, where an object must not replace another.
@@ -78,7 +79,7 @@ pub(crate) enum Flow {
 struct ClosingFile {
     file: OpenFile,
     names: Names,
-    rotation: Ticket,
+    rotation: RotationId,
 }
 
 /// Where a row is to go.
@@ -102,7 +103,8 @@ impl PartitionWriter {
             next_scheduled: settings.rotation.next_scheduled(now),
             closing: VecDeque::new(),
             in_flight: InFlight::default(),
-            carried: None,
+            carried: Vec::new(),
+            covered: None,
             resume: None,
             names: BTreeMap::new(),
             awaited: None,
@@ -131,6 +133,7 @@ impl PartitionWriter {
         let Some(mut row) = self.first_row(batch) else {
             return Ok(Flow::Done);
         };
+        self.covered.get_or_insert(batch.first_offset);
         while row < batch.len() {
             if !self.close_files(around)? {
                 self.resume = Some(batch.offsets[row]);
@@ -487,7 +490,9 @@ impl PartitionWriter {
         );
         let names = Names::new(std::mem::take(&mut self.names));
         let files = std::mem::take(&mut self.open);
-        let rotation = self.in_flight.begin(last_offset + 1, files.len());
+        let rows = self.covered.unwrap_or(last_offset)..last_offset + 1;
+        self.covered = Some(rows.end);
+        let rotation = self.in_flight.begin(rows, files.len());
         self.closing
             .extend(files.into_iter().map(|file| ClosingFile {
                 file,
@@ -545,9 +550,12 @@ impl PartitionWriter {
         let kept = self.open.iter().chain(closing).map(|file| file.start);
         let next = unstored.into_iter().chain(kept).fold(free, i64::min);
         let carried = self.newly_durable();
+        // Records before the first free name are in the other object, and done with those that follow it.
+        let covered = self.in_flight.first_unstored().or(self.covered);
         let fresh = PartitionWriter::new(self.origin.clone(), &around.settings, now);
         let old = std::mem::replace(self, fresh);
         self.carried = carried;
+        self.covered = covered;
         self.awaited = Some(Awaited {
             offset: next,
             is_sought: false,
@@ -563,10 +571,11 @@ impl PartitionWriter {
         }
     }
 
-    /// The offset to commit, if it has changed since the last call.
-    pub(crate) fn newly_durable(&mut self) -> Option<i64> {
-        let carried = self.carried.take();
-        self.in_flight.newly_durable().or(carried)
+    /// Offsets of which S3 has all there is to store, since the last call.
+    pub(crate) fn newly_durable(&mut self) -> Vec<Range<i64>> {
+        let mut durable = std::mem::take(&mut self.carried);
+        durable.extend(self.in_flight.take_stored());
+        durable
     }
 
     pub(crate) fn has_unfinished(&self) -> bool {

@@ -349,21 +349,22 @@ impl SinkTask for S3Task {
             gzip.clear();
         }
         let mut progress = Progress {
-            durable: Vec::new(),
+            done: Vec::new(),
             rejected: std::mem::take(&mut self.around.rejected.rows),
             filtered: 0,
             objects: std::mem::take(&mut self.stored),
         };
         for partition in self.writers.take_moved() {
-            if let Some(writer) = self.writers.get_mut(&partition)
-                && let Some(offset) = writer.newly_durable()
-            {
-                progress.durable.push((partition, offset));
+            if let Some(writer) = self.writers.get_mut(&partition) {
+                let durable = writer.newly_durable().into_iter();
+                progress
+                    .done
+                    .extend(durable.map(|rows| (partition.clone(), rows)));
             }
         }
         match self.around.uploads.trouble() {
             // Nothing is lost by saying so: there is no progress to report.
-            Some(trouble) if progress.durable.is_empty() && progress.rejected.is_empty() => {
+            Some(trouble) if progress.done.is_empty() && progress.rejected.is_empty() => {
                 Err(in_trouble(&trouble, now))
             }
             _ => Ok(progress),

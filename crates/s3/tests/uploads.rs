@@ -12,6 +12,7 @@ mod support {
 }
 
 use bytes::Bytes;
+use millstream_core::contract::done_to;
 use millstream_core::{
     ByteBudget, ByteColumn, Connector, Destination, Headers, Payload, Properties, RawKind,
     RecordBatch, SinkErrorKind, SinkTask, TaskContext, TimestampType, TopicPartition,
@@ -120,7 +121,7 @@ async fn outcome_of(op: &str, status: u16, code: &str) -> (bool, SinkErrorKind, 
         let _ = task.poll(10_000).await;
         task.finish(LONG).await.unwrap();
         let progress = task.poll(10_000).await.unwrap();
-        assert_eq!(progress.durable, [(partition(0), 3)]);
+        assert_eq!(done_to(&progress.done), [(partition(0), 3)]);
     }
     let stored = server
         .state()
@@ -200,7 +201,7 @@ async fn an_outage_is_waited_out_and_nothing_is_lost() {
         .unwrap();
     task.finish(LONG).await.unwrap();
     let progress = task.poll(60_000).await.unwrap();
-    assert_eq!(progress.durable, [(partition(0), next + 1)]);
+    assert_eq!(done_to(&progress.done), [(partition(0), next + 1)]);
     assert_eq!(server.state().objects.len(), next as usize + 1);
 }
 
@@ -235,7 +236,7 @@ async fn a_lost_partition_completes_nothing() {
         .unwrap();
     task.finish(LONG).await.unwrap();
     let progress = task.poll(0).await.unwrap();
-    assert_eq!(progress.durable, [(partition(1), 3)]);
+    assert_eq!(done_to(&progress.done), [(partition(1), 3)]);
 }
 
 #[tokio::test]
@@ -256,7 +257,7 @@ async fn thousands_of_open_objects_stay_within_their_share() {
     }
     task.finish(LONG).await.unwrap();
     let progress = task.poll(0).await.unwrap();
-    assert_eq!(progress.durable.len(), partitions.len());
+    assert_eq!(progress.done.len(), partitions.len());
     assert_eq!(budget.available(), 8 * MIB);
     let lines: Vec<String> = texts.iter().map(|text| format!("\"{text}\"\n")).collect();
     let state = server.state();
@@ -312,7 +313,7 @@ async fn a_clash_of_names_goes_on_at_the_next_free_one() {
         .unwrap();
     task.finish(LONG).await.unwrap();
     let progress = task.poll(0).await.unwrap();
-    assert_eq!(progress.durable, [(partition(0), 5)]);
+    assert_eq!(done_to(&progress.done), [(partition(0), 5)]);
     let state = server.state();
     assert_eq!(state.objects[&name(0)].body, "theirs");
     assert_eq!(state.objects[&name(2)].body, "\"c\"\n\"d\"\n\"e\"\n");

@@ -1,7 +1,9 @@
-//! Outbox: what the task has for the owner, in order. A batch leaves only with its bytes taken from the budget:
-//! that wait is the backpressure.
+//! Outbox: what the task has for the owner. Batches leave in order, and only with their bytes taken from the budget: that
+//! wait is the backpressure. Events have a way of their own, so that they reach an owner that takes no batches.
 
-use millstream_core::{ByteBudget, BytePermit, Fetched, RecordBatch, TopicPartition};
+use millstream_core::{
+    ByteBudget, BytePermit, ConsumerError, Fetched, RecordBatch, TopicPartition,
+};
 use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
@@ -10,20 +12,57 @@ use tokio::sync::mpsc;
 /// Below this much smaller budgets would fetch record by record.
 const SMALLEST_RESPONSE: usize = 64 << 10;
 
+/// What must keep its place among the batches.
+// Nearly every item is a batch, so boxing it would only cost.
+#[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
 pub(super) enum Item {
-    Event(Fetched),
     Batch {
         epoch: u64,
         /// Bytes to take from the budget.
         weight: usize,
         batch: RecordBatch,
     },
+    /// The end; what was read before it comes first.
+    Failed(ConsumerError),
 }
 
 pub(super) struct Outbox {
-    queue: VecDeque<Item>,
-    sender: mpsc::Sender<Item>,
+    events: Way<Fetched>,
+    items: Way<Item>,
+    credit: Credit,
+}
+
+/// A queue in front of a channel that may be full.
+struct Way<T> {
+    queue: VecDeque<T>,
+    sender: mpsc::Sender<T>,
+}
+
+impl<T> Way<T> {
+    fn new(sender: mpsc::Sender<T>) -> Self {
+        Way {
+            queue: VecDeque::new(),
+            sender,
+        }
+    }
+
+    /// Hands the first over. Cancel safe. `false` once nobody receives any more.
+    async fn send_first(&mut self) -> bool {
+        match self.sender.reserve().await {
+            Ok(slot) => {
+                if let Some(first) = self.queue.pop_front() {
+                    slot.send(first);
+                }
+                true
+            }
+            Err(_) => false,
+        }
+    }
+}
+
+/// The bytes that batches take with them.
+struct Credit {
     budget: ByteBudget,
     /// What responses are counted as of which batches are still to be made.
     unread: BytePermit,
@@ -31,46 +70,79 @@ pub(super) struct Outbox {
     waiting: Option<Pin<Box<dyn Future<Output = BytePermit> + Send>>>,
 }
 
+impl Credit {
+    /// Sees that an item has its bytes. Cancel safe.
+    async fn cover(&mut self, item: Option<&mut Item>) {
+        let Some(Item::Batch { weight, batch, .. }) = item else {
+            return;
+        };
+        if batch.permit.is_some() {
+            return;
+        }
+        // Nobody may wait for what another one holds who waits: it would be in a circle.
+        self.unread.resize(0);
+        let (budget, weight) = (self.budget.clone(), *weight);
+        let waiting = self
+            .waiting
+            .get_or_insert_with(|| Box::pin(async move { budget.acquire(weight).await }));
+        batch.permit = Some(waiting.await);
+        self.waiting = None;
+    }
+}
+
 impl Outbox {
-    pub(super) fn new(sender: mpsc::Sender<Item>, budget: ByteBudget) -> Self {
+    pub(super) fn new(
+        events: mpsc::Sender<Fetched>,
+        items: mpsc::Sender<Item>,
+        budget: ByteBudget,
+    ) -> Self {
         Outbox {
-            queue: VecDeque::new(),
-            sender,
-            unread: budget.nothing(),
-            budget,
-            waiting: None,
+            events: Way::new(events),
+            items: Way::new(items),
+            credit: Credit {
+                unread: budget.nothing(),
+                budget,
+                waiting: None,
+            },
         }
     }
 
     /// The bytes of the largest response that is worth asking for: of two for each broker, one is being made into batches
     /// while the other comes, so it is kept to a part of what those who share the budget may have each.
     pub(super) fn largest_response(&self) -> usize {
-        (self.budget.total() / (4 + 4 * self.budget.holders())).max(SMALLEST_RESPONSE)
+        let budget = &self.credit.budget;
+        (budget.total() / (4 + 4 * budget.holders())).max(SMALLEST_RESPONSE)
     }
 
+    /// Takes an event. One may overtake batches: those of partitions that it takes away are stale by their epoch.
     pub(super) fn push(&mut self, event: Fetched) {
-        self.queue.push_back(Item::Event(event));
+        self.events.queue.push_back(event);
+    }
+
+    pub(super) fn push_end(&mut self, error: ConsumerError) {
+        self.items.queue.push_back(Item::Failed(error));
     }
 
     /// Takes over what a response is counted as.
     pub(super) fn add_unread(&mut self, memory: Option<BytePermit>) {
         if let Some(memory) = memory {
-            self.unread.merge(memory);
+            self.credit.unread.merge(memory);
         }
     }
 
     /// All responses have been made into batches.
     pub(super) fn nothing_unread(&mut self) {
-        self.unread.resize(0);
+        self.credit.unread.resize(0);
     }
 
     /// A batch is counted as part of the response that it comes from, as far as that goes.
     pub(super) fn push_batch(&mut self, epoch: u64, weight: usize, mut batch: RecordBatch) {
-        let counted = weight.min(self.budget.total());
-        if self.unread.bytes() >= counted {
-            batch.permit = Some(self.unread.split(counted));
+        let Credit { budget, unread, .. } = &mut self.credit;
+        let counted = weight.min(budget.total());
+        if unread.bytes() >= counted {
+            batch.permit = Some(unread.split(counted));
         }
-        self.queue.push_back(Item::Batch {
+        self.items.queue.push_back(Item::Batch {
             epoch,
             weight,
             batch,
@@ -78,50 +150,40 @@ impl Outbox {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty()
+        self.events.queue.is_empty() && self.items.queue.is_empty()
     }
 
     pub(super) fn has_batches(&self) -> bool {
-        self.queue
-            .iter()
-            .any(|item| matches!(item, Item::Batch { .. }))
+        !self.items.queue.is_empty()
     }
 
     /// Takes back the batches of partitions that are going.
     pub(super) fn withdraw(&mut self, is_going: impl Fn(&TopicPartition) -> bool) {
         // The next first item may weigh something else; a fresh wait costs only the place in the line.
-        self.waiting = None;
-        self.queue.retain(|item| match item {
+        self.credit.waiting = None;
+        self.items.queue.retain(|item| match item {
             Item::Batch { batch, .. } => !is_going(&batch.origin),
-            Item::Event(_) => true,
+            Item::Failed(_) => true,
         });
     }
 
-    /// Hands the first item over. Cancel safe. `false` once nobody receives any more.
-    pub(super) async fn send_first(&mut self) -> bool {
-        let Some(first) = self.queue.front_mut() else {
-            return true;
-        };
-        if let Item::Batch { weight, batch, .. } = first
-            && batch.permit.is_none()
-        {
-            // Nobody may wait for what another one holds who waits: it would be in a circle.
-            self.unread.resize(0);
-            let (budget, weight) = (self.budget.clone(), *weight);
-            let waiting = self
-                .waiting
-                .get_or_insert_with(|| Box::pin(async move { budget.acquire(weight).await }));
-            batch.permit = Some(waiting.await);
-            self.waiting = None;
-        }
-        match self.sender.reserve().await {
-            Ok(slot) => {
-                if let Some(item) = self.queue.pop_front() {
-                    slot.send(item);
-                }
-                true
-            }
-            Err(_) => false,
+    /// Hands over the first event or the first item, whichever the owner has room for. Cancel safe. `false` once nobody
+    /// receives any more.
+    pub(super) async fn send_some(&mut self) -> bool {
+        let Outbox {
+            events,
+            items,
+            credit,
+        } = self;
+        let has_items = !items.queue.is_empty();
+        tokio::select! {
+            biased;
+            is_heard = events.send_first(), if !events.queue.is_empty() => is_heard,
+            is_heard = async {
+                credit.cover(items.queue.front_mut()).await;
+                items.send_first().await
+            }, if has_items => is_heard,
+            else => true,
         }
     }
 }

@@ -208,7 +208,7 @@ impl Worker {
                 Some((broker, result)) = self.fetches.next(), if !self.fetches.is_empty() => {
                     self.on_fetched(broker, result);
                 }
-                is_heard = self.outbox.send_first(), if !self.outbox.is_empty() => {
+                is_heard = self.outbox.send_some(), if !self.outbox.is_empty() => {
                     if !is_heard {
                         break;
                     }
@@ -413,7 +413,7 @@ impl Worker {
     fn fail(&mut self, error: ConsumerError) {
         if !self.has_failed {
             self.has_failed = true;
-            self.outbox.push(Fetched::Failed(error));
+            self.outbox.push_end(error);
         }
     }
 }

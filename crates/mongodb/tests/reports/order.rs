@@ -3,6 +3,7 @@
 use super::{PACKAGE, rig, texts, whole};
 use crate::support::rig::{NOW, Rig, feed, raw_batch};
 use bson::doc;
+use millstream_core::contract::done_to;
 use millstream_core::digest::{HashFunction, HashSettings};
 use millstream_core::{Fusable, RawKind};
 use std::sync::Arc;
@@ -30,14 +31,8 @@ async fn report_b2_a_write_that_ends_starts_the_next_one() {
     // Nobody calls the task meanwhile.
     comes_true("100 updates", || rig.sent("update") == 100).await;
     task.finish(Duration::from_secs(60)).await.unwrap();
-    let durable = task.poll(NOW).await.unwrap().durable;
-    assert_eq!(
-        durable
-            .iter()
-            .map(|(_, offset)| *offset)
-            .collect::<Vec<_>>(),
-        [100]
-    );
+    let done = done_to(&task.poll(NOW).await.unwrap().done);
+    assert_eq!(done.iter().map(|(_, end)| *end).collect::<Vec<_>>(), [100]);
 }
 
 /// 3,000 inserts, one of them a duplicate, ordered, everything tolerated: how many are reported.

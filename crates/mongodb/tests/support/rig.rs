@@ -11,8 +11,8 @@ use millstream_embedded::documents::{DocumentFault, DocumentProxy, DocumentServe
 use millstream_golden as golden;
 use millstream_mongodb::MongoSinkConnector;
 use serde_json::Value as Json;
-use std::collections::HashMap;
 use std::net::SocketAddr;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -188,7 +188,7 @@ impl Rig {
 pub(crate) struct Fed {
     pub(crate) error: Option<SinkError>,
     pub(crate) rejected: Vec<RejectedRow>,
-    pub(crate) durable: HashMap<TopicPartition, i64>,
+    pub(crate) done: Vec<(TopicPartition, Range<i64>)>,
 }
 
 /// Feeds the batches one by one, each to its end.
@@ -212,6 +212,6 @@ async fn step(
     task.finish(Duration::from_secs(10)).await?;
     let progress = task.poll(NOW).await?;
     fed.rejected.extend(progress.rejected);
-    fed.durable.extend(progress.durable);
+    fed.done.extend(progress.done);
     Ok(())
 }

@@ -10,11 +10,15 @@ use bytes::Bytes;
 use millstream_core::converter::RowErrors;
 use millstream_core::rejected::Stage;
 use millstream_core::{
-    ByteColumn, ColumnNeed, ConsumerError, Converter, Destination, FetchedColumns, Header,
-    HeaderConverter, Headers, OutgoingRecord, Payload, Progress, RawKind, RecordError,
+    ByteColumn, ColumnNeed, Confirms, ConsumerError, Converter, Destination, FetchedColumns,
+    Header, HeaderConverter, Headers, OutgoingRecord, Payload, Progress, RawKind, RecordError,
     RecordWriter, SchemaAndValue, SchemaRef, SinkNeeds, TaskId, TimestampType, Value, WriteError,
 };
+use std::collections::VecDeque;
+use std::ops::Range;
 use std::sync::Mutex;
+use tokio::sync::oneshot;
+use tokio::time::sleep;
 
 /// What consumer and sink were asked to do, in order.
 type Log = Arc<Mutex<Vec<String>>>;
@@ -34,6 +38,15 @@ struct Script {
     end: Instant,
     log: Log,
     stop: CancellationToken,
+    confirms: Confirms,
+}
+
+impl Script {
+    async fn end(&self) -> Fetched {
+        sleep_until(self.end).await;
+        self.stop.cancel();
+        std::future::pending().await
+    }
 }
 
 #[async_trait]
@@ -41,12 +54,21 @@ impl Consumer for Script {
     async fn next(&mut self) -> Fetched {
         match self.items.pop_front() {
             Some(item) => item,
-            None => {
-                sleep_until(self.end).await;
-                self.stop.cancel();
-                std::future::pending().await
-            }
+            None => self.end().await,
         }
+    }
+
+    async fn next_event(&mut self) -> Fetched {
+        let is_event = |item: &Fetched| !matches!(item, Fetched::Batch(_) | Fetched::Failed(_));
+        let Some(index) = self.items.iter().position(is_event) else {
+            return self.end().await;
+        };
+        let event = self.items.remove(index).expect("it was found");
+        if matches!(event, Fetched::Revoked { .. } | Fetched::Lost(_)) {
+            // What was fetched of partitions that go is not delivered any more.
+            self.items.drain(..index);
+        }
+        event
     }
 
     async fn commit(
@@ -64,9 +86,30 @@ impl Consumer for Script {
         Ok(())
     }
 
-    fn pause(&mut self, _: &[TopicPartition]) {}
-    fn resume(&mut self, _: &[TopicPartition]) {}
-    fn seek(&mut self, _: &TopicPartition, _: i64) {}
+    fn confirms(&self) -> Confirms {
+        self.confirms
+    }
+
+    async fn confirm(
+        &mut self,
+        done: &[(TopicPartition, Range<i64>)],
+    ) -> Result<(), ConsumerError> {
+        let done: Vec<String> = done.iter().map(|(tp, r)| format!("{tp}@{r:?}")).collect();
+        note(&self.log, format!("confirm {}", done.join(" ")));
+        Ok(())
+    }
+
+    fn pause(&mut self, partitions: &[TopicPartition]) {
+        note(&self.log, format!("pause {}", some_of(partitions)));
+    }
+
+    fn resume(&mut self, partitions: &[TopicPartition]) {
+        note(&self.log, format!("resume {}", some_of(partitions)));
+    }
+
+    fn seek(&mut self, partition: &TopicPartition, offset: i64) {
+        note(&self.log, format!("seek {partition}@{offset}"));
+    }
 
     async fn close(self: Box<Self>, _: Duration) {
         note(&self.log, "leave".to_owned());
@@ -81,10 +124,17 @@ struct Recorder {
     news_at: Option<Instant>,
     /// Refusals to give before the first batch is taken.
     refusals: usize,
-    durable: Vec<(TopicPartition, i64)>,
+    /// After so many batches, so many refusals.
+    refuses_behind: Option<(usize, usize)>,
+    done: Vec<(TopicPartition, Range<i64>)>,
     /// Rejects what it has taken, with the next poll, and has more to report after `finish`.
     rejects: bool,
     rejected: Rejected,
+    /// Where to go on from after the first batch.
+    rewind: Option<i64>,
+    /// Fails for good with this batch, counted from 0.
+    fails_at: Option<usize>,
+    taken: usize,
 }
 
 impl Recorder {
@@ -94,9 +144,13 @@ impl Recorder {
             work: None,
             news_at: None,
             refusals: 0,
-            durable: Vec::new(),
+            refuses_behind: None,
+            done: Vec::new(),
             rejects: false,
             rejected: Rejected::default(),
+            rewind: None,
+            fails_at: None,
+            taken: 0,
         }
     }
 }
@@ -118,14 +172,24 @@ impl SinkTask for Recorder {
     }
 
     async fn put(&mut self, batch: Arc<RecordBatch>, _: i64) -> Result<(), SinkError> {
-        if self.refusals > 0 {
-            self.refusals -= 1;
+        let behind = self.refuses_behind.as_mut();
+        let behind = behind.filter(|(taken, left)| *taken == self.taken && *left > 0);
+        if self.refusals > 0 || behind.is_some() {
+            self.refusals = self.refusals.saturating_sub(1);
+            if let Some((_, left)) = behind {
+                *left -= 1;
+            }
             note(&self.log, "refuse".to_owned());
             return Err(SinkError::retriable("busy", Duration::from_secs(5)));
         }
+        if self.fails_at == Some(self.taken) {
+            return Err(SinkError::fatal("broken"));
+        }
+        self.taken += 1;
         note(&self.log, format!("put {:?}", batch.offsets));
         self.news_at = self.work.map(|work| Instant::now() + work);
-        self.durable.push((batch.origin.clone(), batch.next_offset));
+        self.done
+            .push((batch.origin.clone(), batch.first_offset..batch.next_offset));
         if self.rejects {
             let error = RecordError::data("it is late");
             self.rejected
@@ -151,16 +215,24 @@ impl SinkTask for Recorder {
             note(&self.log, format!("heard after {late:?}"));
         }
         Ok(Progress {
-            durable: std::mem::take(&mut self.durable),
+            done: std::mem::take(&mut self.done),
             rejected: std::mem::take(&mut self.rejected.rows),
             ..Progress::default()
         })
     }
 
+    fn take_rewinds(&mut self) -> Vec<(TopicPartition, i64)> {
+        let rewind = self.rewind.take_if(|_| self.taken > 0);
+        rewind
+            .map(|offset| (TopicPartition::new("t", 0), offset))
+            .into_iter()
+            .collect()
+    }
+
     async fn finish(&mut self, _: Duration) -> Result<(), SinkError> {
         note(&self.log, "finish".to_owned());
         if self.rejects {
-            self.durable.push((TopicPartition::new("t", 0), 1001));
+            self.done.push((TopicPartition::new("t", 0), 0..1001));
         }
         Ok(())
     }
@@ -317,67 +389,116 @@ struct Played {
 
 async fn play(
     items: impl IntoIterator<Item = Fetched>,
-    mut sink: Recorder,
+    sink: Recorder,
     tolerance: Tolerance,
     dead_letters: Option<Slow>,
 ) -> Played {
-    let log = sink.log.clone();
-    let stop = CancellationToken::new();
-    let id = TaskId::new("c", 0);
-    let consumer = Script {
-        items: items.into_iter().collect(),
-        end: Instant::now() + Duration::from_secs(30),
-        log: log.clone(),
-        stop: stop.clone(),
-    };
-    let parts = PlanParts {
-        key: Box::new(Picky),
-        value: Box::new(Picky),
-        header: Box::new(Picky),
-        chain: Vec::new(),
-    };
-    let plan = Plan::new(parts, &mut sink);
-    let errors = ErrorSettings {
+    let scene = Scene {
         tolerance,
-        log: false,
-        log_records: false,
-        shows_content: false,
+        dead_letters,
+        ..Scene::new(items, sink)
     };
-    let dead_letters =
-        dead_letters.map(|writer| DeadLetters::new(id.clone(), "dead", false, Arc::new(writer)));
-    let parts = TaskParts {
-        consumer: Box::new(consumer),
-        sink: Box::new(sink),
-        plan,
-        errors: ErrorPolicy::new(id.clone(), errors, dead_letters),
-    };
-    let settings = TaskSettings {
-        id,
-        commit_interval: Duration::from_secs(60),
-        finish_deadline: Duration::from_secs(5),
-        clock: || 0,
-    };
-    let (_owner, targets) = watch::channel(Target::Running);
-    let (reports, mut reported) = mpsc::channel(64);
-    let metrics = Arc::new(TaskMetrics::default());
-    let outcome = run_task(
-        settings,
-        async { Ok(parts) },
-        targets,
-        reports,
-        Arc::clone(&metrics),
-        stop,
-    )
-    .await;
-    let mut events = Vec::new();
-    while let Ok(event) = reported.try_recv() {
-        events.push(event);
+    scene.play().await
+}
+
+/// What a pipeline meets.
+struct Scene {
+    items: Vec<Fetched>,
+    sink: Recorder,
+    tolerance: Tolerance,
+    dead_letters: Option<Slow>,
+    commit_interval: Duration,
+    confirms: Confirms,
+    /// What the owner wants, and after how many seconds.
+    targets: Vec<(u64, Target)>,
+}
+
+impl Scene {
+    fn new(items: impl IntoIterator<Item = Fetched>, sink: Recorder) -> Self {
+        Scene {
+            items: items.into_iter().collect(),
+            sink,
+            tolerance: Tolerance::None,
+            dead_letters: None,
+            commit_interval: Duration::from_secs(60),
+            confirms: Confirms::Prefix,
+            targets: Vec::new(),
+        }
     }
-    Played {
-        outcome,
-        log: log.lock().expect("the pipeline has ended").join("; "),
-        events,
-        counts: metrics.counts(),
+
+    /// Plays it for thirty seconds, or until the task fails.
+    async fn play(mut self) -> Played {
+        let log = self.sink.log.clone();
+        let stop = CancellationToken::new();
+        let id = TaskId::new("c", 0);
+        let start = Instant::now();
+        let consumer = Script {
+            items: self.items.into(),
+            end: start + Duration::from_secs(30),
+            log: log.clone(),
+            stop: stop.clone(),
+            confirms: self.confirms,
+        };
+        let parts = PlanParts {
+            key: Box::new(Picky),
+            value: Box::new(Picky),
+            header: Box::new(Picky),
+            chain: Vec::new(),
+        };
+        let plan = Plan::new(parts, &mut self.sink);
+        let errors = ErrorSettings {
+            tolerance: self.tolerance,
+            log: false,
+            log_records: false,
+            shows_content: false,
+        };
+        let letters = |writer| DeadLetters::new(id.clone(), "dead", false, Arc::new(writer));
+        let dead_letters = self.dead_letters.map(letters);
+        let parts = TaskParts {
+            consumer: Box::new(consumer),
+            sink: Box::new(self.sink),
+            plan,
+            errors: ErrorPolicy::new(id.clone(), errors, dead_letters),
+        };
+        let settings = TaskSettings {
+            id,
+            commit_interval: self.commit_interval,
+            finish_deadline: Duration::from_secs(5),
+            clock: || 0,
+        };
+        let (owner, targets) = watch::channel(Target::Running);
+        let (reports, mut reported) = mpsc::channel(64);
+        let metrics = Arc::new(TaskMetrics::default());
+        let task = run_task(
+            settings,
+            async { Ok(parts) },
+            targets,
+            reports,
+            Arc::clone(&metrics),
+            stop,
+        );
+        let turns = async {
+            for (seconds, target) in self.targets {
+                sleep_until(start + Duration::from_secs(seconds)).await;
+                note(&log, format!("{target:?} wanted"));
+                owner.send_replace(target);
+            }
+            std::future::pending::<()>().await
+        };
+        let outcome = tokio::select! {
+            outcome = task => outcome,
+            () = turns => unreachable!("it waits for ever"),
+        };
+        let mut events = Vec::new();
+        while let Ok(event) = reported.try_recv() {
+            events.push(event);
+        }
+        Played {
+            outcome,
+            log: log.lock().expect("the pipeline has ended").join("; "),
+            events,
+            counts: metrics.counts(),
+        }
     }
 }
 
@@ -421,7 +542,191 @@ async fn a_poison_record_fails_the_task_before_its_batch_is_put() {
         "{trace}"
     );
     assert!(trace.contains("it is bad"), "{trace}");
-    assert_eq!(log, "open t-0; put [0]; close; leave");
+    // What is durable is committed on every way out, as in Java.
+    assert_eq!(log, "open t-0; put [0]; finish; commit t-0@1; close; leave");
+}
+
+/// A sink that has failed is asked nothing any more; what it said before counts.
+#[tokio::test(start_paused = true)]
+async fn a_task_that_its_sink_fails_commits_what_is_durable() {
+    let log = Log::default();
+    let sink = Recorder {
+        fails_at: Some(1),
+        ..Recorder::new(&log)
+    };
+    let items = [assigned(), batch(0, &["a", "b"]), batch(2, &["c"])];
+    let played = Scene::new(items, sink).play().await;
+    let trace = played.outcome.expect_err("the sink is broken").trace;
+    assert!(trace.contains("broken"), "{trace}");
+    assert_eq!(
+        played.log,
+        "open t-0; put [0, 1]; commit t-0@2; close; leave"
+    );
+}
+
+/// `PUT /connectors/{name}/pause` and `resume` while the sink's server is away.
+#[tokio::test(start_paused = true)]
+async fn a_pause_takes_effect_during_an_outage() {
+    let log = Log::default();
+    let sink = Recorder {
+        refusals: 4,
+        ..Recorder::new(&log)
+    };
+    let scene = Scene {
+        targets: vec![(7, Target::Paused), (12, Target::Running)],
+        ..Scene::new([assigned(), batch(0, &["a"]), batch(1, &["b"])], sink)
+    };
+    let played = scene.play().await;
+    assert!(played.outcome.is_ok());
+    // The batch in hand was read before the pause, and goes on being offered as in Java.
+    assert_eq!(
+        played.log,
+        "open t-0; refuse; refuse; Paused wanted; pause t-0; refuse; Running wanted; resume t-0; \
+         refuse; put [0]; put [1]; finish; commit t-0@2; close; leave"
+    );
+    assert!(played.events.contains(&TaskEvent::Paused));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pause_takes_effect_while_dead_letters_wait() {
+    let log = Log::default();
+    let scene = Scene {
+        tolerance: Tolerance::All,
+        dead_letters: Some(Slow(Duration::from_secs(10))),
+        targets: vec![(5, Target::Paused), (6, Target::Running)],
+        ..Scene::new([assigned(), batch(0, &["bad", "b"])], Recorder::new(&log))
+    };
+    let played = scene.play().await;
+    assert!(played.outcome.is_ok());
+    assert_eq!(
+        played.log,
+        "open t-0; Paused wanted; pause t-0; Running wanted; resume t-0; put [1]; finish; \
+         commit t-0@2; close; leave"
+    );
+}
+
+/// A stop waits for no outage.
+#[tokio::test(start_paused = true)]
+async fn a_stop_ends_an_outage() {
+    let log = Log::default();
+    let sink = Recorder {
+        refusals: 100,
+        ..Recorder::new(&log)
+    };
+    let played = Scene::new([assigned(), batch(0, &["a"])], sink)
+        .play()
+        .await;
+    assert!(played.outcome.is_ok());
+    let end = played.log.rsplit("refuse; ").next();
+    assert_eq!(end, Some("finish; close; leave"));
+}
+
+/// What is durable is committed on the interval, whatever else the task waits for.
+#[tokio::test(start_paused = true)]
+async fn commits_go_on_during_outages() {
+    let log = Log::default();
+    let scene = Scene {
+        tolerance: Tolerance::All,
+        dead_letters: Some(Slow(Duration::from_secs(15))),
+        commit_interval: Duration::from_secs(7),
+        ..Scene::new(
+            [assigned(), batch(0, &["a", "b"]), batch(2, &["bad"])],
+            Recorder::new(&log),
+        )
+    };
+    let played = scene.play().await;
+    assert!(played.outcome.is_ok());
+    assert_eq!(
+        played.log,
+        "open t-0; put [0, 1]; commit t-0@2; put []; commit t-0@3; finish; close; leave"
+    );
+    let log = Log::default();
+    let sink = Recorder {
+        work: Some(Duration::from_secs(2)),
+        refusals: 0,
+        refuses_behind: Some((1, 2)),
+        ..Recorder::new(&log)
+    };
+    let scene = Scene {
+        commit_interval: Duration::from_secs(4),
+        ..Scene::new([assigned(), batch(0, &["a"]), batch(1, &["b"])], sink)
+    };
+    let played = scene.play().await;
+    assert!(played.outcome.is_ok());
+    assert_eq!(
+        played.log,
+        "open t-0; put [0]; refuse; heard after 0ns; refuse; commit t-0@1; put [1]; \
+         heard after 0ns; commit t-0@2; finish; close; leave"
+    );
+}
+
+/// Rows that a sink rejects late hold back the offset, and not what can be said of other partitions or rows.
+#[tokio::test(start_paused = true)]
+async fn a_source_of_ranges_hears_of_each_when_it_is_done() {
+    let log = Log::default();
+    let sink = Recorder {
+        rejects: true,
+        ..Recorder::new(&log)
+    };
+    let scene = Scene {
+        tolerance: Tolerance::All,
+        dead_letters: Some(Slow(Duration::from_secs(3))),
+        confirms: Confirms::Ranges,
+        ..Scene::new([assigned(), batch(0, &["a", "b", "c"])], sink)
+    };
+    let played = scene.play().await;
+    assert!(played.outcome.is_ok());
+    assert_eq!(
+        played.log,
+        "open t-0; put [0, 1, 2]; confirm t-0@1..3; confirm t-0@0..1; finish; commit t-0@3; close; leave"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rewind_is_read_again_and_counts_from_there() {
+    let log = Log::default();
+    let sink = Recorder {
+        rewind: Some(1),
+        ..Recorder::new(&log)
+    };
+    let items = [assigned(), batch(0, &["a", "b"]), batch(1, &["b", "c"])];
+    let played = Scene::new(items, sink).play().await;
+    assert!(played.outcome.is_ok());
+    assert_eq!(
+        played.log,
+        "open t-0; put [0, 1]; seek t-0@1; put [1, 2]; finish; commit t-0@3; close; leave"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn lost_partitions_are_closed_without_a_commit() {
+    let lost = Fetched::Lost(vec![TopicPartition::new("t", 0)]);
+    let items = [assigned(), batch(0, &["a"]), lost];
+    let (outcome, log) = run(items, Tolerance::None, 0).await;
+    assert!(outcome.is_ok());
+    assert_eq!(log, "open t-0; put [0]; close; finish; close; leave");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_consumer_rides_out_is_told() {
+    let away = Fetched::Degraded {
+        reason: "no broker".to_owned(),
+        next_try: Duration::from_secs(1),
+    };
+    let log = Log::default();
+    let items = [assigned(), away, Fetched::Recovered];
+    let played = Scene::new(items, Recorder::new(&log)).play().await;
+    assert!(played.outcome.is_ok());
+    let told: Vec<&TaskEvent> = played
+        .events
+        .iter()
+        .filter(|e| **e != TaskEvent::Running)
+        .collect();
+    let degraded = TaskEvent::Degraded {
+        reason: "no broker".to_owned(),
+        next_try: Duration::from_secs(1),
+    };
+    assert_eq!(told, [&degraded, &TaskEvent::Recovered]);
 }
 
 #[tokio::test(start_paused = true)]
@@ -482,10 +787,10 @@ async fn a_revocation_is_answered_while_dead_letters_wait() {
     let (outcome, log) = run_with(items, Tolerance::All, 0, Some(slow), false).await;
     assert!(outcome.is_ok());
     assert_eq!(released.await, Ok(()));
-    // What was settled for the owner before is not committed by this one; it reads on from the committed offset.
+    // What was settled after the partition had gone is not committed; its next owner reads on from the committed offset.
     assert_eq!(
         log,
-        "open t-0; put [0]; close; open t-0; put [2]; finish; commit t-0@3; close; leave"
+        "open t-0; put [0]; finish; commit t-0@1; close; open t-0; put [2]; finish; commit t-0@3; close; leave"
     );
 }
 

@@ -1,41 +1,53 @@
-//! InFlight: closed objects of a partition that S3 does not have yet, and the offset behind which it has all.
+//! InFlight: closed objects of a partition that S3 does not have yet, and the offsets of which it has all.
 
 use crate::upload::JobId;
-use millstream_core::OffsetTracker;
-use millstream_core::offsets::Ticket;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::ops::Range;
+
+/// A rotation of a partition, in their order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct RotationId(u64);
 
 #[derive(Default)]
 pub(super) struct InFlight {
-    tracker: OffsetTracker,
     objects: HashMap<JobId, Object>,
-    /// Files that a rotation has not closed yet, and objects that it still lacks.
-    missing: HashMap<Ticket, usize>,
-    reported: Option<i64>,
+    rotations: BTreeMap<RotationId, Rotated>,
+    last: u64,
+    /// What S3 has and was not reported yet.
+    stored: Vec<Range<i64>>,
 }
 
 struct Object {
     /// The rotation that closed it.
-    rotation: Ticket,
+    rotation: RotationId,
     /// The offset of its first record.
     start: i64,
 }
 
+/// What a rotation closed.
+struct Rotated {
+    rows: Range<i64>,
+    /// Files that are not closed yet, and objects that S3 still lacks.
+    missing: usize,
+}
+
 impl InFlight {
-    /// Begins a rotation of so many files that ends before `next_offset`.
-    pub(super) fn begin(&mut self, next_offset: i64, files: usize) -> Ticket {
-        let rotation = self.tracker.begin(next_offset);
-        self.missing.insert(rotation, files);
+    /// Begins a rotation that closes so many files, which hold all there is of these offsets.
+    pub(super) fn begin(&mut self, rows: Range<i64>, files: usize) -> RotationId {
+        self.last += 1;
+        let rotation = RotationId(self.last);
+        let missing = files;
+        self.rotations.insert(rotation, Rotated { rows, missing });
         rotation
     }
 
     /// Notes that a file is closed, whose first record is at `start`; its objects are stored by these jobs.
-    pub(super) fn closed(&mut self, rotation: Ticket, start: i64, jobs: &[JobId]) {
+    pub(super) fn closed(&mut self, rotation: RotationId, start: i64, jobs: &[JobId]) {
         for &job in jobs {
             self.objects.insert(job, Object { rotation, start });
         }
-        if let Some(missing) = self.missing.get_mut(&rotation) {
-            *missing += jobs.len();
+        if let Some(rotated) = self.rotations.get_mut(&rotation) {
+            rotated.missing += jobs.len();
         }
         self.lacks_one_less(rotation);
     }
@@ -47,24 +59,26 @@ impl InFlight {
         }
     }
 
-    fn lacks_one_less(&mut self, rotation: Ticket) {
-        if let Some(missing) = self.missing.get_mut(&rotation) {
-            *missing -= 1;
-            if *missing == 0 {
-                self.missing.remove(&rotation);
-                self.tracker.complete(rotation);
+    fn lacks_one_less(&mut self, rotation: RotationId) {
+        if let Some(rotated) = self.rotations.get_mut(&rotation) {
+            rotated.missing -= 1;
+            if rotated.missing == 0
+                && let Some(rotated) = self.rotations.remove(&rotation)
+            {
+                self.stored.push(rotated.rows);
             }
         }
     }
 
-    /// The offset to commit, if it has changed since the last call.
-    pub(super) fn newly_durable(&mut self) -> Option<i64> {
-        let durable = self.tracker.durable();
-        if durable == self.reported {
-            return None;
-        }
-        self.reported = durable;
-        durable
+    /// Offsets of which S3 has all, since the last call.
+    pub(super) fn take_stored(&mut self) -> Vec<Range<i64>> {
+        std::mem::take(&mut self.stored)
+    }
+
+    /// Where the first rotation begins of which S3 does not have all.
+    pub(super) fn first_unstored(&self) -> Option<i64> {
+        let rotated = self.rotations.values();
+        rotated.map(|rotated| rotated.rows.start).min()
     }
 
     pub(super) fn is_empty(&self) -> bool {

@@ -14,6 +14,7 @@ use crate::format::{Output, Part};
 use crate::gzip::Compressors;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
+use millstream_core::contract::Ledger;
 use millstream_core::{
     ByteBudget, ByteColumn, Header, Headers, Payload, Properties, RawKind, TimestampType, Value,
 };
@@ -159,6 +160,7 @@ struct Run {
     now: i64,
     /// All rows of each partition.
     log: BTreeMap<i32, Vec<Row>>,
+    ledger: Ledger,
     durable: BTreeMap<i32, i64>,
     rejected: BTreeSet<(i32, i64)>,
 }
@@ -179,6 +181,7 @@ impl Run {
             task,
             now: 0,
             log: BTreeMap::new(),
+            ledger: Ledger::default(),
             durable: BTreeMap::new(),
             rejected: BTreeSet::new(),
         }
@@ -204,6 +207,7 @@ impl Run {
                 self.task.finish(LONG).await.unwrap();
                 self.poll().await;
                 self.task.close(std::slice::from_ref(&origin)).await;
+                self.ledger.forget(&origin);
                 self.task.open(&[origin]).await.unwrap();
                 let from = self.durable.get(&partition).copied().unwrap_or(0);
                 let rows = self.log.get(&partition).cloned().unwrap_or_default();
@@ -217,6 +221,7 @@ impl Run {
     }
 
     async fn put(&mut self, rows: Arc<RecordBatch>) {
+        self.ledger.deliver(&rows);
         while let Err(error) = self.task.put(Arc::clone(&rows), self.now).await {
             assert!(
                 matches!(error.kind, millstream_core::SinkErrorKind::Retriable { .. }),
@@ -229,8 +234,10 @@ impl Run {
 
     async fn poll(&mut self) {
         if let Ok(progress) = self.task.poll(self.now).await {
-            for (origin, offset) in progress.durable {
-                self.durable.insert(origin.partition, offset);
+            for (origin, _) in self.ledger.complete(&progress) {
+                if let Some(offset) = self.ledger.position(&origin) {
+                    self.durable.insert(origin.partition, offset);
+                }
             }
             let rejected = progress.rejected.iter();
             self.rejected

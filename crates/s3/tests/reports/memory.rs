@@ -2,6 +2,7 @@
 
 use crate::support::server::Server;
 use crate::{LONG, MIB, batch, partition, start};
+use millstream_core::contract::done_to;
 use millstream_core::{ByteBudget, SinkErrorKind};
 use std::time::Duration;
 
@@ -85,7 +86,10 @@ async fn report_c1_closing_many_files_waits_for_room() {
     }
     task.finish(LONG).await.unwrap();
     let progress = task.poll(0).await.unwrap();
-    assert_eq!(progress.durable, [(partition(0), 2 * FOLDERS as i64)]);
+    assert_eq!(
+        done_to(&progress.done),
+        [(partition(0), 2 * FOLDERS as i64)]
+    );
     let state = server.state();
     assert_eq!(state.objects.len(), FOLDERS);
     let line = format!("\"{text}\"\n");
@@ -111,7 +115,7 @@ async fn report_a9_a_record_of_many_parts_arrives_whole() {
     }
     task.finish(LONG).await.unwrap();
     assert_eq!(
-        task.poll(0).await.unwrap().durable,
+        done_to(&task.poll(0).await.unwrap().done),
         [(partition(0), texts.len() as i64)]
     );
     let bodies: Vec<bytes::Bytes> = {

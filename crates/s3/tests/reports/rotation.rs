@@ -3,6 +3,7 @@
 use crate::support::server::Server;
 use crate::{LONG, MIB, batch, partition, start, start_task};
 use bytes::Bytes;
+use millstream_core::contract::done_to;
 use millstream_core::{ByteBudget, ByteColumn, Payload, RawKind, RecordBatch, SinkErrorKind};
 use std::sync::Arc;
 
@@ -37,7 +38,7 @@ async fn report_c18_a_clock_that_went_ahead_once_holds_no_file_open() {
     task.poll(due).await.unwrap();
     task.finish(LONG).await.unwrap();
     let progress = task.poll(due).await.unwrap();
-    assert_eq!(progress.durable, [(partition(0), 4)]);
+    assert_eq!(done_to(&progress.done), [(partition(0), 4)]);
 }
 
 fn key_of(offset: i64) -> String {
@@ -61,13 +62,19 @@ async fn report_f22_nothing_is_closed_before_a_conflict_is_settled() {
     task.put(batch(partition(0), 100, &["a"; 10]), 0)
         .await
         .unwrap();
-    assert_eq!(task.poll(0).await.unwrap().durable, [(partition(0), 103)]);
+    assert_eq!(
+        done_to(&task.poll(0).await.unwrap().done),
+        [(partition(0), 103)]
+    );
     assert_eq!(task.take_rewinds(), [(partition(0), 104)]);
     task.put(batch(partition(0), 104, &["a"; 6]), 0)
         .await
         .unwrap();
     task.finish(LONG).await.unwrap();
-    assert_eq!(task.poll(0).await.unwrap().durable, [(partition(0), 110)]);
+    assert_eq!(
+        done_to(&task.poll(0).await.unwrap().done),
+        [(partition(0), 110)]
+    );
     let requests: Vec<String> = server
         .state()
         .requests
@@ -140,7 +147,7 @@ async fn report_f23_a_first_record_without_a_key_moves_no_offset() {
     task.put(keyed(7, RawKind::String, &rows), 0).await.unwrap();
     task.finish(LONG).await.unwrap();
     let progress = task.poll(0).await.unwrap();
-    assert_eq!(progress.durable, [(partition(0), 11)]);
+    assert_eq!(done_to(&progress.done), [(partition(0), 11)]);
     let reported: Vec<(i64, &str)> = progress
         .rejected
         .iter()
@@ -158,7 +165,7 @@ async fn report_f23_a_first_record_without_a_key_moves_no_offset() {
     let text = keyed(1, RawKind::String, &[(Some("k"), "v")]);
     task.put(text, 0).await.unwrap();
     let progress = task.poll(0).await.unwrap();
-    assert_eq!((progress.durable.len(), progress.rejected.len()), (0, 1));
+    assert_eq!((progress.done.len(), progress.rejected.len()), (0, 1));
 }
 
 /// Without a reporter there is nobody to tell: the task fails, with the cause.

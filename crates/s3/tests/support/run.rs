@@ -3,6 +3,7 @@
 use super::batches::{Converters, batches, generate};
 use super::compare;
 use super::server::Server;
+use millstream_core::contract::Ledger;
 use millstream_core::rejected::RejectedRow;
 use millstream_core::{
     ByteBudget, Connector, Progress, Properties, RowMask, SinkError, SinkErrorKind, SinkTask,
@@ -27,6 +28,7 @@ pub(crate) struct Run {
     reporter: String,
     now: i64,
     /// Offsets since the last precommit.
+    ledger: Ledger,
     offsets: BTreeMap<String, i64>,
     rejected: Vec<RejectedRow>,
     /// Where the sink wants to go on, since the last step.
@@ -46,6 +48,7 @@ impl Run {
             task: None,
             reporter: case["reporter"].as_str().unwrap_or("none").to_owned(),
             now: case["clock"].as_i64().expect("a clock"),
+            ledger: Ledger::default(),
             offsets: BTreeMap::new(),
             rejected: Vec::new(),
             rewinds: BTreeMap::new(),
@@ -201,6 +204,7 @@ impl Run {
                 // What a partition had made durable is lost with it unless it was asked for before.
                 for partition in &partitions {
                     self.offsets.remove(&partition.to_string());
+                    self.ledger.forget(partition);
                 }
                 Ok(())
             }
@@ -226,6 +230,7 @@ impl Run {
                 *last = batch.next_offset - 1;
                 batch.retain(&keep);
             }
+            self.ledger.deliver(&batch);
             let put = self.task().put(Arc::new(batch), now).await;
             put.map_err(|error| error.message)?;
         }
@@ -259,9 +264,12 @@ impl Run {
         };
         for (partition, offset) in self.task().take_rewinds() {
             self.rewinds.insert(partition.to_string(), offset);
+            self.ledger.rewind(&partition, offset);
         }
-        for (partition, offset) in progress.durable {
-            self.offsets.insert(partition.to_string(), offset);
+        for (partition, _) in self.ledger.complete(&progress) {
+            if let Some(offset) = self.ledger.position(&partition) {
+                self.offsets.insert(partition.to_string(), offset);
+            }
         }
         if self.reporter == "intolerant" && !progress.rejected.is_empty() {
             return Err("Tolerance exceeded in error handler".to_owned());

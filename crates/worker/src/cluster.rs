@@ -1,9 +1,18 @@
-//! The seams to what a cluster shares: connector configurations, statuses, and who runs what.
-//! Whatever is written comes back through `next`; only then does the herder act on it.
+//! The seams to what a cluster shares: the configuration, the statuses, and who runs what.
+//!
+//! Each takes calls that return at once and answers with one stream of events in order. A number ties an event to the call
+//! that it answers; every numbered call ends in its event, and how long that may take is a bound of whoever implements it.
+//! What is written comes back through the stream, for all workers alike; only then does the herder act on it.
 
+mod alone;
 mod memory;
+mod status;
 
-pub use memory::{AloneInCluster, MemoryConfigStore, MemoryStatusStore};
+pub use alone::AloneInCluster;
+pub use memory::{MemoryConfigStore, MemoryStatusStore};
+pub use status::{
+    RunState, Status, StatusEvent, StatusKey, StatusRecord, StatusStore, StatusValue,
+};
 
 use crate::task::TaskId;
 use async_trait::async_trait;
@@ -39,118 +48,190 @@ pub enum ConfigRecord {
         name: Arc<str>,
         configs: Vec<Properties>,
     },
-    /// A request to restart parts of a connector, wherever they run.
+    /// A request to restart parts of a connector, wherever they run. Acted on by those who read it as news only.
     Restart {
         name: Arc<str>,
         include_tasks: bool,
         only_failed: bool,
     },
-    /// A log level for every worker, as the user spelt it.
+    /// A log level for every worker, as the user spelt it. Acted on by those who read it as news only.
     Logger { namespace: String, level: String },
+}
+
+/// How far the log of the shared configuration has been read: the offset after that of the last record. The workers of
+/// a group compare theirs, so every implementation counts alike.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position(pub i64);
+
+/// What comes out of the log of the shared configuration, in its order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ConfigEvent {
+    Record {
+        /// After this record.
+        position: Position,
+        record: ConfigRecord,
+    },
+    /// The end of `ConfigStore::write`. If it succeeded, its records have come out before; if it failed, they may still.
+    Written {
+        number: u64,
+        outcome: Result<(), StoreError>,
+    },
+    /// The end of `ConfigStore::read_to_end`: what was in the log at the call has come out before.
+    End {
+        number: u64,
+        outcome: Result<Position, StoreError>,
+    },
 }
 
 #[async_trait]
 pub trait ConfigStore: Send {
-    /// Writes the records in order.
-    async fn write(&mut self, records: Vec<ConfigRecord>) -> Result<(), StoreError>;
+    /// Writes the records in order, after those of earlier calls. Ends in `ConfigEvent::Written`.
+    fn write(&mut self, number: u64, records: Vec<ConfigRecord>);
 
-    /// The next record that was read back. Cancel safe.
-    async fn next(&mut self) -> ConfigRecord;
+    /// Makes sure of what others have written. Ends in `ConfigEvent::End`.
+    fn read_to_end(&mut self, number: u64);
+
+    /// What happens next. Cancel safe.
+    async fn next(&mut self) -> ConfigEvent;
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunState {
-    Unassigned,
-    Running,
-    Paused,
-    Failed,
-    Restarting,
-    Stopped,
-}
-
-impl RunState {
-    pub fn name(self) -> &'static str {
-        match self {
-            RunState::Unassigned => "UNASSIGNED",
-            RunState::Running => "RUNNING",
-            RunState::Paused => "PAUSED",
-            RunState::Failed => "FAILED",
-            RunState::Restarting => "RESTARTING",
-            RunState::Stopped => "STOPPED",
-        }
-    }
-}
-
-/// How a connector or task fares.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Status {
-    pub state: RunState,
-    pub trace: Option<String>,
-    /// Where it runs, as host:port.
-    pub worker_id: String,
-    pub generation: i32,
-    pub version: Option<String>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum StatusKey {
-    Connector(Arc<str>),
-    Task(TaskId),
-    /// A topic that a connector has used.
-    Topic {
-        topic: Arc<str>,
-        connector: Arc<str>,
-    },
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum StatusValue {
-    Status(Status),
-    /// When and by which task a topic was first used.
-    Topic {
-        task: u32,
-        discovered: i64,
-    },
-}
-
-/// `None` removes the key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StatusRecord {
-    pub key: StatusKey,
-    pub value: Option<StatusValue>,
-}
-
-#[async_trait]
-pub trait StatusStore: Send {
-    /// Writes a record sooner or later; a newer one of the same key may replace it before.
-    async fn write(&mut self, record: StatusRecord) -> Result<(), StoreError>;
-
-    /// The next record that was read back. Cancel safe.
-    async fn next(&mut self) -> StatusRecord;
-}
-
-/// What this worker is to run, as of one generation of the group.
+/// Connectors and tasks that a worker runs.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Assignment {
-    pub generation: i32,
-    pub is_leader: bool,
+pub struct Work {
     pub connectors: BTreeSet<Arc<str>>,
     pub tasks: BTreeSet<TaskId>,
+}
+
+impl Work {
+    pub fn is_empty(&self) -> bool {
+        self.connectors.is_empty() && self.tasks.is_empty()
+    }
+
+    pub fn add(&mut self, other: &Work) {
+        self.connectors.extend(other.connectors.iter().cloned());
+        self.tasks.extend(other.tasks.iter().cloned());
+    }
+
+    pub fn remove(&mut self, other: &Work) {
+        self.connectors
+            .retain(|name| !other.connectors.contains(name));
+        self.tasks.retain(|id| !other.tasks.contains(id));
+    }
+
+    /// All that there is to run.
+    pub fn of(inventory: &Inventory) -> Self {
+        let tasks = inventory
+            .iter()
+            .flat_map(|(name, tasks)| (0..*tasks).map(|task| TaskId::new(name.clone(), task)));
+        Work {
+            connectors: inventory.keys().cloned().collect(),
+            tasks: tasks.collect(),
+        }
+    }
 }
 
 /// Connectors there are, each with the number of its tasks: what an assignor distributes.
 pub type Inventory = BTreeMap<Arc<str>, u32>;
 
-#[async_trait]
-pub trait Membership: Send {
-    /// Asks for a new assignment of what there is now.
-    fn rejoin(&mut self, inventory: Inventory);
-
-    /// The next assignment. Cancel safe.
-    async fn next(&mut self) -> Assignment;
+/// The inventory as of a position in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Snapshot {
+    pub position: Position,
+    pub inventory: Arc<Inventory>,
 }
 
-/// A store that could not be written to. The message is Java's and ends up in the answer.
-#[derive(Debug, thiserror::Error)]
+/// Who leads the group, and so writes configurations and shares out the work.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Leader {
+    /// Before the first assignment, and while the group cannot be reached.
+    #[default]
+    Unknown,
+    /// This worker; it knows who runs what.
+    Here(Owners),
+    /// The URL of another worker.
+    At(Arc<str>),
+}
+
+/// The URLs of the other workers, by what they run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Owners {
+    pub connectors: BTreeMap<Arc<str>, Arc<str>>,
+    pub tasks: BTreeMap<TaskId, Arc<str>>,
+}
+
+/// The outcome of a rebalance for this worker.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Assignment {
+    pub generation: i32,
+    pub leader: Leader,
+    /// How far the leader had read when it shared out the work; whoever is behind reads on before it starts any.
+    pub position: Position,
+    /// Everything that this worker is to run, what it ran before included. `None`: the leader was behind others and has
+    /// shared out nothing; what runs goes on, and everybody reads on and joins again.
+    pub work: Option<Work>,
+}
+
+/// What the group tells this worker, in order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GroupEvent {
+    /// The work is being shared out anew, or the group is out of reach. Ends with `Assigned`.
+    Rebalancing,
+    /// To be stopped; others may be waiting for it. Answered by `Membership::released`.
+    Revoked {
+        number: u64,
+        /// What statuses of this are to carry.
+        generation: i32,
+        work: Work,
+    },
+    Assigned(Assignment),
+    /// The end of `Membership::submit`.
+    Submitted {
+        number: u64,
+        outcome: Result<(), StoreError>,
+    },
+}
+
+#[async_trait]
+pub trait Membership: Send {
+    /// What is configured now. A member tells the group the position, and a leader shares out the inventory.
+    fn observe(&mut self, snapshot: Snapshot);
+
+    /// Asks for the work to be shared out anew; the first call joins the group. Calls that change nothing are slowed down
+    /// here, and what the group has scheduled for later needs no call.
+    fn rejoin(&mut self);
+
+    /// What was revoked under this number has stopped, and its statuses are written.
+    fn released(&mut self, number: u64);
+
+    /// Hands the settings of a connector's tasks to the leader, who writes them. Ends in `GroupEvent::Submitted`.
+    fn submit(&mut self, number: u64, name: Arc<str>, configs: Vec<Properties>);
+
+    /// Leaves the group, so that it goes on without this worker; `rejoin` joins again.
+    fn leave(&mut self);
+
+    /// What happens next. Cancel safe.
+    async fn next(&mut self) -> GroupEvent;
+}
+
+/// The seams together.
+pub struct Cluster {
+    pub configs: Box<dyn ConfigStore>,
+    pub statuses: Box<dyn StatusStore>,
+    pub membership: Box<dyn Membership>,
+}
+
+impl Cluster {
+    /// A cluster of one. What it knows is not kept.
+    pub fn of_one() -> Self {
+        Cluster {
+            configs: Box::<MemoryConfigStore>::default(),
+            statuses: Box::<MemoryStatusStore>::default(),
+            membership: Box::<AloneInCluster>::default(),
+        }
+    }
+}
+
+/// What was not written, read or handed over. The message is Java's and ends up in the answer.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StoreError(pub String);

@@ -1,81 +1,72 @@
-//! The herder: one loop owns the control state; everybody else sends it messages. It performs what `state` decides.
+//! The herder: one loop owns the control state; everybody else sends it messages or reads what it publishes. It performs
+//! what `state` decides and never waits: whatever takes time goes on beside it and comes back as an event.
 
 pub mod request;
+mod settings;
+mod slot;
 pub mod state;
+mod view;
 
-use crate::cluster::{ConfigRecord, ConfigStore, Membership, StatusRecord, StatusStore};
+use crate::cluster::{Cluster, StatusRecord};
 use crate::local_tasks::LocalTasks;
 use crate::loggers::Loggers;
 use crate::task::TaskReport;
+use futures::FutureExt;
 use request::{Answer, HerderError, Request};
 use state::{Action, Event, Settings, State, Ticket};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+pub use view::View;
 
-/// Requests that wait for the herder. Each has a client that waits too, so more would only time out.
-const QUEUED_MESSAGES: usize = 256;
+/// Requests that the herder has taken and not answered, and as many that wait for it. Each has a client that waits too,
+/// so more would only time out.
+const OPEN_REQUESTS: usize = 256;
 
 /// How long a client waits for the herder, as in Java.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
+/// Beyond the time that tasks have to stop: for the last statuses.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 type Reply = oneshot::Sender<Result<Answer, HerderError>>;
 
-enum Message {
-    Change(Request, Reply),
-    Read(Box<dyn FnOnce(&State) + Send>),
-}
-
-/// Sends requests to the herder.
+/// Sends requests to the herder, and shows what it knows.
 #[derive(Clone)]
-pub struct HerderHandle(mpsc::Sender<Message>);
+pub struct HerderHandle {
+    requests: mpsc::Sender<(Request, Reply)>,
+    published: watch::Receiver<Arc<View>>,
+}
 
 impl HerderHandle {
     /// Asks for a change and waits for its answer.
     pub async fn change(&self, request: Request) -> Result<Answer, HerderError> {
         let (reply, answer) = oneshot::channel();
-        self.send(Message::Change(request, reply), answer).await?
-    }
-
-    /// Reads from the herder's state.
-    pub async fn read<T: Send + 'static>(
-        &self,
-        read: impl FnOnce(&State) -> T + Send + 'static,
-    ) -> Result<T, HerderError> {
-        let (reply, answer) = oneshot::channel();
-        let read = Box::new(move |state: &State| {
-            // A client that went away needs no answer.
-            let _ = reply.send(read(state));
-        });
-        self.send(Message::Read(read), answer).await
-    }
-
-    async fn send<T>(
-        &self,
-        message: Message,
-        answer: oneshot::Receiver<T>,
-    ) -> Result<T, HerderError> {
         let exchange = async {
-            self.0.send(message).await.ok()?;
+            self.requests.send((request, reply)).await.ok()?;
             answer.await.ok()
         };
         match tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {
-            Ok(Some(answer)) => Ok(answer),
+            Ok(Some(answer)) => answer,
             Ok(None) => Err(HerderError::ShuttingDown),
             Err(_) => Err(HerderError::TimedOut),
         }
+    }
+
+    /// What the herder knew when it last published: all that answers have told, and more. Waits for nobody.
+    pub fn view(&self) -> Arc<View> {
+        self.published.borrow().clone()
     }
 }
 
 /// What the herder shares with others and what it owns.
 pub(crate) struct HerderParts {
     pub(crate) settings: Settings,
-    pub(crate) configs: Box<dyn ConfigStore>,
-    pub(crate) statuses: Box<dyn StatusStore>,
-    pub(crate) membership: Box<dyn Membership>,
+    pub(crate) cluster: Cluster,
     pub(crate) tasks: LocalTasks,
     pub(crate) reports: mpsc::Receiver<TaskReport>,
     pub(crate) loggers: Arc<Loggers>,
@@ -84,91 +75,143 @@ pub(crate) struct HerderParts {
 pub(crate) struct Herder {
     state: State,
     parts: HerderParts,
-    messages: mpsc::Receiver<Message>,
+    requests: mpsc::Receiver<(Request, Reply)>,
+    published: watch::Sender<Arc<View>>,
     replies: HashMap<Ticket, Reply>,
     last_ticket: u64,
-    /// Work that takes long: planning tasks, and waiting for tasks to end.
+    /// What goes on beside the loop: plans being made, and tasks, each until it has stopped.
     work: JoinSet<Event>,
 }
 
 impl Herder {
     pub(crate) fn new(parts: HerderParts) -> (Herder, HerderHandle) {
-        let (sender, messages) = mpsc::channel(QUEUED_MESSAGES);
+        let (sender, requests) = mpsc::channel(OPEN_REQUESTS);
+        let state = State::new(parts.settings.clone());
+        let (published, view) = watch::channel(Arc::new(state.view().clone()));
         let herder = Herder {
-            state: State::new(parts.settings.clone()),
+            state,
             parts,
-            messages,
+            requests,
+            published,
             replies: HashMap::new(),
             last_ticket: 0,
             work: JoinSet::new(),
         };
-        (herder, HerderHandle(sender))
+        let handle = HerderHandle {
+            requests: sender,
+            published: view,
+        };
+        (herder, handle)
     }
 
-    /// Runs until it is told to shut down, then stops every task within the deadline.
+    /// Runs until it is told to shut down, and every task has stopped or `deadline` has passed.
     pub(crate) async fn run(mut self, shutdown: CancellationToken, deadline: Duration) {
-        while let Some(event) = self.next_event(&shutdown).await {
-            let actions = self.state.handle(event, now());
-            self.perform(actions).await;
+        let actions = self.state.begin();
+        self.perform(actions);
+        while let Some(event) = shutdown.run_until_cancelled(self.event()).await {
+            self.handle(event);
         }
-        // Tasks may still report; nobody listens any more, and so they do not wait either.
-        self.parts.reports.close();
-        let stopping = async { while self.work.join_next().await.is_some() {} };
-        let stopped = self.parts.tasks.stop_all(deadline);
-        let both = async { tokio::join!(stopped, stopping) };
-        if tokio::time::timeout(deadline, both).await.is_err() {
-            tracing::warn!("some tasks did not end in time and were abandoned");
-        }
-    }
-
-    /// What was written is read before anything else, so that every request sees the effects of those before it.
-    async fn next_event(&mut self, shutdown: &CancellationToken) -> Option<Event> {
-        loop {
-            let due = until(self.state.next_due());
-            tokio::select! {
-                biased;
-                () = shutdown.cancelled() => return None,
-                record = self.parts.configs.next() => return Some(Event::Config(record)),
-                record = self.parts.statuses.next() => return Some(Event::Status(record)),
-                assignment = self.parts.membership.next() => return Some(Event::Assigned(assignment)),
-                Some(report) = self.parts.reports.recv() => return Some(Event::Task(report)),
-                Some(done) = self.work.join_next(), if !self.work.is_empty() => match done {
-                    Ok(event) => return Some(event),
-                    Err(error) => tracing::error!(%error, "the herder's work ended by a bug"),
-                },
-                () = tokio::time::sleep(due), if self.state.next_due().is_some() => return Some(Event::Due),
-                // Without a listener nobody is left to ask, and the connectors run all the same.
-                Some(message) = self.messages.recv() => match message {
-                    Message::Change(request, reply) => {
-                        self.last_ticket += 1;
-                        let ticket = Ticket(self.last_ticket);
-                        self.replies.insert(ticket, reply);
-                        return Some(Event::Request(request, ticket));
-                    }
-                    Message::Read(read) => read(&self.state),
-                },
+        self.handle(Event::Shutdown);
+        let end = Instant::now() + deadline + LAST_WORDS;
+        while !self.state.has_ended() {
+            match tokio::time::timeout_at(end, self.event()).await {
+                Ok(event) => self.handle(event),
+                Err(_) => {
+                    tracing::warn!("some tasks did not end in time and were abandoned");
+                    return;
+                }
             }
         }
     }
 
-    async fn perform(&mut self, actions: Vec<Action>) {
-        // Once a write has failed, the answer that follows it is not true any more.
-        let mut failed_write = None;
+    /// The next event. What has been decided is published at the latest before this waits.
+    async fn event(&mut self) -> Event {
+        if let Some(event) = self.next_event().now_or_never() {
+            return event;
+        }
+        self.publish();
+        self.next_event().await
+    }
+
+    /// What was written is read before anything else, so that every request sees the effects of those before it.
+    async fn next_event(&mut self) -> Event {
+        let due = self.state.next_due();
+        let Cluster {
+            configs,
+            statuses,
+            membership,
+        } = &mut self.parts.cluster;
+        loop {
+            tokio::select! {
+                biased;
+                event = configs.next() => return Event::Config(event),
+                event = statuses.next() => return Event::Status(event),
+                event = membership.next() => return Event::Group(event),
+                Some(report) = self.parts.reports.recv() => return Event::Task(report),
+                Some(done) = self.work.join_next(), if !self.work.is_empty() => match done {
+                    Ok(event) => return event,
+                    Err(error) => tracing::error!(%error, "the herder's work ended by a bug"),
+                },
+                () = tokio::time::sleep(until(due)), if due.is_some() => return Event::Due,
+                // Without a listener nobody is left to ask, and the connectors run all the same.
+                Some((request, reply)) = self.requests.recv(), if self.replies.len() < OPEN_REQUESTS => {
+                    self.last_ticket += 1;
+                    let ticket = Ticket(self.last_ticket);
+                    self.replies.insert(ticket, reply);
+                    return Event::Request(request, ticket);
+                }
+            }
+        }
+    }
+
+    fn handle(&mut self, event: Event) {
+        let actions = self.state.handle(event, now());
+        self.perform(actions);
+    }
+
+    fn publish(&self) {
+        self.published
+            .send_replace(Arc::new(self.state.view().clone()));
+    }
+
+    /// Begins what takes time and does the rest.
+    fn perform(&mut self, actions: Vec<Action>) {
+        // Who has an answer sees what it tells.
+        if actions
+            .iter()
+            .any(|action| matches!(action, Action::Reply(..)))
+        {
+            self.publish();
+        }
+        let Cluster {
+            configs,
+            statuses,
+            membership,
+        } = &mut self.parts.cluster;
         for action in actions {
             match action {
                 Action::Reply(ticket, answer) => {
-                    let answer = match &failed_write {
-                        Some(why) => Err(HerderError::Failed(String::clone(why))),
-                        None => answer,
-                    };
                     if let Some(reply) = self.replies.remove(&ticket) {
                         // A client that went away needs no answer.
                         let _ = reply.send(answer);
                     }
                 }
-                Action::WriteConfig(records) => failed_write = self.write_config(records).await,
-                Action::WriteStatus(record) => self.write_status(record).await,
-                Action::Rejoin(inventory) => self.parts.membership.rejoin(inventory),
+                Action::WriteConfig { number, records } => configs.write(number, records),
+                Action::ReadToEnd(number) => configs.read_to_end(number),
+                Action::WriteStatus(record) => {
+                    log_status(&record);
+                    statuses.write(record);
+                }
+                Action::FlushStatuses(number) => statuses.flush(number),
+                Action::Observe(snapshot) => membership.observe(snapshot),
+                Action::Rejoin => membership.rejoin(),
+                Action::Released(number) => membership.released(number),
+                Action::SubmitTasks {
+                    number,
+                    name,
+                    configs,
+                } => membership.submit(number, name, configs),
+                Action::Leave => membership.leave(),
                 Action::PlanTasks {
                     name,
                     attempt,
@@ -184,15 +227,22 @@ impl Herder {
                         }
                     });
                 }
-                Action::StartTask(start) => self.parts.tasks.start(start).await,
+                Action::StartTask(start) => {
+                    let (id, instance) = (start.id.clone(), start.instance);
+                    let life = self.parts.tasks.start(start);
+                    self.work.spawn(async move {
+                        life.await;
+                        Event::TaskStopped { id, instance }
+                    });
+                }
                 Action::PauseTask(id) => self.parts.tasks.pause(&id),
                 Action::ResumeTask(id) => self.parts.tasks.resume(&id),
                 Action::StopTask { id, instance } => {
-                    let stopped = self.parts.tasks.stop(&id);
-                    self.work.spawn(async move {
-                        stopped.await;
-                        Event::TaskStopped { id, instance }
-                    });
+                    // One that is gone already, which a bug alone brings about, has stopped too.
+                    if !self.parts.tasks.stop(&id, instance) {
+                        self.work
+                            .spawn(async move { Event::TaskStopped { id, instance } });
+                    }
                 }
                 Action::SetLogger { namespace, level } => {
                     if let Err(error) = self.parts.loggers.set(&namespace, &level, now()) {
@@ -200,19 +250,6 @@ impl Herder {
                     }
                 }
             }
-        }
-    }
-
-    async fn write_config(&mut self, records: Vec<ConfigRecord>) -> Option<String> {
-        let error = self.parts.configs.write(records).await.err()?;
-        tracing::error!(%error, "cannot write the shared configuration");
-        Some(error.to_string())
-    }
-
-    async fn write_status(&mut self, record: StatusRecord) {
-        log_status(&record);
-        if let Err(error) = self.parts.statuses.write(record).await {
-            tracing::error!(%error, "cannot write a status");
         }
     }
 }

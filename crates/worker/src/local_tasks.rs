@@ -1,39 +1,71 @@
-//! LocalTasks: plans, starts and stops what this machine runs.
+//! LocalTasks: plans, starts and stops what this machine runs. Each task has one future for its whole life, which the
+//! herder owns and never waits for; references are resolved in it.
 
 use crate::config::{Concealer, Resolved, WorkerConfig, has_reference};
 use crate::herder::state::{InstanceStart, PlanFailure};
 use crate::registry::PluginRegistry;
 use crate::sink_settings::SinkSettings;
-use crate::task::{TaskEvent, TaskEvents, TaskHandle, TaskId, TaskReport, TaskStart, TaskStarter};
+use crate::task::{TaskEvent, TaskEvents, TaskId, TaskReport, TaskStart, TaskStarter};
 use crate::trace::trace;
-use futures::future::join_all;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{Properties, RecordError, chain};
 use std::collections::HashMap;
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
 const TOO_MANY_TASKS: &str = "org.apache.kafka.connect.runtime.TooManyTasksException";
 
 pub(crate) struct LocalTasks {
-    pub(crate) starter: Arc<dyn TaskStarter>,
-    pub(crate) registry: Arc<PluginRegistry>,
-    pub(crate) worker: Arc<WorkerConfig>,
-    pub(crate) reports: mpsc::Sender<TaskReport>,
-    pub(crate) handles: HashMap<TaskId, Box<dyn TaskHandle>>,
+    starting: Starting,
+    reports: mpsc::Sender<TaskReport>,
+    /// Of each task that was started and not told to stop, with its instance.
+    wishes: HashMap<TaskId, (u64, watch::Sender<Wish>)>,
+}
+
+/// What a task is made of.
+#[derive(Clone)]
+struct Starting {
+    starter: Arc<dyn TaskStarter>,
+    registry: Arc<PluginRegistry>,
+    worker: Arc<WorkerConfig>,
+}
+
+/// What is wanted of a task. Of several wishes in a row the last alone counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Wish {
+    Run,
+    Pause,
+    Stop,
 }
 
 impl LocalTasks {
+    pub(crate) fn new(
+        starter: Arc<dyn TaskStarter>,
+        registry: Arc<PluginRegistry>,
+        worker: Arc<WorkerConfig>,
+        reports: mpsc::Sender<TaskReport>,
+    ) -> Self {
+        LocalTasks {
+            starting: Starting {
+                starter,
+                registry,
+                worker,
+            },
+            reports,
+            wishes: HashMap::new(),
+        }
+    }
+
     /// Asks the connector for its tasks' settings. References are resolved for it and put back afterwards.
     pub(crate) fn plan(
         &self,
         name: Arc<str>,
         config: Properties,
     ) -> impl Future<Output = Result<Vec<Properties>, PlanFailure>> + use<> {
-        let (registry, worker) = (self.registry.clone(), self.worker.clone());
+        let Starting {
+            registry, worker, ..
+        } = self.starting.clone();
         async move {
             let plan = plan_tasks(&name, &config, &registry, &worker).await;
             plan.map_err(|error| PlanFailure {
@@ -43,32 +75,100 @@ impl LocalTasks {
         }
     }
 
-    pub(crate) async fn start(&mut self, start: InstanceStart) {
-        let id = start.id.clone();
-        let events = TaskEvents::new(id.clone(), start.instance, self.reports.clone());
-        match self.make_start(start).await {
-            Ok(start) => {
-                let events = events.concealing(start.concealer.clone());
-                let handle = self.starter.start(start, events);
-                self.handles.insert(id, handle);
-            }
-            // The herder cannot wait for room in its own queue.
-            Err(error) => {
-                tokio::spawn(async move {
-                    let trace = trace(&error);
-                    let is_transient = false;
-                    events
-                        .send(TaskEvent::Failed {
-                            trace,
-                            is_transient,
-                        })
-                        .await;
-                });
-            }
+    /// The whole life of a task: resolves once it has been told to stop and has ended.
+    pub(crate) fn start(&mut self, start: InstanceStart) -> impl Future<Output = ()> + use<> {
+        let first = if start.is_paused {
+            Wish::Pause
+        } else {
+            Wish::Run
+        };
+        let (wish, wishes) = watch::channel(first);
+        let (id, instance) = (start.id.clone(), start.instance);
+        self.wishes.insert(id.clone(), (instance, wish));
+        let events = TaskEvents::new(id, instance, self.reports.clone());
+        live(self.starting.clone(), start, wishes, events)
+    }
+
+    pub(crate) fn pause(&self, id: &TaskId) {
+        self.wish(id, Wish::Pause);
+    }
+
+    pub(crate) fn resume(&self, id: &TaskId) {
+        self.wish(id, Wish::Run);
+    }
+
+    fn wish(&self, id: &TaskId, wish: Wish) {
+        if let Some((_, wishes)) = self.wishes.get(id) {
+            wishes.send_replace(wish);
         }
     }
 
-    async fn make_start(&self, start: InstanceStart) -> Result<TaskStart, RecordError> {
+    /// Tells the task to stop; false if there is none that could.
+    pub(crate) fn stop(&mut self, id: &TaskId, instance: u64) -> bool {
+        let of_instance = |(live, wish): (u64, watch::Sender<Wish>)| {
+            live == instance && wish.send(Wish::Stop).is_ok()
+        };
+        self.wishes.remove(id).is_some_and(of_instance)
+    }
+}
+
+/// Starts a task and does with it what is wished, until that is to stop.
+async fn live(
+    starting: Starting,
+    start: InstanceStart,
+    mut wishes: watch::Receiver<Wish>,
+    events: TaskEvents,
+) {
+    let mut first_wishes = wishes.clone();
+    let made = tokio::select! {
+        made = starting.make(start) => made,
+        () = told_to_stop(&mut first_wishes) => return,
+    };
+    let handle = match made {
+        Ok(mut start) => {
+            let wish = *wishes.borrow_and_update();
+            if wish == Wish::Stop {
+                return;
+            }
+            start.is_paused = wish == Wish::Pause;
+            let events = events.concealing(start.concealer.clone());
+            starting.starter.start(start, events)
+        }
+        Err(error) => {
+            let (trace, is_transient) = (trace(&error), false);
+            events
+                .send(TaskEvent::Failed {
+                    trace,
+                    is_transient,
+                })
+                .await;
+            return told_to_stop(&mut wishes).await;
+        }
+    };
+    loop {
+        match next_wish(&mut wishes).await {
+            Wish::Run => handle.resume(),
+            Wish::Pause => handle.pause(),
+            Wish::Stop => break,
+        }
+    }
+    handle.stop(starting.worker.shutdown_timeout()).await;
+}
+
+/// Waits for another wish. When nobody is left to have one, the task is to stop.
+async fn next_wish(wishes: &mut watch::Receiver<Wish>) -> Wish {
+    match wishes.changed().await {
+        Ok(()) => *wishes.borrow_and_update(),
+        Err(_) => Wish::Stop,
+    }
+}
+
+async fn told_to_stop(wishes: &mut watch::Receiver<Wish>) {
+    while next_wish(wishes).await != Wish::Stop {}
+}
+
+impl Starting {
+    async fn make(&self, start: InstanceStart) -> Result<TaskStart, RecordError> {
         let connector_config = resolve(&self.worker, &start.connector_config).await?;
         let task_config = resolve(&self.worker, &start.task_config).await?;
         let concealer = connector_config.concealer.with(&task_config.concealer);
@@ -86,34 +186,6 @@ impl LocalTasks {
             registry: self.registry.clone(),
             is_paused: start.is_paused,
         })
-    }
-
-    pub(crate) fn pause(&self, id: &TaskId) {
-        if let Some(handle) = self.handles.get(id) {
-            handle.pause();
-        }
-    }
-
-    pub(crate) fn resume(&self, id: &TaskId) {
-        if let Some(handle) = self.handles.get(id) {
-            handle.resume();
-        }
-    }
-
-    /// Resolves once the task has ended.
-    pub(crate) fn stop(&mut self, id: &TaskId) -> impl Future<Output = ()> + use<> {
-        let (handle, deadline) = (self.handles.remove(id), self.worker.shutdown_timeout());
-        async move {
-            if let Some(handle) = handle {
-                handle.stop(deadline).await;
-            }
-        }
-    }
-
-    /// Stops all tasks side by side.
-    pub(crate) async fn stop_all(&mut self, deadline: Duration) {
-        let handles = self.handles.drain();
-        join_all(handles.map(|(_, handle)| handle.stop(deadline))).await;
     }
 }
 

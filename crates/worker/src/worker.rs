@@ -3,7 +3,7 @@
 mod address;
 mod cluster_id;
 
-use crate::cluster::{AloneInCluster, MemoryConfigStore, MemoryStatusStore};
+use crate::cluster::Cluster;
 use crate::config::{
     ConnectorFile, ConnectorFileError, WorkerConfig, WorkerConfigError, read_connector_file,
     remarks,
@@ -22,7 +22,6 @@ use crate::validation::{InvalidConfig, ValidationError, Validator};
 use address::{addresses, advertised, bind};
 use cluster_id::learn_cluster_id;
 use millstream_core::Properties;
-use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -99,7 +98,7 @@ impl Worker {
             initial_state: None,
         }));
         let shutdown = start.shutdown.clone();
-        let (worker, api) = Worker::launch(start, Flavour::Standalone).await?;
+        let (worker, api) = Worker::launch(start, Flavour::Standalone, Cluster::of_one()).await?;
         for connector in connectors {
             let name = connector.name.clone();
             if let Err(source) = create(&api, connector).await {
@@ -116,12 +115,16 @@ impl Worker {
     /// # Errors
     /// If a listener cannot be bound.
     pub async fn start_cluster_of_one(start: WorkerStart) -> Result<Self, StartError> {
-        let (worker, _) = Worker::launch(start, Flavour::Distributed).await?;
+        let (worker, _) = Worker::launch(start, Flavour::Distributed, Cluster::of_one()).await?;
         Ok(worker)
     }
 
     /// Starts everything but connectors.
-    async fn launch(start: WorkerStart, flavour: Flavour) -> Result<(Self, Api), StartError> {
+    async fn launch(
+        start: WorkerStart,
+        flavour: Flavour,
+        cluster: Cluster,
+    ) -> Result<(Self, Api), StartError> {
         check_converters(&start.config, &start.registry)?;
         let config = Arc::new(start.config);
         let settings = &config.settings;
@@ -147,16 +150,8 @@ impl Worker {
                 topic_tracking: settings.topic_tracking,
                 self_healing: settings.self_healing,
             },
-            configs: Box::<MemoryConfigStore>::default(),
-            statuses: Box::<MemoryStatusStore>::default(),
-            membership: Box::<AloneInCluster>::default(),
-            tasks: LocalTasks {
-                starter: start.starter,
-                registry: registry.clone(),
-                worker: config.clone(),
-                reports: reports_in,
-                handles: HashMap::new(),
-            },
+            cluster,
+            tasks: LocalTasks::new(start.starter, registry.clone(), config.clone(), reports_in),
             reports,
             loggers: loggers.clone(),
         });
@@ -302,3 +297,6 @@ fn warn_of_what_is_ignored(config: &WorkerConfig) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

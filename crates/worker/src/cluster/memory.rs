@@ -1,16 +1,14 @@
-//! A cluster of one: what is written is read back at once, and everything is this worker's.
+//! Stores of a worker that has no peers: what is written is read back at once, and nothing outlives the process.
 
 use super::{
-    Assignment, ConfigRecord, ConfigStore, Inventory, Membership, StatusRecord, StatusStore,
-    StoreError,
+    ConfigEvent, ConfigRecord, ConfigStore, Position, StatusEvent, StatusRecord, StatusStore,
 };
-use crate::task::TaskId;
 use async_trait::async_trait;
 use std::collections::VecDeque;
 use std::future::pending;
 
 /// Waits for the queue's next item; the owner refills it between two calls, never during one.
-async fn next<T>(queue: &mut VecDeque<T>) -> T {
+pub(super) async fn next<T>(queue: &mut VecDeque<T>) -> T {
     match queue.pop_front() {
         Some(item) => item,
         None => pending().await,
@@ -18,57 +16,56 @@ async fn next<T>(queue: &mut VecDeque<T>) -> T {
 }
 
 #[derive(Debug, Default)]
-pub struct MemoryConfigStore(VecDeque<ConfigRecord>);
+pub struct MemoryConfigStore {
+    /// After the last record that was written.
+    end: i64,
+    events: VecDeque<ConfigEvent>,
+}
 
 #[async_trait]
 impl ConfigStore for MemoryConfigStore {
-    async fn write(&mut self, records: Vec<ConfigRecord>) -> Result<(), StoreError> {
-        self.0.extend(records);
-        Ok(())
+    fn write(&mut self, number: u64, records: Vec<ConfigRecord>) {
+        for record in records {
+            self.end += 1;
+            let position = Position(self.end);
+            self.events
+                .push_back(ConfigEvent::Record { position, record });
+        }
+        let outcome = Ok(());
+        self.events
+            .push_back(ConfigEvent::Written { number, outcome });
     }
 
-    async fn next(&mut self) -> ConfigRecord {
-        next(&mut self.0).await
+    fn read_to_end(&mut self, number: u64) {
+        let outcome = Ok(Position(self.end));
+        self.events.push_back(ConfigEvent::End { number, outcome });
+    }
+
+    async fn next(&mut self) -> ConfigEvent {
+        next(&mut self.events).await
     }
 }
 
-#[derive(Debug, Default)]
-pub struct MemoryStatusStore(VecDeque<StatusRecord>);
+#[derive(Debug)]
+pub struct MemoryStatusStore(VecDeque<StatusEvent>);
+
+impl Default for MemoryStatusStore {
+    fn default() -> Self {
+        MemoryStatusStore(VecDeque::from([StatusEvent::End]))
+    }
+}
 
 #[async_trait]
 impl StatusStore for MemoryStatusStore {
-    async fn write(&mut self, record: StatusRecord) -> Result<(), StoreError> {
-        self.0.push_back(record);
-        Ok(())
+    fn write(&mut self, record: StatusRecord) {
+        self.0.push_back(StatusEvent::Record(record));
     }
 
-    async fn next(&mut self) -> StatusRecord {
+    fn flush(&mut self, number: u64) {
+        self.0.push_back(StatusEvent::Flushed { number });
+    }
+
+    async fn next(&mut self) -> StatusEvent {
         next(&mut self.0).await
-    }
-}
-
-/// The membership of a worker that has no peers.
-#[derive(Debug, Default)]
-pub struct AloneInCluster(Option<Assignment>);
-
-#[async_trait]
-impl Membership for AloneInCluster {
-    fn rejoin(&mut self, inventory: Inventory) {
-        self.0 = Some(Assignment {
-            generation: 0,
-            is_leader: true,
-            tasks: inventory
-                .iter()
-                .flat_map(|(name, tasks)| (0..*tasks).map(|task| TaskId::new(name.clone(), task)))
-                .collect(),
-            connectors: inventory.into_keys().collect(),
-        });
-    }
-
-    async fn next(&mut self) -> Assignment {
-        match self.0.take() {
-            Some(assignment) => assignment,
-            None => pending().await,
-        }
     }
 }

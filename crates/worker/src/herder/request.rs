@@ -25,6 +25,56 @@ pub enum Request {
         namespace: String,
         level: String,
     },
+    /// Another worker, which runs the connector, hands over the settings of its tasks.
+    SetTasks {
+        name: Arc<str>,
+        configs: Vec<Properties>,
+    },
+    /// Answered once everything asked before has been decided and written.
+    Health,
+}
+
+impl Request {
+    /// The connector that it is about, if what it does depends on what others do about it.
+    pub(super) fn connector(&self) -> Option<&Arc<str>> {
+        match self {
+            Request::Put(put) => Some(&put.name),
+            Request::Delete(name)
+            | Request::SetTarget(name, _)
+            | Request::Stop(name)
+            | Request::RestartConnector(name)
+            | Request::Restart { name, .. }
+            | Request::SetTasks { name, .. } => Some(name),
+            Request::RestartTask(id) => Some(&id.connector),
+            Request::ResetTopics(_) | Request::SetClusterLogger { .. } | Request::Health => None,
+        }
+    }
+
+    /// What becomes of it while the work is being shared out anew.
+    pub(super) fn during_a_rebalance(&self) -> Meanwhile {
+        match self {
+            Request::SetTarget(..) | Request::ResetTopics(_) | Request::SetClusterLogger { .. } => {
+                Meanwhile::Done
+            }
+            Request::RestartConnector(_) | Request::Restart { .. } | Request::RestartTask(_) => {
+                Meanwhile::Refused
+            }
+            Request::Put(_)
+            | Request::Delete(_)
+            | Request::Stop(_)
+            | Request::SetTasks { .. }
+            | Request::Health => Meanwhile::Waits,
+        }
+    }
+}
+
+/// What becomes of a request when nobody knows who leads and who runs what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Meanwhile {
+    /// Any worker may do it at any time.
+    Done,
+    Waits,
+    Refused,
 }
 
 /// Creates a connector, or replaces its configuration.
@@ -90,7 +140,21 @@ pub enum HerderError {
     #[error("Connector {0} already exists")]
     AlreadyExists(Arc<str>),
     #[error("{0}")]
+    BadRequest(String),
+    #[error("{0}")]
     Failed(String),
+    /// Another worker has to do it. `url`: which one, if that is known.
+    #[error(
+        "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was underway."
+    )]
+    NotHere {
+        why: &'static str,
+        url: Option<Arc<str>>,
+    },
+    #[error(
+        "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)"
+    )]
+    Rebalancing,
     #[error("Request timed out")]
     TimedOut,
     #[error("Worker is shutting down")]

@@ -1,29 +1,33 @@
-//! The herder's decisions: an event and the time in, actions out. Pure; nothing here awaits.
+//! The herder's decisions: an event and the time in, actions out. Pure; nothing here awaits. Whatever takes time is an
+//! action that ends in an event of the same number.
 
 mod connectors;
+mod group;
 mod requests;
 mod tasks;
+mod writes;
 
-use super::request::{
-    Answer, ConnectorInfo, ConnectorState, HerderError, Put, Request, TaskState, Trouble,
-};
+use super::request::{Answer, ConnectorInfo, HerderError, Meanwhile, Put, Request};
+pub use super::settings::{Flavour, Settings};
+pub use super::view::View;
 use crate::cluster::{
-    Assignment, ConfigRecord, Inventory, RunState, Status, StatusKey, StatusRecord, StatusValue,
-    TargetState,
+    ConfigEvent, ConfigRecord, GroupEvent, Inventory, Leader, Owners, Position, RunState, Snapshot,
+    Status, StatusEvent, StatusKey, StatusRecord, StatusValue, StoreError, TargetState, Work,
 };
-use crate::registry::PluginRegistry;
-use crate::task::{TaskId, TaskReport};
+use crate::task::{TaskEvent, TaskId, TaskReport};
+use group::{Leaving, Reading, Revocation};
 use millstream_core::Properties;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
+use writes::Write;
 
 /// Everything that may happen to the herder.
 #[derive(Clone, Debug)]
 pub enum Event {
     Request(Request, Ticket),
-    Config(ConfigRecord),
-    Status(StatusRecord),
-    Assigned(Assignment),
+    Config(ConfigEvent),
+    Status(StatusEvent),
+    Group(GroupEvent),
     /// What came of `Action::PlanTasks`: the settings of the tasks, or the trace of a failure.
     Planned {
         name: Arc<str>,
@@ -38,25 +42,44 @@ pub enum Event {
     },
     /// The time that `next_due` named has come.
     Due,
+    /// The worker is to end: everything stops, and `has_ended` tells when it has.
+    Shutdown,
 }
 
 /// Everything the herder may have done.
 #[derive(Clone, Debug)]
 pub enum Action {
     Reply(Ticket, Result<Answer, HerderError>),
-    WriteConfig(Vec<ConfigRecord>),
+    /// Ends in `ConfigEvent::Written`.
+    WriteConfig {
+        number: u64,
+        records: Vec<ConfigRecord>,
+    },
+    /// Ends in `ConfigEvent::End`.
+    ReadToEnd(u64),
     WriteStatus(StatusRecord),
-    Rejoin(Inventory),
+    /// Ends in `StatusEvent::Flushed`.
+    FlushStatuses(u64),
+    Observe(Snapshot),
+    Rejoin,
+    Released(u64),
+    /// Ends in `GroupEvent::Submitted`.
+    SubmitTasks {
+        number: u64,
+        name: Arc<str>,
+        configs: Vec<Properties>,
+    },
+    Leave,
     /// Ask the connector for its tasks; ends in `Event::Planned`.
     PlanTasks {
         name: Arc<str>,
         attempt: u64,
         config: Properties,
     },
+    /// Ends in `Event::TaskStopped`, after `StopTask`.
     StartTask(InstanceStart),
     PauseTask(TaskId),
     ResumeTask(TaskId),
-    /// Ends in `Event::TaskStopped`.
     StopTask {
         id: TaskId,
         instance: u64,
@@ -88,49 +111,40 @@ pub struct PlanFailure {
     pub trace: String,
 }
 
-/// Where Java's standalone and distributed workers answer differently.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flavour {
-    Standalone,
-    Distributed,
-}
-
-/// What stays the same while the herder runs.
-#[derive(Clone)]
-pub struct Settings {
-    pub flavour: Flavour,
-    /// This worker as host:port.
-    pub worker_id: String,
-    pub registry: Arc<PluginRegistry>,
-    pub topic_tracking: bool,
-    pub self_healing: bool,
-}
-
 pub struct State {
-    settings: Settings,
-    /// The shared configuration, as far as it was read.
-    connectors: BTreeMap<Arc<str>, Connector>,
-    /// The shared statuses, as far as they were read.
-    connector_statuses: BTreeMap<Arc<str>, Status>,
-    task_statuses: BTreeMap<TaskId, Status>,
-    topics: BTreeSet<(Arc<str>, Arc<str>)>,
-    assignment: Assignment,
+    view: View,
+    /// What of it the group is told.
+    inventory: Arc<Inventory>,
+    observed: Option<Position>,
+    /// Where the log was when the inventory changed last: what is assigned for an earlier place is not the last word.
+    changed_at: Position,
+    assigned_for: Position,
+    assigned: Work,
+    leader: Leader,
+    /// From the start, and from each rebalance, until an assignment is put into effect.
+    is_rebalancing: bool,
+    /// The configuration is being read to its end, and nothing is started meanwhile.
+    reading: Option<Reading>,
+    /// The initial reading is over: what comes from here on is news.
+    is_caught_up: bool,
+    has_statuses: bool,
+    revocations: BTreeMap<u64, Revocation>,
+    /// Everything stops, and then the group is left: for good, or until the configuration can be read again.
+    leaving: Option<Leaving>,
+    is_ending: bool,
+    has_ended: bool,
     /// Connectors that this worker runs.
     instances: BTreeMap<Arc<str>, Instance>,
-    /// Tasks that this worker runs or is stopping.
-    slots: BTreeMap<TaskId, tasks::Slot>,
+    writes: BTreeMap<u64, Write>,
+    /// Connectors of which a write is under way, with the requests that wait for it.
+    busy: BTreeMap<Arc<str>, VecDeque<(Request, Ticket)>>,
+    /// Requests that wait for the group.
+    queued: VecDeque<(Request, Ticket)>,
     /// Who waits for a connector's start to end.
     waiting: BTreeMap<Arc<str>, Vec<Waiting>>,
+    /// Who asks after the health, each with the number of the last action before.
+    healths: Vec<(Ticket, u64)>,
     last_number: u64,
-}
-
-/// A connector in the shared configuration.
-#[derive(Default)]
-struct Connector {
-    /// `None` as long as only its target state is known.
-    config: Option<Properties>,
-    target: TargetState,
-    tasks: Vec<Properties>,
 }
 
 /// A connector that runs here.
@@ -138,7 +152,14 @@ struct Connector {
 struct Instance {
     /// The plan that is being made.
     planning: Option<u64>,
-    is_failed: bool,
+    /// What came of the last one: the settings that its tasks are to have.
+    planned: Option<Vec<Properties>>,
+    failure: Option<PlanFailure>,
+    /// The write, or the handing over, of those settings.
+    handing: Option<u64>,
+    /// How often that failed in a row, and when it is tried again.
+    failed_times: u32,
+    retry_at: Option<i64>,
 }
 
 /// A request that is answered once the connector has started.
@@ -151,17 +172,36 @@ struct Waiting {
 impl State {
     pub fn new(settings: Settings) -> Self {
         State {
-            settings,
-            connectors: BTreeMap::new(),
-            connector_statuses: BTreeMap::new(),
-            task_statuses: BTreeMap::new(),
-            topics: BTreeSet::new(),
-            assignment: Assignment::default(),
+            view: View::new(settings),
+            inventory: Arc::default(),
+            observed: None,
+            changed_at: Position::default(),
+            assigned_for: Position::default(),
+            assigned: Work::default(),
+            leader: Leader::Unknown,
+            is_rebalancing: true,
+            reading: None,
+            is_caught_up: false,
+            has_statuses: false,
+            revocations: BTreeMap::new(),
+            leaving: None,
+            is_ending: false,
+            has_ended: false,
             instances: BTreeMap::new(),
-            slots: BTreeMap::new(),
+            writes: BTreeMap::new(),
+            busy: BTreeMap::new(),
+            queued: VecDeque::new(),
             waiting: BTreeMap::new(),
+            healths: Vec::new(),
             last_number: 0,
         }
+    }
+
+    /// What is to be done at the start, before any event.
+    pub fn begin(&mut self) -> Vec<Action> {
+        let mut actions = Vec::new();
+        self.read_to_end(Reading::to_join(), &mut actions);
+        actions
     }
 
     /// What is to be done about the event. `now`: epoch milliseconds.
@@ -170,9 +210,29 @@ impl State {
         let out = &mut actions;
         match event {
             Event::Request(request, ticket) => self.on_request(request, ticket, out),
-            Event::Config(record) => self.on_config(record, out),
-            Event::Status(record) => self.on_status(record),
-            Event::Assigned(assignment) => self.on_assigned(assignment, out),
+            Event::Config(ConfigEvent::Record { position, record }) => {
+                self.on_config(position, record, out);
+            }
+            Event::Config(ConfigEvent::Written { number, outcome }) => {
+                self.on_written(number, outcome, now, out);
+            }
+            Event::Config(ConfigEvent::End { number, outcome }) => {
+                self.on_end(number, outcome, now, out);
+            }
+            Event::Status(StatusEvent::Record(record)) => {
+                let name = record.key.connector().clone();
+                self.on_status(record);
+                // It may have come after its connector or task was gone.
+                if matches!(self.leader, Leader::Here(_)) && !self.is_rebalancing {
+                    self.remove_stale_statuses(&name, out);
+                }
+            }
+            Event::Status(StatusEvent::End) => {
+                self.has_statuses = true;
+                self.go_on(out);
+            }
+            Event::Status(StatusEvent::Flushed { number }) => self.on_flushed(number, out),
+            Event::Group(event) => self.on_group(event, now, out),
             Event::Planned {
                 name,
                 attempt,
@@ -181,8 +241,54 @@ impl State {
             Event::Task(report) => self.on_task(report, now, out),
             Event::TaskStopped { id, instance } => self.on_task_stopped(&id, instance, out),
             Event::Due => self.on_due(now, out),
+            Event::Shutdown => self.on_shutdown(out),
         }
+        self.answer_settled(out);
+        self.observe(out);
         actions
+    }
+
+    /// What is known, to be published.
+    pub fn view(&self) -> &View {
+        &self.view
+    }
+
+    /// Whether everything has stopped after `Event::Shutdown`.
+    pub fn has_ended(&self) -> bool {
+        self.has_ended
+    }
+
+    /// When `Event::Due` is due.
+    pub fn next_due(&self) -> Option<i64> {
+        let tasks = self.view.slots().filter_map(|(_, slot)| slot.due());
+        let instances = self
+            .instances
+            .values()
+            .filter_map(|instance| instance.retry_at);
+        let reading = self.reading.iter().filter_map(|reading| reading.retry_at);
+        tasks.chain(instances).chain(reading).min()
+    }
+
+    fn on_due(&mut self, now: i64, out: &mut Vec<Action>) {
+        let is_due = |due: Option<i64>| due.is_some_and(|due| due <= now);
+        let slots = self.view.slots().filter(|(_, slot)| is_due(slot.due()));
+        for id in slots.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.restart_task(&id, out);
+        }
+        let instances = self.instances.iter_mut();
+        let due = instances.filter(|(_, instance)| is_due(instance.retry_at));
+        let due = due.map(|(name, instance)| {
+            instance.retry_at = None;
+            name.clone()
+        });
+        for name in due.collect::<Vec<_>>() {
+            self.hand_over_tasks(&name, out);
+        }
+        if self.reading.as_ref().is_some_and(|r| is_due(r.retry_at))
+            && let Some(reading) = self.reading.take()
+        {
+            self.read_to_end(reading, out);
+        }
     }
 
     fn next_number(&mut self) -> u64 {
@@ -190,214 +296,92 @@ impl State {
         self.last_number
     }
 
-    fn on_config(&mut self, record: ConfigRecord, out: &mut Vec<Action>) {
+    fn on_config(&mut self, position: Position, record: ConfigRecord, out: &mut Vec<Action>) {
+        self.view.position = position;
         match record {
-            ConfigRecord::Connector { name, config } => self.on_connector(name, config, out),
-            ConfigRecord::Target { name, state } => self.on_target(name, state, out),
+            ConfigRecord::Connector { name, config } => self.on_connector(&name, config, out),
+            ConfigRecord::Target { name, state } => self.on_target(&name, state, out),
             ConfigRecord::Tasks { name, configs } => self.on_tasks(&name, configs, out),
             ConfigRecord::Restart {
                 name,
                 include_tasks,
                 only_failed,
-            } => self.on_restart(&name, include_tasks, only_failed, out),
-            ConfigRecord::Logger { namespace, level } => {
+            } if self.is_caught_up => self.on_restart(&name, include_tasks, only_failed, out),
+            ConfigRecord::Logger { namespace, level } if self.is_caught_up => {
                 out.push(Action::SetLogger { namespace, level });
             }
+            ConfigRecord::Restart { .. } | ConfigRecord::Logger { .. } => {}
         }
     }
 
-    fn on_status(&mut self, record: StatusRecord) {
-        match (record.key, record.value) {
-            (StatusKey::Connector(name), Some(StatusValue::Status(status))) => {
-                self.connector_statuses.insert(name, status);
-            }
-            (StatusKey::Connector(name), _) => {
-                self.connector_statuses.remove(&name);
-            }
-            (StatusKey::Task(id), Some(StatusValue::Status(status))) => {
-                self.task_statuses.insert(id, status);
-            }
-            (StatusKey::Task(id), _) => {
-                self.task_statuses.remove(&id);
-            }
-            (StatusKey::Topic { topic, connector }, Some(_)) => {
-                self.topics.insert((connector, topic));
-            }
-            (StatusKey::Topic { topic, connector }, None) => {
-                self.topics.remove(&(connector, topic));
-            }
+    fn on_status(&mut self, StatusRecord { key, value }: StatusRecord) {
+        let is_there = value.is_some();
+        let status = match value {
+            Some(StatusValue::Status(status)) => Some(Arc::new(status)),
+            Some(StatusValue::Topic { .. }) | None => None,
+        };
+        match key {
+            StatusKey::Connector(name) => self.view.change(&name, |known| known.status = status),
+            StatusKey::Task(id) => self.view.change(&id.connector, |known| {
+                let before = known.task_statuses.get(&id.task).map(|status| &**status);
+                match status {
+                    Some(status) if !status.is_news(before) => {}
+                    Some(status) => {
+                        known.task_statuses.insert(id.task, status);
+                    }
+                    None => {
+                        known.task_statuses.remove(&id.task);
+                    }
+                }
+            }),
+            StatusKey::Topic { topic, connector } => self.view.change(&connector, |known| {
+                if is_there {
+                    known.topics.insert(topic);
+                } else {
+                    known.topics.remove(&topic);
+                }
+            }),
         }
     }
 
-    fn inventory(&self) -> Inventory {
-        self.connectors
-            .iter()
-            .filter(|(_, connector)| connector.config.is_some())
-            .map(|(name, connector)| (name.clone(), connector.tasks.len() as u32))
-            .collect()
+    fn write_connector_status(
+        &self,
+        name: &Arc<str>,
+        state: RunState,
+        trace: Option<String>,
+        out: &mut Vec<Action>,
+    ) {
+        let known = self
+            .view
+            .known(name)
+            .and_then(|known| known.status.as_ref());
+        let status = self.view.status_of(name, state, trace);
+        write_status(StatusKey::Connector(name.clone()), status, known, out);
     }
 
-    fn on_assigned(&mut self, assignment: Assignment, out: &mut Vec<Action>) {
-        self.assignment = assignment;
-        let lost: Vec<TaskId> = self
-            .slots
-            .keys()
-            .filter(|id| !self.assignment.tasks.contains(*id))
-            .cloned()
-            .collect();
-        for id in lost {
-            self.stop_task(&id, false, out);
-        }
-        self.drop_lost_instances(out);
-        for name in self.assignment.connectors.clone() {
-            if !self.instances.contains_key(&name) {
-                self.instances.insert(name.clone(), Instance::default());
-                self.start_connector(&name, out);
-            }
-        }
-        for id in self.assignment.tasks.clone() {
-            self.start_task(&id, out);
-        }
-        if self.assignment.is_leader {
-            self.remove_stale_statuses(out);
-        }
-        self.answer_settled(out);
-    }
-
-    /// Forgets the statuses of connectors and tasks that no longer exist.
-    fn remove_stale_statuses(&self, out: &mut Vec<Action>) {
-        let exists = |name: &Arc<str>| self.config(name).is_some();
-        let connectors = self.connector_statuses.keys().filter(|name| !exists(name));
-        let connectors = connectors.cloned().map(StatusKey::Connector);
-        let tasks = self.task_statuses.keys().filter(|id| {
-            let connector = self.connectors.get(&id.connector);
-            connector.is_none_or(|c| id.task as usize >= c.tasks.len())
-        });
-        let topics = self.topics.iter().filter(|(name, _)| !exists(name));
-        let topics = topics.cloned();
-        let topics = topics.map(|(connector, topic)| StatusKey::Topic { topic, connector });
-        let keys = connectors.chain(tasks.cloned().map(StatusKey::Task));
-        out.extend(
-            keys.chain(topics)
-                .map(|key| Action::WriteStatus(StatusRecord { key, value: None })),
-        );
-    }
-
-    fn status(&self, name: &str, state: RunState, trace: Option<String>) -> StatusValue {
-        StatusValue::Status(Status {
-            state,
-            trace,
-            worker_id: self.settings.worker_id.clone(),
-            generation: self.assignment.generation,
-            version: self.version(name),
-        })
-    }
-
-    fn config(&self, name: &str) -> Option<&Properties> {
-        self.connectors.get(name)?.config.as_ref()
-    }
-
-    /// The version of the connector's plugin, if its class is known.
-    fn version(&self, name: &str) -> Option<String> {
-        let class = self.config(name)?.get("connector.class")?;
-        let plugin = self.settings.registry.connector(class).ok()?;
-        Some(plugin.version().to_owned())
-    }
-
-    fn is_sink(&self, name: &str) -> bool {
-        self.version(name).is_some()
+    fn write_task_status(
+        &self,
+        id: &TaskId,
+        state: RunState,
+        trace: Option<String>,
+        out: &mut Vec<Action>,
+    ) {
+        let known = self.view.known(&id.connector);
+        let known = known.and_then(|known| known.task_statuses.get(&id.task));
+        let status = self.view.status_of(&id.connector, state, trace);
+        write_status(StatusKey::Task(id.clone()), status, known, out);
     }
 }
 
-/// What anybody may ask without changing anything.
-impl State {
-    pub fn names(&self) -> Vec<Arc<str>> {
-        self.inventory().into_keys().collect()
-    }
-
-    pub fn info(&self, name: &str) -> Option<ConnectorInfo> {
-        let (key, connector) = self.connectors.get_key_value(name)?;
-        Some(ConnectorInfo {
-            name: key.clone(),
-            config: connector.config.clone()?,
-            tasks: connector.tasks.len() as u32,
-            is_sink: self.is_sink(name),
-        })
-    }
-
-    /// The settings of the connector's tasks, in order.
-    pub fn task_configs(&self, name: &str) -> Option<Vec<Properties>> {
-        self.config(name)?;
-        Some(self.connectors.get(name)?.tasks.clone())
-    }
-
-    /// Whether the connector is stopped and nothing of it runs any more.
-    pub fn is_stopped(&self, name: &str) -> bool {
-        self.connectors
-            .get(name)
-            .is_some_and(|c| c.target == TargetState::Stopped && c.tasks.is_empty())
-    }
-
-    pub fn state(&self, name: &str) -> Option<ConnectorState> {
-        let (key, status) = self.connector_statuses.get_key_value(name)?;
-        Some(ConnectorState {
-            name: key.clone(),
-            connector: status.clone(),
-            tasks: self
-                .tasks_of(key)
-                .into_iter()
-                .map(|(id, status)| (id.task, self.task_state_of(&id, &status)))
-                .collect(),
-            is_sink: self.is_sink(name),
-        })
-    }
-
-    pub fn task_state(&self, id: &TaskId) -> Option<TaskState> {
-        let status = self.task_statuses.get(id).cloned();
-        let status = status.or_else(|| self.starting(id))?;
-        Some(self.task_state_of(id, &status))
-    }
-
-    /// The status of a task that starts here and has not said anything yet: a start may wait for a server that does
-    /// not answer, and nobody should have to ask where the task is. It is shown and not written: it ends by itself.
-    fn starting(&self, id: &TaskId) -> Option<Status> {
-        self.slots.get(id).filter(|slot| slot.is_live())?;
-        let status = self.status(&id.connector, RunState::Unassigned, None);
-        match status {
-            StatusValue::Status(status) => Some(status),
-            StatusValue::Topic { .. } => None,
-        }
-    }
-
-    /// The tasks of a connector that have a status, and those that start here. A status may outlive its task for a
-    /// moment, or for good if its last word came late; nobody is shown a task that is not there.
-    fn tasks_of(&self, name: &Arc<str>) -> BTreeMap<TaskId, Status> {
-        let count = self.connectors.get(name).map_or(0, |c| c.tasks.len());
-        let starting = self.live_tasks(name).into_iter();
-        let starting = starting.filter_map(|id| Some((id.clone(), self.starting(&id)?)));
-        let mut tasks: BTreeMap<TaskId, Status> = starting.collect();
-        let known = self.statuses_of(name);
-        tasks.extend(known.map(|(id, status)| (id.clone(), status.clone())));
-        tasks.retain(|id, _| (id.task as usize) < count);
-        tasks
-    }
-
-    /// The topics that the connector has used.
-    pub fn topics(&self, name: &str) -> Vec<Arc<str>> {
-        let of_connector = self.topics.iter().filter(|(owner, _)| &**owner == name);
-        of_connector.map(|(_, topic)| topic.clone()).collect()
-    }
-
-    fn statuses_of(&self, name: &Arc<str>) -> impl Iterator<Item = (&TaskId, &Status)> {
-        self.task_statuses
-            .range(TaskId::new(name.clone(), 0)..=TaskId::new(name.clone(), u32::MAX))
-    }
-
-    fn task_state_of(&self, id: &TaskId, status: &Status) -> TaskState {
-        TaskState {
-            status: status.clone(),
-            trouble: self.slots.get(id).and_then(tasks::Slot::trouble),
-        }
+fn write_status(
+    key: StatusKey,
+    status: Status,
+    known: Option<&Arc<Status>>,
+    out: &mut Vec<Action>,
+) {
+    if status.may_follow(known.map(|known| &**known)) {
+        let value = Some(StatusValue::Status(status));
+        out.push(Action::WriteStatus(StatusRecord { key, value }));
     }
 }
 

@@ -25,7 +25,7 @@ async fn show(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
 ) -> Result<Json<StringMap>, RestError> {
-    Ok(Json(StringMap(info(&api, name).await?.config)))
+    Ok(Json(StringMap(info(&api, &name)?.config)))
 }
 
 async fn replace(
@@ -54,7 +54,7 @@ async fn patch(
     body: Body,
 ) -> Result<Json<Info>, RestError> {
     let changes = string_map(&body)?;
-    let mut config = info(&api, name.clone()).await?.config;
+    let mut config = info(&api, &name)?.config;
     let changes = changes.ok_or(RestError::NullBody(
         "Cannot invoke \"java.util.Map.forEach(java.util.function.BiConsumer)\" because \"patch\" is null",
         "",

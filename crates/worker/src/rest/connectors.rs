@@ -5,8 +5,8 @@ use super::config::{name_in, put};
 use super::error::{CREATE_TAKES, RestError};
 use super::wire::{Info, Name, State as Status};
 use super::{Api, resource};
+use crate::herder::View;
 use crate::herder::request::{ConnectorInfo, Put, Request};
-use crate::herder::state::State as Herder;
 use crate::json_text::{UnknownFields, create_request};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -15,7 +15,6 @@ use axum::routing::get;
 use axum::{Json, Router};
 use serde::Serialize;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 pub(super) fn router() -> Router<Api> {
     let all = get(list).post(create);
@@ -37,28 +36,27 @@ struct Expanded {
     info: Option<Info>,
 }
 
-async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Result<Response, RestError> {
+async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Response {
     let asked = query_values(query.as_deref(), "expand");
     if asked.is_empty() {
-        let names = api.herder.read(|state| state.names()).await?;
-        let names: Vec<Name> = names.into_iter().map(Name).collect();
-        return Ok(Json(names).into_response());
+        let names: Vec<Name> = api.herder.view().names().into_iter().map(Name).collect();
+        return Json(names).into_response();
     }
     let asks = |what: &str| asked.iter().any(|value| value == what);
     let (with_status, with_info) = (asks("status"), asks("info"));
-    let read = move |state: &Herder| expand(state, with_status, with_info);
-    Ok(Json(api.herder.read(read).await?).into_response())
+    let expanded = expand(&api.herder.view(), with_status, with_info);
+    Json(expanded).into_response()
 }
 
 /// A connector without a status is left out where statuses are asked for.
-fn expand(state: &Herder, with_status: bool, with_info: bool) -> BTreeMap<String, Expanded> {
+fn expand(view: &View, with_status: bool, with_info: bool) -> BTreeMap<String, Expanded> {
     let mut all = BTreeMap::new();
-    for name in state.names() {
-        let status = state.state(&name).filter(|_| with_status);
+    for name in view.names() {
+        let status = view.state(&name).filter(|_| with_status);
         if with_status && status.is_none() {
             continue;
         }
-        let info = state.info(&name).filter(|_| with_info);
+        let info = view.info(&name).filter(|_| with_info);
         let expanded = Expanded {
             status: status.map(Status::from),
             info: info.map(Info::from),
@@ -97,7 +95,7 @@ async fn show(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
 ) -> Result<Json<Info>, RestError> {
-    Ok(Json(info(&api, name).await?.into()))
+    Ok(Json(info(&api, &name)?.into()))
 }
 
 async fn delete(
@@ -109,10 +107,9 @@ async fn delete(
 }
 
 /// The connector, which must exist.
-pub(super) async fn info(api: &Api, name: Arc<str>) -> Result<ConnectorInfo, RestError> {
-    let asked = name.clone();
-    let info = api.herder.read(move |state| state.info(&asked)).await?;
-    info.ok_or_else(|| not_found(&name))
+pub(super) fn info(api: &Api, name: &str) -> Result<ConnectorInfo, RestError> {
+    let info = api.herder.view().info(name);
+    info.ok_or_else(|| not_found(name))
 }
 
 pub(super) fn not_found(name: &str) -> RestError {

@@ -67,10 +67,15 @@ impl RestError {
             RestError::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             RestError::BadRequest(_)
             | RestError::BodyBroken(_)
+            | RestError::Herder(HerderError::BadRequest(_))
             | RestError::Invalid(_)
             | RestError::Validation(ValidationError::BadRequest(_)) => StatusCode::BAD_REQUEST,
             RestError::Forbidden(_) => StatusCode::FORBIDDEN,
-            RestError::Herder(HerderError::AlreadyExists(_)) => StatusCode::CONFLICT,
+            RestError::Herder(
+                HerderError::AlreadyExists(_)
+                | HerderError::NotHere { .. }
+                | HerderError::Rebalancing,
+            ) => StatusCode::CONFLICT,
             RestError::Failed(_)
             | RestError::Json(_)
             | RestError::NullBody(..)

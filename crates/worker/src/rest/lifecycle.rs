@@ -47,8 +47,7 @@ async fn status(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
 ) -> Result<Json<Status>, RestError> {
-    let asked = name.clone();
-    let state = api.herder.read(move |state| state.state(&asked)).await?;
+    let state = api.herder.view().state(&name);
     let missing = || RestError::NotFound(format!("No status found for connector {name}"));
     Ok(Json(state.ok_or_else(missing)?.into()))
 }

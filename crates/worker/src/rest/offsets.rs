@@ -27,7 +27,7 @@ async fn show(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
 ) -> Result<Json<Offsets>, RestError> {
-    let config = info(&api, name.clone()).await?.config;
+    let config = info(&api, &name)?.config;
     let failed = |_| {
         let text = "Failed to retrieve consumer group offsets for sink connector";
         RestError::Failed(format!("{text} {name}"))
@@ -58,7 +58,7 @@ async fn alter(
     body: Body,
 ) -> Result<Json<Message>, RestError> {
     let entries = entries(&body)?;
-    let config = stopped(&api, &name).await?;
+    let config = stopped(&api, &name)?;
     let mut changes: IndexMap<TopicPartition, Option<i64>> = IndexMap::new();
     for entry in entries {
         let (partition, offset) = entry.parse()?;
@@ -88,7 +88,7 @@ async fn reset(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
 ) -> Result<Json<Message>, RestError> {
-    let config = stopped(&api, &name).await?;
+    let config = stopped(&api, &name)?;
     let group = Group::of(&api, &name, &config)
         .await
         .map_err(|error| reset_failed(&name, &error))?;
@@ -100,13 +100,10 @@ async fn reset(
 }
 
 /// The configuration of a connector that is stopped, which is when its offsets may change.
-async fn stopped(api: &Api, name: &Arc<str>) -> Result<Properties, RestError> {
-    let asked = name.clone();
-    let read =
-        move |state: &crate::herder::state::State| (state.info(&asked), state.is_stopped(&asked));
-    let (info, is_stopped) = api.herder.read(read).await?;
-    let config = info.ok_or_else(|| not_found(name))?.config;
-    if is_stopped {
+fn stopped(api: &Api, name: &str) -> Result<Properties, RestError> {
+    let view = api.herder.view();
+    let config = view.info(name).ok_or_else(|| not_found(name))?.config;
+    if view.is_stopped(name) {
         return Ok(config);
     }
     Err(RestError::BadRequest(format!(

@@ -3,6 +3,7 @@
 use super::wire::{Health, ServerInfo};
 use super::{Api, resource};
 use crate::KAFKA_VERSION;
+use crate::herder::request::Request;
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::get;
@@ -36,8 +37,8 @@ async fn root(State(api): State<Api>) -> Json<ServerInfo> {
 }
 
 async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
-    match tokio::time::timeout(HEALTH_WAIT, api.herder.read(|_| ())).await {
-        Ok(Ok(())) => (
+    match tokio::time::timeout(HEALTH_WAIT, api.herder.change(Request::Health)).await {
+        Ok(Ok(_)) => (
             StatusCode::OK,
             Json(Health {
                 status: "healthy",

@@ -38,16 +38,12 @@ async fn list(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
 ) -> Result<Json<Vec<TaskInfo>>, RestError> {
-    let asked = name.clone();
-    let configs = api
-        .herder
-        .read(move |state| state.task_configs(&asked))
-        .await?;
-    let configs = configs.ok_or_else(|| not_found(&name))?.into_iter();
-    let infos = configs.enumerate();
+    let configs = api.herder.view().task_configs(&name);
+    let configs = configs.ok_or_else(|| not_found(&name))?;
+    let infos = configs.iter().enumerate();
     Ok(Json(
         infos
-            .map(|(task, config)| TaskInfo::new(&name, task, config))
+            .map(|(task, config)| TaskInfo::new(&name, task, config.clone()))
             .collect(),
     ))
 }
@@ -66,9 +62,8 @@ async fn status(
     let number = number(&task)?;
     let missing = || RestError::NotFound(format!("No status found for task {name}-{number}"));
     let id = task_id(&name, number).ok_or_else(missing)?;
-    let task = id.task;
-    let state = api.herder.read(move |state| state.task_state(&id)).await?;
-    Ok(Json((task, state.ok_or_else(missing)?).into()))
+    let state = api.herder.view().task_state(&id);
+    Ok(Json((id.task, state.ok_or_else(missing)?).into()))
 }
 
 async fn restart(
@@ -77,10 +72,7 @@ async fn restart(
 ) -> Result<StatusCode, RestError> {
     let number = number(&task)?;
     let Some(id) = task_id(&name, number) else {
-        let missing = api
-            .herder
-            .read(move |state| state.no_such_task(&name, number));
-        return Err(missing.await?.into());
+        return Err(api.herder.view().no_such_task(&name, number).into());
     };
     api.herder.change(Request::RestartTask(id)).await?;
     Ok(StatusCode::NO_CONTENT)

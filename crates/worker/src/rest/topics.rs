@@ -29,8 +29,7 @@ async fn list(
         api.worker.settings.topic_tracking,
         "Topic tracking is disabled.",
     )?;
-    let asked = name.clone();
-    let topics = api.herder.read(move |state| state.topics(&asked)).await?;
+    let topics = api.herder.view().topics(&name);
     let topics: Vec<Name> = topics.into_iter().map(Name).collect();
     Ok(Json(json!({&*name: {"topics": topics}})))
 }

@@ -5,50 +5,53 @@ use super::*;
 impl State {
     pub(super) fn on_connector(
         &mut self,
-        name: Arc<str>,
+        name: &Arc<str>,
         config: Option<Properties>,
         out: &mut Vec<Action>,
     ) {
-        let Some(config) = config else {
-            if let Some(connector) = self.connectors.get_mut(&name) {
-                connector.config = None;
-                connector.tasks.clear();
+        let was_there = self.view.config(name).is_some();
+        let is_there = config.is_some();
+        self.view.change(name, |known| {
+            known.config = config.map(Arc::new);
+            if !is_there {
+                known.tasks = Arc::default();
             }
-            out.push(Action::Rejoin(self.inventory()));
-            return;
-        };
-        let connector = self.connectors.entry(name.clone()).or_default();
-        let is_new = connector.config.replace(config).is_none();
-        if is_new {
-            out.push(Action::Rejoin(self.inventory()));
+        });
+        if !is_there {
+            // Nobody takes over what was deleted, so there is nothing to wait for.
+            self.instances.remove(name);
+            for id in self.view.live_tasks(name) {
+                self.stop_task(&id, false, out);
+            }
+        }
+        if was_there && is_there {
+            self.start_connector(name, out);
         } else {
-            self.start_connector(&name, out);
+            self.change_inventory(name, out);
         }
     }
 
     pub(super) fn on_target(
         &mut self,
-        name: Arc<str>,
+        name: &Arc<str>,
         state: Option<TargetState>,
         out: &mut Vec<Action>,
     ) {
-        let Some(target) = state else {
-            if self.config(&name).is_none() {
-                self.connectors.remove(&name);
-            }
-            return;
-        };
-        let connector = self.connectors.entry(name.clone()).or_default();
-        let was = std::mem::replace(&mut connector.target, target);
-        if was == target || connector.config.is_none() {
+        let target = state.unwrap_or_default();
+        let (was, is_there) = self.view.change(name, |known| {
+            let was = std::mem::replace(&mut known.target, target);
+            (was, known.config.is_some())
+        });
+        if was == target || !is_there {
             return;
         }
         // A failed instance stays failed until it is restarted; only stopping it is possible.
-        let is_failed = self.instances.get(&name).is_some_and(|i| i.is_failed);
+        let instance = self.instances.get(name);
+        let is_failed = instance.is_some_and(|instance| instance.failure.is_some());
         if !is_failed || target == TargetState::Stopped {
-            self.start_connector(&name, out);
+            self.start_connector(name, out);
         }
-        for id in self.live_tasks(&name) {
+        for id in self.view.live_tasks(name) {
             match target {
                 TargetState::Started => out.push(Action::ResumeTask(id)),
                 TargetState::Paused => out.push(Action::PauseTask(id)),
@@ -63,29 +66,37 @@ impl State {
         configs: Vec<Properties>,
         out: &mut Vec<Action>,
     ) {
-        let Some(connector) = self.connectors.get_mut(name) else {
+        if self.view.config(name).is_none() {
             return;
-        };
-        connector.tasks = configs;
-        for id in self.live_tasks(name) {
+        }
+        let is_stop = configs.is_empty();
+        self.view
+            .change(name, |known| known.tasks = Arc::new(configs));
+        for id in self.view.live_tasks(name) {
             self.stop_task(&id, true, out);
         }
-        out.push(Action::Rejoin(self.inventory()));
+        self.change_inventory(name, out);
+        // A late write of others may have brought back what the connector has given up. Of a stop this is the first half.
+        if !is_stop {
+            self.hand_over_tasks(name, out);
+        }
     }
 
     /// Brings the connector's instance, if it is here, into the state that is wanted of it.
     pub(super) fn start_connector(&mut self, name: &Arc<str>, out: &mut Vec<Action>) {
         let attempt = self.next_number();
-        let (Some(connector), Some(instance)) =
-            (self.connectors.get(name), self.instances.get_mut(name))
+        let (Some(known), Some(instance)) = (self.view.known(name), self.instances.get_mut(name))
         else {
             return;
         };
-        let Some(config) = connector.config.clone() else {
+        let Some(config) = known.config.as_deref().cloned() else {
             return;
         };
-        *instance = Instance::default();
-        let settled = match connector.target {
+        *instance = Instance {
+            handing: instance.handing,
+            ..Instance::default()
+        };
+        let settled = match known.target {
             TargetState::Started => {
                 instance.planning = Some(attempt);
                 out.push(Action::PlanTasks {
@@ -99,7 +110,7 @@ impl State {
             TargetState::Stopped => RunState::Stopped,
         };
         self.write_connector_status(name, settled, None, out);
-        self.answer_waiting(name, &Ok(()), out);
+        self.hand_over_tasks(name, out);
     }
 
     pub(super) fn on_planned(
@@ -109,30 +120,21 @@ impl State {
         outcome: Result<Vec<Properties>, PlanFailure>,
         out: &mut Vec<Action>,
     ) {
-        let Some(instance) = self.instances.get_mut(name) else {
+        let instance = self.instances.get_mut(name);
+        let Some(instance) = instance.filter(|instance| instance.planning == Some(attempt)) else {
             return;
         };
-        if instance.planning != Some(attempt) {
-            return;
-        }
         instance.planning = None;
         match outcome {
             Ok(tasks) => {
+                instance.planned = Some(tasks);
                 self.write_connector_status(name, RunState::Running, None, out);
-                if self.connectors.get(name).map(|c| &c.tasks) == Some(&tasks) {
-                    self.answer_waiting(name, &Ok(()), out);
-                } else {
-                    out.push(Action::WriteConfig(vec![ConfigRecord::Tasks {
-                        name: name.clone(),
-                        configs: tasks,
-                    }]));
-                }
+                self.hand_over_tasks(name, out);
             }
             Err(failure) => {
-                instance.is_failed = true;
                 let trace = Some(failure.trace.clone());
+                instance.failure = Some(failure);
                 self.write_connector_status(name, RunState::Failed, trace, out);
-                self.answer_waiting(name, &Err(failure), out);
             }
         }
     }
@@ -153,8 +155,9 @@ impl State {
             self.write_connector_status(name, RunState::Restarting, None, out);
             self.start_connector(name, out);
         }
-        for id in tasks {
-            if self.assignment.tasks.contains(&id) {
+        for task in tasks {
+            let id = TaskId::new(name.clone(), task);
+            if self.assigned.tasks.contains(&id) {
                 self.write_task_status(&id, RunState::Restarting, None, out);
                 self.restart_task(&id, out);
             }
@@ -167,48 +170,64 @@ impl State {
         name: &Arc<str>,
         include_tasks: bool,
         only_failed: bool,
-    ) -> Option<(bool, Vec<TaskId>)> {
-        let status = self.connector_statuses.get(name)?;
+    ) -> Option<(bool, Vec<u32>)> {
+        let status = self.view.known(name)?.status.as_ref()?;
         let is_meant = |status: &Status| !only_failed || status.state == RunState::Failed;
-        let tasks = self.tasks_of(name).into_iter();
+        let tasks = self.view.tasks_of(name).into_iter();
         let tasks = tasks.filter(|(_, status)| include_tasks && is_meant(status));
-        Some((is_meant(status), tasks.map(|(id, _)| id).collect()))
+        Some((is_meant(status), tasks.map(|(task, _)| task).collect()))
     }
 
     pub(super) fn drop_lost_instances(&mut self, out: &mut Vec<Action>) {
-        let owned = &self.assignment.connectors;
-        let lost = self.instances.keys().filter(|name| !owned.contains(*name));
+        let assigned = &self.assigned.connectors;
+        let lost = self
+            .instances
+            .keys()
+            .filter(|name| !assigned.contains(*name));
         for name in lost.cloned().collect::<Vec<_>>() {
             self.instances.remove(&name);
-            if self.config(&name).is_some() {
+            if self.view.config(&name).is_some() {
                 self.write_connector_status(&name, RunState::Unassigned, None, out);
             }
         }
     }
 
-    pub(super) fn write_connector_status(
-        &self,
-        name: &Arc<str>,
-        state: RunState,
-        trace: Option<String>,
-        out: &mut Vec<Action>,
-    ) {
-        out.push(Action::WriteStatus(StatusRecord {
-            key: StatusKey::Connector(name.clone()),
-            value: Some(self.status(name, state, trace)),
-        }));
+    pub(super) fn wait_for(&mut self, name: &Arc<str>, ticket: Ticket, created: Option<bool>) {
+        let waiting = self.waiting.entry(name.clone()).or_default();
+        waiting.push(Waiting { ticket, created });
     }
 
-    /// Answers the requests whose connector has nothing more to start here.
+    /// Answers those whose connector has nothing more to start here, and those who ask whether anything is stuck.
     pub(super) fn answer_settled(&mut self, out: &mut Vec<Action>) {
-        let is_settled = |name: &Arc<str>| {
-            let instance = self.instances.get(name);
-            instance.is_none_or(|instance| instance.planning.is_none())
-        };
-        let settled = self.waiting.keys().filter(|name| is_settled(name));
-        for name in settled.cloned().collect::<Vec<_>>() {
-            self.answer_waiting(&name, &Ok(()), out);
+        let names = self.waiting.keys().cloned().collect::<Vec<_>>();
+        for name in names {
+            if let Some(outcome) = self.settled(&name) {
+                self.answer_waiting(&name, &outcome, out);
+            }
         }
+        let first_write = self.writes.keys().next().copied();
+        let is_over = |asked: u64| first_write.is_none_or(|first| first > asked);
+        let healthy = self.healths.extract_if(.., |(_, asked)| is_over(*asked));
+        let healthy = healthy.map(|(ticket, _)| Action::Reply(ticket, Ok(Answer::Done)));
+        out.extend(healthy);
+    }
+
+    /// What came of the connector's start, once that is known.
+    fn settled(&self, name: &Arc<str>) -> Option<Result<(), PlanFailure>> {
+        if self.view.config(name).is_none() {
+            return Some(Ok(()));
+        }
+        let is_assigned = self.assigned_for >= self.changed_at && !self.is_rebalancing;
+        if !is_assigned || self.busy.contains_key(name) {
+            return None;
+        }
+        let Some(instance) = self.instances.get(name) else {
+            return Some(Ok(()));
+        };
+        if instance.planning.or(instance.handing).is_some() || instance.retry_at.is_some() {
+            return None;
+        }
+        Some(instance.failure.clone().map_or(Ok(()), Err))
     }
 
     fn answer_waiting(
@@ -219,7 +238,7 @@ impl State {
     ) {
         for waiting in self.waiting.remove(name).unwrap_or_default() {
             let answer = match (outcome, waiting.created) {
-                (Ok(()), Some(is_new)) => match self.info(name) {
+                (Ok(()), Some(is_new)) => match self.view.info(name) {
                     Some(info) => Ok(Answer::Connector { info, is_new }),
                     None => Err(HerderError::NotFound(format!("Connector {name} not found"))),
                 },

@@ -1,34 +1,56 @@
 //! Requests: checked against what is known, then turned into records that every worker reads.
 
+use super::super::view::STANDALONE_NO_CONFIG;
+use super::writes::Then;
 use super::*;
-use std::fmt::Display;
-
-/// What Java's standalone worker says when a connector that it needs is not there.
-const STANDALONE_NO_CONFIG: &str =
-    "Cannot invoke \"java.util.Map.get(Object)\" because \"connProps\" is null";
 
 /// `None`: the answer comes later.
 type Outcome = Result<Option<Answer>, HerderError>;
 
 impl State {
     pub(super) fn on_request(&mut self, request: Request, ticket: Ticket, out: &mut Vec<Action>) {
+        let meanwhile = request.during_a_rebalance();
+        let reply = |error| Action::Reply(ticket, Err(error));
+        if self.is_ending {
+            out.push(reply(HerderError::ShuttingDown));
+        } else if !self.is_caught_up || (self.is_rebalancing && meanwhile == Meanwhile::Waits) {
+            self.queued.push_back((request, ticket));
+        } else if self.is_rebalancing && meanwhile == Meanwhile::Refused {
+            out.push(reply(HerderError::Rebalancing));
+        } else {
+            let connector = request.connector();
+            match connector.and_then(|connector| self.busy.get_mut(connector)) {
+                Some(busy) => busy.push_back((request, ticket)),
+                None => self.decide(request, ticket, out),
+            }
+        }
+    }
+
+    /// Does what is asked, or refuses it.
+    pub(super) fn decide(&mut self, request: Request, ticket: Ticket, out: &mut Vec<Action>) {
         let outcome = match request {
             Request::Put(put) => self.put(put, ticket, out),
-            Request::Delete(name) => self.delete(name, out),
-            Request::SetTarget(name, target) => self.set_target(name, target, out),
-            Request::Stop(name) => self.stop(name, out),
+            Request::Delete(name) => self.delete(name, ticket, out),
+            Request::SetTarget(name, target) => self.set_target(name, target, ticket, out),
+            Request::Stop(name) => self.stop(name, ticket, out),
             Request::RestartConnector(name) => self.restart_connector(&name, ticket, out),
             Request::Restart {
                 name,
                 include_tasks,
                 only_failed,
-            } => self.restart(name, include_tasks, only_failed, out),
+            } => self.restart(name, include_tasks, only_failed, ticket, out),
             Request::RestartTask(id) => self.restart_one_task(&id, out),
             Request::ResetTopics(name) => self.reset_topics(&name, out),
             Request::SetClusterLogger { namespace, level } => {
                 let record = ConfigRecord::Logger { namespace, level };
-                out.push(Action::WriteConfig(vec![record]));
-                DONE
+                let then = Then::Answer(ticket, Answer::Done);
+                self.write(None, vec![record], then, out);
+                LATER
+            }
+            Request::SetTasks { name, configs } => self.set_tasks(name, configs, ticket, out),
+            Request::Health => {
+                self.healths.push((ticket, self.last_number));
+                LATER
             }
         };
         match outcome {
@@ -39,8 +61,9 @@ impl State {
     }
 
     fn put(&mut self, put: Put, ticket: Ticket, out: &mut Vec<Action>) -> Outcome {
+        self.check_leads("Only the leader can set connector configs.")?;
         let Put { name, config, .. } = put;
-        let before = self.info(&name);
+        let before = self.view.info(&name);
         let is_new = before.is_none();
         if !is_new && !put.may_replace {
             return Err(HerderError::AlreadyExists(name));
@@ -56,74 +79,78 @@ impl State {
             name: name.clone(),
             config: Some(config.clone()),
         });
-        out.push(Action::WriteConfig(records));
-        match self.settings.flavour {
-            Flavour::Standalone => {
-                self.wait_for(&name, ticket, Some(is_new));
-                Ok(None)
-            }
+        let then = match self.view.settings.flavour {
+            Flavour::Standalone => Then::AnswerOnceStarted(ticket, is_new),
             // The tasks of the answer are those from before.
             Flavour::Distributed => {
                 let class = config.get("connector.class").unwrap_or_default();
                 let info = ConnectorInfo {
-                    is_sink: self.settings.registry.connector(class).is_ok(),
-                    name,
+                    is_sink: self.view.settings.registry.connector(class).is_ok(),
+                    name: name.clone(),
                     config,
                     tasks: before.map_or(0, |info| info.tasks),
                 };
-                Ok(Some(Answer::Connector { info, is_new }))
+                Then::Answer(ticket, Answer::Connector { info, is_new })
             }
-        }
+        };
+        self.write(Some(name), records, then, out);
+        LATER
     }
 
-    fn delete(&mut self, name: Arc<str>, out: &mut Vec<Action>) -> Outcome {
-        if self.config(&name).is_none() {
+    fn delete(&mut self, name: Arc<str>, ticket: Ticket, out: &mut Vec<Action>) -> Outcome {
+        self.check_leads("Only the leader can delete connector configs.")?;
+        if self.view.config(&name).is_none() {
             return Err(HerderError::NotFound(format!("Connector {name} not found")));
         }
-        out.push(Action::WriteConfig(vec![
+        let records = vec![
             ConfigRecord::Connector {
                 name: name.clone(),
                 config: None,
             },
-            ConfigRecord::Target { name, state: None },
-        ]));
-        DONE
+            ConfigRecord::Target {
+                name: name.clone(),
+                state: None,
+            },
+        ];
+        self.write_and_answer(name, records, ticket, out)
     }
 
     fn set_target(
         &mut self,
         name: Arc<str>,
         target: TargetState,
+        ticket: Ticket,
         out: &mut Vec<Action>,
     ) -> Outcome {
-        if self.config(&name).is_none() {
+        if self.view.config(&name).is_none() {
             return Err(HerderError::NotFound(format!("Unknown connector {name}")));
         }
-        out.push(Action::WriteConfig(vec![ConfigRecord::Target {
-            name,
+        let records = vec![ConfigRecord::Target {
+            name: name.clone(),
             state: Some(target),
-        }]));
-        DONE
+        }];
+        self.write_and_answer(name, records, ticket, out)
     }
 
-    fn stop(&mut self, name: Arc<str>, out: &mut Vec<Action>) -> Outcome {
-        if self.config(&name).is_none() {
-            return Err(self.by_flavour(
+    fn stop(&mut self, name: Arc<str>, ticket: Ticket, out: &mut Vec<Action>) -> Outcome {
+        if self.view.config(&name).is_none() {
+            return Err(self.view.by_flavour(
                 HerderError::Failed(format!("No connector `{name}` configured")),
                 HerderError::NotFound(format!("Unknown connector {name}")),
             ));
         }
-        out.push(Action::WriteConfig(vec![
+        self.check_leads("Only the leader can transition connectors to the STOPPED state.")?;
+        let records = vec![
             ConfigRecord::Tasks {
                 name: name.clone(),
                 configs: Vec::new(),
             },
             ConfigRecord::Target {
-                name,
+                name: name.clone(),
                 state: Some(TargetState::Stopped),
             },
-        ]));
-        DONE
+        ];
+        self.write_and_answer(name, records, ticket, out)
     }
 
     fn restart_connector(
@@ -132,15 +159,19 @@ impl State {
         ticket: Ticket,
         out: &mut Vec<Action>,
     ) -> Outcome {
-        if self.config(name).is_none() {
-            return Err(self.by_flavour(
+        if self.view.config(name).is_none() {
+            return Err(self.view.by_flavour(
                 HerderError::Failed(STANDALONE_NO_CONFIG.to_owned()),
                 HerderError::NotFound(format!("Unknown connector: {name}")),
             ));
         }
+        if !self.assigned.connectors.contains(name) {
+            let why = "Cannot restart connector since it is not assigned to this member";
+            return Err(self.not_here(why, |owners| owners.connectors.get(name)));
+        }
         self.wait_for(name, ticket, None);
         self.start_connector(name, out);
-        Ok(None)
+        LATER
     }
 
     fn restart(
@@ -148,13 +179,16 @@ impl State {
         name: Arc<str>,
         include_tasks: bool,
         only_failed: bool,
+        ticket: Ticket,
         out: &mut Vec<Action>,
     ) -> Outcome {
-        if self.config(&name).is_none() {
+        if self.view.config(&name).is_none() {
             return Err(HerderError::NotFound(format!("Unknown connector: {name}")));
         }
+        self.check_leads("Only the leader can process restart requests.")?;
         let plan = self.restart_plan(&name, include_tasks, only_failed);
-        let (Some((with_connector, tasks)), Some(mut state)) = (plan, self.state(&name)) else {
+        let (Some((with_connector, tasks)), Some(mut state)) = (plan, self.view.state(&name))
+        else {
             let why = format!("Status for connector {name} not found");
             return Err(HerderError::NotFound(why));
         };
@@ -162,62 +196,104 @@ impl State {
             state.connector.state = RunState::Restarting;
         }
         for (number, task) in &mut state.tasks {
-            if tasks.iter().any(|id| id.task == *number) {
+            if tasks.contains(number) {
                 task.status.state = RunState::Restarting;
                 task.trouble = None;
             }
         }
-        out.push(Action::WriteConfig(vec![ConfigRecord::Restart {
-            name,
+        let records = vec![ConfigRecord::Restart {
+            name: name.clone(),
             include_tasks,
             only_failed,
-        }]));
-        Ok(Some(Answer::Restarting(state)))
+        }];
+        let then = Then::Answer(ticket, Answer::Restarting(state));
+        self.write(Some(name), records, then, out);
+        LATER
     }
 
     fn restart_one_task(&mut self, id: &TaskId, out: &mut Vec<Action>) -> Outcome {
-        let connector = self.connectors.get(&id.connector);
-        if connector.is_none_or(|connector| id.task as usize >= connector.tasks.len()) {
-            return Err(self.no_such_task(&id.connector, id.task));
+        if !self.view.has_task(id) {
+            return Err(self.view.no_such_task(&id.connector, id.task));
+        }
+        if !self.assigned.tasks.contains(id) {
+            let why = "Cannot restart task since it is not assigned to this member";
+            return Err(self.not_here(why, |owners| owners.tasks.get(id)));
         }
         self.restart_task(id, out);
-        DONE
-    }
-
-    /// Why a task cannot be restarted that the connector does not have, or whose connector there is not.
-    pub(crate) fn no_such_task(&self, connector: &str, task: impl Display) -> HerderError {
-        if !self.connectors.contains_key(connector) {
-            return self.by_flavour(
-                HerderError::Failed(STANDALONE_NO_CONFIG.to_owned()),
-                HerderError::NotFound(format!("Unknown connector: {connector}")),
-            );
-        }
-        self.by_flavour(
-            HerderError::NotFound(format!("Task {connector}-{task} not found")),
-            HerderError::NotFound(format!("Unknown task: {connector}-{task}")),
-        )
+        Ok(Some(Answer::Done))
     }
 
     fn reset_topics(&mut self, name: &Arc<str>, out: &mut Vec<Action>) -> Outcome {
-        out.extend(self.topics(name).into_iter().map(|topic| {
+        out.extend(self.view.topics(name).into_iter().map(|topic| {
             let connector = name.clone();
             let key = StatusKey::Topic { topic, connector };
             Action::WriteStatus(StatusRecord { key, value: None })
         }));
-        DONE
+        Ok(Some(Answer::Done))
     }
 
-    fn wait_for(&mut self, name: &Arc<str>, ticket: Ticket, created: Option<bool>) {
-        let waiting = self.waiting.entry(name.clone()).or_default();
-        waiting.push(Waiting { ticket, created });
+    fn set_tasks(
+        &mut self,
+        name: Arc<str>,
+        configs: Vec<Properties>,
+        ticket: Ticket,
+        out: &mut Vec<Action>,
+    ) -> Outcome {
+        self.check_leads("Only the leader may write task configurations.")?;
+        let known = self
+            .view
+            .known(&name)
+            .filter(|known| known.config.is_some());
+        let Some(known) = known else {
+            return Err(HerderError::NotFound(format!("Connector {name} not found")));
+        };
+        if known.target == TargetState::Stopped && !configs.is_empty() {
+            return Err(HerderError::BadRequest(format!(
+                "Cannot submit non-empty set of task configs for stopped connector {name}"
+            )));
+        }
+        let records = vec![ConfigRecord::Tasks {
+            name: name.clone(),
+            configs,
+        }];
+        self.write_and_answer(name, records, ticket, out)
     }
 
-    fn by_flavour(&self, standalone: HerderError, distributed: HerderError) -> HerderError {
-        match self.settings.flavour {
-            Flavour::Standalone => standalone,
-            Flavour::Distributed => distributed,
+    fn write_and_answer(
+        &mut self,
+        name: Arc<str>,
+        records: Vec<ConfigRecord>,
+        ticket: Ticket,
+        out: &mut Vec<Action>,
+    ) -> Outcome {
+        let then = Then::Answer(ticket, Answer::Done);
+        self.write(Some(name), records, then, out);
+        LATER
+    }
+
+    fn check_leads(&self, why: &'static str) -> Result<(), HerderError> {
+        match &self.leader {
+            Leader::Here(_) => Ok(()),
+            Leader::At(_) | Leader::Unknown => Err(self.not_here(why, |_| None)),
+        }
+    }
+
+    /// To be asked of whoever runs it, whom the leader knows; so everybody else asks the leader.
+    fn not_here<'a>(
+        &'a self,
+        why: &'static str,
+        owner: impl FnOnce(&'a Owners) -> Option<&'a Arc<str>>,
+    ) -> HerderError {
+        let url = match &self.leader {
+            Leader::Here(owners) => owner(owners),
+            Leader::At(url) => Some(url),
+            Leader::Unknown => None,
+        };
+        HerderError::NotHere {
+            why,
+            url: url.cloned(),
         }
     }
 }
 
-const DONE: Outcome = Ok(Some(Answer::Done));
+const LATER: Outcome = Ok(None);

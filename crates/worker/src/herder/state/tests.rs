@@ -1,228 +1,17 @@
-//! The herder over a log and tasks that are lists, with every order of events that can happen.
+//! The herder over logs, a group and tasks that are lists, with every order of events that can happen.
 #![allow(clippy::unwrap_used)]
 
+mod anything;
+mod group;
+mod world;
+
 use super::*;
-use crate::cluster::{AloneInCluster, Membership};
+use crate::herder::request::Trouble;
 use crate::task::TaskEvent;
-use async_trait::async_trait;
-use futures::FutureExt;
-use millstream_core::sink::{Connector as Plugin, SinkError, SinkTask, TaskContext};
-use millstream_core::{ConfigDef, Properties};
-use proptest::prelude::*;
-use std::collections::VecDeque;
-
-struct Sink(ConfigDef);
-
-#[async_trait]
-impl Plugin for Sink {
-    fn class_name(&self) -> &'static str {
-        "Sink"
-    }
-
-    fn version(&self) -> &'static str {
-        "1"
-    }
-
-    fn config_def(&self) -> &ConfigDef {
-        &self.0
-    }
-
-    async fn start_task(
-        &self,
-        _properties: &Properties,
-        _context: TaskContext,
-    ) -> Result<Box<dyn SinkTask>, SinkError> {
-        Err(SinkError::fatal("nothing is started here"))
-    }
-}
-
-/// Everything around the herder.
-struct World {
-    state: State,
-    now: i64,
-    tickets: u64,
-    answers: BTreeMap<Ticket, Result<Answer, HerderError>>,
-    configs: VecDeque<ConfigRecord>,
-    statuses: VecDeque<StatusRecord>,
-    membership: AloneInCluster,
-    plans: VecDeque<Event>,
-    /// Tasks that run, with their instance and whether they are paused.
-    live: BTreeMap<TaskId, (u64, bool)>,
-    reports: VecDeque<TaskReport>,
-    stopped: VecDeque<Event>,
-}
-
-impl World {
-    fn new(flavour: Flavour) -> Self {
-        let mut registry = PluginRegistry::default();
-        registry
-            .connectors
-            .push(Arc::new(Sink(ConfigDef::new(Vec::new()))));
-        World {
-            state: State::new(Settings {
-                flavour,
-                worker_id: "w:1".to_owned(),
-                registry: Arc::new(registry),
-                topic_tracking: true,
-                self_healing: true,
-            }),
-            now: 1_000_000,
-            tickets: 0,
-            answers: BTreeMap::new(),
-            configs: VecDeque::new(),
-            statuses: VecDeque::new(),
-            membership: AloneInCluster::default(),
-            plans: VecDeque::new(),
-            live: BTreeMap::new(),
-            reports: VecDeque::new(),
-            stopped: VecDeque::new(),
-        }
-    }
-
-    fn request(&mut self, request: Request) -> Ticket {
-        self.tickets += 1;
-        let ticket = Ticket(self.tickets);
-        self.handle(Event::Request(request, ticket));
-        ticket
-    }
-
-    fn handle(&mut self, event: Event) {
-        for action in self.state.handle(event, self.now) {
-            self.perform(action);
-        }
-    }
-
-    fn perform(&mut self, action: Action) {
-        match action {
-            Action::Reply(ticket, answer) => {
-                assert!(
-                    self.answers.insert(ticket, answer).is_none(),
-                    "answered twice"
-                );
-            }
-            Action::WriteConfig(records) => self.configs.extend(records),
-            Action::WriteStatus(record) => self.statuses.push_back(record),
-            Action::Rejoin(inventory) => self.membership.rejoin(inventory),
-            Action::PlanTasks {
-                name,
-                attempt,
-                config,
-            } => {
-                let tasks = config.get("tasks.max").unwrap().parse().unwrap();
-                let outcome = match config.get("fails") {
-                    Some(_) => Err(PlanFailure {
-                        message: "no".to_owned(),
-                        trace: "no\n".to_owned(),
-                    }),
-                    None => Ok(vec![config; tasks]),
-                };
-                self.plans.push_back(Event::Planned {
-                    name,
-                    attempt,
-                    outcome,
-                });
-            }
-            Action::StartTask(start) => {
-                let new = (start.instance, start.is_paused);
-                let old = self.live.insert(start.id.clone(), new);
-                assert_eq!(old, None, "{} runs twice", start.id);
-                let event = if start.is_paused {
-                    TaskEvent::Paused
-                } else {
-                    TaskEvent::Running
-                };
-                self.report(start.id, start.instance, event);
-            }
-            Action::PauseTask(id) => self.steer(id, true),
-            Action::ResumeTask(id) => self.steer(id, false),
-            Action::StopTask { id, instance } => {
-                self.stopped.push_back(Event::TaskStopped { id, instance });
-            }
-            Action::SetLogger { .. } => {}
-        }
-    }
-
-    fn report(&mut self, id: TaskId, instance: u64, event: TaskEvent) {
-        self.reports.push_back(TaskReport {
-            id,
-            instance,
-            event,
-        });
-    }
-
-    fn steer(&mut self, id: TaskId, pauses: bool) {
-        let (instance, is_paused) = self.live.get_mut(&id).unwrap();
-        *is_paused = pauses;
-        let (instance, event) = (
-            *instance,
-            if pauses {
-                TaskEvent::Paused
-            } else {
-                TaskEvent::Running
-            },
-        );
-        self.report(id, instance, event);
-    }
-
-    /// Lets one thing happen that is due, chosen by `which`; false if nothing is.
-    fn step(&mut self, which: usize) -> bool {
-        for source in (0..6).map(|n| (n + which) % 6) {
-            let event = match source {
-                0 => self.configs.pop_front().map(Event::Config),
-                1 => self.statuses.pop_front().map(Event::Status),
-                2 => self.membership.next().now_or_never().map(Event::Assigned),
-                3 => self.plans.pop_front(),
-                4 => self.reports.pop_front().map(Event::Task),
-                _ => self.stopped.pop_front(),
-            };
-            if let Some(event) = event {
-                if let Event::TaskStopped { id, .. } = &event {
-                    self.live.remove(id);
-                }
-                self.handle(event);
-                return true;
-            }
-        }
-        false
-    }
-
-    fn settle(&mut self) {
-        while self.step(0) {}
-    }
-
-    fn put(&mut self, name: &str, settings: &[(&str, &str)]) -> Ticket {
-        let mut config = Properties::from_iter([
-            ("connector.class", "Sink"),
-            ("name", name),
-            ("tasks.max", "2"),
-        ]);
-        for (key, value) in settings {
-            config.insert(*key, *value);
-        }
-        self.request(Request::Put(Put {
-            name: name.into(),
-            config,
-            initial_state: None,
-            may_replace: true,
-        }))
-    }
-
-    /// `connector: state; tasks: states`.
-    fn shown(&self, name: &str) -> String {
-        let Some(state) = self.state.state(name) else {
-            return "none".to_owned();
-        };
-        let mut text = state.connector.state.name().to_owned();
-        for (_, task) in &state.tasks {
-            text.push(' ');
-            text.push_str(task.status.state.name());
-        }
-        text
-    }
-}
+use world::{World, WriteEnd};
 
 fn check(world: &mut World, request: Request, expected: &str) {
-    let ticket = world.request(request);
+    let ticket = world.request(0, request);
     world.settle();
     assert!(world.answers.contains_key(&ticket), "no answer");
     assert_eq!(world.shown("c"), expected);
@@ -230,9 +19,9 @@ fn check(world: &mut World, request: Request, expected: &str) {
 
 #[test]
 fn walks_through_a_connector_s_life() {
-    let mut world = World::new(Flavour::Standalone);
+    let mut world = World::new(Flavour::Standalone, 0);
     let name: Arc<str> = "c".into();
-    let ticket = world.put("c", &[]);
+    let ticket = world.put(0, "c", &[]);
     world.settle();
     let Ok(Answer::Connector { info, is_new: true }) = &world.answers[&ticket] else {
         panic!("not created");
@@ -251,7 +40,7 @@ fn walks_through_a_connector_s_life() {
         "RUNNING RUNNING RUNNING",
     );
     check(&mut world, Request::Stop(name.clone()), "STOPPED");
-    assert!(world.state.is_stopped("c") && world.live.is_empty());
+    assert!(world.workers[0].state.view.is_stopped("c") && world.live.is_empty());
     check(&mut world, target(TargetState::Paused), "PAUSED");
     check(
         &mut world,
@@ -275,15 +64,15 @@ fn walks_through_a_connector_s_life() {
 
 #[test]
 fn a_connector_that_cannot_start_is_failed_and_says_why() {
-    let mut world = World::new(Flavour::Standalone);
-    let ticket = world.put("c", &[("fails", "yes")]);
+    let mut world = World::new(Flavour::Standalone, 0);
+    let ticket = world.put(0, "c", &[("fails", "yes")]);
     world.settle();
     assert_eq!(
         world.answers[&ticket].clone().unwrap_err().to_string(),
         "no"
     );
     assert_eq!(world.shown("c"), "FAILED");
-    let ticket = world.put("c", &[]);
+    let ticket = world.put(0, "c", &[]);
     world.settle();
     assert!(world.answers[&ticket].is_ok());
     assert_eq!(world.shown("c"), "RUNNING RUNNING RUNNING");
@@ -291,45 +80,35 @@ fn a_connector_that_cannot_start_is_failed_and_says_why() {
 
 #[test]
 fn a_task_that_failed_for_a_transient_reason_starts_again() {
-    let mut world = World::new(Flavour::Standalone);
-    world.put("c", &[("tasks.max", "1")]);
+    let mut world = World::new(Flavour::Standalone, 0);
+    world.put(0, "c", &[("tasks.max", "1")]);
     world.settle();
     let id = TaskId::new("c", 0);
     let fail = |world: &mut World, is_transient| {
-        let (instance, _) = world.live[&TaskId::new("c", 0)];
-        let trace = "gone\n".to_owned();
-        world.report(
-            TaskId::new("c", 0),
-            instance,
-            TaskEvent::Failed {
-                trace,
-                is_transient,
-            },
-        );
+        world.fail(&TaskId::new("c", 0), is_transient);
         world.settle();
     };
     for pause in [5_000, 10_000, 20_000] {
         fail(&mut world, true);
         assert_eq!(world.shown("c"), "RUNNING FAILED");
-        assert_eq!(world.state.next_due(), Some(world.now + pause));
-        let trouble = world.state.task_state(&id).unwrap().trouble;
+        assert_eq!(world.workers[0].state.next_due(), Some(world.now + pause));
+        let trouble = world.task_state(&id).trouble;
         assert!(matches!(trouble, Some(Trouble::Healing { .. })));
         world.now += pause;
-        world.handle(Event::Due);
+        world.handle(0, Event::Due);
         world.settle();
         assert_eq!(world.shown("c"), "RUNNING RUNNING");
     }
     fail(&mut world, false);
-    assert_eq!(world.state.next_due(), None);
+    assert_eq!(world.workers[0].state.next_due(), None);
 }
 
 #[test]
 fn shows_trouble_only_while_it_lasts() {
-    let mut world = World::new(Flavour::Standalone);
-    world.put("c", &[("tasks.max", "1")]);
+    let mut world = World::new(Flavour::Standalone, 0);
+    world.put(0, "c", &[("tasks.max", "1")]);
     world.settle();
     let id = TaskId::new("c", 0);
-    let (instance, _) = world.live[&id];
     let degraded = TaskEvent::Degraded {
         since: 7,
         reason: "S3 is away".to_owned(),
@@ -345,15 +124,15 @@ fn shows_trouble_only_while_it_lasts() {
         reason: "S3 is away".to_owned(),
         next_try_ms: 100,
     };
-    world.report(id.clone(), instance, degraded);
+    world.report(&id, degraded);
     world.settle();
-    let shown = world.state.task_state(&id).unwrap().trouble;
+    let shown = world.task_state(&id).trouble;
     assert_eq!(shown, Some(first));
     for (event, since) in [(again, Some(7)), (TaskEvent::Recovered, None)] {
-        world.report(id.clone(), instance, event);
+        world.report(&id, event);
         world.settle();
         assert_eq!(world.shown("c"), "RUNNING RUNNING");
-        let trouble = world.state.task_state(&id).unwrap().trouble;
+        let trouble = world.task_state(&id).trouble;
         let shown = trouble.map(|trouble| match trouble {
             Trouble::Degraded { since, .. } => since,
             Trouble::Healing { .. } => panic!("nothing failed"),
@@ -364,12 +143,15 @@ fn shows_trouble_only_while_it_lasts() {
 
 #[test]
 fn report_c6_a_task_that_starts_is_shown_and_says_what_it_waits_for() {
-    let mut world = World::new(Flavour::Standalone);
-    world.put("c", &[("tasks.max", "1")]);
+    let mut world = World::new(Flavour::Standalone, 0);
+    world.put(0, "c", &[("tasks.max", "1")]);
     while world.live.is_empty() {
-        assert!(world.step(0), "the task is never started");
+        assert!(
+            world.step(0, 0, WriteEnd::Done),
+            "the task is never started"
+        );
     }
-    let running = world.reports.pop_front().unwrap();
+    let running = world.workers[0].reports.pop_front().unwrap();
     world.settle();
     assert_eq!(world.shown("c"), "RUNNING UNASSIGNED");
     let waits = TaskEvent::Degraded {
@@ -377,12 +159,12 @@ fn report_c6_a_task_that_starts_is_shown_and_says_what_it_waits_for() {
         reason: "waiting for S3".to_owned(),
         next_try_ms: 0,
     };
-    world.report(running.id.clone(), running.instance, waits);
+    world.report(&running.id, waits);
     world.settle();
     assert_eq!(world.shown("c"), "RUNNING UNASSIGNED");
-    let trouble = world.state.task_state(&running.id).unwrap().trouble;
+    let trouble = world.task_state(&running.id).trouble;
     assert!(matches!(trouble, Some(Trouble::Degraded { .. })));
-    world.reports.push_back(running);
+    world.workers[0].reports.push_back(running);
     world.settle();
     assert_eq!(world.shown("c"), "RUNNING RUNNING");
 }
@@ -390,10 +172,10 @@ fn report_c6_a_task_that_starts_is_shown_and_says_what_it_waits_for() {
 #[test]
 fn report_c21_a_restart_of_a_task_that_is_not_there_leaves_no_ghost() {
     for flavour in [Flavour::Standalone, Flavour::Distributed] {
-        let mut world = World::new(flavour);
-        world.put("c", &[]);
+        let mut world = World::new(flavour, 0);
+        world.put(0, "c", &[]);
         world.settle();
-        let ticket = world.request(Request::RestartTask(TaskId::new("c", 9)));
+        let ticket = world.request(0, Request::RestartTask(TaskId::new("c", 9)));
         world.settle();
         let answer = world.answers[&ticket].clone();
         assert!(matches!(answer, Err(HerderError::NotFound(_))));
@@ -401,127 +183,218 @@ fn report_c21_a_restart_of_a_task_that_is_not_there_leaves_no_ghost() {
     }
 }
 
-/// Anything that clients and tasks may do.
-#[derive(Clone, Debug)]
-enum Deed {
-    Put {
-        connector: u8,
-        tasks: u8,
-        fails: bool,
-    },
-    Delete(u8),
-    Target(u8, bool),
-    Stop(u8),
-    Restart {
-        connector: u8,
-        include_tasks: bool,
-        only_failed: bool,
-    },
-    RestartTask(u8, u8),
-    FailTask(u8, u8),
-    Step(usize),
-}
-
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    let deed = prop_oneof![
-        3 => (0..2u8, 0..4u8, prop::bool::weighted(0.1))
-            .prop_map(|(connector, tasks, fails)| Deed::Put { connector, tasks, fails }),
-        1 => (0..2u8).prop_map(Deed::Delete),
-        2 => (0..2u8, any::<bool>()).prop_map(|(c, pause)| Deed::Target(c, pause)),
-        1 => (0..2u8).prop_map(Deed::Stop),
-        2 => (0..2u8, any::<bool>(), any::<bool>())
-            .prop_map(|(connector, include_tasks, only_failed)| Deed::Restart { connector, include_tasks, only_failed }),
-        1 => (0..2u8, 0..4u8).prop_map(|(c, t)| Deed::RestartTask(c, t)),
-        1 => (0..2u8, 0..4u8).prop_map(|(c, t)| Deed::FailTask(c, t)),
-        20 => (0..6usize).prop_map(Deed::Step),
-    ];
-    prop::collection::vec(deed, 1..120)
-}
-
-fn perform(world: &mut World, deed: Deed) {
-    let name = |connector: u8| -> Arc<str> { format!("c{connector}").into() };
-    match deed {
-        Deed::Put {
-            connector,
-            tasks,
-            fails,
-        } => {
-            let tasks = tasks.to_string();
-            let mut settings = vec![("tasks.max", tasks.as_str())];
-            settings.extend(fails.then_some(("fails", "yes")));
-            world.put(&name(connector), &settings);
+/// Steps until the log is asked to be written to, and how that write ends.
+fn end_write(world: &mut World, end: WriteEnd) {
+    for _ in 0..1_000 {
+        if world.step_write(0, end) {
+            return;
         }
-        Deed::Delete(c) => {
-            world.request(Request::Delete(name(c)));
-        }
-        Deed::Target(c, true) => {
-            world.request(Request::SetTarget(name(c), TargetState::Paused));
-        }
-        Deed::Target(c, false) => {
-            world.request(Request::SetTarget(name(c), TargetState::Started));
-        }
-        Deed::Stop(c) => {
-            world.request(Request::Stop(name(c)));
-        }
-        Deed::Restart {
-            connector,
-            include_tasks,
-            only_failed,
-        } => {
-            world.request(Request::Restart {
-                name: name(connector),
-                include_tasks,
-                only_failed,
-            });
-        }
-        Deed::RestartTask(c, t) => {
-            world.request(Request::RestartTask(TaskId::new(name(c), u32::from(t))));
-        }
-        Deed::FailTask(c, t) => {
-            let id = TaskId::new(name(c), u32::from(t));
-            if let Some((instance, _)) = world.live.get(&id) {
-                let event = TaskEvent::Failed {
-                    trace: "x\n".to_owned(),
-                    is_transient: false,
-                };
-                let instance = *instance;
-                world.report(id, instance, event);
-            }
-        }
-        Deed::Step(which) => {
-            world.step(which);
-        }
+        world.step(0, 1, WriteEnd::Done);
     }
+    panic!("nothing is written");
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(300))]
+#[test]
+fn what_is_asked_twice_at_once_is_decided_one_after_the_other() {
+    let mut world = World::new(Flavour::Distributed, 0);
+    world.settle();
+    let put = |world: &mut World| {
+        let config = Properties::from_iter([("connector.class", "Sink"), ("tasks.max", "1")]);
+        world.request(
+            0,
+            Request::Put(Put {
+                name: "c".into(),
+                config,
+                initial_state: None,
+                may_replace: false,
+            }),
+        )
+    };
+    let (first, second) = (put(&mut world), put(&mut world));
+    let other = world.put(0, "d", &[]);
+    // Another connector waits for neither.
+    assert_eq!(world.workers[0].state.writes.len(), 2);
+    world.settle();
+    assert!(world.answers[&first].is_ok() && world.answers[&other].is_ok());
+    let refused = HerderError::AlreadyExists("c".into());
+    assert_eq!(world.answers[&second].clone().unwrap_err(), refused);
+}
 
-    /// Whatever happens in whatever order: no task runs twice, every request is answered once, and in the end
-    /// just that runs which the configuration says, and the statuses say so.
-    #[test]
-    fn settles_into_what_was_asked_for(deeds in deeds(), is_standalone in any::<bool>()) {
-        let flavour = if is_standalone { Flavour::Standalone } else { Flavour::Distributed };
-        let mut world = World::new(flavour);
-        for deed in deeds {
-            perform(&mut world, deed);
+#[test]
+fn a_write_that_failed_is_answered_with_its_error_and_changes_nothing() {
+    let mut world = World::new(Flavour::Standalone, 0);
+    world.put(0, "c", &[]);
+    world.settle();
+    let ticket = world.request(0, Request::Delete("c".into()));
+    end_write(&mut world, WriteEnd::Failed);
+    world.settle();
+    let answer = world.answers[&ticket].clone().unwrap_err();
+    assert_eq!(answer, HerderError::Failed("the log is away".to_owned()));
+    assert_eq!(world.shown("c"), "RUNNING RUNNING RUNNING");
+}
+
+#[test]
+fn tasks_that_could_not_be_written_are_written_again() {
+    let mut world = World::new(Flavour::Standalone, 0);
+    let ticket = world.put(0, "c", &[]);
+    end_write(&mut world, WriteEnd::Done);
+    for pause in [250, 500, 1_000] {
+        end_write(&mut world, WriteEnd::Failed);
+        while world.workers[0].state.next_due().is_none() {
+            world.step(0, 1, WriteEnd::Done);
         }
-        world.settle();
-        prop_assert_eq!(world.answers.len() as u64, world.tickets);
-        for name in ["c0", "c1"] {
-            let configured = world.state.task_configs(name).map_or(0, |tasks| tasks.len());
-            let live = world.live.keys().filter(|id| &*id.connector == name).count();
-            prop_assert_eq!(live, configured, "tasks of {}", name);
-            match world.state.state(name) {
-                None => prop_assert!(world.state.info(name).is_none()),
-                Some(state) => {
-                    prop_assert_eq!(state.tasks.len(), configured);
-                    let is_paused = state.connector.state == RunState::Paused;
-                    let live = world.live.iter().filter(|(id, _)| &*id.connector == name);
-                    let paused = live.filter(|(_, (_, paused))| *paused).count();
-                    prop_assert!(!is_paused || paused == configured);
-                }
-            }
-        }
+        assert_eq!(world.workers[0].state.next_due(), Some(world.now + pause));
+        assert!(!world.answers.contains_key(&ticket));
+        world.now += pause;
+        world.handle(0, Event::Due);
     }
+    world.settle();
+    assert!(world.answers[&ticket].is_ok());
+    assert_eq!(world.shown("c"), "RUNNING RUNNING RUNNING");
+}
+
+#[test]
+fn the_health_tells_whether_writes_come_to_an_end() {
+    let mut world = World::new(Flavour::Distributed, 0);
+    world.settle();
+    let healthy = world.request(0, Request::Health);
+    assert!(world.answers[&healthy].is_ok());
+    world.put(0, "c", &[]);
+    let asked = world.request(0, Request::Health);
+    assert!(!world.answers.contains_key(&asked));
+    world.settle();
+    assert!(world.answers[&asked].is_ok());
+}
+
+#[test]
+fn while_the_work_is_shared_out_changes_wait_restarts_are_refused_and_pauses_go_on() {
+    let mut world = World::new(Flavour::Distributed, 1);
+    world.put(0, "c", &[]);
+    world.settle();
+    world.handle(0, Event::Group(GroupEvent::Rebalancing));
+    let name: Arc<str> = "c".into();
+    let delete = world.request(0, Request::Delete(name.clone()));
+    let pause = world.request(0, Request::SetTarget(name.clone(), TargetState::Paused));
+    let restart = world.request(0, Request::RestartConnector(name));
+    let refused = world.answers[&restart].clone().unwrap_err();
+    assert_eq!(refused, HerderError::Rebalancing);
+    assert_eq!(world.workers[0].state.writes.len(), 1);
+    // The group says nothing of its own accord; it is asked again.
+    world.rejoin(0);
+    world.settle();
+    assert!(world.answers[&pause].is_ok() && world.answers[&delete].is_ok());
+    assert_eq!(world.shown("c"), "none");
+}
+
+#[test]
+fn a_follower_names_the_leader_and_the_leader_the_owner() {
+    let mut world = World::new(Flavour::Distributed, 2);
+    world.put(1, "a", &[]);
+    world.settle();
+    world.put(1, "b", &[]);
+    world.settle();
+    let owners: Vec<bool> = (0..2)
+        .map(|worker| world.workers[worker].state.instances.contains_key("b"))
+        .collect();
+    assert_eq!(
+        owners,
+        [false, true],
+        "the second connector is the second worker's"
+    );
+    let state = &mut world.workers[0].state;
+    let restart = Request::RestartConnector("b".into());
+    let actions = state.handle(Event::Request(restart, Ticket(1_000)), 0);
+    let Some(Action::Reply(_, Err(HerderError::NotHere { url, .. }))) = actions.last() else {
+        panic!("{actions:?}");
+    };
+    assert_eq!(url.as_deref(), Some("1"));
+    let state = &mut world.workers[1].state;
+    let actions = state.handle(
+        Event::Request(Request::Delete("b".into()), Ticket(1_001)),
+        0,
+    );
+    let Some(Action::Reply(_, Err(HerderError::NotHere { url, .. }))) = actions.last() else {
+        panic!("{actions:?}");
+    };
+    assert_eq!(url.as_deref(), Some("0"));
+}
+
+#[test]
+fn a_worker_that_cannot_read_the_configuration_gives_its_work_to_others() {
+    let mut world = World::new(Flavour::Distributed, 2);
+    world.put(0, "a", &[]);
+    world.put(0, "b", &[]);
+    world.settle();
+    let state = &mut world.workers[1].state;
+    assert!(!state.instances.is_empty());
+    // The leader has seen more than this worker has, and will see.
+    let assignment = crate::cluster::Assignment {
+        generation: state.view.generation + 1,
+        leader: state.leader.clone(),
+        position: Position(state.view.position.0 + 1),
+        work: Some(state.assigned.clone()),
+    };
+    world.handle(1, Event::Group(GroupEvent::Assigned(assignment)));
+    while world.workers[1]
+        .state
+        .reading
+        .as_ref()
+        .is_some_and(|r| r.retry_at.is_none())
+    {
+        assert!(world.step(1, 0, WriteEnd::Failed));
+    }
+    assert!(world.workers[1].state.instances.is_empty());
+    world.settle();
+    assert_eq!(world.shown("a"), "RUNNING RUNNING RUNNING");
+    assert_eq!(world.shown("b"), "RUNNING RUNNING RUNNING");
+    assert!(
+        world.live.values().any(|live| live.worker == 1),
+        "it has come back"
+    );
+}
+
+#[test]
+fn what_was_there_at_the_start_is_no_news() {
+    let mut world = World::new(Flavour::Distributed, 1);
+    world.put(0, "c", &[]);
+    world.settle();
+    let restart = Request::Restart {
+        name: "c".into(),
+        include_tasks: true,
+        only_failed: false,
+    };
+    world.request(0, restart);
+    let (namespace, level) = ("a".to_owned(), "DEBUG".to_owned());
+    world.request(0, Request::SetClusterLogger { namespace, level });
+    world.settle();
+    world.join(Flavour::Distributed, None);
+    let mut seen = Vec::new();
+    for event in world.log() {
+        seen.extend(world.workers[1].state.handle(Event::Config(event), 0));
+    }
+    assert!(seen.is_empty(), "{seen:?}");
+}
+
+#[test]
+fn a_shutdown_stops_what_runs_says_so_and_answers_everybody() {
+    let mut world = World::new(Flavour::Distributed, 2);
+    world.put(0, "a", &[]);
+    world.put(0, "b", &[]);
+    world.settle();
+    let waiting = world.request(0, Request::Delete("a".into()));
+    let behind = world.request(0, Request::Delete("a".into()));
+    world.handle(0, Event::Shutdown);
+    let late = world.request(0, Request::Delete("b".into()));
+    for ticket in [behind, late] {
+        let refused = world.answers[&ticket].clone().unwrap_err();
+        assert_eq!(refused, HerderError::ShuttingDown);
+    }
+    world.settle();
+    assert!(world.workers[0].has_ended && world.answers.contains_key(&waiting));
+    // The other one has it all.
+    let view = &world.workers[1].state.view;
+    assert!(view.info("a").is_none());
+    let state = view.state("b").unwrap();
+    assert_eq!(state.connector.worker_id, "w:1");
+    assert!(world.live.values().all(|live| live.worker == 1) && world.live.len() == 2);
 }

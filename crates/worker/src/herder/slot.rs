@@ -1,0 +1,76 @@
+//! Slot: a place that the instances of a task take one after another, so that none runs twice.
+
+use super::request::Trouble;
+
+/// The first pause before a failed task starts again; it doubles up to the longest.
+const FIRST_HEALING_PAUSE_MS: i64 = 5_000;
+const LONGEST_HEALING_PAUSE_MS: i64 = 300_000;
+/// A task that ran this long was healthy; the pauses begin anew.
+const HEALTHY_AFTER_MS: i64 = 600_000;
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Slot {
+    pub(super) instance: u64,
+    /// Told to stop and not yet gone.
+    pub(super) is_stopping: bool,
+    /// Whether another instance starts once this one is gone.
+    pub(super) starts_again: bool,
+    pub(super) trouble: Option<Trouble>,
+    restarts: u32,
+    pub(super) running_since: Option<i64>,
+}
+
+impl Slot {
+    pub(super) fn is_live(&self) -> bool {
+        !self.is_stopping
+    }
+
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.trouble.clone()
+    }
+
+    /// The instance that takes the place now.
+    pub(super) fn take(&mut self, instance: u64) {
+        self.instance = instance;
+        self.is_stopping = false;
+        self.starts_again = false;
+        self.trouble = None;
+    }
+
+    /// Trouble that goes on began when it was first reported.
+    pub(super) fn degrade(&mut self, since: i64, reason: String, next_try_ms: u64) {
+        let since = match &self.trouble {
+            Some(Trouble::Degraded { since: first, .. }) => *first,
+            Some(Trouble::Healing { .. }) | None => since,
+        };
+        self.trouble = Some(Trouble::Degraded {
+            since,
+            reason,
+            next_try_ms,
+        });
+    }
+
+    pub(super) fn fail(&mut self, heals: bool, now: i64) {
+        let ran = self.running_since.take().map_or(0, |since| now - since);
+        if ran >= HEALTHY_AFTER_MS {
+            self.restarts = 0;
+        }
+        self.trouble = None;
+        if heals {
+            let doubled = FIRST_HEALING_PAUSE_MS << self.restarts.min(16);
+            self.restarts += 1;
+            self.trouble = Some(Trouble::Healing {
+                restarts: self.restarts,
+                next_try: now + doubled.min(LONGEST_HEALING_PAUSE_MS),
+            });
+        }
+    }
+
+    /// When a failed task starts again.
+    pub(super) fn due(&self) -> Option<i64> {
+        match &self.trouble {
+            Some(Trouble::Healing { next_try, .. }) => Some(*next_try),
+            Some(Trouble::Degraded { .. }) | None => None,
+        }
+    }
+}

@@ -1,0 +1,336 @@
+//! The group: reading the configuration before joining, what is assigned and revoked, and leaving.
+
+use super::*;
+use crate::cluster::Assignment;
+
+/// The pause before the configuration is read again that could not be read; it doubles up to the longest.
+const FIRST_PAUSE_MS: i64 = 250;
+const LONGEST_PAUSE_MS: i64 = 60_000;
+
+/// Reads the configuration to its end.
+pub(super) struct Reading {
+    /// Of the action that is under way.
+    number: u64,
+    /// The end was reached.
+    is_over: bool,
+    /// What follows, unless the worker is still behind: to put this assignment into effect. Else to join.
+    assignment: Option<(Assignment, Work)>,
+    failed_times: u32,
+    /// When it is tried again.
+    pub(super) retry_at: Option<i64>,
+}
+
+impl Reading {
+    pub(super) fn to_join() -> Self {
+        Reading {
+            number: 0,
+            is_over: false,
+            assignment: None,
+            failed_times: 0,
+            retry_at: None,
+        }
+    }
+}
+
+/// What was revoked and not answered yet.
+pub(super) enum Revocation {
+    /// These tasks have not ended yet.
+    Stopping(BTreeSet<TaskId>),
+    /// Their statuses are being written.
+    Flushing(u64),
+}
+
+/// How far this worker is with leaving the group.
+pub(super) enum Leaving {
+    Stopping,
+    Flushing(u64),
+}
+
+impl State {
+    pub(super) fn on_group(&mut self, event: GroupEvent, now: i64, out: &mut Vec<Action>) {
+        match event {
+            GroupEvent::Submitted { number, outcome } => self.on_submitted(number, outcome, now),
+            GroupEvent::Revoked {
+                number,
+                generation,
+                work,
+            } => self.on_revoked(number, generation, &work, out),
+            // Whoever is on the way out takes nothing on.
+            GroupEvent::Rebalancing | GroupEvent::Assigned(_)
+                if self.is_ending || self.leaving.is_some() => {}
+            GroupEvent::Rebalancing => self.is_rebalancing = true,
+            GroupEvent::Assigned(assignment) => self.on_assigned(assignment, out),
+        }
+    }
+
+    /// Starts nothing before the configuration is known that the assignment was made for.
+    fn on_assigned(&mut self, mut assignment: Assignment, out: &mut Vec<Action>) {
+        self.view.generation = assignment.generation;
+        self.leader = assignment.leader.clone();
+        // A newer assignment takes the place of one that waits.
+        if self.is_caught_up {
+            self.reading = None;
+        }
+        match assignment.work.take() {
+            Some(work) if assignment.position <= self.view.position => {
+                self.put_into_effect(assignment.position, work, out);
+            }
+            work => {
+                let reading = Reading {
+                    assignment: work.map(|work| (assignment, work)),
+                    ..Reading::to_join()
+                };
+                self.is_rebalancing = true;
+                self.read_to_end(reading, out);
+            }
+        }
+    }
+
+    pub(super) fn read_to_end(&mut self, reading: Reading, out: &mut Vec<Action>) {
+        let number = self.next_number();
+        self.reading = Some(Reading {
+            number,
+            retry_at: None,
+            ..reading
+        });
+        out.push(Action::ReadToEnd(number));
+    }
+
+    pub(super) fn on_end(
+        &mut self,
+        number: u64,
+        outcome: Result<Position, StoreError>,
+        now: i64,
+        out: &mut Vec<Action>,
+    ) {
+        let reading = self.reading.as_mut();
+        let Some(reading) = reading.filter(|reading| reading.number == number) else {
+            return;
+        };
+        match outcome {
+            Ok(position) => {
+                reading.is_over = true;
+                self.view.position = self.view.position.max(position);
+                self.go_on(out);
+            }
+            Err(_) => {
+                let pause = FIRST_PAUSE_MS << reading.failed_times.min(16);
+                reading.failed_times += 1;
+                reading.retry_at = Some(now + pause.min(LONGEST_PAUSE_MS));
+                reading.assignment = None;
+                // Others take over from a worker that cannot read what is configured.
+                if self.is_caught_up && self.leaving.is_none() {
+                    self.stop_everything(out);
+                }
+            }
+        }
+    }
+
+    /// Goes on after the configuration, and at the start the statuses, were read to their ends.
+    pub(super) fn go_on(&mut self, out: &mut Vec<Action>) {
+        if !self.has_statuses || self.leaving.is_some() {
+            return;
+        }
+        let Some(reading) = self.reading.take_if(|reading| reading.is_over) else {
+            return;
+        };
+        if !self.is_caught_up {
+            self.is_caught_up = true;
+            let connectors = self.view.all();
+            let there = connectors.filter(|(_, known)| known.config.is_some());
+            let inventory = there.map(|(name, known)| (name.clone(), known.tasks.len() as u32));
+            self.inventory = Arc::new(inventory.collect());
+        }
+        match reading.assignment {
+            Some((assignment, work)) if assignment.position <= self.view.position => {
+                self.put_into_effect(assignment.position, work, out);
+            }
+            Some(_) | None => {
+                self.changed_at = self.view.position;
+                out.push(Action::Rejoin);
+            }
+        }
+    }
+
+    /// The inventory has another connector, or one has other tasks: the work is shared out anew.
+    pub(super) fn change_inventory(&mut self, name: &Arc<str>, out: &mut Vec<Action>) {
+        if !self.is_caught_up {
+            return;
+        }
+        let inventory = Arc::make_mut(&mut self.inventory);
+        match self.view.known(name).filter(|known| known.config.is_some()) {
+            Some(known) => {
+                inventory.insert(name.clone(), known.tasks.len() as u32);
+            }
+            None => {
+                inventory.remove(name);
+            }
+        }
+        self.changed_at = self.view.position;
+        let reading = self.reading.as_ref();
+        let joins_later = reading.is_some_and(|reading| reading.assignment.is_none());
+        if !joins_later && self.leaving.is_none() && !self.is_ending {
+            out.push(Action::Rejoin);
+        }
+    }
+
+    /// Tells the group before anything else how far the configuration was read, and what is in it.
+    pub(super) fn observe(&mut self, actions: &mut Vec<Action>) {
+        let position = Some(self.view.position);
+        if self.is_caught_up && self.observed != position {
+            self.observed = position;
+            let snapshot = Snapshot {
+                position: self.view.position,
+                inventory: self.inventory.clone(),
+            };
+            actions.insert(0, Action::Observe(snapshot));
+        }
+    }
+
+    fn put_into_effect(&mut self, position: Position, work: Work, out: &mut Vec<Action>) {
+        self.is_rebalancing = false;
+        self.assigned_for = position;
+        self.assigned = work;
+        let assigned = &self.assigned;
+        let slots = self.view.slots();
+        let lost = slots.filter(|(id, _)| !assigned.tasks.contains(id));
+        for id in lost.map(|(id, _)| id).collect::<Vec<_>>() {
+            self.stop_task(&id, false, out);
+        }
+        self.drop_lost_instances(out);
+        for name in self.assigned.connectors.clone() {
+            if self.view.config(&name).is_some() && !self.instances.contains_key(&name) {
+                self.instances.insert(name.clone(), Instance::default());
+                self.start_connector(&name, out);
+            }
+            // The leader may be another now.
+            self.hand_over_tasks(&name, out);
+        }
+        for id in self.assigned.tasks.clone() {
+            self.start_task(&id, out);
+        }
+        if let Leader::Here(_) = self.leader {
+            for (name, _) in self.view.all() {
+                self.remove_stale_statuses(name, out);
+            }
+        }
+        for (request, ticket) in std::mem::take(&mut self.queued) {
+            self.on_request(request, ticket, out);
+        }
+    }
+
+    fn on_revoked(&mut self, number: u64, generation: i32, work: &Work, out: &mut Vec<Action>) {
+        self.view.generation = generation;
+        self.assigned.remove(work);
+        for id in &work.tasks {
+            self.stop_task(id, false, out);
+        }
+        self.drop_lost_instances(out);
+        let running = work.tasks.iter().filter(|id| self.view.slot(id).is_some());
+        let stopping = Revocation::Stopping(running.cloned().collect());
+        self.revocations.insert(number, stopping);
+        self.flush_revoked(out);
+    }
+
+    /// A task of this name has ended; whoever waits for the last one of a revocation has its statuses written.
+    pub(super) fn on_ended(&mut self, id: &TaskId, out: &mut Vec<Action>) {
+        for revocation in self.revocations.values_mut() {
+            if let Revocation::Stopping(tasks) = revocation {
+                tasks.remove(id);
+            }
+        }
+        self.flush_revoked(out);
+    }
+
+    fn flush_revoked(&mut self, out: &mut Vec<Action>) {
+        let mut last = self.last_number;
+        for revocation in self.revocations.values_mut() {
+            if matches!(revocation, Revocation::Stopping(tasks) if tasks.is_empty()) {
+                last += 1;
+                *revocation = Revocation::Flushing(last);
+                out.push(Action::FlushStatuses(last));
+            }
+        }
+        self.last_number = last;
+        let is_idle = self.view.slots().next().is_none();
+        if is_idle && matches!(self.leaving, Some(Leaving::Stopping)) {
+            let number = self.next_number();
+            self.leaving = Some(Leaving::Flushing(number));
+            out.push(Action::FlushStatuses(number));
+        }
+    }
+
+    pub(super) fn on_flushed(&mut self, flushed: u64, out: &mut Vec<Action>) {
+        self.revocations.retain(|number, revocation| {
+            let is_this = matches!(revocation, Revocation::Flushing(number) if *number == flushed);
+            if is_this {
+                out.push(Action::Released(*number));
+            }
+            !is_this
+        });
+        if matches!(self.leaving, Some(Leaving::Flushing(number)) if number == flushed) {
+            self.leaving = None;
+            out.push(Action::Leave);
+            if self.is_ending {
+                self.has_ended = true;
+                self.give_up_writes(out);
+            }
+            self.go_on(out);
+        }
+    }
+
+    /// Stops everything and answers everybody; nothing is begun any more.
+    pub(super) fn on_shutdown(&mut self, out: &mut Vec<Action>) {
+        if std::mem::replace(&mut self.is_ending, true) {
+            return;
+        }
+        self.reading = None;
+        let busy = std::mem::take(&mut self.busy).into_values().flatten();
+        let queued = std::mem::take(&mut self.queued);
+        let asked = busy.chain(queued).map(|(_, ticket)| ticket);
+        let waiting = std::mem::take(&mut self.waiting).into_values().flatten();
+        let healths = std::mem::take(&mut self.healths).into_iter();
+        let told = waiting.map(|waiting| waiting.ticket);
+        for ticket in asked.chain(told).chain(healths.map(|(ticket, _)| ticket)) {
+            out.push(Action::Reply(ticket, Err(HerderError::ShuttingDown)));
+        }
+        self.stop_everything(out);
+    }
+
+    /// Stops all that runs here; then the group is left.
+    fn stop_everything(&mut self, out: &mut Vec<Action>) {
+        self.is_rebalancing = true;
+        self.leader = Leader::Unknown;
+        self.assigned = Work::default();
+        for id in self.view.slots().map(|(id, _)| id).collect::<Vec<_>>() {
+            self.stop_task(&id, false, out);
+        }
+        self.drop_lost_instances(out);
+        self.leaving = Some(Leaving::Stopping);
+        self.flush_revoked(out);
+    }
+
+    /// Forgets the statuses of a connector and of tasks that no longer exist.
+    pub(super) fn remove_stale_statuses(&self, name: &Arc<str>, out: &mut Vec<Action>) {
+        let Some(known) = self.view.known(name) else {
+            return;
+        };
+        let mut keys = Vec::new();
+        if known.config.is_none() {
+            let status = known.status.iter();
+            keys.extend(status.map(|_| StatusKey::Connector(name.clone())));
+            keys.extend(known.topics.iter().map(|topic| StatusKey::Topic {
+                topic: topic.clone(),
+                connector: name.clone(),
+            }));
+        }
+        let tasks = known.task_statuses.keys();
+        let tasks = tasks.map(|task| TaskId::new(name.clone(), *task));
+        let gone = tasks.filter(|id| !self.view.has_task(id));
+        keys.extend(gone.map(StatusKey::Task));
+        let records = keys
+            .into_iter()
+            .map(|key| StatusRecord { key, value: None });
+        out.extend(records.map(Action::WriteStatus));
+    }
+}

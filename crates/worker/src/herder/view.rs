@@ -1,0 +1,259 @@
+//! View: what is known of the cluster, as anybody may read it at any time. The herder publishes one after each change;
+//! whoever reads it waits for nobody.
+
+use super::request::{ConnectorInfo, ConnectorState, HerderError, TaskState};
+use super::settings::{Flavour, Settings};
+use super::slot::Slot;
+use crate::cluster::{Position, RunState, Status, TargetState};
+use crate::task::TaskId;
+use millstream_core::Properties;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
+use std::sync::Arc;
+
+/// What Java's standalone worker says when a connector that it needs is not there.
+pub(super) const STANDALONE_NO_CONFIG: &str =
+    "Cannot invoke \"java.util.Map.get(Object)\" because \"connProps\" is null";
+
+/// Cheap to clone: connectors are shared until they change.
+#[derive(Clone)]
+pub struct View {
+    pub(super) settings: Arc<Settings>,
+    /// How far the shared configuration was read.
+    pub(super) position: Position,
+    pub(super) generation: i32,
+    connectors: BTreeMap<Arc<str>, Arc<Known>>,
+}
+
+/// All that is known of one connector; any part may be known before the others.
+#[derive(Clone, Default)]
+pub(super) struct Known {
+    /// `None`: there is no such connector, or not yet, or not any more.
+    pub(super) config: Option<Arc<Properties>>,
+    pub(super) target: TargetState,
+    pub(super) tasks: Arc<Vec<Properties>>,
+    /// The shared statuses, as far as they were read.
+    pub(super) status: Option<Arc<Status>>,
+    pub(super) task_statuses: BTreeMap<u32, Arc<Status>>,
+    pub(super) topics: BTreeSet<Arc<str>>,
+    /// Its tasks that this worker runs or is stopping.
+    pub(super) slots: BTreeMap<u32, Slot>,
+}
+
+impl Known {
+    fn is_nothing(&self) -> bool {
+        self.config.is_none()
+            && self.target == TargetState::default()
+            && self.tasks.is_empty()
+            && self.status.is_none()
+            && self.task_statuses.is_empty()
+            && self.topics.is_empty()
+            && self.slots.is_empty()
+    }
+}
+
+/// How the herder keeps it.
+impl View {
+    pub(super) fn new(settings: Settings) -> Self {
+        View {
+            settings: Arc::new(settings),
+            position: Position::default(),
+            generation: 0,
+            connectors: BTreeMap::new(),
+        }
+    }
+
+    pub(super) fn known(&self, name: &str) -> Option<&Known> {
+        self.connectors.get(name).map(|known| &**known)
+    }
+
+    pub(super) fn all(&self) -> impl Iterator<Item = (&Arc<str>, &Known)> {
+        self.connectors.iter().map(|(name, known)| (name, &**known))
+    }
+
+    /// Changes what is known of a connector, and forgets it once that is nothing.
+    pub(super) fn change<T>(&mut self, name: &Arc<str>, change: impl FnOnce(&mut Known) -> T) -> T {
+        let known = self.connectors.entry(name.clone()).or_default();
+        let result = change(Arc::make_mut(known));
+        if known.is_nothing() {
+            self.connectors.remove(name);
+        }
+        result
+    }
+
+    pub(super) fn config(&self, name: &str) -> Option<&Properties> {
+        self.known(name)?.config.as_deref()
+    }
+
+    /// Whether the connector has a task of this number.
+    pub(super) fn has_task(&self, id: &TaskId) -> bool {
+        let known = self.known(&id.connector);
+        known.is_some_and(|known| known.config.is_some() && (id.task as usize) < known.tasks.len())
+    }
+
+    pub(super) fn slot(&self, id: &TaskId) -> Option<&Slot> {
+        self.known(&id.connector)?.slots.get(&id.task)
+    }
+
+    /// Changes the slot of a task, if it has one.
+    pub(super) fn change_slot<T>(
+        &mut self,
+        id: &TaskId,
+        change: impl FnOnce(&mut Slot) -> T,
+    ) -> Option<T> {
+        self.slot(id)?;
+        self.change(&id.connector, |known| {
+            known.slots.get_mut(&id.task).map(change)
+        })
+    }
+
+    /// Tasks that run here or are stopping.
+    pub(super) fn slots(&self) -> impl Iterator<Item = (TaskId, &Slot)> {
+        self.all().flat_map(|(name, known)| {
+            let slots = known.slots.iter();
+            slots.map(|(task, slot)| (TaskId::new(name.clone(), *task), slot))
+        })
+    }
+
+    /// Tasks of the connector that run here and have not been told to stop.
+    pub(super) fn live_tasks(&self, name: &Arc<str>) -> Vec<TaskId> {
+        let known = self.known(name);
+        let slots = known.into_iter().flat_map(|known| &known.slots);
+        slots
+            .filter(|(_, slot)| slot.is_live())
+            .map(|(task, _)| TaskId::new(name.clone(), *task))
+            .collect()
+    }
+
+    /// What this worker says of a connector or one of its tasks.
+    pub(super) fn status_of(&self, name: &str, state: RunState, trace: Option<String>) -> Status {
+        Status {
+            state,
+            trace,
+            worker_id: self.settings.worker_id.clone(),
+            generation: self.generation,
+            version: self.version(name),
+        }
+    }
+
+    pub(super) fn by_flavour<T>(&self, standalone: T, distributed: T) -> T {
+        match self.settings.flavour {
+            Flavour::Standalone => standalone,
+            Flavour::Distributed => distributed,
+        }
+    }
+
+    /// The version of the connector's plugin, if its class is known.
+    fn version(&self, name: &str) -> Option<String> {
+        let class = self.config(name)?.get("connector.class")?;
+        let plugin = self.settings.registry.connector(class).ok()?;
+        Some(plugin.version().to_owned())
+    }
+
+    fn is_sink(&self, name: &str) -> bool {
+        self.version(name).is_some()
+    }
+
+    /// The status of a task that starts here and has not said anything yet: a start may wait for a server that does
+    /// not answer, and nobody should have to ask where the task is. It is shown and not written: it ends by itself.
+    fn starting(&self, name: &Arc<str>, slot: &Slot) -> Option<Arc<Status>> {
+        let status = || self.status_of(name, RunState::Unassigned, None);
+        slot.is_live().then(|| Arc::new(status()))
+    }
+
+    /// The tasks of a connector that have a status, and those that start here. A status may outlive its task for a
+    /// moment, or for good if its last word came late; nobody is shown a task that is not there.
+    pub(super) fn tasks_of(&self, name: &Arc<str>) -> BTreeMap<u32, Arc<Status>> {
+        let Some(known) = self.known(name) else {
+            return BTreeMap::new();
+        };
+        let slots = known.slots.iter();
+        let starting = slots.filter_map(|(task, slot)| Some((*task, self.starting(name, slot)?)));
+        let mut tasks: BTreeMap<u32, Arc<Status>> = starting.collect();
+        let statuses = known.task_statuses.iter();
+        tasks.extend(statuses.map(|(task, status)| (*task, status.clone())));
+        tasks.retain(|task, _| (*task as usize) < known.tasks.len());
+        tasks
+    }
+}
+
+/// What anybody may ask.
+impl View {
+    pub fn names(&self) -> Vec<Arc<str>> {
+        let there = self.all().filter(|(_, known)| known.config.is_some());
+        there.map(|(name, _)| name.clone()).collect()
+    }
+
+    pub fn info(&self, name: &str) -> Option<ConnectorInfo> {
+        let (key, known) = self.connectors.get_key_value(name)?;
+        Some(ConnectorInfo {
+            name: key.clone(),
+            config: Properties::clone(known.config.as_ref()?),
+            tasks: known.tasks.len() as u32,
+            is_sink: self.is_sink(name),
+        })
+    }
+
+    /// The settings of the connector's tasks, in order.
+    pub fn task_configs(&self, name: &str) -> Option<Arc<Vec<Properties>>> {
+        self.config(name)?;
+        Some(self.known(name)?.tasks.clone())
+    }
+
+    /// Whether the connector is stopped and nothing of it runs any more.
+    pub fn is_stopped(&self, name: &str) -> bool {
+        let known = self.known(name);
+        known.is_some_and(|known| known.target == TargetState::Stopped && known.tasks.is_empty())
+    }
+
+    pub fn state(&self, name: &str) -> Option<ConnectorState> {
+        let (key, known) = self.connectors.get_key_value(name)?;
+        let tasks = self.tasks_of(key).into_iter();
+        Some(ConnectorState {
+            name: key.clone(),
+            connector: Status::clone(known.status.as_ref()?),
+            tasks: tasks
+                .map(|(task, status)| (task, task_state(known, task, &status)))
+                .collect(),
+            is_sink: self.is_sink(name),
+        })
+    }
+
+    pub fn task_state(&self, id: &TaskId) -> Option<TaskState> {
+        let (name, known) = self.connectors.get_key_value(&id.connector)?;
+        let status = known.task_statuses.get(&id.task).cloned();
+        let starting = || self.starting(name, known.slots.get(&id.task)?);
+        let status = status.or_else(starting)?;
+        Some(task_state(known, id.task, &status))
+    }
+
+    /// The topics that the connector has used.
+    pub fn topics(&self, name: &str) -> Vec<Arc<str>> {
+        let known = self.known(name).into_iter();
+        known
+            .flat_map(|known| known.topics.iter().cloned())
+            .collect()
+    }
+
+    /// Why a task cannot be restarted that the connector does not have, or whose connector there is not.
+    pub fn no_such_task(&self, connector: &str, task: impl Display) -> HerderError {
+        let text = if self.config(connector).is_some() {
+            self.by_flavour(
+                format!("Task {connector}-{task} not found"),
+                format!("Unknown task: {connector}-{task}"),
+            )
+        } else if self.settings.flavour == Flavour::Standalone {
+            return HerderError::Failed(STANDALONE_NO_CONFIG.to_owned());
+        } else {
+            format!("Unknown connector: {connector}")
+        };
+        HerderError::NotFound(text)
+    }
+}
+
+fn task_state(known: &Known, task: u32, status: &Arc<Status>) -> TaskState {
+    TaskState {
+        status: Status::clone(status),
+        trouble: known.slots.get(&task).and_then(Slot::trouble),
+    }
+}

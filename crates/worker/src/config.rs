@@ -2,19 +2,22 @@
 
 mod concealer;
 mod connector_file;
+mod listener;
+mod override_policy;
 mod properties_file;
 mod providers;
-pub(crate) mod remarks;
+mod response_headers;
 
 pub use concealer::Concealer;
 pub use connector_file::{ConnectorFile, ConnectorFileError, read_connector_file};
+pub(crate) use listener::Listener;
+pub use override_policy::OverridePolicy;
 pub use properties_file::{MalformedEscape, parse_properties};
 pub(crate) use providers::has_reference;
 pub use providers::{ConfigProviders, ProviderError, Resolved};
+pub(crate) use response_headers::ResponseHeaders;
 
-use crate::client_settings::OverridePolicy;
-use crate::rest::{Listener, ResponseHeaders};
-use millstream_core::config::{Importance, Key, Kind, Validator};
+use millstream_core::config::{Importance, Key, Kind, Validator, list_items};
 use millstream_core::{Properties, config_def};
 use std::time::Duration;
 
@@ -159,7 +162,7 @@ impl WorkerConfig {
         let concealer = resolved.concealer;
         let mut properties = resolved.properties;
         for key in WITHOUT_REPEATS {
-            let kept = properties.get(key).and_then(remarks::without_repeats);
+            let kept = properties.get(key).and_then(without_repeats);
             if let Some(kept) = kept {
                 tracing::warn!(key, "an item stands there twice; it counts once");
                 properties.insert(key, kept);
@@ -239,6 +242,19 @@ impl WorkerSettings {
             errors.push(format!("Invalid value {policy} for configuration connector.client.config.override.policy: Class {policy} could not be found; there are All, None and Principal"));
         }
     }
+}
+
+/// The list without what is named twice, if anything is.
+fn without_repeats(text: &str) -> Option<String> {
+    let items: Vec<&str> = list_items(text).collect();
+    let mut kept: Vec<&str> = Vec::with_capacity(items.len());
+    for item in &items {
+        // What is empty is an error of the list, and stays.
+        if item.is_empty() || !kept.contains(item) {
+            kept.push(item);
+        }
+    }
+    (kept.len() < items.len()).then(|| kept.join(","))
 }
 
 /// Whether a text is host:port. A name that cannot be resolved is an outage, which may pass; this never does.

@@ -5,15 +5,15 @@ mod config;
 mod connectors;
 mod cors;
 mod error;
-mod headers;
 mod lifecycle;
-mod listener;
 mod loggers;
+mod lookup;
 mod media;
 mod metrics;
 mod offsets;
 mod patience;
 mod plugins;
+mod query;
 mod read_only;
 mod root;
 mod server;
@@ -22,11 +22,9 @@ mod topics;
 mod transport;
 mod wire;
 
-pub(crate) use headers::ResponseHeaders;
-pub(crate) use listener::Listener;
 pub(crate) use server::Server;
 
-use crate::config::WorkerConfig;
+use crate::config::{ResponseHeaders, WorkerConfig};
 use crate::herder::HerderHandle;
 use crate::kafka_admin::KafkaAdmin;
 use crate::loggers::Loggers;
@@ -34,10 +32,11 @@ use crate::metrics::MetricsSource;
 use crate::validation::Validator;
 use axum::Router;
 use axum::http::{HeaderValue, header};
-use axum::middleware::from_fn;
-use axum::response::IntoResponse;
+use axum::middleware::{from_fn, map_response};
+use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use error::RestError;
+use std::future::ready;
 use std::sync::Arc;
 use tokio::sync::watch;
 
@@ -78,8 +77,9 @@ pub(crate) fn main_router(api: &Api, headers: ResponseHeaders) -> Router {
         .layer(from_fn(move |request, next| {
             cors::apply(cors.clone(), request, next)
         }))
-        .layer(from_fn(move |request, next| {
-            headers::apply(headers.clone(), request, next)
+        .layer(map_response(move |mut response: Response| {
+            headers.apply(response.headers_mut());
+            ready(response)
         }))
         .layer(from_fn(transport::check))
 }

@@ -2,11 +2,12 @@
 
 mod address;
 mod cluster_id;
+mod remarks;
 
 use crate::cluster::Cluster;
 use crate::config::{
-    ConnectorFile, ConnectorFileError, WorkerConfig, WorkerConfigError, read_connector_file,
-    remarks,
+    ConnectorFile, ConnectorFileError, ResponseHeaders, WorkerConfig, WorkerConfigError,
+    read_connector_file,
 };
 use crate::herder::request::{Answer, HerderError, Put, Request};
 use crate::herder::state::{Flavour, Settings};
@@ -16,7 +17,7 @@ use crate::local_tasks::LocalTasks;
 use crate::loggers::{LogControl, Loggers};
 use crate::metrics::MetricsSource;
 use crate::registry::PluginRegistry;
-use crate::rest::{self, Api, ResponseHeaders, Server};
+use crate::rest::{self, Api, Server};
 use crate::task::TaskStarter;
 use crate::validation::{InvalidConfig, ValidationError, Validator};
 use address::{addresses, advertised, bind};

@@ -10,7 +10,7 @@ use std::ops::Deref;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Java's worker has no bound of its own, but takes no string beyond 20 million characters.
-pub(super) const LARGEST: usize = 32 << 20;
+const LARGEST: usize = 32 << 20;
 
 /// What every connection may hold; of larger ones there is one at a time, so that all together stay small.
 const SMALL: usize = 256 << 10;
@@ -38,7 +38,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
         let watch = request.extensions().get::<Watch>().cloned();
         let body = request.into_body();
         if body.size_hint().lower() > LARGEST as u64 {
-            return Err(RestError::BodyTooLarge);
+            return Err(RestError::BodyTooLarge(LARGEST));
         }
         let enter = |phase| {
             if let Some(watch) = &watch {
@@ -53,7 +53,7 @@ impl<S: Send + Sync> FromRequest<S> for Body {
             let part = part.map_err(|error| RestError::BodyBroken(error.to_string()))?;
             let length = whole.len() + part.len();
             if length > LARGEST {
-                return Err(RestError::BodyTooLarge);
+                return Err(RestError::BodyTooLarge(LARGEST));
             }
             if length > SMALL && turn.is_none() {
                 enter(Phase::Busy);

@@ -1,8 +1,8 @@
 //! `/connectors/{connector}/config`: show, replace, patch.
 
 use super::body::Body;
-use super::connectors::{info, not_found};
 use super::error::{CONFIG_TAKES, RestError};
+use super::lookup::{info, not_found};
 use super::wire::{Info, Name, StringMap};
 use super::{Api, resource};
 use crate::herder::request::{Answer, Put, Request};

@@ -3,10 +3,12 @@
 use super::body::Body;
 use super::config::{name_in, put};
 use super::error::{CREATE_TAKES, RestError};
+use super::lookup::info;
+use super::query::query_values;
 use super::wire::{Info, Name, State as Status};
 use super::{Api, resource};
 use crate::herder::View;
-use crate::herder::request::{ConnectorInfo, Put, Request};
+use crate::herder::request::{Put, Request};
 use crate::json_text::{UnknownFields, create_request};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
@@ -104,31 +106,4 @@ async fn delete(
 ) -> Result<StatusCode, RestError> {
     api.herder.change(Request::Delete(name)).await?;
     Ok(StatusCode::NO_CONTENT)
-}
-
-/// The connector, which must exist.
-pub(super) fn info(api: &Api, name: &str) -> Result<ConnectorInfo, RestError> {
-    let info = api.herder.view().info(name);
-    info.ok_or_else(|| not_found(name))
-}
-
-pub(super) fn not_found(name: &str) -> RestError {
-    RestError::NotFound(format!("Connector {name} not found"))
-}
-
-/// All values of a query parameter, decoded as far as letters and digits need no decoding.
-pub(super) fn query_values(query: Option<&str>, name: &str) -> Vec<String> {
-    let pairs = query.unwrap_or_default().split('&');
-    let pairs = pairs.filter_map(|pair| pair.split_once('=').or(Some((pair, ""))));
-    pairs
-        .filter(|(key, _)| *key == name)
-        .map(|(_, value)| value.to_owned())
-        .collect()
-}
-
-/// Java's `Boolean.parseBoolean` of the first value.
-pub(super) fn query_flag(query: Option<&str>, name: &str, default: bool) -> bool {
-    let values = query_values(query, name);
-    let first = values.first();
-    first.map_or(default, |value| value.eq_ignore_ascii_case("true"))
 }

@@ -1,6 +1,5 @@
 //! Every error's status, body and headers. There is no wildcard: a new error must pick its status here.
 
-use super::body;
 use crate::herder::request::HerderError;
 use crate::json_text::JsonError;
 use crate::kafka_admin::AdminError;
@@ -22,7 +21,8 @@ pub(crate) enum RestError {
     NotAcceptable,
     UnsupportedMediaType,
     MissingMediaType,
-    BodyTooLarge,
+    /// Beyond so many bytes.
+    BodyTooLarge(usize),
     /// The body ended before its end, or is none.
     BodyBroken(String),
     /// The text is Java's.
@@ -64,7 +64,7 @@ impl RestError {
             RestError::UnsupportedMediaType | RestError::MissingMediaType => {
                 StatusCode::UNSUPPORTED_MEDIA_TYPE
             }
-            RestError::BodyTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            RestError::BodyTooLarge(_) => StatusCode::PAYLOAD_TOO_LARGE,
             RestError::BadRequest(_)
             | RestError::BodyBroken(_)
             | RestError::Herder(HerderError::BadRequest(_))
@@ -95,8 +95,8 @@ impl RestError {
             | RestError::NotAcceptable
             | RestError::UnsupportedMediaType
             | RestError::MissingMediaType => format!("HTTP {}", self.status()),
-            RestError::BodyTooLarge => {
-                format!("the request body is larger than {} bytes", body::LARGEST)
+            RestError::BodyTooLarge(most) => {
+                format!("the request body is larger than {most} bytes")
             }
             RestError::BodyBroken(why) => format!("cannot read the request body: {why}"),
             RestError::BadRequest(text)
@@ -161,6 +161,26 @@ from!(AdminError => Admin);
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_rebalance_refuses_may_be_tried_again() {
+        let url = Some("http://w:8083/".into());
+        let why = "Only the leader can set connector configs.";
+        for (error, text) in [
+            (
+                HerderError::NotHere { why, url },
+                "Cannot complete request momentarily due to no known leader URL, likely because a rebalance was underway.",
+            ),
+            (
+                HerderError::Rebalancing,
+                "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)",
+            ),
+        ] {
+            let error = RestError::from(error);
+            assert_eq!(error.status(), StatusCode::CONFLICT);
+            assert_eq!(error.message(), text);
+        }
+    }
 
     #[test]
     fn report_message_26_java_s_words_are_followed_by_ours() {

@@ -1,7 +1,7 @@
 //! Status, pause, resume, stop and restart of a connector; and two requests that only workers send each other.
 
-use super::connectors::query_flag;
 use super::error::RestError;
+use super::query::query_flag;
 use super::wire::{Name, State as Status};
 use super::{Api, resource};
 use crate::cluster::TargetState;

@@ -1,8 +1,8 @@
 //! `/admin/loggers`: log levels while the worker runs.
 
 use super::body::Body;
-use super::connectors::query_values;
 use super::error::RestError;
+use super::query::query_values;
 use super::wire::Level;
 use super::{Api, resource};
 use crate::herder::request::Request;

@@ -1,8 +1,8 @@
 //! `/connectors/{connector}/offsets`: what the connector's consumer group has committed; set and reset while it is stopped.
 
 use super::body::Body;
-use super::connectors::{info, not_found};
 use super::error::RestError;
+use super::lookup::{info, not_found};
 use super::wire::{Message, Name, Offset, Offsets, Partition, Position};
 use super::{Api, resource};
 use crate::client_settings;

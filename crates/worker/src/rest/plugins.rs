@@ -1,8 +1,8 @@
 //! `/connector-plugins`: what is compiled in, its settings, and validation.
 
 use super::body::Body;
-use super::connectors::query_flag;
 use super::error::{CONFIG_TAKES, RestError};
+use super::query::query_flag;
 use super::wire::{ConfigInfos, Definition, Plugin};
 use super::{Api, resource};
 use crate::json_text::string_map;

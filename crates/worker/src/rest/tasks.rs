@@ -1,7 +1,7 @@
 //! `/connectors/{connector}/tasks` and what belongs to one task.
 
-use super::connectors::not_found;
 use super::error::RestError;
+use super::lookup::not_found;
 use super::wire::{Name, TaskInfo, TaskStatus};
 use super::{Api, resource};
 use crate::herder::request::Request;

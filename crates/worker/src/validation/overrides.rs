@@ -2,7 +2,7 @@
 
 use super::{Configs, ValidationError};
 use crate::client_keys::{self, Client};
-use crate::client_settings::OverridePolicy;
+use crate::config::OverridePolicy;
 use millstream_core::config::Parsed;
 use millstream_core::{ConfigValue, Key, Properties};
 

@@ -1,8 +1,8 @@
 //! Where the API listens, and the address by which others reach it.
 
 use super::StartError;
-use crate::config::WorkerConfig;
-use crate::rest::Listener;
+use crate::config::{Listener, WorkerConfig};
+use std::io;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
@@ -13,13 +13,24 @@ pub(super) async fn bind(listeners: &[String]) -> Result<Vec<TcpListener>, Start
         let Ok(listener) = text.parse::<Listener>() else {
             continue;
         };
-        let socket = listener.bind().await.map_err(|source| StartError::Listen {
+        let socket = open(&listener).await.map_err(|source| StartError::Listen {
             listener: text.clone(),
             source,
         })?;
         bound.push(socket);
     }
     Ok(bound)
+}
+
+async fn open(listener: &Listener) -> io::Result<TcpListener> {
+    if !listener.host.is_empty() {
+        return TcpListener::bind((&*listener.host, listener.port)).await;
+    }
+    match TcpListener::bind(("::", listener.port)).await {
+        Ok(both) => Ok(both),
+        // A machine without IPv6.
+        Err(_) => TcpListener::bind(("0.0.0.0", listener.port)).await,
+    }
 }
 
 pub(super) fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {

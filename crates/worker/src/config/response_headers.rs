@@ -1,9 +1,6 @@
 //! `response.http.headers.config`: headers that every response carries.
 
-use axum::extract::Request;
-use axum::http::{HeaderName, HeaderValue};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use std::sync::Arc;
 
 /// Headers to set or add, in order.
@@ -18,6 +15,17 @@ impl ResponseHeaders {
             .map(|item| parse_item(&item))
             .collect::<Result<_, _>>();
         Ok(ResponseHeaders(Arc::new(headers?)))
+    }
+
+    /// Sets and adds them to those of a response.
+    pub(crate) fn apply(&self, headers: &mut HeaderMap) {
+        for (adds, name, value) in self.0.iter() {
+            if *adds {
+                headers.append(name.clone(), value.clone());
+            } else {
+                headers.insert(name.clone(), value.clone());
+            }
+        }
     }
 }
 
@@ -69,19 +77,6 @@ fn parse_item(item: &str) -> Result<(bool, HeaderName, HeaderValue), String> {
     let name = name.parse().map_err(|_| not_a_pair())?;
     let value = value.parse().map_err(|_| not_a_pair())?;
     Ok((adds, name, value))
-}
-
-pub(super) async fn apply(rules: ResponseHeaders, request: Request, next: Next) -> Response {
-    let mut response = next.run(request).await;
-    let headers = response.headers_mut();
-    for (adds, name, value) in rules.0.iter() {
-        if *adds {
-            headers.append(name.clone(), value.clone());
-        } else {
-            headers.insert(name.clone(), value.clone());
-        }
-    }
-    response
 }
 
 #[cfg(test)]

@@ -1,8 +1,6 @@
 //! Listener: where the API listens, as `http://host:port`.
 
-use std::io;
 use std::str::FromStr;
-use tokio::net::TcpListener;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listener {
@@ -37,19 +35,6 @@ impl FromStr for Listener {
                 .to_owned(),
             port: port.parse().map_err(|_| format())?,
         })
-    }
-}
-
-impl Listener {
-    pub(crate) async fn bind(&self) -> io::Result<TcpListener> {
-        if !self.host.is_empty() {
-            return TcpListener::bind((&*self.host, self.port)).await;
-        }
-        match TcpListener::bind(("::", self.port)).await {
-            Ok(both) => Ok(both),
-            // A machine without IPv6.
-            Err(_) => TcpListener::bind(("0.0.0.0", self.port)).await,
-        }
     }
 }
 

@@ -1,11 +1,10 @@
 //! What the log says about a worker file: keys that nobody reads, or that belong into a connector's configuration.
 
-use super::{ConfigProviders, WorkerSettings};
 use crate::client_keys::{self, Client};
+use crate::config::{ConfigProviders, WorkerSettings};
 use crate::registry::PluginRegistry;
 use crate::spelling::closest;
 use crate::validation::{Remarks, framework_definition, unknown_setting};
-use millstream_core::config::list_items;
 use millstream_core::{ConfigDef, Properties};
 
 /// Java's keys that have no meaning here; files that hold them are right all the same.
@@ -188,19 +187,6 @@ fn is_of_a_connector(key: &str, registry: &PluginRegistry) -> bool {
             .connectors
             .iter()
             .any(|c| belongs(c.config_def()) || belongs(c.extensions()))
-}
-
-/// The list without what is named twice, and whether anything was.
-pub(super) fn without_repeats(text: &str) -> Option<String> {
-    let items: Vec<&str> = list_items(text).collect();
-    let mut kept: Vec<&str> = Vec::with_capacity(items.len());
-    for item in &items {
-        // What is empty is an error of the list, and stays.
-        if item.is_empty() || !kept.contains(item) {
-            kept.push(item);
-        }
-    }
-    (kept.len() < items.len()).then(|| kept.join(","))
 }
 
 #[cfg(test)]

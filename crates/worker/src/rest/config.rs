@@ -13,7 +13,28 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use millstream_core::Properties;
-use std::fmt::Write;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+/// What does not stand in a path as it is.
+const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/')
+    .remove(b'!')
+    .remove(b'$')
+    .remove(b'&')
+    .remove(b'\'')
+    .remove(b'(')
+    .remove(b')')
+    .remove(b'*')
+    .remove(b'+')
+    .remove(b',')
+    .remove(b';')
+    .remove(b'=')
+    .remove(b':')
+    .remove(b'@');
 
 pub(super) fn router() -> Router<Api> {
     let methods = get(show).put(replace).patch(patch);
@@ -124,18 +145,9 @@ fn location(api: &Api, headers: &HeaderMap, name: &str) -> String {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let mut location = match host {
-        Some(host) => format!("http://{host}/connectors/"),
-        None => format!("{}connectors/", api.advertised_url),
-    };
-    for byte in name.bytes() {
-        let is_plain = byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=:@".contains(&byte);
-        if is_plain {
-            location.push(char::from(byte));
-        } else {
-            // Writing to a String cannot fail.
-            let _ = write!(location, "%{byte:02X}");
-        }
+    let name = utf8_percent_encode(name, ESCAPED);
+    match host {
+        Some(host) => format!("http://{host}/connectors/{name}"),
+        None => format!("{}connectors/{name}", api.advertised_url),
     }
-    location
 }

@@ -44,9 +44,9 @@ java_program() {
     java -cp 'jars/*' "$@" 2>java.log || { cat java.log >&2; return 1; }
 }
 
-# rust_program: builds the package in this folder (Cargo.toml, src/main.rs) and runs it
+# rust_program [-- ARGUMENT...]: builds the package in this folder (Cargo.toml, src/main.rs) and runs it
 rust_program() {
-    CARGO_TARGET_DIR=target cargo run --quiet 2>cargo.log || { cat cargo.log >&2; return 1; }
+    CARGO_TARGET_DIR=target cargo run --quiet "$@" 2>cargo.log || { cat cargo.log >&2; return 1; }
 }
 
 # free_port: one that nobody listens on
@@ -77,7 +77,7 @@ listens() {
     (: >"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
-# kafka_broker: Apache Kafka 4.3.1 with the defaults; sets $broker to host:port. Its jars lie in jars/
+# kafka_broker [SETTING=VALUE...]: Apache Kafka 4.3.1, else with its defaults; sets $broker to host:port. Its jars lie in jars/
 kafka_broker() {
     java_packages org.apache.kafka:kafka_2.13:4.3.1 org.apache.kafka:connect-runtime:4.3.1 org.apache.kafka:connect-file:4.3.1
     local port controller
@@ -87,11 +87,11 @@ kafka_broker() {
     printf '%s\n' process.roles=broker,controller node.id=1 "controller.quorum.voters=1@127.0.0.1:$controller" \
         "listeners=PLAINTEXT://$broker,CONTROLLER://127.0.0.1:$controller" "advertised.listeners=PLAINTEXT://$broker" \
         controller.listener.names=CONTROLLER offsets.topic.replication.factor=1 offsets.topic.num.partitions=1 \
-        transaction.state.log.replication.factor=1 transaction.state.log.min.isr=1 "log.dirs=$folder/broker" >broker.properties
+        transaction.state.log.replication.factor=1 transaction.state.log.min.isr=1 "log.dirs=$folder/broker" "$@" >broker.properties
     java -cp 'jars/*' kafka.tools.StorageTool format -t AAAAAAAAAAAAAAAAAAAAAA -c broker.properties >format.log 2>&1 ||
         { cat format.log >&2; return 1; }
     in_background broker.log java -Xmx400m -cp 'jars/*' kafka.Kafka broker.properties
-    until_true 60 grep -q 'Kafka Server started' broker.log || until_true 1 listens "$port"
+    until_true 60 listens "$port"
 }
 
 # seen FILE: compares what came out with the text on standard input, which is what came out when the script was written

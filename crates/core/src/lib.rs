@@ -48,7 +48,7 @@ pub use plugin::{
     ConverterPlugin, ConverterUse, HeaderConverterPlugin, PluginError, PredicatePlugin,
     TransformPlugin,
 };
-pub use record_writer::{OutgoingRecord, RecordWriter, WriteError};
+pub use record_writer::{Objection, OutgoingRecord, RecordWriter, WriteError};
 pub use rejected::{FailedRecord, RecordError, Rejected, RejectedRow, Stage};
 pub use schema::{Field, Schema, SchemaRef, SchemaType};
 pub use sink::{

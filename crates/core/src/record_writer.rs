@@ -21,8 +21,17 @@ pub struct WriteError {
     pub reason: String,
     /// Whether the same records may be written later.
     pub is_transient: bool,
-    /// Whether a record is larger than the writer or the broker takes.
-    pub is_too_large: bool,
+    /// What a record would have to give up to be taken.
+    pub objection: Option<Objection>,
+}
+
+/// What about a record is not taken, although another like it would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Objection {
+    /// It is larger than the writer or the broker takes.
+    Size,
+    /// It is further in the past or the future than the broker takes.
+    Timestamp,
 }
 
 /// Writes records; returns once all are acknowledged, or with the first that cannot be written.

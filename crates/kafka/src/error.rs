@@ -2,7 +2,7 @@
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::protocol::StrBytes;
-use millstream_core::ConsumerError;
+use millstream_core::{ConsumerError, Objection};
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -85,16 +85,20 @@ impl KafkaError {
         }
     }
 
-    /// Whether a record is larger than the producer or the broker takes.
-    pub fn is_too_large(&self) -> bool {
-        matches!(
-            self,
+    /// What about a record the producer or the broker does not take.
+    pub fn objection(&self) -> Option<Objection> {
+        match self {
             KafkaError::TooLarge { .. }
-                | KafkaError::Refused {
-                    error: ResponseError::MessageTooLarge | ResponseError::RecordListTooLarge,
-                    ..
-                }
-        )
+            | KafkaError::Refused {
+                error: ResponseError::MessageTooLarge | ResponseError::RecordListTooLarge,
+                ..
+            } => Some(Objection::Size),
+            KafkaError::Refused {
+                error: ResponseError::InvalidTimestamp,
+                ..
+            } => Some(Objection::Timestamp),
+            _ => None,
+        }
     }
 
     /// Whether the same request may succeed later, here or at another broker.
@@ -168,6 +172,9 @@ fn remedy(error: ResponseError) -> Option<&'static str> {
         }
         ResponseError::MessageTooLarge | ResponseError::RecordListTooLarge => {
             "the topic's max.message.bytes is smaller than the record"
+        }
+        ResponseError::InvalidTimestamp => {
+            "the record's time is further away than the topic's message.timestamp.before.max.ms or message.timestamp.after.max.ms"
         }
         _ => return None,
     })

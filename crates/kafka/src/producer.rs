@@ -189,7 +189,7 @@ impl RecordWriter for KafkaProducer {
             topic,
             reason: error.to_string(),
             is_transient: error.is_transient(),
-            is_too_large: error.is_too_large(),
+            objection: error.objection(),
         })
     }
 }

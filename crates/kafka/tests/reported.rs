@@ -3,7 +3,7 @@
 
 #![allow(clippy::unwrap_used)]
 
-use millstream_core::{ByteBudget, Consumer, Fetched, Properties, TopicPartition};
+use millstream_core::{ByteBudget, Consumer, Fetched, Objection, Properties, TopicPartition};
 use millstream_embedded::broker::{ApiAction, ApiFault, ApiKey, Broker, BrokerConfig};
 use millstream_kafka::admin::NewTopic;
 use millstream_kafka::{
@@ -234,9 +234,10 @@ async fn report_b15_a_group_that_refuses_names_the_key() {
     }
 }
 
-/// Both what the client's settings keep back and what the broker finds too large is told apart from other refusals.
+/// What the client's settings keep back, what the broker finds too large, and what has a time that it does not take are told
+/// apart from other refusals.
 #[tokio::test]
-async fn report_a17_a_record_that_is_too_large_is_told_apart() {
+async fn report_a17_a_record_that_is_too_large_or_out_of_time_is_told_apart() {
     let bench = Bench::new().await;
     bench.0.create_topic("t", 1).unwrap();
     let settings = bench.properties(&[("max.request.size", "1000")]);
@@ -248,14 +249,23 @@ async fn report_a17_a_record_that_is_too_large_is_told_apart() {
     };
     let kept_back = producer.send(vec![record(2_000)]).await.map(drop);
     let error = kept_back.unwrap_err();
-    assert!(error.is_too_large(), "{error}");
+    assert_eq!(error.objection(), Some(Objection::Size), "{error}");
     assert!(error.to_string().contains("max.request.size"), "{error}");
     let refusal = ApiFault::new(ApiKey::Produce, ApiAction::Error(10));
     bench.0.faults().add(refusal);
     let outcome = producer.send(vec![record(10)]).await.unwrap().await;
     let error = outcome.unwrap_err();
-    assert!(error.is_too_large(), "{error}");
+    assert_eq!(error.objection(), Some(Objection::Size), "{error}");
     assert!(error.to_string().contains("max.message.bytes"), "{error}");
+    let refusal = ApiFault::new(ApiKey::Produce, ApiAction::Error(32));
+    bench.0.faults().add(refusal);
+    let outcome = producer.send(vec![record(10)]).await.unwrap().await;
+    let error = outcome.unwrap_err();
+    assert_eq!(error.objection(), Some(Objection::Timestamp), "{error}");
+    assert!(
+        error.to_string().contains("message.timestamp.after.max.ms"),
+        "{error}"
+    );
     producer
         .send(vec![record(10)])
         .await

@@ -5,7 +5,9 @@ use crate::quiet::Quiet;
 use bytes::Bytes;
 use futures::future::join_all;
 use millstream_core::rejected::CONNECT_EXCEPTION;
-use millstream_core::{OutgoingRecord, RecordError, RecordWriter, RejectedRow, TaskId, WriteError};
+use millstream_core::{
+    Objection, OutgoingRecord, RecordError, RecordWriter, RejectedRow, TaskId, WriteError,
+};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::time::Instant;
@@ -15,6 +17,9 @@ const PREFIX: &str = "__connect.errors.";
 /// The header of a letter that does not hold its record: the record's size in bytes.
 const OMITTED: &str = "__millstream.errors.omitted.bytes";
 
+/// The header of a letter that does not have its record's time: that time, in milliseconds since the epoch.
+const TIMESTAMP: &str = "__millstream.errors.record.timestamp";
+
 /// Where rejected rows go, and whether they carry the reason.
 pub struct DeadLetters {
     task: TaskId,
@@ -23,6 +28,8 @@ pub struct DeadLetters {
     writer: Arc<dyn RecordWriter>,
     /// Of letters that were too large.
     cut: Mutex<Quiet>,
+    /// Of letters whose time was not taken.
+    untimed: Mutex<Quiet>,
 }
 
 /// How much of a record a dead letter holds.
@@ -33,6 +40,40 @@ enum Extent {
     WithoutValue,
     /// Nothing of the record itself.
     PlaceAlone,
+}
+
+/// What a dead letter keeps of its record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kept {
+    extent: Extent,
+    /// The record's time; else the letter has that of its writing, and the record's in a header.
+    time: bool,
+}
+
+impl Kept {
+    const ALL: Kept = Kept {
+        extent: Extent::Whole,
+        time: true,
+    };
+
+    /// What is left to try after a refusal; `None` where there is nothing left to give up.
+    fn less(self, objection: Objection) -> Option<Kept> {
+        match (objection, self.extent) {
+            (Objection::Size, Extent::Whole) => Some(Kept {
+                extent: Extent::WithoutValue,
+                ..self
+            }),
+            (Objection::Size, Extent::WithoutValue) => Some(Kept {
+                extent: Extent::PlaceAlone,
+                ..self
+            }),
+            (Objection::Size, Extent::PlaceAlone) => None,
+            (Objection::Timestamp, _) => self.time.then_some(Kept {
+                time: false,
+                ..self
+            }),
+        }
+    }
 }
 
 impl DeadLetters {
@@ -48,51 +89,51 @@ impl DeadLetters {
             with_context,
             writer,
             cut: Mutex::default(),
+            untimed: Mutex::default(),
         }
     }
 
     /// Writes the rows and waits for their acknowledgement. Rows that cannot be written fail the task:
-    /// counting them as settled would lose them. A letter that is too large is written without its value.
+    /// counting them as settled would lose them. A letter that is too large is written without its value, one whose time is
+    /// not taken with that of its writing.
     pub async fn write(&self, rows: &[RejectedRow]) -> Result<(), TaskFailure> {
         // One call each, so that each has an outcome of its own; they are made in order and share batches.
-        let calls = rows.iter().map(|row| self.write_one(row, Extent::Whole));
+        let calls = rows.iter().map(|row| self.write_one(row, Kept::ALL));
         for (row, outcome) in rows.iter().zip(join_all(calls).await) {
             match outcome {
-                Err(error) if error.is_too_large => self.write_what_fits(row).await?,
-                outcome => outcome.map_err(|error| self.cannot_write(row, &error))?,
-            }
-        }
-        Ok(())
-    }
-
-    async fn write_one(&self, row: &RejectedRow, extent: Extent) -> Result<(), WriteError> {
-        self.writer.write(vec![self.record(row, extent)]).await
-    }
-
-    /// A letter that was refused for its size, or shared a batch with one that was: by itself, then with less and less.
-    async fn write_what_fits(&self, row: &RejectedRow) -> Result<(), TaskFailure> {
-        for extent in [Extent::Whole, Extent::WithoutValue] {
-            match self.write_one(row, extent).await {
-                Ok(()) => {
-                    self.note_cut(row, extent);
-                    return Ok(());
-                }
-                Err(error) if error.is_too_large => {}
+                Ok(()) => {}
+                Err(error) if error.objection.is_some() => self.write_what_is_taken(row).await?,
                 Err(error) => return Err(self.cannot_write(row, &error)),
             }
         }
-        let outcome = self.write_one(row, Extent::PlaceAlone).await;
-        outcome.map_err(|error| self.cannot_write(row, &error))?;
-        self.note_cut(row, Extent::PlaceAlone);
         Ok(())
     }
 
-    fn note_cut(&self, row: &RejectedRow, extent: Extent) {
-        if extent == Extent::Whole {
-            return;
+    async fn write_one(&self, row: &RejectedRow, kept: Kept) -> Result<(), WriteError> {
+        self.writer.write(vec![self.record(row, kept)]).await
+    }
+
+    /// A letter that was refused, or shared a batch with one that was: by itself, then with less and less.
+    async fn write_what_is_taken(&self, row: &RejectedRow) -> Result<(), TaskFailure> {
+        let mut kept = Kept::ALL;
+        loop {
+            let Err(error) = self.write_one(row, kept).await else {
+                self.note_loss(row, kept);
+                return Ok(());
+            };
+            let less = error.objection.and_then(|objection| kept.less(objection));
+            kept = less.ok_or_else(|| self.cannot_write(row, &error))?;
         }
-        let mut cut = self.cut.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(letters) = cut.speak(1, Instant::now()) {
+    }
+
+    fn note_loss(&self, row: &RejectedRow, kept: Kept) {
+        let speaks = |quiet: &Mutex<Quiet>| {
+            let mut quiet = quiet.lock().unwrap_or_else(PoisonError::into_inner);
+            quiet.speak(1, Instant::now())
+        };
+        if kept.extent != Extent::Whole
+            && let Some(letters) = speaks(&self.cut)
+        {
             tracing::error!(
                 connector = &*self.task.connector,
                 task = self.task.task,
@@ -106,6 +147,23 @@ impl DeadLetters {
                 self.topic
             );
         }
+        if !kept.time
+            && let Some(letters) = speaks(&self.untimed)
+        {
+            tracing::warn!(
+                connector = &*self.task.connector,
+                task = self.task.task,
+                letters,
+                topic = &*row.origin.topic,
+                partition = row.origin.partition,
+                offset = row.offset,
+                timestamp = row.timestamp,
+                "dead letters had times that their topic does not take and were written with the present time, their own \
+                 in the header {TIMESTAMP}; to keep it, raise message.timestamp.after.max.ms or \
+                 message.timestamp.before.max.ms of topic {}",
+                self.topic
+            );
+        }
     }
 
     fn cannot_write(&self, row: &RejectedRow, error: &WriteError) -> TaskFailure {
@@ -113,7 +171,7 @@ impl DeadLetters {
             "the dead letter of topic {}, partition {}, offset {} cannot be written: {error}",
             row.origin.topic, row.origin.partition, row.offset
         );
-        if error.is_too_large {
+        if error.objection == Some(Objection::Size) {
             reason.push_str("; raise producer.override.max.request.size");
         }
         TaskFailure {
@@ -123,25 +181,32 @@ impl DeadLetters {
         }
     }
 
-    fn record(&self, row: &RejectedRow, extent: Extent) -> OutgoingRecord {
+    fn record(&self, row: &RejectedRow, kept: Kept) -> OutgoingRecord {
+        let Kept { extent, time } = kept;
         let is_whole = extent == Extent::Whole;
         let mut headers = match extent {
             Extent::Whole | Extent::WithoutValue => row.headers.clone(),
             Extent::PlaceAlone => Vec::new(),
         };
-        if self.with_context || !is_whole {
+        if self.with_context || kept != Kept::ALL {
             headers.extend(self.context(row));
         }
+        let mut note = |name: &'static str, number: String| {
+            let name = Bytes::from_static(name.as_bytes());
+            headers.push((name, Some(Bytes::from(number))));
+        };
         if !is_whole {
-            let bytes = Bytes::from(size(row).to_string());
-            headers.push((Bytes::from_static(OMITTED.as_bytes()), Some(bytes)));
+            note(OMITTED, size(row).to_string());
+        }
+        if !time {
+            note(TIMESTAMP, row.timestamp.to_string());
         }
         OutgoingRecord {
             topic: self.topic.clone(),
             key: row.key.clone().filter(|_| extent != Extent::PlaceAlone),
             value: row.value.clone().filter(|_| is_whole),
             headers,
-            timestamp: (row.timestamp >= 0).then_some(row.timestamp),
+            timestamp: (time && row.timestamp >= 0).then_some(row.timestamp),
         }
     }
 
@@ -202,9 +267,10 @@ mod tests {
     use async_trait::async_trait;
     use millstream_core::{Stage, TimestampType, TopicPartition};
 
-    /// Takes batches up to a size, and keeps what it took.
+    /// Takes batches up to a size and a time, and keeps what it took.
     struct Narrow {
         most: usize,
+        latest: i64,
         taken: Mutex<Vec<OutgoingRecord>>,
     }
 
@@ -213,12 +279,20 @@ mod tests {
         async fn write(&self, records: Vec<OutgoingRecord>) -> Result<(), WriteError> {
             let field = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
             let own = records.iter().map(|r| field(&r.key) + field(&r.value));
-            if own.sum::<usize>() > self.most {
+            let is_late = |r: &OutgoingRecord| r.timestamp.is_some_and(|time| time > self.latest);
+            let objection = if own.sum::<usize>() > self.most {
+                Some(Objection::Size)
+            } else if records.iter().any(is_late) {
+                Some(Objection::Timestamp)
+            } else {
+                None
+            };
+            if objection.is_some() {
                 return Err(WriteError {
                     topic: "dead".to_owned(),
-                    reason: "too large".to_owned(),
+                    reason: "not like that".to_owned(),
                     is_transient: false,
-                    is_too_large: true,
+                    objection,
                 });
             }
             self.taken.lock().expect("no writer panics").extend(records);
@@ -245,6 +319,7 @@ mod tests {
     async fn report_a17_a_letter_that_is_too_large_goes_without_its_value_and_the_others_whole() {
         let writer = Arc::new(Narrow {
             most: 100,
+            latest: i64::MAX,
             taken: Mutex::default(),
         });
         let letters = DeadLetters::new(TaskId::new("c", 0), "dead", false, writer.clone());
@@ -291,5 +366,53 @@ mod tests {
         };
         assert_eq!(header("__connect.errors.offset"), "7");
         assert_eq!(header(OMITTED), "1200");
+    }
+
+    /// Java loses such letters, and with them those of the same batch.
+    #[tokio::test]
+    async fn report_a17_a_letter_with_a_time_that_is_not_taken_has_the_time_of_its_writing() {
+        let writer = Arc::new(Narrow {
+            most: 100,
+            latest: 1_000,
+            taken: Mutex::default(),
+        });
+        let letters = DeadLetters::new(TaskId::new("c", 0), "dead", false, writer.clone());
+        let at = |offset: i64, size: usize, timestamp: i64| RejectedRow {
+            timestamp,
+            ..row(offset, 1, size)
+        };
+        let rows = [
+            at(5, 10, 1_000),
+            at(6, 10, 1_001),
+            at(7, 1_000, 1_001),
+            at(8, 10, -1),
+        ];
+        letters.write(&rows).await.expect("all are written");
+        let taken = writer.taken.lock().expect("no writer panics");
+        let header = |record: &OutgoingRecord, name: &str| {
+            let found = record.headers.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone().unwrap_or_default())
+        };
+        let mut seen: Vec<_> = taken
+            .iter()
+            .map(|record| {
+                (
+                    record.timestamp,
+                    record.value.as_ref().map(Bytes::len),
+                    header(record, "__connect.errors.offset"),
+                    header(record, TIMESTAMP),
+                    header(record, OMITTED),
+                )
+            })
+            .collect();
+        seen.sort_unstable();
+        let text = |text: &'static str| Some(Bytes::from_static(text.as_bytes()));
+        let expected = [
+            (None, None, text("7"), text("1001"), text("1001")),
+            (None, Some(10), None, None, None),
+            (None, Some(10), text("6"), text("1001"), None),
+            (Some(1_000), Some(10), None, None, None),
+        ];
+        assert_eq!(seen, expected);
     }
 }

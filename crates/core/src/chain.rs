@@ -3,7 +3,7 @@
 mod config;
 mod version;
 
-pub use config::{ChainError, build, check_classes, unique_aliases, validate};
+pub use config::{AnyClass, ChainError, build, check_classes, unique_aliases, validate};
 
 use crate::batch::{RecordBatch, RowMask};
 use crate::rejected::{Rejected, Stage};

@@ -41,6 +41,11 @@ pub trait Connector: Send + Sync {
         &NONE
     }
 
+    /// Classes of the original's plugin beside the connector: who names one where another kind is wanted is told so.
+    fn classes(&self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// Keys that recipes for the original hold although it does not read them: no reason to warn.
     fn without_effect(&self) -> &'static [&'static str] {
         &[]

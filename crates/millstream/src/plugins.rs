@@ -16,3 +16,37 @@ pub(crate) fn registry() -> PluginRegistry {
         predicates: PREDICATES.to_vec(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_core::plugin::{ClassKind, on_class_path};
+
+    /// What connectors are told is on Java's class path is what stands here, but for our own transforms.
+    #[test]
+    fn every_stock_plugin_is_on_the_class_path() {
+        let registry = registry();
+        let converters = registry.converters.iter().map(|p| p.class);
+        let headers = registry.header_converters.iter().map(|p| p.class);
+        let transforms = registry.transforms.iter().map(|p| p.class);
+        let predicates = registry.predicates.iter().map(|p| p.class);
+        let all = converters
+            .chain(headers)
+            .chain(transforms)
+            .chain(predicates);
+        for class in all.filter(|class| class.starts_with("org.apache.kafka.")) {
+            assert_eq!(on_class_path(class), Some(ClassKind::Plain), "{class}");
+            if let Some((outer, _)) = class.split_once('$') {
+                assert_eq!(on_class_path(outer), Some(ClassKind::Abstract), "{outer}");
+            }
+        }
+        assert_eq!(
+            on_class_path("org.apache.kafka.connect.transforms.Filter$Key"),
+            None
+        );
+        assert_eq!(
+            on_class_path("org.apache.kafka.connect.transforms.Hash"),
+            None
+        );
+    }
+}

@@ -274,7 +274,7 @@ async fn make_parts(
     let starting = start.connector.start_task(&start.task_config, context);
     let mut sink = patiently(starting, "the sink's server", start, watch)
         .await
-        .map_err(|error| TaskFailure::sink(&error))?;
+        .map_err(|error| TaskFailure::start(&error))?;
     let plan = plan(converters, chain, sink.as_mut());
     let opening = dead_letters::open(start, settings.dead_letters.as_ref());
     let letters = patiently(opening, "Kafka, for the dead-letter topic", start, watch).await?;

@@ -3,6 +3,7 @@
 //! stands there as the string `Infinity`, which the record's own text tells from a real string, and half a surrogate
 //! pair as an escape, which has no form in BSON.
 
+use crate::java_text::json_value_text;
 use crate::json::Open;
 use bson::{Bson, Document};
 
@@ -23,6 +24,41 @@ pub(crate) fn read<'o>(
         restore_infinities(&mut value, &known);
     }
     Ok(value)
+}
+
+/// Java's `String.valueOf` of the value, for messages: half a surrogate pair is a question mark there.
+pub(crate) fn java_text(text: &[u8]) -> String {
+    let text = without_halves(text);
+    match Reader::new(&text).value() {
+        Some(value) => json_value_text(&value),
+        None => String::from_utf8_lossy(&text).into_owned(),
+    }
+}
+
+/// The text with a question mark for each escape of half a surrogate pair.
+fn without_halves(text: &[u8]) -> Vec<u8> {
+    let unit = |at: usize| {
+        let digits = text.get(at..at + 6)?.strip_prefix(b"\\u")?;
+        u16::from_str_radix(str::from_utf8(digits).ok()?, 16).ok()
+    };
+    let mut whole = Vec::with_capacity(text.len());
+    let mut at = 0;
+    while at < text.len() {
+        let (length, is_half) = match (unit(at), unit(at + 6)) {
+            (Some(0xD800..=0xDBFF), Some(0xDC00..=0xDFFF)) => (12, false),
+            (Some(0xD800..=0xDFFF), _) => (6, true),
+            _ if text[at] == b'\\' => (2, false),
+            _ => (1, false),
+        };
+        let end = (at + length).min(text.len());
+        if is_half {
+            whole.push(b'?');
+        } else {
+            whole.extend_from_slice(&text[at..end]);
+        }
+        at = end;
+    }
+    whole
 }
 
 /// Whether a string may be a number that Java had no other form for.
@@ -239,6 +275,17 @@ mod tests {
     fn check(text: &str, original: &str, expected: impl Into<Bson>) {
         let value = read(text.as_bytes(), || Some(original.as_bytes())).unwrap();
         assert_eq!(value, expected.into(), "{text}");
+    }
+
+    #[test]
+    fn a_message_has_the_value_as_java_prints_it() {
+        let text = br#"[-3973.407,{"a":1.23456789E7,"s":["x\"",0.5],"t":null},true,"\ud83dhalf\ud83d","\uD83E\uDD80","\\ud83d"]"#;
+        assert_eq!(
+            java_text(text),
+            r#"[-3973.407, {a=1.23456789E7, s=[x", 0.5], t=null}, true, ?half?, 🦀, \ud83d]"#
+        );
+        assert_eq!(java_text(br#""half \ud83d""#), "half ?");
+        assert_eq!(java_text(br#""cut \u12"#), r#""cut \u12"#);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The connector: what it is called, how its settings are checked, how its tasks start.
 
+use crate::classes;
 use crate::config::MongoConfig;
 use crate::extensions::{self, Extensions};
 use crate::store::{Store, Unreachable};
@@ -44,6 +45,10 @@ impl Connector for MongoSinkConnector {
 
     fn config_def(&self) -> &ConfigDef {
         &DEFINITION
+    }
+
+    fn classes(&self) -> Vec<String> {
+        classes::all().collect()
     }
 
     fn extensions(&self) -> &ConfigDef {

@@ -52,7 +52,10 @@ pub(crate) fn of_row(
                 return Ok(None);
             };
             match kind {
-                RawKind::String => of_text(&decode_utf8(bytes), half).map(Some),
+                RawKind::String => {
+                    let text = decode_utf8(bytes);
+                    of_text(&text, || text.to_string(), half).map(Some)
+                }
                 RawKind::Json => {
                     let fetched = match half {
                         Half::Key => &batch.fetched.keys,
@@ -70,7 +73,7 @@ pub(crate) fn of_row(
 fn of_value(value: &Value, half: Half) -> Result<Option<Document>, RecordError> {
     let document = match value {
         Value::Null => return Ok(None),
-        Value::String(text) => of_text(&readable(text), half)?,
+        Value::String(text) => of_text(&readable(text), || java_text(value), half)?,
         Value::Bytes(bytes) => of_bytes(bytes, half)?,
         Value::Map(map) => of_map(map, false)?,
         Value::Struct(record) => of_struct(record)
@@ -88,14 +91,19 @@ fn of_value(value: &Value, half: Half) -> Result<Option<Document>, RecordError> 
     Ok(Some(document))
 }
 
-fn of_text(text: &str, half: Half) -> Result<Document, RecordError> {
+/// `shown` is the text as Java's messages have it.
+fn of_text(
+    text: &str,
+    shown: impl FnOnce() -> String,
+    half: Half,
+) -> Result<Document, RecordError> {
     json::parse_document(text).map_err(|error| {
         let class = if text == "null" {
             "java.lang.String, not a null reference"
         } else {
             "java.lang.String"
         };
-        not_convertible(half, text, class, error.into())
+        not_convertible(half, &shown(), class, error.into())
     })
 }
 
@@ -109,14 +117,16 @@ fn of_json<'o>(
         .map_err(|at| RecordError::data(format!("not JSON at byte {at}")))?;
     let class = match value {
         Bson::Null => return Ok(None),
-        Bson::String(text) => return of_text(&text, half).map(Some),
+        Bson::String(known) => {
+            return of_text(&known, || connect_json::java_text(text), half).map(Some);
+        }
         Bson::Document(document) => return Ok(Some(document)),
         Bson::Array(_) => "java.util.ArrayList",
         Bson::Boolean(_) => "java.lang.Boolean",
         Bson::Double(_) => "java.lang.Double",
         _ => "java.lang.Long",
     };
-    let shown = String::from_utf8_lossy(text);
+    let shown = connect_json::java_text(text);
     Err(not_convertible(half, &shown, class, no_converter(class)))
 }
 

@@ -11,6 +11,7 @@ use millstream_core::java_number;
 pub(crate) fn java_text(value: &Value) -> String {
     let joined = |parts: Vec<String>| parts.join(", ");
     match value {
+        Value::String(text) => text.to_java_utf8().into_owned(),
         Value::Float32(v) => java_number::f32_text(*v),
         Value::Float64(v) => java_number::f64_text(*v),
         Value::Bytes(_) => "[B@0".to_owned(),
@@ -31,6 +32,26 @@ pub(crate) fn java_text(value: &Value) -> String {
             format!("Struct{{{}}}", parts.join(","))
         }
         plain => plain.to_string(),
+    }
+}
+
+/// Java's `String.valueOf` of what a converter reads from JSON without a schema.
+pub(crate) fn json_value_text(value: &Bson) -> String {
+    match value {
+        Bson::Array(items) => {
+            let items: Vec<String> = items.iter().map(json_value_text).collect();
+            format!("[{}]", items.join(", "))
+        }
+        Bson::Document(document) => {
+            let pairs: Vec<String> = document
+                .iter()
+                .map(|(name, value)| format!("{name}={}", json_value_text(value)))
+                .collect();
+            format!("{{{}}}", pairs.join(", "))
+        }
+        Bson::String(text) => text.clone(),
+        Bson::Double(v) => java_number::f64_text(*v),
+        other => other.to_string(),
     }
 }
 
@@ -114,6 +135,13 @@ pub(crate) fn java_debug(value: &Bson) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use millstream_core::Text;
+
+    #[test]
+    fn half_a_surrogate_pair_reads_as_java_writes_it() {
+        let text = Value::String(Text::from_utf16(&[0x61, 0xD83D]));
+        assert_eq!(java_text(&text), "a?");
+    }
 
     #[test]
     fn report_f21_a_date_reads_as_java_s() {

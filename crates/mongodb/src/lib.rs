@@ -3,6 +3,7 @@
 
 mod bulk;
 mod cause;
+mod classes;
 mod command_buffer;
 mod config;
 mod connect_json;

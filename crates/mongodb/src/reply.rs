@@ -285,4 +285,13 @@ mod tests {
         );
         says(4711, "no \"secret\" here", "4711: no");
     }
+
+    /// Not every server gives one; Java's driver then takes the whole reply for unreadable.
+    #[test]
+    fn an_error_without_a_code_is_of_its_own_record_alone() {
+        let error = WriteError::read(&doc! {"index": 3, "errmsg": "no"});
+        assert_eq!((error.index, error.code), (3, 0));
+        assert_eq!(error.message, "no");
+        assert!(!error.is_duplicate());
+    }
 }

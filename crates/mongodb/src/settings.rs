@@ -1,6 +1,9 @@
 //! TopicSettings: the settings of one topic, resolved into what the task does with its records.
 
-use crate::config::{MongoConfig, PACKAGE};
+use crate::classes::{
+    CDC_HANDLERS, ID_STRATEGIES, MAPPERS, PROCESSORS, WRITE_STRATEGIES, not_found,
+};
+use crate::config::MongoConfig;
 use crate::document_id::IdStrategy;
 use crate::json;
 use crate::namespace::{FieldSource, NamespaceMapper};
@@ -21,9 +24,10 @@ pub(crate) struct Problem {
 
 impl Problem {
     pub(crate) fn new(key: &'static str, value: &str, why: &str) -> Self {
+        let colon = if why.is_empty() { "" } else { ": " };
         Problem {
             key,
-            message: format!("Invalid value {value} for configuration {key}: {why}"),
+            message: format!("Invalid value {value} for configuration {key}{colon}{why}"),
         }
     }
 }
@@ -66,7 +70,7 @@ impl RateLimit {
     }
 }
 
-const ID_STRATEGY: &str = "document.id.strategy";
+pub(crate) const ID_STRATEGY: &str = "document.id.strategy";
 const CHAIN: &str = "post.processor.chain";
 const DELETES: &str = "delete.on.null.values";
 
@@ -157,13 +161,9 @@ fn unsupported(config: &MongoConfig) -> Vec<Problem> {
     let mut refuse = |key, value: &str, why: &str| problems.push(Problem::new(key, value, why));
     let cdc = config.change_data_capture_handler.as_str();
     if !cdc.is_empty() {
-        let is_known = CDC_HANDLERS
-            .iter()
-            .any(|name| cdc == format!("{PACKAGE}cdc.{name}"));
-        let why = if is_known {
-            "change data capture is not supported yet".to_owned()
-        } else {
-            not_found(cdc)
+        let why = match CDC_HANDLERS.short_name(cdc) {
+            Ok(_) => "change data capture is not supported yet".to_owned(),
+            Err(why) => why,
         };
         refuse("change.data.capture.handler", cdc, &why);
     }
@@ -203,96 +203,10 @@ fn unsupported(config: &MongoConfig) -> Vec<Problem> {
     problems
 }
 
-const CDC_HANDLERS: [&str; 7] = [
-    "debezium.mongodb.ChangeStreamHandler",
-    "debezium.mongodb.MongoDbHandler",
-    "debezium.rdbms.RdbmsHandler",
-    "debezium.rdbms.mysql.MysqlHandler",
-    "debezium.rdbms.postgres.PostgresHandler",
-    "mongodb.ChangeStreamHandler",
-    "qlik.rdbms.RdbmsHandler",
-];
-
-const ID_STRATEGIES: [&str; 10] = [
-    "BsonOidStrategy",
-    "KafkaMetaDataStrategy",
-    "FullKeyStrategy",
-    "ProvidedInKeyStrategy",
-    "ProvidedInValueStrategy",
-    "PartialKeyStrategy",
-    "PartialValueStrategy",
-    "UuidStrategy",
-    "UuidProvidedInKeyStrategy",
-    "UuidProvidedInValueStrategy",
-];
-
-const PROCESSORS: [&str; 13] = [
-    "DocumentIdAdder",
-    "KafkaMetaAdder",
-    "NullFieldValueRemover",
-    "AllowListKeyProjector",
-    "AllowListValueProjector",
-    "BlockListKeyProjector",
-    "BlockListValueProjector",
-    "WhitelistKeyProjector",
-    "WhitelistValueProjector",
-    "BlacklistKeyProjector",
-    "BlacklistValueProjector",
-    "field.renaming.RenameByMapping",
-    "field.renaming.RenameByRegExp",
-];
-
-const WRITE_STRATEGIES: [&str; 10] = [
-    "DefaultWriteModelStrategy",
-    "ReplaceOneDefaultStrategy",
-    "InsertOneDefaultStrategy",
-    "UpdateOneDefaultStrategy",
-    "UpdateOneTimestampsStrategy",
-    "ReplaceOneBusinessKeyStrategy",
-    "UpdateOneBusinessKeyTimestampStrategy",
-    "DeleteOneDefaultStrategy",
-    "DeleteOneBusinessKeyStrategy",
-    "DeleteOneTombstoneBusinessKeyStrategy",
-];
-
-const MAPPERS: [&str; 2] = ["DefaultNamespaceMapper", "FieldPathNamespaceMapper"];
-
-/// The class's short name, if it is one of this kind; Java's text if it is another kind's or nobody's.
-fn short_name<'a>(class: &'a str, package: &str, known: &[&str]) -> Result<&'a str, String> {
-    let short = class
-        .strip_prefix(PACKAGE)
-        .and_then(|name| name.strip_prefix(package));
-    if let Some(short) = short.filter(|short| known.contains(short)) {
-        return Ok(short);
-    }
-    let exists = |package: &str, names: &[&str]| {
-        class
-            .strip_prefix(PACKAGE)
-            .and_then(|name| name.strip_prefix(package))
-            .is_some_and(|short| names.contains(&short))
-    };
-    if exists("processor.id.strategy.", &ID_STRATEGIES)
-        || exists("processor.id.strategy.", &["IdStrategy"])
-        || exists("processor.", &PROCESSORS)
-        || exists("writemodel.strategy.", &WRITE_STRATEGIES)
-        || exists("namespace.mapping.", &MAPPERS)
-        || exists("cdc.", &CDC_HANDLERS)
-    {
-        return Err(format!(
-            "Class could not be initialized, no public default constructor: {class}.<init>()"
-        ));
-    }
-    Err(not_found(class))
-}
-
-fn not_found(class: &str) -> String {
-    format!("Class not found: {class}")
-}
-
 fn id_strategy(config: &MongoConfig) -> Result<IdStrategy, Problem> {
     let class = config.document_id_strategy.as_str();
     let refuse = |why: String| Problem::new(ID_STRATEGY, class, &why);
-    let short = short_name(class, "processor.id.strategy.", &ID_STRATEGIES).map_err(refuse)?;
+    let short = ID_STRATEGIES.short_name(class).map_err(refuse)?;
     let partial = |own: &str, own_list: &str, shared: &str, shared_list: &str, half: &str| {
         let kind = if own.is_empty() { shared } else { own };
         let list = if own_list.is_empty() {
@@ -356,7 +270,8 @@ fn processors(config: &MongoConfig, ids: &IdStrategy) -> Result<Vec<Processor>, 
         .iter()
         .filter(|class| !class.is_empty())
     {
-        let short = short_name(class, "processor.", &PROCESSORS)
+        let short = PROCESSORS
+            .short_name(class)
             .map_err(|why| Problem::new(CHAIN, &shown, &why))?;
         chain.push(match short {
             "DocumentIdAdder" => adder.clone(),
@@ -407,7 +322,8 @@ fn write_strategy(config: &MongoConfig) -> Result<WriteStrategy, Problem> {
 }
 
 fn strategy(key: &'static str, class: &str) -> Result<WriteStrategy, Problem> {
-    let short = short_name(class, "writemodel.strategy.", &WRITE_STRATEGIES)
+    let short = WRITE_STRATEGIES
+        .short_name(class)
         .map_err(|why| Problem::new(key, class, &why))?;
     Ok(match short {
         "InsertOneDefaultStrategy" => WriteStrategy::InsertOneDefault,
@@ -451,7 +367,8 @@ fn delete_strategy(
 fn mapper(config: &MongoConfig, topic: &str) -> Result<NamespaceMapper, Problem> {
     const KEY: &str = "namespace.mapper";
     let class = config.namespace_mapper.as_str();
-    let short = short_name(class, "namespace.mapping.", &MAPPERS)
+    let short = MAPPERS
+        .short_name(class)
         .map_err(|why| Problem::new(KEY, class, &why))?;
     let collection = if config.collection.is_empty() {
         topic

@@ -6,22 +6,26 @@ use crate::document_id::IdStrategy;
 use crate::namespace::Namespace;
 use crate::processor::IdOrigin;
 use crate::record::SinkRecord;
-use crate::settings::TopicSettings;
+use crate::settings::{Tolerance, TopicSettings};
 use crate::write_model::{Model, Operation};
 use bson::oid::ObjectId;
 use bson::raw::RawDocument;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use millstream_core::RecordError;
 
-/// The record's namespace and statement.
+/// The record's namespace and statement. Where errors are tolerated, a record without a namespace still has its statement
+/// made, as in the original: what is wrong with that is what is reported.
 pub(crate) fn prepare(
     settings: &TopicSettings,
     record: &mut SinkRecord<'_>,
     now: i64,
 ) -> Result<(Namespace, Statement), RecordError> {
-    let namespace = settings.mapper.of(record)?;
+    let mut namespace = settings.mapper.of(record);
+    if settings.tolerance == Tolerance::None {
+        namespace = Ok(namespace?);
+    }
     let operation = operation(settings, record, now)?;
-    Ok((namespace, encode(operation)?))
+    Ok((namespace?, encode(operation)?))
 }
 
 fn operation(

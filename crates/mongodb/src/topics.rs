@@ -1,9 +1,10 @@
 //! Which topics a connector takes, and the settings of each: fixed in advance for a list, made when first
 //! seen for a pattern.
 
-use crate::config::MongoConfig;
-use crate::settings::{Problem, TopicSettings, with_overrides};
-use millstream_core::config::ConfigValue;
+use crate::classes::chain_that_asks_for_ids;
+use crate::config::{MongoConfig, checks};
+use crate::settings::{ID_STRATEGY, Problem, TopicSettings, with_overrides};
+use millstream_core::config::{ConfigValue, Parsed};
 use millstream_core::{Properties, RecordError};
 use regex::Regex;
 use std::collections::HashMap;
@@ -118,6 +119,12 @@ pub(crate) fn first_error(values: &[ConfigValue]) -> String {
 
 /// The part of validation that looks at settings together, put into the values of the single ones.
 pub(crate) fn validate(properties: &Properties, values: &mut Vec<ConfigValue>) {
+    for value in values
+        .iter_mut()
+        .filter(|v| v.name == checks::OVERRIDE_PLACEHOLDER)
+    {
+        value.visible = false;
+    }
     if values.iter().any(|value| !value.errors.is_empty()) {
         return;
     }
@@ -126,41 +133,32 @@ pub(crate) fn validate(properties: &Properties, values: &mut Vec<ConfigValue>) {
             .get(key)
             .is_some_and(|text| !text.trim().is_empty())
     };
-    match (is_set("topics"), is_set("topics.regex")) {
-        (true, true) => add_error(
-            values,
-            "topics",
-            "topics and topics.regex are mutually exclusive options, but both are set.".to_owned(),
-        ),
-        (false, false) => add_error(
-            values,
-            "topics",
-            "Must configure one of topics or topics.regex".to_owned(),
-        ),
-        (true, false) => {
-            let listed: Vec<&str> = properties
-                .get("topics")
-                .unwrap_or_default()
-                .split(',')
-                .map(str::trim)
-                .collect();
-            for topic in listed {
-                validate_topic(properties, topic, values);
-            }
+    let (has_topics, has_pattern) = (is_set("topics"), is_set("topics.regex"));
+    if has_topics == has_pattern {
+        let message = if has_topics {
+            "topics and topics.regex are mutually exclusive options, but both are set."
+        } else {
+            "Must configure one of topics or topics.regex"
+        };
+        add_error(values, "topics", message.to_owned());
+    }
+    if has_topics {
+        let listed = properties.get("topics").unwrap_or_default().split(',');
+        for topic in listed {
+            validate_topic(properties, topic.trim(), values);
         }
-        (false, true) => {
-            let mut overridden: Vec<String> = properties
-                .with_prefix("topic.override.")
-                .iter()
-                .filter_map(|(key, _)| Some(key.split_once('.')?.0.to_owned()))
-                .collect();
-            overridden.sort();
-            overridden.dedup();
-            // Settings that all topics share are seen under any name.
-            overridden.push("topic".to_owned());
-            for topic in overridden {
-                validate_topic(properties, &topic, values);
-            }
+    } else if has_pattern {
+        let mut overridden: Vec<String> = properties
+            .with_prefix("topic.override.")
+            .iter()
+            .filter_map(|(key, _)| Some(key.split_once('.')?.0.to_owned()))
+            .collect();
+        overridden.sort();
+        overridden.dedup();
+        // Settings that all topics share are seen under any name.
+        overridden.push("topic".to_owned());
+        for topic in overridden {
+            validate_topic(properties, &topic, values);
         }
     }
 }
@@ -176,24 +174,31 @@ fn validate_topic(properties: &Properties, topic: &str, values: &mut Vec<ConfigV
             key.to_owned()
         }
     };
-    for value in topic_values {
-        for error in value.errors {
-            add_error(values, &spelled(&value.name), error);
+    // Overrides are listed with their values, right or wrong; what comes before the database is the connector's alone.
+    let of_topic = topic_values
+        .into_iter()
+        .skip_while(|value| value.name != "database");
+    for value in of_topic {
+        let name = spelled(&value.name);
+        if values.iter().all(|known| known.name != name) {
+            values.push(ConfigValue { name, ..value });
         }
     }
     let Some(config) = config else { return };
     if let Err(problems) = TopicSettings::resolve(&config, topic, &merged) {
-        for Problem { key, message } in problems {
-            // Validation names the chain where the id strategy is meant.
-            let message = match key {
-                "document.id.strategy" => message.replacen(
-                    &format!("Invalid value {} ", config.document_id_strategy),
-                    "Invalid value [com.mongodb.kafka.connect.sink.processor.DocumentIdAdder] ",
-                    1,
-                ),
-                _ => message,
-            };
-            add_error(values, &spelled(key), message);
+        for Problem { key, mut message } in problems {
+            let name = spelled(key);
+            if name == ID_STRATEGY
+                && let Some(chain) = chain_that_asks_for_ids(&config)
+            {
+                let own = format!("Invalid value {} ", config.document_id_strategy);
+                message = message.replacen(&own, &format!("Invalid value {chain} "), 1);
+                let shown = values.iter_mut().find(|value| value.name == name);
+                if let Some(value) = shown.filter(|_| properties.contains("topics")) {
+                    value.value = Some(Parsed::String(chain));
+                }
+            }
+            add_error(values, &name, message);
         }
     }
     if config.csfle_enabled {
@@ -229,5 +234,76 @@ pub(crate) fn add_error(values: &mut Vec<ConfigValue>, key: &str, message: Strin
             errors: vec![message],
             visible: true,
         }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The errors of a key, its value and whether it is visible, as validation shows them.
+    fn shown(more: &[(&str, &str)], key: &str) -> Option<(Vec<String>, Option<String>, bool)> {
+        let mut properties = Properties::from_iter([("topics", "t"), ("database", "d")]);
+        for (key, value) in more {
+            properties.insert(*key, *value);
+        }
+        let mut values = MongoConfig::definition().validate(&properties);
+        validate(&properties, &mut values);
+        let value = values.into_iter().find(|value| value.name == key)?;
+        let text = value.value.map(|value| value.to_text());
+        Some((value.errors, text, value.visible))
+    }
+
+    fn right(value: &str, visible: bool) -> Option<(Vec<String>, Option<String>, bool)> {
+        Some((Vec::new(), Some(value.to_owned()), visible))
+    }
+
+    #[test]
+    fn overrides_are_listed_and_their_placeholder_is_not_visible() {
+        assert_eq!(shown(&[], "topic.override.%s.%s"), right("", false));
+        let key = "topic.override.t.max.batch.size";
+        assert_eq!(shown(&[(key, " 3 ")], key), right("3", true));
+        assert_eq!(shown(&[(key, "3")], "max.batch.size"), right("0", true));
+        let (errors, value, _) = shown(&[(key, "x")], key).expect("an override");
+        assert_eq!(value, None);
+        assert_eq!(
+            errors,
+            [
+                "Invalid value x for configuration max.batch.size: Not a number of type INT",
+                "Invalid value null for configuration max.batch.size: Value must be non-null"
+            ]
+        );
+        for unknown in ["topic.override.t.zork", "topic.override.t.connection.uri"] {
+            assert_eq!(shown(&[(unknown, "x")], unknown), None);
+        }
+    }
+
+    /// Java's own answers.
+    #[test]
+    fn a_strategy_of_ids_that_is_not_there_is_shown_as_the_chain_that_asks_for_it() {
+        const IDS: &str = "document.id.strategy";
+        const ADDER: &str = "com.mongodb.kafka.connect.sink.processor.DocumentIdAdder";
+        const OTHER: &str = "com.mongodb.kafka.connect.sink.processor.KafkaMetaAdder";
+        let both = format!("{OTHER},{ADDER}");
+        for (more, told) in [
+            (&[][..], format!("[{ADDER}]")),
+            (
+                &[("post.processor.chain", both.as_str())],
+                format!("[{OTHER}, {ADDER}]"),
+            ),
+            (&[("post.processor.chain", OTHER)], "x".to_owned()),
+            (&[("delete.on.null.values", "true")], "x".to_owned()),
+        ] {
+            let settings: Vec<(&str, &str)> = more.iter().copied().chain([(IDS, "x")]).collect();
+            let error = format!("Invalid value {told} for configuration {IDS}: Class not found: x");
+            assert_eq!(shown(&settings, IDS), Some((vec![error], Some(told), true)));
+        }
+        // Under the key that is to be mended.
+        let key = "topic.override.t.document.id.strategy";
+        let error = format!("Invalid value x for configuration {IDS}: Class not found: x");
+        assert_eq!(
+            shown(&[(key, "x")], key),
+            Some((vec![error], Some("x".to_owned()), true))
+        );
     }
 }

@@ -74,10 +74,6 @@ impl TaskFailure {
 
     /// A sink that gave up. The cause is told once: where a record is to blame, it follows its place.
     pub fn sink(error: &SinkError) -> Self {
-        let is_transient = matches!(
-            error.kind,
-            SinkErrorKind::Retriable { .. } | SinkErrorKind::GaveUp
-        );
         let source = error.source.as_deref();
         if let Some(failed) = source.and_then(|source| source.downcast_ref::<FailedRecord>()) {
             let mut trace = format!(
@@ -88,15 +84,24 @@ impl TaskFailure {
             return TaskFailure {
                 trace,
                 reason: failed.to_string(),
-                is_transient,
+                is_transient: is_transient(error),
             };
         }
-        let mut trace = format!("{EXITING}\nCaused by: {}: {}", error.class, error.message);
+        let started = TaskFailure::start(error);
+        TaskFailure {
+            trace: format!("{EXITING}\nCaused by: {}", started.trace),
+            ..started
+        }
+    }
+
+    /// A sink that does not start: nothing is wrapped around its error.
+    pub fn start(error: &SinkError) -> Self {
+        let mut trace = format!("{}: {}", error.class, error.message);
         push_sources(&mut trace, error.source());
         TaskFailure {
             trace,
             reason: with_cause(error),
-            is_transient,
+            is_transient: is_transient(error),
         }
     }
 
@@ -129,6 +134,13 @@ impl TaskFailure {
     }
 }
 
+fn is_transient(error: &SinkError) -> bool {
+    matches!(
+        error.kind,
+        SinkErrorKind::Retriable { .. } | SinkErrorKind::GaveUp
+    )
+}
+
 /// A record's place as Java's error handler writes it.
 fn place(origin: &TopicPartition, offset: i64) -> String {
     format!(
@@ -140,8 +152,13 @@ fn place(origin: &TopicPartition, offset: i64) -> String {
 fn push_causes(trace: &mut String, error: &RecordError) {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        // Writing to a String cannot fail.
-        let _ = write!(trace, "\nCaused by: {}: {}", error.class, error.message);
+        // Java ends after the class where an exception has no message. Writing to a String cannot fail.
+        let colon = if error.message.is_empty() { "" } else { ": " };
+        let _ = write!(
+            trace,
+            "\nCaused by: {}{colon}{}",
+            error.class, error.message
+        );
         cause = error.cause.as_deref();
     }
 }
@@ -149,7 +166,10 @@ fn push_causes(trace: &mut String, error: &RecordError) {
 /// The message with the first cause behind it, where that says more: `Failed to start …` alone helps nobody.
 fn with_cause(error: &SinkError) -> String {
     match error.source().map(ToString::to_string) {
-        Some(cause) if !error.message.contains(&cause) => format!("{}: {cause}", error.message),
+        Some(cause) if !error.message.contains(&cause) => {
+            // Java's text may end where its cause is to follow.
+            format!("{}: {cause}", error.message.trim_end_matches([':', ' ']))
+        }
         _ => error.message.clone(),
     }
 }
@@ -230,6 +250,21 @@ mod tests {
             failure.reason,
             "topic t, partition 1, offset 7: it is bad: the reason"
         );
+    }
+
+    #[test]
+    fn a_sink_that_does_not_start_is_told_without_a_wrapper() {
+        let cause = RecordError::new("java.lang.NoSuchMethodException", "C.<init>()");
+        let error = SinkError::fatal("Reflection exception: ").with_source(cause);
+        let failure = TaskFailure::start(&error);
+        assert_eq!(
+            failure.trace,
+            format!(
+                "{CONNECT_EXCEPTION}: Reflection exception: \n\
+                 Caused by: java.lang.NoSuchMethodException: C.<init>()"
+            )
+        );
+        assert_eq!(failure.reason, "Reflection exception: C.<init>()");
     }
 
     #[test]

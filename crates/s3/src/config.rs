@@ -6,12 +6,15 @@ mod classes;
 mod validators;
 
 pub(crate) use check::{check_across, check_start, set_visibility};
-pub(crate) use classes::{ASSUME_ROLE_PROVIDER, S3_STORAGE};
+pub(crate) use classes::{
+    ASSUME_ROLE_PROVIDER, S3_STORAGE, all as all_classes, exists as class_exists,
+};
 pub(crate) use classes::{
     AVRO_FORMAT, BYTE_ARRAY_FORMAT, DAILY_PARTITIONER, DEFAULT_PARTITIONER, FIELD_PARTITIONER,
     HOURLY_PARTITIONER, JSON_FORMAT, PARQUET_FORMAT, TIME_BASED_PARTITIONER,
 };
 pub(crate) use classes::{CredentialsSource, credentials_advice, credentials_source};
+pub(crate) use validators::check_own;
 
 use classes::*;
 use millstream_core::config::{ConfigDef, Importance, Key, Kind, Validator, Width};
@@ -167,7 +170,6 @@ config_def! {
     pub(crate) bucket_name: String = Key::required("s3.bucket.name", Kind::String)
         .importance(Importance::High)
         .group(S3, 1, Width::Long, "S3 Bucket")
-        .validator(Validator::Check(validators::bucket))
         .doc("The S3 Bucket."),
     pub(crate) object_tagging: bool = Key::new("s3.object.tagging", Kind::Boolean, "false")
         .importance(Importance::Low)
@@ -427,7 +429,6 @@ config_def! {
     pub(crate) store_url: Option<String> = Key::null("store.url", Kind::String)
         .importance(Importance::High)
         .group(STORAGE, 3, Width::None, "Store URL")
-        .validator(Validator::Check(validators::store_url))
         .doc(
             "Store's connection URL, if applicable. Without a scheme, https is assumed. The certificates to trust are \
              those of the file that ``AWS_CA_BUNDLE`` names, or ``SSL_CERT_FILE``, or the system's.",

@@ -1,6 +1,7 @@
 //! S3SinkConnector: validates settings as the Java original does and starts tasks.
 
 use crate::config::{self, S3Config};
+use crate::refused::no_such_constructor;
 use crate::settings::Settings;
 use crate::store::Store;
 use crate::task::S3Task;
@@ -44,6 +45,10 @@ impl Connector for S3SinkConnector {
         config::extensions()
     }
 
+    fn classes(&self) -> Vec<String> {
+        config::all_classes().map(str::to_owned).collect()
+    }
+
     /// The storage library's Hive integration reads it; each published example has it.
     fn without_effect(&self) -> &'static [&'static str] {
         &["schema.generator.class"]
@@ -54,6 +59,7 @@ impl Connector for S3SinkConnector {
         let config = S3Config::from_values(&values);
         config::set_visibility(&mut values);
         config::check_across(config.as_ref(), &mut values);
+        config::check_own(&mut values);
         if let Some(config) = &config {
             unsupported::refuse_unsupported(config, &mut values);
         }
@@ -82,10 +88,10 @@ impl Connector for S3SinkConnector {
     ) -> Result<Box<dyn SinkTask>, SinkError> {
         let config = parse(properties).map_err(config_error)?;
         if config.storage_class != config::S3_STORAGE {
-            let class = &config.storage_class;
-            return Err(SinkError::fatal(format!(
-                "java.lang.NoSuchMethodException: {class}.<init>(io.confluent.connect.s3.S3SinkConnectorConfig,java.lang.String)"
-            )));
+            let takes = "io.confluent.connect.s3.S3SinkConnectorConfig,java.lang.String";
+            let cause = no_such_constructor(&config.storage_class, takes);
+            let message = format!("{}: {}", cause.class, cause.message);
+            return Err(SinkError::fatal(message).with_source(cause));
         }
         let settings = Settings::new(&config, properties)?;
         let store = Store::new(
@@ -119,8 +125,9 @@ impl Connector for S3SinkConnector {
 
 /// The settings, or the first error of any key.
 fn parse(properties: &Properties) -> Result<S3Config, String> {
-    let values = config::definition().validate(properties);
+    let mut values = config::definition().validate(properties);
     let config = S3Config::from_values(&values);
+    config::check_own(&mut values);
     let values = values
         .into_iter()
         .chain(config::start_only().validate(properties));

@@ -20,7 +20,7 @@ use in_flight::{InFlight, RotationId};
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{Payload, RecordBatch, RecordError, SchemaRef, SinkError, TopicPartition};
 use projection::projection;
-use refusal::{cannot_restore, refuse, reject};
+use refusal::{NOT_WRITABLE, WITHOUT_PLACE, cannot_restore, refuse, reject};
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
@@ -187,7 +187,7 @@ impl PartitionWriter {
         let place = match self.place(settings, batch, row, now) {
             Ok(place) => place,
             Err(error) => {
-                refuse(around, batch, row, error)?;
+                refuse(around, batch, row, error, WITHOUT_PLACE)?;
                 return Ok(row + 1);
             }
         };
@@ -203,7 +203,7 @@ impl PartitionWriter {
         {
             Ok(fits) => fits,
             Err(error) => {
-                refuse(around, batch, row, error)?;
+                refuse(around, batch, row, error, NOT_WRITABLE)?;
                 return Ok(row + 1);
             }
         };
@@ -402,7 +402,7 @@ impl PartitionWriter {
                     self.held -= file.memory();
                     file.forget(&mut around.memory.spill);
                 }
-                refuse(around, batch, row, error)?;
+                refuse(around, batch, row, error, NOT_WRITABLE)?;
                 row += 1;
                 if around.is_at_its_end() {
                     return Ok(());

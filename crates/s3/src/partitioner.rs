@@ -8,9 +8,10 @@ mod time;
 mod timestamp;
 
 use crate::config::{self, DEFAULT_PARTITIONER, FIELD_PARTITIONER, S3Config};
-use crate::refused::Refused;
+use crate::refused::{Refused, no_such_constructor};
 use crate::schemas::schema_of;
 use field::FieldPartitioner;
+use millstream_core::plugin::{ClassKind, on_class_path};
 use millstream_core::{RecordBatch, RecordError};
 use std::sync::Arc;
 use time::TimePartitioner;
@@ -53,9 +54,7 @@ impl Partitioner {
             class if config::is_time_based(class) => {
                 Inner::Time(Box::new(TimePartitioner::new(config)?))
             }
-            other => {
-                return Err(format!("java.lang.NoSuchMethodException: {other}.<init>()").into());
-            }
+            other => return Err(no_partitioner(other)),
         };
         let writes_tombstones = config.behavior_on_null_values.eq_ignore_ascii_case("write");
         Ok(Partitioner {
@@ -154,6 +153,63 @@ impl Partitioner {
             schema
                 .and_then(|schema| schema.name.as_deref())
                 .unwrap_or("null"),
+        );
+    }
+}
+
+/// What the original says of a class that it cannot make a partitioner of.
+fn no_partitioner(class: &str) -> Refused {
+    const INSTANTIATION: &str = "java.lang.InstantiationException";
+    match on_class_path(class) {
+        Some(ClassKind::Plain) => Refused::new(
+            "java.lang.ClassCastException",
+            format!(
+                "class {class} cannot be cast to class io.confluent.connect.storage.partitioner.Partitioner"
+            ),
+        ),
+        Some(ClassKind::Abstract) => Refused::reflection(RecordError::new(INSTANTIATION, "")),
+        Some(ClassKind::NoDefaultConstructor) | None => Refused::reflection(
+            RecordError::new(INSTANTIATION, class).caused_by(no_such_constructor(class, "")),
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What the original's task says, but for the class loaders that its cast names.
+    #[test]
+    fn a_class_that_is_no_partitioner_is_told_in_the_original_s_words() {
+        let told = |class: &str| {
+            let refused = no_partitioner(class);
+            let mut lines = vec![format!("{}: {}", refused.class, refused.message)];
+            let mut cause = refused.cause.as_deref();
+            while let Some(error) = cause {
+                lines.push(format!("{}: {}", error.class, error.message));
+                cause = error.cause.as_deref();
+            }
+            lines
+        };
+        let reflection = "org.apache.kafka.connect.errors.ConnectException: Reflection exception: ";
+        assert_eq!(
+            told("org.apache.kafka.connect.transforms.Filter"),
+            [
+                "java.lang.ClassCastException: class org.apache.kafka.connect.transforms.Filter cannot be cast to class \
+                 io.confluent.connect.storage.partitioner.Partitioner"
+            ]
+        );
+        assert_eq!(
+            told("java.lang.Integer"),
+            [
+                reflection,
+                "java.lang.InstantiationException: java.lang.Integer",
+                "java.lang.NoSuchMethodException: java.lang.Integer.<init>()"
+            ]
+        );
+        assert_eq!(
+            told("org.apache.kafka.connect.transforms.Cast"),
+            [reflection, "java.lang.InstantiationException: "]
         );
     }
 }

@@ -5,7 +5,7 @@ use crate::format::{Output, Part};
 use crate::gzip::Compressors;
 use crate::name::Names;
 use crate::partitioner::Partitioner;
-use crate::refused::Refused;
+use crate::refused::{Refused, no_such_constructor};
 use crate::rotation::Rotation;
 use crate::store::Checksums;
 use crate::upload::UploadSettings;
@@ -57,7 +57,7 @@ impl Settings {
             let output = Output::new(class, part, config, &separator, gzip.as_ref());
             output
                 .map(Arc::new)
-                .ok_or_else(|| "Reflection exception: ".to_owned())
+                .ok_or_else(|| Refused::reflection(no_such_constructor(class, config::S3_STORAGE)))
         };
         let on_null = match config.behavior_on_null_values.to_ascii_lowercase().as_str() {
             "ignore" => OnNull::Ignore {

@@ -123,20 +123,15 @@ impl PluginRegistry {
         sorted(self.header_converters.iter().map(|p| p.class))
     }
 
-    /// The classes of everything that is neither transform nor predicate.
-    pub fn other_classes(&self) -> Vec<&'static str> {
-        let connectors = self.connectors.iter().map(|c| c.class_name());
-        let converters = self.converters.iter().map(|p| p.class);
-        let headers = self.header_converters.iter().map(|p| p.class);
-        sorted(connectors.chain(converters).chain(headers))
-    }
-
-    /// The full name of a class that is here, of whatever kind.
+    /// The full name of a plugin of whatever kind, by its name or alias.
     pub fn class_of_any(&self, name: &str) -> Option<&'static str> {
-        let transforms = self.transforms.iter().map(|p| p.class);
-        let predicates = self.predicates.iter().map(|p| p.class);
-        let mut all = transforms.chain(predicates).chain(self.other_classes());
-        all.find(|class| *class == name)
+        let connector = || self.connector(name).ok().map(|c| c.class_name());
+        self.converter(name)
+            .map(|p| p.class)
+            .or_else(|| self.header_converter(name).map(|p| p.class))
+            .or_else(|| self.transform(name).map(|p| p.class))
+            .or_else(|| self.predicate(name).map(|p| p.class))
+            .or_else(connector)
     }
 
     fn unknown_connector(&self, name: &str) -> UnknownConnector {

@@ -14,7 +14,7 @@ pub(crate) use remarks::unknown as unknown_setting;
 use crate::config::{Concealer, WorkerConfig};
 use crate::registry::PluginRegistry;
 use millstream_core::config::{ConfigDef, Default, Parsed, java_trim};
-use millstream_core::plugin::KAFKA_VERSION;
+use millstream_core::plugin::{self, KAFKA_VERSION};
 use millstream_core::{ConfigValue, Connector, ConnectorError, Key, Properties, chain};
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -149,7 +149,7 @@ impl Validator {
             .map_err(|error| ValidationError::BadRequest(error.to_string()))?;
 
         let mut configs = self.framework(connector.as_ref(), config);
-        configs.extend(self.transforms(config));
+        configs.extend(self.transforms(connector.as_ref(), config));
         if let Some(error) = connector.throws(config) {
             return Err(error.into());
         }
@@ -231,7 +231,7 @@ impl Validator {
         let definition = ConfigDef::new(keys);
         let mut values = definition.validate(config);
         for value in &mut values {
-            self.check_class(config, value);
+            self.check_class(connector, config, value);
         }
         hide_versions_of_nothing(&mut values);
         topics::check(config, &mut values);
@@ -287,7 +287,7 @@ impl Validator {
 
     /// A converter's class must exist and be a converter; the value is its full name. The task loads the class under
     /// the name as it was written, so blanks around it are an error, though the type of the key takes them.
-    fn check_class(&self, config: &Properties, value: &mut ConfigValue) {
+    fn check_class(&self, connector: &dyn Connector, config: &Properties, value: &mut ConfigValue) {
         let Some(Parsed::Class(given)) = &value.value else {
             return;
         };
@@ -301,7 +301,7 @@ impl Validator {
             value.value = Some(Parsed::Class(class.to_owned()));
             return;
         }
-        match self.registry.class_of_any(given) {
+        match self.class_of_any(connector, given) {
             Some(class) => {
                 let interface = match &*value.name {
                     "header.converter" => "HeaderConverter",
@@ -310,7 +310,7 @@ impl Validator {
                 value.errors.push(format!(
                     "Class class {class} does not implement the {interface} interface"
                 ));
-                value.value = Some(Parsed::Class(class.to_owned()));
+                value.value = Some(Parsed::Class(class));
             }
             None => {
                 value.errors.push(format!(
@@ -322,13 +322,30 @@ impl Validator {
         }
     }
 
-    fn transforms(&self, config: &Properties) -> Configs {
-        let others: Vec<&str> = self.registry.other_classes();
+    /// The full name of a class that Java would find, of whatever kind; blanks around a full name do not matter.
+    fn class_of_any(&self, connector: &dyn Connector, name: &str) -> Option<String> {
+        let full = java_trim(name);
+        let is_there = plugin::on_class_path(full).is_some()
+            || connector.classes().iter().any(|class| class == full);
+        if is_there {
+            return Some(full.to_owned());
+        }
+        let found = self.registry.class_of_any(name);
+        found
+            .or_else(|| {
+                self.registry
+                    .class_of_any(full)
+                    .filter(|class| *class == full)
+            })
+            .map(str::to_owned)
+    }
+
+    fn transforms(&self, connector: &dyn Connector, config: &Properties) -> Configs {
         let found = chain::validate(
             config,
             &self.registry.transforms,
             &self.registry.predicates,
-            &others,
+            &|name| self.class_of_any(connector, name),
         );
         found
             .into_iter()

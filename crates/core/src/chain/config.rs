@@ -37,17 +37,8 @@ struct Candidate {
     config_def: fn() -> ConfigDef,
 }
 
-/// The names with the classes of plugins, and those that they are nested in.
-fn with_classes<'a>(names: &[&'a str], plugins: &[Candidate]) -> Vec<&'a str> {
-    let mut all = names.to_vec();
-    for plugin in plugins {
-        all.push(plugin.class);
-        if let Some((outer, _)) = plugin.class.split_once('$') {
-            all.push(outer);
-        }
-    }
-    all
-}
+/// The full name of a class that is there, whatever it is, by its name or alias.
+pub type AnyClass<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 fn transform_candidates(plugins: &[TransformPlugin]) -> Vec<Candidate> {
     let candidate = |plugin: &TransformPlugin| Candidate {
@@ -76,37 +67,20 @@ pub fn unique_aliases(name: &str, value: Option<&Parsed>) -> Result<(), String> 
 }
 
 /// The keys of every alias with what validation found for them. The lists themselves are the connector's keys, see
-/// `unique_aliases`. `other_classes` are plugins of other kinds, which get a message of their own.
+/// `unique_aliases`. Classes of another kind, which `any_class` finds, get a message of their own.
 pub fn validate(
     properties: &Properties,
     transforms: &[TransformPlugin],
     predicates: &[PredicatePlugin],
-    other_classes: &[&str],
+    any_class: AnyClass,
 ) -> Vec<(Key, ConfigValue)> {
     let transforms = transform_candidates(transforms);
     let predicates = predicate_candidates(predicates);
     let mut results = Vec::new();
-    for alias in distinct(aliases(properties, TRANSFORMS.list)) {
-        let others = with_classes(other_classes, &predicates);
-        validate_alias(
-            &TRANSFORMS,
-            &alias,
-            properties,
-            &transforms,
-            &others,
-            &mut results,
-        );
-    }
-    for alias in distinct(aliases(properties, PREDICATES.list)) {
-        let others = with_classes(other_classes, &transforms);
-        validate_alias(
-            &PREDICATES,
-            &alias,
-            properties,
-            &predicates,
-            &others,
-            &mut results,
-        );
+    for (family, plugins) in [(&TRANSFORMS, &transforms), (&PREDICATES, &predicates)] {
+        for alias in distinct(aliases(properties, family.list)) {
+            validate_alias(family, &alias, properties, plugins, any_class, &mut results);
+        }
     }
     results
 }
@@ -247,7 +221,7 @@ fn located(
                 "Invalid value {name} for configuration {key}: Error getting config definition from {}: {name}",
                 family.interface
             )),
-            Found::Nothing => Err(not_usable(family, &key, name, plugins, &[]).error),
+            Found::Nothing => Err(not_usable(family, &key, name, plugins, NO_OTHER).error),
         }
     };
     let classes = aliases.iter().map(class_of);
@@ -264,7 +238,7 @@ fn check_alias(
     plugins: &[Candidate],
 ) -> Result<(), PluginError> {
     let mut results = Vec::new();
-    validate_alias(family, alias, properties, plugins, &[], &mut results);
+    validate_alias(family, alias, properties, plugins, NO_OTHER, &mut results);
     let mut errors = results.into_iter().flat_map(|(_, value)| value.errors);
     match errors.next() {
         Some(error) => Err(PluginError::config(error)),
@@ -277,7 +251,7 @@ fn validate_alias(
     alias: &str,
     properties: &Properties,
     plugins: &[Candidate],
-    other_classes: &[&str],
+    any_class: AnyClass,
     results: &mut Vec<(Key, ConfigValue)>,
 ) {
     let prefix = format!("{}.{alias}.", family.list);
@@ -317,7 +291,7 @@ fn validate_alias(
             }
             Found::WithBlanks(plugin) => class = Some(plugin.class),
             Found::Nothing => {
-                let refusal = not_usable(family, &type_key.name, name, plugins, other_classes);
+                let refusal = not_usable(family, &type_key.name, name, plugins, any_class);
                 match refusal.class {
                     Some(class) => {
                         type_value.value = Some(Parsed::Class(class));
@@ -442,17 +416,8 @@ struct Refusal {
     error: String,
 }
 
-/// Classes of the JVM that stand in a configuration by mistake.
-const JAVA_CLASSES: &[&str] = &[
-    "java.lang.Object",
-    "java.lang.String",
-    "java.lang.Boolean",
-    "java.lang.Integer",
-    "java.lang.Long",
-    "java.lang.Double",
-    "java.util.ArrayList",
-    "java.util.HashMap",
-];
+/// At a start every class that is no plugin of the family is refused alike.
+const NO_OTHER: AnyClass = &|_| None;
 
 /// Why a name stands for no plugin of the family.
 fn not_usable(
@@ -460,18 +425,9 @@ fn not_usable(
     key: &str,
     name: &str,
     plugins: &[Candidate],
-    other_classes: &[&str],
+    any_class: AnyClass,
 ) -> Refusal {
     let class = name.trim();
-    if other_classes.contains(&class) || JAVA_CLASSES.contains(&class) {
-        return Refusal {
-            class: Some(class.to_owned()),
-            error: format!(
-                "Class class {class} does not implement the {} interface",
-                family.interface
-            ),
-        };
-    }
     let nested = |inner: &str| {
         inner
             .split_once('$')
@@ -479,21 +435,31 @@ fn not_usable(
     };
     let mut inner: Vec<&str> = plugins.iter().map(|plugin| plugin.class).collect();
     inner.retain(|class| nested(class));
-    if inner.is_empty() {
+    if !inner.is_empty() {
+        inner.sort_unstable();
         return Refusal {
+            class: Some(class.to_owned()),
+            error: format!(
+                "This class is abstract and cannot be created. Did you mean {}?",
+                inner.join(", ")
+            ),
+        };
+    }
+    let known = plugin::on_class_path(class).map(|_| class.to_owned());
+    match known.or_else(|| any_class(name)) {
+        Some(class) => Refusal {
+            error: format!(
+                "Class class {class} does not implement the {} interface",
+                family.interface
+            ),
+            class: Some(class),
+        },
+        None => Refusal {
             class: None,
             error: format!(
                 "Invalid value {name} for configuration {key}: Class {name} could not be found."
             ),
-        };
-    }
-    inner.sort_unstable();
-    Refusal {
-        class: Some(class.to_owned()),
-        error: format!(
-            "This class is abstract and cannot be created. Did you mean {}?",
-            inner.join(", ")
-        ),
+        },
     }
 }
 

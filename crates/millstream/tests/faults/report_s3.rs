@@ -50,7 +50,7 @@ async fn report_message_1_says_which_credentials_to_set_and_once() {
     let causes: Vec<&str> = task
         .trace
         .lines()
-        .filter(|line| line.starts_with("Caused by"))
+        .filter(|line| line.contains("Exception: ") || line.starts_with("Caused by"))
         .collect();
     assert_eq!(causes.len(), 1, "{}", task.trace);
     assert!(

@@ -47,6 +47,9 @@ pub(crate) fn server_api_version(name: &str, value: Option<&Parsed>) -> Checked 
     }
 }
 
+/// The key that stands for all overrides of topics in the documentation; answers list it as not visible.
+pub(crate) const OVERRIDE_PLACEHOLDER: &str = "topic.override.%s.%s";
+
 pub(crate) fn override_placeholder(name: &str, value: Option<&Parsed>) -> Checked {
     if text(value).is_empty() {
         return Ok(());

@@ -120,6 +120,47 @@ async fn report_b8_whoever_asks_for_them_gets_the_original_s_texts() {
     assert!(whole(&error).contains("offset 0"), "{error}");
 }
 
+/// A record that has no namespace and no key either: the original reports what it finds last, where it goes on after the
+/// first.
+#[tokio::test]
+async fn the_last_of_two_errors_of_a_record_is_reported_where_errors_are_tolerated() {
+    let keys = full_key();
+    let mapper = format!("{PACKAGE}namespace.mapping.FieldPathNamespaceMapper");
+    let settings = |tolerance| {
+        [
+            ("document.id.strategy", keys.clone()),
+            ("namespace.mapper", mapper.clone()),
+            ("namespace.mapper.value.collection.field", "x".to_owned()),
+            ("namespace.mapper.error.if.invalid", "true".to_owned()),
+            ("errors.tolerance", String::from(tolerance)),
+        ]
+    };
+    let rows = [("no document", "{}"), ("{\"k\":1}", "{}")];
+    for (tolerance, expected) in [
+        (
+            "all",
+            vec![
+                "Could not convert key (java.lang.String) into a BsonDocument.",
+                "Missing document path 'x'",
+            ],
+        ),
+        ("none", vec!["Missing document path 'x'"]),
+    ] {
+        let settings = settings(tolerance);
+        let settings: Vec<(&str, &str)> = settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
+        let rig = rig(&settings).await;
+        let mut task = rig.start(true).await.unwrap();
+        let fed = feed(task.as_mut(), vec![keyed(&rows)]).await;
+        let mut found: Vec<String> = fed
+            .rejected
+            .iter()
+            .map(|row| row.error.message.clone())
+            .collect();
+        found.extend(fed.error.map(|error| error.message));
+        assert_eq!(found, expected, "{tolerance}");
+    }
+}
+
 #[tokio::test]
 async fn report_f20_each_bad_key_is_reported() {
     let keys = full_key();

@@ -313,7 +313,7 @@ proptest! {
 /// What the connector's configuration or the start of a task says, and what the REST API shows for a key.
 fn refusal(settings: &[(&str, &str)], key: &str) -> (String, Vec<String>) {
     let properties: Properties = settings.iter().copied().collect();
-    let shown = chain::validate(&properties, TRANSFORMS, PREDICATES, &[]);
+    let shown = chain::validate(&properties, TRANSFORMS, PREDICATES, &|_| None);
     let errors = shown.into_iter().find(|(_, value)| value.name == key);
     let built = chain::build(&properties, TRANSFORMS, PREDICATES);
     (

@@ -1,5 +1,7 @@
 //! The class names that the settings take. There is no class path here: a name is known or it is not.
 
+use millstream_core::plugin::on_class_path;
+
 pub(crate) const JSON_FORMAT: &str = "io.confluent.connect.s3.format.json.JsonFormat";
 pub(crate) const BYTE_ARRAY_FORMAT: &str =
     "io.confluent.connect.s3.format.bytearray.ByteArrayFormat";
@@ -226,27 +228,24 @@ pub(crate) fn credentials_advice(class: &str) -> Option<&'static str> {
         .or_else(|| is_old.then_some(USE_DEFAULT))
 }
 
-/// Classes that every Java has, or that come with the original without being meant for its settings: such a name passes
-/// validation and fails when the task starts.
-const USELESS: [&str; 9] = [
-    "java.lang.Boolean",
-    "java.lang.Integer",
-    "java.lang.Long",
-    "java.lang.Object",
-    "java.lang.String",
-    "java.util.HashMap",
+/// Classes that come with the original without being meant for its settings: such a name passes validation and fails when
+/// the task starts.
+const USELESS: [&str; 3] = [
     "io.confluent.connect.s3.util.DelegatingPartitioner",
     "io.confluent.connect.s3.util.SchemaPartitioner",
     "io.confluent.connect.s3.util.TombstoneSupportedPartitioner",
 ];
 
+/// The classes that come with the original and that a setting may name.
+pub(crate) fn all() -> impl Iterator<Item = &'static str> {
+    let providers = PROVIDERS.iter().map(|(name, _)| *name);
+    let named = FORMATS.into_iter().chain(PARTITIONERS).chain(USELESS);
+    named.chain([S3_STORAGE]).chain(providers)
+}
+
 /// Whether the original would find the class.
-pub(super) fn exists(name: &str) -> bool {
-    FORMATS.contains(&name)
-        || PARTITIONERS.contains(&name)
-        || is_provider(name)
-        || name == S3_STORAGE
-        || USELESS.contains(&name)
+pub(crate) fn exists(name: &str) -> bool {
+    on_class_path(name).is_some() || all().any(|class| class == name)
 }
 
 #[cfg(test)]

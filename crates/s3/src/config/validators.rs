@@ -2,6 +2,7 @@
 
 use super::classes;
 use crate::zone::Zone;
+use millstream_core::ConfigValue;
 use millstream_core::config::Parsed;
 use millstream_core::config::validator::invalid;
 
@@ -40,12 +41,15 @@ fn value_one_of(name: &str, value: Option<&Parsed>, allowed: &[&str]) -> Verdict
     }
 }
 
-fn in_any_case(name: &str, value: Option<&Parsed>, allowed: &[&str], said: &str) -> Verdict {
-    match text(value) {
-        Some(text) if allowed.iter().any(|a| a.eq_ignore_ascii_case(text)) => Ok(()),
+/// In any case of letters; the message has small ones.
+fn in_small_letters(name: &str, value: Option<&Parsed>, allowed: &[&str]) -> Verdict {
+    let small = text(value).map(str::to_lowercase);
+    match &small {
+        Some(text) if allowed.contains(&text.as_str()) => Ok(()),
         _ => {
-            let why = format!("{said}: {}", allowed.join(", "));
-            Err(invalid(name, value, &why))
+            let why = format!("String must be one of: {}", allowed.join(", "));
+            let shown = small.map(Parsed::String);
+            Err(invalid(name, shown.as_ref(), &why))
         }
     }
 }
@@ -67,17 +71,25 @@ pub(super) fn acl(name: &str, value: Option<&Parsed>) -> Verdict {
 }
 
 pub(super) fn tagging_error(name: &str, value: Option<&Parsed>) -> Verdict {
-    in_any_case(name, value, &["ignore", "fail"], "String must be one of")
+    in_small_letters(name, value, &["ignore", "fail"])
 }
 
 pub(super) fn null_values(name: &str, value: Option<&Parsed>) -> Verdict {
-    let allowed = ["ignore", "fail", "write"];
-    in_any_case(name, value, &allowed, "String must be one of")
+    in_small_letters(name, value, &["ignore", "fail", "write"])
 }
 
 pub(super) fn decimal_format(name: &str, value: Option<&Parsed>) -> Verdict {
-    let said = "String must be one of (case insensitive)";
-    in_any_case(name, value, &["NUMERIC", "BASE64"], said)
+    const ALLOWED: [&str; 2] = ["NUMERIC", "BASE64"];
+    match text(value) {
+        Some(text) if ALLOWED.iter().any(|known| known.eq_ignore_ascii_case(text)) => Ok(()),
+        _ => {
+            let why = format!(
+                "String must be one of (case insensitive): {}",
+                ALLOWED.join(", ")
+            );
+            Err(invalid(name, value, &why))
+        }
+    }
 }
 
 /// The original fails on a blank region with an error of the whole request; here it is an error of the key.
@@ -89,7 +101,7 @@ pub(super) fn region(name: &str, value: Option<&Parsed>) -> Verdict {
 }
 
 /// The original takes it, and says what is wrong when a task starts.
-pub(super) fn bucket(_: &str, value: Option<&Parsed>) -> Verdict {
+fn bucket(_: &str, value: Option<&Parsed>) -> Verdict {
     match text(value) {
         Some("") => Err("s3.bucket.name is empty; set it to the name of the bucket".to_owned()),
         _ => Ok(()),
@@ -97,7 +109,7 @@ pub(super) fn bucket(_: &str, value: Option<&Parsed>) -> Verdict {
 }
 
 /// The original takes every text, and a task fails with what cannot be spoken to.
-pub(super) fn store_url(name: &str, value: Option<&Parsed>) -> Verdict {
+fn store_url(name: &str, value: Option<&Parsed>) -> Verdict {
     let Some((scheme, rest)) = text(value).and_then(|url| url.split_once("://")) else {
         return Ok(());
     };
@@ -115,6 +127,19 @@ pub(super) fn store_url(name: &str, value: Option<&Parsed>) -> Verdict {
     let why =
         format!("it is to be http://host:port or https://host:port (https without either){hint}");
     Err(invalid(name, value, &why))
+}
+
+/// Adds what the original takes at first. It is no part of the definition: the original's checks across settings run
+/// whatever is found here.
+pub(crate) fn check_own(values: &mut [ConfigValue]) {
+    for value in values.iter_mut().filter(|value| value.errors.is_empty()) {
+        let verdict = match value.name.as_str() {
+            "s3.bucket.name" => bucket(&value.name, value.value.as_ref()),
+            "store.url" => store_url(&value.name, value.value.as_ref()),
+            _ => Ok(()),
+        };
+        value.errors.extend(verdict.err());
+    }
 }
 
 pub(super) fn part_size(name: &str, value: Option<&Parsed>) -> Verdict {
@@ -175,6 +200,23 @@ mod tests {
 
     fn said(check: fn(&str, Option<&Parsed>) -> Verdict, text: &str) -> Option<String> {
         check("k", Some(&Parsed::String(text.to_owned()))).err()
+    }
+
+    #[test]
+    fn a_choice_in_any_case_is_shown_in_small_letters() {
+        assert_eq!(said(null_values, "WRITE"), None);
+        assert_eq!(
+            said(null_values, "TRUE").as_deref(),
+            Some(
+                "Invalid value true for configuration k: String must be one of: ignore, fail, write"
+            )
+        );
+        assert_eq!(
+            said(decimal_format, "TRUE").as_deref(),
+            Some(
+                "Invalid value TRUE for configuration k: String must be one of (case insensitive): NUMERIC, BASE64"
+            )
+        );
     }
 
     #[test]

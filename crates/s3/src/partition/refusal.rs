@@ -9,21 +9,28 @@ use millstream_core::{RecordBatch, RecordError, SinkError, Stage};
 /// The class that Java says was executing when a record is refused in `put`.
 const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
 
-/// Rejects a bad row where that is possible; otherwise the task fails, as it does for what is no fault of the data.
+/// The exceptions that make a dead letter of a record that has no folder. A field that the schema lacks is none of them:
+/// the settings are wrong, not the record.
+pub(super) const WITHOUT_PLACE: &[&str] = &[PARTITION_EXCEPTION];
+
+/// Those of a record that cannot be written.
+pub(super) const NOT_WRITABLE: &[&str] = &[DATA_EXCEPTION, PROJECTOR_EXCEPTION];
+
+/// Rejects a bad row where its exception allows that and somebody hears of it; otherwise the task fails.
 pub(super) fn refuse(
     around: &mut Surroundings,
     batch: &RecordBatch,
     row: usize,
     error: RecordError,
+    rejectable: &[&str],
 ) -> Result<(), SinkError> {
-    let may_be_rejected =
-        [DATA_EXCEPTION, PARTITION_EXCEPTION, PROJECTOR_EXCEPTION].contains(&error.class);
+    let may_be_rejected = rejectable.contains(&error.class);
     if may_be_rejected && around.has_reporter {
         reject(around, batch, row, error);
         return Ok(());
     }
     let mut failure = SinkError::record(batch, row, error);
-    if failure.class == DATA_EXCEPTION {
+    if failure.class == DATA_EXCEPTION && may_be_rejected {
         // The original wraps these; their text becomes the wrapper's.
         failure.message = format!("{DATA_EXCEPTION}: {}", failure.message);
     }

@@ -77,15 +77,11 @@ fn find<'a>(
         let is_leaf = level + 1 == path.len();
         let Some(index) = record.schema.field_index(name) else {
             let whole = path.join(".");
-            return Err(RecordError::new(
-                // Not one that a dead letter may take: the settings are wrong, not the record.
-                "org.apache.kafka.connect.errors.ConnectException",
-                if is_leaf {
-                    format!("Field '{whole}' is not present in the schema.")
-                } else {
-                    format!("field '{whole}' is not present in the schema: there is no '{name}'")
-                },
-            ));
+            return Err(RecordError::data(if is_leaf {
+                format!("Field '{whole}' is not present in the schema.")
+            } else {
+                format!("field '{whole}' is not present in the schema: there is no '{name}'")
+            }));
         };
         let value = record.get_at(index);
         match value {

@@ -70,7 +70,6 @@ fn refuse(config: &S3Config, key: &str, value: &str, why: &str) -> Refused {
         .collect();
     let needed: Vec<&str> = needed.iter().map(|(key, _)| *key).collect();
     Refused {
-        message: format!("Invalid value {value} for configuration {key}: {why}"),
         remedy: (!missing.is_empty()).then(|| {
             format!(
                 "{class} needs {}; not set: {}",
@@ -78,6 +77,7 @@ fn refuse(config: &S3Config, key: &str, value: &str, why: &str) -> Refused {
                 missing.join(", ")
             )
         }),
+        ..format!("Invalid value {value} for configuration {key}: {why}").into()
     }
 }
 
@@ -309,5 +309,23 @@ mod tests {
             ("timestamp.extractor", "Nope"),
         ]);
         assert_eq!(error.message, "Invalid timestamp extractor: Nope");
+        let cause = error.cause.expect("Java's cause");
+        assert_eq!(
+            (cause.class, cause.message.as_str()),
+            ("java.lang.ClassNotFoundException", "Nope")
+        );
+        let error = refused(&[
+            ("partitioner.class", DAILY_PARTITIONER),
+            ("locale", "en"),
+            ("timezone", "UTC"),
+            ("timestamp.extractor", "java.lang.Integer"),
+        ]);
+        assert_eq!(
+            (error.class, error.message.as_str()),
+            (
+                millstream_core::rejected::CONNECT_EXCEPTION,
+                "Class java.lang.Integer does not implement TimestampExtractor"
+            )
+        );
     }
 }

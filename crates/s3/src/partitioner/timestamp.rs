@@ -6,7 +6,8 @@ pub(super) use iso::day_of;
 
 use super::failure::{PARTITION_EXCEPTION, cannot_encode};
 use super::field;
-use crate::config::S3Config;
+use crate::config::{self, S3Config};
+use crate::refused::Refused;
 use millstream_core::batch::NO_TIMESTAMP;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{Map, Payload, RecordBatch, RecordError, SchemaType, Struct, Value};
@@ -24,7 +25,7 @@ pub(super) enum Extractor {
 const OUTER_CLASS: &str = "io.confluent.connect.storage.partitioner.TimeBasedPartitioner";
 
 impl Extractor {
-    pub(super) fn new(config: &S3Config) -> Result<Self, String> {
+    pub(super) fn new(config: &S3Config) -> Result<Self, Refused> {
         let name = config.timestamp_extractor.as_str();
         let short = name
             .strip_prefix(OUTER_CLASS)
@@ -38,7 +39,14 @@ impl Extractor {
                 name: config.timestamp_field.clone(),
                 path: field::path_of(&config.timestamp_field),
             }),
-            _ => Err(format!("Invalid timestamp extractor: {name}")),
+            _ if config::class_exists(name) => Err(Refused::new(
+                CONNECT_EXCEPTION,
+                format!("Class {name} does not implement TimestampExtractor"),
+            )),
+            _ => {
+                let cause = RecordError::new("java.lang.ClassNotFoundException", name);
+                Err(Refused::from(format!("Invalid timestamp extractor: {name}")).caused_by(cause))
+            }
         }
     }
 

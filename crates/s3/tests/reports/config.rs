@@ -95,3 +95,46 @@ fn report_f16_another_partitioner_hides_no_key() {
     );
     assert!(values.iter().all(|value| value.errors.is_empty()));
 }
+
+/// Every class that Java finds passes for storage, format and partitioner: the checks across settings still run, as they do
+/// beside what the original does not check.
+#[test]
+fn a_class_of_another_kind_is_refused_by_the_task_alone() {
+    let filter = "org.apache.kafka.connect.transforms.Filter";
+    for class in [
+        filter,
+        "org.apache.kafka.connect.transforms.Cast",
+        "org.apache.kafka.connect.storage.StringConverter",
+        "java.lang.Integer",
+        "io.confluent.connect.storage.partitioner.DefaultPartitioner",
+    ] {
+        for key in ["storage.class", "format.class", "partitioner.class"] {
+            assert_eq!(errors(&[(key, class)]), [], "{key}={class}");
+        }
+    }
+    let named = |settings: &[(&str, &str)]| -> Vec<String> {
+        errors(settings).into_iter().map(|(key, _)| key).collect()
+    };
+    let tombstones = ("behavior.on.null.values", "write");
+    let across = ["behavior.on.null.values", "store.kafka.keys"];
+    assert_eq!(named(&[tombstones, ("storage.class", filter)]), across);
+    let with_own = [
+        "s3.bucket.name",
+        "behavior.on.null.values",
+        "store.kafka.keys",
+    ];
+    assert_eq!(named(&[tombstones, ("s3.bucket.name", "")]), with_own);
+    assert_eq!(named(&[tombstones, ("flush.size", "x")]), ["flush.size"]);
+}
+
+/// An alias stands for a plugin of its own kind, which none of these settings wants, and so do names of connectors.
+#[test]
+fn the_alias_of_a_plugin_is_no_class_here() {
+    for name in ["String", "io.confluent.connect.s3.S3SinkConnector"] {
+        let error = format!(
+            "Invalid value {name} for configuration format.class: Class {name} could not be found."
+        );
+        let expected = [("format.class".to_owned(), error)];
+        assert_eq!(errors(&[("format.class", name)]), expected);
+    }
+}

@@ -4,7 +4,9 @@ use crate::support::server::Server;
 use crate::{LONG, MIB, batch, partition, start, start_task};
 use bytes::Bytes;
 use millstream_core::contract::done_to;
-use millstream_core::{ByteBudget, ByteColumn, Payload, RawKind, RecordBatch, SinkErrorKind};
+use millstream_core::{
+    ByteBudget, ByteColumn, Header, Headers, Payload, RawKind, RecordBatch, SinkErrorKind, Value,
+};
 use std::sync::Arc;
 
 const DAY: i64 = 86_400_000;
@@ -166,6 +168,55 @@ async fn report_f23_a_first_record_without_a_key_moves_no_offset() {
     task.put(text, 0).await.unwrap();
     let progress = task.poll(0).await.unwrap();
     assert_eq!((progress.done.len(), progress.rejected.len()), (0, 1));
+}
+
+/// The original writes the value before it fails at the headers, so that the files no longer go line by line together.
+#[tokio::test]
+async fn a_record_whose_headers_cannot_be_stored_leaves_nothing_in_any_object() {
+    let server = Server::start(true).await;
+    let settings = [
+        ("store.kafka.headers", "true"),
+        (
+            "headers.format.class",
+            "io.confluent.connect.s3.format.json.JsonFormat",
+        ),
+    ];
+    let budget = ByteBudget::new(64 * MIB);
+    let mut task = start_task(&server, &settings, &budget, true).await;
+    task.open(&[partition(0)]).await.unwrap();
+    let with_headers = |name: &str| match name {
+        "none" => Vec::new(),
+        name => vec![Header {
+            key: name.to_owned(),
+            value: Value::Int32(1),
+            schema: None,
+        }],
+    };
+    let mut rows = Arc::into_inner(batch(partition(0), 0, &["a", "b", "c", "d"])).unwrap();
+    rows.headers = Headers::Decoded {
+        rows: ["h", "none", "i", "j"].map(with_headers).into(),
+        raw: None,
+    };
+    task.put(Arc::new(rows), 0).await.unwrap();
+    task.finish(LONG).await.unwrap();
+    let progress = task.poll(0).await.unwrap();
+    assert_eq!(done_to(&progress.done), [(partition(0), 4)]);
+    let refused: Vec<i64> = progress.rejected.iter().map(|row| row.offset).collect();
+    assert_eq!(refused, [1]);
+    let state = server.state();
+    let lines = |name: &str| {
+        let body = &state.objects[name].body;
+        let text = String::from_utf8_lossy(body);
+        text.lines().map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(lines(&key_of(0)), [r#""a""#, r#""c""#, r#""d""#]);
+    let headers = lines(&key_of(0).replace(".json", ".headers.json"));
+    let names: Vec<bool> = ["h", "i", "j"]
+        .iter()
+        .zip(&headers)
+        .map(|(name, line)| line.contains(&format!(r#""{name}""#)))
+        .collect();
+    assert_eq!(names, [true; 3], "{headers:?}");
 }
 
 /// Without a reporter there is nobody to tell: the task fails, with the cause.

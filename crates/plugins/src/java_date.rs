@@ -201,6 +201,15 @@ mod tests {
         );
     }
 
+    /// Java's format would go on in Los Angeles' time, so that a text depended on what was read before it.
+    #[test]
+    fn report_f12_what_was_read_changes_nothing_about_what_is_written() {
+        let format = SimpleDateFormat::compile("yyyy-MM-dd HH:mm z").unwrap();
+        let read = format.parse("2024-02-29 12:30 PST").unwrap();
+        assert_eq!(format.format(read), "2024-02-29 20:30 UTC");
+        assert_eq!(format.format(0), "1970-01-01 00:00 UTC");
+    }
+
     #[test]
     fn parses_leniently() {
         let check = |pattern: &str, text: &str, millis: Option<i64>| {

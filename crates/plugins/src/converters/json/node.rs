@@ -85,6 +85,7 @@ impl Node {
         match self {
             Node::Integer(v) => *v as f32,
             Node::BigInteger(v) => v.to_f32().unwrap_or(f32::INFINITY),
+            Node::Fraction(fraction) if is_zero(&fraction.text) => 0.0,
             Node::Fraction(fraction) => fraction.text.parse().unwrap_or(f32::INFINITY),
             _ => 0.0,
         }
@@ -149,9 +150,30 @@ impl Fraction {
 /// The double next to a JSON number with a point or exponent, by way of a `BigDecimal`, which has no negative zero.
 pub(super) fn parse_f64(text: &str) -> f64 {
     let value: f64 = text.parse().unwrap_or(f64::NAN);
-    let mut mantissa = text.bytes().take_while(|byte| !matches!(byte, b'e' | b'E'));
-    if value == 0.0 && mantissa.all(|byte| !matches!(byte, b'1'..=b'9')) {
+    if value == 0.0 && is_zero(text) {
         return 0.0;
     }
     value
+}
+
+/// Whether a number has no digit but 0 before its exponent.
+fn is_zero(text: &str) -> bool {
+    let mut mantissa = text.bytes().take_while(|byte| !matches!(byte, b'e' | b'E'));
+    mantissa.all(|byte| !matches!(byte, b'1'..=b'9'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What Java's `DecimalNode` gave for them.
+    #[test]
+    fn only_what_is_rounded_to_zero_keeps_its_sign() {
+        for (text, is_negative) in [("-0.0", false), ("-0e5", false), ("-1e-400", true)] {
+            let node = Node::Fraction(Fraction::new(text));
+            assert_eq!((node.to_f64(), node.to_f32()), (0.0, 0.0), "{text}");
+            assert_eq!(node.to_f64().is_sign_negative(), is_negative, "{text}");
+            assert_eq!(node.to_f32().is_sign_negative(), is_negative, "{text}");
+        }
+    }
 }

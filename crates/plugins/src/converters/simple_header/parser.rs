@@ -2,6 +2,7 @@
 
 use super::number::{digit_value, parse_decimal, smallest};
 use crate::java_date::SimpleDateFormat;
+use millstream_core::logical::DAY_MILLIS;
 use millstream_core::schema::{DATE, TIME, TIMESTAMP};
 use millstream_core::{Map, Schema, SchemaAndValue, SchemaRef, SchemaType, Value};
 use std::sync::{Arc, LazyLock};
@@ -249,12 +250,10 @@ impl<'a> Parser<'a> {
     /// Takes a word which, at the top level, must be all that is left.
     fn takes_alone(&mut self, word: &str, embedded: bool) -> bool {
         let start = self.mark();
-        if !self.takes(word) {
-            return false;
-        }
-        if embedded || !self.has_next() {
+        if self.takes(word) && (embedded || !self.has_next()) {
             return true;
         }
+        // Blanks that were passed over, too.
         self.rewind(start);
         false
     }
@@ -368,6 +367,8 @@ fn aligned(value: Value, schema: Option<&SchemaRef>) -> Result<Value, NotParsabl
     };
     let (whole, real) = match &value {
         Value::Null => return Err(NotParsable),
+        // A date is no number, and a number stands for days or milliseconds where dates are.
+        Value::Date(_) if schema.name.is_none() => return Err(NotParsable),
         Value::Int8(v) => (i64::from(*v), f64::from(*v)),
         Value::Int16(v) => (i64::from(*v), f64::from(*v)),
         Value::Int32(v) => (i64::from(*v), f64::from(*v)),
@@ -375,12 +376,20 @@ fn aligned(value: Value, schema: Option<&SchemaRef>) -> Result<Value, NotParsabl
         Value::Float32(v) => (0, f64::from(*v)),
         _ => return Ok(value),
     };
-    Ok(match schema.kind {
-        SchemaType::Int16 => Value::Int16(whole as i16),
-        SchemaType::Int32 if schema.name.is_none() => Value::Int32(whole as i32),
-        SchemaType::Int64 if schema.name.is_none() => Value::Int64(whole),
-        SchemaType::Float32 if !matches!(value, Value::Float32(_)) => Value::Float32(whole as f32),
-        SchemaType::Float64 => Value::Float64(real),
+    Ok(match (schema.kind, schema.name.as_deref()) {
+        (SchemaType::Int16, _) => Value::Int16(whole as i16),
+        (SchemaType::Int32, Some(DATE)) => Value::Date(i64::from(whole as i32) * DAY_MILLIS),
+        (SchemaType::Int32, Some(_)) => match i64::from(whole as i32) {
+            time @ 0..=DAY_MILLIS => Value::Date(time),
+            _ => return Err(NotParsable),
+        },
+        (SchemaType::Int32, None) => Value::Int32(whole as i32),
+        (SchemaType::Int64, Some(_)) => Value::Date(whole),
+        (SchemaType::Int64, None) => Value::Int64(whole),
+        (SchemaType::Float32, _) if !matches!(value, Value::Float32(_)) => {
+            Value::Float32(real as f32)
+        }
+        (SchemaType::Float64, _) => Value::Float64(real),
         _ => value,
     })
 }
@@ -389,6 +398,54 @@ fn aligned(value: Value, schema: Option<&SchemaRef>) -> Result<Value, NotParsabl
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    /// What Java's own class gave for them.
+    #[test]
+    fn blanks_before_what_is_no_list_are_all_that_is_read() {
+        for (text, read) in [(" [x", " "), (" {", " "), ("[x", "[x"), (" x[", " x[")] {
+            assert_eq!(parse(text).value, Value::from(read), "{text}");
+        }
+    }
+
+    /// What Java's own class gave for them.
+    #[test]
+    fn dates_and_numbers_in_one_list_become_dates_or_the_list_is_text() {
+        let day = DAY_MILLIS;
+        let list = |text: &str| match parse(text) {
+            SchemaAndValue {
+                schema: Some(schema),
+                value: Value::Array(items),
+            } => Some((schema.value_schema.as_ref()?.name.clone()?, items)),
+            _ => None,
+        };
+        let dates = |name: &str, millis: &[i64]| {
+            let items = millis.iter().map(|millis| Value::Date(*millis));
+            Some((name.to_owned(), items.collect::<Vec<_>>()))
+        };
+        assert_eq!(list("[1970-01-03,3]"), dates(DATE, &[2 * day, 3 * day]));
+        assert_eq!(
+            list("[70000,1970-01-03]"),
+            dates(DATE, &[70_000 * day, 2 * day])
+        );
+        assert_eq!(
+            list("[7,\"00:00:00.001Z\"]"),
+            dates(TIME, &[7, 1]),
+            "milliseconds of a day"
+        );
+        assert_eq!(
+            list("[5000000000,\"1970-01-01T00:00:00.001Z\"]"),
+            dates(TIMESTAMP, &[5_000_000_000, 1])
+        );
+        for text in [
+            "[1970-01-03,70000]",
+            "[1970-01-03,5000000000]",
+            "[1970-01-03,1.5]",
+            "[-1,\"00:00:00.001Z\"]",
+            "[90000000,\"00:00:00.001Z\"]",
+        ] {
+            assert_eq!(parse(text).value, Value::from(text));
+        }
+    }
 
     proptest! {
         #[test]

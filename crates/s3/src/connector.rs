@@ -119,7 +119,9 @@ impl Connector for S3SinkConnector {
                 config.bucket_name
             )));
         }
-        Ok(Box::new(S3Task::new(settings, store, &context)))
+        let mut task = S3Task::new(settings, store, &context);
+        task.check(&context).await;
+        Ok(Box::new(task))
     }
 }
 

@@ -7,6 +7,9 @@ use tracing::warn;
 /// The budget is taken in steps of this size.
 const STEP: usize = 64 * 1024;
 
+/// As much goes to the temporary file before it must.
+const MOST_IN_ADVANCE: usize = 1024 * 1024;
+
 pub(crate) struct Memory {
     held: usize,
     permit: BytePermit,
@@ -26,8 +29,8 @@ impl Memory {
     }
 
     /// Says at the start what would stop the task later: that only a temporary file has room for a part, and there is none.
-    pub(crate) fn check(&self, context: &TaskContext, part_size: usize) {
-        if let Err(error) = self.spill.check() {
+    pub(crate) async fn check(&self, context: &TaskContext, part_size: usize) {
+        if let Err(error) = self.spill.check().await {
             let folder = self.spill.folder().display();
             let is_needed = part_size > self.total;
             warn!(
@@ -51,6 +54,13 @@ impl Memory {
     /// Whether open objects hold more than the budget has for them.
     pub(crate) fn is_over(&self) -> bool {
         self.held > self.permit.bytes()
+    }
+
+    /// How much is to go to the temporary file where open objects hold more than there is memory for: some more than that,
+    /// so that it is done for many at a time.
+    pub(crate) fn excess(&self) -> usize {
+        let there_is = self.permit.bytes();
+        self.held.saturating_sub(there_is) + (there_is / 8).min(MOST_IN_ADVANCE)
     }
 
     #[cfg(test)]

@@ -3,7 +3,7 @@
 use crate::format::{Column, Encoded, Encoder, Output};
 use crate::gzip::Gzip;
 use crate::schemas::schema_of;
-use crate::spill::{Spill, Spilled};
+use crate::spill::{Move, Spill, Spilled, WORTH_IT};
 use crate::upload::{Closing, JobId, Object, Upload, Uploads};
 use millstream_core::RecordError;
 use std::io;
@@ -21,9 +21,6 @@ const COMPRESS_AT: usize = 64 * 1024;
 
 /// Rows are encoded up to this many bytes at a time, so that a buffer grows in good time.
 const STEP: usize = 256 * 1024;
-
-/// Less than this stays in memory: writing it away would cost more than it gives back.
-const MIN_SPILL: usize = 1024;
 
 pub(crate) struct OpenObject {
     object: Object,
@@ -144,7 +141,7 @@ impl OpenObject {
     }
 
     /// Sends every part that is full. To be called after each write.
-    pub(crate) fn drain(
+    pub(crate) async fn drain(
         &mut self,
         uploads: &mut Uploads,
         spill: &mut Spill,
@@ -158,10 +155,10 @@ impl OpenObject {
             // One large record is no reason to keep so much for the next.
             self.plain.shrink_to(2 * COMPRESS_AT);
         }
-        self.send_full_parts(uploads, spill, part_size)
+        self.send_full_parts(uploads, spill, part_size).await
     }
 
-    fn send_full_parts(
+    async fn send_full_parts(
         &mut self,
         uploads: &mut Uploads,
         spill: &mut Spill,
@@ -170,7 +167,7 @@ impl OpenObject {
         if self.spilled.len() + self.buffer.len() < part_size {
             return Ok(());
         }
-        self.restore(spill)?;
+        self.restore(spill).await?;
         let mut next = uploads.buffers().take().unwrap_or_default();
         let rest = self.buffer.len() / part_size * part_size;
         next.extend_from_slice(&self.buffer[rest..]);
@@ -193,20 +190,19 @@ impl OpenObject {
     }
 
     /// Brings everything back into the buffer.
-    fn restore(&mut self, spill: &mut Spill) -> io::Result<()> {
+    async fn restore(&mut self, spill: &mut Spill) -> io::Result<()> {
         if self.spilled.len() > 0 {
-            let mut whole = Vec::with_capacity(self.spilled.len() + self.buffer.len());
-            spill.read(&mut self.spilled, &mut whole)?;
+            let mut whole = spill.read(&mut self.spilled, self.buffer.len()).await?;
             whole.extend_from_slice(&self.buffer);
             self.buffer = whole;
         }
         Ok(())
     }
 
-    /// Moves what is in memory to the temporary file, if it is worth it.
-    pub(crate) fn spill(&mut self, spill: &mut Spill) {
-        if self.memory() < MIN_SPILL {
-            return;
+    /// What the object has in memory and can move to the temporary file, if it is worth it.
+    pub(crate) fn spillable(&mut self) -> Option<Move<'_>> {
+        if self.memory() - self.spilled.memory() < WORTH_IT {
+            return None;
         }
         if let Some(mut encoder) = self.encoder.take() {
             encoder.rest(self.out());
@@ -217,9 +213,10 @@ impl OpenObject {
             gzip.rest(&mut self.buffer);
             self.plain = Vec::new();
         }
-        if spill.write(&self.buffer, &mut self.spilled) {
-            self.buffer = Vec::new();
-        }
+        Some(Move {
+            bytes: &mut self.buffer,
+            spilled: &mut self.spilled,
+        })
     }
 
     /// Memory that the object holds.
@@ -236,7 +233,7 @@ impl OpenObject {
     }
 
     /// Sends what is left as the last part, which there always is, if only of no bytes. Returns the job that stores it.
-    pub(crate) fn close(
+    pub(crate) async fn close(
         mut self,
         uploads: &mut Uploads,
         spill: &mut Spill,
@@ -250,8 +247,8 @@ impl OpenObject {
             gzip.write(&self.plain, &mut self.buffer);
             gzip.finish(&mut self.buffer);
         }
-        self.send_full_parts(uploads, spill, part_size)?;
-        self.restore(spill)?;
+        self.send_full_parts(uploads, spill, part_size).await?;
+        self.restore(spill).await?;
         let rest = uploads.buffers().lend(self.buffer);
         uploads.send(&mut self.upload, &self.object, rest, Some(closing));
         Ok(self.upload.map(|upload| upload.job))

@@ -13,7 +13,7 @@ use crate::partitioner::PARTITION_EXCEPTION;
 use crate::rotation::{Reason, Rotation};
 use crate::schemas::{same_object, same_schema, schema_of};
 use crate::settings::{OnNull, Settings};
-use crate::spill::Spill;
+use crate::spill::{Move, Spill};
 use crate::upload::{JobId, Names};
 use file::{OpenFile, Rows};
 use in_flight::{InFlight, RotationId};
@@ -113,7 +113,7 @@ impl PartitionWriter {
     }
 
     /// Writes the rows of a batch, closing files as they fall due.
-    pub(crate) fn put(
+    pub(crate) async fn put(
         &mut self,
         around: &mut Surroundings,
         batch: &RecordBatch,
@@ -135,16 +135,16 @@ impl PartitionWriter {
         };
         self.covered.get_or_insert(batch.first_offset);
         while row < batch.len() {
-            if !self.close_files(around)? {
+            if !self.close_files(around).await? {
                 self.resume = Some(batch.offsets[row]);
                 return Ok(Flow::Held);
             }
-            row = self.step(around, batch, row, now)?;
+            row = self.step(around, batch, row, now).await?;
             if around.is_at_its_end() {
                 return Ok(Flow::Done);
             }
         }
-        self.rotate_if_due(around, now)?;
+        self.rotate_if_due(around, now).await?;
         Ok(Flow::Done)
     }
 
@@ -166,7 +166,7 @@ impl PartitionWriter {
     }
 
     /// Handles the next run of rows that belong together; returns the row after it.
-    fn step(
+    async fn step(
         &mut self,
         around: &mut Surroundings,
         batch: &RecordBatch,
@@ -193,7 +193,7 @@ impl PartitionWriter {
         };
         let current = self.current_schema(&place);
         if let Some(reason) = self.due_by_time(settings, &place.folder, now) {
-            self.rotate(around, reason, now)?;
+            self.rotate(around, reason, now).await?;
             return Ok(row);
         }
         let rotation = &settings.rotation;
@@ -218,15 +218,15 @@ impl PartitionWriter {
                 };
                 let end = row + run.min(rotation.flush_size - self.total);
                 self.note_names(settings, batch, row..end, &place.folder);
-                self.write(around, batch, row..end, &place, current)?;
+                self.write(around, batch, row..end, &place, current).await?;
                 if self.total < rotation.flush_size || around.is_at_its_end() {
                     return Ok(end);
                 }
-                self.rotate(around, Reason::FlushSize, now)?;
+                self.rotate(around, Reason::FlushSize, now).await?;
                 return Ok(end);
             }
         };
-        self.rotate(around, reason, now)?;
+        self.rotate(around, reason, now).await?;
         Ok(row)
     }
 
@@ -359,7 +359,7 @@ impl PartitionWriter {
     }
 
     /// Writes rows of one folder and schema, at most as many as a rotation takes.
-    fn write(
+    async fn write(
         &mut self,
         around: &mut Surroundings,
         batch: &RecordBatch,
@@ -387,7 +387,7 @@ impl PartitionWriter {
             };
             let file = &mut self.open[index];
             let before = file.memory();
-            let written = file.write(around, &rows);
+            let written = file.write(around, &rows).await;
             self.held = self.held + file.memory() - before;
             let Encoded { rows, failure } = written?;
             row += rows;
@@ -445,7 +445,7 @@ impl PartitionWriter {
         }
     }
 
-    pub(crate) fn rotate_if_due(
+    pub(crate) async fn rotate_if_due(
         &mut self,
         around: &mut Surroundings,
         now: i64,
@@ -455,7 +455,7 @@ impl PartitionWriter {
             .as_ref()
             .and_then(|folder| self.due_by_time(&around.settings, folder, now));
         match reason {
-            Some(reason) => self.rotate(around, reason, now),
+            Some(reason) => self.rotate(around, reason, now).await,
             None => Ok(()),
         }
     }
@@ -466,7 +466,7 @@ impl PartitionWriter {
     }
 
     /// Closes all open files; they go on their way to S3.
-    fn rotate(
+    async fn rotate(
         &mut self,
         around: &mut Surroundings,
         reason: Reason,
@@ -499,12 +499,15 @@ impl PartitionWriter {
                 names: Names::clone(&names),
                 rotation,
             }));
-        self.close_files(around).map(|_| ())
+        self.close_files(around).await.map(|_| ())
     }
 
     /// Sends files on their way that are to be closed, as long as there is room for more; whether none is left.
     /// Where an object may be there already, each waits for what becomes of the one before: names depend on that.
-    pub(crate) fn close_files(&mut self, around: &mut Surroundings) -> Result<bool, SinkError> {
+    pub(crate) async fn close_files(
+        &mut self,
+        around: &mut Surroundings,
+    ) -> Result<bool, SinkError> {
         loop {
             if !around.uploads.is_clear() || self.waits_for_a_name(&around.settings) {
                 return Ok(false);
@@ -517,6 +520,7 @@ impl PartitionWriter {
             let jobs = next
                 .file
                 .close(around, &next.names)
+                .await
                 .map_err(cannot_restore)?;
             self.in_flight.closed(next.rotation, start, &jobs);
         }
@@ -582,14 +586,19 @@ impl PartitionWriter {
         !self.in_flight.is_empty() || !self.closing.is_empty()
     }
 
-    /// Moves what is in memory to the temporary file.
-    pub(crate) fn spill(&mut self, spill: &mut Spill) {
+    /// What is in memory and can move to the temporary file. `spilled` is to follow.
+    pub(crate) fn spillable(&mut self) -> impl Iterator<Item = Move<'_>> {
         let closing = self.closing.iter_mut().map(|next| &mut next.file);
-        for file in self.open.iter_mut().chain(closing) {
-            let before = file.memory();
-            file.spill(spill);
-            self.held = self.held + file.memory() - before;
-        }
+        self.open
+            .iter_mut()
+            .chain(closing)
+            .flat_map(OpenFile::spillable)
+    }
+
+    /// Notes that something has moved there.
+    pub(crate) fn spilled(&mut self) {
+        let closing = self.closing.iter().map(|next| &next.file);
+        self.held = self.open.iter().chain(closing).map(OpenFile::memory).sum();
     }
 
     /// Memory that files hold which are not on their way.

@@ -7,16 +7,22 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tokio::task::{JoinError, spawn_blocking};
 
 /// The file is used in blocks of this size, so that space is found again without gaps. An object fills its last one
 /// bit by bit; what is never written takes no space on a disk.
 const BLOCK: usize = 64 * 1024;
 
+/// Less than this stays in memory: writing it away would cost more than it gives back.
+pub(crate) const WORTH_IT: usize = 1024;
+
+/// Reading and writing is done beside the loop, one call at a time, which its caller waits for.
 #[derive(Debug)]
 pub(crate) struct Spill {
     folder: PathBuf,
     /// Made with the first block.
-    file: Option<File>,
+    file: Option<Arc<File>>,
     free: Vec<u32>,
     /// Blocks that the file has.
     blocks: u32,
@@ -30,6 +36,25 @@ pub(crate) struct Spilled {
     /// All but the last are full.
     blocks: Vec<u32>,
     len: usize,
+}
+
+/// What an object moves to the file: the bytes that follow those which it has there.
+pub(crate) struct Move<'a> {
+    pub(crate) bytes: &'a mut Vec<u8>,
+    pub(crate) spilled: &'a mut Spilled,
+}
+
+/// Bytes and where in the file they belong, piece by piece.
+struct Write {
+    bytes: Vec<u8>,
+    pieces: Vec<(u64, usize)>,
+}
+
+/// How far writes came, all of which are given back.
+struct Written {
+    file: Option<Arc<File>>,
+    writes: Vec<Write>,
+    outcome: Result<(), (usize, io::Error)>,
 }
 
 impl Spilled {
@@ -59,8 +84,9 @@ impl Spill {
     }
 
     /// Whether a file can be made there and written to.
-    pub(crate) fn check(&self) -> io::Result<()> {
-        tempfile::tempfile_in(&self.folder)?.write_all_at(b"?", 0)
+    pub(crate) async fn check(&self) -> io::Result<()> {
+        let folder = self.folder.clone();
+        beside(move || tempfile::tempfile_in(folder)?.write_all_at(b"?", 0)).await
     }
 
     /// Why the file takes nothing, if so.
@@ -73,42 +99,71 @@ impl Spill {
         self.trouble = None;
     }
 
-    /// Moves bytes into the file; false, and nothing moved, if that cannot be done.
-    pub(crate) fn write(&mut self, bytes: &[u8], spilled: &mut Spilled) -> bool {
-        if self.trouble.is_some() {
-            return false;
+    /// Moves bytes into the file, object by object until that cannot be done: the bytes of those that come then stay where
+    /// they are, and there is trouble.
+    pub(crate) async fn write(&mut self, mut moves: Vec<Move<'_>>) {
+        if self.trouble.is_some() || moves.is_empty() {
+            return;
         }
-        let (mut rest, mut len, before) = (bytes, spilled.len, spilled.blocks.len());
-        while !rest.is_empty() {
-            let within = len % BLOCK;
-            if within == 0 {
-                spilled.blocks.push(self.take_block());
-            }
-            let (now, later) = rest.split_at(rest.len().min(BLOCK - within));
-            let last = spilled.blocks[len / BLOCK];
-            if let Err(error) = self.write_at(position(last) + within as u64, now) {
+        let before: Vec<usize> = moves.iter().map(|one| one.spilled.blocks.len()).collect();
+        let writes = moves.iter_mut().map(|one| Write {
+            pieces: self.places(one.bytes.len(), one.spilled),
+            bytes: std::mem::take(one.bytes),
+        });
+        let writes = writes.collect();
+        let (file, folder) = (self.file.clone(), self.folder.clone());
+        let written = beside(move || write_all(file, &folder, writes)).await;
+        self.file = written.file;
+        let done = match written.outcome {
+            Ok(()) => moves.len(),
+            Err((done, error)) => {
                 // Memory has to do until the next look: trying again for each batch would only cost time.
                 self.trouble = Some(error.to_string());
-                self.free.extend(spilled.blocks.drain(before..));
-                return false;
+                done
             }
-            len += now.len();
-            rest = later;
+        };
+        for (at, (one, write)) in moves.into_iter().zip(written.writes).enumerate() {
+            if at < done {
+                one.spilled.len += write.bytes.len();
+            } else {
+                *one.bytes = write.bytes;
+                self.free.extend(one.spilled.blocks.drain(before[at]..));
+            }
         }
-        spilled.len = len;
-        true
     }
 
-    /// Appends all that was moved, in order, to `out`.
-    pub(crate) fn read(&mut self, spilled: &mut Spilled, out: &mut Vec<u8>) -> io::Result<()> {
-        let start = out.len();
-        out.resize(start + spilled.len, 0);
-        for (chunk, &block) in out[start..].chunks_mut(BLOCK).zip(&spilled.blocks) {
-            let file = self.file.as_ref().ok_or(io::ErrorKind::NotFound)?;
-            file.read_exact_at(chunk, position(block))?;
+    /// Where the next so many bytes of an object belong; it gets the blocks for them.
+    fn places(&mut self, len: usize, spilled: &mut Spilled) -> Vec<(u64, usize)> {
+        let (mut at, end, mut pieces) = (spilled.len, spilled.len + len, Vec::new());
+        while at < end {
+            let within = at % BLOCK;
+            if within == 0 {
+                let block = self.take_block();
+                spilled.blocks.push(block);
+            }
+            let piece = (end - at).min(BLOCK - within);
+            let block = spilled.blocks[at / BLOCK];
+            pieces.push((position(block) + within as u64, piece));
+            at += piece;
         }
+        pieces
+    }
+
+    /// Brings back all that was moved, in order, with room for `more` bytes behind it.
+    pub(crate) async fn read(&mut self, spilled: &mut Spilled, more: usize) -> io::Result<Vec<u8>> {
+        let (len, blocks) = (spilled.len, spilled.blocks.clone());
+        let file = self.file.clone().ok_or(io::ErrorKind::NotFound)?;
+        let whole = beside(move || {
+            let mut whole = Vec::with_capacity(len + more);
+            whole.resize(len, 0);
+            for (chunk, block) in whole.chunks_mut(BLOCK).zip(blocks) {
+                file.read_exact_at(chunk, position(block))?;
+            }
+            io::Result::Ok(whole)
+        });
+        let whole = whole.await?;
         self.forget(spilled);
-        Ok(())
+        Ok(whole)
     }
 
     pub(crate) fn forget(&mut self, spilled: &mut Spilled) {
@@ -122,13 +177,54 @@ impl Spill {
             self.blocks - 1
         })
     }
+}
 
-    fn write_at(&mut self, position: u64, bytes: &[u8]) -> io::Result<()> {
-        let file = match &self.file {
-            Some(file) => file,
-            None => self.file.insert(tempfile::tempfile_in(&self.folder)?),
-        };
-        file.write_all_at(bytes, position)
+/// Writes until something fails; the file is made if there is none.
+fn write_all(file: Option<Arc<File>>, folder: &Path, writes: Vec<Write>) -> Written {
+    let file = match file.map_or_else(|| tempfile::tempfile_in(folder).map(Arc::new), Ok) {
+        Ok(file) => file,
+        Err(error) => {
+            return Written {
+                file: None,
+                writes,
+                outcome: Err((0, error)),
+            };
+        }
+    };
+    let failed = writes
+        .iter()
+        .map(|write| write.to(&file))
+        .enumerate()
+        .find_map(|(at, outcome)| outcome.err().map(|error| (at, error)));
+    Written {
+        file: Some(file),
+        writes,
+        outcome: failed.map_or(Ok(()), Err),
+    }
+}
+
+impl Write {
+    fn to(&self, file: &File) -> io::Result<()> {
+        let mut rest = &self.bytes[..];
+        for (position, len) in &self.pieces {
+            let (now, later) = rest.split_at(*len);
+            file.write_all_at(now, *position)?;
+            rest = later;
+        }
+        Ok(())
+    }
+}
+
+/// Does what may block, beside the loop.
+async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match spawn_blocking(work)
+        .await
+        .map_err(JoinError::try_into_panic)
+    {
+        Ok(done) => done,
+        Err(Ok(panic)) => std::panic::resume_unwind(panic),
+        // The runtime ends, and with it whoever waits here.
+        Err(Err(_)) => std::future::pending().await,
     }
 }
 
@@ -141,52 +237,106 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    #[test]
-    fn report_c4_a_folder_that_is_not_there_is_told_and_looked_for_again() {
+    async fn moved(spill: &mut Spill, bytes: &[u8], spilled: &mut Spilled) -> bool {
+        let mut bytes = bytes.to_vec();
+        let expected = bytes.clone();
+        let one = Move {
+            bytes: &mut bytes,
+            spilled,
+        };
+        spill.write(vec![one]).await;
+        assert!(bytes.is_empty() || bytes == expected);
+        bytes.is_empty()
+    }
+
+    #[tokio::test]
+    async fn report_c4_a_folder_that_is_not_there_is_told_and_looked_for_again() {
         let parent = tempfile::tempdir().expect("a folder");
         let folder = parent.path().join("later");
         let mut spill = Spill::new(folder.clone());
-        assert!(spill.check().is_err());
+        assert!(spill.check().await.is_err());
         let mut spilled = Spilled::default();
-        assert!(!spill.write(b"abc", &mut spilled));
-        assert_eq!(spilled.len(), 0);
+        assert!(!moved(&mut spill, b"abc", &mut spilled).await);
+        assert_eq!((spilled.len(), spilled.blocks.len()), (0, 0));
         let trouble = spill.trouble().expect("a reason").to_owned();
         assert!(
             trouble.starts_with("No such file or directory"),
             "{trouble}"
         );
         std::fs::create_dir(&folder).expect("a folder");
-        assert!(!spill.write(b"abc", &mut spilled));
+        assert!(!moved(&mut spill, b"abc", &mut spilled).await);
         spill.try_again();
-        assert!(spill.write(b"abc", &mut spilled) && spill.trouble().is_none());
-        let mut back = Vec::new();
-        spill.read(&mut spilled, &mut back).expect("it can be read");
+        assert!(moved(&mut spill, b"abc", &mut spilled).await && spill.trouble().is_none());
+        let back = spill.read(&mut spilled, 0).await.expect("it can be read");
         assert_eq!(back, b"abc");
+    }
+
+    /// A file that takes no more keeps what it took; the rest stays with its owners, in order, and blocks are not lost.
+    #[tokio::test]
+    async fn what_a_full_disk_does_not_take_stays_where_it_is() {
+        let mut spill = Spill::new(std::env::temp_dir());
+        let mut spilled = [(); 2].map(|()| Spilled::default());
+        assert!(moved(&mut spill, b"first", &mut spilled[0]).await);
+        // A file that can be read alone, of which there is one with the same content.
+        let unwritable = tempfile::NamedTempFile::new().expect("a file");
+        std::fs::write(unwritable.path(), b"first").expect("it is written");
+        let full = File::open(unwritable.path()).expect("it is there");
+        let disk = spill.file.replace(Arc::new(full));
+        let mut bytes = [b"second".to_vec(), b"third".to_vec()];
+        let moves = bytes.iter_mut().zip(&mut spilled);
+        let moves = moves.map(|(bytes, spilled)| Move { bytes, spilled });
+        spill.write(moves.collect()).await;
+        assert!(spill.trouble().is_some());
+        assert_eq!(bytes, [b"second".to_vec(), b"third".to_vec()]);
+        spill.file = disk;
+        spill.try_again();
+        let [first, second] = &mut spilled;
+        assert!(moved(&mut spill, b" and more", first).await);
+        assert!(moved(&mut spill, b"third", second).await);
+        assert_eq!(
+            spill.read(first, 0).await.expect("it can be read"),
+            b"first and more"
+        );
+        assert_eq!(
+            spill.read(second, 0).await.expect("it can be read"),
+            b"third"
+        );
+        assert_eq!(spill.free.len(), spill.blocks as usize);
     }
 
     proptest! {
         #[test]
         fn gives_back_what_it_took(pieces in proptest::collection::vec((0..3usize, 0..40_000usize, any::<u8>()), 0..30)) {
-            let mut spill = Spill::new(std::env::temp_dir());
-            let mut held: [(Spilled, Vec<u8>); 3] = Default::default();
-            for (object, len, byte) in pieces {
-                let (spilled, expected) = &mut held[object];
-                let bytes = vec![byte; len];
-                prop_assert!(spill.write(&bytes, spilled));
-                expected.extend(&bytes);
-                if byte % 5 == 0 {
-                    let mut back = Vec::new();
-                    spill.read(spilled, &mut back).expect("the file can be read");
-                    prop_assert_eq!(&back, &*expected);
-                    expected.clear();
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            runtime.block_on(async {
+                let mut spill = Spill::new(std::env::temp_dir());
+                let mut held: [(Spilled, Vec<u8>); 3] = Default::default();
+                for (object, len, byte) in pieces {
+                    let mut now: Vec<Vec<u8>> = vec![Vec::new(); 3];
+                    now[object] = vec![byte; len];
+                    now[(object + 1) % 3] = vec![!byte; len / 2];
+                    for ((_, expected), bytes) in held.iter_mut().zip(&now) {
+                        expected.extend(bytes);
+                    }
+                    let moves = now.iter_mut().zip(&mut held);
+                    let moves = moves.map(|(bytes, (spilled, _))| Move { bytes, spilled });
+                    spill.write(moves.collect()).await;
+                    assert!(now.concat().is_empty());
+                    if byte % 5 == 0 {
+                        let (spilled, expected) = &mut held[object];
+                        let back = spill.read(spilled, 0).await.expect("the file can be read");
+                        assert_eq!(back, *expected);
+                        expected.clear();
+                    }
                 }
-            }
-            for (mut spilled, expected) in held {
-                let mut back = b"x".to_vec();
-                spill.read(&mut spilled, &mut back).expect("the file can be read");
-                prop_assert_eq!(&back[1..], &expected[..]);
-            }
-            prop_assert_eq!(spill.free.len(), spill.blocks as usize);
+                for (mut spilled, expected) in held {
+                    if spilled.len() > 0 {
+                        let back = spill.read(&mut spilled, 9).await.expect("the file can be read");
+                        assert_eq!(back, expected);
+                    }
+                }
+                assert_eq!(spill.free.len(), spill.blocks as usize);
+            });
         }
     }
 }

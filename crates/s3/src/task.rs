@@ -50,7 +50,6 @@ impl S3Task {
     pub(crate) fn new(settings: Settings, store: Store, context: &TaskContext) -> Self {
         let clock = Arc::new(Clock::new());
         let memory = Memory::new(&context.open, Spill::new(settings.temp_folder.clone()));
-        memory.check(context, settings.part_size);
         if let Some(gzip) = &settings.gzip {
             gzip.keep_within(context.open.clone());
         }
@@ -75,6 +74,12 @@ impl S3Task {
             stored: 0,
             rewinds: Vec::new(),
         }
+    }
+
+    /// Says at the start what would stop the task later.
+    pub(crate) async fn check(&mut self, context: &TaskContext) {
+        let part_size = self.around.settings.part_size;
+        self.around.memory.check(context, part_size).await;
     }
 
     fn no_writer(&self, topic: &str, partition: i32) -> SinkError {
@@ -124,29 +129,29 @@ impl S3Task {
     }
 
     /// Writes as much of a batch as uploads have room for.
-    fn put_some(&mut self, batch: &RecordBatch, now: i64) -> Result<Flow, SinkError> {
+    async fn put_some(&mut self, batch: &RecordBatch, now: i64) -> Result<Flow, SinkError> {
         let origin = &batch.origin;
         let Some(writer) = self.writers.get_mut(origin) else {
             return Err(self.no_writer(&origin.topic, origin.partition));
         };
-        let outcome = writer.put(&mut self.around, batch, now);
+        let outcome = writer.put(&mut self.around, batch, now).await;
         self.writers.look_again(origin, &mut self.around);
         if self.around.memory.is_over() {
-            self.spill(origin);
+            self.spill().await;
         }
         outcome
     }
 
-    /// Moves what a partition's files hold to the temporary file.
-    fn spill(&mut self, partition: &TopicPartition) {
-        if let Some(writer) = self.writers.get_mut(partition) {
-            writer.spill(&mut self.around.memory.spill);
-            self.writers.look_again(partition, &mut self.around);
-        }
+    /// Moves what open files hold to the temporary file, until there is some memory again.
+    async fn spill(&mut self) {
+        let memory = &mut self.around.memory;
+        let mut holders = self.writers.take_holders(memory.excess());
+        memory.spill.write(holders.spillable()).await;
+        self.writers.put_back(holders, &mut self.around);
     }
 
     /// Closes files whose time has come by the wall clock.
-    fn rotate_due(&mut self, now: i64) -> Result<(), SinkError> {
+    async fn rotate_due(&mut self, now: i64) -> Result<(), SinkError> {
         let settings = Arc::clone(&self.around.settings);
         for partition in self
             .writers
@@ -159,7 +164,7 @@ impl S3Task {
         }
         for partition in self.writers.due_by(now) {
             if let Some(writer) = self.writers.get_mut(&partition) {
-                let outcome = writer.rotate_if_due(&mut self.around, now);
+                let outcome = writer.rotate_if_due(&mut self.around, now).await;
                 self.writers.look_again(&partition, &mut self.around);
                 outcome?;
             }
@@ -168,12 +173,12 @@ impl S3Task {
     }
 
     /// Closes files that are still to be closed, as far as uploads have room for them.
-    fn close_on(&mut self) -> Result<(), SinkError> {
+    async fn close_on(&mut self) -> Result<(), SinkError> {
         while self.around.uploads.is_clear()
             && let Some(partition) = self.writers.next_closable()
         {
             if let Some(writer) = self.writers.get_mut(&partition) {
-                let outcome = writer.close_files(&mut self.around);
+                let outcome = writer.close_files(&mut self.around).await;
                 self.writers.look_again(&partition, &mut self.around);
                 outcome?;
             }
@@ -183,16 +188,16 @@ impl S3Task {
 
     /// Open files that hold more than there is memory for go to the temporary file; where that takes nothing, no batch
     /// is taken either.
-    fn make_room_in_memory(&mut self) -> Result<(), SinkError> {
+    async fn make_room_in_memory(&mut self) -> Result<(), SinkError> {
         if !self.around.memory.is_over() || self.around.memory.spill.trouble().is_none() {
             return Ok(());
         }
         self.around.memory.spill.try_again();
-        for partition in self.writers.all() {
-            self.spill(&partition);
-            if self.around.memory.spill.trouble().is_some() {
-                break;
-            }
+        while self.around.memory.is_over()
+            && self.around.memory.spill.trouble().is_none()
+            && self.writers.has_holders()
+        {
+            self.spill().await;
         }
         match self.around.memory.spill.trouble() {
             Some(trouble) if self.around.memory.is_over() => {
@@ -295,7 +300,7 @@ impl SinkTask for S3Task {
         if let Some(topic) = other_topic(&batch) {
             return Err(self.no_writer(topic, origin.partition));
         }
-        self.make_room_in_memory()?;
+        self.make_room_in_memory().await?;
         let begun = Instant::now();
         let (deadline, patience) = (begun + MAX_WAIT, begun + MAX_WAIT_IN_TROUBLE);
         let bytes = batch.permit.as_ref().map_or(0, BytePermit::bytes);
@@ -314,7 +319,7 @@ impl SinkTask for S3Task {
                 }
             }
             self.note_all_ended()?;
-            let flow = self.put_some(&batch, now);
+            let flow = self.put_some(&batch, now).await;
             if let Some(reserved) = reserved {
                 self.around.uploads.hand_over_all(reserved);
             }
@@ -337,10 +342,10 @@ impl SinkTask for S3Task {
 
     async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {
         self.clock.set(now);
-        self.rotate_due(now)?;
+        self.rotate_due(now).await?;
         self.around.uploads.pump();
         self.note_all_ended()?;
-        self.close_on()?;
+        self.close_on().await?;
         self.around.uploads.rest(now);
         self.last_put = self.last_put.min(now);
         if now - self.last_put >= IDLE_MILLIS
@@ -397,7 +402,7 @@ impl SinkTask for S3Task {
                 if !self.around.uploads.has_room(deadline, deadline).await {
                     break;
                 }
-                self.close_on()?;
+                self.close_on().await?;
                 if !self.around.uploads.is_clear() {
                     continue;
                 }

@@ -2,16 +2,22 @@
 //! each of them, for each batch, would cost far more than the records.
 
 use crate::partition::{PartitionWriter, Surroundings};
+use crate::spill::{Move, WORTH_IT};
 use millstream_core::TopicPartition;
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+/// Writers that are spilled together at most, whatever they hold.
+const SPILLED_AT_ONCE: usize = 64;
 
 #[derive(Default)]
 pub(crate) struct Writers {
     entries: HashMap<TopicPartition, Entry>,
     /// When files are to be closed by the wall clock.
     due: BTreeSet<(i64, TopicPartition)>,
-    /// Those that can close files, first come, first served. One that has gone meanwhile is passed over.
-    closable: VecDeque<TopicPartition>,
+    /// Those that can close files.
+    closable: Line,
+    /// Those that hold memory worth spilling, of which nothing was spilled since.
+    holders: Line,
     /// Those of which objects have become durable.
     moved: Vec<TopicPartition>,
     /// How many have closed files that are not durable.
@@ -23,11 +29,52 @@ struct Entry {
     seen: Seen,
 }
 
+/// Partitions that wait, by the order in which they came.
+#[derive(Default)]
+struct Line(BTreeMap<u64, TopicPartition>);
+
+impl Line {
+    /// Goes to the end of the line, unless it has a place.
+    fn join(&mut self, place: &mut Option<u64>, partition: &TopicPartition) {
+        if place.is_none() {
+            let next = self.0.last_key_value().map_or(0, |(last, _)| last + 1);
+            self.0.insert(next, partition.clone());
+            *place = Some(next);
+        }
+    }
+
+    fn leave(&mut self, place: Option<u64>) {
+        if let Some(place) = place {
+            self.0.remove(&place);
+        }
+    }
+
+    fn take_first(&mut self) -> Option<TopicPartition> {
+        self.0.pop_first().map(|(_, partition)| partition)
+    }
+
+    fn take_last(&mut self) -> Option<TopicPartition> {
+        self.0.pop_last().map(|(_, partition)| partition)
+    }
+}
+
+/// Writers taken out for a while, to be spilled together.
+pub(crate) struct Holders(Vec<(TopicPartition, Entry)>);
+
+impl Holders {
+    pub(crate) fn spillable(&mut self) -> Vec<Move<'_>> {
+        let writers = self.0.iter_mut().map(|(_, entry)| &mut entry.writer);
+        writers.flat_map(PartitionWriter::spillable).collect()
+    }
+}
+
 /// What a writer was like when it was last looked at.
 #[derive(Default)]
 struct Seen {
     due: Option<i64>,
-    is_closable: bool,
+    /// Places in line.
+    closable: Option<u64>,
+    holder: Option<u64>,
     has_moved: bool,
     is_unfinished: bool,
     memory: usize,
@@ -45,6 +92,8 @@ impl Writers {
         if let Some(due) = seen.due {
             self.due.remove(&(due, partition.clone()));
         }
+        self.closable.leave(seen.closable);
+        self.holders.leave(seen.holder);
         self.unfinished -= usize::from(seen.is_unfinished);
         Some(writer)
     }
@@ -57,6 +106,11 @@ impl Writers {
 
     /// Notes what a writer holds and has to do now.
     pub(crate) fn look_again(&mut self, partition: &TopicPartition, around: &mut Surroundings) {
+        self.note_work(partition, around);
+        self.note_holder(partition);
+    }
+
+    fn note_work(&mut self, partition: &TopicPartition, around: &mut Surroundings) {
         let Some(Entry { writer, seen }) = self.entries.get_mut(partition) else {
             return;
         };
@@ -68,9 +122,10 @@ impl Writers {
             self.due.extend(due.map(|due| (due, partition.clone())));
             seen.due = due;
         }
-        if writer.can_close(&around.settings) && !seen.is_closable {
-            self.closable.push_back(partition.clone());
-            seen.is_closable = true;
+        if writer.can_close(&around.settings) {
+            self.closable.join(&mut seen.closable, partition);
+        } else {
+            self.closable.leave(seen.closable.take());
         }
         let is_unfinished = writer.has_unfinished();
         self.unfinished += usize::from(is_unfinished);
@@ -81,6 +136,48 @@ impl Writers {
             around.memory.change(seen.memory, memory);
             seen.memory = memory;
         }
+    }
+
+    fn note_holder(&mut self, partition: &TopicPartition) {
+        if let Some(Entry { writer, seen }) = self.entries.get_mut(partition)
+            && writer.memory() >= WORTH_IT
+        {
+            self.holders.join(&mut seen.holder, partition);
+        }
+    }
+
+    /// Takes writers out that hold about so many bytes, the last ones in line first: theirs are still in the processor's
+    /// cache. They are to be put back.
+    pub(crate) fn take_holders(&mut self, bytes: usize) -> Holders {
+        let (mut taken, mut held) = (Vec::new(), 0);
+        while held < bytes
+            && taken.len() < SPILLED_AT_ONCE
+            && let Some(partition) = self.holders.take_last()
+            && let Some((partition, mut entry)) = self.entries.remove_entry(&partition)
+        {
+            held += entry.writer.memory();
+            entry.seen.holder = None;
+            taken.push((partition, entry));
+        }
+        Holders(taken)
+    }
+
+    /// Puts writers back that were spilled, or could not be.
+    pub(crate) fn put_back(&mut self, holders: Holders, around: &mut Surroundings) {
+        let is_in_trouble = around.memory.spill.trouble().is_some();
+        for (partition, mut entry) in holders.0 {
+            entry.writer.spilled();
+            self.entries.insert(partition.clone(), entry);
+            self.note_work(&partition, around);
+            // Otherwise what is left was not worth it.
+            if is_in_trouble {
+                self.note_holder(&partition);
+            }
+        }
+    }
+
+    pub(crate) fn has_holders(&self) -> bool {
+        !self.holders.0.is_empty()
     }
 
     /// Notes that more of a partition has become durable.
@@ -106,14 +203,14 @@ impl Writers {
 
     /// Whether some can close files.
     pub(crate) fn can_close(&self) -> bool {
-        !self.closable.is_empty()
+        !self.closable.0.is_empty()
     }
 
     /// The next to close files.
     pub(crate) fn next_closable(&mut self) -> Option<TopicPartition> {
-        let partition = self.closable.pop_front()?;
+        let partition = self.closable.take_first()?;
         if let Some(entry) = self.entries.get_mut(&partition) {
-            entry.seen.is_closable = false;
+            entry.seen.closable = None;
         }
         Some(partition)
     }
@@ -141,10 +238,6 @@ impl Writers {
         far.map(|(_, partition)| partition.clone()).collect()
     }
 
-    pub(crate) fn all(&self) -> Vec<TopicPartition> {
-        self.entries.keys().cloned().collect()
-    }
-
     pub(crate) fn sorted(&self) -> impl Iterator<Item = &TopicPartition> {
         let mut all: Vec<&TopicPartition> = self.entries.keys().collect();
         all.sort();
@@ -160,16 +253,16 @@ impl Writers {
         settings: &crate::settings::Settings,
         held: usize,
     ) {
-        let (mut due, mut unfinished, mut memory) = (BTreeSet::new(), 0, 0);
+        let (mut due, mut closable) = (BTreeSet::new(), BTreeSet::new());
+        let (mut unfinished, mut memory) = (0, 0);
         for (partition, Entry { writer, .. }) in &self.entries {
             due.extend(writer.next_due().map(|due| (due, partition.clone())));
             unfinished += usize::from(writer.has_unfinished());
             memory += writer.memory();
             assert_eq!(writer.memory(), writer.memory_of_each_file());
-            if writer.can_close(settings) {
-                assert!(self.closable.contains(partition), "{partition}");
-            }
+            closable.extend(writer.can_close(settings).then_some(partition));
         }
+        assert_eq!(self.closable.0.values().collect::<BTreeSet<_>>(), closable);
         assert_eq!(self.due, due);
         assert_eq!(self.unfinished, unfinished);
         assert_eq!(held, memory);

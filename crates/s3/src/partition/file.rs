@@ -6,7 +6,7 @@ use crate::format::{Column, Encoded, Output, headers_of};
 use crate::name;
 use crate::object::OpenObject;
 use crate::settings::Settings;
-use crate::spill::Spill;
+use crate::spill::{Move, Spill};
 use crate::upload::{Closing, JobId, Names, Object};
 use millstream_core::{Payload, RecordBatch, RecordError, SinkError, TopicPartition};
 use std::io;
@@ -85,7 +85,7 @@ impl OpenFile {
     }
 
     /// Writes rows until one fails or all are written.
-    pub(super) fn write(
+    pub(super) async fn write(
         &mut self,
         around: &mut Surroundings,
         rows: &Rows<'_>,
@@ -105,7 +105,7 @@ impl OpenFile {
             for object in objects.into_iter().flatten() {
                 let spill = &mut around.memory.spill;
                 let drained = object.drain(&mut around.uploads, spill, around.settings.part_size);
-                drained.map_err(cannot_restore)?;
+                drained.await.map_err(cannot_restore)?;
             }
         }
         if done.rows > 0 {
@@ -204,7 +204,11 @@ impl OpenFile {
     }
 
     /// Sends what is left of each object; returns the jobs that complete them.
-    pub(super) fn close(self, around: &mut Surroundings, names: &Names) -> io::Result<Vec<JobId>> {
+    pub(super) async fn close(
+        self,
+        around: &mut Surroundings,
+        names: &Names,
+    ) -> io::Result<Vec<JobId>> {
         let tags = around
             .settings
             .uploads
@@ -218,21 +222,22 @@ impl OpenFile {
                 start: self.start,
                 names: Names::clone(names),
             };
-            jobs.extend(values.close(uploads, spill, part_size, closing)?);
+            jobs.extend(values.close(uploads, spill, part_size, closing).await?);
         }
         for object in [self.keys, self.headers].into_iter().flatten() {
             let closing = Closing::default();
-            jobs.extend(object.close(uploads, spill, part_size, closing)?);
+            jobs.extend(object.close(uploads, spill, part_size, closing).await?);
         }
         Ok(jobs)
     }
 
-    /// Moves what is in memory to the temporary file.
-    pub(super) fn spill(&mut self, spill: &mut Spill) {
+    /// What is in memory and can move to the temporary file.
+    pub(super) fn spillable(&mut self) -> impl Iterator<Item = Move<'_>> {
         let objects = [&mut self.values, &mut self.keys, &mut self.headers];
-        for object in objects.into_iter().flatten() {
-            object.spill(spill);
-        }
+        objects
+            .into_iter()
+            .flatten()
+            .filter_map(OpenObject::spillable)
     }
 
     pub(super) fn memory(&self) -> usize {

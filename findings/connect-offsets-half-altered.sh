@@ -1,8 +1,7 @@
 #!/usr/bin/env bash
 # Kafka Connect 4.3.1 (Maven Central): PATCH /connectors/NAME/offsets of a sink with one partition that is not there.
 #
-# One would expect, from a request that is answered with an error: nothing is changed (KIP-875 speaks of altering the
-# offsets or failing).
+# One would expect, of a request that is answered with an error: it has changed nothing.
 # Seen: the answer is 500, and the other partitions of the request have their new offsets all the same.
 # To a user: who repairs a connector by hand sees a failure and starts it again: it skips, or reads twice, what the refused
 # request named.

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # aws-smithy-http-client 1.5.2 (crates.io, the one below the AWS SDK for Rust): one client that is shared, and its timeouts.
 #
-# One would expect, by "HTTP client configuration" in the SDK's guide: a client that is given to several services shares
-# its pool of connections; a timeout says how long to wait, not where to connect.
+# One would expect of SharedHttpClient, by its name: whoever has it shares its pool of connections. A timeout says how long
+# to wait, not where to connect.
 # Seen: the client keeps a pool of its own for each pair of connect and read timeout that comes by. Requests with four
 # different read timeouts, one after the other to one server, open four connections, with equal ones a single one.
 # To a user: a limit per host holds for each pair; timeouts that are computed (from what is left of a deadline, say) open a

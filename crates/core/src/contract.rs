@@ -1,4 +1,9 @@
-//! The contract of a sink, for the tests of every sink: what it has said of the rows that it was given, row by row.
+//! The contract of a sink, for the tests of every sink: what it has said of the rows that it was given, row by row, and
+//! scenarios that drive it through replays, rebalances, refusals, late rejections and crashes between any two requests.
+
+mod scenarios;
+
+pub use scenarios::{Store, Subject, crashes, late_rejections, rebalances, refusals, replays};
 
 use crate::batch::RecordBatch;
 use crate::offsets::TopicPartition;

@@ -87,6 +87,14 @@ struct Held {
     open: usize,
 }
 
+/// What became of a batch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Taken {
+    Whole,
+    /// A row has ended the task. Rows of the batch are not written that will not be rejected either, so it is never done.
+    UpToAnEnd,
+}
+
 /// What ended: a write, a chain of them, or a command of the fused chain.
 enum Ended {
     Writes {
@@ -560,7 +568,7 @@ impl MongoTask {
         number: u64,
         rows: Vec<usize>,
         now: i64,
-    ) -> Result<(), SinkError> {
+    ) -> Result<Taken, SinkError> {
         let (groups, failed) = self.groups(batch, number, rows.into_iter(), now)?;
         let ends = !failed.is_empty()
             && self.parts.context.has_reporter
@@ -579,9 +587,10 @@ impl MongoTask {
         }
         if ends {
             // The task ends with the report, and the original writes nothing of such a batch.
-            return Ok(());
+            return Ok(Taken::UpToAnEnd);
         }
-        self.write(groups, &batch.origin, number).await
+        self.write(groups, &batch.origin, number).await?;
+        Ok(Taken::Whole)
     }
 
     /// The fused chain: rows into the open chunk; what it cannot take goes the ordinary way.
@@ -590,12 +599,12 @@ impl MongoTask {
         batch: &Arc<RecordBatch>,
         number: u64,
         now: i64,
-    ) -> Result<(), SinkError> {
+    ) -> Result<Taken, SinkError> {
         let mut from = 0;
         while from < batch.len() {
             let settings = self.settings(batch, from)?;
             let Some(fused) = &mut self.fused else {
-                return Ok(());
+                break;
             };
             let store = &self.parts.store;
             let taken = fused.take(batch, number, from, &settings, store, now)?;
@@ -618,11 +627,11 @@ impl MongoTask {
                 // A transform's error is the framework's: its own tolerance decides, and its own log tells.
                 self.report_at(at, Stage::Transformation, HASH_CLASS, error, false);
                 if !self.parts.context.goes_on_after_rejected {
-                    return Ok(());
+                    return Ok(Taken::UpToAnEnd);
                 }
             }
         }
-        Ok(())
+        Ok(Taken::Whole)
     }
 
     fn close_chunk(&mut self, due: impl Fn(&HashPath) -> bool) {
@@ -683,9 +692,11 @@ impl SinkTask for MongoTask {
             self.put_rows(&batch, number, (0..batch.len()).collect(), now)
                 .await
         };
-        self.release(number);
         self.has_failed |= outcome.is_err();
-        outcome
+        if outcome? == Taken::Whole {
+            self.release(number);
+        }
+        Ok(())
     }
 
     async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {

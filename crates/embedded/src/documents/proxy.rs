@@ -15,6 +15,9 @@ use tokio_util::task::TaskTracker;
 /// Commands written down at most; a test looks at a handful.
 const MAX_RECORDED: usize = 10_000;
 
+/// Commands that change what the store holds.
+const WRITES: [&str; 4] = ["insert", "update", "delete", "findAndModify"];
+
 /// What to do to the `nth` command (from 1) of a name, over all connections.
 #[derive(Clone, Debug)]
 pub struct DocumentFault {
@@ -56,6 +59,10 @@ struct Script {
     /// What happens to every command of a name.
     lasting: Vec<(String, DocumentFaultAction)>,
     seen: HashMap<String, usize>,
+    /// Writes that are still let through, and whether the last one is answered.
+    writes_left: Option<(usize, bool)>,
+    /// Writes that were let through.
+    writes: usize,
     recorded: Vec<RecordedCommand>,
 }
 
@@ -95,9 +102,21 @@ impl DocumentProxy {
             .push((command.to_owned(), action));
     }
 
+    /// Lets so many writes through, and closes the connection with every command after them, until `heal`; `answers_last`
+    /// says whether the last one is answered.
+    pub fn die_after(&self, writes: usize, answers_last: bool) {
+        lock(&self.script).writes_left = Some((writes, answers_last));
+    }
+
+    /// How many writes have reached the store.
+    pub fn writes(&self) -> usize {
+        lock(&self.script).writes
+    }
+
     /// Breaks nothing any more.
     pub fn heal(&self) {
         let mut script = lock(&self.script);
+        script.writes_left = None;
         script.lasting.clear();
         script.faults.clear();
     }
@@ -141,6 +160,17 @@ impl Script {
                     .map(|(name, raw)| (name.clone(), documents(raw)))
                     .collect(),
             });
+        }
+        let is_write = WRITES.contains(&command.name.as_str());
+        match &mut self.writes_left {
+            Some((0, _)) => return Some(DocumentFaultAction::CloseBefore),
+            Some((left, answers_last)) if is_write => {
+                *left -= 1;
+                self.writes += 1;
+                let is_answered = *left > 0 || *answers_last;
+                return (!is_answered).then_some(DocumentFaultAction::CloseAfter);
+            }
+            _ => self.writes += usize::from(is_write),
         }
         self.faults
             .iter()

@@ -47,6 +47,10 @@ pub(crate) struct State {
     /// Everything that was asked, as the recordings write it.
     pub(crate) requests: Vec<Json>,
     pub(crate) faults: Vec<Json>,
+    /// Requests that are still carried out, and whether the last one is answered; those that only look do not count.
+    pub(crate) left: Option<(usize, bool)>,
+    /// Requests that have changed something.
+    pub(crate) changes: usize,
     uploads: BTreeMap<String, Pending>,
     next_upload: u32,
 }
@@ -129,6 +133,17 @@ async fn answer(
         .to_bytes();
     let asked = what_is_asked(&head);
     let mut state = state.lock().expect("no test panics with the lock");
+    let changes = !asked.op.starts_with("Head");
+    let mut is_answered = true;
+    match &mut state.left {
+        Some((0, _)) => return Err(std::io::Error::other("dead")),
+        Some((left, answers_last)) if changes => {
+            *left -= 1;
+            is_answered = *left > 0 || *answers_last;
+        }
+        _ => {}
+    }
+    state.changes += usize::from(changes);
     let mut record = json!({"op": asked.op});
     if !asked.key.is_empty() {
         record["key"] = asked.key.clone().into();
@@ -166,7 +181,7 @@ async fn answer(
     };
     record["status"] = status.into();
     state.requests.push(record);
-    if status == 0 {
+    if status == 0 || !is_answered {
         return Err(std::io::Error::other("reset"));
     }
     let mut response = Response::builder().status(status);

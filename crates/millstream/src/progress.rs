@@ -10,6 +10,22 @@ use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
 
+/// A line about a task: what it has done since the start, and what there is to say beside that.
+macro_rules! tell {
+    ($id:expr, $counts:expr, $($rest:tt)+) => {
+        tracing::info!(
+            connector = &*$id.connector,
+            task = $id.task,
+            stored = $counts.records_stored,
+            objects = $counts.objects_stored,
+            lag = $counts.lag,
+            skipped = $counts.records_filtered,
+            rejected = $counts.records_rejected,
+            $($rest)+
+        )
+    };
+}
+
 /// The counters of every task started here (a restarted task counts on), and the first failure that will not pass.
 #[derive(Clone)]
 pub(crate) struct Board {
@@ -129,16 +145,7 @@ pub(crate) async fn log_every(
 pub(crate) fn log_end(board: &Board) {
     for (id, metrics) in board.tasks() {
         let counts = metrics.counts();
-        tracing::info!(
-            connector = &*id.connector,
-            task = id.task,
-            stored = counts.records_stored,
-            objects = counts.objects_stored,
-            lag = counts.lag,
-            skipped = counts.records_filtered,
-            rejected = counts.records_rejected,
-            "progress at the end"
-        );
+        tell!(id, counts, "progress at the end");
     }
     tracing::info!("stopped");
 }
@@ -164,14 +171,9 @@ impl Lines {
             let counts = metrics.counts();
             let before = self.told.get(id).copied().unwrap_or(0);
             let per_second = counts.records_stored.saturating_sub(before) as f64 / seconds;
-            tracing::info!(
-                connector = &*id.connector,
-                task = id.task,
-                stored = counts.records_stored,
-                objects = counts.objects_stored,
-                lag = counts.lag,
-                skipped = counts.records_filtered,
-                rejected = counts.records_rejected,
+            tell!(
+                id,
+                counts,
                 per_second = per_second.round() as u64,
                 degraded = counts.is_degraded,
                 "progress"

@@ -1,7 +1,7 @@
 //! DeadLetters: rejected rows as records of the dead-letter topic, with Connect's context headers.
 
 use crate::failure::TaskFailure;
-use crate::quiet::Quiet;
+use crate::quiet::SharedQuiet;
 use bytes::Bytes;
 use futures::future::join_all;
 use millstream_core::rejected::CONNECT_EXCEPTION;
@@ -9,8 +9,7 @@ use millstream_core::{
     Objection, OutgoingRecord, RecordError, RecordWriter, RejectedRow, TaskId, WriteError,
 };
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::time::Instant;
+use std::sync::Arc;
 
 const PREFIX: &str = "__connect.errors.";
 
@@ -27,9 +26,9 @@ pub struct DeadLetters {
     with_context: bool,
     writer: Arc<dyn RecordWriter>,
     /// Of letters that were too large.
-    cut: Mutex<Quiet>,
+    cut: SharedQuiet,
     /// Of letters whose time was not taken.
-    untimed: Mutex<Quiet>,
+    untimed: SharedQuiet,
 }
 
 /// How much of a record a dead letter holds.
@@ -88,8 +87,8 @@ impl DeadLetters {
             topic: topic.into(),
             with_context,
             writer,
-            cut: Mutex::default(),
-            untimed: Mutex::default(),
+            cut: SharedQuiet::default(),
+            untimed: SharedQuiet::default(),
         }
     }
 
@@ -127,12 +126,8 @@ impl DeadLetters {
     }
 
     fn note_loss(&self, row: &RejectedRow, kept: Kept) {
-        let speaks = |quiet: &Mutex<Quiet>| {
-            let mut quiet = quiet.lock().unwrap_or_else(PoisonError::into_inner);
-            quiet.speak(1, Instant::now())
-        };
         if kept.extent != Extent::Whole
-            && let Some(letters) = speaks(&self.cut)
+            && let Some(letters) = self.cut.speak(1)
         {
             tracing::error!(
                 connector = &*self.task.connector,
@@ -148,7 +143,7 @@ impl DeadLetters {
             );
         }
         if !kept.time
-            && let Some(letters) = speaks(&self.untimed)
+            && let Some(letters) = self.untimed.speak(1)
         {
             tracing::warn!(
                 connector = &*self.task.connector,
@@ -266,6 +261,7 @@ mod tests {
     use super::*;
     use async_trait::async_trait;
     use millstream_core::{Stage, TimestampType, TopicPartition};
+    use std::sync::Mutex;
 
     /// Takes batches up to a size and a time, and keeps what it took.
     struct Narrow {

@@ -4,10 +4,8 @@
 use crate::dead_letter::DeadLetters;
 use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
-use crate::quiet::Quiet;
+use crate::quiet::SharedQuiet;
 use millstream_core::{Rejected, RejectedRow, Stage, TaskId};
-use std::sync::{Mutex, PoisonError};
-use tokio::time::Instant;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Tolerance {
@@ -32,7 +30,7 @@ pub struct ErrorPolicy {
     settings: ErrorSettings,
     dead_letters: Option<DeadLetters>,
     /// Of rows that are skipped although nobody is told of each.
-    skipped: Mutex<Quiet>,
+    skipped: SharedQuiet,
 }
 
 impl ErrorPolicy {
@@ -41,7 +39,7 @@ impl ErrorPolicy {
             task,
             settings,
             dead_letters,
-            skipped: Mutex::default(),
+            skipped: SharedQuiet::default(),
         }
     }
 
@@ -100,8 +98,7 @@ impl ErrorPolicy {
         let Some(first) = rows.first().filter(|_| !self.has_reporter()) else {
             return;
         };
-        let mut skipped = self.skipped.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(records) = skipped.speak(rows.len() as u64, Instant::now()) {
+        if let Some(records) = self.skipped.speak(rows.len() as u64) {
             tracing::warn!(
                 connector = &*self.task.connector,
                 task = self.task.task,

@@ -17,5 +17,5 @@ pub use error_policy::{ErrorPolicy, ErrorSettings, Tolerance};
 pub use failure::TaskFailure;
 pub use metrics::TaskMetrics;
 pub use plan::{Plan, PlanParts};
-pub use quiet::Quiet;
+pub use quiet::{Quiet, SharedQuiet};
 pub use task::{Target, TaskEvent, TaskParts, TaskSettings, run_task};

@@ -1,5 +1,6 @@
 //! Quiet: one line a minute for what could be one line a record or a try, with how often it happened.
 
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -22,6 +23,19 @@ impl Quiet {
         }
         self.said_at = Some(now);
         Some(std::mem::take(&mut self.unsaid))
+    }
+}
+
+/// The same for those who share it.
+#[derive(Debug, Default)]
+pub struct SharedQuiet(Mutex<Quiet>);
+
+impl SharedQuiet {
+    /// Counts `times` more; gives all that nobody has been told of if it is time for a line.
+    pub fn speak(&self, times: u64) -> Option<u64> {
+        // Each change is whole, whatever a panicking holder did.
+        let mut quiet = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        quiet.speak(times, Instant::now())
     }
 }
 

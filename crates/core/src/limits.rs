@@ -12,5 +12,9 @@ pub const PROCESS_MEMORY: usize = 256 * 1024 * 1024;
 /// S3 takes at most this many parts for one object.
 pub const S3_MAX_PARTS: usize = 10_000;
 
+/// How long a sink's `put` may wait for room. Membership of the group must outlast it, so that a task whose consumer has a
+/// small `max.poll.interval.ms` waits for a part of that only (`TaskContext::longest_put`).
+pub const LONGEST_PUT: Duration = Duration::from_secs(10);
+
 /// Longest pause between attempts to reach a server that went away.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(30);

@@ -3,6 +3,7 @@
 use crate::batch::{RawKind, RecordBatch};
 use crate::budget::ByteBudget;
 use crate::config::{ConfigDef, ConfigValue, Properties};
+use crate::limits;
 use crate::offsets::TopicPartition;
 use crate::rejected::{FailedRecord, RecordError, RejectedRow};
 use crate::transform::Fusable;
@@ -103,6 +104,9 @@ pub struct TaskContext {
     /// The most records that one call of the original's `put` gets (`max.poll.records` of the task's consumer), for
     /// sinks whose results depend on it.
     pub max_poll_records: usize,
+    /// How long one call of `put` may wait for room before it refuses the batch: the consumer is not asked meanwhile, and
+    /// a member that does not ask for `max.poll.interval.ms` loses its partitions with all that is not committed.
+    pub longest_put: Duration,
     /// Whether outages are to be ridden out as far as the settings say nothing else; if not, the task gives up when the
     /// original does.
     pub rides_out_outages: bool,
@@ -129,6 +133,7 @@ impl TaskContext {
             has_reporter: false,
             goes_on_after_rejected: false,
             max_poll_records: MAX_POLL_RECORDS,
+            longest_put: limits::LONGEST_PUT,
             rides_out_outages: true,
             shows_content: false,
         }

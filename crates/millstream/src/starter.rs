@@ -8,18 +8,19 @@ use async_trait::async_trait;
 use millstream_core::backoff::Backoff;
 use millstream_core::rejected::shows_content;
 use millstream_core::{
-    ByteBudget, Consumer, ConverterUse, PluginError, SinkTask, TaskContext, chain, limits,
+    ByteBudget, Consumer, ConverterUse, PluginError, Properties, SinkTask, TaskContext, chain,
+    limits,
 };
 use millstream_kafka::{ConsumerConfig, KafkaConsumer, Role, Subscription};
 use millstream_runtime::{
-    ErrorPolicy, ErrorSettings, Plan, PlanParts, Quiet, Target, TaskFailure, TaskParts,
-    TaskSettings, Tolerance, run_task,
+    ErrorPolicy, ErrorSettings, Plan, PlanParts, Quiet, SharedQuiet, Target, TaskFailure,
+    TaskParts, TaskSettings, Tolerance, run_task,
 };
 use millstream_worker::sink_settings::{self, SinkSettings, Topics};
 use millstream_worker::{
     PluginRegistry, TaskEvent, TaskEvents, TaskHandle, TaskStart, TaskStarter, client_settings,
 };
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -139,8 +140,7 @@ async fn supervise(
     let settings = TaskSettings {
         id: start.id.clone(),
         commit_interval: start.worker_config.flush_interval(),
-        // The rest is for aborted uploads, the last commit and leaving the group.
-        finish_deadline: start.worker_config.shutdown_timeout().mul_f64(0.6),
+        finish_deadline: finish_deadline(&start),
         clock: now_ms,
     };
     let metrics = board.metrics(&start.id);
@@ -299,6 +299,7 @@ fn context(
         has_reporter: settings.logs_errors || settings.dead_letters.is_some(),
         goes_on_after_rejected: settings.tolerates_errors,
         max_poll_records: usize::try_from(consumer.settings.max_poll_records).unwrap_or(1),
+        longest_put: limits::LONGEST_PUT.min(max_poll_interval(consumer) / 3),
         rides_out_outages: start.worker_config.settings.self_healing,
         shows_content: shows_content(&start.connector_config),
         ..TaskContext::new(
@@ -316,7 +317,7 @@ struct StartWatch<'a> {
     /// Where the status comes from, if it may tell of outages.
     events: Option<&'a TaskEvents>,
     /// For the log, over all attempts.
-    slow: Mutex<Quiet>,
+    slow: SharedQuiet,
 }
 
 /// Waits for a part of the start; after a while the status and the log say so, long before the attempt has failed.
@@ -331,11 +332,7 @@ async fn patiently<T>(
         return done;
     }
     let reason = format!("starting: there is no answer yet from {whom}");
-    let attempts = {
-        let mut slow = watch.slow.lock().unwrap_or_else(PoisonError::into_inner);
-        slow.speak(1, Instant::now())
-    };
-    if let Some(attempts) = attempts {
+    if let Some(attempts) = watch.slow.speak(1) {
         tracing::warn!(
             connector = &*start.id.connector,
             task = start.id.task,
@@ -400,12 +397,30 @@ fn converters(start: &TaskStart) -> Result<Converters, TaskFailure> {
     Ok((key, value, header))
 }
 
+fn consumer_settings(start: &TaskStart) -> Properties {
+    client_settings::consumer(&start.worker_config, &start.connector_config, &start.id)
+}
+
 fn consumer_config(start: &TaskStart) -> Result<ConsumerConfig, TaskFailure> {
-    let settings =
-        client_settings::consumer(&start.worker_config, &start.connector_config, &start.id);
+    let settings = consumer_settings(start);
     crate::client_remarks::warn(start, &settings, Role::Consumer);
     ConsumerConfig::from_properties(&settings)
         .map_err(|errors| TaskFailure::new(CONFIG_EXCEPTION, &errors.to_string()))
+}
+
+fn max_poll_interval(consumer: &ConsumerConfig) -> Duration {
+    Duration::from_millis(consumer.settings.max_poll_interval_ms as u64)
+}
+
+/// How long a stop or a revocation may wait for what is closed or in flight. The rest of a stop's time is for aborted
+/// uploads, the last commit and leaving the group; a revocation has to have committed before the group goes on.
+fn finish_deadline(start: &TaskStart) -> Duration {
+    let stop = start.worker_config.shutdown_timeout().mul_f64(0.6);
+    // A consumer whose settings are wrong is told of when it is made.
+    match ConsumerConfig::from_properties(&consumer_settings(start)) {
+        Ok(consumer) => stop.min(max_poll_interval(&consumer) / 2),
+        Err(_) => stop,
+    }
 }
 
 fn consumer(

@@ -373,7 +373,7 @@ fn is_eligible(settings: &TopicSettings) -> bool {
         && settings.delete.is_none()
         && settings.namespace().is_some()
         && settings.max_batch >= MAX_DOCUMENTS
-        && settings.rate.every == 0
+        && !settings.rate.is_on()
 }
 
 impl HashWrite {

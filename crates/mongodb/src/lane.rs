@@ -6,7 +6,7 @@ use crate::outcome;
 use crate::processor::IdOrigin;
 use crate::settings::TopicSettings;
 use crate::store::Store;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use tokio::sync::oneshot;
 
 /// Chains of one lane at a time: one on its way, and the next batch's behind it, ready to go.
@@ -33,6 +33,8 @@ pub(crate) struct Written {
 #[derive(Debug, Default)]
 pub(crate) struct Lane {
     chains: usize,
+    /// Gone when the partition is.
+    wanted: Arc<()>,
     /// Tells whether the last chain ended well.
     last: Option<oneshot::Receiver<bool>>,
 }
@@ -40,20 +42,24 @@ pub(crate) struct Lane {
 /// A chain's place in its lane.
 pub(crate) struct Turn {
     before: Option<oneshot::Receiver<bool>>,
+    wanted: Weak<()>,
     ended_well: oneshot::Sender<bool>,
 }
 
 impl Group {
-    /// Whether these writes must follow those before them; inserts under ids that nothing else has need not.
+    /// Whether these writes must follow those before them; inserts under ids that nothing else has need not, unless their
+    /// rate is limited.
     pub(crate) fn needs_order(&self) -> bool {
-        self.bulk.statements.iter().any(|statement| {
-            statement.kind != StatementKind::Insert || statement.id == IdOrigin::Record
-        })
+        self.settings.rate.is_on()
+            || self.bulk.statements.iter().any(|statement| {
+                statement.kind != StatementKind::Insert || statement.id == IdOrigin::Record
+            })
     }
 
     pub(crate) async fn write(self, store: &Store, policy: WritePolicy) -> Written {
+        let outcome = self.settings.rate.hold(self.bulk.run(store, policy));
         Written {
-            outcome: self.bulk.run(store, policy).await,
+            outcome: outcome.await,
             settings: self.settings,
             bulk: self.bulk,
             rows: self.rows,
@@ -81,6 +87,7 @@ impl Lane {
         self.chains += 1;
         Turn {
             before: self.last.replace(last),
+            wanted: Arc::downgrade(&self.wanted),
             ended_well,
         }
     }
@@ -107,6 +114,10 @@ pub(crate) async fn run(
     }
     let mut written = Vec::with_capacity(groups.len());
     for group in groups {
+        // Where a rate is limited a chain may outlast its partition by far, and somebody else reads its rows by then.
+        if turn.wanted.strong_count() == 0 {
+            return written;
+        }
         let tolerance = group.settings.tolerance;
         let one = group.write(store, policy).await;
         let ends_task = outcome::ends_task(&one.outcome, tolerance);

@@ -14,6 +14,9 @@ use crate::rename::Renamer;
 use crate::write_model::WriteStrategy;
 use bson::Bson;
 use millstream_core::Properties;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+use tokio::sync::Semaphore;
 
 /// A setting that does not go together with the others.
 #[derive(Clone, Debug)]
@@ -39,7 +42,7 @@ pub(crate) enum Tolerance {
     All,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct TopicSettings {
     pub(crate) mapper: NamespaceMapper,
     pub(crate) processors: Vec<Processor>,
@@ -57,16 +60,42 @@ pub(crate) struct TopicSettings {
     pub(crate) raw: Option<RawPath>,
 }
 
-/// A pause after every so many bulk writes; either being zero turns it off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A pause after every so many bulk writes; either being zero turns it off. What is limited is written one at a time.
+#[derive(Debug)]
 pub(crate) struct RateLimit {
-    pub(crate) every: u32,
-    pub(crate) pause_millis: u32,
+    every: u32,
+    pause: Duration,
+    writes: AtomicU32,
+    turn: Semaphore,
 }
 
 impl RateLimit {
-    pub(crate) fn is_on(self) -> bool {
-        self.every > 0 && self.pause_millis > 0
+    pub(crate) fn new(every: u32, pause: Duration) -> Self {
+        RateLimit {
+            every,
+            pause,
+            writes: AtomicU32::new(0),
+            turn: Semaphore::new(1),
+        }
+    }
+
+    pub(crate) fn is_on(&self) -> bool {
+        self.every > 0 && !self.pause.is_zero()
+    }
+
+    /// Has one bulk write done when its turn has come, and takes the pause if one is due.
+    pub(crate) async fn hold<T>(&self, write: impl Future<Output = T>) -> T {
+        if !self.is_on() {
+            return write.await;
+        }
+        // The semaphore is never closed; without a permit the write merely does not wait.
+        let _turn = self.turn.acquire().await;
+        let outcome = write.await;
+        let count = self.writes.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        if count.is_multiple_of(self.every) {
+            tokio::time::sleep(self.pause).await;
+        }
+        outcome
     }
 }
 
@@ -136,10 +165,10 @@ impl TopicSettings {
             } else {
                 config.errors_log_enable
             },
-            rate: RateLimit {
-                every: config.rate_limiting_every_n as u32,
-                pause_millis: config.rate_limiting_timeout as u32,
-            },
+            rate: RateLimit::new(
+                config.rate_limiting_every_n as u32,
+                Duration::from_millis(config.rate_limiting_timeout as u64),
+            ),
             raw: None,
         };
         settings.raw = RawPath::of(&settings);

@@ -23,6 +23,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 
 /// Statements of one bulk write, whatever the settings allow: larger ones gain nothing and hold more memory.
 const MAX_STATEMENTS: usize = 5_000;
@@ -66,10 +67,10 @@ pub(crate) struct MongoTask {
     /// Batches that are done since the last `poll`.
     done: Vec<(TopicPartition, Range<i64>)>,
     fused: Option<HashPath>,
-    /// Bulk writes so far, by topic, where a rate limit asks.
-    rates: HashMap<Arc<str>, u32>,
     scratch: Vec<u8>,
     openings: u64,
+    /// Until when the batch in hand may wait for room.
+    put_until: Instant,
     /// Nothing more is written once a record has ended the task.
     has_failed: bool,
 }
@@ -127,9 +128,9 @@ impl MongoTask {
             filtered: 0,
             done: Vec::new(),
             fused: None,
-            rates: HashMap::new(),
             scratch: Vec::new(),
             openings: 0,
+            put_until: Instant::now(),
             has_failed: false,
         }
     }
@@ -258,42 +259,13 @@ impl MongoTask {
     ) -> Result<(), SinkError> {
         let mut chain = Vec::new();
         for group in groups {
-            if group.settings.rate.is_on() {
-                self.start_chain(std::mem::take(&mut chain), origin, number)
-                    .await?;
-                self.write_at_rate(group, origin, number).await?;
-            } else if group.needs_order() {
+            if group.needs_order() {
                 chain.push(group);
             } else {
                 self.start_alone(group, number).await?;
             }
         }
         self.start_chain(chain, origin, number).await
-    }
-
-    /// Sends a group and takes the pause that the settings ask for. A limited rate counts writes as they begin, so
-    /// none waits for another.
-    async fn write_at_rate(
-        &mut self,
-        group: Group,
-        origin: &TopicPartition,
-        number: u64,
-    ) -> Result<(), SinkError> {
-        let (topic, rate) = (Arc::clone(&group.topic), group.settings.rate);
-        if group.needs_order() {
-            while self.lane(origin).is_some_and(|lane| !lane.is_idle()) {
-                self.join_one().await?;
-            }
-            self.start_chain(vec![group], origin, number).await?;
-        } else {
-            self.start_alone(group, number).await?;
-        }
-        let count = self.rates.entry(topic).or_default();
-        *count += 1;
-        if count.is_multiple_of(rate.every) {
-            tokio::time::sleep(Duration::from_millis(u64::from(rate.pause_millis))).await;
-        }
-        Ok(())
     }
 
     fn lane(&self, origin: &TopicPartition) -> Option<&Lane> {
@@ -371,8 +343,8 @@ impl MongoTask {
     }
 
     /// Waits until another write may begin that takes so much memory, and gives it; one behind another of its partition
-    /// takes over that one's place. While the store is in trouble it begins at once, and uncounted: a batch is taken as a
-    /// whole, and the next one is refused.
+    /// takes over that one's place. While the store is in trouble, or once the batch has waited for as long as one may, it
+    /// begins at once, and uncounted: a batch is taken as a whole, and the next one is refused.
     async fn make_room(
         &mut self,
         bytes: usize,
@@ -383,7 +355,7 @@ impl MongoTask {
             if is_free && let Some(permit) = self.memory.try_acquire(bytes) {
                 return Ok(Some(permit));
             }
-            if self.parts.store.trouble().is_some() {
+            if self.parts.store.trouble().is_some() || Instant::now() >= self.put_until {
                 return Ok(None);
             }
             match tokio::time::timeout(TICK, self.join_any(bytes, is_free)).await {
@@ -402,19 +374,33 @@ impl MongoTask {
         }
     }
 
-    /// Waits until one batch of the partition at most is still to be written. While the store is in trouble the next one is
-    /// refused instead, so that the group hears of this member.
-    async fn let_partition_catch_up(&mut self, origin: &TopicPartition) -> Result<(), SinkError> {
-        while self.lane(origin).is_some_and(Lane::is_full) {
-            if let Some(trouble) = self.parts.store.trouble() {
+    /// Waits until one batch of the partition at most is still to be written, and no write is under way that found no room.
+    /// While the store is in trouble the next batch is refused instead, and so it is where this takes long: the group is
+    /// to hear of this member.
+    async fn let_writes_catch_up(&mut self, origin: &TopicPartition) -> Result<(), SinkError> {
+        loop {
+            let trouble = self.parts.store.trouble();
+            let most = match trouble {
+                Some(_) => self.parts.in_flight - 1,
+                // The one more is a small command that was due.
+                None => self.parts.in_flight + 1,
+            };
+            if self.running() <= most && !self.lane(origin).is_some_and(Lane::is_full) {
+                return Ok(());
+            }
+            if let Some(trouble) = trouble {
                 return Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()));
+            }
+            if Instant::now() >= self.put_until {
+                let what = "writes take longer than records to arrive: the document store is slow, or rate.limiting.timeout \
+                            holds them back";
+                return Err(SinkError::retriable(what, TICK));
             }
             let joined = tokio::time::timeout(TICK, self.writing.join_next()).await;
             if let Ok(Some(ended)) = joined {
                 self.settle(ended)?;
             }
         }
-        Ok(())
     }
 
     async fn join_one(&mut self) -> Result<(), SinkError> {
@@ -679,12 +665,8 @@ impl SinkTask for MongoTask {
 
     async fn put(&mut self, batch: Arc<RecordBatch>, now: i64) -> Result<(), SinkError> {
         self.join_ended()?;
-        if self.running() >= self.parts.in_flight
-            && let Some(trouble) = self.parts.store.trouble()
-        {
-            return Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()));
-        }
-        self.let_partition_catch_up(&batch.origin).await?;
+        self.put_until = Instant::now() + self.parts.context.longest_put;
+        self.let_writes_catch_up(&batch.origin).await?;
         let number = self.hold(&batch);
         let outcome = if self.fused.is_some() {
             self.put_fused(&batch, number, now).await

@@ -22,9 +22,6 @@ use tracing::warn;
 /// How long `close` waits for dropped uploads to be aborted: a few requests, each with its attempts.
 const ABORT_DEADLINE: Duration = Duration::from_secs(10);
 
-/// How long `put` waits for room while S3 works: well below any session or poll timeout.
-const MAX_WAIT: Duration = Duration::from_secs(10);
-
 /// How long after the last batch spare compressors are kept.
 const IDLE_MILLIS: i64 = 1000;
 
@@ -44,6 +41,8 @@ pub(crate) struct S3Task {
     stored: usize,
     /// Positions that the consumer is to be moved to.
     rewinds: Vec<(TopicPartition, i64)>,
+    /// How long `put` waits for room while S3 works.
+    longest_put: Duration,
 }
 
 impl S3Task {
@@ -73,6 +72,7 @@ impl S3Task {
             last_put: 0,
             stored: 0,
             rewinds: Vec::new(),
+            longest_put: context.longest_put,
         }
     }
 
@@ -302,7 +302,8 @@ impl SinkTask for S3Task {
         }
         self.make_room_in_memory().await?;
         let begun = Instant::now();
-        let (deadline, patience) = (begun + MAX_WAIT, begun + MAX_WAIT_IN_TROUBLE);
+        let deadline = begun + self.longest_put;
+        let patience = deadline.min(begun + MAX_WAIT_IN_TROUBLE);
         let bytes = batch.permit.as_ref().map_or(0, BytePermit::bytes);
         let mut is_oversized = self.around.uploads.is_oversized(bytes);
         loop {

@@ -17,6 +17,7 @@ mod report_kafka;
 mod report_memory;
 mod report_process;
 mod report_s3;
+mod report_stall;
 mod report_worker;
 mod rest;
 mod s3;

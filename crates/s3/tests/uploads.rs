@@ -142,6 +142,7 @@ async fn each_failure_of_s3_has_its_class_and_its_words() {
         (400, "RequestTimeout"),
         (400, "ExpiredToken"),
         (200, "InternalError"),
+        (307, "TemporaryRedirect"),
     ];
     let lasting = [
         (400, "KMS.DisabledException"),

@@ -137,7 +137,10 @@ impl Connections {
 
 /// Certificates that a server's may be signed with: those of the file that is named, or the system's, which
 /// `SSL_CERT_FILE` replaces too.
-fn trust_store(bundle: Option<OsString>, file: Option<OsString>) -> Result<TrustStore, String> {
+pub(super) fn trust_store(
+    bundle: Option<OsString>,
+    file: Option<OsString>,
+) -> Result<TrustStore, String> {
     let read = |name: &str, path: &OsString| {
         let path = std::path::Path::new(path);
         let pem = std::fs::read(path);

@@ -11,13 +11,14 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::DispatchFailure;
+use rustls::CertificateError;
 use std::error::Error;
 use std::io;
 use std::sync::{Arc, OnceLock};
 
 /// Codes of refusals that pass, whatever the status: S3 asks for less, did not get the request in time, or is not well; the
 /// two clocks disagree, which the next attempt corrects; credentials have expired, and fresh ones may come any minute.
-const PASSING: [&str; 24] = [
+const PASSING: [&str; 25] = [
     "BandwidthLimitExceeded",
     "Busy",
     "ExpiredToken",
@@ -37,6 +38,7 @@ const PASSING: [&str; 24] = [
     "RequestTimeoutException",
     "ServiceUnavailable",
     "SlowDown",
+    "TemporaryRedirect",
     "Throttling",
     "ThrottlingException",
     "TokenRefreshRequired",
@@ -150,7 +152,10 @@ impl StoreError {
 /// Whether a refusal may pass: by S3's code, and by the status where there is none of the kind.
 fn may_pass(status: u16, code: Option<&str>) -> bool {
     let is_servers = status >= 500 && !matches!(status, 501 | 505);
-    code.is_some_and(|code| PASSING.contains(&code)) || is_servers || matches!(status, 408 | 429)
+    // 307 is of now, too, where it leads nowhere that can be followed.
+    code.is_some_and(|code| PASSING.contains(&code))
+        || is_servers
+        || matches!(status, 307 | 408 | 429)
 }
 
 /// Who named the endpoint.
@@ -219,16 +224,11 @@ impl Place {
             elsewhere: None,
             source: None,
         };
-        if status == 307
-            && let Some(location) = header("location")
-            && let Some(elsewhere) = self.redirected(location)
-        {
-            return StoreError {
-                message: format!("{} sends the request to {elsewhere}", self.name()),
-                elsewhere: Some(elsewhere),
-                is_transient: true,
-                ..error
-            };
+        if status == 307 {
+            let location = header("location").map(str::to_owned);
+            if let Some(location) = location.or_else(|| element(body, "Endpoint")) {
+                return self.sent_elsewhere(&location, error);
+            }
         }
         let is_foreign = code.is_none() && (raw.status().is_success() || !body.is_empty());
         if is_foreign && status != 301 {
@@ -315,23 +315,43 @@ impl Place {
         )
     }
 
-    /// Where a temporary redirect leads, if it may be followed: what is encrypted stays so.
-    fn redirected(&self, location: &str) -> Option<String> {
-        let (scheme, rest) = location.split_once("://")?;
-        let host = rest
-            .split(['/', '?'])
-            .next()
-            .filter(|host| !host.is_empty())?;
-        let from = self.address.get().map_or("https", |address| {
-            address.split("://").next().unwrap_or_default()
-        });
-        if scheme != "https" && (scheme != "http" || from == "https") {
-            return None;
+    /// A temporary redirect, which is followed where it may be.
+    fn sent_elsewhere(&self, location: &str, error: StoreError) -> StoreError {
+        let (place, is_followed) = self.redirected(location);
+        let message = format!("{} sends the request to {place}", self.name());
+        if is_followed {
+            StoreError {
+                message,
+                elsewhere: Some(place),
+                ..error
+            }
+        } else {
+            StoreError {
+                message: format!("{message}, which is not followed"),
+                ..error
+            }
         }
+    }
+
+    /// Where a temporary redirect leads, and whether it may be followed: what is encrypted stays so.
+    fn redirected(&self, location: &str) -> (String, bool) {
+        let own = self.address.get().map_or("https://", String::as_str);
+        let (own_scheme, own_host) = own.split_once("://").unwrap_or(("https", own));
+        let (scheme, rest) = match location.split_once("://") {
+            Some((scheme, rest)) => (scheme.to_ascii_lowercase(), rest),
+            // The element of S3's answer is a host alone.
+            None => (own_scheme.to_owned(), location),
+        };
+        let host = match rest.split(['/', '?']).next() {
+            // A path alone.
+            None | Some("") => own_host,
+            Some(host) => host,
+        };
         // The SDK puts the bucket before the host again where it stood there.
         let bucket = format!("{}.", self.bucket);
         let host = host.strip_prefix(&bucket).unwrap_or(host);
-        Some(format!("{scheme}://{host}"))
+        let is_followed = scheme == "https" || scheme == "http" && own_scheme == "http";
+        (format!("{scheme}://{host}"), is_followed)
     }
 
     fn unreached(&self, failure: &DispatchFailure) -> StoreError {
@@ -375,10 +395,14 @@ impl Place {
         }
         let text = plain(&innermost(cause));
         let address = self.address.get().map_or("", String::as_str);
-        let hint = if address.starts_with("https://") {
-            tls_hint(&text, address, self.by)
-        } else {
-            None
+        let certificate = causes(cause).find_map(|link| match link.downcast_ref()? {
+            rustls::Error::InvalidCertificate(why) => certificate_hint(why),
+            _ => None,
+        });
+        let hint = match certificate {
+            Some(hint) => Some(hint.to_owned()),
+            None if address.starts_with("https://") => tls_hint(&text, address, self.by),
+            None => None,
         };
         match hint {
             Some(hint) => format!("{text}; {hint}"),
@@ -390,21 +414,29 @@ impl Place {
 const ENFILE: i32 = 23;
 const EMFILE: i32 = 24;
 
-/// What to do about a failure on the way to an encrypted connection.
-fn tls_hint(text: &str, address: &str, by: EndpointBy) -> Option<String> {
-    if text.contains("UnknownIssuer") || text.contains("CaUsedAsEndEntity") {
-        return Some(
+/// What to do about a certificate that is not accepted.
+fn certificate_hint(why: &CertificateError) -> Option<&'static str> {
+    Some(match why {
+        CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
+            "its certificate is for another host name"
+        }
+        CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
+            "its certificate has expired; the server needs a new one"
+        }
+        CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
+            "its certificate is of the future; one of the two clocks is wrong"
+        }
+        CertificateError::UnknownIssuer | CertificateError::Other(_) => {
+            // The other is an authority's own certificate, used as a server's.
             "its certificate is signed by an authority that is not trusted; set AWS_CA_BUNDLE or SSL_CERT_FILE to a PEM \
              file with that authority's certificate"
-                .to_owned(),
-        );
-    }
-    if text.contains("NotValidForName") {
-        return Some("its certificate is for another host name".to_owned());
-    }
-    if text.contains("Expired") {
-        return Some("its certificate has expired; the server needs a new one".to_owned());
-    }
+        }
+        _ => return None,
+    })
+}
+
+/// What to do where the other side may not speak TLS.
+fn tls_hint(text: &str, address: &str, by: EndpointBy) -> Option<String> {
     let speaks_other = [
         "corrupt message",
         "eof",

@@ -10,10 +10,17 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::{Arc, Mutex};
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
+
+/// The certificate of `localhost` with its key, and that of the authority it is signed by.
+const TLS_SERVER: &[u8] = include_bytes!("tests/server.pem");
+const TLS_AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/store/tests/authority.pem");
 
 /// A request as the server saw it.
 #[derive(Clone, Debug)]
@@ -51,8 +58,39 @@ struct Server {
 
 impl Server {
     async fn start(answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Server {
+        Server::listen(None, TrustStore::default(), answer).await
+    }
+
+    /// One that speaks TLS as `localhost`, and clients that trust these authorities.
+    async fn start_with_tls(
+        trust: TrustStore,
+        answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Server {
+        let chain = CertificateDer::pem_slice_iter(TLS_SERVER)
+            .map(|certificate| certificate.unwrap())
+            .collect();
+        let key = PrivateKeyDer::from_pem_slice(TLS_SERVER).unwrap();
+        let provider = rustls::crypto::aws_lc_rs::default_provider();
+        let config = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(chain, key)
+            .unwrap();
+        Server::listen(Some(Arc::new(config).into()), trust, answer).await
+    }
+
+    async fn listen(
+        tls: Option<TlsAcceptor>,
+        trust: TrustStore,
+        answer: impl Fn(&Asked) -> Answer + Send + Sync + 'static,
+    ) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let address = listener.local_addr().unwrap();
+        let endpoint = match tls {
+            Some(_) => format!("https://localhost:{}", address.port()),
+            None => format!("http://{address}"),
+        };
         let asked: Arc<Mutex<Vec<Asked>>> = Arc::default();
         let (count, open) = watch::channel(0);
         let (answer, count) = (Arc::new(answer), Arc::new(count));
@@ -63,6 +101,7 @@ impl Server {
             while let Ok((stream, _)) = listener.accept().await {
                 let (answer, seen, count) =
                     (Arc::clone(&answer), Arc::clone(&seen), Arc::clone(&count));
+                let tls = tls.clone();
                 count.send_modify(|open| *open += 1);
                 connections.spawn(async move {
                     let service = service_fn(|request: Request<Incoming>| {
@@ -80,10 +119,19 @@ impl Server {
                             Ok::<_, std::convert::Infallible>(answer)
                         }
                     });
-                    let served =
-                        http1::Builder::new().serve_connection(TokioIo::new(stream), service);
                     // A connection that breaks is the client's affair.
-                    let _ = served.await;
+                    match tls {
+                        None => {
+                            let io = TokioIo::new(stream);
+                            let _ = http1::Builder::new().serve_connection(io, service).await;
+                        }
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                let io = TokioIo::new(stream);
+                                let _ = http1::Builder::new().serve_connection(io, service).await;
+                            }
+                        }
+                    }
                     count.send_modify(|open| *open -= 1);
                 });
             }
@@ -91,7 +139,7 @@ impl Server {
         Server {
             endpoint,
             asked,
-            connections: Connections::new(TrustStore::default()).unwrap(),
+            connections: Connections::new(trust).unwrap(),
             open,
             _tasks: tasks,
         }
@@ -293,6 +341,19 @@ async fn report_a4_another_refusal_is_not_taken_for_one_of_checksums() {
     assert_eq!(tries, [true, false, true, false]);
 }
 
+/// The failures of the three requests that make an object.
+async fn failures_of_an_object(store: &Store) -> [StoreError; 3] {
+    let one = StoredPart {
+        number: 1,
+        etag: "\"x\"".to_owned(),
+    };
+    [
+        store.create("k").await.unwrap_err(),
+        part(store, 1).await.unwrap_err(),
+        store.complete("k", "u", &[one], false).await.unwrap_err(),
+    ]
+}
+
 #[tokio::test]
 async fn report_c10_errors_that_come_as_200() {
     let server = Server::start(|asked| match asked.what {
@@ -303,16 +364,7 @@ async fn report_c10_errors_that_come_as_200() {
     })
     .await;
     let store = server.store(&[]).await;
-    let one = StoredPart {
-        number: 1,
-        etag: "\"x\"".to_owned(),
-    };
-    let failures = [
-        store.create("k").await.unwrap_err(),
-        part(&store, 1).await.unwrap_err(),
-        store.complete("k", "u", &[one], false).await.unwrap_err(),
-    ];
-    for failure in failures {
+    for failure in failures_of_an_object(&store).await {
         assert!(failure.is_transient(), "{failure}");
         assert_eq!(failure.code(), Some("InternalError"));
     }
@@ -322,16 +374,7 @@ async fn report_c10_errors_that_come_as_200() {
 async fn report_c10_a_page_is_no_receipt() {
     let server = Server::start(|_| answer(200, "<html><body>Please sign in</body></html>")).await;
     let store = server.store(&[]).await;
-    let one = StoredPart {
-        number: 1,
-        etag: "\"x\"".to_owned(),
-    };
-    let failures = [
-        store.create("k").await.unwrap_err(),
-        part(&store, 1).await.unwrap_err(),
-        store.complete("k", "u", &[one], false).await.unwrap_err(),
-    ];
-    for failure in failures {
+    for failure in failures_of_an_object(&store).await {
         assert!(failure.is_transient(), "{failure}");
         let text = failure.to_string();
         let start = format!(
@@ -342,36 +385,85 @@ async fn report_c10_a_page_is_no_receipt() {
     }
 }
 
+const RESEND: &str = "Please re-send this request to the specified temporary endpoint.";
+
+/// S3's answer for a bucket that is a minute old.
+fn redirect(location: &str) -> Answer {
+    let mut answer = error(307, "TemporaryRedirect", RESEND);
+    answer
+        .headers_mut()
+        .insert("location", location.parse().unwrap());
+    answer
+}
+
+/// The same as other stores and S3's own documentation have it: the host in an element of the answer.
+fn redirect_by_element(host: &str) -> Answer {
+    answer(
+        307,
+        &format!(
+            "<Error><Code>TemporaryRedirect</Code><Message>{RESEND}</Message><Endpoint>{host}</Endpoint></Error>"
+        ),
+    )
+}
+
 #[tokio::test]
 async fn report_c10_a_temporary_redirect_is_followed() {
-    let other = Server::start(well).await;
-    let to = other.endpoint.clone();
-    let server = Server::start(move |asked| {
-        let mut answer = error(
-            307,
-            "TemporaryRedirect",
-            "Please re-send this request to the specified temporary endpoint.",
+    for has_location in [true, false] {
+        let other = Server::start(well).await;
+        let to = other.endpoint.clone();
+        let server = Server::start(move |asked| match asked.what {
+            "head" => redirect(&format!("{to}/archive")),
+            _ if has_location => redirect(&format!("{to}/archive/k?x")),
+            _ => redirect_by_element(to.trim_start_matches("http://")),
+        })
+        .await;
+        let store = server.store(&[]).await;
+        assert!(store.bucket_exists().await.unwrap());
+        assert_eq!(store.create("k").await.unwrap(), "u");
+        let first = part(&store, 1).await.unwrap();
+        assert_eq!(
+            store.complete("k", "u", &[first], false).await.unwrap(),
+            Completed::Stored
         );
-        let location = match asked.what {
-            "head" => format!("{to}/archive"),
-            _ => format!("{to}/archive/k?x"),
-        };
-        answer
-            .headers_mut()
-            .insert("location", location.parse().unwrap());
-        answer
-    })
-    .await;
-    let store = server.store(&[]).await;
-    assert!(store.bucket_exists().await.unwrap());
-    assert_eq!(store.create("k").await.unwrap(), "u");
-    let first = part(&store, 1).await.unwrap();
-    assert_eq!(
-        store.complete("k", "u", &[first], false).await.unwrap(),
-        Completed::Stored
-    );
-    for what in ["head", "create", "part", "complete"] {
-        assert_eq!(other.asked(what).len(), 1, "{what}");
+        for what in ["head", "create", "part", "complete"] {
+            assert_eq!(other.asked(what).len(), 1, "{what}");
+        }
+    }
+}
+
+/// Redirects that lead nowhere: in a circle, back to the same place, out of encryption, and without a place. They pass.
+#[tokio::test]
+async fn report_c10_a_redirect_that_cannot_be_followed_passes() {
+    for (kind, said) in [
+        ("circle", "sends the request to http://"),
+        ("path", "sends the request to http://"),
+        (
+            "file",
+            "sends the request to ftp://host, which is not followed",
+        ),
+        ("no place", RESEND),
+        ("nothing", "no message (Service: S3, Status Code: 307)"),
+    ] {
+        let place: Arc<Mutex<String>> = Arc::default();
+        let own = Arc::clone(&place);
+        let server = Server::start(move |_| match kind {
+            "circle" => redirect(&format!("{}/archive/k?x", own.lock().unwrap())),
+            "path" => redirect("/archive/k?x"),
+            "file" => redirect("ftp://host/archive/k"),
+            "no place" => error(307, "TemporaryRedirect", RESEND),
+            _ => answer(307, ""),
+        })
+        .await;
+        *place.lock().unwrap() = server.endpoint.clone();
+        let store = server.store(&[]).await;
+        let looked = store.bucket_exists().await.unwrap_err();
+        let failures = failures_of_an_object(&store).await;
+        for failure in failures.iter().chain([&looked]) {
+            assert!(failure.is_transient(), "{kind}: {failure}");
+        }
+        for failure in &failures {
+            assert!(failure.to_string().contains(said), "{kind}: {failure}");
+        }
     }
 }
 
@@ -499,5 +591,78 @@ async fn report_c1_connections_are_shared_bounded_and_closed() {
             (1..=128).contains(&most),
             "{stores} connectors had {most} connections open"
         );
+    }
+}
+
+/// What clients trust where `AWS_CA_BUNDLE` names the file.
+fn trust_of(bundle: &str) -> TrustStore {
+    connections::trust_store(Some(bundle.into()), None).unwrap()
+}
+
+#[tokio::test]
+async fn report_a10_a_server_of_the_named_authority_is_spoken_to() {
+    let server = Server::start_with_tls(trust_of(TLS_AUTHORITY), well).await;
+    let store = server.store(&[]).await;
+    assert!(store.bucket_exists().await.unwrap());
+    assert_eq!(store.create("k").await.unwrap(), "u");
+    let first = part(&store, 1).await.unwrap();
+    assert_eq!(
+        store.complete("k", "u", &[first], false).await.unwrap(),
+        Completed::Stored
+    );
+    // What goes over TLS needs no signature of its content.
+    let parts = server.asked("part");
+    assert_eq!(
+        parts[0].header("x-amz-content-sha256"),
+        Some("UNSIGNED-PAYLOAD")
+    );
+}
+
+#[tokio::test]
+async fn report_a10_another_authority_is_refused_with_the_key_to_set() {
+    let other = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/src/store/connections/authority.pem"
+    );
+    for trust in [TrustStore::default(), trust_of(other)] {
+        let server = Server::start_with_tls(trust, well).await;
+        let failure = server.store(&[]).await.bucket_exists().await.unwrap_err();
+        assert!(failure.is_transient(), "{failure}");
+        let start = format!("cannot reach S3 at {} (store.url): ", server.endpoint);
+        let text = failure.to_string();
+        assert!(text.starts_with(&start), "{text}");
+        assert!(
+            text.contains("set AWS_CA_BUNDLE or SSL_CERT_FILE"),
+            "{text}"
+        );
+        assert!(server.asked("head").is_empty());
+    }
+}
+
+/// The server is spoken to by another name than its certificate's, and by another protocol than it speaks.
+#[tokio::test]
+async fn report_a10_a_wrong_name_and_a_wrong_scheme_are_told() {
+    let secure = Server::start_with_tls(trust_of(TLS_AUTHORITY), well).await;
+    let plain = Server::start(well).await;
+    let by_number = secure.endpoint.replace("localhost", "127.0.0.1");
+    let over_http = secure.endpoint.replace("https", "http");
+    let over_tls = plain.endpoint.replace("http", "https");
+    for (server, url, said) in [
+        (
+            &secure,
+            by_number,
+            "its certificate is for another host name",
+        ),
+        (&secure, over_http, "cannot reach S3 at http://localhost:"),
+        (
+            &plain,
+            over_tls,
+            "it may not speak TLS; store.url begins with https",
+        ),
+    ] {
+        let store = server.store(&[("store.url", url.as_str())]).await;
+        let failure = store.bucket_exists().await.unwrap_err();
+        assert!(failure.to_string().contains(said), "{failure}");
+        assert!(failure.is_transient(), "{failure}");
     }
 }

@@ -114,26 +114,43 @@ fn report_message_5_names_the_region() {
 
 #[test]
 fn report_c10_tells_where_a_temporary_redirect_leads() {
-    let lead = |place: &Place, location: &str| place.redirected(location);
     let plain = place("http://s3:9000", EndpointBy::Setting);
-    assert_eq!(
-        lead(&plain, "http://10.0.0.2:9000/archive/k?uploads"),
-        Some("http://10.0.0.2:9000".to_owned())
-    );
     let secure = place("https://archive.s3.amazonaws.com", EndpointBy::Sdk);
-    assert_eq!(
-        lead(
-            &secure,
-            "https://archive.s3.eu-west-1.amazonaws.com/k?uploads"
+    for (place, location, leads, is_followed) in [
+        (
+            &plain,
+            "http://10.0.0.2:9000/archive/k?uploads",
+            "http://10.0.0.2:9000",
+            true,
         ),
-        Some("https://s3.eu-west-1.amazonaws.com".to_owned())
-    );
-    assert_eq!(
-        lead(&secure, "http://archive.s3.eu-west-1.amazonaws.com/k"),
-        None
-    );
-    assert_eq!(lead(&secure, "/k"), None);
-    assert_eq!(lead(&secure, "ftp://host/k"), None);
+        (
+            &secure,
+            "https://archive.s3.eu-west-1.amazonaws.com/k?uploads",
+            "https://s3.eu-west-1.amazonaws.com",
+            true,
+        ),
+        // What the element `Endpoint` holds.
+        (
+            &secure,
+            "archive.s3.eu-west-1.amazonaws.com",
+            "https://s3.eu-west-1.amazonaws.com",
+            true,
+        ),
+        (
+            &secure,
+            "http://archive.s3.eu-west-1.amazonaws.com/k",
+            "http://s3.eu-west-1.amazonaws.com",
+            false,
+        ),
+        (&secure, "/k", "https://s3.amazonaws.com", true),
+        (&plain, "ftp://host/k", "ftp://host", false),
+    ] {
+        assert_eq!(
+            place.redirected(location),
+            (leads.to_owned(), is_followed),
+            "{location}"
+        );
+    }
 }
 
 #[test]
@@ -220,10 +237,17 @@ fn report_a11_a_store_url_without_a_scheme_was_taken_for_https() {
 
 #[test]
 fn report_a10_an_unknown_authority_names_what_to_set() {
-    let unknown = rustls::Error::InvalidCertificate(rustls::CertificateError::UnknownIssuer);
-    let unknown = io::Error::new(io::ErrorKind::InvalidData, unknown);
-    let text = unreached("https://s3.example", EndpointBy::Setting, unknown);
+    let told = |why: CertificateError| {
+        let error = rustls::Error::InvalidCertificate(why);
+        let error = io::Error::new(io::ErrorKind::InvalidData, error);
+        unreached("https://s3.example", EndpointBy::Setting, error)
+    };
+    let text = told(CertificateError::UnknownIssuer);
     assert!(text.contains("AWS_CA_BUNDLE or SSL_CERT_FILE"), "{text}");
+    let text = told(CertificateError::Expired);
+    assert!(text.contains("has expired"), "{text}");
+    let text = told(CertificateError::NotValidYet);
+    assert!(text.contains("clocks"), "{text}");
 }
 
 #[test]

@@ -184,6 +184,12 @@ impl Cluster {
         }
         let mut state = self.state();
         state.metadata = Arc::new(Metadata::new(&response, &state.metadata));
+        let address = connection.address();
+        if !state.metadata.brokers.values().any(|own| own == address) {
+            // The broker has another name for itself, by which it is spoken to from now on. The connection ends with
+            // whoever still waits for an answer on it.
+            state.connections.remove(&(address.clone(), Lane::Control));
+        }
         Ok(Arc::clone(&state.metadata))
     }
 
@@ -252,4 +258,35 @@ fn named(name: &str) -> MetadataRequestTopic {
 
 pub(crate) fn topic_name(name: &str) -> TopicName {
     TopicName(StrBytes::from_string(name.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use millstream_core::Properties;
+    use millstream_embedded::broker::{Broker, BrokerConfig};
+    use millstream_embedded::faults::FaultProxy;
+
+    /// Behind a load balancer, or where a name stands for the brokers: what leads to them is not kept beside them.
+    #[tokio::test]
+    async fn report_c2_the_way_to_the_cluster_is_no_connection_to_keep() {
+        let broker = Broker::start(BrokerConfig::default()).await.unwrap();
+        let entrance = FaultProxy::start(broker.addresses()[0]).await.unwrap();
+        let bootstrap = entrance.address().to_string();
+        let settings = Properties::from_iter([("bootstrap.servers", bootstrap.as_str())]);
+        let cluster = Cluster::new(ClientConfig::from_properties(&settings).unwrap());
+        for _ in 0..3 {
+            let metadata = cluster.refresh(&Topics::All, false).await.unwrap();
+            assert_eq!(metadata.brokers.len(), 1);
+        }
+        let state = cluster.state();
+        let open: Vec<String> = state
+            .connections
+            .keys()
+            .map(|(address, _)| address.to_string())
+            .collect();
+        assert_eq!(open, [broker.addresses()[0].to_string()]);
+        assert_eq!(entrance.accepted(), 1);
+    }
 }

@@ -43,7 +43,11 @@ impl Bench {
     }
 
     fn consumer(&self, topics: &[&str]) -> KafkaConsumer {
-        let config = ConsumerConfig::from_properties(&self.properties(&[])).unwrap();
+        self.consumer_with(topics, &[])
+    }
+
+    fn consumer_with(&self, topics: &[&str], more: &[(&str, &str)]) -> KafkaConsumer {
+        let config = ConsumerConfig::from_properties(&self.properties(more)).unwrap();
         let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
         let budget = ByteBudget::new(64 << 20);
         KafkaConsumer::start(config, Subscription::Topics(topics), budget).unwrap()
@@ -208,6 +212,28 @@ async fn report_b17_partitions_that_are_added_are_read_whole() {
     bench.produce("t", 1, 4);
     let firsts = read(&mut consumer, 4).await;
     assert_eq!(firsts[&TopicPartition::new("t", 1)], 0);
+    close(consumer).await;
+}
+
+/// As Java's consumer: what was there when the partition was found is before what is `latest`.
+#[tokio::test]
+async fn report_b17_where_it_is_switched_off_new_partitions_are_read_from_their_end() {
+    let bench = Bench::new().await;
+    bench.0.create_topic("t", 1).unwrap();
+    let off = [("millstream.new.partitions.from.start", "false")];
+    let mut consumer = bench.consumer_with(&["t"], &off);
+    positions(&mut consumer, 1).await;
+    // The end is not told before the records are there.
+    let not_yet = ApiFault::new(ApiKey::ListOffsets, ApiAction::Error(5)).times(100_000);
+    bench.0.faults().add(not_yet);
+    bench.0.add_partitions("t", 2).unwrap();
+    bench.produce("t", 1, 4);
+    bench.0.faults().clear();
+    let new = TopicPartition::new("t", 1);
+    while positions(&mut consumer, 1).await.get(&new) != Some(&4) {}
+    bench.produce("t", 1, 2);
+    let firsts = read(&mut consumer, 2).await;
+    assert_eq!(firsts[&new], 4);
     close(consumer).await;
 }
 

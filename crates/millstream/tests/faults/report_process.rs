@@ -6,7 +6,10 @@ use crate::worker::{Worker, until};
 use hyper::StatusCode;
 use millstream_embedded::faults::Faults;
 use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::net::{SocketAddr, TcpListener};
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 const PASSWORD: &str = "s3cr3tpw";
 
@@ -264,6 +267,120 @@ async fn report_b14_a_null_that_is_to_fail_is_named() {
     let last = log.lines().last().unwrap_or_default();
     for part in ["ERROR", TOPIC, "partition 0", "offset 5"] {
         assert!(last.contains(part), "{part}: {log}");
+    }
+    // What comes before it may be there or come again; nothing behind it is.
+    let before: BTreeSet<String> = (0..5).map(|offset| format!("{TOPIC}#0#{offset}")).collect();
+    let stored = stage.document_ids().await;
+    assert!(stored.is_subset(&before), "{stored:?}");
+}
+
+/// A port on which nobody listens.
+fn closed_port() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.local_addr().unwrap()
+}
+
+/// How long after the start the cause of an outage is told, with what the log says of it. The driver alone would take half
+/// a minute, and Kafka's client does not give up at all.
+async fn told_after(worker: &Worker, begun: Instant, causes: &[&str]) -> Duration {
+    let line = until("the cause", || async {
+        let log = worker.log();
+        let mut lines = log.lines().map(str::to_owned);
+        lines.find(|line| line.contains("WARN") && causes.iter().all(|cause| line.contains(cause)))
+    })
+    .await;
+    let elapsed = begun.elapsed();
+    eprintln!("after {elapsed:?}: {line}");
+    let task = worker.task(STREAM).await;
+    let degraded = task.degraded.unwrap_or_default();
+    assert!(
+        causes.iter().all(|cause| degraded.contains(cause)),
+        "{degraded}"
+    );
+    elapsed
+}
+
+/// Two seconds are promised; the rest is for a busy machine.
+const SOON: Duration = Duration::from_secs(10);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c5_a_document_store_that_is_away_is_told_of_at_once() {
+    let stage = Stage::new().await;
+    stage.produce(10);
+    let nobody = closed_port().to_string();
+    let uri = format!("mongodb://{nobody}/");
+    let begun = Instant::now();
+    let worker = read_only_stream(&stage, "worker", &[("MONGODB_URI", &uri)]).await;
+    let causes = [nobody.as_str(), "connection refused"];
+    let elapsed = told_after(&worker, begun, &causes).await;
+    assert!(elapsed < SOON, "{elapsed:?}");
+    drop(worker);
+    // One that goes away while records flow.
+    let uri = format!("mongodb://{}/", stage.document_wire.address());
+    let worker = read_only_stream(&stage, "second", &[("MONGODB_URI", &uri)]).await;
+    stage.stored().await;
+    stage.document_wire.set(Faults::refusing());
+    stage.document_wire.drop_connections();
+    let begun = Instant::now();
+    stage.produce(10);
+    let store = stage.document_wire.address().to_string();
+    let elapsed = told_after(&worker, begun, &[&store]).await;
+    assert!(elapsed < SOON, "{elapsed:?}");
+    stage.document_wire.heal();
+    stage.stored().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c5_a_kafka_that_is_away_is_told_of_at_once() {
+    let stage = Stage::new().await;
+    let nobody = closed_port().to_string();
+    let begun = Instant::now();
+    let away = [("KAFKA_BOOTSTRAP_SERVERS", nobody.as_str())];
+    let worker = read_only_stream(&stage, "worker", &away).await;
+    let causes = [nobody.as_str(), "onnection refused"];
+    let elapsed = told_after(&worker, begun, &causes).await;
+    assert!(elapsed < SOON, "{elapsed:?}");
+    drop(worker);
+    let worker = read_only_stream(&stage, "second", &[]).await;
+    stage.produce(10);
+    stage.stored().await;
+    stage.broker_wire.set(Faults::refusing());
+    stage.broker_wire.drop_connections();
+    let begun = Instant::now();
+    let broker = stage.broker_wire.address().to_string();
+    let elapsed = told_after(&worker, begun, &[&broker]).await;
+    assert!(elapsed < SOON, "{elapsed:?}");
+    stage.broker_wire.heal();
+    stage.produce(10);
+    stage.stored().await;
+}
+
+/// What the demo's S3 service thinks of a request is the connector's to tell.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_message_27_the_demos_log_has_no_word_of_the_libraries_in_it() {
+    const BAD: &str = "bad-bucket";
+    let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("demo");
+    let arguments = ["demo", "--json", "--dir", folder.to_str().unwrap()];
+    let worker = Worker::start(&arguments, &[], root.path().join("demo.log")).await;
+    let (_, mut config) = until("the archive", || async {
+        let (status, config) = worker
+            .request("GET", "/connectors/s3-sink/config", None)
+            .await;
+        status.is_success().then_some((status, config))
+    })
+    .await;
+    config["s3.bucket.name"] = json!("My_Bucket!");
+    config["name"] = json!(BAD);
+    let body = json!({"name": BAD, "config": config});
+    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
+    assert!(status.is_success(), "{status}: {answer}");
+    let is_told = |task: &Task| task.state == "FAILED" || task.degraded.is_some();
+    let task = worker.task_until(BAD, "told", is_told).await;
+    let log = worker.log();
+    assert!(log.contains("My_Bucket!"), "{task:?}\n{log}");
+    for inner in ["failed to prepare", "S3Error(", "Inner {"] {
+        assert!(!log.contains(inner), "{inner}: {log}");
     }
 }
 

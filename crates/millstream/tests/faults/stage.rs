@@ -276,6 +276,16 @@ impl Stage {
         collection.estimated_document_count().await.ok()
     }
 
+    /// The ids of the documents in the collection.
+    pub(crate) async fn document_ids(&self) -> BTreeSet<String> {
+        let found = self.collection().await.find(doc! {}).await.unwrap();
+        let documents: Vec<Document> = found.try_collect().await.unwrap();
+        let ids = documents
+            .iter()
+            .map(|one| one.get_str("_id").unwrap().to_owned());
+        ids.collect()
+    }
+
     /// What is amiss, with everything that the workers had to say.
     fn why(&self, seen: &str) -> String {
         let entries = fs::read_dir(self.folder.path()).unwrap();

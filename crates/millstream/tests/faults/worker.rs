@@ -242,9 +242,17 @@ fn read(log: &PathBuf) -> String {
     fs::read_to_string(log).unwrap_or_default()
 }
 
+/// Where the API is: a worker's log says so, and the demo how to ask it.
 fn ready_address(log: &str) -> Option<SocketAddr> {
-    let line = log
-        .lines()
-        .find(|line| line.contains("REST API is ready"))?;
-    line.split("address=").nth(1)?.trim().parse().ok()
+    let behind = |line: &str, mark: &str| {
+        let rest = line.split(mark).nth(1)?;
+        rest.split('/').next()?.trim().parse().ok()
+    };
+    log.lines().find_map(|line| {
+        if line.contains("REST API is ready") {
+            behind(line, "address=")
+        } else {
+            behind(line, "curl http://")
+        }
+    })
 }

@@ -147,17 +147,16 @@ async fn supervise(
     let _running = board.enter(&start.id);
     let self_healing = start.worker_config.settings.self_healing;
     let outage = events.clone();
-    let parts = async move {
+    let parts = Box::pin(async move {
         if self_healing {
             make_parts_through_outages(&start, &budgets, &outage).await
         } else {
             make_parts(&start, &budgets, &StartWatch::default()).await
         }
-    };
+    });
     // A task that is abandoned at the deadline ends with this supervisor: two of one name must never run.
-    let mut run = AbortOnDropHandle::new(tokio::spawn(run_task(
-        settings, parts, target, reports, metrics, stop,
-    )));
+    let run = Box::pin(run_task(settings, parts, target, reports, metrics, stop));
+    let mut run = AbortOnDropHandle::new(tokio::spawn(run));
     let ended = loop {
         tokio::select! {
             Some(report) = reported.recv() => events.send(translate(report)).await,

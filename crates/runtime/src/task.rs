@@ -5,6 +5,7 @@ use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
+use futures::future::BoxFuture;
 use millstream_core::{Consumer, SinkTask, TaskId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -52,11 +53,14 @@ pub struct TaskSettings {
     pub clock: fn() -> i64,
 }
 
+/// Makes the parts of a task. In a place of its own, since it needs more memory than the task does that it makes.
+pub type Start = BoxFuture<'static, Result<TaskParts, TaskFailure>>;
+
 /// Runs a task until it is stopped (`Ok`) or fails. `start` makes its parts; while the target is paused
 /// before the start, nothing is made, as in Connect.
 pub async fn run_task(
     settings: TaskSettings,
-    start: impl Future<Output = Result<TaskParts, TaskFailure>> + Send,
+    start: Start,
     mut target: watch::Receiver<Target>,
     events: mpsc::Sender<TaskEvent>,
     metrics: Arc<TaskMetrics>,

@@ -19,7 +19,7 @@ use aws_sdk_s3::types::{
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use client::Clients;
+use client::Connected;
 use connections::Connections;
 use error::Place;
 use integrity::{ContentMd5, Integrity, Seal, md5_base64};
@@ -32,10 +32,7 @@ pub(crate) type Tags = Vec<(String, String)>;
 
 /// One bucket, with what the settings say about every object.
 pub(crate) struct Store {
-    /// Sends what the original sends.
     client: Client,
-    /// Adds a checksum to what it sends.
-    checked: Client,
     place: Place,
     integrity: Integrity,
     acl: Option<ObjectCannedAcl>,
@@ -92,15 +89,13 @@ impl Store {
         signs_payload: bool,
         checksums: Checksums,
     ) -> Result<Self, String> {
-        let Clients {
-            plain,
-            checked,
+        let Connected {
+            client,
             place,
             integrity,
         } = client::connect(connections, config, properties, checksums).await?;
         Ok(Store {
-            client: plain,
-            checked,
+            client,
             place,
             integrity,
             acl: config.acl_canned.as_deref().map(ObjectCannedAcl::from),
@@ -116,11 +111,12 @@ impl Store {
     }
 
     /// Sends a request, to where S3 wants it: for a while it may send those for a new bucket elsewhere.
-    async fn ask<T, F>(&self, client: &Client, send: impl Fn(Client) -> F) -> Result<T, StoreError>
+    async fn ask<T, F>(&self, send: impl Fn(Client) -> F) -> Result<T, StoreError>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
         // The SDK's futures are large, and these are held by others.
+        let client = &self.client;
         let outcome = Box::pin(send(client.clone())).await;
         match outcome.as_ref().err().and_then(StoreError::elsewhere) {
             Some(elsewhere) => Box::pin(send(client::redirect(client, elsewhere))).await,
@@ -131,7 +127,7 @@ impl Store {
     /// Whether the bucket is there; one that may not be looked at counts as there.
     pub(crate) async fn bucket_exists(&self) -> Result<bool, StoreError> {
         let place = &self.place;
-        let looked = self.ask(&self.client, |client| async move {
+        let looked = self.ask(|client| async move {
             let request = client.head_bucket().bucket(&place.bucket).customize();
             let sent = request
                 .config_override(client::first_request())
@@ -163,7 +159,7 @@ impl Store {
         if let Encryption::Impossible(why) = &self.encryption {
             return Err(StoreError::broken(*why));
         }
-        self.ask(&self.client, |client| async move {
+        self.ask(|client| async move {
             let mut request = client
                 .create_multipart_upload()
                 .bucket(&self.place.bucket)
@@ -244,12 +240,7 @@ impl Store {
         seal: Seal,
     ) -> Result<(StoredPart, bool), StoreError> {
         let digest = self.sends_digest.then(|| md5_base64(body));
-        let client = if seal.checksum {
-            &self.checked
-        } else {
-            &self.client
-        };
-        self.ask(client, |client| {
+        self.ask(|client| {
             let (body, digest) = (body.clone(), digest.clone());
             async move {
                 let mut request = client
@@ -267,12 +258,17 @@ impl Store {
                         .sse_customer_key(key)
                         .sse_customer_key_md5(digest);
                 }
-                let sent = if seal.signature {
-                    request.send().await
-                } else {
-                    request.customize().disable_payload_signing().send().await
-                };
-                let output = sent.map_err(|error| self.place.error(error))?;
+                let mut request = request.customize();
+                if !seal.signature {
+                    request = request.disable_payload_signing();
+                }
+                if seal.checksum {
+                    request = request.config_override(client::with_checksum());
+                }
+                let output = request
+                    .send()
+                    .await
+                    .map_err(|error| self.place.error(error))?;
                 // Who answers without one has not stored the part: a proxy's page is no receipt.
                 let etag = output.e_tag.ok_or_else(|| self.place.not_s3(200))?;
                 Ok((StoredPart { number, etag }, output.checksum_crc32.is_some()))
@@ -298,7 +294,7 @@ impl Store {
         let listed = CompletedMultipartUpload::builder()
             .set_parts(Some(listed.collect()))
             .build();
-        let completed = self.ask(&self.client, |client| {
+        let completed = self.ask(|client| {
             let request = client
                 .complete_multipart_upload()
                 .bucket(&self.place.bucket)
@@ -332,7 +328,7 @@ impl Store {
 
     /// The ETag of an object, if it is there and has one; one that may not be looked at counts as there.
     async fn head(&self, key: &str) -> Result<Option<Option<String>>, StoreError> {
-        let looked = self.ask(&self.client, |client| async move {
+        let looked = self.ask(|client| async move {
             let mut request = client.head_object().bucket(&self.place.bucket).key(key);
             if let Encryption::ByCustomer { key, digest } = &self.encryption {
                 request = request
@@ -370,7 +366,7 @@ impl Store {
         }
         let tagging = tagging.build();
         let tagging = tagging.map_err(|error| StoreError::broken(error.to_string()))?;
-        self.ask(&self.client, |client| {
+        self.ask(|client| {
             let request = client
                 .put_object_tagging()
                 .bucket(&self.place.bucket)
@@ -388,7 +384,7 @@ impl Store {
 
     /// Throws away the parts of an upload.
     pub(crate) async fn abort(&self, key: &str, upload: &str) -> Result<(), StoreError> {
-        self.ask(&self.client, |client| async move {
+        self.ask(|client| async move {
             let request = client
                 .abort_multipart_upload()
                 .bucket(&self.place.bucket)

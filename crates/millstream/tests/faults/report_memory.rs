@@ -5,11 +5,16 @@ use crate::memory::{MIB, append, long_value, standstill, stays_below};
 use crate::rest::Task;
 use crate::stage::{ARCHIVE, Stage};
 use crate::worker::{Worker, until};
+use millstream_embedded::faults::Faults;
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 const TOPIC: &str = "Shared";
 const GIVEN: usize = 64 * MIB;
 const SETTING: (&str, &str) = ("millstream.memory.bytes", "67108864");
+
+/// What it has at most where nobody says how much.
+const DEFAULT: usize = 256 * MIB;
 
 /// What a process may have resident: a quarter more than it is given, and itself.
 const fn most(given: usize) -> usize {
@@ -32,92 +37,162 @@ fn produce(stage: &Stage, records: i64) {
 const IDLE_MEMORY: usize = 60 * MIB;
 const IDLE_DESCRIPTORS: usize = 100;
 
-/// So many connectors read the same topic; each closes objects of so many records.
-async fn archive_all(
+/// What a process has to bear.
+#[derive(Clone, Copy)]
+struct Load {
     connectors: usize,
+    /// In each of three partitions.
     records: i64,
+    /// Records of an object.
     flush: i64,
-    setting: &[(&str, &str)],
-    given: usize,
-) {
+    /// What the process is given; by default 256 MiB.
+    given: Option<usize>,
+    /// How long each request and each answer of S3 is on its way.
+    delay: Duration,
+}
+
+const fn load(connectors: usize, records: i64, flush: i64) -> Load {
+    Load {
+        connectors,
+        records,
+        flush,
+        given: Some(GIVEN),
+        delay: Duration::ZERO,
+    }
+}
+
+impl Load {
+    const fn with_the_default(self) -> Load {
+        Load {
+            given: None,
+            ..self
+        }
+    }
+
+    const fn with_a_slow_store(self) -> Load {
+        Load {
+            delay: Duration::from_millis(50),
+            ..self
+        }
+    }
+
+    /// So many connectors read the same topic. What the process has resident meanwhile, and afterwards, stays within bounds.
+    async fn bear(self) {
+        let Load {
+            connectors,
+            records,
+            flush,
+            given,
+            delay,
+        } = self;
+        let stage = Stage::new().await;
+        produce(&stage, records);
+        let setting = given.map(|_| SETTING);
+        let worker = stage.standalone("worker", setting.as_slice()).await;
+        stage.s3_wire.set(Faults {
+            delay,
+            ..Faults::default()
+        });
+        let flush_size = flush.to_string();
+        for number in 0..connectors {
+            let name = format!("archive-{number}");
+            let more = [
+                ("topics", TOPIC),
+                ("topics.dir", &*name),
+                ("flush.size", &*flush_size),
+            ];
+            stage.post_archive_as(&worker, &name, &more).await;
+        }
+        let objects = connectors * 3 * (records / flush) as usize;
+        until("all objects", || async {
+            (stage.object_count() >= objects).then_some(())
+        })
+        .await;
+        eprintln!("{connectors} connectors, S3 behind {delay:?}:");
+        stays_below(&worker, most(given.unwrap_or(DEFAULT)));
+        if connectors > 16 {
+            return;
+        }
+        until("memory and connections to be given back", || async {
+            let (resident, descriptors) = (worker.resident_memory(), worker.descriptors());
+            let is_idle = resident < IDLE_MEMORY && descriptors < IDLE_DESCRIPTORS;
+            is_idle.then(|| {
+                eprintln!(
+                    "{} MiB and {descriptors} descriptors are kept",
+                    resident / MIB
+                )
+            })
+        })
+        .await;
+    }
+}
+
+const ONE: Load = load(1, 100_000, 10_000);
+const FOUR: Load = load(4, 40_000, 10_000);
+const SIXTEEN: Load = load(16, 20_000, 10_000);
+const TWO_HUNDRED: Load = load(200, 2_000, 500);
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c1_one_connector_stays_within_its_memory() {
+    ONE.bear().await;
+    ONE.with_the_default().bear().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c1_sixteen_connectors_share_the_memory_of_one() {
+    for load in [FOUR, SIXTEEN] {
+        load.bear().await;
+        load.with_the_default().bear().await;
+    }
+    SIXTEEN.with_the_default().with_a_slow_store().bear().await;
+}
+
+/// With what a worker has when nobody says how much: what each connector is by itself, without records, is some 0.2 MiB,
+/// which is more than a small setting has for so many.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_c1_two_hundred_connectors_share_the_memory_of_one() {
+    let default = TWO_HUNDRED.with_the_default();
+    default.bear().await;
+    default.with_a_slow_store().bear().await;
+}
+
+/// Connectors that store one record of each of these sizes in an object of its own.
+async fn archive_large(connectors: usize, sizes: &[usize]) {
     let stage = Stage::new().await;
-    produce(&stage, records);
-    let worker = stage.standalone("worker", setting).await;
-    let flush_size = flush.to_string();
+    let configs = [("max.message.bytes", "40000000")];
+    stage.broker.create_topic_with(TOPIC, 1, &configs).unwrap();
+    for (offset, size) in (0..).zip(sizes) {
+        append(&stage, TOPIC, 0, offset, 1, *size);
+    }
+    let worker = stage.standalone("worker", &[SETTING]).await;
     for number in 0..connectors {
         let name = format!("archive-{number}");
         let more = [
             ("topics", TOPIC),
             ("topics.dir", &*name),
-            ("flush.size", &*flush_size),
+            ("flush.size", "1"),
         ];
         stage.post_archive_as(&worker, &name, &more).await;
     }
-    let objects = connectors * 3 * (records / flush) as usize;
-    until("all objects", || async {
-        (stage.object_count() >= objects).then_some(())
+    until("the large records", || async {
+        (stage.object_count() >= connectors * sizes.len()).then_some(())
     })
     .await;
-    eprintln!("{connectors} connectors:");
-    stays_below(&worker, most(given));
-    if connectors > 16 {
-        return;
-    }
-    until("memory and connections to be given back", || async {
-        let (resident, descriptors) = (worker.resident_memory(), worker.descriptors());
-        let is_idle = resident < IDLE_MEMORY && descriptors < IDLE_DESCRIPTORS;
-        is_idle.then(|| {
-            eprintln!(
-                "{} MiB and {descriptors} descriptors are kept",
-                resident / MIB
-            )
-        })
-    })
-    .await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn report_c1_one_connector_stays_within_its_memory() {
-    archive_all(1, 100_000, 10_000, &[SETTING], GIVEN).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn report_c1_sixteen_connectors_share_the_memory_of_one() {
-    archive_all(4, 40_000, 10_000, &[SETTING], GIVEN).await;
-    archive_all(16, 20_000, 10_000, &[SETTING], GIVEN).await;
-}
-
-/// With what a worker has when nobody says how much: what each connector is by itself, without records, is some 0.3 MiB,
-/// which is more than a small setting has for so many.
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn report_c1_two_hundred_connectors_share_the_memory_of_one() {
-    archive_all(200, 2_000, 500, &[], 256 * MIB).await;
+    let wanted: BTreeMap<String, usize> = (0..)
+        .zip(sizes)
+        .map(|(offset, size)| (long_value(0, offset, *size), connectors))
+        .collect();
+    assert!(stage.objects() == wanted, "a record is not what was sent");
+    eprintln!("{connectors} connectors, {} large records:", sizes.len());
+    stays_below(&worker, most(GIVEN));
 }
 
 /// Records of 30 MB: one is there as it was fetched and one as it goes out, each in a single buffer that is given back at once.
 /// That is what small records may have, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn report_a9_large_records_are_held_once() {
-    const LARGE: usize = 30_000_000;
-    const COUNT: i64 = 4;
-    let stage = Stage::new().await;
-    let configs = [("max.message.bytes", "40000000")];
-    stage.broker.create_topic_with(TOPIC, 1, &configs).unwrap();
-    for offset in 0..COUNT {
-        append(&stage, TOPIC, 0, offset, 1, LARGE);
-    }
-    let worker = stage.standalone("worker", &[SETTING]).await;
-    let more = [("topics", TOPIC), ("flush.size", "1")];
-    stage.post_archive(&worker, &more).await;
-    let wanted: BTreeMap<String, usize> = (0..COUNT)
-        .map(|offset| (long_value(0, offset, LARGE), 1))
-        .collect();
-    until("the large records", || async {
-        (stage.object_count() >= COUNT as usize).then_some(())
-    })
-    .await;
-    assert!(stage.objects() == wanted, "a record is not what was sent");
-    stays_below(&worker, most(GIVEN));
+    archive_large(1, &[30_000_000; 4]).await;
+    archive_large(1, &[8_000_000; 10]).await;
 }
 
 fn is_short_of_memory(task: &Task) -> bool {

@@ -471,7 +471,7 @@ impl Scene {
         let metrics = Arc::new(TaskMetrics::default());
         let task = run_task(
             settings,
-            async { Ok(parts) },
+            Box::pin(async { Ok(parts) }),
             targets,
             reports,
             Arc::clone(&metrics),

@@ -25,23 +25,21 @@ const SLOW_LINE: u64 = 512 * 1024;
 /// How long a start waits for S3's first answer before it says so; then it is tried again.
 const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// The clients of a store.
-pub(super) struct Clients {
-    /// Sends what the original sends: no checksums.
-    pub(super) plain: Client,
-    /// Adds a CRC-32 to what it sends.
-    pub(super) checked: Client,
+/// What a store speaks through.
+pub(super) struct Connected {
+    /// Sends what the original sends: no checksums. One client is some 25 KiB, which each connector pays.
+    pub(super) client: Client,
     pub(super) place: Place,
     pub(super) integrity: Integrity,
 }
 
-/// Clients for the settings. They connect with their first request.
+/// A client for the settings. It connects with its first request.
 pub(super) async fn connect(
     connections: &Connections,
     config: &S3Config,
     properties: &Properties,
     checksums: Checksums,
-) -> Result<Clients, String> {
+) -> Result<Connected, String> {
     let attempts = u32::try_from(config.part_retries).unwrap_or(0);
     if attempts == 0 {
         return Err("maxAttempts must be positive".to_owned());
@@ -80,14 +78,8 @@ pub(super) async fn connect(
         shared.request_checksum_calculation(),
         Some(RequestChecksumCalculation::WhenRequired)
     );
-    let plain = builder.build();
-    let checked = plain
-        .to_builder()
-        .request_checksum_calculation(RequestChecksumCalculation::WhenSupported)
-        .build();
-    Ok(Clients {
-        plain: Client::from_conf(plain),
-        checked: Client::from_conf(checked),
+    Ok(Connected {
+        client: Client::from_conf(builder.build()),
         place: Place {
             bucket: config.bucket_name.clone(),
             region: config.region.clone(),
@@ -103,6 +95,12 @@ pub(super) async fn connect(
 pub(super) fn redirect(client: &Client, endpoint: &str) -> Client {
     let config = client.config().to_builder().endpoint_url(endpoint);
     Client::from_conf(config.build())
+}
+
+/// What is different for a request that carries a checksum: a CRC-32.
+pub(super) fn with_checksum() -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::config::Config::builder()
+        .request_checksum_calculation(RequestChecksumCalculation::WhenSupported)
 }
 
 /// What is different for the first request of a start: a server that does not answer is told of soon.

@@ -12,6 +12,9 @@ const SPARE_BUFFERS: usize = 3;
 /// One that a record of a common size has doubled is kept.
 const MOST_PART_SIZES: usize = 4;
 
+/// One that takes more than such a part of all memory for what is open is not.
+const SHARE_OF_MEMORY: usize = 2;
+
 /// Cloning shares it.
 #[derive(Clone, Debug)]
 pub(crate) struct PartBuffers {
@@ -45,7 +48,9 @@ impl PartBuffers {
     /// A part's bytes. Their memory comes back once the last who reads them lets go: that is the HTTP client, some
     /// time after the answer.
     pub(crate) fn lend(&self, part: Vec<u8>) -> Bytes {
-        if !(self.part_size..=MOST_PART_SIZES * self.part_size).contains(&part.capacity()) {
+        let most = MOST_PART_SIZES * self.part_size;
+        let most = most.min(self.budget.total() / SHARE_OF_MEMORY);
+        if !(self.part_size..=most).contains(&part.capacity()) {
             return part.into();
         }
         let owner = self.clone();

@@ -140,6 +140,8 @@ impl Job {
                 GivenUp::Failed(error) => GivenUp::Failed(error.within("Part upload failed: ")),
                 cancelled => cancelled,
             })?;
+        // First the bytes, then what they are counted as.
+        drop(piece.body);
         drop(piece.permit);
         Ok(part)
     }

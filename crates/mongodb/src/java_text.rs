@@ -100,8 +100,19 @@ fn relaxed_value(value: &Bson) -> String {
     }
 }
 
+/// Java's writer takes half a surrogate pair, which its characters are, for something to escape.
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut quoted = String::new();
+    for c in serde_json::Value::from(text).to_string().chars() {
+        if c.len_utf16() == 1 {
+            quoted.push(c);
+            continue;
+        }
+        for unit in c.encode_utf16(&mut [0; 2]) {
+            quoted.push_str(&format!("\\u{unit:x}"));
+        }
+    }
+    quoted
 }
 
 /// How Java shows a value in some messages: `BsonInt32{value=5}`.
@@ -136,6 +147,15 @@ pub(crate) fn java_debug(value: &Bson) -> String {
 mod tests {
     use super::*;
     use millstream_core::Text;
+
+    #[test]
+    fn a_document_is_written_as_by_the_driver() {
+        let document = bson::doc! {"a": "}\"ä,🦀", "b": 1.0};
+        assert_eq!(
+            relaxed_json(&document),
+            r#"{"a": "}\"ä,\ud83e\udd80", "b": 1.0}"#
+        );
+    }
 
     #[test]
     fn half_a_surrogate_pair_reads_as_java_writes_it() {

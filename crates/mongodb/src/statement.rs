@@ -24,6 +24,10 @@ pub(crate) fn prepare(
     if settings.tolerance == Tolerance::None {
         namespace = Ok(namespace?);
     }
+    // A key that is the id itself is converted only when the statement is sent.
+    if matches!(settings.ids, IdStrategy::FullKey) && record.key().is_err() {
+        namespace = Ok(namespace?);
+    }
     let operation = operation(settings, record, now)?;
     Ok((namespace?, encode(operation)?))
 }

@@ -278,6 +278,20 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_topic_without_a_name_is_an_error_of_its_key() {
+        for mapper in ["DefaultNamespaceMapper", "FieldPathNamespaceMapper"] {
+            let mapper = format!("com.mongodb.kafka.connect.sink.namespace.mapping.{mapper}");
+            let settings = [
+                ("topics", "a,,b"),
+                ("namespace.mapper", mapper.as_str()),
+                ("namespace.mapper.value.collection.field", "x"),
+            ];
+            let (errors, ..) = shown(&settings, "topics").expect("the key");
+            assert_eq!(errors.len(), 1, "{errors:?}");
+        }
+    }
+
     /// Java's own answers.
     #[test]
     fn a_strategy_of_ids_that_is_not_there_is_shown_as_the_chain_that_asks_for_it() {

@@ -124,29 +124,48 @@ async fn report_b8_whoever_asks_for_them_gets_the_original_s_texts() {
 /// first.
 #[tokio::test]
 async fn the_last_of_two_errors_of_a_record_is_reported_where_errors_are_tolerated() {
-    let keys = full_key();
+    let ids = |name: &str| format!("{PACKAGE}processor.id.strategy.{name}");
     let mapper = format!("{PACKAGE}namespace.mapping.FieldPathNamespaceMapper");
-    let settings = |tolerance| {
+    let settings = |tolerance, strategy: &str| {
         [
-            ("document.id.strategy", keys.clone()),
+            ("document.id.strategy", ids(strategy)),
             ("namespace.mapper", mapper.clone()),
             ("namespace.mapper.value.collection.field", "x".to_owned()),
             ("namespace.mapper.error.if.invalid", "true".to_owned()),
             ("errors.tolerance", String::from(tolerance)),
+            (
+                "document.id.strategy.partial.key.projection.type",
+                "allowlist".to_owned(),
+            ),
+            (
+                "document.id.strategy.partial.key.projection.list",
+                "k".to_owned(),
+            ),
         ]
     };
     let rows = [("no document", "{}"), ("{\"k\":1}", "{}")];
-    for (tolerance, expected) in [
+    for (tolerance, strategy, expected) in [
         (
             "all",
+            "PartialKeyStrategy",
             vec![
                 "Could not convert key (java.lang.String) into a BsonDocument.",
                 "Missing document path 'x'",
             ],
         ),
-        ("none", vec!["Missing document path 'x'"]),
+        (
+            "none",
+            "PartialKeyStrategy",
+            vec!["Missing document path 'x'"],
+        ),
+        // The original converts such a key only when it sends the statement.
+        (
+            "all",
+            "FullKeyStrategy",
+            vec!["Missing document path 'x'", "Missing document path 'x'"],
+        ),
     ] {
-        let settings = settings(tolerance);
+        let settings = settings(tolerance, strategy);
         let settings: Vec<(&str, &str)> = settings.iter().map(|(k, v)| (*k, v.as_str())).collect();
         let rig = rig(&settings).await;
         let mut task = rig.start(true).await.unwrap();
@@ -157,7 +176,7 @@ async fn the_last_of_two_errors_of_a_record_is_reported_where_errors_are_tolerat
             .map(|row| row.error.message.clone())
             .collect();
         found.extend(fed.error.map(|error| error.message));
-        assert_eq!(found, expected, "{tolerance}");
+        assert_eq!(found, expected, "{tolerance} {strategy}");
     }
 }
 

@@ -221,6 +221,10 @@ impl TimestampConverter {
                         .with_java_message(format!(
                             "Could not parse timestamp: value ({text}) {does_not_match}"
                         ))
+                        .caused_by(
+                            RecordError::new("java.text.ParseException", "Unparseable date")
+                                .with_java_message(format!("Unparseable date: \"{text}\"")),
+                        )
                 })?
             }
             (Form::Unix, Value::Int64(unix)) => self.precision.to_millis(*unix),

@@ -6,6 +6,7 @@ mod listener;
 mod override_policy;
 mod properties_file;
 mod providers;
+mod reference;
 mod response_headers;
 
 pub use concealer::Concealer;
@@ -13,8 +14,8 @@ pub use connector_file::{ConnectorFile, ConnectorFileError, read_connector_file}
 pub(crate) use listener::Listener;
 pub use override_policy::OverridePolicy;
 pub use properties_file::{MalformedEscape, parse_properties};
-pub(crate) use providers::has_reference;
 pub use providers::{ConfigProviders, ProviderError, Resolved};
+pub(crate) use reference::has_reference;
 pub(crate) use response_headers::ResponseHeaders;
 
 use millstream_core::config::{Importance, Key, Kind, Validator, list_items};

@@ -267,3 +267,155 @@ fn too_many(name: &str, tasks: usize, max: usize) -> String {
         "The connector {name} has generated {tasks} tasks, which is greater than {max}, the maximum number of tasks it is configured to create. This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with 'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect."
     )
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::task::TaskHandle;
+    use async_trait::async_trait;
+    use millstream_core::ConfigDef;
+    use millstream_core::sink::{Connector, SinkError, SinkTask, TaskContext};
+    use std::time::Duration;
+
+    struct Sink(ConfigDef);
+
+    #[async_trait]
+    impl Connector for Sink {
+        fn class_name(&self) -> &'static str {
+            "Sink"
+        }
+
+        fn version(&self) -> &'static str {
+            "1"
+        }
+
+        fn config_def(&self) -> &ConfigDef {
+            &self.0
+        }
+
+        async fn start_task(
+            &self,
+            _properties: &Properties,
+            _context: TaskContext,
+        ) -> Result<Box<dyn SinkTask>, SinkError> {
+            Err(SinkError::fatal("nothing is started here"))
+        }
+    }
+
+    /// Tells what it is told.
+    #[derive(Clone)]
+    struct Recorder(mpsc::Sender<&'static str>);
+
+    impl TaskStarter for Recorder {
+        fn start(&self, start: TaskStart, _events: TaskEvents) -> Box<dyn TaskHandle> {
+            let told = if start.is_paused {
+                "starts paused"
+            } else {
+                "starts"
+            };
+            self.0.try_send(told).unwrap();
+            Box::new(self.clone())
+        }
+    }
+
+    #[async_trait]
+    impl TaskHandle for Recorder {
+        fn pause(&self) {
+            self.0.try_send("pauses").unwrap();
+        }
+
+        fn resume(&self) {
+            self.0.try_send("resumes").unwrap();
+        }
+
+        async fn stop(self: Box<Self>, _deadline: Duration) {
+            self.0.try_send("stops").unwrap();
+        }
+    }
+
+    struct Stage {
+        tasks: LocalTasks,
+        told: mpsc::Receiver<&'static str>,
+        reports: mpsc::Receiver<TaskReport>,
+    }
+
+    fn stage() -> Stage {
+        let (told_in, told) = mpsc::channel(8);
+        let (reports_in, reports) = mpsc::channel(8);
+        let registry = PluginRegistry {
+            connectors: vec![Arc::new(Sink(ConfigDef::new(Vec::new())))],
+            ..PluginRegistry::default()
+        };
+        let worker = WorkerConfig::new(Properties::from_iter([
+            ("bootstrap.servers", "a:1"),
+            ("key.converter", "k"),
+            ("value.converter", "v"),
+        ]));
+        let (registry, worker) = (Arc::new(registry), Arc::new(worker.unwrap()));
+        let tasks = LocalTasks::new(Arc::new(Recorder(told_in)), registry, worker, reports_in);
+        Stage {
+            tasks,
+            told,
+            reports,
+        }
+    }
+
+    fn start(class: &str) -> InstanceStart {
+        InstanceStart {
+            id: TaskId::new("c", 0),
+            instance: 7,
+            connector_config: Properties::from_iter([("connector.class", class)]),
+            task_config: Properties::new(),
+            is_paused: false,
+        }
+    }
+
+    #[tokio::test]
+    async fn a_task_does_what_is_wished_until_that_is_to_stop() {
+        let mut stage = stage();
+        let id = TaskId::new("c", 0);
+        let life = tokio::spawn(stage.tasks.start(start("Sink")));
+        assert_eq!(stage.told.recv().await, Some("starts"));
+        stage.tasks.pause(&id);
+        assert_eq!(stage.told.recv().await, Some("pauses"));
+        stage.tasks.resume(&id);
+        assert_eq!(stage.told.recv().await, Some("resumes"));
+        assert!(stage.tasks.stop(&id, 7));
+        assert!(!stage.tasks.stop(&id, 7));
+        life.await.unwrap();
+        assert_eq!(stage.told.recv().await, Some("stops"));
+    }
+
+    #[tokio::test]
+    async fn what_is_wished_before_the_start_counts() {
+        let mut stage = stage();
+        let id = TaskId::new("c", 0);
+        let life = stage.tasks.start(start("Sink"));
+        stage.tasks.pause(&id);
+        let life = tokio::spawn(life);
+        assert_eq!(stage.told.recv().await, Some("starts paused"));
+        stage.tasks.stop(&id, 7);
+        life.await.unwrap();
+        assert_eq!(stage.told.recv().await, Some("stops"));
+        let life = stage.tasks.start(start("Sink"));
+        stage.tasks.stop(&id, 7);
+        life.await;
+        assert!(stage.told.try_recv().is_err(), "it never starts");
+    }
+
+    #[tokio::test]
+    async fn a_task_that_cannot_start_says_so_and_keeps_its_place() {
+        let mut stage = stage();
+        let life = tokio::spawn(stage.tasks.start(start("Nope")));
+        let report = stage.reports.recv().await.unwrap();
+        assert_eq!(report.instance, 7);
+        let TaskEvent::Failed { trace, .. } = report.event else {
+            panic!("{report:?}");
+        };
+        assert!(trace.contains("Failed to find any class"), "{trace}");
+        assert!(!life.is_finished());
+        stage.tasks.stop(&TaskId::new("c", 0), 7);
+        life.await.unwrap();
+    }
+}

@@ -1,7 +1,7 @@
 //! Concealer: whatever is said about a configuration shows its references, never what they stand for.
 //! A reference may stand for a secret, whoever repeats it: a validator, a start that failed, a server's answer.
 
-use super::providers::has_reference;
+use super::reference::has_reference;
 use millstream_core::config::{Parsed, java_trim, list_items};
 use millstream_core::{ConfigValue, Properties};
 use std::collections::{HashMap, HashSet};

@@ -1,16 +1,13 @@
 //! Config providers: `${file:/path:key}`, `${env:KEY}` and `${directory:/path:name}` in settings.
 //! A reference is resolved when a setting is used, never when it is stored.
 
-use super::Concealer;
+use super::concealer::Concealer;
 use super::properties_file::parse_properties;
+use super::reference::{REFERENCE, has_reference};
 use millstream_core::Properties;
 use regex::Regex;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, LazyLock, PoisonError, RwLock};
-
-static REFERENCE: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"\$\{([^}]*?):(?:([^}]*?):)?([^}]*?)\}").expect("the pattern is valid")
-});
+use std::sync::{Arc, PoisonError, RwLock};
 
 /// The providers that a worker file names. Cloning shares them.
 #[derive(Clone, Debug, Default)]
@@ -174,11 +171,6 @@ impl ConfigProviders {
 pub struct Resolved {
     pub properties: Properties,
     pub concealer: Concealer,
-}
-
-/// Whether a text refers to a provider, known or not.
-pub(crate) fn has_reference(text: &str) -> bool {
-    text.contains("${") && REFERENCE.is_match(text)
 }
 
 impl Provider {

@@ -9,6 +9,7 @@ mod writes;
 
 use super::request::{Answer, ConnectorInfo, HerderError, Meanwhile, Put, Request};
 pub use super::settings::{Flavour, Settings};
+use super::slot::Slot;
 pub use super::view::View;
 use crate::cluster::{
     ConfigEvent, ConfigRecord, GroupEvent, Inventory, Leader, Owners, Position, RunState, Snapshot,
@@ -260,7 +261,8 @@ impl State {
 
     /// When `Event::Due` is due.
     pub fn next_due(&self) -> Option<i64> {
-        let tasks = self.view.slots().filter_map(|(_, slot)| slot.due());
+        let known = self.view.all();
+        let tasks = known.flat_map(|(_, known)| known.slots.values().filter_map(Slot::due));
         let instances = self
             .instances
             .values()

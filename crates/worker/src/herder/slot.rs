@@ -1,6 +1,7 @@
 //! Slot: a place that the instances of a task take one after another, so that none runs twice.
 
 use super::request::Trouble;
+use crate::cluster::RunState;
 
 /// The first pause before a failed task starts again; it doubles up to the longest.
 const FIRST_HEALING_PAUSE_MS: i64 = 5_000;
@@ -16,6 +17,8 @@ pub(super) struct Slot {
     /// Whether another instance starts once this one is gone.
     pub(super) starts_again: bool,
     pub(super) trouble: Option<Trouble>,
+    /// The last status, with its trace.
+    pub(super) said: Option<(RunState, Option<String>)>,
     restarts: u32,
     pub(super) running_since: Option<i64>,
 }
@@ -35,6 +38,7 @@ impl Slot {
         self.is_stopping = false;
         self.starts_again = false;
         self.trouble = None;
+        self.said = None;
     }
 
     /// Trouble that goes on began when it was first reported.

@@ -4,6 +4,7 @@
 mod connectors;
 mod group;
 mod requests;
+mod statuses;
 mod tasks;
 mod writes;
 
@@ -156,6 +157,8 @@ struct Instance {
     /// What came of the last one: the settings that its tasks are to have.
     planned: Option<Vec<Properties>>,
     failure: Option<PlanFailure>,
+    /// Its last status.
+    said: Option<(RunState, Option<String>)>,
     /// The write, or the handing over, of those settings.
     handing: Option<u64>,
     /// How often that failed in a row, and when it is tried again.
@@ -220,14 +223,7 @@ impl State {
             Event::Config(ConfigEvent::End { number, outcome }) => {
                 self.on_end(number, outcome, now, out);
             }
-            Event::Status(StatusEvent::Record(record)) => {
-                let name = record.key.connector().clone();
-                self.on_status(record);
-                // It may have come after its connector or task was gone.
-                if matches!(self.leader, Leader::Here(_)) && !self.is_rebalancing {
-                    self.remove_stale_statuses(&name, out);
-                }
-            }
+            Event::Status(StatusEvent::Record(record)) => self.on_status(record, out),
             Event::Status(StatusEvent::End) => {
                 self.has_statuses = true;
                 self.go_on(out);
@@ -314,76 +310,6 @@ impl State {
             }
             ConfigRecord::Restart { .. } | ConfigRecord::Logger { .. } => {}
         }
-    }
-
-    fn on_status(&mut self, StatusRecord { key, value }: StatusRecord) {
-        let is_there = value.is_some();
-        let status = match value {
-            Some(StatusValue::Status(status)) => Some(Arc::new(status)),
-            Some(StatusValue::Topic { .. }) | None => None,
-        };
-        match key {
-            StatusKey::Connector(name) => self.view.change(&name, |known| known.status = status),
-            StatusKey::Task(id) => self.view.change(&id.connector, |known| {
-                let before = known.task_statuses.get(&id.task).map(|status| &**status);
-                match status {
-                    Some(status) if !status.is_news(before) => {}
-                    Some(status) => {
-                        known.task_statuses.insert(id.task, status);
-                    }
-                    None => {
-                        known.task_statuses.remove(&id.task);
-                    }
-                }
-            }),
-            StatusKey::Topic { topic, connector } => self.view.change(&connector, |known| {
-                if is_there {
-                    known.topics.insert(topic);
-                } else {
-                    known.topics.remove(&topic);
-                }
-            }),
-        }
-    }
-
-    fn write_connector_status(
-        &self,
-        name: &Arc<str>,
-        state: RunState,
-        trace: Option<String>,
-        out: &mut Vec<Action>,
-    ) {
-        let known = self
-            .view
-            .known(name)
-            .and_then(|known| known.status.as_ref());
-        let status = self.view.status_of(name, state, trace);
-        write_status(StatusKey::Connector(name.clone()), status, known, out);
-    }
-
-    fn write_task_status(
-        &self,
-        id: &TaskId,
-        state: RunState,
-        trace: Option<String>,
-        out: &mut Vec<Action>,
-    ) {
-        let known = self.view.known(&id.connector);
-        let known = known.and_then(|known| known.task_statuses.get(&id.task));
-        let status = self.view.status_of(&id.connector, state, trace);
-        write_status(StatusKey::Task(id.clone()), status, known, out);
-    }
-}
-
-fn write_status(
-    key: StatusKey,
-    status: Status,
-    known: Option<&Arc<Status>>,
-    out: &mut Vec<Action>,
-) {
-    if status.may_follow(known.map(|known| &**known)) {
-        let value = Some(StatusValue::Status(status));
-        out.push(Action::WriteStatus(StatusRecord { key, value }));
     }
 }
 

@@ -69,17 +69,15 @@ impl State {
         if self.view.config(name).is_none() {
             return;
         }
-        let is_stop = configs.is_empty();
         self.view
             .change(name, |known| known.tasks = Arc::new(configs));
         for id in self.view.live_tasks(name) {
             self.stop_task(&id, true, out);
         }
         self.change_inventory(name, out);
-        // A late write of others may have brought back what the connector has given up. Of a stop this is the first half.
-        if !is_stop {
-            self.hand_over_tasks(name, out);
-        }
+        // A late write of others may have brought back what the connector has given up. Of a stop this is the first half; a
+        // leader that has written the other refuses what comes between.
+        self.hand_over_tasks(name, out);
     }
 
     /// Brings the connector's instance, if it is here, into the state that is wanted of it.

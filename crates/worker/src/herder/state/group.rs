@@ -49,7 +49,9 @@ pub(super) enum Leaving {
 impl State {
     pub(super) fn on_group(&mut self, event: GroupEvent, now: i64, out: &mut Vec<Action>) {
         match event {
-            GroupEvent::Submitted { number, outcome } => self.on_submitted(number, outcome, now),
+            GroupEvent::Submitted { number, outcome } => {
+                self.on_submitted(number, outcome, now, out);
+            }
             GroupEvent::Revoked {
                 number,
                 generation,
@@ -210,9 +212,7 @@ impl State {
             self.start_task(&id, out);
         }
         if let Leader::Here(_) = self.leader {
-            for (name, _) in self.view.all() {
-                self.remove_stale_statuses(name, out);
-            }
+            self.forget_what_is_gone(out);
         }
         for (request, ticket) in std::mem::take(&mut self.queued) {
             self.on_request(request, ticket, out);
@@ -308,29 +308,5 @@ impl State {
         self.drop_lost_instances(out);
         self.leaving = Some(Leaving::Stopping);
         self.flush_revoked(out);
-    }
-
-    /// Forgets the statuses of a connector and of tasks that no longer exist.
-    pub(super) fn remove_stale_statuses(&self, name: &Arc<str>, out: &mut Vec<Action>) {
-        let Some(known) = self.view.known(name) else {
-            return;
-        };
-        let mut keys = Vec::new();
-        if known.config.is_none() {
-            let status = known.status.iter();
-            keys.extend(status.map(|_| StatusKey::Connector(name.clone())));
-            keys.extend(known.topics.iter().map(|topic| StatusKey::Topic {
-                topic: topic.clone(),
-                connector: name.clone(),
-            }));
-        }
-        let tasks = known.task_statuses.keys();
-        let tasks = tasks.map(|task| TaskId::new(name.clone(), *task));
-        let gone = tasks.filter(|id| !self.view.has_task(id));
-        keys.extend(gone.map(StatusKey::Task));
-        let records = keys
-            .into_iter()
-            .map(|key| StatusRecord { key, value: None });
-        out.extend(records.map(Action::WriteStatus));
     }
 }

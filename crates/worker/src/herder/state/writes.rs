@@ -143,12 +143,19 @@ impl State {
         }
     }
 
-    /// What came of `Action::SubmitTasks`.
-    pub(super) fn on_submitted(&mut self, number: u64, outcome: Result<(), StoreError>, now: i64) {
+    /// What came of `Action::SubmitTasks`. The connector may want other settings by now.
+    pub(super) fn on_submitted(
+        &mut self,
+        number: u64,
+        outcome: Result<(), StoreError>,
+        now: i64,
+        out: &mut Vec<Action>,
+    ) {
         let mut instances = self.instances.iter();
         let found = instances.find(|(_, instance)| instance.handing == Some(number));
         if let Some(name) = found.map(|(name, _)| name.clone()) {
             self.on_handed_over(&name, number, outcome, now);
+            self.hand_over_tasks(&name, out);
         }
     }
 

@@ -1,6 +1,6 @@
 # Read by each script beside it: an empty folder that goes with the script, installers that take exact versions from the
 # registries that pip, npm, mvn and cargo are set up for, and the comparison at the end. Nothing here or there uses our code.
-set -euo pipefail
+set -Eeuo pipefail
 export LC_ALL=C.UTF-8 TZ=UTC
 
 started=()
@@ -12,6 +12,7 @@ leave() {
     exit "$status"
 }
 trap leave EXIT
+trap 'echo "failed: $BASH_COMMAND" >&2' ERR
 cd "$folder"
 
 # python_packages NAME==VERSION...: they are then used by venv/bin/python

@@ -4,8 +4,8 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bson::{Bson, Document};
 use millstream_core::Value;
-use millstream_core::civil::java_date;
-use millstream_core::java_number;
+use millstream_java::civil::java_date;
+use millstream_java::number as java_number;
 
 /// Java's `String.valueOf`.
 pub(crate) fn java_text(value: &Value) -> String {

@@ -3,7 +3,8 @@
 
 use bytes::Bytes;
 use millstream_core::digest::{Digester, HashFunction, HashSettings};
-use millstream_core::{ByteColumn, ConverterUse, Properties, java_json};
+use millstream_core::{ByteColumn, ConverterUse, Properties};
+use millstream_java::json as java_json;
 use millstream_plugins::CONVERTERS;
 use std::hint::black_box;
 use std::time::Instant;

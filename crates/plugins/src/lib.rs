@@ -2,9 +2,6 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod converters;
-mod java_date;
-mod java_parse;
-mod java_string;
 mod predicates;
 mod settings;
 mod transforms;

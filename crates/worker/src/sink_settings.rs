@@ -4,8 +4,8 @@
 use crate::config::WorkerConfig;
 use crate::validation::framework_definition;
 use millstream_core::config::{FromParsed, java_trim, list_items};
-use millstream_core::java_regex::JavaRegex;
 use millstream_core::{ConfigValue, Properties};
+use millstream_java::regex::JavaRegex;
 
 /// The framework's settings of a sink connector.
 #[derive(Clone, Debug)]

@@ -13,12 +13,12 @@ use bytes::Bytes;
 use canonical::{Canonical, Written};
 use millstream_core::config::{Importance, Key, Kind, Validator, Width};
 use millstream_core::converter::RowErrors;
-use millstream_core::java_json::{self, ConnectJson, DecimalFormat};
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
 use millstream_core::{
     ByteColumn, Converter, ConverterPlugin, ConverterUse, HeaderConverter, HeaderConverterPlugin,
     PluginError, Properties, RawKind, RecordError, SchemaAndValue, SchemaRef, Value, config_def,
 };
+use millstream_java::json::{self as java_json, ConnectJson, DecimalFormat};
 use node::Node;
 use parser::Malformed;
 use std::collections::{HashSet, VecDeque};

@@ -3,14 +3,14 @@
 mod number;
 mod parser;
 
-pub(crate) use number::{digit_value, low_bits, parse_decimal, to_f32, to_f64};
+pub(crate) use number::{low_bits, parse_decimal, to_f32, to_f64};
 
 use bytes::Bytes;
-use millstream_core::header_text::header_text;
 use millstream_core::text::decode_utf8;
 use millstream_core::{
     ConfigDef, Header, HeaderConverter, HeaderConverterPlugin, RecordError, SchemaAndValue, Value,
 };
+use millstream_java::header_text::header_text;
 
 const CLASS: &str = "org.apache.kafka.connect.storage.SimpleHeaderConverter";
 

@@ -3,7 +3,6 @@
 mod charset;
 
 use super::{AsHeader, CONVERTER_TYPE_DOC, converter_type, with_type};
-use crate::java_string::java_string;
 use crate::settings::checked;
 use bytes::Bytes;
 use charset::Charset;
@@ -15,6 +14,7 @@ use millstream_core::{
     Properties, RawKind, RecordError, Schema, SchemaAndValue, SchemaRef, SchemaType, Text, Value,
     config_def,
 };
+use millstream_java::string::java_string;
 use std::sync::Arc;
 
 const CLASS: &str = "org.apache.kafka.connect.storage.StringConverter";

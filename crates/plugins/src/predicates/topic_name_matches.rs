@@ -4,11 +4,11 @@ use crate::settings::checked;
 use millstream_core::config::validator::invalid;
 use millstream_core::config::{Key, Kind, Parsed, Validator};
 use millstream_core::converter::RowErrors;
-use millstream_core::java_regex::{JavaRegex, check_pattern};
 use millstream_core::{
     Destination, Needs, PluginError, Predicate, PredicatePlugin, Properties, RecordBatch,
     RecordError, RowMask, config_def,
 };
+use millstream_java::regex::{JavaRegex, check_pattern};
 
 pub(crate) const PLUGIN: PredicatePlugin = PredicatePlugin {
     class: "org.apache.kafka.connect.transforms.predicates.TopicNameMatches",

@@ -182,7 +182,8 @@ impl Transform for HeaderFrom {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millstream_core::{Map, java_json};
+    use millstream_core::Map;
+    use millstream_java::json as java_json;
 
     /// Found by scenario differential: the copy has a smaller table, so its order is another.
     #[test]

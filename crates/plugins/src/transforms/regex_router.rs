@@ -3,11 +3,11 @@
 use crate::settings::checked;
 use millstream_core::config::{Importance, Key, Kind, Validator};
 use millstream_core::converter::RowErrors;
-use millstream_core::java_regex::{JavaRegex, RegexFailure, check_pattern};
 use millstream_core::{
     Needs, PluginError, Properties, RecordBatch, RecordError, RowMask, Transform, TransformPlugin,
     config_def,
 };
+use millstream_java::regex::{JavaRegex, RegexFailure, check_pattern};
 use std::sync::Arc;
 
 pub(crate) const PLUGIN: TransformPlugin = TransformPlugin {

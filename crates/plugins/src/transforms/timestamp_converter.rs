@@ -4,7 +4,6 @@ use super::{
     Derived, Part, add_field, copy_basics, field_value, key_and_value, require_map, require_struct,
     rewrite,
 };
-use crate::java_date::SimpleDateFormat;
 use crate::settings::{checked, replace_null_with_default};
 use millstream_core::config::{Importance, Key, Kind, Validator};
 use millstream_core::converter::RowErrors;
@@ -15,6 +14,7 @@ use millstream_core::{
     Needs, PluginError, Properties, RecordBatch, RecordError, RowMask, Schema, SchemaAndValue,
     SchemaType, Struct, Transform, Value, config_def,
 };
+use millstream_java::date::SimpleDateFormat;
 use std::sync::Arc;
 
 key_and_value!(

@@ -1,6 +1,5 @@
 //! TimestampRouter: a topic made from the record's topic and timestamp.
 
-use crate::java_date::SimpleDateFormat;
 use crate::settings::checked;
 use millstream_core::batch::NO_TIMESTAMP;
 use millstream_core::config::{Importance, Key, Kind};
@@ -9,6 +8,7 @@ use millstream_core::{
     Needs, PluginError, Properties, RecordBatch, RecordError, RowMask, Transform, TransformPlugin,
     config_def,
 };
+use millstream_java::date::SimpleDateFormat;
 use std::sync::Arc;
 
 pub(crate) const PLUGIN: TransformPlugin = TransformPlugin {

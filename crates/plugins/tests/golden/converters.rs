@@ -130,7 +130,7 @@ fn check_raw(
         Ok(read) if read.value.is_null() => assert!(raw.is_null(0) && errors.is_empty()),
         Ok(read) => {
             let mut text = Vec::new();
-            millstream_core::java_json::write_value(&mut text, &read.value).unwrap();
+            millstream_java::json::write_value(&mut text, &read.value).unwrap();
             assert_eq!(raw.get(0), Some(&text[..]));
         }
     }

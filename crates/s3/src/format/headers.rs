@@ -2,11 +2,11 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use millstream_core::civil::CivilTime;
-use millstream_core::java_json::{write_str, write_text};
-use millstream_core::java_number::{f32_text, f64_text};
 use millstream_core::logical::DAY_MILLIS;
 use millstream_core::{Header, RecordError, Text, Value};
+use millstream_java::civil::CivilTime;
+use millstream_java::json::{write_str, write_text};
+use millstream_java::number::{f32_text, f64_text};
 use std::fmt::Write;
 
 /// Whether all have a value.

@@ -3,11 +3,11 @@
 use super::encoder::{Column, Encoded, Encoder, Format, Part, encode_rows, headers_of};
 use super::headers;
 use crate::config::S3Config;
-use millstream_core::java_json::{
-    ConnectJson, DecimalFormat, write_bytes, write_connect, write_string, write_value,
-};
 use millstream_core::{
     ByteColumn, ColumnNeed, Decoded, Payload, RawKind, RecordError, SchemaRef, Value,
+};
+use millstream_java::json::{
+    ConnectJson, DecimalFormat, write_bytes, write_connect, write_string, write_value,
 };
 use std::ops::Range;
 

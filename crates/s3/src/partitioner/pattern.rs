@@ -2,7 +2,7 @@
 
 use super::locale::Language;
 use crate::zone::Zone;
-use millstream_core::civil::CivilTime;
+use millstream_java::civil::CivilTime;
 use std::fmt::Write;
 
 #[derive(Clone, Debug)]

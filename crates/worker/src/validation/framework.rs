@@ -3,7 +3,7 @@
 use millstream_core::chain::unique_aliases;
 use millstream_core::config::validator::invalid;
 use millstream_core::config::{ConfigDef, Importance, Key, Kind, Parsed, Validator, Width};
-use millstream_core::java_regex::check_pattern;
+use millstream_java::regex::check_pattern;
 use std::sync::LazyLock;
 
 /// The definition of these keys, for those who read their values.

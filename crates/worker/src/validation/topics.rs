@@ -2,8 +2,8 @@
 
 use super::Configs;
 use millstream_core::config::{Validator, java_trim, list_items};
-use millstream_core::java_regex::JavaRegex;
 use millstream_core::{ConfigValue, Properties, config::Parsed};
+use millstream_java::regex::JavaRegex;
 
 /// A sink reads from a list of topics or from a pattern. The list is checked here and not by its definition: one that
 /// was stored before the check was made still starts.

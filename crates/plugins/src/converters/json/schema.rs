@@ -2,10 +2,10 @@
 
 use super::node::Node;
 use super::read::coerce;
-use millstream_core::java_json::{self, ConnectJson};
 use millstream_core::rejected::SCHEMA_BUILDER_EXCEPTION;
 use millstream_core::value::missing;
 use millstream_core::{Field, RecordError, Schema, SchemaRef, SchemaType};
+use millstream_java::json::{self as java_json, ConnectJson};
 use std::sync::Arc;
 
 /// Reads a schema object; JSON's null is "no schema".

@@ -2,6 +2,7 @@
 
 use millstream_core::schema::DECIMAL;
 use millstream_core::{Decimal, Schema, SchemaAndValue, SchemaType, Value};
+use millstream_java::parse::digit_value;
 use num_bigint::BigInt;
 use num_traits::{ToPrimitive, Zero};
 use std::sync::Arc;
@@ -49,23 +50,6 @@ fn exponent(text: &str) -> Option<i64> {
         return None;
     }
     text.parse().ok()
-}
-
-/// The value of a decimal digit of any script, as `Character.digit` gives it.
-pub(crate) fn digit_value(c: char) -> Option<u8> {
-    if c.is_ascii_digit() {
-        return Some(c as u8 - b'0');
-    }
-    // The zeros of Unicode's decimal digits of the scripts in common use; nine more follow each.
-    const ZEROS: [u32; 19] = [
-        0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50,
-        0xED0, 0xF20, 0x1040, 0x17E0, 0x1810, 0xFF10,
-    ];
-    let code = c as u32;
-    ZEROS
-        .iter()
-        .find(|&&zero| (zero..zero + 10).contains(&code))
-        .map(|zero| (code - zero) as u8)
 }
 
 /// The smallest of Connect's types: integers first, then floats that need not be exact, else Decimal.

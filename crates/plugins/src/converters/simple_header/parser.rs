@@ -1,10 +1,11 @@
 //! The parser of Connect's `Values`: tokens, then literals, lists and maps, dates, numbers; else the text is a string.
 
-use super::number::{digit_value, parse_decimal, smallest};
-use crate::java_date::SimpleDateFormat;
+use super::number::{parse_decimal, smallest};
 use millstream_core::logical::DAY_MILLIS;
 use millstream_core::schema::{DATE, TIME, TIMESTAMP};
 use millstream_core::{Map, Schema, SchemaAndValue, SchemaRef, SchemaType, Value};
+use millstream_java::date::SimpleDateFormat;
+use millstream_java::parse::digit_value;
 use std::sync::{Arc, LazyLock};
 
 /// Deeper lists and maps are text; Java would overflow its stack.

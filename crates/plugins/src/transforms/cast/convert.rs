@@ -1,14 +1,14 @@
 //! One value to another type by Java's conversions: integers wrap, floats saturate, texts must fit.
 
 use crate::converters::simple_header::{low_bits, to_f32, to_f64};
-use crate::java_parse::{parse_f32, parse_f64, parse_i64};
-use crate::java_string::java_string;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use millstream_core::header_text::date_text;
 use millstream_core::logical;
 use millstream_core::schema::{DATE, TIME, TIMESTAMP};
 use millstream_core::{RecordError, Schema, SchemaType, Value};
+use millstream_java::header_text::date_text;
+use millstream_java::parse::{parse_f32, parse_f64, parse_i64};
+use millstream_java::string::java_string;
 
 /// Casts a value; a null stays null.
 pub(super) fn cast(

@@ -9,26 +9,22 @@ pub use connect::{ConnectJson, DecimalFormat, write_connect};
 pub use plain::write_value;
 pub use string::{write_str, write_string, write_text};
 
-use crate::java_number;
+use crate::number;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
 pub fn write_i64(out: &mut Vec<u8>, value: i64) {
-    java_number::push_i64(out, value);
+    number::push_i64(out, value);
 }
 
 /// A number, or its name in quotes where JSON has no number for it.
 pub fn write_f64(out: &mut Vec<u8>, value: f64) {
-    quoted_unless(value.is_finite(), out, |out| {
-        java_number::push_f64(out, value)
-    });
+    quoted_unless(value.is_finite(), out, |out| number::push_f64(out, value));
 }
 
 /// As `write_f64`, with the digits that tell a float from its neighbours.
 pub fn write_f32(out: &mut Vec<u8>, value: f32) {
-    quoted_unless(value.is_finite(), out, |out| {
-        java_number::push_f32(out, value)
-    });
+    quoted_unless(value.is_finite(), out, |out| number::push_f32(out, value));
 }
 
 /// Bytes as a base64 string.

@@ -1,6 +1,6 @@
 //! Java's `GregorianCalendar` in UTC: Julian dates before the reform, weeks that begin on Sunday and count from the first.
 
-use millstream_core::civil::date_of_day;
+use crate::civil::date_of_day;
 use millstream_core::logical::DAY_MILLIS;
 
 /// 15 October 1582, counted from 1970-01-01.

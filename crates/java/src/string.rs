@@ -1,13 +1,13 @@
 //! Values as Java's `toString` shows them.
 
-use crate::java_date::date_string;
+use crate::date::date_string;
+use crate::number::{f32_text, f64_text};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use millstream_core::Value;
-use millstream_core::java_number::{f32_text, f64_text};
 
 /// The text of `String.valueOf`. Bytes, whose Java text is an identity, are given in base64.
-pub(crate) fn java_string(value: &Value) -> String {
+pub fn java_string(value: &Value) -> String {
     let joined = |parts: Vec<String>, separator: &str| parts.join(separator);
     match value {
         Value::Float32(v) => f32_text(*v),

@@ -1,10 +1,10 @@
 //! A value with its schema as JsonConverter writes it, the schema itself left out.
 
 use super::{write_bytes, write_f32, write_f64, write_i64, write_str, write_text};
-use crate::logical;
-use crate::rejected::RecordError;
-use crate::schema::{DATE, DECIMAL, Schema, SchemaType, TIME, TIMESTAMP};
-use crate::value::Value;
+use millstream_core::logical;
+use millstream_core::rejected::RecordError;
+use millstream_core::schema::{DATE, DECIMAL, Schema, SchemaType, TIME, TIMESTAMP};
+use millstream_core::value::Value;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum DecimalFormat {

@@ -1,6 +1,6 @@
 //! Calendar dates and times of an instant in UTC.
 
-use crate::logical::DAY_MILLIS;
+use millstream_core::logical::DAY_MILLIS;
 
 /// An instant as its parts, in the proleptic Gregorian calendar.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,8 +4,8 @@
 mod replacement;
 mod translate;
 
-use crate::config::Parsed;
-use crate::config::validator::invalid;
+use millstream_core::config::Parsed;
+use millstream_core::config::validator::invalid;
 use std::fmt;
 
 /// A compiled pattern.

@@ -1,7 +1,7 @@
 //! Strings in quotes. This is the hot path of a text topic: a value is classified sixteen bytes at a time,
 //! and one that needs no escapes is then copied at once.
 
-use crate::text::{Text, decode_utf8};
+use millstream_core::text::{Text, decode_utf8};
 use wide::u8x16;
 
 const LANES: usize = 16;

@@ -35,7 +35,7 @@ pub(crate) const WEEKDAYS: [&str; 7] = [
 
 /// A compiled pattern.
 #[derive(Clone, Debug)]
-pub(crate) struct SimpleDateFormat {
+pub struct SimpleDateFormat {
     pieces: Vec<Piece>,
     /// Where the hundred years begin that two digits stand for: 80 years before the pattern was compiled.
     century_start: i64,
@@ -49,7 +49,7 @@ enum Piece {
 
 impl SimpleDateFormat {
     /// The error is Java's text.
-    pub(crate) fn compile(pattern: &str) -> Result<Self, String> {
+    pub fn compile(pattern: &str) -> Result<Self, String> {
         let mut pieces: Vec<Piece> = Vec::new();
         let mut chars = pattern.chars().peekable();
         let literal = |pieces: &mut Vec<Piece>, c: char| match pieces.last_mut() {
@@ -93,7 +93,7 @@ impl SimpleDateFormat {
         })
     }
 
-    pub(crate) fn format(&self, millis: i64) -> String {
+    pub fn format(&self, millis: i64) -> String {
         let moment = Moment::from_millis(millis);
         let mut text = String::new();
         for piece in &self.pieces {
@@ -109,7 +109,7 @@ impl SimpleDateFormat {
 }
 
 /// `java.util.Date.toString` in UTC.
-pub(crate) fn date_string(millis: i64) -> String {
+pub fn date_string(millis: i64) -> String {
     let m = Moment::from_millis(millis);
     format!(
         "{} {} {:02} {:02}:{:02}:{:02} UTC {}",

@@ -2,11 +2,11 @@
 
 use super::{write_bytes, write_f32, write_f64, write_i64, write_str, write_text};
 use crate::civil::CivilTime;
-use crate::java_number::{f32_text, f64_text};
-use crate::rejected::RecordError;
-use crate::value::Value;
+use crate::number::{f32_text, f64_text};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use millstream_core::rejected::RecordError;
+use millstream_core::value::Value;
 
 /// Writes a value. A struct cannot be written, nor a null key; part of the text may be in `out` then.
 pub fn write_value(out: &mut Vec<u8>, value: &Value) -> Result<(), RecordError> {
@@ -112,11 +112,11 @@ fn write_key(out: &mut Vec<u8>, key: &Value) -> Result<(), Failure> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::decimal::Decimal;
-    use crate::map::Map;
-    use crate::schema::{Schema, SchemaType};
-    use crate::value::Struct;
     use bytes::Bytes;
+    use millstream_core::decimal::Decimal;
+    use millstream_core::map::Map;
+    use millstream_core::schema::{Schema, SchemaType};
+    use millstream_core::value::Struct;
     use std::sync::Arc;
 
     fn check(value: Value, text: &str) {

@@ -1,11 +1,11 @@
 //! Values as text for headers: Connect's `Values.convertToString`.
 
 use crate::civil::CivilTime;
-use crate::java_number::{f32_text, f64_text};
-use crate::logical::DAY_MILLIS;
-use crate::value::Value;
+use crate::number::{f32_text, f64_text};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use millstream_core::logical::DAY_MILLIS;
+use millstream_core::value::Value;
 
 /// Strings as they are, numbers as Java prints them, bytes in base64, lists and maps like JSON but for their keys and
 /// dates; a struct is a map with its defaults put in.

@@ -2,7 +2,7 @@
 
 use super::calendar::{day_of_date, week_start};
 use super::{MONTHS, Piece, SimpleDateFormat, WEEKDAYS, zone};
-use crate::converters::simple_header::digit_value;
+use crate::parse::digit_value;
 use millstream_core::logical::DAY_MILLIS;
 
 /// What has been read so far; what was not is that of 1970-01-01 at midnight.
@@ -30,7 +30,7 @@ struct Fields {
 
 impl SimpleDateFormat {
     /// The instant of a text, `None` if it does not match.
-    pub(crate) fn parse(&self, text: &str) -> Option<i64> {
+    pub fn parse(&self, text: &str) -> Option<i64> {
         let mut fields = Fields {
             century_start: self.century_start,
             ..Fields::default()

@@ -1,9 +1,24 @@
 //! Texts to numbers as Java's `parseLong` and `parseDouble` read them.
 
-use crate::converters::simple_header::digit_value;
+/// The value of a decimal digit of any script, as `Character.digit` gives it.
+pub fn digit_value(c: char) -> Option<u8> {
+    if c.is_ascii_digit() {
+        return Some(c as u8 - b'0');
+    }
+    // The zeros of Unicode's decimal digits of the scripts in common use; nine more follow each.
+    const ZEROS: [u32; 19] = [
+        0x660, 0x6F0, 0x7C0, 0x966, 0x9E6, 0xA66, 0xAE6, 0xB66, 0xBE6, 0xC66, 0xCE6, 0xD66, 0xE50,
+        0xED0, 0xF20, 0x1040, 0x17E0, 0x1810, 0xFF10,
+    ];
+    let code = c as u32;
+    ZEROS
+        .iter()
+        .find(|&&zero| (zero..zero + 10).contains(&code))
+        .map(|zero| (code - zero) as u8)
+}
 
 /// `Long.parseLong`: a sign and decimal digits of any script, nothing else.
-pub(crate) fn parse_i64(text: &str) -> Option<i64> {
+pub fn parse_i64(text: &str) -> Option<i64> {
     let (negative, digits) = match text.strip_prefix('-') {
         Some(rest) => (true, rest),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -26,7 +41,7 @@ pub(crate) fn parse_i64(text: &str) -> Option<i64> {
 }
 
 /// `Double.parseDouble`.
-pub(crate) fn parse_f64(text: &str) -> Option<f64> {
+pub fn parse_f64(text: &str) -> Option<f64> {
     match Float::read(text)? {
         Float::Decimal(text) => text.parse().ok(),
         Float::Exact(value) => Some(value),
@@ -34,7 +49,7 @@ pub(crate) fn parse_f64(text: &str) -> Option<f64> {
 }
 
 /// `Float.parseFloat`.
-pub(crate) fn parse_f32(text: &str) -> Option<f32> {
+pub fn parse_f32(text: &str) -> Option<f32> {
     match Float::read(text)? {
         Float::Decimal(text) => text.parse().ok(),
         Float::Exact(value) => Some(value as f32),

@@ -24,8 +24,10 @@ pub(crate) fn prepare(
     if settings.tolerance == Tolerance::None {
         namespace = Ok(namespace?);
     }
-    // A key that is the id itself is converted only when the statement is sent.
-    if matches!(settings.ids, IdStrategy::FullKey) && record.key().is_err() {
+    // A key that is the id itself is converted only when the statement is sent; a record without a value has none.
+    let is_lazy =
+        matches!(settings.ids, IdStrategy::FullKey) && !matches!(record.value(), Ok(None));
+    if is_lazy && record.key().is_err() {
         namespace = Ok(namespace?);
     }
     let operation = operation(settings, record, now)?;

@@ -120,6 +120,31 @@ async fn report_b8_whoever_asks_for_them_gets_the_original_s_texts() {
     assert!(whole(&error).contains("offset 0"), "{error}");
 }
 
+/// Nothing is made of such a record that its key could be wrong for.
+#[tokio::test]
+async fn a_record_without_a_value_and_a_namespace_has_no_write_model() {
+    let keys = full_key();
+    let mapper = format!("{PACKAGE}namespace.mapping.FieldPathNamespaceMapper");
+    let rig = rig(&[
+        ("document.id.strategy", keys.as_str()),
+        ("namespace.mapper", mapper.as_str()),
+        ("namespace.mapper.value.collection.field", "x"),
+        ("namespace.mapper.error.if.invalid", "true"),
+        ("errors.tolerance", "all"),
+    ])
+    .await;
+    let mut task = rig.start(true).await.unwrap();
+    let mut batch = Arc::into_inner(keyed(&[("no document", "")])).unwrap();
+    batch.values = raw_batch("orders", 0, &[None], RawKind::String).values;
+    let fed = feed(task.as_mut(), vec![Arc::new(batch)]).await;
+    let found: Vec<&str> = fed
+        .rejected
+        .iter()
+        .map(|row| row.error.message.as_str())
+        .collect();
+    assert_eq!(found, ["Could not create write model"]);
+}
+
 /// A record that has no namespace and no key either: the original reports what it finds last, where it goes on after the
 /// first.
 #[tokio::test]

@@ -39,7 +39,7 @@ async fn drain(topic: &Topic, properties: Option<&Path>) -> Result<(), Failure> 
             Fetched::Batch(batch) => records += batch.len() as u64,
             Fetched::Failed(error) => return Err(error.into()),
             // A group's first member may have to wait for its coordinator.
-            Fetched::Degraded { .. }
+            Fetched::Degraded(_)
             | Fetched::Recovered
             | Fetched::Assigned(_)
             | Fetched::Positioned(_)

@@ -1,6 +1,7 @@
 //! The seam to a source of batches: Kafka, and later a queue.
 
 use crate::batch::RecordBatch;
+use crate::degraded::Degraded;
 use crate::offsets::TopicPartition;
 use async_trait::async_trait;
 use std::error::Error;
@@ -29,11 +30,8 @@ pub enum Fetched {
     /// Partitions that are gone already; nothing may be committed for them.
     Lost(Vec<TopicPartition>),
     /// Something is out of reach and being retried.
-    Degraded {
-        reason: String,
-        next_try: Duration,
-    },
-    /// The trouble of an earlier `Degraded` is over.
+    Degraded(Degraded),
+    /// The outage of an earlier `Degraded` is over.
     Recovered,
     /// The end: the consumer cannot go on.
     Failed(ConsumerError),

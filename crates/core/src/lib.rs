@@ -12,6 +12,7 @@ pub mod consumer;
 pub mod contract;
 pub mod converter;
 pub mod decimal;
+pub mod degraded;
 pub mod digest;
 pub mod limits;
 pub mod logical;
@@ -37,6 +38,7 @@ pub use config::{ConfigDef, ConfigValue, Key, Password, Properties};
 pub use consumer::{Confirms, Consumer, ConsumerError, Fetched};
 pub use converter::{Converter, HeaderConverter};
 pub use decimal::Decimal;
+pub use degraded::Degraded;
 pub use map::Map;
 pub use offsets::TopicPartition;
 pub use plugin::{

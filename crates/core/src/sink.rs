@@ -3,6 +3,7 @@
 use crate::batch::{RawKind, RecordBatch};
 use crate::budget::ByteBudget;
 use crate::config::{ConfigDef, ConfigValue, Properties};
+use crate::degraded::Degraded;
 use crate::limits;
 use crate::offsets::TopicPartition;
 use crate::rejected::{FailedRecord, RecordError, RejectedRow};
@@ -236,7 +237,11 @@ pub struct SinkError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SinkErrorKind {
     /// Transient: the same call may succeed after this pause.
-    Retriable { after: Duration },
+    Retriable {
+        after: Duration,
+        /// When the outage began, epoch milliseconds, if the sink keeps track of it.
+        since: Option<i64>,
+    },
     /// The task fails.
     Fatal,
     /// The task fails after long retries; the cause may pass by itself, so that a restart is worth a try.
@@ -270,7 +275,7 @@ impl SinkError {
 
     pub fn retriable(message: impl Into<String>, after: Duration) -> Self {
         SinkError {
-            kind: SinkErrorKind::Retriable { after },
+            kind: SinkErrorKind::Retriable { after, since: None },
             class: "org.apache.kafka.connect.errors.RetriableException",
             message: message.into(),
             source: None,
@@ -280,5 +285,17 @@ impl SinkError {
     pub fn with_source(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
         self.source = Some(source.into());
         self
+    }
+}
+
+/// A refusal for as long as the outage lasts.
+impl From<Degraded> for SinkError {
+    fn from(degraded: Degraded) -> Self {
+        let mut error = SinkError::retriable(degraded.reason, degraded.next_try);
+        error.kind = SinkErrorKind::Retriable {
+            after: degraded.next_try,
+            since: Some(degraded.since),
+        };
+        error
     }
 }

@@ -15,6 +15,7 @@ use crate::error::KafkaError;
 use crate::limits::GROUP_EVENTS;
 use bytes::Bytes;
 use kafka_protocol::protocol::StrBytes;
+use millstream_core::Degraded;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -59,10 +60,7 @@ pub enum GroupEvent {
     },
     /// The group has given this member up; whatever it held may be another's already.
     Lost,
-    Degraded {
-        reason: String,
-        next_try: Duration,
-    },
+    Degraded(Degraded),
     Recovered,
     Failed(KafkaError),
 }

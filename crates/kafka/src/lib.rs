@@ -3,6 +3,7 @@
 
 mod address;
 pub mod admin;
+mod clock;
 mod cluster;
 mod codec;
 pub mod config;

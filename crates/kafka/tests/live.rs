@@ -98,7 +98,7 @@ async fn next(consumer: &mut KafkaConsumer) -> Fetched {
         match event.expect("something happens in time") {
             Fetched::Failed(error) => panic!("the consumer failed: {error}"),
             // A broker that has just started is still loading.
-            Fetched::Degraded { .. } | Fetched::Recovered | Fetched::Positioned(_) => {}
+            Fetched::Degraded(_) | Fetched::Recovered | Fetched::Positioned(_) => {}
             event => return event,
         }
     }

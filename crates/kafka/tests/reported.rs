@@ -71,8 +71,8 @@ async fn next(consumer: &mut KafkaConsumer) -> Fetched {
 /// What the consumer says is wrong next.
 async fn degraded(consumer: &mut KafkaConsumer) -> String {
     loop {
-        if let Fetched::Degraded { reason, .. } = next(consumer).await {
-            return reason;
+        if let Fetched::Degraded(degraded) = next(consumer).await {
+            return degraded.reason;
         }
     }
 }
@@ -128,7 +128,7 @@ async fn report_a16_a_topic_that_does_not_exist_is_waited_for_by_name() {
     let (mut reason, mut is_placed) = (None, false);
     while reason.is_none() || !is_placed {
         match next(&mut consumer).await {
-            Fetched::Degraded { reason: told, .. } => reason = Some(told),
+            Fetched::Degraded(degraded) => reason = Some(degraded.reason),
             Fetched::Positioned(_) => is_placed = true,
             _ => {}
         }

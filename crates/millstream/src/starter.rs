@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use millstream_core::backoff::Backoff;
 use millstream_core::rejected::shows_content;
 use millstream_core::{
-    ByteBudget, Consumer, ConverterUse, PluginError, Properties, SinkTask, TaskContext, chain,
-    limits,
+    ByteBudget, Consumer, ConverterUse, Degraded, PluginError, Properties, SinkTask, TaskContext,
+    chain, limits,
 };
 use millstream_kafka::{ConsumerConfig, KafkaConsumer, Role, Subscription};
 use millstream_runtime::{
@@ -151,7 +151,7 @@ async fn supervise(
         if self_healing {
             make_parts_through_outages(&start, &budgets, &outage).await
         } else {
-            make_parts(&start, &budgets, &StartWatch::default()).await
+            make_parts(&start, &budgets, &StartWatch::new(None)).await
         }
     });
     // A task that is abandoned at the deadline ends with this supervisor: two of one name must never run.
@@ -191,11 +191,7 @@ fn translate(event: millstream_runtime::TaskEvent) -> TaskEvent {
     match event {
         millstream_runtime::TaskEvent::Running => TaskEvent::Running,
         millstream_runtime::TaskEvent::Paused => TaskEvent::Paused,
-        millstream_runtime::TaskEvent::Degraded { reason, next_try } => TaskEvent::Degraded {
-            since: now_ms(),
-            reason,
-            next_try_ms: next_try.as_millis() as u64,
-        },
+        millstream_runtime::TaskEvent::Degraded(degraded) => TaskEvent::Degraded(degraded),
         millstream_runtime::TaskEvent::Recovered => TaskEvent::Recovered,
         millstream_runtime::TaskEvent::Topic(topic) => TaskEvent::Topic(topic),
     }
@@ -208,12 +204,8 @@ async fn make_parts_through_outages(
     events: &TaskEvents,
 ) -> Result<TaskParts, TaskFailure> {
     let mut backoff = Backoff::new((FIRST_PAUSE, limits::MAX_BACKOFF));
-    let since = now_ms();
     let mut told = Quiet::default();
-    let watch = StartWatch {
-        events: Some(events),
-        ..StartWatch::default()
-    };
+    let watch = StartWatch::new(Some(events));
     let mut is_degraded = false;
     loop {
         let failure = match make_parts(start, budgets, &watch).await {
@@ -235,19 +227,13 @@ async fn make_parts_through_outages(
                 task = id.task,
                 error = failure.reason,
                 attempts,
-                seconds = (now_ms() - since) / 1000,
+                seconds = (now_ms() - watch.since) / 1000,
                 "cannot start yet, retrying"
             );
         }
         is_degraded = true;
         let wait = backoff.next_pause();
-        events
-            .send(TaskEvent::Degraded {
-                since,
-                reason: failure.reason,
-                next_try_ms: wait.as_millis() as u64,
-            })
-            .await;
+        watch.tell(failure.reason, wait).await;
         tokio::time::sleep(wait).await;
     }
 }
@@ -311,12 +297,35 @@ fn context(
 }
 
 /// Who hears of a start that takes long.
-#[derive(Default)]
 struct StartWatch<'a> {
+    /// When the first attempt began, epoch milliseconds.
+    since: i64,
     /// Where the status comes from, if it may tell of outages.
     events: Option<&'a TaskEvents>,
     /// For the log, over all attempts.
     slow: SharedQuiet,
+}
+
+impl<'a> StartWatch<'a> {
+    fn new(events: Option<&'a TaskEvents>) -> Self {
+        StartWatch {
+            since: now_ms(),
+            events,
+            slow: SharedQuiet::default(),
+        }
+    }
+
+    /// Tells the status what the start waits for.
+    async fn tell(&self, reason: String, next_try: Duration) {
+        if let Some(events) = self.events {
+            let degraded = Degraded {
+                reason,
+                since: self.since,
+                next_try,
+            };
+            events.send(TaskEvent::Degraded(degraded)).await;
+        }
+    }
 }
 
 /// Waits for a part of the start; after a while the status and the log say so, long before the attempt has failed.
@@ -342,14 +351,8 @@ async fn patiently<T>(
     }
     if let Some(events) = watch.events {
         events.send(TaskEvent::Running).await;
-        events
-            .send(TaskEvent::Degraded {
-                since: now_ms() - FIRST_WORD.as_millis() as i64,
-                reason,
-                next_try_ms: 0,
-            })
-            .await;
     }
+    watch.tell(reason, Duration::ZERO).await;
     part.await
 }
 

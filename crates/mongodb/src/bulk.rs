@@ -458,7 +458,7 @@ impl Retries {
             return false;
         }
         let pause = self.backoff.next_pause();
-        store.note_trouble(reason, pause);
+        store.note_retry(reason, pause);
         tokio::time::sleep(pause).await;
         true
     }

@@ -12,6 +12,7 @@ mod document;
 mod document_id;
 mod extensions;
 mod hash_path;
+mod health;
 mod java_text;
 mod json;
 mod lane;
@@ -29,7 +30,6 @@ mod statement;
 mod store;
 mod task;
 mod topics;
-mod trouble;
 mod uri;
 mod write_model;
 

@@ -2,12 +2,12 @@
 //! decisions to be taken: items that failed, a write concern that was not met, or no answer.
 
 use crate::cause::Causes;
+use crate::health::Health;
 use crate::java_text::relaxed_json;
 use crate::namespace::Namespace;
 use crate::reply::Reply;
-use crate::trouble::{Health, Trouble};
 use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
-use millstream_core::RecordError;
+use millstream_core::{Degraded, RecordError};
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria, Tls};
 use mongodb::{Client, Database};
@@ -124,13 +124,13 @@ impl Store {
     }
 
     /// Notes that a command is tried again after a pause.
-    pub(crate) fn note_trouble(&self, reason: &str, pause: Duration) {
+    pub(crate) fn note_retry(&self, reason: &str, pause: Duration) {
         self.health.note_retry(reason, pause);
     }
 
     /// What keeps writes from succeeding at the moment.
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
-        self.health.trouble()
+    pub(crate) fn degraded(&self) -> Option<Degraded> {
+        self.health.degraded()
     }
 
     /// Gives the documents that stand under these ids on the primary, one after the other.

@@ -34,7 +34,7 @@ const MAX_BYTES: usize = 4 * 1024 * 1024;
 /// A command on its way is there three times: the driver copies it twice.
 const COPIES: usize = 3;
 
-/// How often a task that waits for room looks whether the store is in trouble.
+/// How often a task that waits for room looks whether the store is degraded.
 const TICK: Duration = Duration::from_millis(200);
 
 /// The class that Connect names where a task reports a record.
@@ -343,7 +343,7 @@ impl MongoTask {
     }
 
     /// Waits until another write may begin that takes so much memory, and gives it; one behind another of its partition
-    /// takes over that one's place. While the store is in trouble, or once the batch has waited for as long as one may, it
+    /// takes over that one's place. While the store is degraded, or once the batch has waited for as long as one may, it
     /// begins at once, and uncounted: a batch is taken as a whole, and the next one is refused.
     async fn make_room(
         &mut self,
@@ -355,7 +355,7 @@ impl MongoTask {
             if is_free && let Some(permit) = self.memory.try_acquire(bytes) {
                 return Ok(Some(permit));
             }
-            if self.parts.store.trouble().is_some() || Instant::now() >= self.put_until {
+            if self.parts.store.degraded().is_some() || Instant::now() >= self.put_until {
                 return Ok(None);
             }
             match tokio::time::timeout(TICK, self.join_any(bytes, is_free)).await {
@@ -375,12 +375,12 @@ impl MongoTask {
     }
 
     /// Waits until one batch of the partition at most is still to be written, and no write is under way that found no room.
-    /// While the store is in trouble the next batch is refused instead, and so it is where this takes long: the group is
+    /// While the store is degraded the next batch is refused instead, and so it is where this takes long: the group is
     /// to hear of this member.
     async fn let_writes_catch_up(&mut self, origin: &TopicPartition) -> Result<(), SinkError> {
         loop {
-            let trouble = self.parts.store.trouble();
-            let most = match trouble {
+            let degraded = self.parts.store.degraded();
+            let most = match degraded {
                 Some(_) => self.parts.in_flight - 1,
                 // The one more is a small command that was due.
                 None => self.parts.in_flight + 1,
@@ -388,8 +388,8 @@ impl MongoTask {
             if self.running() <= most && !self.lane(origin).is_some_and(Lane::is_full) {
                 return Ok(());
             }
-            if let Some(trouble) = trouble {
-                return Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()));
+            if let Some(degraded) = degraded {
+                return Err(degraded.into());
             }
             if Instant::now() >= self.put_until {
                 let what = "writes take longer than records to arrive: the document store is slow, or rate.limiting.timeout \
@@ -686,11 +686,9 @@ impl SinkTask for MongoTask {
         self.join_ended()?;
         let done = std::mem::take(&mut self.done);
         let rejected = std::mem::take(&mut self.rejected);
-        match self.parts.store.trouble() {
+        match self.parts.store.degraded() {
             // Nothing is lost by saying so: there is no progress to report.
-            Some(trouble) if done.is_empty() && rejected.is_empty() => {
-                Err(SinkError::retriable(trouble.reason.clone(), trouble.wait()))
-            }
+            Some(degraded) if done.is_empty() && rejected.is_empty() => Err(degraded.into()),
             _ => Ok(Progress {
                 done,
                 rejected,

@@ -9,8 +9,8 @@ use crate::task::{Target, TaskEvent, TaskParts, TaskSettings, report};
 use crate::troubles::{Over, Trouble, Troubles};
 use futures::future::BoxFuture;
 use millstream_core::{
-    Consumer, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind, SinkTask, TopicPartition,
-    limits,
+    Consumer, Degraded, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind, SinkTask,
+    TopicPartition, limits,
 };
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -242,8 +242,8 @@ impl Pipeline {
                 self.begin(positions);
                 Ok(())
             }
-            Fetched::Degraded { reason, next_try } => {
-                self.degrade(Trouble::Consumer, reason, next_try).await;
+            Fetched::Degraded(degraded) => {
+                self.degrade(Trouble::Consumer, degraded).await;
                 Ok(())
             }
             Fetched::Recovered => {
@@ -331,13 +331,17 @@ impl Pipeline {
 
     /// The pause that a transient error asks for; any other ends the task.
     async fn retry_after(&mut self, error: &SinkError) -> Result<Duration, TaskFailure> {
-        let SinkErrorKind::Retriable { after } = error.kind else {
+        let SinkErrorKind::Retriable { after, since } = error.kind else {
             self.has_sink_failed = true;
             return Err(TaskFailure::sink(error));
         };
         let after = after.min(limits::MAX_BACKOFF);
-        self.degrade(Trouble::Sink, error.message.clone(), after)
-            .await;
+        let degraded = Degraded {
+            reason: error.message.clone(),
+            since: since.unwrap_or_else(self.settings.clock),
+            next_try: after,
+        };
+        self.degrade(Trouble::Sink, degraded).await;
         Ok(after)
     }
 
@@ -418,7 +422,7 @@ impl Pipeline {
         };
         settling.slow_at = now + SLOW_DEAD_LETTERS;
         let reason = "the dead-letter topic does not take records yet".to_owned();
-        self.degrade(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS)
+        self.fail_once(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS)
             .await;
     }
 
@@ -433,7 +437,7 @@ impl Pipeline {
             Err(error) => {
                 let next_try = self.settings.commit_interval;
                 self.confirm_due = Instant::now() + next_try;
-                self.degrade(Trouble::Confirm, error.message, next_try)
+                self.fail_once(Trouble::Confirm, error.message, next_try)
                     .await;
             }
         }
@@ -460,7 +464,7 @@ impl Pipeline {
             }
             Err(reason) => {
                 let next_try = self.settings.commit_interval;
-                self.degrade(Trouble::Commit, reason, next_try).await;
+                self.fail_once(Trouble::Commit, reason, next_try).await;
             }
         }
     }
@@ -588,19 +592,30 @@ impl Pipeline {
         }
     }
 
-    async fn degrade(&mut self, trouble: Trouble, reason: String, next_try: Duration) {
-        if let Some(line) = self.troubles.add(trouble, Instant::now()) {
+    /// An attempt of the pipeline's own has failed just now.
+    async fn fail_once(&mut self, trouble: Trouble, reason: String, next_try: Duration) {
+        let degraded = Degraded {
+            reason,
+            since: (self.settings.clock)(),
+            next_try,
+        };
+        self.degrade(trouble, degraded).await;
+    }
+
+    async fn degrade(&mut self, trouble: Trouble, mut degraded: Degraded) {
+        let line = self.troubles.add(trouble, &mut degraded, Instant::now());
+        if let Some(line) = line {
             tracing::warn!(
                 connector = &*self.settings.id.connector,
                 task = self.settings.id.task,
-                error = reason,
+                error = degraded.reason,
                 attempts = line.attempts,
-                seconds = line.lasting.as_secs(),
+                seconds = ((self.settings.clock)() - line.since) / 1000,
                 "degraded, retrying"
             );
         }
         self.metrics.degraded(true);
-        report(&self.events, TaskEvent::Degraded { reason, next_try }).await;
+        report(&self.events, TaskEvent::Degraded(degraded)).await;
     }
 
     async fn recover(&mut self, trouble: Trouble) {

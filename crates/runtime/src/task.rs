@@ -6,7 +6,7 @@ use crate::metrics::TaskMetrics;
 use crate::pipeline::Pipeline;
 use crate::plan::Plan;
 use futures::future::BoxFuture;
-use millstream_core::{Consumer, SinkTask, TaskId};
+use millstream_core::{Consumer, Degraded, SinkTask, TaskId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -25,10 +25,7 @@ pub enum TaskEvent {
     Running,
     Paused,
     /// Something is out of reach; the task retries and stays running.
-    Degraded {
-        reason: String,
-        next_try: Duration,
-    },
+    Degraded(Degraded),
     Recovered,
     /// The first records of a topic have arrived.
     Topic(Arc<str>),

@@ -1,8 +1,8 @@
 //! Troubles: what a task is riding out at the moment, and when the log is told of it.
 
 use crate::quiet::Quiet;
+use millstream_core::Degraded;
 use std::collections::BTreeMap;
-use std::time::Duration;
 use tokio::time::Instant;
 
 /// Whose outage it is.
@@ -17,8 +17,8 @@ pub(crate) enum Trouble {
 
 #[derive(Debug, Default)]
 pub(crate) struct Troubles {
-    /// Since when each lasts.
-    since: BTreeMap<Trouble, Instant>,
+    /// Since when each lasts, epoch milliseconds.
+    since: BTreeMap<Trouble, i64>,
     /// An outage that comes and goes has one line a minute, too.
     lines: BTreeMap<Trouble, Quiet>,
     /// Whether the log knows of what is going on.
@@ -30,8 +30,8 @@ pub(crate) struct Troubles {
 pub(crate) struct Line {
     /// Failed attempts since the last line.
     pub(crate) attempts: u64,
-    /// How long the outage has lasted.
-    pub(crate) lasting: Duration,
+    /// When the outage began, epoch milliseconds.
+    pub(crate) since: i64,
 }
 
 /// What an end of an outage means.
@@ -44,15 +44,19 @@ pub(crate) enum Over {
 }
 
 impl Troubles {
-    /// Notes a failed attempt.
-    pub(crate) fn add(&mut self, trouble: Trouble, now: Instant) -> Option<Line> {
-        let since = *self.since.entry(trouble).or_insert(now);
+    /// Notes a failed attempt. An outage that is known began when it was told of first, and the task is degraded since the
+    /// first of those that last: `degraded` is told so.
+    pub(crate) fn add(
+        &mut self,
+        trouble: Trouble,
+        degraded: &mut Degraded,
+        now: Instant,
+    ) -> Option<Line> {
+        let since = *self.since.entry(trouble).or_insert(degraded.since);
+        degraded.since = self.since.values().copied().min().unwrap_or(since);
         let attempts = self.lines.entry(trouble).or_default().speak(1, now)?;
         self.is_told = true;
-        Some(Line {
-            attempts,
-            lasting: now - since,
-        })
+        Some(Line { attempts, since })
     }
 
     /// Notes that an outage, if it was one, is over.
@@ -69,28 +73,42 @@ impl Troubles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
 
     #[test]
     fn report_c17_an_outage_has_a_line_a_minute_with_its_attempts() {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
-        let line = |attempts, seconds| {
-            Some(Line {
-                attempts,
-                lasting: Duration::from_secs(seconds),
-            })
-        };
+        let line = |attempts, since| Some(Line { attempts, since });
         let mut troubles = Troubles::default();
-        assert_eq!(troubles.add(Trouble::Sink, at(0)), line(1, 0));
+        let add = |troubles: &mut Troubles, trouble, second: u64| {
+            let mut degraded = Degraded {
+                reason: "away".to_owned(),
+                since: second as i64 * 1000,
+                next_try: Duration::ZERO,
+            };
+            let line = troubles.add(trouble, &mut degraded, at(second));
+            (line, degraded.since)
+        };
+        assert_eq!(add(&mut troubles, Trouble::Sink, 0), (line(1, 0), 0));
         for second in 1..60 {
-            assert_eq!(troubles.add(Trouble::Sink, at(second)), None);
+            assert_eq!(add(&mut troubles, Trouble::Sink, second), (None, 0));
         }
-        assert_eq!(troubles.add(Trouble::Sink, at(60)), line(60, 60));
+        assert_eq!(add(&mut troubles, Trouble::Sink, 60), (line(60, 0), 0));
+        // The task has been degraded for as long as the first of its outages.
+        assert_eq!(
+            add(&mut troubles, Trouble::DeadLetters, 60),
+            (line(1, 60_000), 0)
+        );
+        assert_eq!(troubles.remove(Trouble::DeadLetters), Over::No);
         assert_eq!(troubles.remove(Trouble::Commit), Over::No);
         assert_eq!(troubles.remove(Trouble::Sink), Over::Yes { is_told: true });
         // It comes and goes: the status follows, the log does not.
-        assert_eq!(troubles.add(Trouble::Sink, at(61)), None);
+        assert_eq!(add(&mut troubles, Trouble::Sink, 61), (None, 61_000));
         assert_eq!(troubles.remove(Trouble::Sink), Over::Yes { is_told: false });
-        assert_eq!(troubles.add(Trouble::Consumer, at(62)), line(1, 0));
+        assert_eq!(
+            add(&mut troubles, Trouble::Consumer, 62),
+            (line(1, 62_000), 62_000)
+        );
     }
 }

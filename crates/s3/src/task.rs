@@ -6,7 +6,7 @@ use crate::partition::{Flow, PartitionWriter, Surroundings};
 use crate::settings::Settings;
 use crate::spill::Spill;
 use crate::store::{Cause, Store};
-use crate::upload::{End, Ended, JobId, Trouble, Uploads};
+use crate::upload::{End, Ended, JobId, Uploads};
 use crate::writers::Writers;
 use async_trait::async_trait;
 use millstream_core::{
@@ -28,7 +28,7 @@ const IDLE_MILLIS: i64 = 1000;
 /// How long a batch is refused for which there is no memory.
 const NO_MEMORY_WAIT: Duration = Duration::from_secs(2);
 
-/// How long it waits while S3 is in trouble; then the batch is refused, and group membership goes on meanwhile.
+/// How long it waits while S3 is degraded; then the batch is refused, and group membership goes on meanwhile.
 const MAX_WAIT_IN_TROUBLE: Duration = Duration::from_millis(500);
 
 pub(crate) struct S3Task {
@@ -118,9 +118,9 @@ impl S3Task {
     }
 
     /// Why a batch is refused: S3 does not take what is on its way.
-    fn no_room(&self, now: i64) -> SinkError {
-        match self.around.uploads.trouble() {
-            Some(trouble) => in_trouble(&trouble, now),
+    fn no_room(&self) -> SinkError {
+        match self.around.uploads.degraded() {
+            Some(degraded) => degraded.into(),
             None => SinkError::retriable(
                 "S3 takes the objects more slowly than records arrive",
                 MAX_WAIT_IN_TROUBLE,
@@ -248,11 +248,6 @@ fn other_topic(batch: &RecordBatch) -> Option<&str> {
     other.map(|topic| &**topic)
 }
 
-fn in_trouble(trouble: &Trouble, now: i64) -> SinkError {
-    let wait = trouble.next_try.saturating_sub(now).max(1) as u64;
-    SinkError::retriable(trouble.reason.clone(), Duration::from_millis(wait))
-}
-
 /// Which object could not be written.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot write object `{key}`")]
@@ -309,14 +304,14 @@ impl SinkTask for S3Task {
         loop {
             if !self.around.uploads.has_room(deadline, patience).await {
                 self.note_all_ended()?;
-                return Err(self.no_room(now));
+                return Err(self.no_room());
             }
             // A large record becomes parts all at once: they are counted before they are made.
             let mut reserved = None;
             if std::mem::take(&mut is_oversized) {
                 reserved = self.around.uploads.reserve(bytes, deadline).await;
                 if reserved.is_none() {
-                    return Err(self.no_room(now));
+                    return Err(self.no_room());
                 }
             }
             self.note_all_ended()?;
@@ -329,13 +324,13 @@ impl SinkTask for S3Task {
             }
             if self.around.uploads.is_clear() {
                 // What the writer waits for is the end of an upload.
-                let until = match self.around.uploads.trouble() {
+                let until = match self.around.uploads.degraded() {
                     Some(_) => patience,
                     None => deadline,
                 };
                 match self.around.uploads.ended(until).await {
                     Some(ended) => self.note(ended)?,
-                    None => return Err(self.no_room(now)),
+                    None => return Err(self.no_room()),
                 }
             }
         }
@@ -368,10 +363,10 @@ impl SinkTask for S3Task {
                     .extend(durable.map(|rows| (partition.clone(), rows)));
             }
         }
-        match self.around.uploads.trouble() {
+        match self.around.uploads.degraded() {
             // Nothing is lost by saying so: there is no progress to report.
-            Some(trouble) if progress.done.is_empty() && progress.rejected.is_empty() => {
-                Err(in_trouble(&trouble, now))
+            Some(degraded) if progress.done.is_empty() && progress.rejected.is_empty() => {
+                Err(degraded.into())
             }
             _ => Ok(progress),
         }

@@ -12,7 +12,6 @@ mod settings;
 mod shared;
 
 pub(crate) use buffers::PartBuffers;
-pub(crate) use outage::Trouble;
 pub(crate) use parts::{Closing, End, Ended, JobId, Names, Object};
 pub(crate) use settings::UploadSettings;
 
@@ -20,7 +19,7 @@ use crate::clock::Clock;
 use crate::store::Store;
 use bytes::Bytes;
 use job::Job;
-use millstream_core::{ByteBudget, BytePermit, TaskContext};
+use millstream_core::{ByteBudget, BytePermit, Degraded, TaskContext};
 use parts::Piece;
 use shared::{Shared, lock};
 use std::collections::VecDeque;
@@ -181,11 +180,11 @@ impl Uploads {
         self.outbox.is_empty()
     }
 
-    /// Waits until the outbox is empty; false if it is not by the deadline, or S3 is in trouble.
+    /// Waits until the outbox is empty; false if it is not by the deadline, or S3 is degraded.
     pub(crate) async fn has_room(&mut self, deadline: Instant, patience: Instant) -> bool {
         self.pump();
         while let Some(next) = self.outbox.front() {
-            let until = if self.trouble().is_some() {
+            let until = if self.degraded().is_some() {
                 patience
             } else {
                 deadline
@@ -294,11 +293,11 @@ impl Uploads {
     }
 
     /// What keeps uploads from succeeding now; those that nobody waits for any more trouble nobody.
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
+    pub(crate) fn degraded(&self) -> Option<Degraded> {
         if self.jobs.is_empty() {
             return None;
         }
-        lock(&self.shared.outage).trouble()
+        lock(&self.shared.outage).degraded(self.shared.clock.now())
     }
 }
 

@@ -4,7 +4,7 @@ use crate::config::{Concealer, WorkerConfig};
 use crate::registry::PluginRegistry;
 use async_trait::async_trait;
 pub use millstream_core::TaskId;
-use millstream_core::{Connector, Properties};
+use millstream_core::{Connector, Degraded, Properties};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -54,13 +54,8 @@ pub enum TaskEvent {
         is_transient: bool,
     },
     /// Still running, but something is out of reach and being retried.
-    Degraded {
-        /// Epoch milliseconds.
-        since: i64,
-        reason: String,
-        next_try_ms: u64,
-    },
-    /// The trouble of an earlier `Degraded` is over.
+    Degraded(Degraded),
+    /// The outage of an earlier `Degraded` is over.
     Recovered,
     /// The first record of a topic has arrived.
     Topic(Arc<str>),
@@ -76,15 +71,10 @@ impl TaskEvent {
                 trace: concealer.text(&trace),
                 is_transient,
             },
-            TaskEvent::Degraded {
-                since,
-                reason,
-                next_try_ms,
-            } => TaskEvent::Degraded {
-                since,
-                reason: concealer.text(&reason),
-                next_try_ms,
-            },
+            TaskEvent::Degraded(degraded) => TaskEvent::Degraded(Degraded {
+                reason: concealer.text(&degraded.reason),
+                ..degraded
+            }),
             other @ (TaskEvent::Running
             | TaskEvent::Paused
             | TaskEvent::Recovered

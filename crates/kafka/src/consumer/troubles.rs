@@ -1,7 +1,9 @@
 //! Troubles: what is out of reach at the moment, so that its beginning and its end are each reported once.
 
-use millstream_core::{Fetched, TopicPartition};
+use crate::clock::now_ms;
+use millstream_core::{Degraded, Fetched, TopicPartition};
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::time::Duration;
 
 /// The first of several is the one to tell of: partitions of a topic that is gone fail as well.
@@ -33,7 +35,8 @@ impl Source {
 #[derive(Debug)]
 struct Trouble {
     failures: u32,
-    reason: String,
+    /// Since its first failure, and as the last one left it.
+    degraded: Degraded,
 }
 
 #[derive(Debug, Default)]
@@ -51,12 +54,31 @@ impl Troubles {
         reason: String,
         next_try: Duration,
     ) -> Option<Fetched> {
-        let trouble = self.all.entry(source).or_insert(Trouble {
-            failures: 0,
-            reason: String::new(),
-        });
-        trouble.failures += 1;
-        trouble.reason = reason;
+        let since = now_ms();
+        let degraded = Degraded {
+            reason,
+            since,
+            next_try,
+        };
+        self.note(source, degraded)
+    }
+
+    /// The same for an outage that somebody else keeps track of.
+    pub(super) fn note(&mut self, source: Source, degraded: Degraded) -> Option<Fetched> {
+        let next_try = degraded.next_try;
+        match self.all.entry(source) {
+            Entry::Occupied(known) => {
+                let trouble = known.into_mut();
+                trouble.failures += 1;
+                trouble.degraded.reason = degraded.reason;
+            }
+            Entry::Vacant(place) => {
+                place.insert(Trouble {
+                    failures: 1,
+                    degraded,
+                });
+            }
+        }
         self.report(next_try)
     }
 
@@ -67,14 +89,17 @@ impl Troubles {
         let is_news = match &self.reported {
             None => true,
             // Which topics are missing may change, and they explain whatever else fails.
-            Some((_, told)) => *source == Source::Topics && *told != trouble.reason,
+            Some((_, told)) => *source == Source::Topics && *told != trouble.degraded.reason,
         };
         if !is_news {
             return None;
         }
-        let reason = trouble.reason.clone();
-        self.reported = Some((source.clone(), reason.clone()));
-        Some(Fetched::Degraded { reason, next_try })
+        let degraded = Degraded {
+            next_try,
+            ..trouble.degraded.clone()
+        };
+        self.reported = Some((source.clone(), degraded.reason.clone()));
+        Some(Fetched::Degraded(degraded))
     }
 
     /// Notes that a source is well; the report is that all are, or what is left.
@@ -130,7 +155,7 @@ mod tests {
 
     fn reason(report: Option<Fetched>) -> Option<String> {
         match report {
-            Some(Fetched::Degraded { reason, .. }) => Some(reason),
+            Some(Fetched::Degraded(degraded)) => Some(degraded.reason),
             _ => None,
         }
     }

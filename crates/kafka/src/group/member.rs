@@ -4,6 +4,7 @@ mod calls;
 
 use super::{GroupConfig, GroupEvent, GroupMember, Membership, Offer};
 use crate::address::Address;
+use crate::clock::now_ms;
 use crate::cluster::{Cluster, Lane};
 use crate::connection::Connection;
 use crate::error::KafkaError;
@@ -12,6 +13,7 @@ use futures::FutureExt;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::JoinGroupResponse;
 use kafka_protocol::protocol::StrBytes;
+use millstream_core::Degraded;
 use millstream_core::backoff::Backoff;
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,7 +38,8 @@ pub(super) struct Member {
     generation: i32,
     /// A join or sync is under way: the coordinator answers nothing else on that connection.
     is_joining: bool,
-    is_degraded: bool,
+    /// When the outage began that is told of, epoch milliseconds.
+    degraded_since: Option<i64>,
 }
 
 /// Why the member goes round again.
@@ -77,7 +80,7 @@ impl Member {
             id: StrBytes::new(),
             generation: NO_GENERATION,
             is_joining: false,
-            is_degraded: false,
+            degraded_since: None,
         }
     }
 
@@ -323,18 +326,19 @@ impl Member {
             )
         );
         if is_trouble {
-            self.is_degraded = true;
-            self.report(GroupEvent::Degraded {
+            let since = *self.degraded_since.get_or_insert_with(now_ms);
+            self.report(GroupEvent::Degraded(Degraded {
                 reason: error.to_string(),
+                since,
                 next_try: wait,
-            })
+            }))
             .await;
         }
         sleep(wait).await;
     }
 
     async fn recovered(&mut self) {
-        if std::mem::take(&mut self.is_degraded) {
+        if self.degraded_since.take().is_some() {
             self.report(GroupEvent::Recovered).await;
         }
     }

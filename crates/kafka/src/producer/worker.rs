@@ -10,6 +10,7 @@ use super::batch::ProducerId;
 use super::config::ProducerConfig;
 use super::request::{self, Answer};
 use super::{Call, ProducerRecord, partitioner};
+use crate::clock::now_ms;
 use crate::cluster::{Cluster, Metadata, Topics};
 use crate::error::KafkaError;
 use delivery::Deliveries;
@@ -20,7 +21,7 @@ use millstream_core::TopicPartition;
 use millstream_core::backoff::Backoff;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -169,7 +170,7 @@ impl Worker {
             (None, Some(key)) => partitioner::partition_of(key, count),
             (None, None) => self.lanes.any_partition(&record.topic, count),
         };
-        let timestamp = record.timestamp.unwrap_or_else(now_millis);
+        let timestamp = record.timestamp.unwrap_or_else(now_ms);
         let partition = TopicPartition::new(record.topic.clone(), partition);
         self.lanes.push(partition, &record, timestamp, owner, now);
     }
@@ -274,10 +275,4 @@ impl Worker {
             self.deliveries.fail(owners, &error);
         }
     }
-}
-
-fn now_millis() -> i64 {
-    SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .map_or(0, |since| since.as_millis() as i64)
 }

@@ -155,7 +155,7 @@ async fn report_message_17_a_task_knows_the_cause_before_it_has_written() {
         &[&address.to_string(), "connection refused"],
     );
     // Not a millisecond: whoever shows it would show nonsense, and whoever waits for it would spin.
-    let millstream_core::SinkErrorKind::Retriable { after } = error.kind else {
+    let millstream_core::SinkErrorKind::Retriable { after, .. } = error.kind else {
         panic!("{error:?}");
     };
     assert!(after >= Duration::from_millis(100), "{after:?}");

@@ -709,12 +709,14 @@ async fn lost_partitions_are_closed_without_a_commit() {
 
 #[tokio::test(start_paused = true)]
 async fn what_the_consumer_rides_out_is_told() {
-    let away = Fetched::Degraded {
+    let away = Degraded {
         reason: "no broker".to_owned(),
+        since: 7,
         next_try: Duration::from_secs(1),
     };
     let log = Log::default();
-    let items = [assigned(), away, Fetched::Recovered];
+    let degraded = TaskEvent::Degraded(away.clone());
+    let items = [assigned(), Fetched::Degraded(away), Fetched::Recovered];
     let played = Scene::new(items, Recorder::new(&log)).play().await;
     assert!(played.outcome.is_ok());
     let told: Vec<&TaskEvent> = played
@@ -722,10 +724,6 @@ async fn what_the_consumer_rides_out_is_told() {
         .iter()
         .filter(|e| **e != TaskEvent::Running)
         .collect();
-    let degraded = TaskEvent::Degraded {
-        reason: "no broker".to_owned(),
-        next_try: Duration::from_secs(1),
-    };
     assert_eq!(told, [&degraded, &TaskEvent::Recovered]);
 }
 
@@ -836,7 +834,7 @@ async fn report_c4_a_sink_that_refuses_is_degraded_until_it_takes_the_batch() {
         .events
         .iter()
         .filter_map(|event| match event {
-            TaskEvent::Degraded { reason, .. } => Some(&**reason),
+            TaskEvent::Degraded(degraded) => Some(&*degraded.reason),
             TaskEvent::Recovered => Some("recovered"),
             _ => None,
         })

@@ -170,7 +170,7 @@ impl Job {
                     failures += 1;
                     let pause = self.pause_after(failures);
                     let shared = &self.shared;
-                    shared.note_trouble(what, &self.object.key, error.to_string(), pause);
+                    shared.note_failure(what, &self.object.key, error.to_string(), pause);
                     self.pause(pause).await;
                 }
                 Err(error) => return Err(GivenUp::Failed(error)),
@@ -186,7 +186,7 @@ impl Job {
         }
         let store = self.shared.store.name();
         let reason = format!("{store} has not answered for {} s", SLOW.as_secs());
-        self.shared.note_trouble(what, &self.object.key, reason, 0);
+        self.shared.note_failure(what, &self.object.key, reason, 0);
         request.await
     }
 

@@ -1,12 +1,11 @@
 //! What the jobs of a task share.
 
-use super::outage::{Outage, Trouble};
+use super::outage::Outage;
 use super::settings::UploadSettings;
 use crate::clock::Clock;
 use crate::store::Store;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Semaphore;
-use tokio::time::Instant;
 use tracing::warn;
 
 pub(super) struct Shared {
@@ -22,18 +21,16 @@ pub(super) struct Shared {
 
 impl Shared {
     /// Takes note of a request that failed, and says so unless that was done a short while ago.
-    pub(super) fn note_trouble(&self, what: &str, key: &str, reason: String, pause: i64) {
-        let next_try = self.clock.now().saturating_add(pause);
-        let trouble = Trouble { reason, next_try };
-        let told = lock(&self.outage).failed(trouble.clone(), Instant::now());
+    pub(super) fn note_failure(&self, what: &str, key: &str, reason: String, pause: i64) {
+        let told = lock(&self.outage).failed(reason.clone(), pause, self.clock.now());
         if let Some(told) = told {
             warn!(
                 connector = &*self.connector,
                 task = self.task,
                 key,
                 failures = told.failures,
-                since_s = told.since.as_secs(),
-                error = trouble.reason,
+                since_s = told.lasting / 1000,
+                error = reason,
                 "cannot {what} the object, trying again"
             );
         }

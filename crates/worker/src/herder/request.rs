@@ -2,7 +2,7 @@
 
 use crate::cluster::{Status, TargetState};
 use crate::task::TaskId;
-use millstream_core::Properties;
+use millstream_core::{Degraded, Properties};
 use std::sync::Arc;
 
 /// A request that changes something.
@@ -123,11 +123,7 @@ pub struct TaskState {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trouble {
     /// Running, but something is out of reach.
-    Degraded {
-        since: i64,
-        reason: String,
-        next_try_ms: u64,
-    },
+    Degraded(Degraded),
     /// Failed for a transient reason; it starts again on its own.
     Healing { restarts: u32, next_try: i64 },
 }

@@ -41,19 +41,6 @@ impl Slot {
         self.said = None;
     }
 
-    /// Trouble that goes on began when it was first reported.
-    pub(super) fn degrade(&mut self, since: i64, reason: String, next_try_ms: u64) {
-        let since = match &self.trouble {
-            Some(Trouble::Degraded { since: first, .. }) => *first,
-            Some(Trouble::Healing { .. }) | None => since,
-        };
-        self.trouble = Some(Trouble::Degraded {
-            since,
-            reason,
-            next_try_ms,
-        });
-    }
-
     pub(super) fn fail(&mut self, heals: bool, now: i64) {
         let ran = self.running_since.take().map_or(0, |since| now - since);
         if ran >= HEALTHY_AFTER_MS {
@@ -74,7 +61,7 @@ impl Slot {
     pub(super) fn due(&self) -> Option<i64> {
         match &self.trouble {
             Some(Trouble::Healing { next_try, .. }) => Some(*next_try),
-            Some(Trouble::Degraded { .. }) | None => None,
+            Some(Trouble::Degraded(_)) | None => None,
         }
     }
 }

@@ -148,15 +148,11 @@ impl From<(u32, TaskState)> for TaskStatus {
     fn from((id, task): (u32, TaskState)) -> Self {
         let (mut degraded, mut self_healing) = (None, None);
         match task.trouble {
-            Some(Trouble::Degraded {
-                since,
-                reason,
-                next_try_ms,
-            }) => {
+            Some(Trouble::Degraded(told)) => {
                 degraded = Some(Degraded {
-                    since,
-                    reason,
-                    next_try_ms,
+                    since: told.since,
+                    reason: told.reason,
+                    next_try_ms: u64::try_from(told.next_try.as_millis()).unwrap_or(u64::MAX),
                 });
             }
             Some(Trouble::Healing { restarts, next_try }) => {

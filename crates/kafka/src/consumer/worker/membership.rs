@@ -43,8 +43,8 @@ impl Worker {
                     self.outbox.push(Fetched::Lost(gone));
                 }
             }
-            GroupEvent::Degraded { reason, next_try } => {
-                let report = self.troubles.add(Source::Group, reason, next_try);
+            GroupEvent::Degraded(degraded) => {
+                let report = self.troubles.note(Source::Group, degraded);
                 self.outbox_extend(report);
             }
             GroupEvent::Recovered => {

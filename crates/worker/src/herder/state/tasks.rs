@@ -1,6 +1,7 @@
 //! Tasks that run here: started, restarted, stopped, healed, and what they report.
 
 use super::*;
+use crate::herder::request::Trouble;
 
 impl State {
     /// Starts a task that has no instance; one that is stopping starts again afterwards.
@@ -108,14 +109,10 @@ impl State {
                 self.write_task_status(&id, RunState::Failed, Some(trace), out);
             }
             // Without healing the answers are Java's, which knows no such thing.
-            TaskEvent::Degraded { .. } if !heals => {}
-            TaskEvent::Degraded {
-                since,
-                reason,
-                next_try_ms,
-            } => {
-                self.view
-                    .change_slot(&id, |slot| slot.degrade(since, reason, next_try_ms));
+            TaskEvent::Degraded(_) if !heals => {}
+            TaskEvent::Degraded(degraded) => {
+                let trouble = Some(Trouble::Degraded(degraded));
+                self.view.change_slot(&id, |slot| slot.trouble = trouble);
             }
             TaskEvent::Recovered => {
                 self.view.change_slot(&id, |slot| slot.trouble = None);

@@ -8,6 +8,8 @@ mod world;
 use super::*;
 use crate::herder::request::Trouble;
 use crate::task::TaskEvent;
+use millstream_core::Degraded;
+use std::time::Duration;
 use world::{World, WriteEnd};
 
 fn check(world: &mut World, request: Request, expected: &str) {
@@ -109,35 +111,20 @@ fn shows_trouble_only_while_it_lasts() {
     world.put(0, "c", &[("tasks.max", "1")]);
     world.settle();
     let id = TaskId::new("c", 0);
-    let degraded = TaskEvent::Degraded {
+    let away = |seconds| Degraded {
+        reason: "S3 is away".to_owned(),
         since: 7,
-        reason: "S3 is away".to_owned(),
-        next_try_ms: 100,
+        next_try: Duration::from_secs(seconds),
     };
-    let again = TaskEvent::Degraded {
-        since: 9,
-        reason: "S3 is away".to_owned(),
-        next_try_ms: 200,
+    let told = |seconds| {
+        let shown = Trouble::Degraded(away(seconds));
+        (TaskEvent::Degraded(away(seconds)), Some(shown))
     };
-    let first = Trouble::Degraded {
-        since: 7,
-        reason: "S3 is away".to_owned(),
-        next_try_ms: 100,
-    };
-    world.report(&id, degraded);
-    world.settle();
-    let shown = world.task_state(&id).trouble;
-    assert_eq!(shown, Some(first));
-    for (event, since) in [(again, Some(7)), (TaskEvent::Recovered, None)] {
+    for (event, shown) in [told(1), told(2), (TaskEvent::Recovered, None)] {
         world.report(&id, event);
         world.settle();
         assert_eq!(world.shown("c"), "RUNNING RUNNING");
-        let trouble = world.task_state(&id).trouble;
-        let shown = trouble.map(|trouble| match trouble {
-            Trouble::Degraded { since, .. } => since,
-            Trouble::Healing { .. } => panic!("nothing failed"),
-        });
-        assert_eq!(shown, since);
+        assert_eq!(world.task_state(&id).trouble, shown);
     }
 }
 
@@ -154,16 +141,16 @@ fn report_c6_a_task_that_starts_is_shown_and_says_what_it_waits_for() {
     let running = world.workers[0].reports.pop_front().unwrap();
     world.settle();
     assert_eq!(world.shown("c"), "RUNNING UNASSIGNED");
-    let waits = TaskEvent::Degraded {
-        since: 7,
+    let waits = TaskEvent::Degraded(Degraded {
         reason: "waiting for S3".to_owned(),
-        next_try_ms: 0,
-    };
+        since: 7,
+        next_try: Duration::ZERO,
+    });
     world.report(&running.id, waits);
     world.settle();
     assert_eq!(world.shown("c"), "RUNNING UNASSIGNED");
     let trouble = world.task_state(&running.id).trouble;
-    assert!(matches!(trouble, Some(Trouble::Degraded { .. })));
+    assert!(matches!(trouble, Some(Trouble::Degraded(_))));
     world.workers[0].reports.push_back(running);
     world.settle();
     assert_eq!(world.shown("c"), "RUNNING RUNNING");

@@ -1,13 +1,14 @@
-//! Trouble: what keeps the store from being written to. Two know of it: writes that are tried again, and the driver's
+//! Health: what keeps the store from being written to. Two know of it: writes that are tried again, and the driver's
 //! heartbeats, which find a server that is away, speaks no TLS or belongs to another replica set before any write
 //! has waited for it.
 
 use crate::cause::Causes;
+use millstream_core::Degraded;
 use mongodb::event::EventHandler;
 use mongodb::event::sdam::SdamEvent;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -15,25 +16,18 @@ use tokio::time::Instant;
 const SHORTEST_WAIT: Duration = Duration::from_millis(100);
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// What keeps writes from succeeding.
-#[derive(Clone, Debug)]
-pub(crate) struct Trouble {
-    pub(crate) reason: String,
+/// A write that is tried again.
+struct Retrying {
+    reason: String,
+    /// Since when none has been answered, epoch milliseconds.
+    since: i64,
     next_try: Instant,
     pause: Duration,
 }
 
-impl Trouble {
-    pub(crate) fn new(reason: &str, pause: Duration) -> Self {
-        Trouble {
-            reason: reason.to_owned(),
-            next_try: Instant::now() + pause,
-            pause,
-        }
-    }
-
+impl Retrying {
     /// Time until the next attempt. While one is under way: until it is worth while to look again.
-    pub(crate) fn wait(&self) -> Duration {
+    fn wait(&self) -> Duration {
         let wait = self.next_try.saturating_duration_since(Instant::now());
         if wait >= SHORTEST_WAIT {
             wait
@@ -45,8 +39,7 @@ impl Trouble {
 
 /// What is known of the cluster at the moment.
 pub(crate) struct Health {
-    /// Of a write that is tried again.
-    writing: Mutex<Option<Trouble>>,
+    writing: Mutex<Option<Retrying>>,
     heartbeats: Arc<Heartbeats>,
 }
 
@@ -54,8 +47,8 @@ pub(crate) struct Health {
 struct Heartbeats {
     causes: Causes,
     servers: Mutex<BTreeMap<String, Option<String>>>,
-    /// Why no server can be used, if so.
-    unusable: watch::Sender<Option<String>>,
+    /// Whether no server can be used, and why. The driver goes on looking by itself.
+    unusable: watch::Sender<Option<Degraded>>,
 }
 
 impl Health {
@@ -78,7 +71,14 @@ impl Health {
 
     /// Notes that a command is tried again after a pause.
     pub(crate) fn note_retry(&self, reason: &str, pause: Duration) {
-        *lock(&self.writing) = Some(Trouble::new(reason, pause));
+        let mut writing = lock(&self.writing);
+        let since = writing.as_ref().map_or_else(now_ms, |known| known.since);
+        *writing = Some(Retrying {
+            reason: reason.to_owned(),
+            since,
+            next_try: Instant::now() + pause,
+            pause,
+        });
     }
 
     /// Notes that a command was answered.
@@ -87,18 +87,28 @@ impl Health {
     }
 
     /// What keeps writes from succeeding at the moment. A heartbeat's reason is the more exact one.
-    pub(crate) fn trouble(&self) -> Option<Trouble> {
-        let writing = lock(&self.writing).clone();
-        match (self.unusable(), writing) {
-            (Some(reason), Some(trouble)) => Some(Trouble { reason, ..trouble }),
-            (Some(reason), None) => Some(Trouble::new(&reason, LONGEST_WAIT)),
-            (None, writing) => writing,
+    pub(crate) fn degraded(&self) -> Option<Degraded> {
+        let unusable = self.heartbeats.unusable.borrow().clone();
+        let writing = lock(&self.writing);
+        match (unusable, writing.as_ref()) {
+            (Some(unusable), Some(retrying)) => Some(Degraded {
+                reason: unusable.reason,
+                since: unusable.since.min(retrying.since),
+                next_try: retrying.wait(),
+            }),
+            (None, Some(retrying)) => Some(Degraded {
+                reason: retrying.reason.clone(),
+                since: retrying.since,
+                next_try: retrying.wait(),
+            }),
+            (unusable, None) => unusable,
         }
     }
 
     /// Why no server can be used, if so.
     pub(crate) fn unusable(&self) -> Option<String> {
-        self.heartbeats.unusable.borrow().clone()
+        let unusable = self.heartbeats.unusable.borrow();
+        unusable.as_ref().map(|unusable| unusable.reason.clone())
     }
 
     /// Returns the reason once every server has been asked and none can be used.
@@ -106,7 +116,9 @@ impl Health {
         let mut unusable = self.heartbeats.unusable.subscribe();
         // The sender lives as long as this, so there always is something to wait for.
         match unusable.wait_for(Option::is_some).await {
-            Ok(reason) => reason.clone().unwrap_or_default(),
+            Ok(unusable) => unusable
+                .as_ref()
+                .map_or_else(String::new, |u| u.reason.clone()),
             Err(_) => String::new(),
         }
     }
@@ -136,11 +148,23 @@ impl Heartbeats {
         reasons.dedup();
         let now = all_failed.then(|| reasons.join("; "));
         self.unusable.send_if_modified(|known| {
-            let is_new = *known != now;
-            *known = now;
+            let is_new = known.as_ref().map(|known| &known.reason) != now.as_ref();
+            let since = known.as_ref().map_or_else(now_ms, |known| known.since);
+            *known = now.map(|reason| Degraded {
+                reason,
+                since,
+                next_try: LONGEST_WAIT,
+            });
             is_new
         });
     }
+}
+
+/// Epoch milliseconds.
+fn now_ms() -> i64 {
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(0, |since| since.as_millis() as i64)
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -2,10 +2,11 @@
 
 mod groups;
 
-use crate::cluster::{Cluster, Lane, Topics, topic_name};
+use crate::cluster::{Cluster, Lane, Topics};
 use crate::config::ClientConfig;
-use crate::consumer::positions;
 use crate::error::KafkaError;
+use crate::names::topic_name;
+use crate::positions;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest};
@@ -16,7 +17,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
 use tokio::time::Instant;
 
-pub use crate::consumer::positions::{EARLIEST, LATEST};
+pub use crate::positions::{EARLIEST, LATEST};
 
 /// A topic to be made.
 #[derive(Clone, Debug)]

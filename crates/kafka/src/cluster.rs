@@ -12,9 +12,10 @@ use crate::config::ClientConfig;
 use crate::connection::Connection;
 use crate::error::KafkaError;
 use crate::limits::{QUICK_ANSWER, SUSPICION};
+use crate::names::topic_name;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
-use kafka_protocol::messages::{FindCoordinatorRequest, MetadataRequest, TopicName};
+use kafka_protocol::messages::{FindCoordinatorRequest, MetadataRequest};
 use kafka_protocol::protocol::{Request, StrBytes};
 use millstream_core::ByteBudget;
 use millstream_wire::Shaped;
@@ -254,10 +255,6 @@ impl Cluster {
 
 fn named(name: &str) -> MetadataRequestTopic {
     MetadataRequestTopic::default().with_name(Some(topic_name(name)))
-}
-
-pub(crate) fn topic_name(name: &str) -> TopicName {
-    TopicName(StrBytes::from_string(name.to_owned()))
 }
 
 #[cfg(test)]

@@ -47,6 +47,33 @@ config_def! {
 }
 
 config_def! {
+    /// What whoever reads records needs besides: how much to ask for, and what to take.
+    pub struct FetchSettings {
+        pub fetch_min_bytes: i32 = Key::new("fetch.min.bytes", Kind::Int, "1")
+            .validator(Validator::AtLeast(0))
+            .doc("Bytes that a broker collects before it answers."),
+        pub fetch_max_bytes: i32 = Key::new("fetch.max.bytes", Kind::Int, "52428800")
+            .validator(Validator::AtLeast(0))
+            .doc("Bytes of one answer, unless a single batch is larger."),
+        pub max_partition_fetch_bytes: i32 = Key::new("max.partition.fetch.bytes", Kind::Int, "1048576")
+            .validator(Validator::AtLeast(0))
+            .doc("Bytes of one partition in an answer, unless a single batch is larger."),
+        pub fetch_max_wait_ms: i32 = millis("fetch.max.wait.ms", "500")
+            .doc("Longest time that a broker holds a fetch back."),
+        pub isolation_level: String = Key::new("isolation.level", Kind::String, "read_uncommitted")
+            .validator(Validator::OneOf(&["read_committed", "read_uncommitted"]))
+            .doc("Whether records of open and aborted transactions are read."),
+        pub check_crcs: bool = Key::new("check.crcs", Kind::Boolean, "true")
+            .importance(Importance::Low)
+            .doc("Whether record batches are checked against their checksums."),
+        pub client_rack: String = Key::new("client.rack", Kind::String, "")
+            .doc("The rack of this client, for brokers that serve reads from the nearest replica."),
+        pub allow_auto_create_topics: bool = Key::new("allow.auto.create.topics", Kind::Boolean, "true")
+            .doc("Whether asking for a topic may create it, where the broker allows it."),
+    }
+}
+
+config_def! {
     /// What a member of a consumer group needs besides.
     pub struct ConsumerSettings {
         pub group_id: String = Key::required("group.id", Kind::String)
@@ -62,17 +89,6 @@ config_def! {
         pub reads_new_partitions_whole: bool = Key::new("millstream.new.partitions.from.start", Kind::Boolean, "true")
             .importance(Importance::Low)
             .doc("With `auto.offset.reset=latest`: read from their first record the partitions of topics that are made, made again or enlarged while this consumer runs; otherwise what comes before they are found is not read, as in Java."),
-        pub fetch_min_bytes: i32 = Key::new("fetch.min.bytes", Kind::Int, "1")
-            .validator(Validator::AtLeast(0))
-            .doc("Bytes that a broker collects before it answers."),
-        pub fetch_max_bytes: i32 = Key::new("fetch.max.bytes", Kind::Int, "52428800")
-            .validator(Validator::AtLeast(0))
-            .doc("Bytes of one answer, unless a single batch is larger."),
-        pub max_partition_fetch_bytes: i32 = Key::new("max.partition.fetch.bytes", Kind::Int, "1048576")
-            .validator(Validator::AtLeast(0))
-            .doc("Bytes of one partition in an answer, unless a single batch is larger."),
-        pub fetch_max_wait_ms: i32 = millis("fetch.max.wait.ms", "500")
-            .doc("Longest time that a broker holds a fetch back."),
         pub session_timeout_ms: i32 = millis("session.timeout.ms", "45000")
             .doc("Silence after which the group takes the member for dead."),
         pub heartbeat_interval_ms: i32 = millis("heartbeat.interval.ms", "3000")
@@ -90,16 +106,6 @@ config_def! {
         )
         .validator(Validator::Check(check_assignors))
         .doc("How the group's leader shares out partitions, the preferred way first."),
-        pub isolation_level: String = Key::new("isolation.level", Kind::String, "read_uncommitted")
-            .validator(Validator::OneOf(&["read_committed", "read_uncommitted"]))
-            .doc("Whether records of open and aborted transactions are read."),
-        pub check_crcs: bool = Key::new("check.crcs", Kind::Boolean, "true")
-            .importance(Importance::Low)
-            .doc("Whether record batches are checked against their checksums."),
-        pub client_rack: String = Key::new("client.rack", Kind::String, "")
-            .doc("The rack of this client, for brokers that serve reads from the nearest replica."),
-        pub allow_auto_create_topics: bool = Key::new("allow.auto.create.topics", Kind::Boolean, "true")
-            .doc("Whether asking for a topic may create it, where the broker allows it."),
         pub enable_auto_commit: bool = Key::new("enable.auto.commit", Kind::Boolean, "false")
             .validator(Validator::Check(check_auto_commit))
             .doc("Refused when true: offsets are committed when records are durable."),
@@ -278,10 +284,31 @@ impl ClientSettings {
     }
 }
 
+/// Settings of a reader that is no member of a group.
+#[derive(Clone, Debug)]
+pub struct ReaderConfig {
+    pub client: ClientConfig,
+    pub fetch: FetchSettings,
+}
+
+impl ReaderConfig {
+    /// The settings, or everything that is wrong with them. Keys of a consumer's group are left alone.
+    pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
+        let mut errors = Vec::new();
+        let client = ClientConfig::read(properties, None, &mut errors);
+        let fetch = collect(FetchSettings::parse(properties), &mut errors);
+        let config = client
+            .zip(fetch)
+            .map(|(client, fetch)| ReaderConfig { client, fetch });
+        finish(config, errors)
+    }
+}
+
 /// Settings of a consumer.
 #[derive(Clone, Debug)]
 pub struct ConsumerConfig {
     pub client: ClientConfig,
+    pub fetch: FetchSettings,
     pub settings: ConsumerSettings,
 }
 
@@ -290,13 +317,19 @@ impl ConsumerConfig {
     pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
         let mut errors = Vec::new();
         let client = ClientConfig::read(properties, None, &mut errors);
+        let fetch = collect(FetchSettings::parse(properties), &mut errors);
         let settings = collect(ConsumerSettings::parse(properties), &mut errors);
         if let Some(settings) = &settings {
             settings.check(&mut errors);
         }
         let config = client
+            .zip(fetch)
             .zip(settings)
-            .map(|(client, settings)| ConsumerConfig { client, settings });
+            .map(|((client, fetch), settings)| ConsumerConfig {
+                client,
+                fetch,
+                settings,
+            });
         finish(config, errors)
     }
 }
@@ -317,7 +350,9 @@ impl ConsumerSettings {
             .filter_map(|name| Assignor::named(name))
             .collect()
     }
+}
 
+impl FetchSettings {
     pub(crate) fn fetch_max_wait(&self) -> Duration {
         duration(self.fetch_max_wait_ms.into())
     }

@@ -1,28 +1,19 @@
 //! KafkaConsumer: a group member that fetches from all brokers side by side. A task owns the state;
 //! this handle receives what the task reports, in order, and steers it.
 
-mod controls;
-mod fetch;
-mod outbox;
-mod partitions;
-pub(crate) mod positions;
-mod seen;
-mod session;
 mod subscription;
-mod troubles;
 mod worker;
 
 pub use subscription::Subscription;
 
 use crate::cluster::Cluster;
 use crate::config::ConsumerConfig;
+use crate::fetcher::{Controls, Item, Outbox, Verdict};
 use crate::group::{Group, GroupConfig, Offsets, protocol};
 use async_trait::async_trait;
-use controls::{Controls, Verdict};
 use millstream_core::backoff::Backoff;
 use millstream_core::limits::QUEUED_BATCHES;
 use millstream_core::{ByteBudget, Consumer, ConsumerError, Fetched, RecordBatch, TopicPartition};
-use outbox::Item;
 use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
@@ -75,7 +66,7 @@ impl KafkaConsumer {
             subscription,
             group,
             Arc::clone(&controls),
-            outbox::Outbox::new(event_sender, item_sender, budget),
+            Outbox::new(event_sender, item_sender, budget),
         );
         Ok(KafkaConsumer {
             events,

@@ -4,7 +4,7 @@
 
 use millstream_core::config::markdown_table;
 use millstream_core::{ConfigDef, Connector};
-use millstream_kafka::config::{ClientSettings, ConsumerSettings};
+use millstream_kafka::config::{ClientSettings, ConsumerSettings, FetchSettings};
 use millstream_kafka::producer::ProducerSettings;
 use millstream_kafka::security::SecuritySettings;
 use millstream_mongodb::MongoSinkConnector;
@@ -112,7 +112,8 @@ fn kafka_clients() {
     let sections = [
         ("Every client", ClientSettings::definition()),
         ("Security", SecuritySettings::definition()),
-        ("Consumers", ConsumerSettings::definition()),
+        ("Consumers: fetching", FetchSettings::definition()),
+        ("Consumers: groups", ConsumerSettings::definition()),
         ("Producers", ProducerSettings::definition()),
     ];
     let sections: Vec<_> = sections

@@ -1,9 +1,10 @@
 //! A group's committed offsets seen and changed from outside, while it has no members.
 
 use super::Admin;
-use crate::cluster::{Lane, Topics, topic_name};
+use crate::cluster::{Lane, Topics};
 use crate::connection::Connection;
 use crate::error::KafkaError;
+use crate::names::topic_name;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,
 };

@@ -1,7 +1,7 @@
 //! Remarks on settings that a client was given and will not act on: names that no client has, names of librdkafka's,
 //! and those of Java's clients that have no counterpart here and would change what happens. The caller warns.
 
-use super::{ClientSettings, ConsumerSettings};
+use super::{ClientSettings, ConsumerSettings, FetchSettings};
 use crate::producer::ProducerSettings;
 use crate::security::SecuritySettings;
 use millstream_core::Properties;
@@ -179,7 +179,10 @@ fn of_key(key: &str, own: &[Cow<'static, str>]) -> Option<String> {
 /// The names that a client of this role takes, without those in `WITHOUT_EFFECT`.
 fn known(role: Role) -> Vec<Cow<'static, str>> {
     let (own, tuning) = match role {
-        Role::Consumer => (ConsumerSettings::keys(), CONSUMER_TUNING),
+        Role::Consumer => {
+            let own = [FetchSettings::keys(), ConsumerSettings::keys()];
+            (own.concat(), CONSUMER_TUNING)
+        }
         Role::Producer => (ProducerSettings::keys(), PRODUCER_TUNING),
         Role::Admin => (Vec::new(), ADMIN_TUNING),
     };

@@ -134,7 +134,7 @@ fn by_topic(partitions: &[TopicPartition]) -> Vec<(TopicName, Vec<i32>)> {
     }
     topics
         .into_iter()
-        .map(|(topic, partitions)| (crate::cluster::topic_name(topic), partitions))
+        .map(|(topic, partitions)| (crate::names::topic_name(topic), partitions))
         .collect()
 }
 

@@ -1,10 +1,11 @@
 //! Committing and fetching the group's offsets, with retries while its coordinator moves.
 
 use super::{GroupConfig, Membership};
-use crate::cluster::{Cluster, Lane, topic_name};
+use crate::cluster::{Cluster, Lane};
 use crate::connection::Connection;
 use crate::error::KafkaError;
 use crate::limits::OFFSETS_ANSWER;
+use crate::names::topic_name;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::offset_commit_request::{
     OffsetCommitRequestPartition, OffsetCommitRequestTopic,

@@ -1,7 +1,8 @@
 //! One produce request to one broker: a batch for each of some partitions, and what became of each.
 
-use crate::cluster::{Cluster, Lane, topic_name};
+use crate::cluster::{Cluster, Lane};
 use crate::error::KafkaError;
+use crate::names::topic_name;
 use bytes::Bytes;
 use kafka_protocol::messages::produce_request::{PartitionProduceData, TopicProduceData};
 use kafka_protocol::messages::{InitProducerIdRequest, ProduceRequest};

@@ -30,7 +30,7 @@ impl Worker {
                 ..
             } => {
                 if member_id != leader_id {
-                    self.led = None;
+                    self.lead(None);
                 }
                 self.generation = Some(generation);
                 self.take_over(&assignment);
@@ -38,20 +38,18 @@ impl Worker {
             GroupEvent::Lost => {
                 self.generation = None;
                 self.before.clear();
-                let gone = self.drop_partitions(|_| true);
+                let gone = self.fetcher.unassign(|_| true);
                 if !gone.is_empty() {
-                    self.outbox.push(Fetched::Lost(gone));
+                    self.fetcher.tell(Fetched::Lost(gone));
                 }
             }
             GroupEvent::Degraded(degraded) => {
-                let report = self.troubles.note(Source::Group, degraded);
-                self.outbox_extend(report);
+                self.fetcher.note_outage(Source::Group, degraded);
             }
             GroupEvent::Recovered => {
-                let report = self.troubles.clear(Source::Group);
-                self.outbox_extend(report);
+                self.fetcher.well(Source::Group);
             }
-            GroupEvent::Failed(error) => self.fail(error.into()),
+            GroupEvent::Failed(error) => self.fetcher.fail(error.into()),
         }
     }
 
@@ -67,13 +65,13 @@ impl Worker {
             self.offer(reply);
             return;
         }
-        let partitions = self.drop_partitions(|_| true);
+        let partitions = self.fetcher.unassign(|_| true);
         if partitions.is_empty() {
             self.offer(reply);
             return;
         }
         let (done, is_done) = oneshot::channel();
-        self.outbox.push(Fetched::Revoked { partitions, done });
+        self.fetcher.tell(Fetched::Revoked { partitions, done });
         self.work.push(Box::pin(async move {
             // Dropped or sent, both mean that the owner has finished.
             let _ = is_done.await;
@@ -81,37 +79,18 @@ impl Worker {
         }));
     }
 
-    fn drop_partitions(
-        &mut self,
-        is_going: impl Fn(&TopicPartition) -> bool,
-    ) -> Vec<TopicPartition> {
-        let gone = self.partitions.remove(&is_going);
-        self.controls.revoke(&gone);
-        self.outbox.withdraw(is_going);
-        // What is not read any more is no trouble any more.
-        let all = &self.partitions.all;
-        let report = self.troubles.keep_partitions(|p| all.contains_key(p));
-        self.outbox_extend(report);
-        if self.partitions.all.is_empty() {
-            let offsets = self.troubles.clear(Source::Offsets);
-            let brokers = self.troubles.keep_brokers(|_| false);
-            self.outbox_extend(offsets.or(brokers));
-        }
-        gone
-    }
-
     /// Tells the group what this member subscribes to; a pattern must first know what there is.
     pub(super) fn offer(&mut self, reply: oneshot::Sender<Vec<Offer>>) {
-        if self.subscription.is_pattern() && !self.refresh.has_succeeded {
+        if self.subscription.is_pattern() && !self.fetcher.knows_metadata() {
             self.joining = Some(reply);
             return;
         }
         self.topics = self.subscription.topics(&self.cluster.metadata());
-        let rack = &self.config.settings.client_rack;
+        let rack = &self.config.fetch.client_rack;
         let subscription = Subscription {
             topics: self.topics.clone(),
             user_data: None,
-            owned: self.partitions.all.keys().cloned().collect(),
+            owned: self.fetcher.assigned().cloned().collect(),
             generation: self.generation,
             rack: (!rack.is_empty()).then(|| rack.clone()),
         };
@@ -151,7 +130,7 @@ impl Worker {
         reply: oneshot::Sender<Vec<Offer>>,
     ) {
         let Some(assignor) = Assignor::named(protocol) else {
-            self.fail(ConsumerError {
+            self.fetcher.fail(ConsumerError {
                 is_transient: false,
                 message: format!("the group chose the assignor {protocol}, which nobody offered"),
                 source: None,
@@ -168,7 +147,7 @@ impl Worker {
             Topics::All => Topics::All,
             Topics::Named(_) => Topics::Named(topics.clone()),
         };
-        let may_create = self.config.settings.allow_auto_create_topics;
+        let may_create = self.config.fetch.allow_auto_create_topics;
         let backoff = Backoff::new(self.config.client.retry_backoff());
         let cluster = self.cluster.clone();
         self.work.push(Box::pin(async move {
@@ -206,7 +185,7 @@ impl Worker {
                 (member, assignment.encode())
             })
             .collect();
-        self.led = Some(Led { topics, sizes });
+        self.lead(Some(Led { topics, sizes }));
         let _ = reply.send(assignments);
     }
 
@@ -214,7 +193,7 @@ impl Worker {
         let assignment = match Assignment::decode(assignment) {
             Ok(assignment) => assignment,
             Err(source) => {
-                self.fail(ConsumerError {
+                self.fetcher.fail(ConsumerError {
                     is_transient: false,
                     message: "the group's leader sent an assignment that cannot be read".to_owned(),
                     source: Some(source),
@@ -225,28 +204,27 @@ impl Worker {
         let assigned: BTreeSet<TopicPartition> = assignment.partitions.into_iter().collect();
         let added: Vec<TopicPartition> = assigned
             .iter()
-            .filter(|p| !self.partitions.all.contains_key(p))
+            .filter(|p| !self.fetcher.has(p))
             .cloned()
             .collect();
         self.hand_over(&assigned);
         self.before = assigned.iter().cloned().collect();
         for partition in &added {
-            let epoch = self.controls.assign(partition);
-            self.partitions.add(partition.clone(), epoch);
+            self.fetcher.assign(partition);
         }
         if !added.is_empty() {
-            self.outbox.push(Fetched::Assigned(added));
+            self.fetcher.tell(Fetched::Assigned(added));
         }
     }
 
     /// Lets go what was held and is not assigned any more; then the group goes round again to give it away.
     fn hand_over(&mut self, assigned: &BTreeSet<TopicPartition>) {
-        let partitions = self.drop_partitions(|p| !assigned.contains(p));
+        let partitions = self.fetcher.unassign(|p| !assigned.contains(p));
         if partitions.is_empty() {
             return;
         }
         let (done, is_done) = oneshot::channel();
-        self.outbox.push(Fetched::Revoked { partitions, done });
+        self.fetcher.tell(Fetched::Revoked { partitions, done });
         self.work.push(Box::pin(async move {
             // Dropped or sent, both mean that the owner has finished.
             let _ = is_done.await;

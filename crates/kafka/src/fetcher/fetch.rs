@@ -2,9 +2,10 @@
 
 use super::partitions::Wanted;
 use super::session::Plan;
-use crate::cluster::{Cluster, Lane, topic_name};
-use crate::config::ConsumerSettings;
+use crate::cluster::{Cluster, Lane};
+use crate::config::FetchSettings;
 use crate::error::KafkaError;
+use crate::names::topic_name;
 use crate::walker::AbortedTransaction;
 use bytes::Bytes;
 use kafka_protocol::messages::fetch_request::{FetchPartition, FetchTopic, ForgottenTopic};
@@ -81,7 +82,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn new(settings: &ConsumerSettings, largest_response: usize) -> Self {
+    pub(super) fn new(settings: &FetchSettings, largest_response: usize) -> Self {
         Limits {
             min_bytes: settings.fetch_min_bytes,
             max_bytes: i32::try_from(largest_response).map_or(settings.fetch_max_bytes, |most| {

@@ -1,14 +1,15 @@
 //! Logs that were cut short (KIP-320): a new leader may lack what an old one served. Before reading from it, a
 //! position is checked against where the epoch read last ends in the new leader's log. And topics made anew.
 
-use super::offsets::no_policy;
-use super::{
-    Asked, Done, EpochEnd, KafkaError, Metadata, Stage, TopicPartition, Worker, positions,
-};
-use millstream_core::Fetched;
+use super::placing::no_policy;
+use super::{Asked, Done, Fetcher, OnLoss, Stage};
+use crate::cluster::Metadata;
+use crate::error::KafkaError;
+use crate::positions::{self, EpochEnd};
+use millstream_core::{Fetched, TopicPartition};
 use std::collections::BTreeMap;
 
-impl Worker {
+impl Fetcher {
     /// Asks leaders how far the epochs read last reach.
     pub(super) fn check(&mut self, doubtful: Vec<(TopicPartition, u64, i32)>) {
         let mut by_leader: BTreeMap<i32, Vec<(TopicPartition, u64, i32)>> = BTreeMap::new();
@@ -73,7 +74,7 @@ impl Worker {
         let Some(end) = end.filter(|end| end.offset < offset) else {
             return;
         };
-        if self.config.settings.auto_offset_reset == "none" {
+        if self.on_loss == OnLoss::Fail {
             self.fail(no_policy(format!(
                 "Detected log truncation with diverging offsets {{{partition}={}}} (position {offset})",
                 end.offset
@@ -87,7 +88,7 @@ impl Worker {
             diverging = end.offset,
             "the log was cut short by a change of leader, going back to where it parts"
         );
-        state.stage = if end.offset < 0 {
+        state.stage = if end.offset < 0 || self.on_loss == OnLoss::StartOver {
             Stage::Reset
         } else {
             Stage::At(end.offset)
@@ -102,7 +103,7 @@ impl Worker {
             return;
         }
         // Without a policy it is the group's committed offset or the end, as for any other partition.
-        let has_policy = self.config.settings.auto_offset_reset != "none";
+        let has_policy = self.on_loss != OnLoss::Fail;
         for partition in &strangers {
             self.partitions.remove(|p| p == partition);
             self.partitions.add(partition.clone(), 0);
@@ -114,7 +115,7 @@ impl Worker {
     }
 
     /// The owner drops what it holds of these partitions and begins anew, as their offsets go back.
-    fn restart(&mut self, partitions: Vec<TopicPartition>) {
+    pub(super) fn restart(&mut self, partitions: Vec<TopicPartition>) {
         self.outbox.withdraw(|p| partitions.contains(p));
         for partition in &partitions {
             let epoch = self.controls.assign(partition);
@@ -123,7 +124,7 @@ impl Worker {
                 state.is_paused = false;
             }
         }
-        self.outbox.push(Fetched::Lost(partitions.clone()));
-        self.outbox.push(Fetched::Assigned(partitions));
+        self.tell(Fetched::Lost(partitions.clone()));
+        self.tell(Fetched::Assigned(partitions));
     }
 }

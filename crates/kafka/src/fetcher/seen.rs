@@ -14,7 +14,7 @@ const UNKNOWN_TOPIC: i16 = 3;
 const NAMED: usize = 5;
 
 #[derive(Debug, Default)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     topics: HashMap<Arc<str>, Sight>,
     /// Metadata has been there, so that topics which a pattern finds from now on are new.
     has_begun: bool,
@@ -31,20 +31,20 @@ struct Sight {
 
 /// What there is to say of the topics that a subscription asks for.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct News {
+pub(crate) struct News {
     /// Topics that were deleted and made again.
-    pub(super) made_again: Vec<Arc<str>>,
+    pub(crate) made_again: Vec<Arc<str>>,
     /// What the consumer waits for, as a sentence.
-    pub(super) waits_for: Option<String>,
+    pub(crate) waits_for: Option<String>,
 }
 
-pub(super) fn is_missing(topic: Option<&Topic>) -> bool {
+pub(crate) fn is_missing(topic: Option<&Topic>) -> bool {
     topic.is_none_or(|topic| topic.error == UNKNOWN_TOPIC)
 }
 
 impl Seen {
     /// Takes note of what metadata says of the topics subscribed to.
-    pub(super) fn note(
+    pub(crate) fn note(
         &mut self,
         topics: &[String],
         metadata: &Metadata,
@@ -112,7 +112,7 @@ impl Seen {
     }
 
     /// Whether the partition came after this consumer had begun, so that nothing in it is from before.
-    pub(super) fn is_new(&self, partition: &TopicPartition, metadata: &Metadata) -> bool {
+    pub(crate) fn is_new(&self, partition: &TopicPartition, metadata: &Metadata) -> bool {
         let Some(sight) = self.topics.get(&partition.topic) else {
             return false;
         };

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// The first of several is the one to tell of: partitions of a topic that is gone fail as well.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Source {
+pub(crate) enum Source {
     /// Topics that the cluster does not have.
     Topics,
     Group,
@@ -40,7 +40,7 @@ struct Trouble {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Troubles {
+pub(crate) struct Troubles {
     all: BTreeMap<Source, Trouble>,
     /// What was told last.
     reported: Option<(Source, String)>,
@@ -48,7 +48,7 @@ pub(super) struct Troubles {
 
 impl Troubles {
     /// Notes a failure; the first one worth a word is returned as a report, and what says more than that later.
-    pub(super) fn add(
+    pub(crate) fn add(
         &mut self,
         source: Source,
         reason: String,
@@ -64,7 +64,7 @@ impl Troubles {
     }
 
     /// The same for an outage that somebody else keeps track of.
-    pub(super) fn note(&mut self, source: Source, degraded: Degraded) -> Option<Fetched> {
+    pub(crate) fn note(&mut self, source: Source, degraded: Degraded) -> Option<Fetched> {
         let next_try = degraded.next_try;
         match self.all.entry(source) {
             Entry::Occupied(known) => {
@@ -103,13 +103,13 @@ impl Troubles {
     }
 
     /// Notes that a source is well; the report is that all are, or what is left.
-    pub(super) fn clear(&mut self, source: Source) -> Option<Fetched> {
+    pub(crate) fn clear(&mut self, source: Source) -> Option<Fetched> {
         self.all.remove(&source);
         self.after_clearing()
     }
 
     /// Forgets brokers that nothing is read from any more.
-    pub(super) fn keep_brokers(&mut self, is_used: impl Fn(i32) -> bool) -> Option<Fetched> {
+    pub(crate) fn keep_brokers(&mut self, is_used: impl Fn(i32) -> bool) -> Option<Fetched> {
         self.all.retain(|source, _| match source {
             Source::Broker(id) => is_used(*id),
             _ => true,
@@ -118,7 +118,7 @@ impl Troubles {
     }
 
     /// Forgets partitions that are well again or not read any more.
-    pub(super) fn keep_partitions(
+    pub(crate) fn keep_partitions(
         &mut self,
         is_ill: impl Fn(&TopicPartition) -> bool,
     ) -> Option<Fetched> {

@@ -8,13 +8,13 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 #[derive(Debug, Default)]
-pub(super) struct Controls {
+pub(crate) struct Controls {
     state: Mutex<State>,
     changed: Notify,
 }
 
 /// The owner is in `next`; dropping this says that it has left, with an item or for something else.
-pub(super) struct Polling<'a>(&'a Controls);
+pub(crate) struct Polling<'a>(&'a Controls);
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
@@ -35,17 +35,17 @@ struct State {
 }
 
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Control {
-    pub(super) epoch: u64,
-    pub(super) is_paused: bool,
+pub(crate) struct Control {
+    pub(crate) epoch: u64,
+    pub(crate) is_paused: bool,
     /// Where to go on, until the task has seen it.
-    pub(super) seek: Option<i64>,
+    pub(crate) seek: Option<i64>,
     /// The end that the broker last told.
     end: Option<i64>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Deliver,
     /// The partition is paused.
     Hold,
@@ -55,7 +55,7 @@ pub(super) enum Verdict {
 
 impl Controls {
     /// The owner begins to wait for an item.
-    pub(super) fn poll(&self) -> Polling<'_> {
+    pub(crate) fn poll(&self) -> Polling<'_> {
         let mut state = self.state();
         state.away_since = None;
         if std::mem::take(&mut state.is_suspended) {
@@ -66,23 +66,23 @@ impl Controls {
     }
 
     /// Since when the owner has been busy elsewhere.
-    pub(super) fn away_since(&self) -> Option<Instant> {
+    pub(crate) fn away_since(&self) -> Option<Instant> {
         self.state().away_since
     }
 
     /// From now on the owner's next call is news; returns whether it is still away.
-    pub(super) fn suspend(&self) -> bool {
+    pub(crate) fn suspend(&self) -> bool {
         let mut state = self.state();
         state.is_suspended = state.away_since.is_some();
         state.is_suspended
     }
 
-    pub(super) fn is_suspended(&self) -> bool {
+    pub(crate) fn is_suspended(&self) -> bool {
         self.state().is_suspended
     }
 
     /// Begins an assignment and returns its epoch.
-    pub(super) fn assign(&self, partition: &TopicPartition) -> u64 {
+    pub(crate) fn assign(&self, partition: &TopicPartition) -> u64 {
         let mut state = self.state();
         state.last_epoch += 1;
         let control = Control {
@@ -95,20 +95,20 @@ impl Controls {
         control.epoch
     }
 
-    pub(super) fn revoke<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
+    pub(crate) fn revoke<'a>(&self, partitions: impl IntoIterator<Item = &'a TopicPartition>) {
         let mut state = self.state();
         for partition in partitions {
             state.partitions.remove(partition);
         }
     }
 
-    pub(super) fn note_end(&self, partition: &TopicPartition, end: i64) {
+    pub(crate) fn note_end(&self, partition: &TopicPartition, end: i64) {
         if let Some(control) = self.state().partitions.get_mut(partition) {
             control.end = Some(end);
         }
     }
 
-    pub(super) fn ends(&self) -> Vec<(TopicPartition, i64)> {
+    pub(crate) fn ends(&self) -> Vec<(TopicPartition, i64)> {
         let state = self.state();
         let known = state.partitions.iter();
         known
@@ -116,7 +116,7 @@ impl Controls {
             .collect()
     }
 
-    pub(super) fn judge(&self, partition: &TopicPartition, epoch: u64) -> Verdict {
+    pub(crate) fn judge(&self, partition: &TopicPartition, epoch: u64) -> Verdict {
         match self.state().partitions.get(partition) {
             Some(control) if control.epoch != epoch => Verdict::Drop,
             Some(control) if control.is_paused => Verdict::Hold,
@@ -125,7 +125,7 @@ impl Controls {
         }
     }
 
-    pub(super) fn set_paused(&self, partitions: &[TopicPartition], is_paused: bool) {
+    pub(crate) fn set_paused(&self, partitions: &[TopicPartition], is_paused: bool) {
         let state = &mut *self.state();
         for partition in partitions {
             if let Some(control) = state.partitions.get_mut(partition) {
@@ -136,7 +136,7 @@ impl Controls {
         self.changed.notify_one();
     }
 
-    pub(super) fn seek(&self, partition: &TopicPartition, offset: i64) {
+    pub(crate) fn seek(&self, partition: &TopicPartition, offset: i64) {
         let mut state = self.state();
         state.last_epoch += 1;
         let epoch = state.last_epoch;
@@ -150,12 +150,12 @@ impl Controls {
     }
 
     /// Returns once something changed since the last call.
-    pub(super) async fn changed(&self) {
+    pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
 
     /// What has changed since the last call; a seek is told once.
-    pub(super) fn take(&self) -> Vec<(TopicPartition, Control)> {
+    pub(crate) fn take(&self) -> Vec<(TopicPartition, Control)> {
         let state = &mut *self.state();
         let mut changed = std::mem::take(&mut state.changed);
         changed.sort();

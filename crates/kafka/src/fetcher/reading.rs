@@ -1,19 +1,20 @@
 //! Fetching, and reading what came.
 
-use super::offsets::no_policy;
-use super::{
-    Answer, HashSet, Instant, KafkaError, Limits, Source, Stage, TopicPartition, Unread, VecDeque,
-    Worker, fetch,
-};
+use super::fetch::{self, Answer, Limits};
+use super::placing::no_policy;
+use super::{Fetcher, OnLoss, Source, Stage, Unread};
+use crate::error::KafkaError;
 use crate::limits::LATE_FETCH;
 use crate::walker::{CorruptRecords, WalkOptions, Walker};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use millstream_core::ConsumerError;
+use millstream_core::{ConsumerError, TopicPartition};
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::time::Instant;
 
-impl Worker {
+impl Fetcher {
     /// Starts a fetch from every broker that has partitions to read and nothing under way or unread.
     pub(super) fn start_fetches(&mut self, now: Instant) {
         let reading: HashSet<i32> = self
@@ -42,9 +43,9 @@ impl Worker {
             });
             let Some(plan) = plan else { continue };
             broker.is_fetching = true;
-            broker.late_at = now + self.config.settings.fetch_max_wait() + LATE_FETCH;
+            broker.late_at = now + self.settings.fetch_max_wait() + LATE_FETCH;
             let cluster = self.cluster.clone();
-            let limits = Limits::new(&self.config.settings, self.outbox.largest_response());
+            let limits = Limits::new(&self.settings, self.outbox.largest_response());
             self.fetches.push(Box::pin(async move {
                 (id, fetch::fetch(cluster, id, plan, limits).await)
             }));
@@ -92,8 +93,7 @@ impl Worker {
                 if session_id == 0 {
                     broker.session.reset();
                 }
-                let report = self.troubles.clear(Source::Broker(id));
-                self.outbox_extend(report);
+                self.well(Source::Broker(id));
                 self.unread.push_back(Unread {
                     broker: id,
                     answers,
@@ -122,7 +122,7 @@ impl Worker {
         let report = self
             .troubles
             .keep_brokers(|id| brokers.get(&id).is_some_and(|b| b.session.is_used()));
-        self.outbox_extend(report);
+        self.tell(report);
     }
 
     /// Partitions that the broker was asked for and has no error for are well.
@@ -136,13 +136,13 @@ impl Worker {
                     .iter()
                     .any(|answer| answer.partition == *partition && answer.error != 0)
         });
-        self.outbox_extend(report);
+        self.tell(report);
     }
 
     /// What a response holds for partitions that its broker was asked for.
     fn answers(&mut self, id: i32, topics: Vec<FetchableTopicResponse>) -> VecDeque<Answer> {
         let metadata = self.cluster.metadata();
-        let reads_committed = self.config.settings.reads_committed();
+        let reads_committed = self.settings.reads_committed();
         let controls = Arc::clone(&self.controls);
         let session = &self.broker(id).session;
         let mut answers = VecDeque::new();
@@ -206,7 +206,7 @@ impl Worker {
             partition.clone(),
             WalkOptions {
                 fetch_offset: wanted.offset,
-                check_crcs: self.config.settings.check_crcs,
+                check_crcs: self.settings.check_crcs,
                 aborted: answer.aborted,
             },
         );
@@ -242,7 +242,7 @@ impl Worker {
 
     /// The leader knows a replica nearer to us (`client.rack`).
     fn prefer(&mut self, partition: &TopicPartition, replica: i32) {
-        let until = Instant::now() + self.config.client.metadata_max_age();
+        let until = Instant::now() + self.client().metadata_max_age();
         let metadata = self.cluster.metadata();
         if let Some(state) = self.partitions.change(partition)
             && metadata.brokers.contains_key(&replica)
@@ -288,7 +288,7 @@ impl Worker {
     fn on_unknown(&mut self, partition: &TopicPartition, error: &KafkaError, now: Instant) {
         if let Some(state) = self.partitions.change(partition) {
             let since = *state.unknown_since.get_or_insert(now);
-            if self.refresh.succeeded_at.is_some_and(|at| at > since) {
+            if self.refresh.has_succeeded_since(since) {
                 self.note_ill(partition, error);
             }
         }
@@ -297,14 +297,13 @@ impl Worker {
     }
 
     fn note_ill(&mut self, partition: &TopicPartition, error: &KafkaError) {
-        let pause = Duration::from_millis(self.config.client.retry_backoff_ms.max(0) as u64);
+        let pause = Duration::from_millis(self.client().retry_backoff_ms.max(0) as u64);
         let source = Source::Partition(partition.clone());
-        let report = self.troubles.add(source, error.to_string(), pause);
-        self.outbox_extend(report);
+        self.degraded(source, error.to_string(), pause);
     }
 
     fn on_out_of_range(&mut self, partition: &TopicPartition, offset: i64) {
-        if self.config.settings.auto_offset_reset == "none" {
+        if self.on_loss == OnLoss::Fail {
             self.fail(no_policy(format!(
                 "Offsets out of range with no configured reset policy for partitions: {{{partition}={offset}}}"
             )));
@@ -314,12 +313,11 @@ impl Worker {
         if let Some(state) = self.partitions.change(partition) {
             state.stage = Stage::Astray(offset);
         }
-        self.refresh.is_outdated = self.refresh.is_running;
-        self.refresh.due = Instant::now();
+        self.refresh_anew();
     }
 
     fn retry_later(&mut self, partition: &TopicPartition, now: Instant) {
-        let pause = Duration::from_millis(self.config.client.retry_backoff_ms.max(0) as u64);
+        let pause = Duration::from_millis(self.client().retry_backoff_ms.max(0) as u64);
         if let Some(state) = self.partitions.change(partition) {
             state.retry_at = Some(now + pause);
         }

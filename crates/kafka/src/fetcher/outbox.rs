@@ -16,7 +16,7 @@ const SMALLEST_RESPONSE: usize = 64 << 10;
 // Nearly every item is a batch, so boxing it would only cost.
 #[allow(clippy::large_enum_variant)]
 #[derive(Debug)]
-pub(super) enum Item {
+pub(crate) enum Item {
     Batch {
         epoch: u64,
         /// Bytes to take from the budget.
@@ -27,7 +27,7 @@ pub(super) enum Item {
     Failed(ConsumerError),
 }
 
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     events: Way<Fetched>,
     items: Way<Item>,
     credit: Credit,
@@ -91,7 +91,7 @@ impl Credit {
 }
 
 impl Outbox {
-    pub(super) fn new(
+    pub(crate) fn new(
         events: mpsc::Sender<Fetched>,
         items: mpsc::Sender<Item>,
         budget: ByteBudget,
@@ -109,34 +109,34 @@ impl Outbox {
 
     /// The bytes of the largest response that is worth asking for: of two for each broker, one is being made into batches
     /// while the other comes, so it is kept to a part of what those who share the budget may have each.
-    pub(super) fn largest_response(&self) -> usize {
+    pub(crate) fn largest_response(&self) -> usize {
         let budget = &self.credit.budget;
         (budget.total() / (4 + 4 * budget.holders())).max(SMALLEST_RESPONSE)
     }
 
     /// Takes an event. One may overtake batches: those of partitions that it takes away are stale by their epoch.
-    pub(super) fn push(&mut self, event: Fetched) {
+    pub(crate) fn push(&mut self, event: Fetched) {
         self.events.queue.push_back(event);
     }
 
-    pub(super) fn push_end(&mut self, error: ConsumerError) {
+    pub(crate) fn push_end(&mut self, error: ConsumerError) {
         self.items.queue.push_back(Item::Failed(error));
     }
 
     /// Takes over what a response is counted as.
-    pub(super) fn add_unread(&mut self, memory: Option<BytePermit>) {
+    pub(crate) fn add_unread(&mut self, memory: Option<BytePermit>) {
         if let Some(memory) = memory {
             self.credit.unread.merge(memory);
         }
     }
 
     /// All responses have been made into batches.
-    pub(super) fn nothing_unread(&mut self) {
+    pub(crate) fn nothing_unread(&mut self) {
         self.credit.unread.resize(0);
     }
 
     /// A batch is counted as part of the response that it comes from, as far as that goes.
-    pub(super) fn push_batch(&mut self, epoch: u64, weight: usize, mut batch: RecordBatch) {
+    pub(crate) fn push_batch(&mut self, epoch: u64, weight: usize, mut batch: RecordBatch) {
         let Credit { budget, unread, .. } = &mut self.credit;
         let counted = weight.min(budget.total());
         if unread.bytes() >= counted {
@@ -149,16 +149,16 @@ impl Outbox {
         });
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub(crate) fn is_empty(&self) -> bool {
         self.events.queue.is_empty() && self.items.queue.is_empty()
     }
 
-    pub(super) fn has_batches(&self) -> bool {
+    pub(crate) fn has_batches(&self) -> bool {
         !self.items.queue.is_empty()
     }
 
     /// Takes back the batches of partitions that are going.
-    pub(super) fn withdraw(&mut self, is_going: impl Fn(&TopicPartition) -> bool) {
+    pub(crate) fn withdraw(&mut self, is_going: impl Fn(&TopicPartition) -> bool) {
         // The next first item may weigh something else; a fresh wait costs only the place in the line.
         self.credit.waiting = None;
         self.items.queue.retain(|item| match item {
@@ -169,7 +169,7 @@ impl Outbox {
 
     /// Hands over the first event or the first item, whichever the owner has room for. Cancel safe. `false` once nobody
     /// receives any more.
-    pub(super) async fn send_some(&mut self) -> bool {
+    pub(crate) async fn send_some(&mut self) -> bool {
         let Outbox {
             events,
             items,

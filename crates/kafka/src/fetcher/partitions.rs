@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use uuid::Uuid;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Stage {
+pub(crate) enum Stage {
     /// The group's committed offset is to be asked for.
     Unknown,
     /// To be placed by `auto.offset.reset`.
@@ -27,45 +27,45 @@ pub(super) enum Stage {
 }
 
 #[derive(Debug)]
-pub(super) struct Partition {
-    pub(super) stage: Stage,
+pub(crate) struct Partition {
+    pub(crate) stage: Stage,
     /// The epoch of `Controls`; answers for an older one are dropped.
-    pub(super) epoch: u64,
-    pub(super) is_paused: bool,
+    pub(crate) epoch: u64,
+    pub(crate) is_paused: bool,
     /// Nothing is tried before.
-    pub(super) retry_at: Option<Instant>,
+    pub(crate) retry_at: Option<Instant>,
     /// The leader epoch of what was read last; −1: unknown.
-    pub(super) read_epoch: i32,
+    pub(crate) read_epoch: i32,
     /// −1: there is none.
-    pub(super) leader: i32,
+    pub(crate) leader: i32,
     leader_epoch: i32,
     /// A replica nearer than the leader, and until when to read from it.
-    pub(super) replica: Option<(i32, Instant)>,
+    pub(crate) replica: Option<(i32, Instant)>,
     /// The topic's identity; zero before brokers 2.8.
     topic_id: Uuid,
     /// The group has no committed offset, so that where reading begins may be committed.
-    pub(super) is_uncommitted: bool,
+    pub(crate) is_uncommitted: bool,
     /// What is committed is of the topic that was deleted.
-    pub(super) is_of_new_topic: bool,
+    pub(crate) is_of_new_topic: bool,
     /// Since when its broker says that it knows no such partition.
-    pub(super) unknown_since: Option<Instant>,
+    pub(crate) unknown_since: Option<Instant>,
 }
 
 /// What a broker is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Wanted {
-    pub(super) epoch: u64,
-    pub(super) offset: i64,
-    pub(super) leader_epoch: i32,
+pub(crate) struct Wanted {
+    pub(crate) epoch: u64,
+    pub(crate) offset: i64,
+    pub(crate) leader_epoch: i32,
 }
 
 impl Partition {
-    pub(super) fn is_due(&self, now: Instant) -> bool {
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
         self.retry_at.is_none_or(|at| at <= now)
     }
 
     /// The broker to read from.
-    pub(super) fn source(&self, now: Instant) -> i32 {
+    pub(crate) fn source(&self, now: Instant) -> i32 {
         match self.replica {
             Some((replica, until)) if until > now => replica,
             Some(_) | None => self.leader,
@@ -73,7 +73,7 @@ impl Partition {
     }
 
     /// What to ask the source for; `None` while there is nothing to ask.
-    pub(super) fn wanted(&self, now: Instant) -> Option<Wanted> {
+    pub(crate) fn wanted(&self, now: Instant) -> Option<Wanted> {
         match self.stage {
             Stage::At(offset) if !self.is_paused && self.is_due(now) => Some(Wanted {
                 epoch: self.epoch,
@@ -102,8 +102,8 @@ impl Partition {
 
 /// The assigned partitions.
 #[derive(Debug, Default)]
-pub(super) struct Partitions {
-    pub(super) all: HashMap<TopicPartition, Partition>,
+pub(crate) struct Partitions {
+    pub(crate) all: HashMap<TopicPartition, Partition>,
     /// What has changed since it was looked at.
     changed: IndexSet<TopicPartition>,
     /// Partitions that a broker's session may still hold.
@@ -112,7 +112,7 @@ pub(super) struct Partitions {
 }
 
 impl Partitions {
-    pub(super) fn add(&mut self, partition: TopicPartition, epoch: u64) {
+    pub(crate) fn add(&mut self, partition: TopicPartition, epoch: u64) {
         self.is_stale = true;
         self.changed.insert(partition.clone());
         self.all.insert(
@@ -135,7 +135,7 @@ impl Partitions {
     }
 
     /// Takes partitions out and returns those that were there, in order.
-    pub(super) fn remove(
+    pub(crate) fn remove(
         &mut self,
         is_going: impl Fn(&TopicPartition) -> bool,
     ) -> Vec<TopicPartition> {
@@ -160,7 +160,7 @@ impl Partitions {
     }
 
     /// A partition that is about to change.
-    pub(super) fn change(&mut self, partition: &TopicPartition) -> Option<&mut Partition> {
+    pub(crate) fn change(&mut self, partition: &TopicPartition) -> Option<&mut Partition> {
         let state = self.all.get_mut(partition)?;
         if !self.changed.contains(partition) {
             self.changed.insert(partition.clone());
@@ -169,23 +169,23 @@ impl Partitions {
     }
 
     /// What has changed since the last call.
-    pub(super) fn take_changed(&mut self) -> IndexSet<TopicPartition> {
+    pub(crate) fn take_changed(&mut self) -> IndexSet<TopicPartition> {
         std::mem::take(&mut self.changed)
     }
 
     /// Partitions that brokers need not be asked for any more.
-    pub(super) fn take_left(&mut self) -> Vec<(i32, TopicPartition)> {
+    pub(crate) fn take_left(&mut self) -> Vec<(i32, TopicPartition)> {
         std::mem::take(&mut self.left)
     }
 
     /// Leaders may have changed.
-    pub(super) fn reroute(&mut self) {
+    pub(crate) fn reroute(&mut self) {
         self.is_stale = true;
     }
 
     /// Finds the leaders, if they or the partitions may have changed, and then a partition that has none; one whose
     /// topic is there, if there is any.
-    pub(super) fn find_leaders(&mut self, metadata: &Metadata) -> Option<Option<TopicPartition>> {
+    pub(crate) fn find_leaders(&mut self, metadata: &Metadata) -> Option<Option<TopicPartition>> {
         if !std::mem::take(&mut self.is_stale) {
             return None;
         }
@@ -225,7 +225,7 @@ impl Partitions {
     }
 
     /// The partitions whose topic was deleted and made again since they were assigned.
-    pub(super) fn of_other_topics(&self, metadata: &Metadata) -> Vec<TopicPartition> {
+    pub(crate) fn of_other_topics(&self, metadata: &Metadata) -> Vec<TopicPartition> {
         let mut strangers = Vec::new();
         for (partition, state) in &self.all {
             let Some(topic) = metadata.topics.get(&partition.topic) else {

@@ -1,7 +1,8 @@
 //! Positions by `auto.offset.reset`: a leader's first or next offset.
 
-use crate::cluster::{Cluster, Lane, topic_name};
+use crate::cluster::{Cluster, Lane};
 use crate::error::KafkaError;
+use crate::names::topic_name;
 use kafka_protocol::messages::list_offsets_request::{ListOffsetsPartition, ListOffsetsTopic};
 use kafka_protocol::messages::offset_for_leader_epoch_request::{
     OffsetForLeaderPartition, OffsetForLeaderTopic,

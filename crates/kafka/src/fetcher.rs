@@ -1,0 +1,405 @@
+//! Fetcher: reads partitions from all brokers side by side, and is no member of a group. Whoever owns it says which
+//! partitions, from where and how far; it finds their leaders, follows them, notices logs that were cut short and topics
+//! that were made anew, and hands what it read to the outbox as far as the byte budget goes. It owns all state of reading;
+//! requests run beside it as futures whose results come back to `step`. A broker's next fetch is under way while the
+//! records of the last one are being handed over.
+//!
+//! Its owner calls `advance` and then waits for `step`, in turns.
+
+mod controls;
+mod fetch;
+mod outbox;
+mod partitions;
+mod placing;
+mod reading;
+mod refresh;
+mod seen;
+mod session;
+mod troubles;
+mod truncation;
+
+pub(crate) use controls::{Controls, Verdict};
+pub(crate) use outbox::{Item, Outbox};
+pub(crate) use placing::Place;
+pub(crate) use troubles::Source;
+
+use crate::cluster::{Cluster, Metadata, Topics};
+use crate::config::{ClientConfig, FetchSettings};
+use crate::error::KafkaError;
+use crate::positions::EpochEnd;
+use fetch::Answer;
+use futures::future::BoxFuture;
+use futures::stream::{FuturesUnordered, StreamExt};
+use millstream_core::backoff::Backoff;
+use millstream_core::{ConsumerError, Degraded, Fetched, TopicPartition};
+use partitions::{Partitions, Stage};
+use refresh::Refresh;
+use seen::{Seen, is_missing};
+use session::Session;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::{Instant, sleep_until};
+use troubles::Troubles;
+
+/// How often to look around when nothing happens.
+const IDLE: Duration = Duration::from_secs(5);
+
+/// What to do about a position that its log does not have any more, or has something else at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum OnLoss {
+    /// Nobody may choose another position (`auto.offset.reset=none`).
+    Fail,
+    /// Go on from where the logs part, or where the owner says that reading begins.
+    Resume,
+    /// What was read counts for nothing: read all of the partition again.
+    StartOver,
+}
+
+pub(crate) struct Fetcher {
+    cluster: Cluster,
+    settings: FetchSettings,
+    on_loss: OnLoss,
+    controls: Arc<Controls>,
+    outbox: Outbox,
+    partitions: Partitions,
+    /// Requests other than fetches.
+    work: FuturesUnordered<BoxFuture<'static, Done>>,
+    fetches: FuturesUnordered<BoxFuture<'static, (i32, Result<fetch::Response, KafkaError>)>>,
+    brokers: HashMap<i32, Broker>,
+    /// Responses that are still being read, in the order of their arrival.
+    unread: VecDeque<Unread>,
+    /// What metadata is asked for.
+    topics: Topics,
+    refresh: Refresh,
+    seen: Seen,
+    troubles: Troubles,
+    offsets_backoff: Backoff,
+    /// Pauses between looks for a leader that is not there.
+    leaderless: Backoff,
+    wake: Option<Instant>,
+    has_failed: bool,
+}
+
+struct Broker {
+    session: Session,
+    is_fetching: bool,
+    /// When the fetch under way should have been answered.
+    late_at: Instant,
+    retry_at: Option<Instant>,
+    backoff: Backoff,
+}
+
+struct Unread {
+    broker: i32,
+    answers: VecDeque<Answer>,
+}
+
+/// Partitions that a request asks about, each with the epoch that its answer is for.
+pub(crate) type Asked = Vec<(TopicPartition, u64)>;
+
+/// What the owner is asked for.
+#[derive(Debug, Default)]
+pub(crate) struct Needs {
+    /// Partitions whose place is not known: `Fetcher::place`.
+    pub(crate) places: Asked,
+    /// Partitions that are placed by a time, as nobody knows an offset: `Fetcher::place_by_time`.
+    pub(crate) times: Asked,
+}
+
+/// What happened, as far as it concerns the owner.
+pub(crate) enum Step {
+    Nothing,
+    /// The cluster's metadata was asked for and is there: `Fetcher::note_topics`, then `Fetcher::settle_topics`.
+    Metadata(Arc<Metadata>),
+    /// Nobody takes what was read any more.
+    Unheard,
+}
+
+/// What a request beside the loop came to.
+enum Done {
+    Metadata(Result<Arc<Metadata>, KafkaError>),
+    Listed {
+        asked: Asked,
+        result: Result<Vec<(TopicPartition, Result<i64, i16>)>, KafkaError>,
+    },
+    Checked {
+        asked: Asked,
+        result: Result<Option<Vec<(TopicPartition, Result<EpochEnd, i16>)>>, KafkaError>,
+    },
+}
+
+impl Fetcher {
+    pub(crate) fn new(
+        cluster: Cluster,
+        settings: FetchSettings,
+        on_loss: OnLoss,
+        topics: Topics,
+        controls: Arc<Controls>,
+        outbox: Outbox,
+    ) -> Self {
+        let backoff = Backoff::new(cluster.config().retry_backoff());
+        Fetcher {
+            settings,
+            on_loss,
+            controls,
+            outbox,
+            partitions: Partitions::default(),
+            work: FuturesUnordered::new(),
+            fetches: FuturesUnordered::new(),
+            brokers: HashMap::new(),
+            unread: VecDeque::new(),
+            topics,
+            refresh: Refresh::new(backoff.clone()),
+            seen: Seen::default(),
+            troubles: Troubles::default(),
+            offsets_backoff: backoff.clone(),
+            leaderless: backoff,
+            wake: None,
+            has_failed: false,
+            cluster,
+        }
+    }
+
+    /// From now on metadata is asked for these.
+    pub(crate) fn want_topics(&mut self, topics: Topics) {
+        self.topics = topics;
+    }
+
+    /// Begins to read a partition, once the owner has placed it.
+    pub(crate) fn assign(&mut self, partition: &TopicPartition) {
+        let epoch = self.controls.assign(partition);
+        self.partitions.add(partition.clone(), epoch);
+    }
+
+    /// Whether the partition is being read.
+    pub(crate) fn has(&self, partition: &TopicPartition) -> bool {
+        self.partitions.all.contains_key(partition)
+    }
+
+    /// The partitions that are being read, in no order.
+    pub(crate) fn assigned(&self) -> impl Iterator<Item = &TopicPartition> {
+        self.partitions.all.keys()
+    }
+
+    /// Reads these partitions no more, and takes back what nobody has taken yet. Returns those that were read, in order.
+    pub(crate) fn unassign(
+        &mut self,
+        is_going: impl Fn(&TopicPartition) -> bool,
+    ) -> Vec<TopicPartition> {
+        let gone = self.partitions.remove(&is_going);
+        self.controls.revoke(&gone);
+        self.outbox.withdraw(is_going);
+        // What is not read any more is no trouble any more.
+        let all = &self.partitions.all;
+        let report = self.troubles.keep_partitions(|p| all.contains_key(p));
+        self.tell(report);
+        if self.partitions.all.is_empty() {
+            let offsets = self.troubles.clear(Source::Offsets);
+            let brokers = self.troubles.keep_brokers(|_| false);
+            self.tell(offsets.or(brokers));
+        }
+        gone
+    }
+
+    /// Starts whatever can be started now, and notes when to look again.
+    pub(crate) fn advance(&mut self, now: Instant) -> Needs {
+        self.wake = None;
+        self.take_controls();
+        if self.has_failed {
+            return Needs::default();
+        }
+        self.start_refresh(now);
+        let metadata = self.cluster.metadata();
+        match self.partitions.find_leaders(&metadata) {
+            None => {}
+            Some(None) => self.well(Source::Leader),
+            Some(Some(partition)) => {
+                // A leader is usually elected within moments; a deleted topic never gets one.
+                let pause = self.leaderless.next_pause();
+                self.refresh_by(now + pause);
+                // A topic that is gone is told of by its name.
+                if is_missing(metadata.topics.get(&partition.topic)) {
+                    self.well(Source::Leader);
+                } else {
+                    let reason = format!("partition {partition} has no leader");
+                    self.degraded(Source::Leader, reason, pause);
+                }
+            }
+        }
+        self.read_on();
+        let needs = self.attend(now);
+        self.start_fetches(now);
+        self.doubt_late_brokers(now);
+        needs
+    }
+
+    /// Waits for what happens next. Cancel safe.
+    pub(crate) async fn step(&mut self) -> Step {
+        let wake = self.wake.unwrap_or_else(|| Instant::now() + IDLE);
+        tokio::select! {
+            Some(done) = self.work.next(), if !self.work.is_empty() => return self.on_done(done),
+            Some((broker, result)) = self.fetches.next(), if !self.fetches.is_empty() => {
+                self.on_fetched(broker, result);
+            }
+            is_heard = self.outbox.send_some(), if !self.outbox.is_empty() => {
+                if !is_heard {
+                    return Step::Unheard;
+                }
+            }
+            () = self.controls.changed() => {}
+            () = sleep_until(wake) => {}
+        }
+        Step::Nothing
+    }
+
+    /// Sees to every partition that has changed: asks what is to be asked, and lets its broker's session know.
+    fn attend(&mut self, now: Instant) -> Needs {
+        let mut needs = Needs::default();
+        let mut doubtful = Vec::new();
+        for (broker, partition) in self.partitions.take_left() {
+            self.broker(broker).session.touch(partition);
+        }
+        for partition in self.partitions.take_changed() {
+            let Some(state) = self.partitions.all.get_mut(&partition) else {
+                continue;
+            };
+            let (is_due, source) = (state.is_due(now), state.source(now));
+            match state.stage {
+                _ if !is_due => {
+                    let at = state.retry_at.unwrap_or(now);
+                    self.partitions.change(&partition);
+                    self.wake_at(at);
+                }
+                Stage::Unknown => {
+                    state.stage = Stage::Asking;
+                    needs.places.push((partition.clone(), state.epoch));
+                }
+                Stage::Reset => {
+                    state.stage = Stage::Asking;
+                    needs.times.push((partition.clone(), state.epoch));
+                }
+                Stage::Doubtful(offset) if state.leader >= 0 => {
+                    state.stage = Stage::Checking(offset);
+                    doubtful.push((partition.clone(), state.epoch, state.read_epoch));
+                }
+                Stage::Asking
+                | Stage::At(_)
+                | Stage::Doubtful(_)
+                | Stage::Checking(_)
+                | Stage::Astray(_) => {}
+            }
+            if source >= 0 {
+                self.broker(source).session.touch(partition);
+            }
+        }
+        if !doubtful.is_empty() {
+            self.check(doubtful);
+        }
+        needs
+    }
+
+    fn broker(&mut self, id: i32) -> &mut Broker {
+        let backoff = self.cluster.config().reconnect_backoff();
+        self.brokers.entry(id).or_insert_with(|| Broker {
+            session: Session::default(),
+            is_fetching: false,
+            late_at: Instant::now(),
+            retry_at: None,
+            backoff: Backoff::new(backoff),
+        })
+    }
+
+    fn take_controls(&mut self) {
+        let mut moved = Vec::new();
+        for (partition, control) in self.controls.take() {
+            if let Some(state) = self.partitions.change(&partition) {
+                state.is_paused = control.is_paused;
+                if let Some(offset) = control.seek {
+                    state.epoch = control.epoch;
+                    state.stage = Stage::At(offset);
+                    // Nothing was read there yet that a log could part from.
+                    state.read_epoch = -1;
+                    moved.push(partition);
+                }
+            }
+        }
+        if !moved.is_empty() {
+            self.outbox.withdraw(|partition| moved.contains(partition));
+        }
+    }
+
+    fn on_done(&mut self, done: Done) -> Step {
+        match done {
+            Done::Metadata(result) => {
+                return self
+                    .on_metadata(result)
+                    .map_or(Step::Nothing, Step::Metadata);
+            }
+            Done::Listed { asked, result } => self.on_listed(&asked, result),
+            Done::Checked { asked, result } => self.on_checked(&asked, result),
+        }
+        Step::Nothing
+    }
+
+    /// Looks again no later than then.
+    pub(crate) fn wake_at(&mut self, at: Instant) {
+        self.wake = Some(self.wake.map_or(at, |wake| wake.min(at)));
+    }
+
+    /// Notes that something is out of reach; what no retry helps ends the reading.
+    pub(crate) fn trouble(&mut self, source: Source, error: KafkaError, next_try: Duration) {
+        if !error.is_transient() {
+            self.fail(error.into());
+            return;
+        }
+        tracing::debug!(%error, "will try again");
+        self.degraded(source, error.to_string(), next_try);
+    }
+
+    /// Notes that something is out of reach, and tells of it if it is worth a word.
+    pub(crate) fn degraded(&mut self, source: Source, reason: String, next_try: Duration) {
+        let report = self.troubles.add(source, reason, next_try);
+        self.tell(report);
+    }
+
+    /// The same for an outage that somebody else keeps track of.
+    pub(crate) fn note_outage(&mut self, source: Source, degraded: Degraded) {
+        let report = self.troubles.note(source, degraded);
+        self.tell(report);
+    }
+
+    /// Notes that something is in reach.
+    pub(crate) fn well(&mut self, source: Source) {
+        let report = self.troubles.clear(source);
+        self.tell(report);
+    }
+
+    /// Tells the owner's owner of an event.
+    pub(crate) fn tell(&mut self, event: impl Into<Option<Fetched>>) {
+        if let Some(event) = event.into() {
+            self.outbox.push(event);
+        }
+    }
+
+    /// Ends the reading, once what was read before has been handed over.
+    pub(crate) fn fail(&mut self, error: ConsumerError) {
+        if !self.has_failed {
+            self.has_failed = true;
+            self.outbox.push_end(error);
+        }
+    }
+
+    pub(crate) fn has_failed(&self) -> bool {
+        self.has_failed
+    }
+
+    /// Everything that there was to say before the end has been said.
+    pub(crate) fn is_over(&self) -> bool {
+        self.has_failed && self.outbox.is_empty()
+    }
+
+    pub(crate) fn client(&self) -> &ClientConfig {
+        self.cluster.config()
+    }
+}

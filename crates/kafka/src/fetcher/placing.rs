@@ -1,0 +1,204 @@
+//! Placing: where reading begins in a partition, as its owner says: at an offset, or where its leader finds a time.
+
+use super::{Asked, Done, Fetched, Fetcher, OnLoss, Source, Stage};
+use crate::cluster::Metadata;
+use crate::error::KafkaError;
+use crate::positions;
+use millstream_core::{ConsumerError, TopicPartition};
+use std::collections::BTreeMap;
+use tokio::time::Instant;
+
+/// An offset to read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Place {
+    pub(crate) offset: i64,
+    /// Of the record before it; −1: unknown.
+    pub(crate) leader_epoch: i32,
+}
+
+impl Fetcher {
+    /// Begins to read a partition at the place that was asked for; `None`: by a time. `false`: there is none, and nobody
+    /// may choose one. An answer to an older question counts for nothing.
+    pub(crate) fn place(
+        &mut self,
+        partition: &TopicPartition,
+        epoch: u64,
+        place: Option<Place>,
+    ) -> bool {
+        let may_choose = self.on_loss != OnLoss::Fail;
+        let Some(state) = self.partitions.change(partition) else {
+            return true;
+        };
+        if state.epoch != epoch || state.stage != Stage::Asking {
+            return true;
+        }
+        state.is_uncommitted = place.is_none();
+        state.stage = match place {
+            Some(_) if state.is_of_new_topic => Stage::Reset,
+            Some(place) => {
+                state.read_epoch = place.leader_epoch;
+                Stage::At(place.offset)
+            }
+            None if !may_choose => return false,
+            None => Stage::Reset,
+        };
+        true
+    }
+
+    /// Whether the partition came after reading had begun, so that nothing in it is from before.
+    pub(crate) fn is_new(&self, partition: &TopicPartition, metadata: &Metadata) -> bool {
+        self.seen.is_new(partition, metadata)
+    }
+
+    /// Asks leaders for the offsets at these times: milliseconds since the epoch, `EARLIEST` or `LATEST`.
+    pub(crate) fn place_by_time(&mut self, lost: Vec<(TopicPartition, u64, i64)>, now: Instant) {
+        let mut by_leader: BTreeMap<(i32, i64), Asked> = BTreeMap::new();
+        let mut waiting = Vec::new();
+        for (partition, epoch, time) in lost {
+            let leader = self.partitions.all.get(&partition).map_or(-1, |p| p.leader);
+            if leader < 0 {
+                waiting.push((partition, epoch));
+                continue;
+            }
+            let asked = by_leader.entry((leader, time)).or_default();
+            asked.push((partition, epoch));
+        }
+        if !waiting.is_empty() {
+            let pause = self.offsets_backoff.next_pause();
+            self.put_back(&waiting, Stage::Reset, now + pause);
+            self.want_metadata(now);
+        }
+        let reads_committed = self.settings.reads_committed();
+        for ((leader, time), asked) in by_leader {
+            let cluster = self.cluster.clone();
+            self.work.push(Box::pin(async move {
+                let partitions = asked.iter().map(|(p, _)| p.clone()).collect();
+                let result =
+                    positions::list(cluster, leader, partitions, time, reads_committed).await;
+                Done::Listed { asked, result }
+            }));
+        }
+    }
+
+    /// Offsets that logs do not have, once the topics are known to be the same as before.
+    pub(super) fn reset_astray(&mut self) {
+        let astray: Vec<(TopicPartition, i64)> = self
+            .partitions
+            .all
+            .iter()
+            .filter_map(|(partition, state)| match state.stage {
+                Stage::Astray(offset) => Some((partition.clone(), offset)),
+                _ => None,
+            })
+            .collect();
+        for (partition, offset) in astray {
+            tracing::warn!(
+                topic = %partition.topic,
+                partition = partition.partition,
+                offset,
+                "offset is out of range, resetting"
+            );
+            if let Some(state) = self.partitions.change(&partition) {
+                state.stage = Stage::Reset;
+            }
+            if self.on_loss == OnLoss::StartOver {
+                self.restart(vec![partition]);
+            }
+        }
+    }
+
+    pub(super) fn on_listed(
+        &mut self,
+        asked: &[(TopicPartition, u64)],
+        result: Result<Vec<(TopicPartition, Result<i64, i16>)>, KafkaError>,
+    ) {
+        let listed = match result {
+            Ok(listed) => listed,
+            Err(error) => return self.retry_offsets(asked, Stage::Reset, error),
+        };
+        let mut failed = Vec::new();
+        let mut begun = Vec::new();
+        for ((partition, answer), (_, epoch)) in listed.into_iter().zip(asked) {
+            let Some(state) = self.partitions.change(&partition) else {
+                continue;
+            };
+            if state.epoch != *epoch || state.stage != Stage::Asking {
+                continue;
+            }
+            match answer {
+                Ok(offset) => {
+                    tracing::info!(topic = %partition.topic, partition = partition.partition, offset, "position set by auto.offset.reset");
+                    let offset = offset.max(0);
+                    state.stage = Stage::At(offset);
+                    if std::mem::take(&mut state.is_uncommitted) {
+                        begun.push((partition, offset));
+                    }
+                }
+                Err(code) => failed.push((partition, *epoch, code)),
+            }
+        }
+        if !begun.is_empty() {
+            self.tell(Fetched::Positioned(begun));
+        }
+        let Some((partition, _, code)) = failed.first() else {
+            self.offsets_backoff.reset();
+            self.well(Source::Offsets);
+            return;
+        };
+        let error = KafkaError::refused(format!("find where {partition} begins"), *code);
+        let asked: Asked = failed.into_iter().map(|(p, epoch, _)| (p, epoch)).collect();
+        self.retry_offsets(&asked, Stage::Reset, error);
+    }
+
+    /// Asks the owner again later for places that it could not find.
+    pub(crate) fn retry_places(&mut self, asked: &[(TopicPartition, u64)], error: KafkaError) {
+        self.retry_offsets(asked, Stage::Unknown, error);
+    }
+
+    /// Tries again later; a position that was being checked goes back to being doubtful.
+    pub(super) fn retry_offsets(
+        &mut self,
+        asked: &[(TopicPartition, u64)],
+        stage: Stage,
+        error: KafkaError,
+    ) {
+        let now = Instant::now();
+        let pause = self.offsets_backoff.next_pause();
+        self.put_back(asked, stage, now + pause);
+        self.want_metadata(now);
+        // An answer that no longer matters is no trouble: the group may have gone on meanwhile.
+        let is_wanted = asked.iter().any(|(p, epoch)| {
+            self.partitions
+                .all
+                .get(p)
+                .is_some_and(|s| s.epoch == *epoch)
+        });
+        if is_wanted {
+            self.trouble(Source::Offsets, error, pause);
+        }
+    }
+
+    fn put_back(&mut self, asked: &[(TopicPartition, u64)], stage: Stage, retry_at: Instant) {
+        for (partition, epoch) in asked {
+            if let Some(state) = self.partitions.change(partition)
+                && state.epoch == *epoch
+                && matches!(state.stage, Stage::Asking | Stage::Checking(_))
+            {
+                state.stage = match state.stage {
+                    Stage::Checking(offset) => Stage::Doubtful(offset),
+                    _ => stage,
+                };
+                state.retry_at = Some(retry_at);
+            }
+        }
+        self.wake_at(retry_at);
+    }
+}
+
+pub(super) fn no_policy(message: String) -> ConsumerError {
+    ConsumerError {
+        is_transient: false,
+        message,
+        source: None,
+    }
+}

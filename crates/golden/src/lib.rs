@@ -1,14 +1,13 @@
 //! The golden runner's common part: reads the recorded cases, parses their values, counts what came of them.
 //!
 //! A case decides from itself whether it is due. Results go to `target/golden.json` and `target/golden.txt`,
-//! a row per file: due, passed, failed, not due. The folder is `MILLSTREAM_GOLDEN`, by default the copies in `data/`;
-//! of those, `due.txt` says how many cases of each file are due at least, so that none gets lost unseen.
+//! a row per file: due, passed, failed, not due. The folder is `MILLSTREAM_GOLDEN`, by default the copies in `data/`.
+//! Its `cases.txt` says how many cases of each file are due, so that none gets lost unseen. A folder without that list
+//! has to hold the files of ours, and may hold more.
 
 mod files;
 mod format;
 mod table;
-
-pub use files::files;
 
 pub use format::{bytes_of, records_equal, schema, schema_and_value, value};
 
@@ -21,6 +20,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub enum Outcome {
     Passed,
+    /// No case: it prepared those that follow.
+    Setup,
     Failed(String),
     /// The case uses something that does not exist yet; the text names it.
     NotDue(String),
@@ -46,12 +47,14 @@ pub fn folder() -> PathBuf {
     )
 }
 
-/// The cases of one file, `None` if the folder lacks it. A `.jsonl` file has one a line, a `.json` file is one.
+/// The cases of one file. A `.jsonl` file has one a line, a `.json` file is one.
 ///
 /// # Panics
-/// If a file is not JSON.
-pub fn cases(file: &str) -> Option<Vec<Json>> {
-    let text = std::fs::read_to_string(folder().join(file)).ok()?;
+/// If the folder lacks the file, or if it is not JSON.
+pub fn cases(file: &str) -> Vec<Json> {
+    let path = folder().join(file);
+    let text = std::fs::read_to_string(&path)
+        .unwrap_or_else(|error| panic!("cannot read the cases of {}: {error}", path.display()));
     let parse = |text: &str| -> Json {
         serde_json::from_str(text).unwrap_or_else(|error| {
             let too_deep = error.to_string().starts_with("recursion limit exceeded");
@@ -61,25 +64,29 @@ pub fn cases(file: &str) -> Option<Vec<Json>> {
             serde_json::json!({"name": name, "config": {}})
         })
     };
-    Some(if file.ends_with(".jsonl") {
+    if file.ends_with(".jsonl") {
         text.lines()
             .filter(|line| !line.trim().is_empty())
             .map(parse)
             .collect()
     } else {
         vec![parse(&text)]
-    })
+    }
 }
 
-/// Runs every case of the files that fit the patterns (see `files`) and writes their rows into the table. A judge that
-/// panics has failed that one case.
+/// Runs every case of the runner's files (see `files.rs`) and writes their rows into the table. A judge that panics has
+/// failed that one case.
 ///
 /// # Panics
-/// If a due case failed, or if fewer cases of a file are due than there were.
-pub fn run(patterns: &[&str], mut judge: impl FnMut(&str, &Json) -> Outcome) {
-    let mut failures = Vec::new();
-    for file in files(patterns) {
-        let cases = cases(&file).unwrap_or_default();
+/// If a due case failed, if other numbers of cases are due than the list says, or if a listed file is not there.
+pub fn run(runner: &str, mut judge: impl FnMut(&str, &Json) -> Outcome) {
+    let list = files::List::of_folder();
+    let missing = list.missing(runner).into_iter();
+    let mut failures: Vec<String> = missing
+        .map(|file| format!("{file}: {} lacks it", folder().display()))
+        .collect();
+    for file in files::files(runner) {
+        let cases = cases(&file);
         let mut row = table::Row::default();
         for (number, case) in cases.iter().enumerate() {
             let judged = AssertUnwindSafe(|| judge(&file, case));
@@ -93,9 +100,13 @@ pub fn run(patterns: &[&str], mut judge: impl FnMut(&str, &Json) -> Outcome) {
                 failures.push(format!("{file} {name}: {why}"));
             }
         }
-        if let Some(least) = files::least_due(&file).filter(|least| row.due < *least) {
-            let due = row.due;
-            failures.push(format!("{file}: {due} cases are due, there were {least}"));
+        if let Some(listed) = list.of(&file).filter(|_| list.has_numbers)
+            && (row.due, row.not_due) != (listed.due, listed.not_due)
+        {
+            failures.push(format!(
+                "{file}: {} cases are due and {} are not, cases.txt says {} and {}",
+                row.due, row.not_due, listed.due, listed.not_due
+            ));
         }
         table::write(&file, row);
     }

@@ -10,12 +10,13 @@ pub(crate) struct Row {
     pub(crate) due: usize,
     passed: usize,
     failed: usize,
-    not_due: usize,
+    pub(crate) not_due: usize,
 }
 
 impl Row {
     pub(crate) fn count(&mut self, outcome: &Outcome) {
         match outcome {
+            Outcome::Setup => {}
             Outcome::NotDue(_) => self.not_due += 1,
             Outcome::Passed => {
                 self.due += 1;

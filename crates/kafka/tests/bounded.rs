@@ -114,8 +114,7 @@ fn said(version: i16) -> Vec<u8> {
 fn recorded() -> Vec<Vec<u8>> {
     ["batches-v2", "batches-v0-v1", "frames-of-other-clients"]
         .iter()
-        .filter_map(|file| millstream_golden::cases(&format!("records/{file}.jsonl")))
-        .flatten()
+        .flat_map(|file| millstream_golden::cases(&format!("records/{file}.jsonl")))
         .map(|case| millstream_golden::bytes_of(&case["base64"]).to_vec())
         .filter(|bytes| (1..4_000).contains(&bytes.len()))
         .collect()

@@ -15,13 +15,13 @@ use std::time::{Duration, Instant};
 use support::compare::{Comparison, canonical_document};
 use support::rig::{Fed, Rig, batches, feed};
 
-fn run(file: &str, judge: impl AsyncFn(&Json) -> Outcome) {
+fn run(runner: &str, judge: impl AsyncFn(&Json) -> Outcome) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
         .build()
         .unwrap();
-    millstream_golden::run(&[file], |_, case| match not_due(case) {
+    millstream_golden::run(runner, |_, case| match not_due(case) {
         Some(why) => Outcome::NotDue(why),
         None => runtime.block_on(judge(case)),
     });
@@ -29,34 +29,27 @@ fn run(file: &str, judge: impl AsyncFn(&Json) -> Outcome) {
 
 #[test]
 fn golden_models() {
-    run("mongodb/models*.jsonl", judge_models);
+    run("mongodb models", judge_models);
 }
 
 #[test]
 fn golden_config() {
-    run("mongodb/config.jsonl", judge_config);
+    run("mongodb config", judge_config);
 }
 
 #[test]
 fn golden_config_live() {
-    run("mongodb/config-live.jsonl", judge_config_live);
-}
-
-#[test]
-fn golden_end_to_end_replica_set() {
-    run("mongodb/e2e-replset.jsonl", judge_end_to_end);
+    run("mongodb config live", judge_config_live);
 }
 
 #[test]
 fn golden_end_to_end() {
-    run("mongodb/e2e.jsonl", judge_end_to_end);
+    run("mongodb end to end", judge_end_to_end);
 }
 
 #[test]
 fn golden_config_def() {
-    millstream_golden::run(&["mongodb/configdef.json"], |_, case| {
-        judge_config_def(case)
-    });
+    millstream_golden::run("mongodb settings", |_, case| judge_config_def(case));
 }
 
 /// What a case needs that does not exist yet, or where we differ on purpose.

@@ -9,6 +9,7 @@ mod support {
     pub(crate) mod server;
 }
 
+use millstream_core::config::{Default, Key};
 use millstream_core::{Connector, Properties};
 use millstream_golden::Outcome;
 use millstream_s3::S3SinkConnector;
@@ -24,13 +25,17 @@ fn golden_s3_cases() {
         .enable_all()
         .build()
         .expect("a runtime");
-    let files = ["s3/*.jsonl", "!s3/validate*.jsonl"];
-    millstream_golden::run(&files, |_, case| runtime.block_on(judge(case)));
+    millstream_golden::run("s3", |_, case| runtime.block_on(judge(case)));
 }
 
 #[test]
 fn golden_s3_validation() {
-    millstream_golden::run(&["s3/validate*.jsonl"], |_, case| judge_validation(case));
+    millstream_golden::run("s3 validation", |_, case| judge_validation(case));
+}
+
+#[test]
+fn golden_s3_settings() {
+    millstream_golden::run("s3 settings", |_, case| judge_settings(case));
 }
 
 fn properties(case: &Json, endpoint: &str) -> Properties {
@@ -109,6 +114,56 @@ fn judge_plain_error(case: &Json, properties: &Properties) -> Outcome {
     } else {
         Outcome::Failed(format!("said {said:?}"))
     }
+}
+
+/// Every setting as the original has it.
+fn judge_settings(case: &Json) -> Outcome {
+    let keys = S3SinkConnector.config_def();
+    let recorded = case["keys"].as_array().into_iter().flatten();
+    let recorded: Vec<Json> = recorded.map(comparable).collect();
+    let mut differences = String::new();
+    for (key, recorded) in keys.keys().iter().zip(&recorded) {
+        let mut ours = described(key);
+        // The beginning was recorded; ours may say more.
+        let doc = recorded["doc"].as_str().unwrap_or_default();
+        if key.doc.starts_with(doc) {
+            ours["doc"] = Json::from(doc);
+        }
+        if ours != *recorded {
+            differences.push_str(&format!("\n   actual {ours}\n expected {recorded}"));
+        }
+    }
+    if !differences.is_empty() {
+        return Outcome::Failed(differences);
+    }
+    Outcome::equal(&keys.keys().len(), &recorded.len())
+}
+
+fn described(key: &Key) -> Json {
+    json!({
+        "name": key.name, "type": key.kind.name(), "required": key.default == Default::Required,
+        "default": key.default_text(), "importance": key.importance.name(),
+        "group": key.group.clone().unwrap_or_default(), "order": key.order, "width": key.width.name(),
+        "display_name": key.display_name, "dependents": key.dependents,
+        "doc": key.doc,
+    })
+}
+
+/// Without what depends on a configuration, which the recordings of validation show.
+fn comparable(recorded: &Json) -> Json {
+    let mut key = recorded.clone();
+    if let Some(key) = key.as_object_mut() {
+        for part in [
+            "validator",
+            "internal",
+            "visible",
+            "value",
+            "recommended_values",
+        ] {
+            key.remove(part);
+        }
+    }
+    key
 }
 
 async fn judge(case: &Json) -> Outcome {

@@ -32,7 +32,7 @@ mod tests {
 
     #[test]
     fn golden_partitioner() {
-        millstream_golden::run(&["records/partitioner*.jsonl"], |_, case| {
+        millstream_golden::run("partitioner", |_, case| {
             let key = bytes_of(&case["key"]);
             if Some(i64::from(murmur2(&key))) != case["murmur2"].as_i64() {
                 return Outcome::Failed(format!("murmur2 {}", murmur2(&key)));

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 #[test]
 fn golden_configdefs() {
-    run(&["transforms/configdefs*.json"], |_, case| judge(case));
+    run("plugin settings", |_, case| judge(case));
 }
 
 fn judge(case: &Json) -> Outcome {

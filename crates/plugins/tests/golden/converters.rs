@@ -10,7 +10,7 @@ use serde_json::Value as Json;
 
 #[test]
 fn golden_converters() {
-    run(&["converters/*.jsonl"], |_, case| judge(case));
+    run("converters", |_, case| judge(case));
 }
 
 /// What a case came to: read, written, or refused with a message.

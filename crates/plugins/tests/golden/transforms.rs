@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 #[test]
 fn golden_transforms() {
-    run(&["transforms/*.jsonl"], |_, case| judge(case));
+    run("transforms", |_, case| judge(case));
 }
 
 fn judge(case: &Json) -> Outcome {

@@ -249,7 +249,7 @@ impl Scenario {
 
     async fn perform(&self, deed: &Json) -> Outcome {
         let Some((kind, of)) = deed.as_object().and_then(|deed| deed.iter().next()) else {
-            return Outcome::NotDue("the step has no deed".to_owned());
+            return Outcome::Failed("the step has no deed".to_owned());
         };
         let text = |key: &str| self.placeholders.fill(of[key].as_str().unwrap_or_default());
         match kind.as_str() {
@@ -282,7 +282,7 @@ impl Scenario {
                 let count = of["partitions"].as_i64().unwrap_or(1);
                 broker.partitions.insert(text("topic"), count as i32);
             }
-            other => return Outcome::NotDue(other.to_owned()),
+            other => return Outcome::Failed(format!("{other} is no deed of the runner's")),
         }
         Outcome::Passed
     }

@@ -28,11 +28,7 @@ fn partitions(json: &Json) -> Vec<TopicPartition> {
 
 #[test]
 fn golden_assignors() {
-    let files = [
-        "groups/consumer-*.jsonl",
-        "!groups/consumer-protocol*.jsonl",
-    ];
-    millstream_golden::run(&files, |_, case| {
+    millstream_golden::run("assignors", |_, case| {
         let cluster = case["cluster"].as_object().unwrap();
         if cluster.values().any(Json::is_array) && case["assignor"] == "roundrobin" {
             return Outcome::NotDue("racks, which round robin does not look at".to_owned());
@@ -259,7 +255,7 @@ fn judge_user_data(case: &Json) -> Outcome {
 
 #[test]
 fn golden_consumer_protocol() {
-    millstream_golden::run(&["groups/consumer-protocol*.jsonl"], |_, case| {
+    millstream_golden::run("consumer protocol", |_, case| {
         match case["kind"].as_str().unwrap() {
             "subscription" => judge(case, subscription, Subscription::encode_as, |bytes| {
                 Subscription::decode(bytes).ok()

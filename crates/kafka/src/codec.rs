@@ -4,7 +4,6 @@
 mod compress;
 mod lz4;
 mod snappy;
-mod xxh32;
 
 pub(crate) use compress::compress;
 

@@ -1,11 +1,13 @@
 //! LZ4 frames as Kafka's Java client reads them: one frame, independent blocks; the content checksum is passed over,
 //! because the batch has its own.
 
-use super::xxh32::xxh32;
 use super::{CodecError, check_room};
+use twox_hash::XxHash32;
 
 const MAGIC: [u8; 4] = 0x184D_2204u32.to_le_bytes();
 const STORED: u32 = 1 << 31;
+/// Of the frame's checksums.
+const SEED: u32 = 0;
 
 pub(super) fn decompress(
     input: &[u8],
@@ -32,7 +34,7 @@ pub(super) fn decompress(
         if frame.block_checksums {
             let (expected, after) = take_u32(rest)?;
             rest = after;
-            if xxh32(block) != expected {
+            if XxHash32::oneshot(SEED, block) != expected {
                 return Err(CodecError::Malformed(
                     "the checksum of an lz4 block is wrong",
                 ));
@@ -94,7 +96,7 @@ impl Frame {
         let Some((described, [checksum, rest @ ..])) = descriptor.split_at_checked(length) else {
             return Err(cut_off);
         };
-        if check_header && (xxh32(described) >> 8) as u8 != *checksum {
+        if check_header && (XxHash32::oneshot(SEED, described) >> 8) as u8 != *checksum {
             return Err(CodecError::Malformed(
                 "the checksum of the lz4 frame header is wrong",
             ));

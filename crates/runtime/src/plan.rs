@@ -280,3 +280,6 @@ fn decode_row(
         })
         .collect()
 }
+
+#[cfg(test)]
+mod tests;

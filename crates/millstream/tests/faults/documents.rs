@@ -1,128 +1,73 @@
 //! Every command to the document store hit by every fault, while the hash job works; and the store as a whole.
 
-use crate::case::{Case, Shows, heal, play_all, see, see_one};
-use crate::stage::{STREAM, Stage};
-use crate::table;
-use crate::worker::Worker;
+use crate::case::{Case, Shows, play_all};
+use crate::strike::{Job, Strike, of_wire, table};
 use Shows::{Degraded, Failed};
-use millstream_embedded::documents::DocumentFaultAction;
+use millstream_embedded::documents::DocumentFaultAction::{
+    self, CloseAfter, CloseBefore, ReplaceReply,
+};
 use millstream_embedded::faults::Faults;
-use mongodb::bson::{Document, doc};
-
-async fn play(action: DocumentFaultAction, shows: Shows) -> String {
-    let stage = Stage::new().await;
-    stage.produce(3);
-    let worker = stage.stream("worker").await;
-    stage.stored().await;
-    stage.document_proxy.break_all("insert", action);
-    stage.produce(5);
-    let seen = see(&stage, &worker, STREAM, shows).await;
-    stage.document_proxy.heal();
-    stage.produce(5);
-    heal(&worker, STREAM, shows).await;
-    stage.stored().await;
-    seen
-}
-
-fn case(fault: &str, action: DocumentFaultAction, shows: Shows) -> Case {
-    Case {
-        place: "insert".to_owned(),
-        fault: fault.to_owned(),
-        shows,
-        play: Box::pin(play(action, shows)),
-    }
-}
+use mongodb::bson::doc;
 
 /// The command as a whole is refused.
-fn refusal(code: i32, name: &str) -> Document {
-    doc! {"ok": 0.0, "code": code, "codeName": name, "errmsg": "refused"}
+fn refusal(code: i32, name: &str, shows: Shows) -> (String, DocumentFaultAction, Shows) {
+    let reply = doc! {"ok": 0.0, "code": code, "codeName": name, "errmsg": "refused"};
+    (format!("{code} {name}"), ReplaceReply(reply), shows)
 }
 
 /// One item of the command is refused.
-fn item(code: i32, message: &str) -> Document {
-    doc! {"n": 0, "writeErrors": [{"index": 0, "code": code, "errmsg": message}], "ok": 1.0}
+fn item(code: i32, name: &str, message: &str) -> (String, DocumentFaultAction, Shows) {
+    let error = doc! {"index": 0, "code": code, "errmsg": message};
+    let reply = doc! {"n": 0, "writeErrors": [error], "ok": 1.0};
+    let fault = format!("an item with {code} {name}");
+    (fault, ReplaceReply(reply), Failed)
 }
 
 fn commands() -> Vec<Case> {
-    let mut cases = vec![
-        case("cut off", DocumentFaultAction::CloseBefore, Degraded),
-        case("answer lost", DocumentFaultAction::CloseAfter, Degraded),
-    ];
-    for (code, name, shows) in [
-        (50, "MaxTimeMSExpired", Degraded),
-        (10107, "NotWritablePrimary", Degraded),
-        (11600, "InterruptedAtShutdown", Degraded),
-        (13435, "NotPrimaryNoSecondaryOk", Degraded),
-        (16500, "RequestRateTooLarge", Degraded),
-        (13, "Unauthorized", Failed),
-        (18, "AuthenticationFailed", Failed),
-        (59, "CommandNotFound", Failed),
-    ] {
-        let action = DocumentFaultAction::ReplaceReply(refusal(code, name));
-        cases.push(case(&format!("{code} {name}"), action, shows));
-    }
     let duplicate =
         "E11000 duplicate key error collection: kafka.hashed index: value_1 dup key: { value: 1 }";
-    for (fault, code, message) in [
-        (
-            "an item with 121 DocumentValidationFailure",
+    let faults = [
+        ("cut off".to_owned(), CloseBefore, Degraded),
+        ("answer lost".to_owned(), CloseAfter, Degraded),
+        refusal(50, "MaxTimeMSExpired", Degraded),
+        refusal(10107, "NotWritablePrimary", Degraded),
+        refusal(11600, "InterruptedAtShutdown", Degraded),
+        refusal(13435, "NotPrimaryNoSecondaryOk", Degraded),
+        refusal(16500, "RequestRateTooLarge", Degraded),
+        refusal(13, "Unauthorized", Failed),
+        refusal(18, "AuthenticationFailed", Failed),
+        refusal(59, "CommandNotFound", Failed),
+        item(
             121,
+            "DocumentValidationFailure",
             "Document failed validation",
         ),
-        (
-            "an item with 11000 DuplicateKey of another index",
-            11000,
-            duplicate,
-        ),
-    ] {
-        let action = DocumentFaultAction::ReplaceReply(item(code, message));
-        cases.push(case(fault, action, Failed));
-    }
-    cases
+        item(11000, "DuplicateKey of another index", duplicate),
+    ];
+    table("insert", faults, |_, action, _| {
+        Strike::new(
+            Job::Stream,
+            move |stage| stage.document_proxy.break_all("insert", action.clone()),
+            |stage| stage.document_proxy.heal(),
+        )
+    })
 }
 
 /// Until the store is out of reach: first the open connections break, then no new one comes about.
-async fn see_out_of_reach(stage: &Stage, worker: &Worker) -> String {
-    let fits = |reason: &str| reason.contains("cannot reach");
-    see_one(stage, worker, STREAM, Degraded, fits).await
-}
-
 fn whole() -> Vec<Case> {
-    let whole = |fault: &str, faults: Faults, is_at_start: bool| Case {
-        place: "the document store".to_owned(),
-        fault: fault.to_owned(),
-        shows: Degraded,
-        play: Box::pin(async move {
-            let stage = Stage::new().await;
-            stage.produce(3);
-            let strike = || {
-                stage.document_wire.set(faults.clone());
-                if !faults.stall {
-                    stage.document_wire.drop_connections();
-                }
-            };
-            if is_at_start {
-                strike();
-            }
-            let worker = stage.stream("worker").await;
-            if !is_at_start {
-                stage.stored().await;
-                strike();
-            }
-            stage.produce(5);
-            let seen = see_out_of_reach(&stage, &worker).await;
-            stage.document_wire.heal();
-            stage.produce(5);
-            heal(&worker, STREAM, Degraded).await;
-            stage.stored().await;
-            seen
-        }),
-    };
-    vec![
-        whole("closes connections at the start", Faults::refusing(), true),
-        whole("closes connections", Faults::refusing(), false),
-        whole("does not answer", Faults::stalling(), false),
-    ]
+    let faults = [
+        (
+            "closes connections at the start",
+            (Faults::refusing(), true),
+            Degraded,
+        ),
+        ("closes connections", (Faults::refusing(), false), Degraded),
+        ("does not answer", (Faults::stalling(), false), Degraded),
+    ];
+    table("the document store", faults, |_, faults, _| Strike {
+        fits: Box::new(|reason| reason.contains("cannot reach")),
+        ..of_wire(Job::Stream, |stage| &stage.document_wire, faults)
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -130,5 +75,5 @@ async fn document_faults() {
     let mut cases = whole();
     cases.extend(commands());
     let rows = play_all(cases, 12).await;
-    table::check("Document store", &rows);
+    crate::table::check("Document store", &rows);
 }

@@ -1,9 +1,9 @@
 //! Every request of the consumer hit by every fault, while the archive's connector works; and the broker as a whole.
 
-use crate::case::{Case, Shows, heal, play_all, see, see_one};
+use crate::case::{Case, Shows, heal, play_all, see};
 use crate::stage::{ARCHIVE, PARTITIONS, Stage, TOPIC};
-use crate::table;
-use crate::worker::{Worker, until};
+use crate::strike::{ALWAYS, Job, Strike, of_wire, table};
+use crate::worker::until;
 use Shows::{Degraded, Failed, Nothing};
 use millstream_embedded::broker::{ApiAction, ApiFault, ApiKey};
 use millstream_embedded::faults::Faults;
@@ -12,9 +12,6 @@ use std::time::Duration;
 
 /// Longer than the tests' `request.timeout.ms`.
 const LATE: Duration = Duration::from_secs(3);
-
-/// As good as for ever.
-const ALWAYS: u32 = 1_000_000;
 
 /// What makes the client send the request.
 #[derive(Clone, Copy, PartialEq)]
@@ -33,96 +30,67 @@ use Occasion::{Flow, Rebalance, Reconnect, Start};
 /// How often the fault happens where it shows nothing: one less than would be reported.
 const FEW: u32 = 2;
 
-struct Hit {
-    api: ApiKey,
-    occasion: Occasion,
-    action: ApiAction,
-    shows: Shows,
-}
-
-fn case(fault: &'static str, hit: Hit) -> Case {
-    Case {
-        place: format!("{:?}", hit.api),
-        fault: fault.to_owned(),
-        shows: hit.shows,
-        play: Box::pin(async move {
-            // A commit that is retried shows as a silent coordinator, whatever the reason.
-            let is_retried = hit.api == ApiKey::OffsetCommit
-                && matches!(hit.action, ApiAction::Error(14 | 15 | 16 | 22 | 27));
-            let is_error = matches!(hit.action, ApiAction::Error(_)) && !is_retried;
-            let error = is_error.then_some(fault);
-            play(hit, error).await
-        }),
-    }
-}
-
 /// What people see of a connection that breaks or is silent: whichever of its users notices first.
 const CONNECTION: &str = "the connection to broker:9092 broke: … ``, `` broker:9092 did not answer … within … ms `` or `` the group's coordinator does not answer a commit";
 
-/// The message that names the error; without an error, one of those of a connection.
-async fn see_kafka(stage: &Stage, worker: &Worker, shows: Shows, error: Option<&str>) -> String {
-    let of_connection = |reason: &str| {
-        [
-            "broke: ",
-            " did not answer ",
-            " does not answer a commit",
-            "cannot connect to ",
-        ]
-        .iter()
-        .any(|part| reason.contains(part))
-    };
-    let fits = |reason: &str| match error {
-        Some(error) => reason.contains(error),
-        None => of_connection(reason),
-    };
-    let seen = see_one(stage, worker, ARCHIVE, shows, fits).await;
-    if shows == Degraded && error.is_none() {
-        return CONNECTION.to_owned();
-    }
-    seen
+fn is_of_connection(reason: &str) -> bool {
+    [
+        "broke: ",
+        " did not answer ",
+        " does not answer a commit",
+        "cannot connect to ",
+    ]
+    .iter()
+    .any(|part| reason.contains(part))
 }
 
-async fn play(hit: Hit, fault_name: Option<&'static str>) -> String {
-    let stage = Stage::new().await;
-    let worker = stage.standalone("worker", &[]).await;
-    let times = match (hit.shows, hit.action) {
+/// Seen by one of the messages of a connection.
+fn of_connection(strike: Strike, shows: Shows) -> Strike {
+    Strike {
+        fits: Box::new(is_of_connection),
+        stands_for: (shows == Degraded).then_some(CONNECTION),
+        ..strike
+    }
+}
+
+/// A request is hit; the message names the error, if it is one.
+fn of_request(
+    api: ApiKey,
+    occasion: Occasion,
+    fault: &str,
+    action: ApiAction,
+    shows: Shows,
+) -> Strike {
+    let times = match (shows, action) {
         // A late answer is waited for.
         (Nothing, ApiAction::Delay(_)) => 1,
         (Nothing, _) => FEW,
         _ => ALWAYS,
     };
-    let fault = ApiFault::new(hit.api, hit.action).times(times);
-    stage.produce(3);
-    if hit.occasion == Start {
-        stage.broker.faults().add(fault.clone());
+    let begin = move |stage: &Stage| {
+        let faults = stage.broker.faults();
+        faults.add(ApiFault::new(api, action).times(times));
+        match occasion {
+            Rebalance => faults.add(ApiFault::new(ApiKey::Heartbeat, ApiAction::Error(27))),
+            Reconnect => stage.broker_wire.drop_connections(),
+            Flow | Start => {}
+        }
+    };
+    let strike = Strike {
+        is_at_start: occasion == Start,
+        ..Strike::new(Job::Archive, begin, |stage| stage.broker.faults().clear())
+    };
+    // A commit that is retried shows as a silent coordinator, whatever the reason.
+    let is_retried =
+        api == ApiKey::OffsetCommit && matches!(action, ApiAction::Error(14 | 15 | 16 | 22 | 27));
+    if !matches!(action, ApiAction::Error(_)) || is_retried {
+        return of_connection(strike, shows);
     }
-    stage.post_archive(&worker, &[]).await;
-    if hit.occasion != Start {
-        stage.archived().await;
-        stage.broker.faults().add(fault);
+    let error = fault.to_owned();
+    Strike {
+        fits: Box::new(move |reason| reason.contains(&error)),
+        ..strike
     }
-    match hit.occasion {
-        Rebalance => stage
-            .broker
-            .faults()
-            .add(ApiFault::new(ApiKey::Heartbeat, ApiAction::Error(27))),
-        Reconnect => stage.broker_wire.drop_connections(),
-        Flow | Start => {}
-    }
-    stage.produce(6);
-    if hit.shows == Nothing {
-        until("the fault to happen", || async {
-            (stage.broker.faults().left() == 0).then_some(())
-        })
-        .await;
-    }
-    let seen = see_kafka(&stage, &worker, hit.shows, fault_name).await;
-    stage.broker.faults().clear();
-    stage.produce(6);
-    heal(&worker, ARCHIVE, hit.shows).await;
-    stage.archived().await;
-    heal(&worker, ARCHIVE, Nothing).await;
-    seen
 }
 
 async fn out_of_range() -> String {
@@ -163,23 +131,15 @@ fn of_api(
     late: Shows,
     errors: &[(i16, &'static str, Shows)],
 ) -> Vec<Case> {
-    let hit = |action, shows| Hit {
-        api,
-        occasion,
-        action,
-        shows,
-    };
-    let mut cases = vec![
-        case("cut off", hit(ApiAction::Disconnect, cut)),
-        case("answer lost", hit(ApiAction::LoseAnswer, cut)),
-        case("late", hit(ApiAction::Delay(LATE), late)),
+    let cuts = [
+        ("cut off", ApiAction::Disconnect, cut),
+        ("answer lost", ApiAction::LoseAnswer, cut),
+        ("late", ApiAction::Delay(LATE), late),
     ];
-    cases.extend(
-        errors
-            .iter()
-            .map(|(code, name, shows)| case(name, hit(ApiAction::Error(*code), *shows))),
-    );
-    cases
+    let errors = errors.iter();
+    let errors = errors.map(|(code, name, shows)| (*name, ApiAction::Error(*code), *shows));
+    let strike = |fault: &str, action, shows| of_request(api, occasion, fault, action, shows);
+    table(&format!("{api:?}"), cuts.into_iter().chain(errors), strike)
 }
 
 fn requests() -> Vec<Case> {
@@ -325,34 +285,21 @@ fn requests() -> Vec<Case> {
 
 /// The whole broker, for as long as it takes to be seen.
 fn broker() -> Vec<Case> {
-    let whole = |fault: &str, faults: Faults| Case {
-        place: "the broker".to_owned(),
-        fault: fault.to_owned(),
-        shows: Degraded,
-        play: Box::pin(async move {
-            let stage = Stage::new().await;
-            let worker = stage.standalone("worker", &[]).await;
-            stage.produce(3);
-            stage.post_archive(&worker, &[]).await;
-            stage.archived().await;
-            stage.broker_wire.set(faults.clone());
-            if !faults.stall {
-                stage.broker_wire.drop_connections();
-            }
-            stage.produce(6);
-            let seen = see_kafka(&stage, &worker, Degraded, None).await;
-            stage.broker_wire.heal();
-            stage.produce(6);
-            heal(&worker, ARCHIVE, Degraded).await;
-            stage.archived().await;
-            seen
-        }),
-    };
-    vec![
-        whole("refuses connections", Faults::refusing()),
-        whole("cuts every answer", Faults::cutting_answers()),
-        whole("does not answer", Faults::stalling()),
-    ]
+    let faults = [
+        ("refuses connections", (Faults::refusing(), false), Degraded),
+        (
+            "cuts every answer",
+            (Faults::cutting_answers(), false),
+            Degraded,
+        ),
+        ("does not answer", (Faults::stalling(), false), Degraded),
+    ];
+    table("the broker", faults, |_, faults, shows| {
+        of_connection(
+            of_wire(Job::Archive, |stage| &stage.broker_wire, faults),
+            shows,
+        )
+    })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -360,5 +307,5 @@ async fn kafka_faults() {
     let mut cases = broker();
     cases.extend(requests());
     let rows = play_all(cases, 12).await;
-    table::check("Kafka", &rows);
+    crate::table::check("Kafka", &rows);
 }

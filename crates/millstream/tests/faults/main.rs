@@ -23,5 +23,6 @@ mod rest;
 mod s3;
 mod stage;
 mod stops;
+mod strike;
 mod table;
 mod worker;

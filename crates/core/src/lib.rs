@@ -19,6 +19,7 @@ pub mod logical;
 pub mod map;
 pub mod offsets;
 pub mod plugin;
+mod record_error;
 pub mod record_writer;
 pub mod rejected;
 pub mod schema;

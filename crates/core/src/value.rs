@@ -2,7 +2,7 @@
 
 use crate::decimal::Decimal;
 use crate::map::{Map, slot_hash};
-use crate::rejected::RecordError;
+use crate::record_error::RecordError;
 use crate::schema::{Schema, SchemaRef, SchemaType};
 use crate::text::Text;
 use bytes::Bytes;

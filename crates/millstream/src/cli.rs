@@ -1,5 +1,6 @@
 //! The command line, and the environment as far as it stands for flags.
 
+use crate::logging::LogArgs;
 use clap::builder::Resettable;
 use clap::{Arg, ArgAction, Args, Command as ClapCommand, CommandFactory, FromArgMatches};
 use clap::{Parser, Subcommand, ValueEnum};
@@ -69,30 +70,6 @@ pub(crate) fn misspelt_variables(
             Some((name, meant.to_owned()))
         })
         .collect()
-}
-
-#[derive(Debug, Args)]
-pub(crate) struct LogArgs {
-    /// Which log lines are written: error, warn, info, debug or trace; RUST_LOG is read where this is not set.
-    #[arg(long, env = "LOG_LEVEL", global = true, value_parser = crate::logging::parse_level)]
-    pub(crate) log_level: Option<String>,
-    /// How they are written, to standard error.
-    #[arg(
-        long,
-        env = "LOG_FORMAT",
-        global = true,
-        value_enum,
-        default_value = "text"
-    )]
-    pub(crate) log_format: LogFormat,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum LogFormat {
-    /// For people.
-    Text,
-    /// One JSON object a line.
-    Json,
 }
 
 // Read once at the start, so its size does not matter.

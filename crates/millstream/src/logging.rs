@@ -1,7 +1,7 @@
 //! Log lines on standard error. LOG_LEVEL or RUST_LOG chooses the level, info by default, and the REST API may change it.
 
-use crate::cli::{LogArgs, LogFormat};
 use crate::json_lines::JsonLines;
+use clap::{Args, ValueEnum};
 use millstream_worker::LogControl;
 use millstream_worker::config::ConfigProviders;
 use std::collections::BTreeMap;
@@ -14,6 +14,30 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, Registry, fmt, reload};
+
+#[derive(Debug, Args)]
+pub(crate) struct LogArgs {
+    /// Which log lines are written: error, warn, info, debug or trace; RUST_LOG is read where this is not set.
+    #[arg(long, env = "LOG_LEVEL", global = true, value_parser = parse_level)]
+    pub(crate) log_level: Option<String>,
+    /// How they are written, to standard error.
+    #[arg(
+        long,
+        env = "LOG_FORMAT",
+        global = true,
+        value_enum,
+        default_value = "text"
+    )]
+    pub(crate) log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
 
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 

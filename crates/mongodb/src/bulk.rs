@@ -1,8 +1,10 @@
 //! Bulk writes: the operations of consecutive records as one or a few commands, sent, retried and judged item
 //! by item. What the outcome means for the records is `outcome.rs`'s part.
 
-use crate::command_buffer::{CommandBuffer, CommandKind};
+use crate::command_buffer::CommandBuffer;
+use crate::extensions::{DuplicatePolicy, WritePolicy};
 use crate::namespace::Namespace;
+use crate::operation::{Statement, StatementKind};
 use crate::processor::IdOrigin;
 use crate::reply::{ConcernError, Reply, WriteError};
 use crate::standing::{self, Standing};
@@ -14,34 +16,6 @@ use std::collections::HashSet;
 use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// One operation, ready for the wire.
-#[derive(Clone, Debug)]
-pub(crate) struct Statement {
-    pub(crate) kind: StatementKind,
-    /// The document to insert, or the whole statement.
-    pub(crate) bytes: Vec<u8>,
-    pub(crate) id: IdOrigin,
-}
-
-/// The driver's four kinds; updates and replacements share a command but never one batch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum StatementKind {
-    Insert,
-    Replace,
-    Update,
-    Delete,
-}
-
-impl StatementKind {
-    fn command(self) -> CommandKind {
-        match self {
-            StatementKind::Insert => CommandKind::Insert,
-            StatementKind::Replace | StatementKind::Update => CommandKind::Update,
-            StatementKind::Delete => CommandKind::Delete,
-        }
-    }
-}
 
 impl Statement {
     /// Two connections may race to upsert one `_id`; at a second try the document is there and is updated.
@@ -116,34 +90,8 @@ pub(crate) struct RowRef {
     pub(crate) row: u32,
 }
 
-/// How long to go on, and what duplicates mean.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct WritePolicy {
-    /// Zero: no retries, as the original.
-    pub(crate) retry_for: Duration,
-    pub(crate) duplicates: DuplicatePolicy,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum DuplicatePolicy {
-    /// One that a replay or a retry explains is a success, if what stands there is this record.
-    Auto,
-    /// As `Auto`; but another document under an id made of a record's place gives way to the record.
-    Replace,
-    /// All are errors, as in the original.
-    Error,
-    /// Every one of `_id` is a success.
-    Ignore,
-}
-
 /// Bytes of one command; a server takes 16 MiB and a bit.
 const MAX_COMMAND: usize = 12 * 1024 * 1024;
-
-/// A server's own limit on one document.
-pub(crate) const MAX_DOCUMENT: usize = 16 * 1024 * 1024;
-
-/// A server allows 16 KiB more for what stands around a document; a part of it is the command's.
-pub(crate) const MAX_STATEMENT: usize = MAX_DOCUMENT + 12 * 1024;
 
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(10);

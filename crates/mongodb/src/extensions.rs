@@ -1,6 +1,5 @@
 //! Settings that the original does not have. It ignores them, so a configuration stays portable.
 
-use crate::bulk::{DuplicatePolicy, WritePolicy};
 use crate::topics;
 use millstream_core::config::{ConfigValue, Importance, Key, Kind, Validator};
 use millstream_core::rejected::show_content_key;
@@ -44,6 +43,26 @@ pub(crate) fn validates_connect(properties: &Properties) -> bool {
     Settings::parse(properties)
         .0
         .is_none_or(|settings| settings.validate_connect)
+}
+
+/// How long to go on, and what duplicates mean.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct WritePolicy {
+    /// Zero: no retries, as the original.
+    pub(crate) retry_for: Duration,
+    pub(crate) duplicates: DuplicatePolicy,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DuplicatePolicy {
+    /// One that a replay or a retry explains is a success, if what stands there is this record.
+    Auto,
+    /// As `Auto`; but another document under an id made of a record's place gives way to the record.
+    Replace,
+    /// All are errors, as in the original.
+    Error,
+    /// Every one of `_id` is a success.
+    Ignore,
 }
 
 /// What a task needs of them.

@@ -1,10 +1,12 @@
 //! The fused chain [hash the whole value, hoist it into a field]: digests of many rows at once, written as
 //! BSON straight into the command. Its documents are those of the ordinary way, byte for byte.
 
-use crate::bulk::{BulkOutcome, BulkWrite, Retries, RowRef, Statement, StatementKind, WritePolicy};
+use crate::bulk::{BulkOutcome, BulkWrite, Retries, RowRef};
 use crate::command_buffer::{CommandBuffer, CommandKind, push_decimal, push_name};
 use crate::document_id::IdStrategy;
+use crate::extensions::WritePolicy;
 use crate::namespace::Namespace;
+use crate::operation::{Statement, StatementKind};
 use crate::processor::{IdOrigin, Processor};
 use crate::settings::TopicSettings;
 use crate::store::{FailureKind, Store};

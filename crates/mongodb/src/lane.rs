@@ -1,7 +1,9 @@
 //! Lane: the writes of one partition whose order matters, one after the other. The writes of a batch are one chain that
 //! runs by itself, and a chain that waits for the one before it starts when that ends: nobody has to look after them.
 
-use crate::bulk::{BulkOutcome, BulkWrite, RowRef, StatementKind, WritePolicy};
+use crate::bulk::{BulkOutcome, BulkWrite, RowRef};
+use crate::extensions::WritePolicy;
+use crate::operation::StatementKind;
 use crate::outcome;
 use crate::processor::IdOrigin;
 use crate::settings::TopicSettings;

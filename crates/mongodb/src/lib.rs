@@ -17,6 +17,7 @@ mod java_text;
 mod json;
 mod lane;
 mod namespace;
+mod operation;
 mod outcome;
 mod processor;
 mod projection;

@@ -2,11 +2,10 @@
 //! forms, `$` names, repeated names, huge numbers) is left to the reader in `json.rs`; what this writes is
 //! byte for byte what that way would have written.
 
-use crate::bulk::{MAX_DOCUMENT, Statement, StatementKind};
 use crate::connect_json::may_be_infinity;
 use crate::document_id::IdStrategy;
+use crate::operation::{MAX_DOCUMENT, Statement, StatementKind};
 use crate::processor::{IdOrigin, Processor};
-use crate::settings::TopicSettings;
 use crate::write_model::WriteStrategy;
 use bson::oid::ObjectId;
 use millstream_core::{Payload, RawKind, RecordBatch};
@@ -38,19 +37,19 @@ enum RawIds {
 }
 
 impl RawPath {
-    pub(crate) fn of(settings: &TopicSettings) -> Option<Self> {
+    /// For records that all go to one collection.
+    pub(crate) fn of(processors: &[Processor], write: &WriteStrategy) -> Option<Self> {
         let [
             Processor::DocumentIdAdder {
                 strategy,
                 overwrite,
             },
-        ] = settings.processors.as_slice()
+        ] = processors
         else {
             return None;
         };
-        settings.namespace()?;
         Some(RawPath {
-            is_insert: match settings.write {
+            is_insert: match write {
                 WriteStrategy::InsertOneDefault => true,
                 WriteStrategy::ReplaceOneDefault => false,
                 _ => return None,

@@ -171,7 +171,9 @@ impl TopicSettings {
             ),
             raw: None,
         };
-        settings.raw = RawPath::of(&settings);
+        if settings.namespace().is_some() {
+            settings.raw = RawPath::of(&settings.processors, &settings.write);
+        }
         Ok(settings)
     }
 

@@ -2,8 +2,8 @@
 //! and offset is no proof that the record behind it is there: a topic that was made anew counts from zero again, and
 //! another hash gives the same record another content. So what stands there is compared, for all ids at once.
 
-use crate::bulk::Statement;
 use crate::namespace::Namespace;
+use crate::operation::Statement;
 use crate::store::{Failure, Store};
 use bson::raw::{RawBsonRef, RawDocument};
 use bson::{Bson, Document};

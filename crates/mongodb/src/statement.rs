@@ -1,9 +1,9 @@
 //! From a record to its statement: namespace, post processors, write model, and the bytes for the wire. What
 //! the Java driver would refuse while encoding, failing a whole batch, is found here and fails its record.
 
-use crate::bulk::{MAX_DOCUMENT, MAX_STATEMENT, Statement, StatementKind};
 use crate::document_id::IdStrategy;
 use crate::namespace::Namespace;
+use crate::operation::{MAX_DOCUMENT, MAX_STATEMENT, Statement, StatementKind};
 use crate::processor::IdOrigin;
 use crate::record::SinkRecord;
 use crate::settings::{Tolerance, TopicSettings};

@@ -2,7 +2,8 @@
 //! Writes of one partition follow each other; those of different partitions run side by side, and inserts
 //! under ids that nothing else has need no order at all.
 
-use crate::bulk::{BulkOutcome, BulkWrite, RowRef, WritePolicy};
+use crate::bulk::{BulkOutcome, BulkWrite, RowRef};
+use crate::extensions::WritePolicy;
 use crate::hash_path::{HASH_CLASS, HashChunk, HashPath};
 use crate::lane::{self, Group, Lane, Written};
 use crate::namespace::Namespace;

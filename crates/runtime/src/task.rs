@@ -1,16 +1,11 @@
-//! One sink task from start to end: what it is made of, what it is told, what it reports.
+//! What a sink task is made of, what it is told, what it reports.
 
 use crate::error_policy::ErrorPolicy;
-use crate::failure::TaskFailure;
-use crate::metrics::TaskMetrics;
-use crate::pipeline::Pipeline;
 use crate::plan::Plan;
-use futures::future::BoxFuture;
 use millstream_core::{Consumer, Degraded, SinkTask, TaskId};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{mpsc, watch};
-use tokio_util::sync::CancellationToken;
+use tokio::sync::mpsc;
 
 /// What the task is to be; the owner may change it at any time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +14,7 @@ pub enum Target {
     Paused,
 }
 
-/// What the task reports. The end of the task is the result of `run_task`.
+/// What the task reports. The end of the task is the result of `run::run_task`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TaskEvent {
     Running,
@@ -48,43 +43,6 @@ pub struct TaskSettings {
     pub finish_deadline: Duration,
     /// Epoch milliseconds.
     pub clock: fn() -> i64,
-}
-
-/// Makes the parts of a task. In a place of its own, since it needs more memory than the task does that it makes.
-pub type Start = BoxFuture<'static, Result<TaskParts, TaskFailure>>;
-
-/// Runs a task until it is stopped (`Ok`) or fails. `start` makes its parts; while the target is paused
-/// before the start, nothing is made, as in Connect.
-pub async fn run_task(
-    settings: TaskSettings,
-    start: Start,
-    mut target: watch::Receiver<Target>,
-    events: mpsc::Sender<TaskEvent>,
-    metrics: Arc<TaskMetrics>,
-    stop: CancellationToken,
-) -> Result<(), TaskFailure> {
-    if *target.borrow_and_update() == Target::Paused {
-        report(&events, TaskEvent::Paused).await;
-        tokio::select! {
-            () = stop.cancelled() => return Ok(()),
-            // A dropped sender means the owner is gone: the task ends with it.
-            resumed = target.wait_for(|t| *t == Target::Running) => if resumed.is_err() { return Ok(()) },
-        }
-    }
-    let parts = tokio::select! {
-        () = stop.cancelled() => return Ok(()),
-        parts = start => parts?,
-    };
-    tracing::info!(
-        connector = &*settings.id.connector,
-        task = settings.id.task,
-        plan = parts.plan.describe(),
-        "task started"
-    );
-    report(&events, TaskEvent::Running).await;
-    Pipeline::new(settings, parts, target, events, metrics, stop)
-        .run()
-        .await
 }
 
 /// Reports to the owner; one that no longer listens is about to stop the task.

@@ -1,7 +1,8 @@
 //! A subset of the aggregation pipeline: what drivers' counts, shells and document browsers send.
 
 use super::catalog;
-use super::command::CommandError;
+use super::command::{Command, CommandError};
+use super::cursors::Rest;
 use super::expression::evaluate;
 use super::filter::{Filter, integer};
 use super::key;
@@ -9,8 +10,29 @@ use super::path;
 use super::reads;
 use super::store::{Store, bytes_of};
 use super::update;
-use bson::{Bson, Document, doc};
-use std::collections::BTreeMap;
+use bson::{Bson, Document, RawDocumentBuf, doc};
+use std::collections::{BTreeMap, VecDeque};
+
+/// The command `aggregate`.
+pub(super) fn command(
+    store: &mut Store,
+    command: &Command,
+) -> Result<RawDocumentBuf, CommandError> {
+    let body = command.document()?;
+    let pipeline = pipeline(&body)?;
+    let batch = body
+        .get_document("cursor")
+        .ok()
+        .and_then(|cursor| reads::amount(cursor, "batchSize"))
+        .unwrap_or(reads::FIRST_BATCH);
+    let name = command.collection().unwrap_or("$cmd.aggregate");
+    let documents = run(store, &command.db, name, &pipeline)?;
+    let ready = documents
+        .iter()
+        .map(reads::raw)
+        .collect::<Result<VecDeque<_>, _>>()?;
+    reads::first_batch(store, command, name, Rest::Ready(ready), batch, false)
+}
 
 /// The stages of the command `aggregate`.
 pub(super) fn pipeline(command: &Document) -> Result<Vec<Document>, CommandError> {

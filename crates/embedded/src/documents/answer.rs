@@ -4,7 +4,7 @@ use super::command::{Command, CommandError};
 use super::store::Store;
 use super::wire::MAX_MESSAGE;
 use super::writes::MAX_DOCUMENT;
-use super::{catalog, explain, reads, writes};
+use super::{aggregate, catalog, explain, reads, writes};
 use bson::{DateTime, Document, RawDocumentBuf, doc, rawdoc};
 use std::time::Instant;
 
@@ -69,7 +69,7 @@ pub(super) fn answer(store: &mut Store, command: &Command) -> RawDocumentBuf {
 fn run(store: &mut Store, command: &Command) -> RawDocumentBuf {
     let outcome = match command.name.as_str() {
         "find" => return settle(reads::find(store, command)),
-        "aggregate" => return settle(reads::aggregate(store, command)),
+        "aggregate" => return settle(aggregate::command(store, command)),
         "getMore" => return settle(reads::get_more(store, command)),
         "insert" => writes::insert(store, command),
         "update" => writes::update(store, command),

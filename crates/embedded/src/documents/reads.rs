@@ -1,6 +1,5 @@
-//! The commands find, getMore, killCursors, count, distinct and aggregate.
+//! The commands find, getMore, killCursors, count and distinct.
 
-use super::aggregate;
 use super::command::{Command, CommandError, decode};
 use super::cursors::{Cursor, Rest, Scan};
 use super::filter::{Filter, integer, truth};
@@ -10,10 +9,9 @@ use super::store::{Collection, Store};
 use bson::raw::cstr;
 use bson::{Bson, Document, RawArrayBuf, RawDocument, RawDocumentBuf, doc, rawdoc};
 use std::cmp::Ordering;
-use std::collections::VecDeque;
 
 /// What a first batch holds when the client does not say.
-const FIRST_BATCH: usize = 101;
+pub(super) const FIRST_BATCH: usize = 101;
 
 /// Bytes of documents in one answer; the whole must stay below a message's bound.
 const BATCH_BYTES: usize = 16 * 1024 * 1024;
@@ -55,26 +53,6 @@ pub(super) fn find(store: &mut Store, command: &Command) -> Result<RawDocumentBu
         }
     };
     first_batch(store, command, command.collection()?, rest, batch, single)
-}
-
-pub(super) fn aggregate(
-    store: &mut Store,
-    command: &Command,
-) -> Result<RawDocumentBuf, CommandError> {
-    let body = command.document()?;
-    let pipeline = aggregate::pipeline(&body)?;
-    let batch = body
-        .get_document("cursor")
-        .ok()
-        .and_then(|cursor| amount(cursor, "batchSize"))
-        .unwrap_or(FIRST_BATCH);
-    let name = command.collection().unwrap_or("$cmd.aggregate");
-    let documents = aggregate::run(store, &command.db, name, &pipeline)?;
-    let ready = documents
-        .iter()
-        .map(raw)
-        .collect::<Result<VecDeque<_>, _>>()?;
-    first_batch(store, command, name, Rest::Ready(ready), batch, false)
 }
 
 pub(super) fn get_more(
@@ -311,7 +289,7 @@ fn sorted(
     Ok(found)
 }
 
-fn first_batch(
+pub(super) fn first_batch(
     store: &mut Store,
     command: &Command,
     collection: &str,
@@ -444,12 +422,12 @@ fn cursor_answer(
     answer
 }
 
-fn raw(document: &Document) -> Result<RawDocumentBuf, CommandError> {
+pub(super) fn raw(document: &Document) -> Result<RawDocumentBuf, CommandError> {
     RawDocumentBuf::try_from(document).map_err(|error| CommandError::bad_value(error.to_string()))
 }
 
 /// A count that a client gave; a negative one counts as its size.
-fn amount(body: &Document, name: &str) -> Option<usize> {
+pub(super) fn amount(body: &Document, name: &str) -> Option<usize> {
     body.get(name)
         .and_then(integer)
         .map(|n| n.unsigned_abs() as usize)

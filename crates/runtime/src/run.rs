@@ -1,0 +1,47 @@
+//! One sink task from start to end: paused before it begins, made of its parts, and run.
+
+use crate::failure::TaskFailure;
+use crate::metrics::TaskMetrics;
+use crate::pipeline::Pipeline;
+use crate::task::{Target, TaskEvent, TaskParts, TaskSettings, report};
+use futures::future::BoxFuture;
+use std::sync::Arc;
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Makes the parts of a task. In a place of its own, since it needs more memory than the task does that it makes.
+pub type Start = BoxFuture<'static, Result<TaskParts, TaskFailure>>;
+
+/// Runs a task until it is stopped (`Ok`) or fails. `start` makes its parts; while the target is paused
+/// before the start, nothing is made, as in Connect.
+pub async fn run_task(
+    settings: TaskSettings,
+    start: Start,
+    mut target: watch::Receiver<Target>,
+    events: mpsc::Sender<TaskEvent>,
+    metrics: Arc<TaskMetrics>,
+    stop: CancellationToken,
+) -> Result<(), TaskFailure> {
+    if *target.borrow_and_update() == Target::Paused {
+        report(&events, TaskEvent::Paused).await;
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            // A dropped sender means the owner is gone: the task ends with it.
+            resumed = target.wait_for(|t| *t == Target::Running) => if resumed.is_err() { return Ok(()) },
+        }
+    }
+    let parts = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        parts = start => parts?,
+    };
+    tracing::info!(
+        connector = &*settings.id.connector,
+        task = settings.id.task,
+        plan = parts.plan.describe(),
+        "task started"
+    );
+    report(&events, TaskEvent::Running).await;
+    Pipeline::new(settings, parts, target, events, metrics, stop)
+        .run()
+        .await
+}

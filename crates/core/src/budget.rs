@@ -29,6 +29,8 @@ pub struct BytePermit {
 #[derive(Debug)]
 struct Pool {
     total: usize,
+    /// What is kept back for each holder.
+    own: usize,
     state: Mutex<State>,
 }
 
@@ -37,6 +39,8 @@ struct State {
     /// Less than nothing while somebody is beyond the total.
     free: i64,
     holders: usize,
+    /// What is kept back for what holders are by themselves.
+    kept_back: i64,
     /// In the order in which they came.
     waiting: VecDeque<Waiting>,
 }
@@ -69,11 +73,19 @@ enum Verdict {
 
 impl ByteBudget {
     pub fn new(total: usize) -> Self {
+        ByteBudget::keeping_back(total, 0)
+    }
+
+    /// A budget that keeps back `own` bytes for each holder, what it needs beside its records, up to half of the whole: a
+    /// request for all of it gets through when nobody has anything.
+    pub fn keeping_back(total: usize, own: usize) -> Self {
         let pool = Pool {
             total,
+            own,
             state: Mutex::new(State {
                 free: signed(total),
                 holders: 0,
+                kept_back: 0,
                 waiting: VecDeque::new(),
             }),
         };
@@ -89,7 +101,7 @@ impl ByteBudget {
     /// A handle for another one to share it.
     pub fn for_holder(&self) -> Self {
         let pool = Arc::clone(&self.holder.pool);
-        pool.lock().holders += 1;
+        pool.lock().change_holders(1, &pool);
         ByteBudget {
             holder: Arc::new(Holder {
                 pool,
@@ -210,7 +222,7 @@ impl Drop for Holder {
             return;
         }
         let mut state = self.pool.lock();
-        state.holders -= 1;
+        state.change_holders(-1, &self.pool);
         let served = state.serve();
         drop(state);
         drop(served);
@@ -225,6 +237,13 @@ impl Pool {
 }
 
 impl State {
+    fn change_holders(&mut self, by: isize, pool: &Pool) {
+        self.holders = self.holders.saturating_add_signed(by);
+        let kept_back = signed((self.holders * pool.own).min(pool.total / 2));
+        self.free += self.kept_back - kept_back;
+        self.kept_back = kept_back;
+    }
+
     /// While an older request waits for room, others get no more than a small share each: it would never come.
     fn verdict_behind_others(&self, holder: &Arc<Holder>, bytes: usize) -> Verdict {
         let is_behind = self.waiting.iter().any(|older| {
@@ -334,6 +353,20 @@ mod tests {
     use proptest::prelude::*;
     use std::pin::pin;
     use std::task::{Context, Poll, Waker};
+
+    #[test]
+    fn what_holders_need_by_themselves_is_kept_back() {
+        let budget = ByteBudget::keeping_back(100, 10);
+        let holders = [budget.for_holder(), budget.for_holder()];
+        assert_eq!(budget.available(), 80);
+        let more: Vec<ByteBudget> = (0..50).map(|_| budget.for_holder()).collect();
+        assert_eq!(budget.available(), 50);
+        // One that nobody could grant would wait for ever.
+        assert!(holders[0].try_acquire(100).is_some());
+        drop(more);
+        drop(holders);
+        assert_eq!(budget.available(), 100);
+    }
 
     #[test]
     fn one_holder_may_have_it_all() {

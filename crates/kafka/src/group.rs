@@ -11,6 +11,7 @@ pub(crate) use requests::{Committed, Offsets};
 
 use crate::address::Address;
 use crate::cluster::Cluster;
+use crate::config::ClientConfig;
 use crate::error::KafkaError;
 use crate::limits::GROUP_EVENTS;
 use bytes::Bytes;
@@ -22,6 +23,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+/// Who joins which group, and how patient both are.
 #[derive(Clone, Debug)]
 pub struct GroupConfig {
     pub group_id: String,
@@ -38,19 +40,20 @@ pub struct GroupConfig {
 /// A protocol's name, and what this member says in it.
 pub type Offer = (String, Bytes);
 
-/// What happens to the membership, in order.
+/// What happens to the membership, in order. It is the same for consumers (`protocol`, `assignor` say what their bytes mean)
+/// and for workers, whose bytes are their own.
 #[derive(Debug)]
 pub enum GroupEvent {
     /// About to join, or to join again. Let go what the protocol demands, then answer with the protocols, the preferred first.
-    Joining {
-        reply: oneshot::Sender<Vec<Offer>>,
-    },
-    /// This member leads: answer with each member's assignment.
+    Joining { reply: oneshot::Sender<Vec<Offer>> },
+    /// This member leads: answer with each member's assignment, by member id. Who is left out gets an empty one.
     Assign {
+        /// The one of the offered protocols that all members know.
         protocol: String,
         members: Vec<GroupMember>,
         reply: oneshot::Sender<Vec<Offer>>,
     },
+    /// The round is over. This member leads if the two ids are the same.
     Joined {
         generation: i32,
         member_id: String,
@@ -60,15 +63,21 @@ pub enum GroupEvent {
     },
     /// The group has given this member up; whatever it held may be another's already.
     Lost,
+    /// The coordinator is out of reach and looked for again; the membership goes on unless `Lost` follows.
     Degraded(Degraded),
+    /// The trouble of an earlier `Degraded` is over.
     Recovered,
+    /// The end, as no retry helps: the group refuses this member.
     Failed(KafkaError),
 }
 
+/// A member as the leader sees it.
 #[derive(Clone, Debug)]
 pub struct GroupMember {
     pub id: String,
+    /// A static member's name.
     pub instance_id: Option<String>,
+    /// What it offered in the chosen protocol.
     pub metadata: Bytes,
 }
 
@@ -95,6 +104,16 @@ pub struct Group {
 }
 
 impl Group {
+    /// Joins a group as a member of any protocol type, and stays in it until `leave`, whatever the group goes through:
+    /// coordinators that move, rebalances, a session that expires. What is out of reach is retried; the events tell of it.
+    /// Needs a Tokio runtime.
+    ///
+    /// A round goes `Joining`, then `Assign` for the member that leads, then `Joined` for each. No event follows an
+    /// unanswered `Joining` or `Assign`; dropping its `reply`, or the receiver, leaves the group.
+    pub fn join(config: ClientConfig, group: GroupConfig) -> (Self, mpsc::Receiver<GroupEvent>) {
+        Group::start(Cluster::new(config), group)
+    }
+
     pub(crate) fn start(
         cluster: Cluster,
         config: GroupConfig,

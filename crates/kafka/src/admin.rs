@@ -137,6 +137,16 @@ impl Admin {
         partitions: &[TopicPartition],
         time: i64,
     ) -> Result<HashMap<TopicPartition, i64>, KafkaError> {
+        self.list_offsets_as(partitions, time, false).await
+    }
+
+    /// As `list_offsets`, with `reads_committed` as a reader sees it who waits for open transactions.
+    pub(crate) async fn list_offsets_as(
+        &self,
+        partitions: &[TopicPartition],
+        time: i64,
+        reads_committed: bool,
+    ) -> Result<HashMap<TopicPartition, i64>, KafkaError> {
         let mut topics: Vec<String> = partitions.iter().map(|p| p.topic.to_string()).collect();
         topics.sort();
         topics.dedup();
@@ -158,7 +168,8 @@ impl Admin {
             let mut found = HashMap::new();
             for (leader, asked) in by_leader {
                 let listed =
-                    positions::list(self.cluster.clone(), leader, asked, time, false).await?;
+                    positions::list(self.cluster.clone(), leader, asked, time, reads_committed)
+                        .await?;
                 for (partition, answer) in listed {
                     let offset = answer.map_err(|code| {
                         KafkaError::refused(format!("list the offsets of {partition}"), code)

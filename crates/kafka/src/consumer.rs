@@ -8,13 +8,12 @@ pub use subscription::Subscription;
 
 use crate::cluster::Cluster;
 use crate::config::ConsumerConfig;
-use crate::fetcher::{Controls, Item, Outbox, Verdict};
+use crate::fetcher::{Controls, Inbox, Outbox, Taken};
 use crate::group::{Group, GroupConfig, Offsets, protocol};
 use async_trait::async_trait;
 use millstream_core::backoff::Backoff;
 use millstream_core::limits::QUEUED_BATCHES;
-use millstream_core::{ByteBudget, Consumer, ConsumerError, Fetched, RecordBatch, TopicPartition};
-use std::collections::VecDeque;
+use millstream_core::{ByteBudget, Consumer, ConsumerError, Fetched, TopicPartition};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -23,15 +22,10 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use worker::Worker;
 
 pub struct KafkaConsumer {
-    events: mpsc::Receiver<Fetched>,
-    items: mpsc::Receiver<Item>,
+    inbox: Inbox,
     controls: Arc<Controls>,
     offsets: Offsets,
     config: ConsumerConfig,
-    /// Batches of partitions that were paused when they came.
-    held: VecDeque<(u64, RecordBatch)>,
-    /// Batches to be delivered before others: held ones whose partitions go on, and one that an event was before.
-    ready: VecDeque<(u64, RecordBatch)>,
     task: JoinHandle<()>,
     /// A consumer that is dropped ends its task, too.
     stop: DropGuard,
@@ -69,38 +63,13 @@ impl KafkaConsumer {
             Outbox::new(event_sender, item_sender, budget),
         );
         Ok(KafkaConsumer {
-            events,
-            items,
+            inbox: Inbox::new(events, items, Arc::clone(&controls)),
             controls,
             offsets,
             config,
-            held: VecDeque::new(),
-            ready: VecDeque::new(),
             task: crate::tasks::spawn(worker.run(group_events, token.clone())),
             stop: token.drop_guard(),
         })
-    }
-
-    /// Forgets held batches that an event has made stale.
-    fn heed(&mut self, event: Fetched) -> Fetched {
-        if matches!(event, Fetched::Revoked { .. } | Fetched::Lost(_)) {
-            let controls = &self.controls;
-            self.held
-                .retain(|(epoch, batch)| controls.judge(&batch.origin, *epoch) != Verdict::Drop);
-        }
-        event
-    }
-
-    /// The batch, unless it is not wanted any more or has to wait.
-    fn admit(&mut self, epoch: u64, batch: RecordBatch) -> Option<RecordBatch> {
-        match self.controls.judge(&batch.origin, epoch) {
-            Verdict::Deliver => Some(batch),
-            Verdict::Hold => {
-                self.held.push_back((epoch, batch));
-                None
-            }
-            Verdict::Drop => None,
-        }
     }
 }
 
@@ -110,31 +79,12 @@ impl Consumer for KafkaConsumer {
         let controls = Arc::clone(&self.controls);
         let _polling = controls.poll();
         loop {
-            let item = match self.ready.pop_front() {
-                Some((epoch, batch)) => Item::Batch {
-                    epoch,
-                    weight: 0,
-                    batch,
-                },
-                None => tokio::select! {
-                    biased;
-                    Some(event) = self.events.recv() => return self.heed(event),
-                    item = self.items.recv() => item.unwrap_or_else(|| Item::Failed(ended())),
-                },
-            };
-            // What was told before the item was sent may have come only now.
-            let event = self.events.try_recv().ok();
-            match (item, event) {
-                (Item::Batch { epoch, batch, .. }, Some(event)) => {
-                    self.ready.push_front((epoch, batch));
-                    return self.heed(event);
-                }
-                (Item::Batch { epoch, batch, .. }, None) => {
-                    if let Some(batch) = self.admit(epoch, batch) {
-                        return Fetched::Batch(batch);
-                    }
-                }
-                (Item::Failed(error), _) => return Fetched::Failed(error),
+            match self.inbox.next().await {
+                Taken::Event(event) => return event,
+                Taken::Batch(batch) => return Fetched::Batch(batch),
+                Taken::Failed(error) => return Fetched::Failed(error),
+                // No partition of a consumer's has an end.
+                Taken::Reached(..) => {}
             }
         }
     }
@@ -142,11 +92,7 @@ impl Consumer for KafkaConsumer {
     async fn next_event(&mut self) -> Fetched {
         let controls = Arc::clone(&self.controls);
         let _polling = controls.poll();
-        match self.events.recv().await {
-            Some(event) => self.heed(event),
-            // The end is told behind the batches that are still to be taken.
-            None => std::future::pending().await,
-        }
+        self.inbox.next_event().await
     }
 
     async fn commit(
@@ -173,13 +119,7 @@ impl Consumer for KafkaConsumer {
 
     fn resume(&mut self, partitions: &[TopicPartition]) {
         self.controls.set_paused(partitions, false);
-        for (epoch, batch) in std::mem::take(&mut self.held) {
-            if partitions.contains(&batch.origin) {
-                self.ready.push_back((epoch, batch));
-            } else {
-                self.held.push_back((epoch, batch));
-            }
-        }
+        self.inbox.release(partitions);
     }
 
     fn seek(&mut self, partition: &TopicPartition, offset: i64) {
@@ -192,24 +132,12 @@ impl Consumer for KafkaConsumer {
 
     async fn close(self: Box<Self>, deadline: Duration) {
         let KafkaConsumer {
-            task,
-            stop,
-            events,
-            items,
-            ..
+            task, stop, inbox, ..
         } = *self;
         stop.disarm().cancel();
         // A full queue must not keep the task from ending.
-        drop((events, items));
+        drop(inbox);
         let _ = tokio::time::timeout(deadline, task).await;
-    }
-}
-
-fn ended() -> ConsumerError {
-    ConsumerError {
-        is_transient: false,
-        message: "the consumer has ended".to_owned(),
-        source: None,
     }
 }
 

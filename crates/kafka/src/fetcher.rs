@@ -8,6 +8,7 @@
 
 mod controls;
 mod fetch;
+mod inbox;
 mod outbox;
 mod partitions;
 mod placing;
@@ -18,7 +19,8 @@ mod session;
 mod troubles;
 mod truncation;
 
-pub(crate) use controls::{Controls, Verdict};
+pub(crate) use controls::Controls;
+pub(crate) use inbox::{Inbox, Taken};
 pub(crate) use outbox::{Item, Outbox};
 pub(crate) use placing::Place;
 pub(crate) use troubles::Source;
@@ -27,6 +29,7 @@ use crate::cluster::{Cluster, Metadata, Topics};
 use crate::config::{ClientConfig, FetchSettings};
 use crate::error::KafkaError;
 use crate::positions::EpochEnd;
+use controls::Verdict;
 use fetch::Answer;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -265,6 +268,10 @@ impl Fetcher {
                 continue;
             };
             let (is_due, source) = (state.is_due(now), state.source(now));
+            if let Some(offset) = state.take_reached() {
+                self.outbox
+                    .push_reached(state.epoch, partition.clone(), offset);
+            }
             match state.stage {
                 _ if !is_due => {
                     let at = state.retry_at.unwrap_or(now);

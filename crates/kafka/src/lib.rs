@@ -16,13 +16,17 @@ mod limits;
 mod names;
 mod positions;
 pub mod producer;
+pub mod reader;
 pub mod security;
 mod tasks;
 pub mod walker;
 
 pub use admin::Admin;
-pub use config::{ClientConfig, ConsumerConfig, InvalidConfig, Remark, Role, remarks};
+pub use config::{
+    ClientConfig, ConsumerConfig, InvalidConfig, ReaderConfig, Remark, Role, remarks,
+};
 pub use consumer::{KafkaConsumer, Subscription};
 pub use error::KafkaError;
 pub use kafka_protocol::error::ResponseError;
 pub use producer::{KafkaProducer, ProducerConfig, ProducerRecord};
+pub use reader::{KafkaReader, Read, ReadRange, ReadUpTo, StartAt, WhenLost};

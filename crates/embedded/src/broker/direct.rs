@@ -77,6 +77,18 @@ impl Broker {
             .map(|(base, _)| base)
     }
 
+    /// Writes the marker that ends the transaction of a producer (id, epoch) in a partition.
+    pub fn end_transaction(
+        &self,
+        topic: &str,
+        partition: i32,
+        producer: (i64, i16),
+        is_committed: bool,
+    ) {
+        self.shared
+            .write_marker(topic, partition, producer, is_committed);
+    }
+
     /// Appends one record with the current time; answers its offset.
     pub fn produce(
         &self,

@@ -132,7 +132,13 @@ impl Shared {
             .end_transaction(transaction.producer_id, committed);
     }
 
-    fn write_marker(&self, topic: &str, partition: i32, producer: (i64, i16), committed: bool) {
+    pub(super) fn write_marker(
+        &self,
+        topic: &str,
+        partition: i32,
+        producer: (i64, i16),
+        committed: bool,
+    ) {
         let Some(partition) = self
             .topics
             .get(topic)

@@ -23,6 +23,13 @@ pub(crate) enum Item {
         weight: usize,
         batch: RecordBatch,
     },
+    /// All that is wanted of the partition comes before it.
+    Reached {
+        epoch: u64,
+        partition: TopicPartition,
+        /// Where reading stands.
+        offset: i64,
+    },
     /// The end; what was read before it comes first.
     Failed(ConsumerError),
 }
@@ -119,6 +126,14 @@ impl Outbox {
         self.events.queue.push_back(event);
     }
 
+    pub(crate) fn push_reached(&mut self, epoch: u64, partition: TopicPartition, offset: i64) {
+        self.items.queue.push_back(Item::Reached {
+            epoch,
+            partition,
+            offset,
+        });
+    }
+
     pub(crate) fn push_end(&mut self, error: ConsumerError) {
         self.items.queue.push_back(Item::Failed(error));
     }
@@ -163,6 +178,7 @@ impl Outbox {
         self.credit.waiting = None;
         self.items.queue.retain(|item| match item {
             Item::Batch { batch, .. } => !is_going(&batch.origin),
+            Item::Reached { partition, .. } => !is_going(partition),
             Item::Failed(_) => true,
         });
     }

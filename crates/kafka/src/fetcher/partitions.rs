@@ -47,6 +47,12 @@ pub(crate) struct Partition {
     pub(crate) is_uncommitted: bool,
     /// What is committed is of the topic that was deleted.
     pub(crate) is_of_new_topic: bool,
+    /// What is at this offset or beyond it is not read.
+    pub(crate) until: Option<i64>,
+    /// That this has been reached was told.
+    has_reached: bool,
+    /// What was read before counts for nothing.
+    pub(crate) has_started_over: bool,
     /// Since when its broker says that it knows no such partition.
     pub(crate) unknown_since: Option<Instant>,
 }
@@ -75,11 +81,29 @@ impl Partition {
     /// What to ask the source for; `None` while there is nothing to ask.
     pub(crate) fn wanted(&self, now: Instant) -> Option<Wanted> {
         match self.stage {
-            Stage::At(offset) if !self.is_paused && self.is_due(now) => Some(Wanted {
-                epoch: self.epoch,
-                offset,
-                leader_epoch: self.leader_epoch,
-            }),
+            Stage::At(offset) if !self.is_paused && self.is_due(now) && !self.ends_at(offset) => {
+                Some(Wanted {
+                    epoch: self.epoch,
+                    offset,
+                    leader_epoch: self.leader_epoch,
+                })
+            }
+            _ => None,
+        }
+    }
+
+    /// Nothing at this offset or beyond it is wanted.
+    fn ends_at(&self, offset: i64) -> bool {
+        self.until.is_some_and(|until| offset >= until)
+    }
+
+    /// The position, for the first time that everything wanted lies before it.
+    pub(crate) fn take_reached(&mut self) -> Option<i64> {
+        match self.stage {
+            Stage::At(offset) if self.ends_at(offset) && !self.has_reached => {
+                self.has_reached = true;
+                Some(offset)
+            }
             _ => None,
         }
     }
@@ -129,6 +153,9 @@ impl Partitions {
                 topic_id: Uuid::nil(),
                 is_uncommitted: false,
                 is_of_new_topic: false,
+                until: None,
+                has_reached: false,
+                has_started_over: false,
                 unknown_since: None,
             },
         );

@@ -17,32 +17,43 @@ pub(crate) struct Place {
 }
 
 impl Fetcher {
-    /// Begins to read a partition at the place that was asked for; `None`: by a time. `false`: there is none, and nobody
-    /// may choose one. An answer to an older question counts for nothing.
-    pub(crate) fn place(
-        &mut self,
-        partition: &TopicPartition,
-        epoch: u64,
-        place: Option<Place>,
-    ) -> bool {
-        let may_choose = self.on_loss != OnLoss::Fail;
-        let Some(state) = self.partitions.change(partition) else {
-            return true;
-        };
-        if state.epoch != epoch || state.stage != Stage::Asking {
-            return true;
+    /// Whether the place of a partition is still to be told under this epoch.
+    pub(crate) fn is_asking(&self, partition: &TopicPartition, epoch: u64) -> bool {
+        let state = self.partitions.all.get(partition);
+        state.is_some_and(|state| state.epoch == epoch && state.stage == Stage::Asking)
+    }
+
+    /// Begins to read a partition at the place that was asked for; `None`: by a time. An answer to an older question counts
+    /// for nothing.
+    pub(crate) fn place(&mut self, partition: &TopicPartition, epoch: u64, place: Option<Place>) {
+        if !self.is_asking(partition, epoch) {
+            return;
         }
-        state.is_uncommitted = place.is_none();
+        let Some(state) = self.partitions.change(partition) else {
+            return;
+        };
+        state.is_uncommitted = place.is_none() || state.has_started_over;
         state.stage = match place {
             Some(_) if state.is_of_new_topic => Stage::Reset,
             Some(place) => {
                 state.read_epoch = place.leader_epoch;
                 Stage::At(place.offset)
             }
-            None if !may_choose => return false,
             None => Stage::Reset,
         };
-        true
+    }
+
+    /// Reads no record of the partition at this offset or beyond it, and says when all others have been read.
+    pub(crate) fn bound(&mut self, partition: &TopicPartition, until: Option<i64>) {
+        if let Some(state) = self.partitions.change(partition) {
+            state.until = until;
+        }
+    }
+
+    /// Whether what was read of the partition at first counts for nothing.
+    pub(crate) fn has_started_over(&self, partition: &TopicPartition) -> bool {
+        let state = self.partitions.all.get(partition);
+        state.is_some_and(|state| state.has_started_over)
     }
 
     /// Whether the partition came after reading had begun, so that nothing in it is from before.

@@ -1,6 +1,7 @@
 //! Fetching, and reading what came.
 
 use super::fetch::{self, Answer, Limits};
+use super::partitions::Partition;
 use super::placing::no_policy;
 use super::{Fetcher, OnLoss, Source, Stage, Unread};
 use crate::error::KafkaError;
@@ -8,7 +9,7 @@ use crate::limits::LATE_FETCH;
 use crate::walker::{CorruptRecords, WalkOptions, Walker};
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::fetch_response::{FetchableTopicResponse, PartitionData};
-use millstream_core::{ConsumerError, TopicPartition};
+use millstream_core::{ConsumerError, RecordBatch, RowMask, TopicPartition};
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -182,14 +183,13 @@ impl Fetcher {
 
     fn read(&mut self, answer: Answer) {
         let (partition, wanted) = (answer.partition, answer.wanted);
-        let is_wanted = self
-            .partitions
-            .all
-            .get(&partition)
-            .is_some_and(|s| s.epoch == wanted.epoch && s.stage == Stage::At(wanted.offset));
-        if !is_wanted {
+        let state = self.partitions.all.get(&partition);
+        let is_wanted =
+            |s: &&Partition| s.epoch == wanted.epoch && s.stage == Stage::At(wanted.offset);
+        let Some(state) = state.filter(is_wanted) else {
             return;
-        }
+        };
+        let until = state.until;
         if answer.error != 0 {
             self.on_partition_error(&partition, wanted.offset, answer.error);
             return;
@@ -213,7 +213,12 @@ impl Fetcher {
         let mut failure = None;
         while let Some(item) = walker.next() {
             match item {
-                Ok(batch) => self.outbox.push_batch(wanted.epoch, walker.weight(), batch),
+                Ok(mut batch) => {
+                    if let Some(until) = until.filter(|until| batch.next_offset > *until) {
+                        cut(&mut batch, until);
+                    }
+                    self.outbox.push_batch(wanted.epoch, walker.weight(), batch);
+                }
                 Err(error) => failure = Some(error),
             }
         }
@@ -322,6 +327,13 @@ impl Fetcher {
             state.retry_at = Some(now + pause);
         }
     }
+}
+
+/// Leaves out what is at this offset or beyond it.
+fn cut(batch: &mut RecordBatch, until: i64) {
+    let mask = RowMask::from_fn(batch.len(), |row| batch.offsets[row] < until);
+    batch.retain(&mask);
+    batch.next_offset = until;
 }
 
 fn corrupt(error: CorruptRecords) -> ConsumerError {

@@ -122,6 +122,9 @@ impl Fetcher {
             if let Some(state) = self.partitions.change(partition) {
                 state.epoch = epoch;
                 state.is_paused = false;
+                // Where it begins again is to be told.
+                state.has_started_over = self.on_loss == OnLoss::StartOver;
+                state.is_uncommitted |= state.has_started_over;
             }
         }
         self.tell(Fetched::Lost(partitions.clone()));

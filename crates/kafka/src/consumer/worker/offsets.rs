@@ -30,6 +30,7 @@ impl Worker {
             Err(error) => return self.fetcher.retry_places(asked, error),
         };
         self.fetcher.well(Source::Offsets);
+        let is_none = self.config.settings.auto_offset_reset == "none";
         let mut undefined = Vec::new();
         for (partition, epoch) in asked {
             let known = committed.get(partition).filter(|one| one.offset >= 0);
@@ -37,8 +38,10 @@ impl Worker {
                 offset: one.offset,
                 leader_epoch: one.leader_epoch,
             });
-            if !self.fetcher.place(partition, *epoch, place) {
+            if place.is_none() && is_none && self.fetcher.is_asking(partition, *epoch) {
                 undefined.push(partition.to_string());
+            } else {
+                self.fetcher.place(partition, *epoch, place);
             }
         }
         if !undefined.is_empty() {

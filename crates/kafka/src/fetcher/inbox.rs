@@ -1,0 +1,136 @@
+//! Inbox: the owner's end of the outbox. Events come before the batches that follow from them; batches that an event or a
+//! seek has made stale are dropped, and those of paused partitions wait here.
+
+use super::{Controls, Item, Verdict};
+use millstream_core::{ConsumerError, Fetched, RecordBatch, TopicPartition};
+use std::collections::VecDeque;
+use std::sync::Arc;
+use tokio::sync::mpsc;
+
+pub(crate) struct Inbox {
+    events: mpsc::Receiver<Fetched>,
+    items: mpsc::Receiver<Item>,
+    controls: Arc<Controls>,
+    /// Batches of partitions that were paused when they came.
+    held: VecDeque<(u64, RecordBatch)>,
+    /// To be delivered before others: held batches whose partitions go on, and what an event was before.
+    ready: VecDeque<Item>,
+}
+
+/// What was taken out.
+// Nearly every item is a batch, so boxing it would only cost.
+#[allow(clippy::large_enum_variant)]
+pub(crate) enum Taken {
+    Event(Fetched),
+    Batch(RecordBatch),
+    /// All that was wanted of the partition has been taken; where reading stands.
+    Reached(TopicPartition, i64),
+    /// The end.
+    Failed(ConsumerError),
+}
+
+impl Inbox {
+    pub(crate) fn new(
+        events: mpsc::Receiver<Fetched>,
+        items: mpsc::Receiver<Item>,
+        controls: Arc<Controls>,
+    ) -> Self {
+        Inbox {
+            events,
+            items,
+            controls,
+            held: VecDeque::new(),
+            ready: VecDeque::new(),
+        }
+    }
+
+    /// The next of either kind. Cancel safe.
+    pub(crate) async fn next(&mut self) -> Taken {
+        loop {
+            let item = match self.ready.pop_front() {
+                Some(item) => item,
+                None => tokio::select! {
+                    biased;
+                    Some(event) = self.events.recv() => return Taken::Event(self.heed(event)),
+                    item = self.items.recv() => item.unwrap_or_else(|| Item::Failed(ended())),
+                },
+            };
+            if let Item::Failed(error) = item {
+                return Taken::Failed(error);
+            }
+            // What was told before the item was sent may have come only now.
+            if let Ok(event) = self.events.try_recv() {
+                self.ready.push_front(item);
+                return Taken::Event(self.heed(event));
+            }
+            if let Some(taken) = self.admit(item) {
+                return taken;
+            }
+        }
+    }
+
+    /// The next event; batches stay where they are. Cancel safe.
+    pub(crate) async fn next_event(&mut self) -> Fetched {
+        match self.events.recv().await {
+            Some(event) => self.heed(event),
+            // The end is told behind the batches that are still to be taken.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Delivers the batches of these partitions that were held back.
+    pub(crate) fn release(&mut self, partitions: &[TopicPartition]) {
+        for (epoch, batch) in std::mem::take(&mut self.held) {
+            if partitions.contains(&batch.origin) {
+                self.ready.push_back(Item::Batch {
+                    epoch,
+                    weight: 0,
+                    batch,
+                });
+            } else {
+                self.held.push_back((epoch, batch));
+            }
+        }
+    }
+
+    /// Forgets held batches that an event has made stale.
+    fn heed(&mut self, event: Fetched) -> Fetched {
+        if matches!(event, Fetched::Revoked { .. } | Fetched::Lost(_)) {
+            let controls = &self.controls;
+            self.held
+                .retain(|(epoch, batch)| controls.judge(&batch.origin, *epoch) != Verdict::Drop);
+        }
+        event
+    }
+
+    /// The item, unless it is not wanted any more or has to wait.
+    fn admit(&mut self, item: Item) -> Option<Taken> {
+        match item {
+            Item::Batch { epoch, batch, .. } => match self.controls.judge(&batch.origin, epoch) {
+                Verdict::Deliver => Some(Taken::Batch(batch)),
+                Verdict::Hold => {
+                    self.held.push_back((epoch, batch));
+                    None
+                }
+                Verdict::Drop => None,
+            },
+            Item::Reached {
+                epoch,
+                partition,
+                offset,
+            } => {
+                let verdict = self.controls.judge(&partition, epoch);
+                (verdict != Verdict::Drop).then_some(Taken::Reached(partition, offset))
+            }
+            Item::Failed(error) => Some(Taken::Failed(error)),
+        }
+    }
+}
+
+fn ended() -> ConsumerError {
+    ConsumerError {
+        is_transient: false,
+        message: "the consumer has ended".to_owned(),
+        source: None,
+    }
+}

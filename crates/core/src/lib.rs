@@ -7,6 +7,7 @@ pub mod batch;
 pub mod budget;
 pub mod byte_column;
 pub mod chain;
+pub mod compacted_log;
 pub mod config;
 pub mod consumer;
 pub mod contract;

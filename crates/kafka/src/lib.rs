@@ -13,6 +13,7 @@ mod error;
 mod fetcher;
 pub mod group;
 mod limits;
+pub mod log;
 mod names;
 mod positions;
 pub mod producer;
@@ -28,5 +29,6 @@ pub use config::{
 pub use consumer::{KafkaConsumer, Subscription};
 pub use error::KafkaError;
 pub use kafka_protocol::error::ResponseError;
+pub use log::{KafkaLog, LogConfig};
 pub use producer::{KafkaProducer, ProducerConfig, ProducerRecord};
 pub use reader::{KafkaReader, Read, ReadRange, ReadUpTo, StartAt, WhenLost};

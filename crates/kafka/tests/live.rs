@@ -4,14 +4,16 @@
 #![allow(clippy::unwrap_used)]
 
 use bytes::Bytes;
+use millstream_core::compacted_log::{CompactedLog, LogEntry, LogEvent};
 use millstream_core::{
     ByteBudget, Consumer, Fetched, Headers, Payload, Properties, RecordBatch, TopicPartition,
 };
 use millstream_embedded::broker::{Broker, BrokerConfig};
 use millstream_kafka::admin::NewTopic;
 use millstream_kafka::{
-    Admin, ClientConfig, ConsumerConfig, KafkaConsumer, KafkaProducer, ProducerConfig,
-    ProducerRecord, Subscription,
+    Admin, ClientConfig, ConsumerConfig, KafkaConsumer, KafkaLog, KafkaProducer, KafkaReader,
+    LogConfig, ProducerConfig, ProducerRecord, Read, ReadRange, ReadUpTo, ReaderConfig, StartAt,
+    Subscription, WhenLost,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -460,4 +462,60 @@ async fn a_reader_that_makes_no_progress_gives_its_partitions_up() {
     close(busy).await;
     assert!(matches!(next(&mut lazy).await, Fetched::Assigned(all) if all.len() == 1));
     close(lazy).await;
+}
+
+#[tokio::test]
+async fn a_log_is_written_read_back_and_read_by_ranges() {
+    let bench = Bench::new("log", 3).await;
+    let config = LogConfig::from_properties(&bench.properties(&[])).unwrap();
+    let mut log = KafkaLog::open(config, &bench.topic, ByteBudget::new(8 << 20))
+        .await
+        .unwrap();
+    for number in 0..100 {
+        let key = format!("key {}", number % 10);
+        let entry = LogEntry {
+            key: Bytes::from(key),
+            value: (number % 3 > 0).then(|| Bytes::from(number.to_string())),
+        };
+        log.write(number, vec![entry]);
+    }
+    log.read_to_end(100);
+    let (mut records, mut ended) = (Vec::new(), 0);
+    while ended < 101 {
+        match tokio::time::timeout(PATIENCE, log.next()).await.unwrap() {
+            LogEvent::Record(record) => records.push(record),
+            LogEvent::Written { outcome, .. } => {
+                let place = outcome.unwrap()[0];
+                assert!(records.iter().any(|record| record.at == place));
+                ended += 1;
+            }
+            LogEvent::End { outcome, .. } => {
+                assert_eq!(outcome.unwrap().len(), 3);
+                ended += 1;
+            }
+            LogEvent::Failed(error) => panic!("{error}"),
+            _ => {}
+        }
+    }
+    assert_eq!(records.len(), 100);
+    log.close(PATIENCE).await;
+    let ranges = (0..3).map(|partition| ReadRange {
+        partition: bench.partition(partition),
+        from: StartAt::Offset(1),
+        up_to: ReadUpTo::EndAsOfNow,
+    });
+    let config = ReaderConfig::from_properties(&bench.properties(&[])).unwrap();
+    let budget = ByteBudget::new(8 << 20);
+    let mut reader = KafkaReader::start(config, ranges.collect(), WhenLost::Fail, budget);
+    let (mut rows, mut reached) = (0, 0);
+    while reached < 3 {
+        match tokio::time::timeout(PATIENCE, reader.next()).await.unwrap() {
+            Read::Batch(batch) => rows += batch.len(),
+            Read::Reached { .. } => reached += 1,
+            Read::Failed(error) => panic!("{error}"),
+            _ => {}
+        }
+    }
+    assert_eq!(rows, 97);
+    reader.close(PATIENCE).await;
 }

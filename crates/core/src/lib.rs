@@ -15,6 +15,7 @@ pub mod converter;
 pub mod decimal;
 pub mod degraded;
 pub mod digest;
+pub mod error_settings;
 pub mod limits;
 pub mod logical;
 pub mod map;
@@ -41,6 +42,7 @@ pub use consumer::{Confirms, Consumer, ConsumerError, Fetched};
 pub use converter::{Converter, HeaderConverter};
 pub use decimal::Decimal;
 pub use degraded::Degraded;
+pub use error_settings::{ErrorSettings, Tolerance};
 pub use map::Map;
 pub use offsets::TopicPartition;
 pub use plugin::{

@@ -6,26 +6,20 @@ use millstream_kafka::{
 };
 use millstream_runtime::TaskFailure;
 use millstream_runtime::dead_letter::DeadLetters;
+use millstream_worker::TaskStart;
 use millstream_worker::sink_settings::DeadLetterSettings;
-use millstream_worker::{TaskStart, client_settings};
 use std::sync::Arc;
 
 const CONNECT_EXCEPTION: &str = "org.apache.kafka.connect.errors.ConnectException";
 
 /// Opens the connector's dead-letter topic, if it names one.
-pub(crate) async fn open(
-    start: &TaskStart,
-    settings: Option<&DeadLetterSettings>,
-) -> Result<Option<DeadLetters>, TaskFailure> {
-    let connector = &start.connector_config;
-    let Some(dead) = settings else {
+pub(crate) async fn open(start: &TaskStart) -> Result<Option<DeadLetters>, TaskFailure> {
+    let Some(dead) = &start.settings.dead_letters else {
         return Ok(None);
     };
-    create(start, dead).await?;
-    let settings =
-        client_settings::dead_letter_producer(&start.worker_config, connector, &start.id);
-    crate::client_remarks::warn(start, &settings, Role::Producer);
-    let config = ProducerConfig::from_properties(&settings)
+    create(dead).await?;
+    crate::client_remarks::warn(start, &dead.producer, Role::Producer);
+    let config = ProducerConfig::from_properties(&dead.producer)
         .map_err(|error| TaskFailure::new(CONNECT_EXCEPTION, &error.to_string()))?;
     let writer = Arc::new(KafkaProducer::start(config));
     Ok(Some(DeadLetters::new(
@@ -37,11 +31,8 @@ pub(crate) async fn open(
 }
 
 /// Makes the topic with one partition, as Java does.
-async fn create(start: &TaskStart, dead: &DeadLetterSettings) -> Result<(), TaskFailure> {
+async fn create(dead: &DeadLetterSettings) -> Result<(), TaskFailure> {
     let topic = &*dead.topic;
-    let client_id = format!("connector-dlq-adminclient-{}", start.id);
-    let settings =
-        client_settings::admin(&start.worker_config, &start.connector_config, &client_id);
     let refused = |why: &str, is_transient: bool| TaskFailure {
         is_transient,
         ..TaskFailure::new(
@@ -49,7 +40,7 @@ async fn create(start: &TaskStart, dead: &DeadLetterSettings) -> Result<(), Task
             &format!("Could not initialize dead letter queue with topic={topic}: {why}"),
         )
     };
-    let config = ClientConfig::from_properties(&settings)
+    let config = ClientConfig::from_properties(&dead.admin)
         .map_err(|error| refused(&error.to_string(), false))?;
     let admin = Admin::new(config);
     let known = admin

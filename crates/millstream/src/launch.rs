@@ -2,10 +2,11 @@
 
 use crate::kafka_admin::AdminClient;
 use crate::logging::LogLevels;
+use crate::plugins;
 use crate::progress::Board;
 use crate::prometheus::Prometheus;
-use crate::starter::{Budgets, Starter};
-use crate::{memory, plugins};
+use crate::starter::{Starter, TaskServices};
+use millstream_runtime::{Budgets, memory};
 use millstream_worker::{Worker, WorkerConfig, WorkerStart};
 use std::sync::Arc;
 use tokio::runtime::Handle;
@@ -19,12 +20,15 @@ pub(crate) fn worker(
     shutdown: CancellationToken,
 ) -> (WorkerStart, Board) {
     let records = memory::for_records(config.settings.memory_bytes);
-    let starter = Starter::new(data, Budgets::new(records));
-    let board = starter.board();
+    let board = Board::default();
+    let services = TaskServices {
+        budgets: Budgets::new(records),
+        board: board.clone(),
+    };
     let start = WorkerStart {
         config,
         registry: plugins::registry(),
-        starter: Arc::new(starter),
+        starter: Arc::new(Starter::new(data, services)),
         kafka: Some(Arc::new(AdminClient)),
         log_control: Some(Box::new(levels)),
         metrics: Some(Arc::new(Prometheus(board.clone()))),

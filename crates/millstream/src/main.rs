@@ -12,7 +12,6 @@ mod json_lines;
 mod kafka_admin;
 mod launch;
 mod logging;
-mod memory;
 mod plugins;
 mod preset;
 mod progress;

@@ -5,25 +5,7 @@ use crate::dead_letter::DeadLetters;
 use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
 use crate::quiet::SharedQuiet;
-use millstream_core::{Rejected, RejectedRow, Stage, TaskId};
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Tolerance {
-    /// The first rejected row fails the task.
-    None,
-    /// Rejected rows are skipped and counted.
-    All,
-}
-
-/// The `errors.*` settings of a connector.
-#[derive(Clone, Debug)]
-pub struct ErrorSettings {
-    pub tolerance: Tolerance,
-    pub log: bool,
-    pub log_records: bool,
-    /// Whether a failed task's trace may repeat what its record holds.
-    pub shows_content: bool,
-}
+use millstream_core::{ErrorSettings, Rejected, RejectedRow, Stage, TaskId, Tolerance};
 
 pub struct ErrorPolicy {
     task: TaskId,

@@ -8,15 +8,16 @@ use futures::future::BoxFuture;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::AbortOnDropHandle;
 
-/// Makes the parts of a task. In a place of its own, since it needs more memory than the task does that it makes.
-pub type Start = BoxFuture<'static, Result<TaskParts, TaskFailure>>;
+/// Yields the parts of a task. In a place of its own, since it needs more memory than the task does that it makes.
+pub type Starting = BoxFuture<'static, Result<TaskParts, TaskFailure>>;
 
 /// Runs a task until it is stopped (`Ok`) or fails. `start` makes its parts; while the target is paused
 /// before the start, nothing is made, as in Connect.
 pub async fn run_task(
     settings: TaskSettings,
-    start: Start,
+    start: Starting,
     mut target: watch::Receiver<Target>,
     events: mpsc::Sender<TaskEvent>,
     metrics: Arc<TaskMetrics>,
@@ -44,4 +45,24 @@ pub async fn run_task(
     Pipeline::new(settings, parts, target, events, metrics, stop)
         .run()
         .await
+}
+
+/// `run_task` in a Tokio task of its own: a panic is a bug of ours and fails the task, not the worker. Dropping the future
+/// abandons the task.
+pub async fn run_task_alone(
+    settings: TaskSettings,
+    start: Starting,
+    target: watch::Receiver<Target>,
+    events: mpsc::Sender<TaskEvent>,
+    metrics: Arc<TaskMetrics>,
+    stop: CancellationToken,
+) -> Result<(), TaskFailure> {
+    let run = Box::pin(run_task(settings, start, target, events, metrics, stop));
+    match AbortOnDropHandle::new(tokio::spawn(run)).await {
+        Ok(ended) => ended,
+        Err(panic) => Err(TaskFailure::new(
+            "java.lang.Error",
+            &format!("the task ended by a bug: {panic}"),
+        )),
+    }
 }

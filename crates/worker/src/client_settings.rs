@@ -1,9 +1,8 @@
 //! Settings of the Kafka clients that work for a task: the base, then the worker's, then the connector's own.
 
 use crate::config::WorkerConfig;
-use crate::task::TaskId;
-use millstream_core::Properties;
 use millstream_core::config::java_trim;
+use millstream_core::{Properties, TaskId};
 
 /// Settings of a sink task's consumer.
 pub fn consumer(worker: &WorkerConfig, connector: &Properties, task: &TaskId) -> Properties {
@@ -41,6 +40,19 @@ pub fn dead_letter_producer(
     ]);
     overlay(&mut settings, worker, connector, "producer.");
     settings
+}
+
+/// Settings of the admin client that makes a task's dead-letter topic.
+pub fn dead_letter_admin(
+    worker: &WorkerConfig,
+    connector: &Properties,
+    task: &TaskId,
+) -> Properties {
+    admin(
+        worker,
+        connector,
+        &format!("connector-dlq-adminclient-{task}"),
+    )
 }
 
 /// Settings of an admin client: the worker's own properties, except those of other clients, come first.

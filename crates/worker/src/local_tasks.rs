@@ -4,6 +4,7 @@
 use crate::config::{Concealer, Resolved, WorkerConfig, has_reference};
 use crate::herder::state::{InstanceStart, PlanFailure};
 use crate::registry::PluginRegistry;
+use crate::sink_config::SinkConfig;
 use crate::sink_settings::SinkSettings;
 use crate::task::{TaskEvent, TaskEvents, TaskId, TaskReport, TaskStart, TaskStarter};
 use crate::trace::trace;
@@ -176,10 +177,13 @@ impl Starting {
         let class = connector_config.get("connector.class").unwrap_or_default();
         let connector = self.registry.connector(class);
         let connector = connector.map_err(|error| concealed(connect(&error), &concealer))?;
+        let settings = SinkSettings::read(&start.id, &connector_config, &self.worker);
+        let settings = settings
+            .map_err(|error| concealed(RecordError::new(CONFIG_EXCEPTION, error), &concealer))?;
         Ok(TaskStart {
             connector: connector.clone(),
             id: start.id,
-            connector_config,
+            settings,
             task_config: task_config.properties,
             concealer,
             worker_config: self.worker.clone(),
@@ -216,11 +220,11 @@ fn plan_resolved(
     connector
         .check_start(config)
         .map_err(|error| RecordError::new(error.class, error.message))?;
-    let settings = SinkSettings::read(config);
-    let settings = settings.map_err(|error| RecordError::new(CONFIG_EXCEPTION, error))?;
-    let max = settings.tasks_max;
+    let own = SinkConfig::read(config);
+    let own = own.map_err(|error| RecordError::new(CONFIG_EXCEPTION, error))?;
+    let max = usize::try_from(own.tasks_max).unwrap_or(1);
     let mut tasks = connector.task_configs(config, max);
-    if tasks.len() > max && settings.enforces_tasks_max {
+    if tasks.len() > max && own.enforces_tasks_max {
         return Err(RecordError::new(
             TOO_MANY_TASKS,
             too_many(name, tasks.len(), max),
@@ -365,7 +369,7 @@ mod tests {
         InstanceStart {
             id: TaskId::new("c", 0),
             instance: 7,
-            connector_config: Properties::from_iter([("connector.class", class)]),
+            connector_config: Properties::from_iter([("name", "c"), ("connector.class", class)]),
             task_config: Properties::new(),
             is_paused: false,
         }

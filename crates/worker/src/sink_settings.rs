@@ -1,23 +1,38 @@
-//! SinkSettings: what a sink connector's configuration says to the framework. It is read here alone and by the
-//! definitions that validation checks, so that the two never understand a text differently.
+//! SinkSettings: what a sink task is to do by its connector's configuration, read once for each start.
 
+use crate::client_settings;
 use crate::config::WorkerConfig;
-use crate::validation::framework_definition;
-use millstream_core::config::{FromParsed, java_trim, list_items};
-use millstream_core::{ConfigValue, Properties};
+use crate::sink_config::SinkConfig;
+use millstream_core::rejected::shows_content;
+use millstream_core::{ErrorSettings, Properties, TaskId, Tolerance};
 use millstream_java::regex::JavaRegex;
+use std::sync::Arc;
 
-/// The framework's settings of a sink connector.
-#[derive(Clone, Debug)]
+/// What the framework does with a task's records before and after its sink.
+#[derive(Clone)]
 pub struct SinkSettings {
-    pub tasks_max: usize,
-    pub enforces_tasks_max: bool,
-    /// Rows that cannot be converted or transformed are skipped instead of failing the task.
-    pub tolerates_errors: bool,
-    pub logs_errors: bool,
-    /// Whether such a log line names the record.
-    pub logs_records: bool,
+    pub topics: Topics,
+    pub key_converter: ConverterSettings,
+    pub value_converter: ConverterSettings,
+    pub header_converter: ConverterSettings,
+    pub errors: ErrorSettings,
     pub dead_letters: Option<DeadLetterSettings>,
+    /// Of the Kafka client that reads the records.
+    pub consumer: Properties,
+}
+
+/// What a sink reads.
+#[derive(Clone)]
+pub enum Topics {
+    Named(Vec<String>),
+    Matching(Arc<JavaRegex>),
+}
+
+/// A converter's class and its own settings: the connector's if it names one, else the worker's.
+#[derive(Clone, Debug)]
+pub struct ConverterSettings {
+    pub class: String,
+    pub properties: Properties,
 }
 
 /// Where rejected records go.
@@ -27,67 +42,69 @@ pub struct DeadLetterSettings {
     pub replication: i16,
     /// Whether headers tell why.
     pub with_context: bool,
-}
-
-/// What a sink reads.
-pub enum Topics {
-    Named(Vec<String>),
-    Matching(Box<JavaRegex>),
+    /// Of the Kafka client that writes them.
+    pub producer: Properties,
+    /// Of the Kafka client that makes the topic.
+    pub admin: Properties,
 }
 
 impl SinkSettings {
-    /// Reads the settings of a connector.
+    /// Reads the settings of a task of this connector.
     ///
     /// # Errors
     /// The first error of any key, with Java's text.
-    pub fn read(config: &Properties) -> Result<Self, String> {
-        let values = framework_definition().validate(config);
-        if let Some(error) = values.iter().flat_map(|value| &value.errors).next() {
-            return Err(error.clone());
-        }
-        let values = Values(&values);
-        let topic: String = values.get("errors.deadletterqueue.topic.name")?;
-        let tolerance: String = values.get("errors.tolerance")?;
-        let tasks_max: i32 = values.get("tasks.max")?;
-        let dead_letters = if topic.is_empty() {
-            None
-        } else {
-            Some(DeadLetterSettings {
-                topic,
-                replication: values.get("errors.deadletterqueue.topic.replication.factor")?,
-                with_context: values.get("errors.deadletterqueue.context.headers.enable")?,
-            })
-        };
+    pub fn read(
+        id: &TaskId,
+        connector: &Properties,
+        worker: &WorkerConfig,
+    ) -> Result<Self, String> {
+        let config = SinkConfig::read(connector)?;
+        let defaults = &worker.settings;
+        let converter =
+            |role: &str, class: &str| ConverterSettings::read(role, class, connector, worker);
+        let topic = config.dead_letter_topic.clone();
         Ok(SinkSettings {
-            tasks_max: usize::try_from(tasks_max).unwrap_or(1),
-            enforces_tasks_max: values.get("tasks.max.enforce")?,
-            tolerates_errors: tolerance == "all",
-            logs_errors: values.get("errors.log.enable")?,
-            logs_records: values.get("errors.log.include.messages")?,
-            dead_letters,
+            topics: Topics::new(&config, &id.connector)?,
+            key_converter: converter("key.converter", &defaults.key_converter),
+            value_converter: converter("value.converter", &defaults.value_converter),
+            header_converter: converter("header.converter", &defaults.header_converter),
+            errors: ErrorSettings {
+                tolerance: match &*config.tolerance {
+                    "all" => Tolerance::All,
+                    _ => Tolerance::None,
+                },
+                log: config.logs_errors,
+                log_records: config.logs_records,
+                shows_content: shows_content(connector),
+            },
+            dead_letters: (!topic.is_empty()).then(|| DeadLetterSettings {
+                topic,
+                replication: config.dead_letter_replication,
+                with_context: config.dead_letter_context,
+                producer: client_settings::dead_letter_producer(worker, connector, id),
+                admin: client_settings::dead_letter_admin(worker, connector, id),
+            }),
+            consumer: client_settings::consumer(worker, connector, id),
         })
     }
 }
 
 impl Topics {
-    /// Reads `topics` or `topics.regex`. Topics named twice count once and empty names not at all: such a list is
-    /// refused today, but may have been stored before.
-    ///
-    /// # Errors
-    /// If the pattern is none, with Java's text.
-    pub fn read(connector: &str, config: &Properties) -> Result<Self, String> {
-        let pattern = java_trim(config.get("topics.regex").unwrap_or_default());
+    /// Topics named twice count once and empty names not at all: such a list is refused today, but may have been stored
+    /// before.
+    fn new(config: &SinkConfig, connector: &str) -> Result<Self, String> {
+        let pattern = config.topics_regex.as_deref().unwrap_or_default();
         if !pattern.is_empty() {
             let pattern = JavaRegex::compile(pattern)?;
-            return Ok(Topics::Matching(Box::new(pattern)));
+            return Ok(Topics::Matching(Arc::new(pattern)));
         }
         let mut named: Vec<String> = Vec::new();
         let mut dropped = 0;
-        for topic in list_items(config.get("topics").unwrap_or_default()) {
-            if topic.is_empty() || named.iter().any(|known| known == topic) {
+        for topic in config.topics.iter().flatten() {
+            if topic.is_empty() || named.contains(topic) {
                 dropped += 1;
             } else {
-                named.push(topic.to_owned());
+                named.push(topic.clone());
             }
         }
         if dropped > 0 {
@@ -101,33 +118,20 @@ impl Topics {
     }
 }
 
-/// The class and the settings of a converter in one of the roles `key.converter`, `value.converter` and
-/// `header.converter`: the connector's if it names one, else the worker's.
-pub fn converter(
-    worker: &WorkerConfig,
-    connector: &Properties,
-    role: &str,
-) -> (String, Properties) {
-    let prefix = format!("{role}.");
-    if let Some(class) = connector.get(role) {
-        return (class.to_owned(), connector.with_prefix(&prefix));
-    }
-    let defaults = &worker.settings;
-    let class = match role {
-        "key.converter" => &defaults.key_converter,
-        "header.converter" => &defaults.header_converter,
-        _ => &defaults.value_converter,
-    };
-    (class.clone(), worker.properties.with_prefix(&prefix))
-}
-
-struct Values<'a>(&'a [ConfigValue]);
-
-impl Values<'_> {
-    fn get<T: FromParsed>(&self, key: &str) -> Result<T, String> {
-        let value = self.0.iter().find(|value| value.name == key);
-        T::from_parsed(value.and_then(|value| value.value.as_ref()))
-            .ok_or_else(|| format!("Invalid value null for configuration {key}"))
+impl ConverterSettings {
+    /// The class is the one that the connector wrote, blanks and all: under it the plugin is looked up.
+    fn read(role: &str, class: &str, connector: &Properties, worker: &WorkerConfig) -> Self {
+        let prefix = format!("{role}.");
+        match connector.get(role) {
+            Some(own) => ConverterSettings {
+                class: own.to_owned(),
+                properties: connector.with_prefix(&prefix),
+            },
+            None => ConverterSettings {
+                class: class.to_owned(),
+                properties: worker.properties.with_prefix(&prefix),
+            },
+        }
     }
 }
 
@@ -141,7 +145,14 @@ mod tests {
         for (key, value) in pairs {
             config.insert(*key, *value);
         }
-        SinkSettings::read(&config)
+        let worker = WorkerConfig::new(Properties::from_iter([
+            ("bootstrap.servers", "a:1"),
+            ("key.converter", "k"),
+            ("value.converter", "v"),
+            ("value.converter.x", "1"),
+        ]));
+        let worker = worker.expect("the settings are whole");
+        SinkSettings::read(&TaskId::new("s", 0), &config, &worker)
     }
 
     #[test]
@@ -149,31 +160,63 @@ mod tests {
         let settings = read(&[
             ("errors.tolerance", " all "),
             ("errors.log.enable", " TRUE"),
-            ("tasks.max", "+3"),
-            ("tasks.max.enforce", "FALSE"),
             ("errors.deadletterqueue.topic.name", " dlq "),
         ]);
         let settings = settings.expect("validation takes these");
-        assert!(settings.tolerates_errors && settings.logs_errors);
-        assert_eq!(
-            (settings.tasks_max, settings.enforces_tasks_max),
-            (3, false)
-        );
+        assert!(settings.errors.tolerance == Tolerance::All && settings.errors.log);
         let dead = settings.dead_letters.expect("a topic is named");
         assert_eq!((dead.topic.as_str(), dead.replication), ("dlq", 3));
         let refused = read(&[("errors.tolerance", "ALL")]);
         assert_eq!(
-            refused.expect_err("validation refuses this"),
+            refused.map(|_| ()).expect_err("validation refuses this"),
             "Invalid value ALL for configuration errors.tolerance: String must be one of: none, all"
         );
     }
 
     #[test]
     fn report_a24_a_stored_list_with_a_topic_twice_still_starts() {
-        let config = Properties::from_iter([("topics", "t,,u, t,")]);
-        match Topics::read("s", &config) {
-            Ok(Topics::Named(topics)) => assert_eq!(topics, ["t", "u"]),
-            Ok(Topics::Matching(_)) | Err(_) => panic!("a list of topics"),
+        let settings = read(&[("topics", "t,,u, t,")]).expect("it was taken once");
+        match settings.topics {
+            Topics::Named(topics) => assert_eq!(topics, ["t", "u"]),
+            Topics::Matching(_) => panic!("a list of topics"),
         }
+    }
+
+    #[test]
+    fn a_converter_that_the_connector_names_has_none_of_the_worker_s_settings() {
+        let own = [("key.converter", " K "), ("key.converter.y", "2")];
+        let settings = read(&own).expect("all is in order");
+        let key = settings.key_converter;
+        assert_eq!((&*key.class, key.properties.get("y")), (" K ", Some("2")));
+        let value = settings.value_converter;
+        assert_eq!((&*value.class, value.properties.get("x")), ("v", Some("1")));
+    }
+
+    /// Validation takes a null where a key has no validator; what then cannot do without is told by name.
+    #[test]
+    fn a_null_is_as_good_as_no_setting_where_the_start_can_do_without() {
+        let with_null = |key: &str| {
+            let mut config =
+                Properties::from_iter([("name", "s"), ("connector.class", "C"), ("topics", "t")]);
+            config.insert_null(key);
+            SinkConfig::read(&config).map(|_| ())
+        };
+        for key in ["transforms", "topics", "errors.retry.timeout"] {
+            assert_eq!(with_null(key), Ok(()), "{key}");
+        }
+        let refused = "Invalid value null for configuration errors.log.enable";
+        assert_eq!(with_null("errors.log.enable"), Err(refused.to_owned()));
+    }
+
+    #[test]
+    fn tasks_are_counted_as_java_reads_numbers() {
+        let config = Properties::from_iter([
+            ("name", "s"),
+            ("connector.class", "C"),
+            ("tasks.max", "+3"),
+            ("tasks.max.enforce", "FALSE"),
+        ]);
+        let config = SinkConfig::read(&config).expect("validation takes these");
+        assert_eq!((config.tasks_max, config.enforces_tasks_max), (3, false));
     }
 }

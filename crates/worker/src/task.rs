@@ -2,6 +2,7 @@
 
 use crate::config::{Concealer, WorkerConfig};
 use crate::registry::PluginRegistry;
+use crate::sink_settings::SinkSettings;
 use async_trait::async_trait;
 pub use millstream_core::TaskId;
 use millstream_core::{Connector, Degraded, Properties};
@@ -20,7 +21,9 @@ pub trait TaskStarter: Send + Sync {
 pub struct TaskStart {
     pub id: TaskId,
     pub connector: Arc<dyn Connector>,
-    pub connector_config: Properties,
+    /// What the framework does, by the connector's configuration.
+    pub settings: SinkSettings,
+    /// The task's own configuration, for its transforms and its sink.
     pub task_config: Properties,
     /// Hides what the references stood for in whatever is said about the task.
     pub concealer: Concealer,

@@ -1,18 +1,17 @@
 //! Validation of a connector's configuration: the framework's keys, transforms, the connector's own keys,
 //! client overrides and converters, all errors at once, as Java's worker answers.
 
-mod framework;
 mod java_map;
 mod overrides;
 mod remarks;
 mod topics;
 
-pub(crate) use framework::definition as framework_definition;
 pub use remarks::Remarks;
 pub(crate) use remarks::unknown as unknown_setting;
 
 use crate::config::{Concealer, WorkerConfig};
 use crate::registry::PluginRegistry;
+use crate::sink_config::{SinkConfig, TopicKeys};
 use millstream_core::config::{ConfigDef, Default, Parsed, java_trim};
 use millstream_core::plugin::{self, KAFKA_VERSION};
 use millstream_core::{ConfigValue, Connector, ConnectorError, Key, Properties, chain};
@@ -148,7 +147,7 @@ impl Validator {
             .connector(class)
             .map_err(|error| ValidationError::BadRequest(error.to_string()))?;
 
-        let mut configs = self.framework(connector.as_ref(), config);
+        let (mut configs, keys) = self.framework(connector.as_ref(), config);
         configs.extend(self.transforms(connector.as_ref(), config));
         if let Some(error) = connector.throws(config) {
             return Err(error.into());
@@ -156,7 +155,7 @@ impl Validator {
         let mut own = connector.validate(config);
         connector.probe(config, &mut own).await;
         merge(&mut configs, connector.config_def(), own);
-        topics::refuse_dead_letter_loop(config, &mut configs);
+        topics::refuse_dead_letter_loop(&keys, &mut configs);
         if let Some(group) = &self.group {
             overrides::refuse_group(group, config, &mut configs);
         }
@@ -164,7 +163,9 @@ impl Validator {
         let mut error_count: usize = configs.iter().map(|(_, value)| value.errors.len()).sum();
 
         // Of these Java counts keys with errors, not errors.
-        let mut others = overrides::validate(&self.worker.settings.override_policy, config)?;
+        let policy = &self.worker.settings.override_policy;
+        let has_dead_letters = !keys.dead_letters.trim().is_empty();
+        let mut others = overrides::validate(policy, config, has_dead_letters)?;
         others.extend(self.converters(config));
         error_count += others
             .iter()
@@ -197,7 +198,7 @@ impl Validator {
 
     /// The keys that every sink connector has, without what depends on a worker.
     pub fn framework_keys() -> Vec<Key> {
-        framework::keys()
+        SinkConfig::keys()
     }
 
     /// The keys of a plugin: for a connector, the framework's follow those of its own.
@@ -205,7 +206,7 @@ impl Validator {
         let registry = &self.registry;
         if let Ok(connector) = registry.connector(name) {
             let own = connector.config_def();
-            let mut framework = framework::keys();
+            let mut framework = SinkConfig::keys();
             for key in &mut framework {
                 if key.name == "connector.plugin.version" {
                     key.default = Default::Text(Cow::Borrowed(connector.version()));
@@ -223,8 +224,8 @@ impl Validator {
         definition.map(|definition| definition().keys().to_vec())
     }
 
-    fn framework(&self, connector: &dyn Connector, config: &Properties) -> Configs {
-        let mut keys = framework::keys();
+    fn framework(&self, connector: &dyn Connector, config: &Properties) -> (Configs, TopicKeys) {
+        let mut keys = SinkConfig::keys();
         for key in &mut keys {
             self.set_default(key, connector, config);
         }
@@ -234,9 +235,10 @@ impl Validator {
             self.check_class(connector, config, value);
         }
         hide_versions_of_nothing(&mut values);
-        topics::check(config, &mut values);
+        let topics = TopicKeys::of(&values);
+        topics::check(&topics, &mut values);
         let keys = definition.keys().iter().cloned().map(Some);
-        keys.zip(values).collect()
+        (keys.zip(values).collect(), topics)
     }
 
     /// Fills in what depends on the worker: versions, converters, and the values that a form may offer.

@@ -2,7 +2,6 @@
 
 use super::*;
 use crate::dead_letter::DeadLetters;
-use crate::error_policy::{ErrorSettings, Tolerance};
 use crate::plan::PlanParts;
 use crate::run::run_task;
 use crate::task::TaskParts;
@@ -11,9 +10,10 @@ use bytes::Bytes;
 use millstream_core::converter::RowErrors;
 use millstream_core::rejected::Stage;
 use millstream_core::{
-    ByteColumn, ColumnNeed, Confirms, ConsumerError, Converter, Destination, FetchedColumns,
-    Header, HeaderConverter, Headers, OutgoingRecord, Payload, Progress, RawKind, RecordError,
-    RecordWriter, SchemaAndValue, SchemaRef, SinkNeeds, TaskId, TimestampType, Value, WriteError,
+    ByteColumn, ColumnNeed, Confirms, ConsumerError, Converter, Destination, ErrorSettings,
+    FetchedColumns, Header, HeaderConverter, Headers, OutgoingRecord, Payload, Progress, RawKind,
+    RecordError, RecordWriter, SchemaAndValue, SchemaRef, SinkNeeds, TaskId, TimestampType,
+    Tolerance, Value, WriteError,
 };
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -465,6 +465,7 @@ impl Scene {
             id,
             commit_interval: self.commit_interval,
             finish_deadline: Duration::from_secs(5),
+            rides_out_outages: true,
             clock: || 0,
         };
         let (owner, targets) = watch::channel(Target::Running);

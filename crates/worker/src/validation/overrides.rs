@@ -16,11 +16,12 @@ pub(super) const PREFIXES: [(&str, Client); 3] = [
 const GROUP: &str = "consumer.override.group.id";
 
 /// Checks the settings of the clients that the connector uses. One that cannot be read ends validation, as in Java.
-pub(super) fn validate(policy: &str, config: &Properties) -> Result<Configs, ValidationError> {
+pub(super) fn validate(
+    policy: &str,
+    config: &Properties,
+    has_dead_letters: bool,
+) -> Result<Configs, ValidationError> {
     let policy = OverridePolicy::find(policy).unwrap_or(OverridePolicy::None);
-    let has_dead_letters = config
-        .get("errors.deadletterqueue.topic.name")
-        .is_some_and(|topic| !topic.trim().is_empty());
     let mut found = Vec::new();
     for (prefix, client) in PREFIXES {
         if client != Client::Consumer && !has_dead_letters {

@@ -3,8 +3,9 @@
 use crate::client_keys::{self, Client};
 use crate::config::{ConfigProviders, WorkerSettings};
 use crate::registry::PluginRegistry;
+use crate::sink_config::SinkConfig;
 use crate::spelling::closest;
-use crate::validation::{Remarks, framework_definition, unknown_setting};
+use crate::validation::{Remarks, unknown_setting};
 use millstream_core::{ConfigDef, Properties};
 
 /// Java's keys that have no meaning here; files that hold them are right all the same.
@@ -181,7 +182,7 @@ fn converter_setting(
 fn is_of_a_connector(key: &str, registry: &PluginRegistry) -> bool {
     let belongs = |definition: &ConfigDef| definition.key(key).is_some();
     let families = ["transforms.", "predicates.", "errors."];
-    belongs(framework_definition())
+    belongs(&SinkConfig::definition())
         || families.iter().any(|family| key.starts_with(family))
         || registry
             .connectors

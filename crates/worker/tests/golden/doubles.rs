@@ -8,7 +8,7 @@ use millstream_core::{
 };
 use millstream_worker::{
     AdminError, KAFKA_VERSION, KafkaAdmin, TaskEvent, TaskEvents, TaskHandle, TaskStart,
-    TaskStarter, client_settings, trace,
+    TaskStarter, trace,
 };
 use std::collections::{BTreeMap, HashMap};
 use std::io::Write;
@@ -64,6 +64,12 @@ pub(crate) struct Broker {
 #[derive(Clone, Default)]
 pub(crate) struct Doubles(pub(crate) Arc<Mutex<Broker>>);
 
+/// The consumer group of a task.
+fn group_of(start: &TaskStart) -> String {
+    let consumer = &start.settings.consumer;
+    consumer.get("group.id").unwrap_or_default().to_owned()
+}
+
 struct RunningTask {
     start: TaskStart,
     events: TaskEvents,
@@ -72,7 +78,7 @@ struct RunningTask {
 
 impl TaskStarter for Doubles {
     fn start(&self, start: TaskStart, events: TaskEvents) -> Box<dyn TaskHandle> {
-        let group = client_settings::group_id(&start.connector_config, &start.id.connector);
+        let group = group_of(&start);
         *self.0.lock().unwrap().members.entry(group).or_default() += 1;
         let (doubles, own, reports) = (self.clone(), start.clone(), events.clone());
         tokio::spawn(async move {
@@ -131,7 +137,7 @@ impl Doubles {
             .get(topic)
             .cloned()
             .filter(|v| !v.is_empty())?;
-        let group = client_settings::group_id(&start.connector_config, &start.id.connector);
+        let group = group_of(start);
         let group = broker.groups.entry(group).or_default();
         let committed = group.entry(TopicPartition::new(topic, 0)).or_default();
         let mut output = std::fs::OpenOptions::new()
@@ -165,8 +171,7 @@ impl TaskHandle for RunningTask {
     }
 
     async fn stop(self: Box<Self>, _deadline: Duration) {
-        let id = &self.start.id;
-        let group = client_settings::group_id(&self.start.connector_config, &id.connector);
+        let group = group_of(&self.start);
         *self
             .doubles
             .0

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 const RECORDS: usize = 2;
 
 /// Bytes for records. `setting` is the memory of the process, or 0 where nobody has set it.
-pub(crate) fn for_records(setting: i64) -> usize {
+pub fn for_records(setting: i64) -> usize {
     let process = match usize::try_from(setting) {
         Ok(bytes) if bytes > 0 => bytes,
         _ => of_cgroups(),

@@ -1,124 +1,162 @@
-//! The keys that every sink connector has, with Java's definitions and texts.
+//! SinkConfig: the keys that every sink connector has, with Java's definitions and texts. Validation and the starts of
+//! connectors and tasks read them by this one definition, so that they never understand a text differently.
 
 use millstream_core::chain::unique_aliases;
 use millstream_core::config::validator::invalid;
-use millstream_core::config::{ConfigDef, Importance, Key, Kind, Parsed, Validator, Width};
+use millstream_core::config::{FromParsed, Importance, Key, Kind, Parsed, Validator, Width};
+use millstream_core::{ConfigValue, Properties, config_def};
 use millstream_java::regex::check_pattern;
-use std::sync::LazyLock;
 
-/// The definition of these keys, for those who read their values.
-pub(crate) fn definition() -> &'static ConfigDef {
-    static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(|| ConfigDef::new(keys()));
-    &DEFINITION
-}
-
-/// Keys of all sink connectors, in Java's order. Versions and converters get their defaults from the worker.
-pub(super) fn keys() -> Vec<Key> {
-    vec![
-        Key::required("name", Kind::String)
+config_def! {
+    /// The framework's keys of a sink connector, in Java's order. Versions and converters get their defaults from the worker.
+    /// A null that validation lets through is as good as no setting.
+    pub struct SinkConfig {
+        pub name: Option<String> = Key::required("name", Kind::String)
             .importance(Importance::High)
             .group("Common", 1, Width::Medium, "Connector name")
             .doc("Globally unique name to use for this connector.")
             .validator(Validator::Check(check_name)),
-        Key::required("connector.class", Kind::String)
+        pub connector_class: Option<String> = Key::required("connector.class", Kind::String)
             .importance(Importance::High)
             .group("Common", 2, Width::Long, "Connector class")
             .doc("Name or alias of the class for this connector. Must be a subclass of org.apache.kafka.connect.connector.Connector. If the connector is org.apache.kafka.connect.file.FileStreamSinkConnector, you can either specify this full name,  or use \"FileStreamSink\" or \"FileStreamSinkConnector\" to make the configuration a bit shorter"),
-        Key::null("connector.plugin.version", Kind::String)
+        pub connector_version: Option<String> = Key::null("connector.plugin.version", Kind::String)
             .importance(Importance::Medium)
             .group("Common", 3, Width::Medium, "Connector version")
             .doc("Version of the connector."),
-        Key::new("tasks.max", Kind::Int, "1")
+        pub tasks_max: i32 = Key::new("tasks.max", Kind::Int, "1")
             .importance(Importance::High)
             .group("Common", 4, Width::Short, "Tasks max")
             .doc("Maximum number of tasks to use for this connector.")
             .validator(Validator::AtLeast(1)),
-        Key::new("tasks.max.enforce", Kind::Boolean, "true")
+        pub enforces_tasks_max: bool = Key::new("tasks.max.enforce", Kind::Boolean, "true")
             .importance(Importance::Low)
             .group("Common", 5, Width::Short, "Enforce tasks max")
             .doc("(Deprecated) Whether to enforce that the tasks.max property is respected by the connector. By default, connectors that generate too many tasks will fail, and existing sets of tasks that exceed the tasks.max property will also be failed. If this property is set to false, then connectors will be allowed to generate more than the maximum number of tasks, and existing sets of tasks that exceed the tasks.max property will be allowed to run. This property is deprecated and will be removed in an upcoming major release."),
-        Key::null("key.converter", Kind::Class)
+        pub key_converter: Option<String> = Key::null("key.converter", Kind::Class)
             .importance(Importance::Low)
             .group("Common", 6, Width::Short, "Key converter class")
             .doc("Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the keys in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro."),
-        Key::null("key.converter.plugin.version", Kind::String)
+        pub key_converter_version: Option<String> = Key::null("key.converter.plugin.version", Kind::String)
             .importance(Importance::Low)
             .group("Common", 7, Width::Short, "Key converter version")
             .doc("Version of the key converter."),
-        Key::null("value.converter", Kind::Class)
+        pub value_converter: Option<String> = Key::null("value.converter", Kind::Class)
             .importance(Importance::Low)
             .group("Common", 8, Width::Short, "Value converter class")
             .doc("Converter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the values in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro."),
-        Key::null("value.converter.plugin.version", Kind::String)
+        pub value_converter_version: Option<String> = Key::null("value.converter.plugin.version", Kind::String)
             .importance(Importance::Low)
             .group("Common", 9, Width::Short, "Value converter version")
             .doc("Version of the value converter."),
-        Key::null("header.converter", Kind::Class)
+        pub header_converter: Option<String> = Key::null("header.converter", Kind::Class)
             .importance(Importance::Low)
             .group("Common", 10, Width::Short, "Header converter class")
             .doc("HeaderConverter class used to convert between Kafka Connect format and the serialized form that is written to Kafka. This controls the format of the header values in messages written to or read from Kafka, and since this is independent of connectors it allows any connector to work with any serialization format. Examples of common formats include JSON and Avro. By default, the SimpleHeaderConverter is used to serialize header values to strings and deserialize them by inferring the schemas."),
-        Key::null("header.converter.plugin.version", Kind::String)
+        pub header_converter_version: Option<String> = Key::null("header.converter.plugin.version", Kind::String)
             .importance(Importance::Low)
             .group("Common", 11, Width::Short, "Header converter version")
             .doc("Version of the header converter."),
-        Key::new("transforms", Kind::List, "")
+        pub transforms: Option<Vec<String>> = Key::new("transforms", Kind::List, "")
             .importance(Importance::Low)
             .group("Transforms", 12, Width::Long, "Transforms")
             .doc("Aliases for the transformations to be applied to records.")
             .validator(Validator::Check(unique_aliases)),
-        Key::new("predicates", Kind::List, "")
+        pub predicates: Option<Vec<String>> = Key::new("predicates", Kind::List, "")
             .importance(Importance::Low)
             .group("Predicates", 13, Width::Long, "Predicates")
             .doc("Aliases for the predicates used by transformations.")
             .validator(Validator::Check(unique_aliases)),
-        Key::new("config.action.reload", Kind::String, "restart")
+        pub reload_action: Option<String> = Key::new("config.action.reload", Kind::String, "restart")
             .importance(Importance::Low)
             .group("Common", 14, Width::Medium, "Reload Action")
             .doc("The action that Connect should take on the connector when changes in external configuration providers result in a change in the connector's configuration properties. A value of 'none' indicates that Connect will do nothing. A value of 'restart' indicates that Connect should restart/reload the connector with the updated configuration properties.The restart may actually be scheduled in the future if the external configuration provider indicates that a configuration value will expire in the future.")
             .validator(Validator::OneOf(&["none", "restart"])),
-        Key::new("errors.retry.timeout", Kind::Long, "0")
+        pub retry_timeout_ms: Option<i64> = Key::new("errors.retry.timeout", Kind::Long, "0")
             .importance(Importance::Medium)
             .group("Error Handling", 1, Width::Medium, "Retry Timeout for Errors")
             .doc("The maximum duration in milliseconds that a failed operation will be reattempted. The default is 0, which means no retries will be attempted. Use -1 for infinite retries."),
-        Key::new("errors.retry.delay.max.ms", Kind::Long, "60000")
+        pub retry_delay_max_ms: Option<i64> = Key::new("errors.retry.delay.max.ms", Kind::Long, "60000")
             .importance(Importance::Medium)
             .group("Error Handling", 2, Width::Medium, "Maximum Delay Between Retries for Errors")
             .doc("The maximum duration in milliseconds between consecutive retry attempts. Jitter will be added to the delay once this limit is reached to prevent thundering herd issues."),
-        Key::new("errors.tolerance", Kind::String, "none")
+        pub tolerance: String = Key::new("errors.tolerance", Kind::String, "none")
             .importance(Importance::Medium)
             .group("Error Handling", 3, Width::Short, "Error Tolerance")
             .doc("Behavior for tolerating errors during connector operation. 'none' is the default value and signals that any error will result in an immediate connector task failure; 'all' changes the behavior to skip over problematic records.")
             .validator(Validator::OneOf(&["none", "all"])),
-        Key::new("errors.log.enable", Kind::Boolean, "false")
+        pub logs_errors: bool = Key::new("errors.log.enable", Kind::Boolean, "false")
             .importance(Importance::Medium)
             .group("Error Handling", 4, Width::Short, "Log Errors")
             .doc("If true, write each error and the details of the failed operation and problematic record to the Connect application log. This is 'false' by default, so that only errors that are not tolerated are reported."),
-        Key::new("errors.log.include.messages", Kind::Boolean, "false")
+        pub logs_records: bool = Key::new("errors.log.include.messages", Kind::Boolean, "false")
             .importance(Importance::Medium)
             .group("Error Handling", 5, Width::Short, "Log Error Details")
             .doc("Whether to include in the log the Connect record that resulted in a failure. For sink records, the topic, partition, offset, and timestamp will be logged. For source records, the key and value (and their schemas), all headers, and the timestamp, Kafka topic, Kafka partition, source partition, and source offset will be logged. This is 'false' by default, which will prevent record keys, values, and headers from being written to log files."),
-        Key::new("topics", Kind::List, "")
+        pub topics: Option<Vec<String>> = Key::new("topics", Kind::List, "")
             .importance(Importance::High)
             .group("Common", 4, Width::Long, "Topics")
             .doc("List of topics to consume, separated by commas"),
-        Key::new("topics.regex", Kind::String, "")
+        pub topics_regex: Option<String> = Key::new("topics.regex", Kind::String, "")
             .importance(Importance::High)
             .group("Common", 4, Width::Long, "Topics regex")
             .doc("Regular expression giving topics to consume. Under the hood, the regex is compiled to a <code>java.util.regex.Pattern</code>. Only one of topics or topics.regex should be specified.")
             .validator(Validator::Check(check_pattern_if_any)),
-        Key::new("errors.deadletterqueue.topic.name", Kind::String, "")
+        pub dead_letter_topic: String = Key::new("errors.deadletterqueue.topic.name", Kind::String, "")
             .importance(Importance::Medium)
             .group("Error Handling", 6, Width::Medium, "Dead Letter Queue Topic Name")
             .doc("The name of the topic to be used as the dead letter queue (DLQ) for messages that result in an error when processed by this sink connector, or its transformations or converters. The topic name is blank by default, which means that no messages are to be recorded in the DLQ."),
-        Key::new("errors.deadletterqueue.topic.replication.factor", Kind::Short, "3")
+        pub dead_letter_replication: i16 = Key::new("errors.deadletterqueue.topic.replication.factor", Kind::Short, "3")
             .importance(Importance::Medium)
             .group("Error Handling", 7, Width::Medium, "Dead Letter Queue Topic Replication Factor")
             .doc("Replication factor used to create the dead letter queue topic when it doesn't already exist."),
-        Key::new("errors.deadletterqueue.context.headers.enable", Kind::Boolean, "false")
+        pub dead_letter_context: bool = Key::new("errors.deadletterqueue.context.headers.enable", Kind::Boolean, "false")
             .importance(Importance::Medium)
             .group("Error Handling", 8, Width::Medium, "Enable Error Context Headers")
             .doc("If true, add headers containing error context to the messages written to the dead letter queue. To avoid clashing with headers from the original record, all error context header keys, all error context header keys will start with <code>__connect.errors.</code>"),
-    ]
+    }
+}
+
+impl SinkConfig {
+    /// Reads the keys of a connector.
+    ///
+    /// # Errors
+    /// The first error of any key, with Java's text.
+    pub fn read(properties: &Properties) -> Result<Self, String> {
+        let (config, values) = SinkConfig::parse(properties);
+        if let Some(config) = config {
+            return Ok(config);
+        }
+        let errors = values.iter().flat_map(|value| &value.errors).cloned();
+        let nulls = values
+            .iter()
+            .filter(|value| properties.entry(&value.name) == Some(None));
+        let nulls = nulls.map(|null| format!("Invalid value null for configuration {}", null.name));
+        Err(errors.chain(nulls).next().unwrap_or_default())
+    }
+}
+
+/// What several keys decide together: which topics are read, and where dead letters go. What is not set is empty.
+pub(crate) struct TopicKeys {
+    pub(crate) topics: Vec<String>,
+    pub(crate) pattern: String,
+    pub(crate) dead_letters: String,
+}
+
+impl TopicKeys {
+    /// From what the keys came to, whatever errors the others have.
+    pub(crate) fn of(values: &[ConfigValue]) -> Self {
+        TopicKeys {
+            topics: parsed(values, "topics"),
+            pattern: parsed(values, "topics.regex"),
+            dead_letters: parsed(values, "errors.deadletterqueue.topic.name"),
+        }
+    }
+}
+
+fn parsed<T: FromParsed + Default>(values: &[ConfigValue], key: &str) -> T {
+    let value = values.iter().find(|value| value.name == key);
+    T::from_parsed(value.and_then(|value| value.value.as_ref())).unwrap_or_default()
 }
 
 /// The pattern of topics may be missing.

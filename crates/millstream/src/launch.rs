@@ -7,26 +7,26 @@ use crate::progress::Board;
 use crate::prometheus::Prometheus;
 use crate::starter::{Starter, TaskServices};
 use millstream_runtime::{Budgets, memory};
-use millstream_worker::{Worker, WorkerConfig, WorkerStart};
+use millstream_worker::{Worker, WorkerSettings, WorkerStart};
 use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
 /// A worker without connectors, and the board that its tasks count on. Tasks run on `data`.
 pub(crate) fn worker(
-    config: WorkerConfig,
+    settings: WorkerSettings,
     levels: LogLevels,
     data: Handle,
     shutdown: CancellationToken,
 ) -> (WorkerStart, Board) {
-    let records = memory::for_records(config.settings.memory_bytes);
+    let records = memory::for_records(settings.config.memory_bytes);
     let board = Board::default();
     let services = TaskServices {
         budgets: Budgets::new(records),
         board: board.clone(),
     };
     let start = WorkerStart {
-        config,
+        settings,
         registry: plugins::registry(),
         starter: Arc::new(Starter::new(data, services)),
         kafka: Some(Arc::new(AdminClient)),

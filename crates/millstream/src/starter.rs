@@ -98,10 +98,9 @@ async fn run(
     let (reports, mut reported) = mpsc::channel(QUEUED_REPORTS);
     let metrics = services.board.metrics(&start.id);
     let _running = services.board.enter(&start.id);
-    let worker = &start.worker_config;
+    let worker = &start.worker;
     let (id, commit_interval) = (start.id.clone(), worker.flush_interval());
-    let (stop_timeout, rides_out_outages) =
-        (worker.shutdown_timeout(), worker.settings.self_healing);
+    let (stop_timeout, rides_out_outages) = (worker.shutdown_timeout(), worker.config.self_healing);
     let assembly = Assembly::new(start, services.budgets);
     let settings = TaskSettings {
         id,

@@ -10,7 +10,7 @@ use millstream_kafka::security::SecuritySettings;
 use millstream_mongodb::MongoSinkConnector;
 use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
 use millstream_s3::S3SinkConnector;
-use millstream_worker::config::WorkerSettings;
+use millstream_worker::config::WorkerConfig;
 use millstream_worker::validation::Validator;
 use std::fmt::Write;
 use std::path::Path;
@@ -56,7 +56,7 @@ fn worker() {
     page(
         "worker.md",
         "# The worker",
-        &one(WorkerSettings::definition()),
+        &one(WorkerConfig::definition()),
     );
 }
 

@@ -11,7 +11,7 @@ pub(crate) const DUPLICATE_POLICY: &str = "millstream.mongo.duplicate.policy";
 const RETRY_TIMEOUT: &str = "millstream.mongo.retry.timeout.ms";
 
 config_def! {
-    struct Settings {
+    struct ExtensionsConfig {
         retry_timeout_ms: i64 = Key::new(RETRY_TIMEOUT, Kind::Long, "120000").importance(Importance::Low)
             .doc("How long a write is tried again while the database is away, before the task fails. The original gives up at once, which is 0, and the default where the worker has millstream.self.healing=false."),
         max_in_flight: i32 = Key::new("millstream.mongo.max.in.flight", Kind::Int, "4").importance(Importance::Low)
@@ -27,7 +27,7 @@ config_def! {
 }
 
 pub(crate) fn definition() -> &'static ConfigDef {
-    static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(Settings::definition);
+    static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(ExtensionsConfig::definition);
     &DEFINITION
 }
 
@@ -40,7 +40,7 @@ pub(crate) fn validate(properties: &Properties) -> Vec<ConfigValue> {
 
 /// Whether validation is to connect; so it does unless a setting clearly says no.
 pub(crate) fn validates_connect(properties: &Properties) -> bool {
-    Settings::parse(properties)
+    ExtensionsConfig::parse(properties)
         .0
         .is_none_or(|settings| settings.validate_connect)
 }
@@ -75,7 +75,7 @@ impl Extensions {
     /// # Errors
     /// The first error of a setting.
     pub(crate) fn parse(properties: &Properties, rides_out_outages: bool) -> Result<Self, String> {
-        let (settings, values) = Settings::parse(properties);
+        let (settings, values) = ExtensionsConfig::parse(properties);
         let Some(settings) = settings else {
             return Err(topics::first_error(&values));
         };

@@ -1,17 +1,17 @@
 //! Settings of the Kafka clients that work for a task: the base, then the worker's, then the connector's own.
 
-use crate::config::WorkerConfig;
+use crate::config::WorkerSettings;
 use millstream_core::config::java_trim;
 use millstream_core::{Properties, TaskId};
 
 /// Settings of a sink task's consumer.
-pub fn consumer(worker: &WorkerConfig, connector: &Properties, task: &TaskId) -> Properties {
+pub fn consumer(worker: &WorkerSettings, connector: &Properties, task: &TaskId) -> Properties {
     let mut settings = Properties::from_iter([
         ("group.id", format!("connect-{}", task.connector)),
         ("client.id", format!("connector-consumer-{task}")),
         (
             "bootstrap.servers",
-            worker.settings.bootstrap_servers.join(","),
+            worker.config.bootstrap_servers.join(","),
         ),
         ("enable.auto.commit", "false".to_owned()),
         ("auto.offset.reset", "earliest".to_owned()),
@@ -22,7 +22,7 @@ pub fn consumer(worker: &WorkerConfig, connector: &Properties, task: &TaskId) ->
 
 /// Settings of the producer that writes a task's dead letters.
 pub fn dead_letter_producer(
-    worker: &WorkerConfig,
+    worker: &WorkerSettings,
     connector: &Properties,
     task: &TaskId,
 ) -> Properties {
@@ -30,7 +30,7 @@ pub fn dead_letter_producer(
         ("client.id", format!("connector-dlq-producer-{task}")),
         (
             "bootstrap.servers",
-            worker.settings.bootstrap_servers.join(","),
+            worker.config.bootstrap_servers.join(","),
         ),
         ("acks", "all".to_owned()),
         ("max.in.flight.requests.per.connection", "1".to_owned()),
@@ -44,7 +44,7 @@ pub fn dead_letter_producer(
 
 /// Settings of the admin client that makes a task's dead-letter topic.
 pub fn dead_letter_admin(
-    worker: &WorkerConfig,
+    worker: &WorkerSettings,
     connector: &Properties,
     task: &TaskId,
 ) -> Properties {
@@ -56,7 +56,7 @@ pub fn dead_letter_admin(
 }
 
 /// Settings of an admin client: the worker's own properties, except those of other clients, come first.
-pub fn admin(worker: &WorkerConfig, connector: &Properties, client_id: &str) -> Properties {
+pub fn admin(worker: &WorkerSettings, connector: &Properties, client_id: &str) -> Properties {
     let mut settings = Properties::new();
     for (key, value) in worker.properties.iter() {
         let is_other = ["admin.", "producer.", "consumer."]
@@ -69,7 +69,7 @@ pub fn admin(worker: &WorkerConfig, connector: &Properties, client_id: &str) -> 
     settings.insert("client.id", client_id);
     settings.insert(
         "bootstrap.servers",
-        worker.settings.bootstrap_servers.join(","),
+        worker.config.bootstrap_servers.join(","),
     );
     overlay(&mut settings, worker, connector, "admin.");
     settings
@@ -81,7 +81,7 @@ pub fn group_id(connector: &Properties, name: &str) -> String {
     given.map_or_else(|| format!("connect-{name}"), str::to_owned)
 }
 
-fn overlay(settings: &mut Properties, worker: &WorkerConfig, connector: &Properties, kind: &str) {
+fn overlay(settings: &mut Properties, worker: &WorkerSettings, connector: &Properties, kind: &str) {
     let overrides = [
         worker.properties.with_prefix(kind),
         connector.with_prefix(&format!("{kind}override.")),
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn later_settings_win() {
-        let worker = WorkerConfig::new(Properties::from_iter([
+        let worker = WorkerSettings::new(Properties::from_iter([
             ("bootstrap.servers", "a:1,b:2"),
             ("key.converter", "k"),
             ("value.converter", "v"),

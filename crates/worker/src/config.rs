@@ -45,7 +45,7 @@ const WITHOUT_REPEATS: [&str; 5] = [
 
 config_def! {
     /// What the worker itself reads. Everything else that the file holds feeds clients and plugins.
-    pub struct WorkerSettings {
+    pub struct WorkerConfig {
         /// Brokers that the worker's clients ask first.
         pub bootstrap_servers: Vec<String> = Key::required("bootstrap.servers", Kind::List).importance(Importance::High)
             .validator(FILLED)
@@ -108,10 +108,10 @@ config_def! {
 /// With less there would be no room for a part of an object beside the program itself.
 const LEAST_MEMORY: i64 = 64 << 20;
 
-/// The worker's settings and the text they came from.
+/// What the worker works with: its own keys, checked, and what the file holds beside them.
 #[derive(Clone, Debug)]
-pub struct WorkerConfig {
-    pub settings: WorkerSettings,
+pub struct WorkerSettings {
+    pub config: WorkerConfig,
     /// Everything in the file, for clients and plugins.
     pub properties: Properties,
     pub providers: ConfigProviders,
@@ -122,7 +122,7 @@ pub struct WorkerConfig {
 #[error("the worker's settings have {} error(s):\n{}", .0.len(), .0.join("\n"))]
 pub struct WorkerConfigError(pub Vec<String>);
 
-impl WorkerConfig {
+impl WorkerSettings {
     /// Reads a worker file.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl WorkerConfig {
         }
         let properties =
             parse_properties(file).map_err(|error| WorkerConfigError(vec![error.to_string()]))?;
-        WorkerConfig::new(properties)
+        WorkerSettings::new(properties)
     }
 
     /// Reads settings that were parsed before.
@@ -143,12 +143,12 @@ impl WorkerConfig {
     /// # Errors
     /// As `from_file`.
     pub fn new(properties: Properties) -> Result<Self, WorkerConfigError> {
-        let config = WorkerConfig::quiet(properties)?;
-        if config.settings.listeners.is_empty() {
+        let settings = WorkerSettings::quiet(properties)?;
+        if settings.config.listeners.is_empty() {
             let why = "Invalid value for listeners, at least one URL is expected, ex: http://localhost:8080,https://localhost:8443.";
             return Err(WorkerConfigError(vec![why.to_owned()]));
         }
-        Ok(config)
+        Ok(settings)
     }
 
     /// Reads the settings of a worker that need not serve its API: with empty `listeners` no port is opened.
@@ -169,17 +169,17 @@ impl WorkerConfig {
                 properties.insert(key, kept);
             }
         }
-        let (settings, mut values) = WorkerSettings::parse(&properties);
+        let (config, mut values) = WorkerConfig::parse(&properties);
         for value in &mut values {
             concealer.value(value);
         }
         let mut errors: Vec<String> = values.into_iter().flat_map(|value| value.errors).collect();
-        if let Some(settings) = &settings {
-            settings.check(&mut errors);
+        if let Some(config) = &config {
+            config.check(&mut errors);
         }
-        match settings {
-            Some(settings) if errors.is_empty() => Ok(WorkerConfig {
-                settings,
+        match config {
+            Some(config) if errors.is_empty() => Ok(WorkerSettings {
+                config,
                 properties,
                 providers,
             }),
@@ -197,19 +197,19 @@ impl WorkerConfig {
     }
 
     pub fn shutdown_timeout(&self) -> Duration {
-        millis(self.settings.shutdown_timeout_ms)
+        millis(self.config.shutdown_timeout_ms)
     }
 
     pub fn flush_interval(&self) -> Duration {
-        millis(self.settings.flush_interval_ms)
+        millis(self.config.flush_interval_ms)
     }
 
     pub fn flush_timeout(&self) -> Duration {
-        millis(self.settings.flush_timeout_ms)
+        millis(self.config.flush_timeout_ms)
     }
 }
 
-impl WorkerSettings {
+impl WorkerConfig {
     /// What one key alone does not tell.
     fn check(&self, errors: &mut Vec<String>) {
         for server in &self.bootstrap_servers {
@@ -290,7 +290,7 @@ mod tests {
         for (key, value) in more {
             properties.insert(*key, *value);
         }
-        let errors = WorkerConfig::new(properties).map_or_else(|error| error.0, |_| Vec::new());
+        let errors = WorkerSettings::new(properties).map_or_else(|error| error.0, |_| Vec::new());
         assert_eq!(errors, expected, "{more:?}");
     }
 
@@ -299,7 +299,7 @@ mod tests {
     fn report_a23_a_permanently_wrong_setting_ends_the_start() {
         let missing = Properties::from_iter([("key.converter", "k"), ("value.converter", "v")]);
         assert_eq!(
-            WorkerConfig::new(missing).map_or_else(|error| error.0, |_| Vec::new()),
+            WorkerSettings::new(missing).map_or_else(|error| error.0, |_| Vec::new()),
             ["Missing required configuration \"bootstrap.servers\" which has no default value."]
         );
         check(&[], &[]);
@@ -333,7 +333,8 @@ mod tests {
                 ("config.providers.file.class", "File"),
             ]);
             properties.insert(key, value);
-            let errors = WorkerConfig::new(properties).map_or_else(|error| error.0, |_| Vec::new());
+            let errors =
+                WorkerSettings::new(properties).map_or_else(|error| error.0, |_| Vec::new());
             assert_eq!(errors.first(), Some(&error), "{key}={value}: {errors:?}");
         }
         for (key, value) in [
@@ -362,7 +363,7 @@ mod tests {
 
     #[test]
     fn report_message_13_a_worker_file_that_is_json_says_so() {
-        let error = WorkerConfig::from_file(b" {\"name\": \"s3-sink\"}").map(|_| ());
+        let error = WorkerSettings::from_file(b" {\"name\": \"s3-sink\"}").map(|_| ());
         let error = error.expect_err("it is no properties file").to_string();
         assert!(
             error.contains("the first argument is the worker's properties file"),

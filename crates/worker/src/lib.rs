@@ -22,7 +22,7 @@ pub mod trace;
 pub mod validation;
 pub mod worker;
 
-pub use config::{WorkerConfig, WorkerConfigError};
+pub use config::{WorkerConfigError, WorkerSettings};
 pub use kafka_admin::{AdminError, KafkaAdmin};
 pub use loggers::LogControl;
 pub use metrics::MetricsSource;

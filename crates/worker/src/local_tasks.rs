@@ -1,7 +1,7 @@
 //! LocalTasks: plans, starts and stops what this machine runs. Each task has one future for its whole life, which the
 //! herder owns and never waits for; references are resolved in it.
 
-use crate::config::{Concealer, Resolved, WorkerConfig, has_reference};
+use crate::config::{Concealer, Resolved, WorkerSettings, has_reference};
 use crate::herder::state::{InstanceStart, PlanFailure};
 use crate::registry::PluginRegistry;
 use crate::sink_config::SinkConfig;
@@ -29,7 +29,7 @@ pub(crate) struct LocalTasks {
 struct Starting {
     starter: Arc<dyn TaskStarter>,
     registry: Arc<PluginRegistry>,
-    worker: Arc<WorkerConfig>,
+    worker: Arc<WorkerSettings>,
 }
 
 /// What is wanted of a task. Of several wishes in a row the last alone counts.
@@ -44,7 +44,7 @@ impl LocalTasks {
     pub(crate) fn new(
         starter: Arc<dyn TaskStarter>,
         registry: Arc<PluginRegistry>,
-        worker: Arc<WorkerConfig>,
+        worker: Arc<WorkerSettings>,
         reports: mpsc::Sender<TaskReport>,
     ) -> Self {
         LocalTasks {
@@ -186,7 +186,7 @@ impl Starting {
             settings,
             task_config: task_config.properties,
             concealer,
-            worker_config: self.worker.clone(),
+            worker: self.worker.clone(),
             registry: self.registry.clone(),
             is_paused: start.is_paused,
         })
@@ -197,7 +197,7 @@ async fn plan_tasks(
     name: &str,
     raw: &Properties,
     registry: &PluginRegistry,
-    worker: &WorkerConfig,
+    worker: &WorkerSettings,
 ) -> Result<Vec<Properties>, RecordError> {
     let Resolved {
         properties,
@@ -247,7 +247,7 @@ fn plan_resolved(
     Ok(tasks)
 }
 
-async fn resolve(worker: &WorkerConfig, config: &Properties) -> Result<Resolved, RecordError> {
+async fn resolve(worker: &WorkerSettings, config: &Properties) -> Result<Resolved, RecordError> {
     let resolved = worker.providers.resolve(config).await;
     resolved.map_err(|error| RecordError::new(CONFIG_EXCEPTION, error.to_string()))
 }
@@ -351,7 +351,7 @@ mod tests {
             connectors: vec![Arc::new(Sink(ConfigDef::new(Vec::new())))],
             ..PluginRegistry::default()
         };
-        let worker = WorkerConfig::new(Properties::from_iter([
+        let worker = WorkerSettings::new(Properties::from_iter([
             ("bootstrap.servers", "a:1"),
             ("key.converter", "k"),
             ("value.converter", "v"),

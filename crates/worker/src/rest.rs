@@ -24,7 +24,7 @@ mod wire;
 
 pub(crate) use server::Server;
 
-use crate::config::{ResponseHeaders, WorkerConfig};
+use crate::config::{ResponseHeaders, WorkerSettings};
 use crate::herder::HerderHandle;
 use crate::kafka_admin::KafkaAdmin;
 use crate::loggers::Loggers;
@@ -45,7 +45,7 @@ use tokio::sync::watch;
 pub(crate) struct Api {
     pub(crate) herder: HerderHandle,
     pub(crate) validator: Arc<Validator>,
-    pub(crate) worker: Arc<WorkerConfig>,
+    pub(crate) worker: Arc<WorkerSettings>,
     pub(crate) kafka: Option<Arc<dyn KafkaAdmin>>,
     /// The id of the Kafka cluster, once it is known.
     pub(crate) cluster_id: watch::Receiver<Option<String>>,
@@ -66,11 +66,11 @@ pub(crate) fn main_router(api: &Api, headers: ResponseHeaders) -> Router {
         .merge(offsets::router())
         .merge(plugins::router())
         .merge(metrics::router());
-    if api.worker.settings.admin_listeners.is_none() {
+    if api.worker.config.admin_listeners.is_none() {
         router = router.merge(loggers::router());
     }
-    let settings = &api.worker.settings;
-    let cors = cors::Cors::new(&settings.allow_origin, &settings.allow_methods);
+    let config = &api.worker.config;
+    let cors = cors::Cors::new(&config.allow_origin, &config.allow_methods);
     let served = finish(router, api);
     Router::new()
         .fallback_service(served)
@@ -95,7 +95,7 @@ fn finish(router: Router<Api>, api: &Api) -> Router {
     let served = router
         .fallback(|| async { RestError::NoSuchPath })
         .with_state(api.clone());
-    if api.worker.settings.read_only {
+    if api.worker.config.read_only {
         return served.layer(from_fn(read_only::refuse_changes));
     }
     served

@@ -1,7 +1,7 @@
 //! SinkSettings: what a sink task is to do by its connector's configuration, read once for each start.
 
 use crate::client_settings;
-use crate::config::WorkerConfig;
+use crate::config::WorkerSettings;
 use crate::sink_config::SinkConfig;
 use millstream_core::rejected::shows_content;
 use millstream_core::{ErrorSettings, Properties, TaskId, Tolerance};
@@ -56,10 +56,10 @@ impl SinkSettings {
     pub fn read(
         id: &TaskId,
         connector: &Properties,
-        worker: &WorkerConfig,
+        worker: &WorkerSettings,
     ) -> Result<Self, String> {
         let config = SinkConfig::read(connector)?;
-        let defaults = &worker.settings;
+        let defaults = &worker.config;
         let converter =
             |role: &str, class: &str| ConverterSettings::read(role, class, connector, worker);
         let topic = config.dead_letter_topic.clone();
@@ -120,7 +120,7 @@ impl Topics {
 
 impl ConverterSettings {
     /// The class is the one that the connector wrote, blanks and all: under it the plugin is looked up.
-    fn read(role: &str, class: &str, connector: &Properties, worker: &WorkerConfig) -> Self {
+    fn read(role: &str, class: &str, connector: &Properties, worker: &WorkerSettings) -> Self {
         let prefix = format!("{role}.");
         match connector.get(role) {
             Some(own) => ConverterSettings {
@@ -145,7 +145,7 @@ mod tests {
         for (key, value) in pairs {
             config.insert(*key, *value);
         }
-        let worker = WorkerConfig::new(Properties::from_iter([
+        let worker = WorkerSettings::new(Properties::from_iter([
             ("bootstrap.servers", "a:1"),
             ("key.converter", "k"),
             ("value.converter", "v"),

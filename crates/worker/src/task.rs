@@ -1,6 +1,6 @@
 //! The seam to the data plane: what a task is started with, how it is steered, what it reports.
 
-use crate::config::{Concealer, WorkerConfig};
+use crate::config::{Concealer, WorkerSettings};
 use crate::registry::PluginRegistry;
 use crate::sink_settings::SinkSettings;
 use async_trait::async_trait;
@@ -27,7 +27,7 @@ pub struct TaskStart {
     pub task_config: Properties,
     /// Hides what the references stood for in whatever is said about the task.
     pub concealer: Concealer,
-    pub worker_config: Arc<WorkerConfig>,
+    pub worker: Arc<WorkerSettings>,
     pub registry: Arc<PluginRegistry>,
     /// Whether the task begins paused: it joins its group, but takes no records and reports `Paused`.
     pub is_paused: bool,

@@ -9,7 +9,7 @@ mod topics;
 pub use remarks::Remarks;
 pub(crate) use remarks::unknown as unknown_setting;
 
-use crate::config::{Concealer, WorkerConfig};
+use crate::config::{Concealer, WorkerSettings};
 use crate::registry::PluginRegistry;
 use crate::sink_config::{SinkConfig, TopicKeys};
 use millstream_core::config::{ConfigDef, Default, Parsed, java_trim};
@@ -22,7 +22,7 @@ use std::sync::Arc;
 /// Validates configurations against what this worker has.
 pub struct Validator {
     pub registry: Arc<PluginRegistry>,
-    pub worker: Arc<WorkerConfig>,
+    pub worker: Arc<WorkerSettings>,
     /// The group that the worker itself is a member of, if it is one of a cluster.
     pub group: Option<String>,
 }
@@ -163,7 +163,7 @@ impl Validator {
         let mut error_count: usize = configs.iter().map(|(_, value)| value.errors.len()).sum();
 
         // Of these Java counts keys with errors, not errors.
-        let policy = &self.worker.settings.override_policy;
+        let policy = &self.worker.config.override_policy;
         let has_dead_letters = !keys.dead_letters.trim().is_empty();
         let mut others = overrides::validate(policy, config, has_dead_letters)?;
         others.extend(self.converters(config));
@@ -243,16 +243,16 @@ impl Validator {
 
     /// Fills in what depends on the worker: versions, converters, and the values that a form may offer.
     fn set_default(&self, key: &mut Key, connector: &dyn Connector, config: &Properties) {
-        let settings = &self.worker.settings;
+        let defaults = &self.worker.config;
         let (class, offered) = match &*key.name {
             "connector.plugin.version" => (connector.version(), vec![connector.version()]),
-            "key.converter" => (&*settings.key_converter, self.registry.converter_classes()),
+            "key.converter" => (&*defaults.key_converter, self.registry.converter_classes()),
             "value.converter" => (
-                &*settings.value_converter,
+                &*defaults.value_converter,
                 self.registry.converter_classes(),
             ),
             "header.converter" => (
-                &*settings.header_converter,
+                &*defaults.header_converter,
                 self.registry.header_converter_classes(),
             ),
             "key.converter.plugin.version"

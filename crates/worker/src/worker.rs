@@ -6,7 +6,7 @@ mod remarks;
 
 use crate::cluster::Cluster;
 use crate::config::{
-    ConnectorFile, ConnectorFileError, ResponseHeaders, WorkerConfig, WorkerConfigError,
+    ConnectorFile, ConnectorFileError, ResponseHeaders, WorkerConfigError, WorkerSettings,
     read_connector_file,
 };
 use crate::herder::request::{Answer, HerderError, Put, Request};
@@ -36,7 +36,7 @@ const QUEUED_REPORTS: usize = 256;
 
 /// What a worker is started with.
 pub struct WorkerStart {
-    pub config: WorkerConfig,
+    pub settings: WorkerSettings,
     pub registry: PluginRegistry,
     pub starter: Arc<dyn TaskStarter>,
     /// Asks the brokers about themselves and about consumer groups; without it offsets cannot be shown.
@@ -126,19 +126,19 @@ impl Worker {
         flavour: Flavour,
         cluster: Cluster,
     ) -> Result<(Self, Api), StartError> {
-        check_converters(&start.config, &start.registry)?;
-        let config = Arc::new(start.config);
-        let settings = &config.settings;
-        let listeners = bind(&settings.listeners).await?;
-        let admin = bind(settings.admin_listeners.as_deref().unwrap_or_default()).await?;
-        let advertised = advertised(&config, &listeners);
-        warn_of_what_is_ignored(&config);
-        let remarks = remarks::of(&config.properties, &config.providers, &start.registry);
+        check_converters(&start.settings, &start.registry)?;
+        let settings = Arc::new(start.settings);
+        let config = &settings.config;
+        let listeners = bind(&config.listeners).await?;
+        let admin = bind(config.admin_listeners.as_deref().unwrap_or_default()).await?;
+        let advertised = advertised(&settings, &listeners);
+        warn_of_what_is_ignored(&settings);
+        let remarks = remarks::of(&settings.properties, &settings.providers, &start.registry);
         remarks.log_of_worker();
 
         let registry = Arc::new(start.registry);
         if let Some(control) = &start.log_control {
-            control.conceal(config.providers.clone());
+            control.conceal(settings.providers.clone());
         }
         let plugins = registry.list().into_iter().map(|(class, ..)| class);
         let loggers = Arc::new(Loggers::new(start.log_control, plugins));
@@ -148,11 +148,16 @@ impl Worker {
                 flavour,
                 worker_id: advertised.clone(),
                 registry: registry.clone(),
-                topic_tracking: settings.topic_tracking,
-                self_healing: settings.self_healing,
+                topic_tracking: config.topic_tracking,
+                self_healing: config.self_healing,
             },
             cluster,
-            tasks: LocalTasks::new(start.starter, registry.clone(), config.clone(), reports_in),
+            tasks: LocalTasks::new(
+                start.starter,
+                registry.clone(),
+                settings.clone(),
+                reports_in,
+            ),
             reports,
             loggers: loggers.clone(),
         });
@@ -161,13 +166,13 @@ impl Worker {
             herder: handle,
             validator: Arc::new(Validator {
                 registry,
-                worker: config.clone(),
+                worker: settings.clone(),
                 group: match flavour {
                     Flavour::Standalone => None,
-                    Flavour::Distributed => config.properties.get("group.id").map(str::to_owned),
+                    Flavour::Distributed => settings.properties.get("group.id").map(str::to_owned),
                 },
             }),
-            worker: config.clone(),
+            worker: settings.clone(),
             kafka: start.kafka.clone(),
             cluster_id,
             loggers,
@@ -176,24 +181,24 @@ impl Worker {
         };
 
         let tracker = TaskTracker::new();
-        tracker.spawn(herder.run(start.shutdown.clone(), config.shutdown_timeout()));
+        tracker.spawn(herder.run(start.shutdown.clone(), settings.shutdown_timeout()));
         if let Some(kafka) = start.kafka {
             tracker.spawn(learn_cluster_id(
                 kafka,
-                config.clone(),
+                settings.clone(),
                 cluster_id_in,
                 start.shutdown.clone(),
             ));
         }
         // The text was checked when the settings were read.
-        let headers = ResponseHeaders::parse(&settings.response_headers).unwrap_or_default();
+        let headers = ResponseHeaders::parse(&config.response_headers).unwrap_or_default();
         let main = rest::main_router(&api, headers);
         let worker = Worker {
             addresses: addresses(&listeners),
             admin_addresses: addresses(&admin),
             tracker,
         };
-        let deadline = config.shutdown_timeout();
+        let deadline = settings.shutdown_timeout();
         let server = Server::new(worker.tracker.clone(), start.shutdown.clone(), deadline);
         let admin_router = rest::admin_router(&api);
         let served = listeners.into_iter().map(|listener| (listener, &main));
@@ -246,14 +251,14 @@ async fn create(api: &Api, connector: ConnectorFile) -> Result<(), CreateError> 
 
 /// The worker's own converters must be here.
 fn check_converters(
-    config: &WorkerConfig,
+    settings: &WorkerSettings,
     registry: &PluginRegistry,
 ) -> Result<(), WorkerConfigError> {
-    let settings = &config.settings;
+    let config = &settings.config;
     let (key, value, header) = (
-        &settings.key_converter,
-        &settings.value_converter,
-        &settings.header_converter,
+        &config.key_converter,
+        &config.value_converter,
+        &config.header_converter,
     );
     let missing = [
         ("key.converter", key, registry.converter(key).is_none()),
@@ -282,9 +287,9 @@ fn check_converters(
     Err(WorkerConfigError(errors))
 }
 
-fn warn_of_what_is_ignored(config: &WorkerConfig) {
+fn warn_of_what_is_ignored(settings: &WorkerSettings) {
     for key in ["plugin.path", "plugin.discovery"] {
-        if config.properties.contains(key) {
+        if settings.properties.contains(key) {
             tracing::warn!(key, "ignored: plugins are compiled in");
         }
     }
@@ -293,7 +298,7 @@ fn warn_of_what_is_ignored(config: &WorkerConfig) {
         "internal.value.converter",
         "rest.extension.classes",
     ] {
-        if config.properties.contains(key) {
+        if settings.properties.contains(key) {
             tracing::warn!(key, "ignored");
         }
     }

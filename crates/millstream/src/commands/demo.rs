@@ -16,7 +16,7 @@ use crate::preset::HashJob;
 use crate::{cause, launch, shutdown};
 use millstream_core::{Properties, RecordWriter};
 use millstream_kafka::{KafkaProducer, ProducerConfig};
-use millstream_worker::{Worker, WorkerConfig, WorkerStart};
+use millstream_worker::{Worker, WorkerSettings, WorkerStart};
 use serde_json::json;
 use std::sync::Arc;
 use std::time::Duration;
@@ -54,8 +54,8 @@ pub(crate) async fn run(
     let services = services.await??;
     introduce(&view, &services, &args)?;
     let worker_stop = CancellationToken::new();
-    let config = WorkerConfig::new(worker_properties(&services))?;
-    let (start, _) = launch::worker(config, levels, data, worker_stop.clone());
+    let settings = WorkerSettings::new(worker_properties(&services))?;
+    let (start, _) = launch::worker(settings, levels, data, worker_stop.clone());
     let worker = Worker::start(WorkerStart {
         connectors: vec![(HASH.to_owned(), hash_job(&services))],
         ..start

@@ -4,7 +4,7 @@ use super::CommandResult;
 use crate::cli::StandaloneArgs;
 use crate::logging::LogLevels;
 use crate::{cause, launch, progress, shutdown};
-use millstream_worker::{Worker, WorkerConfig, WorkerStart};
+use millstream_worker::{Worker, WorkerSettings, WorkerStart};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
@@ -18,8 +18,8 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     let text = fs::read(&args.worker)
         .map_err(|error| format!("cannot read {}: {error}", args.worker.display()))?;
     refuse_json(&args.worker, &text)?;
-    let config = WorkerConfig::from_file(&text)?;
-    let (start, board) = launch::worker(config, levels, data, stop.clone());
+    let settings = WorkerSettings::from_file(&text)?;
+    let (start, board) = launch::worker(settings, levels, data, stop.clone());
     let started = Worker::start(WorkerStart {
         connector_files: args.connectors,
         ..start

@@ -6,7 +6,7 @@ use super::CommandResult;
 use crate::cli::{StreamArgs, misspelt_variables};
 use crate::logging::LogLevels;
 use crate::{cause, launch, progress, shutdown};
-use millstream_worker::{Worker, WorkerConfig, WorkerStart};
+use millstream_worker::{Worker, WorkerSettings, WorkerStart};
 use settings::{CONNECTOR, PROVIDER, StreamSettings};
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -21,10 +21,10 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
     for warning in &settings.warnings {
         tracing::warn!("{warning}");
     }
-    let config = WorkerConfig::quiet(settings.worker.clone())
+    let worker = WorkerSettings::quiet(settings.worker.clone())
         .map_err(|errors| settings.explain(&errors.into()))?
         .with_values(PROVIDER, settings.secrets.clone());
-    let (start, board) = launch::worker(config, levels, data, stop.clone());
+    let (start, board) = launch::worker(worker, levels, data, stop.clone());
     let started = Worker::start(WorkerStart {
         connectors: vec![(CONNECTOR.to_owned(), settings.connector.clone())],
         ..start

@@ -47,7 +47,7 @@ impl Assembly {
             goes_on_after_rejected: settings.errors.tolerance == Tolerance::All,
             max_poll_records: usize::try_from(consumer.settings.max_poll_records).unwrap_or(1),
             longest_put: deadlines::longest_put(max_poll_interval(consumer)),
-            rides_out_outages: self.start.worker_config.settings.self_healing,
+            rides_out_outages: self.start.worker.config.self_healing,
             shows_content: settings.errors.shows_content,
             ..TaskContext::new(
                 Arc::clone(&id.connector),

@@ -26,7 +26,7 @@ async fn list(
     Path(Name(name)): Path<Name>,
 ) -> Result<Json<serde_json::Value>, RestError> {
     refuse_unless(
-        api.worker.settings.topic_tracking,
+        api.worker.config.topic_tracking,
         "Topic tracking is disabled.",
     )?;
     let topics = api.herder.view().topics(&name);
@@ -38,10 +38,10 @@ async fn reset(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
 ) -> Result<StatusCode, RestError> {
-    let settings = &api.worker.settings;
-    refuse_unless(settings.topic_tracking, "Topic tracking is disabled.")?;
+    let config = &api.worker.config;
+    refuse_unless(config.topic_tracking, "Topic tracking is disabled.")?;
     refuse_unless(
-        settings.topic_tracking_reset,
+        config.topic_tracking_reset,
         "Topic tracking reset is disabled.",
     )?;
     api.herder.change(Request::ResetTopics(name)).await?;

@@ -1,7 +1,7 @@
 //! Where the API listens, and the address by which others reach it.
 
 use super::StartError;
-use crate::config::{Listener, WorkerConfig};
+use crate::config::{Listener, WorkerSettings};
 use std::io;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
@@ -41,19 +41,17 @@ pub(super) fn addresses(listeners: &[TcpListener]) -> Vec<SocketAddr> {
 }
 
 /// host:port by which others reach this worker.
-pub(super) fn advertised(config: &WorkerConfig, listeners: &[TcpListener]) -> String {
-    let settings = &config.settings;
-    let first = settings
+pub(super) fn advertised(settings: &WorkerSettings, listeners: &[TcpListener]) -> String {
+    let config = &settings.config;
+    let first = config
         .listeners
         .first()
         .and_then(|l| l.parse::<Listener>().ok());
-    let host = settings.advertised_host.clone();
+    let host = config.advertised_host.clone();
     let host = host.or_else(|| first.map(|l| l.host).filter(|host| !host.is_empty()));
     let host = host.unwrap_or_else(own_host);
     let bound = addresses(listeners).first().map_or(0, SocketAddr::port);
-    let port = settings
-        .advertised_port
-        .map_or(i32::from(bound), |port| port);
+    let port = config.advertised_port.map_or(i32::from(bound), |port| port);
     if host.contains(':') {
         return format!("[{host}]:{port}");
     }

@@ -1,7 +1,7 @@
 //! The id of the Kafka cluster, learned beside everything else: a worker answers before its brokers do.
 
 use crate::client_settings;
-use crate::config::WorkerConfig;
+use crate::config::WorkerSettings;
 use crate::kafka_admin::KafkaAdmin;
 use millstream_core::Properties;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ const LONGEST_CLUSTER_PAUSE: Duration = Duration::from_secs(30);
 /// Asks the brokers for the cluster's id until they tell it.
 pub(super) async fn learn_cluster_id(
     kafka: Arc<dyn KafkaAdmin>,
-    config: Arc<WorkerConfig>,
+    worker: Arc<WorkerSettings>,
     id: watch::Sender<Option<String>>,
     shutdown: CancellationToken,
 ) {
-    let client = client_settings::admin(&config, &Properties::new(), "millstream-worker");
+    let client = client_settings::admin(&worker, &Properties::new(), "millstream-worker");
     let mut pause = FIRST_CLUSTER_PAUSE;
     let mut last_error = String::new();
     // A question that nobody waits for any more may be dropped: it changes nothing.

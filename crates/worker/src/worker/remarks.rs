@@ -1,7 +1,7 @@
 //! What the log says about a worker file: keys that nobody reads, or that belong into a connector's configuration.
 
 use crate::client_keys::{self, Client};
-use crate::config::{ConfigProviders, WorkerSettings};
+use crate::config::{ConfigProviders, WorkerConfig};
 use crate::registry::PluginRegistry;
 use crate::sink_config::SinkConfig;
 use crate::spelling::closest;
@@ -142,7 +142,7 @@ fn remark(key: &str, properties: &Properties, registry: &PluginRegistry) -> Opti
     if is_of_a_connector(key, registry) {
         return belongs();
     }
-    let own = WorkerSettings::keys();
+    let own = WorkerConfig::keys();
     let own = own.iter().map(|key| &*key.name);
     let prefixes = CLIENTS.iter().map(|(prefix, _)| *prefix);
     let names = own.chain(IGNORED.iter().copied()).chain(prefixes);
@@ -153,7 +153,7 @@ fn remark(key: &str, properties: &Properties, registry: &PluginRegistry) -> Opti
 
 /// Keys of the worker, of its clients, and those that mean nothing here.
 fn is_own(key: &str) -> bool {
-    WorkerSettings::keys().iter().any(|known| known.name == key)
+    WorkerConfig::keys().iter().any(|known| known.name == key)
         || IGNORED.contains(&key)
         || [Client::Consumer, Client::Producer, Client::Admin]
             .into_iter()

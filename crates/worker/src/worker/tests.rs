@@ -117,7 +117,7 @@ fn start(shutdown: CancellationToken) -> WorkerStart {
     let header_converters: Vec<HeaderConverterPlugin> =
         millstream_plugins::HEADER_CONVERTERS.to_vec();
     WorkerStart {
-        config: WorkerConfig::new(properties).unwrap(),
+        settings: WorkerSettings::new(properties).unwrap(),
         registry: PluginRegistry {
             connectors: vec![Arc::new(Sink(ConfigDef::new(Vec::new())))],
             converters,

@@ -7,7 +7,7 @@ use millstream_core::{Properties, TransformPlugin};
 use millstream_golden::Outcome;
 use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
 use millstream_s3::S3SinkConnector;
-use millstream_worker::{PluginRegistry, Worker, WorkerConfig, WorkerStart};
+use millstream_worker::{PluginRegistry, Worker, WorkerSettings, WorkerStart};
 use serde_json::Value as Json;
 use std::sync::Arc;
 use tempfile::TempDir;
@@ -140,7 +140,7 @@ impl Scenario {
         let doubles = Doubles::default();
         let shutdown = CancellationToken::new();
         let mut start = WorkerStart {
-            config: WorkerConfig::new(properties).map_err(|error| error.to_string())?,
+            settings: WorkerSettings::new(properties).map_err(|error| error.to_string())?,
             registry: PluginRegistry {
                 connectors: vec![Arc::new(FileStreamSink::new()), Arc::new(S3SinkConnector)],
                 converters: CONVERTERS.to_vec(),

@@ -348,7 +348,7 @@ fn replace_word(text: &str, word: &str, by: &str) -> String {
 mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
-    use millstream_worker::WorkerConfig;
+    use millstream_worker::WorkerSettings;
 
     const WHOLE: [&str; 4] = [
         "--bootstrap-servers",
@@ -390,8 +390,8 @@ mod tests {
             Some("millstream-T")
         );
         assert_eq!(settings.worker.get("listeners"), Some(""));
-        let config = WorkerConfig::quiet(settings.worker).expect("a worker without a port");
-        assert!(config.settings.listeners.is_empty() && config.settings.read_only);
+        let worker = WorkerSettings::quiet(settings.worker).expect("a worker without a port");
+        assert!(worker.config.listeners.is_empty() && worker.config.read_only);
     }
 
     #[test]
@@ -426,10 +426,10 @@ mod tests {
                 .any(|value| value.contains("pw") || value.contains("SECRET")),
             "{shown:?}"
         );
-        let config = WorkerConfig::quiet(settings.worker)
+        let worker = WorkerSettings::quiet(settings.worker)
             .expect("whole")
             .with_values(PROVIDER, settings.secrets);
-        let resolved = config
+        let resolved = worker
             .providers
             .resolve_now(&settings.connector)
             .expect("known");

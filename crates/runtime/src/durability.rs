@@ -68,7 +68,9 @@ impl Durability {
 
     /// The sink has taken a batch that ends before `next_offset`, with so many rows left in it.
     pub(crate) fn give(&mut self, partition: &TopicPartition, next_offset: i64, rows: usize) {
-        self.partition(partition).stored.give(next_offset, rows);
+        if let Some(partition) = self.partitions.get_mut(partition) {
+            partition.stored.give(next_offset, rows);
+        }
     }
 
     /// Rows that the sink has and will not store.
@@ -194,9 +196,6 @@ impl Durability {
     }
 
     fn partition(&mut self, name: &TopicPartition) -> &mut Partition {
-        if !self.partitions.contains_key(name) {
-            self.partitions.insert(name.clone(), Partition::default());
-        }
         self.partitions.entry(name.clone()).or_default()
     }
 

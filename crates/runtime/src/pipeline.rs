@@ -215,7 +215,9 @@ impl Pipeline {
             let wait = due.saturating_sub((self.settings.clock)());
             Duration::from_millis(wait.max(0) as u64).min(IDLE_POLL)
         });
-        let refused = self.hand.as_ref().and_then(|hand| hand.refused_until);
+        // While rejected rows are being settled no batch is given, however long ago it was refused.
+        let hand = self.hand.as_ref().filter(|_| self.settling.is_none());
+        let refused = hand.and_then(|hand| hand.refused_until);
         let slow = self.settling.as_ref().map(|settling| settling.slow_at);
         let others = [refused, slow, Some(self.durability.due())];
         others

@@ -684,6 +684,30 @@ async fn a_source_of_ranges_hears_of_each_when_it_is_done() {
     );
 }
 
+/// A refused batch is due again while rows that the sink rejected meanwhile are still being settled: the task waits for
+/// those, and does not run in a circle until then.
+#[tokio::test(start_paused = true)]
+async fn a_refused_batch_waits_for_rows_that_are_being_settled() {
+    let log = Log::default();
+    let sink = Recorder {
+        work: Some(Duration::from_secs(3)),
+        refuses_behind: Some((1, 1)),
+        rejects: true,
+        ..Recorder::new(&log)
+    };
+    let scene = Scene {
+        tolerance: Tolerance::All,
+        dead_letters: Some(Slow(Duration::from_secs(8))),
+        ..Scene::new([assigned(), batch(0, &["a"]), batch(1, &["b"])], sink)
+    };
+    let played = scene.play().await;
+    assert!(played.outcome.is_ok());
+    assert_eq!(
+        played.log,
+        "open t-0; put [0]; refuse; heard after 0ns; put [1]; heard after 0ns; finish; commit t-0@2; close; leave"
+    );
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_rewind_is_read_again_and_counts_from_there() {
     let log = Log::default();

@@ -19,6 +19,8 @@ pub mod spelling;
 mod stages;
 pub mod task;
 pub mod trace;
+#[cfg(test)]
+mod unstartable;
 pub mod validation;
 pub mod worker;
 

@@ -277,35 +277,9 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::task::TaskHandle;
+    use crate::unstartable::Unstartable;
     use async_trait::async_trait;
-    use millstream_core::ConfigDef;
-    use millstream_core::sink::{Connector, SinkError, SinkTask, TaskContext};
     use std::time::Duration;
-
-    struct Sink(ConfigDef);
-
-    #[async_trait]
-    impl Connector for Sink {
-        fn class_name(&self) -> &'static str {
-            "Sink"
-        }
-
-        fn version(&self) -> &'static str {
-            "1"
-        }
-
-        fn config_def(&self) -> &ConfigDef {
-            &self.0
-        }
-
-        async fn start_task(
-            &self,
-            _properties: &Properties,
-            _context: TaskContext,
-        ) -> Result<Box<dyn SinkTask>, SinkError> {
-            Err(SinkError::fatal("nothing is started here"))
-        }
-    }
 
     /// Tells what it is told.
     #[derive(Clone)]
@@ -348,7 +322,7 @@ mod tests {
         let (told_in, told) = mpsc::channel(8);
         let (reports_in, reports) = mpsc::channel(8);
         let registry = PluginRegistry {
-            connectors: vec![Arc::new(Sink(ConfigDef::new(Vec::new())))],
+            connectors: vec![Arc::new(Unstartable::new())],
             ..PluginRegistry::default()
         };
         let worker = WorkerSettings::new(Properties::from_iter([

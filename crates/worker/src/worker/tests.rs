@@ -4,37 +4,12 @@
 use super::*;
 use crate::cluster::{ConfigEvent, ConfigRecord, ConfigStore, MemoryConfigStore};
 use crate::task::{TaskEvent, TaskEvents, TaskHandle, TaskStart};
+use crate::unstartable::Unstartable;
 use async_trait::async_trait;
-use millstream_core::sink::{Connector, SinkError, SinkTask, TaskContext};
-use millstream_core::{ConfigDef, ConverterPlugin, HeaderConverterPlugin};
+use millstream_core::{ConverterPlugin, HeaderConverterPlugin};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
-
-struct Sink(ConfigDef);
-
-#[async_trait]
-impl Connector for Sink {
-    fn class_name(&self) -> &'static str {
-        "Sink"
-    }
-
-    fn version(&self) -> &'static str {
-        "1"
-    }
-
-    fn config_def(&self) -> &ConfigDef {
-        &self.0
-    }
-
-    async fn start_task(
-        &self,
-        _properties: &Properties,
-        _context: TaskContext,
-    ) -> Result<Box<dyn SinkTask>, SinkError> {
-        Err(SinkError::fatal("nothing is started here"))
-    }
-}
 
 /// Tasks that run and do nothing.
 struct Idle;
@@ -119,7 +94,7 @@ fn start(shutdown: CancellationToken) -> WorkerStart {
     WorkerStart {
         settings: WorkerSettings::new(properties).unwrap(),
         registry: PluginRegistry {
-            connectors: vec![Arc::new(Sink(ConfigDef::new(Vec::new())))],
+            connectors: vec![Arc::new(Unstartable::new())],
             converters,
             header_converters,
             ..PluginRegistry::default()

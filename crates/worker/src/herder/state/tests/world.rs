@@ -7,35 +7,8 @@ use crate::cluster::{AloneInCluster, Membership};
 use crate::herder::request::TaskState;
 use crate::registry::PluginRegistry;
 use crate::task::TaskEvent;
-use async_trait::async_trait;
+use crate::unstartable::Unstartable;
 use futures::FutureExt;
-use millstream_core::ConfigDef;
-use millstream_core::sink::{Connector as Plugin, SinkError, SinkTask, TaskContext};
-
-struct Sink(ConfigDef);
-
-#[async_trait]
-impl Plugin for Sink {
-    fn class_name(&self) -> &'static str {
-        "Sink"
-    }
-
-    fn version(&self) -> &'static str {
-        "1"
-    }
-
-    fn config_def(&self) -> &ConfigDef {
-        &self.0
-    }
-
-    async fn start_task(
-        &self,
-        _properties: &Properties,
-        _context: TaskContext,
-    ) -> Result<Box<dyn SinkTask>, SinkError> {
-        Err(SinkError::fatal("nothing is started here"))
-    }
-}
 
 /// What a store is told to do, or to say once so much of its log has been read.
 enum Call {
@@ -128,9 +101,7 @@ impl World {
     pub(super) fn join(&mut self, flavour: Flavour, alone: Option<AloneInCluster>) {
         let number = self.workers.len();
         let mut registry = PluginRegistry::default();
-        registry
-            .connectors
-            .push(Arc::new(Sink(ConfigDef::new(Vec::new()))));
+        registry.connectors.push(Arc::new(Unstartable::new()));
         let mut state = State::new(Settings {
             flavour,
             worker_id: format!("w:{number}"),

@@ -1,0 +1,36 @@
+//! A connector for tests of the worker: known by its name, never started.
+
+use async_trait::async_trait;
+use millstream_core::sink::{Connector, SinkError, SinkTask, TaskContext};
+use millstream_core::{ConfigDef, Properties};
+
+pub(crate) struct Unstartable(ConfigDef);
+
+impl Unstartable {
+    pub(crate) fn new() -> Self {
+        Unstartable(ConfigDef::new(Vec::new()))
+    }
+}
+
+#[async_trait]
+impl Connector for Unstartable {
+    fn class_name(&self) -> &'static str {
+        "Sink"
+    }
+
+    fn version(&self) -> &'static str {
+        "1"
+    }
+
+    fn config_def(&self) -> &ConfigDef {
+        &self.0
+    }
+
+    async fn start_task(
+        &self,
+        _properties: &Properties,
+        _context: TaskContext,
+    ) -> Result<Box<dyn SinkTask>, SinkError> {
+        Err(SinkError::fatal("nothing is started here"))
+    }
+}

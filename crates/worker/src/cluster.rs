@@ -6,10 +6,12 @@
 
 mod alone;
 mod memory;
+mod session_key;
 mod status;
 
 pub use alone::AloneInCluster;
 pub use memory::{MemoryConfigStore, MemoryStatusStore};
+pub use session_key::SessionKey;
 pub use status::{
     RunState, Status, StatusEvent, StatusKey, StatusRecord, StatusStore, StatusValue,
 };
@@ -56,10 +58,14 @@ pub enum ConfigRecord {
     },
     /// A log level for every worker, as the user spelt it. Acted on by those who read it as news only.
     Logger { namespace: String, level: String },
+    /// The producers of so many former tasks of an exactly-once source can write no more.
+    Fenced { name: Arc<str>, tasks: u32 },
+    /// What requests between workers are signed with, from here on. One that was there at the start counts as well.
+    SessionKey(SessionKey),
 }
 
-/// How far the log of the shared configuration has been read: the offset after that of the last record. The workers of
-/// a group compare theirs, so every implementation counts alike.
+/// How far the log of the shared configuration has been read: the offset after that of the last record that could be read
+/// (what transactions leave in a log is none). The workers of a group compare theirs, so every implementation counts alike.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position(pub i64);
 
@@ -71,6 +77,8 @@ pub enum ConfigEvent {
         position: Position,
         record: ConfigRecord,
     },
+    /// A record that tells nothing yet, or nothing that is understood, and counts for the position all the same.
+    Passed { position: Position },
     /// The end of `ConfigStore::write`. If it succeeded, its records have come out before; if it failed, they may still.
     Written {
         number: u64,

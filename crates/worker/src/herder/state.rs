@@ -217,6 +217,7 @@ impl State {
             Event::Config(ConfigEvent::Record { position, record }) => {
                 self.on_config(position, record, out);
             }
+            Event::Config(ConfigEvent::Passed { position }) => self.view.position = position,
             Event::Config(ConfigEvent::Written { number, outcome }) => {
                 self.on_written(number, outcome, now, out);
             }
@@ -309,6 +310,7 @@ impl State {
                 out.push(Action::SetLogger { namespace, level });
             }
             ConfigRecord::Restart { .. } | ConfigRecord::Logger { .. } => {}
+            ConfigRecord::Fenced { .. } | ConfigRecord::SessionKey(_) => {}
         }
     }
 }

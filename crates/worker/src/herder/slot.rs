@@ -16,6 +16,8 @@ pub(super) struct Slot {
     pub(super) is_stopping: bool,
     /// Whether another instance starts once this one is gone.
     pub(super) starts_again: bool,
+    /// Whether a restart was asked for that is told as such.
+    pub(super) is_restarting: bool,
     pub(super) trouble: Option<Trouble>,
     /// The last status, with its trace.
     pub(super) said: Option<(RunState, Option<String>)>,
@@ -28,6 +30,11 @@ impl Slot {
         !self.is_stopping
     }
 
+    /// Whether the instance has ended before it was told to.
+    pub(super) fn has_failed(&self) -> bool {
+        matches!(self.said, Some((RunState::Failed, _)))
+    }
+
     pub(super) fn trouble(&self) -> Option<Trouble> {
         self.trouble.clone()
     }
@@ -37,6 +44,7 @@ impl Slot {
         self.instance = instance;
         self.is_stopping = false;
         self.starts_again = false;
+        self.is_restarting = false;
         self.trouble = None;
         self.said = None;
     }

@@ -132,7 +132,8 @@ impl View {
             trace,
             worker_id: self.settings.worker_id.clone(),
             generation: self.generation,
-            version: self.version(name),
+            // Java tells none of what is about to start again.
+            version: self.version(name).filter(|_| state != RunState::Restarting),
         }
     }
 

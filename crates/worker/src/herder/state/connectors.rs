@@ -17,6 +17,9 @@ impl State {
                 known.tasks = Arc::default();
             }
         });
+        if was_there {
+            self.say_ended(name, out);
+        }
         if !is_there {
             // Nobody takes over what was deleted, so there is nothing to wait for.
             self.instances.remove(name);
@@ -150,15 +153,24 @@ impl State {
             return;
         };
         if with_connector && self.instances.contains_key(name) {
+            self.say_ended(name, out);
             self.write_connector_status(name, RunState::Restarting, None, out);
             self.start_connector(name, out);
         }
         for task in tasks {
             let id = TaskId::new(name.clone(), task);
-            if self.assigned.tasks.contains(&id) {
-                self.write_task_status(&id, RunState::Restarting, None, out);
-                self.restart_task(&id, out);
+            if !self.assigned.tasks.contains(&id) {
+                continue;
             }
+            // It is told once what ran has ended.
+            let is_here = self
+                .view
+                .change_slot(&id, |slot| slot.is_restarting = true)
+                .is_some();
+            if !is_here {
+                self.write_task_status(&id, RunState::Restarting, None, out);
+            }
+            self.restart_task(&id, out);
         }
     }
 
@@ -174,6 +186,21 @@ impl State {
         let tasks = self.view.tasks_of(name).into_iter();
         let tasks = tasks.filter(|(_, status)| include_tasks && is_meant(status));
         Some((is_meant(status), tasks.map(|(task, _)| task).collect()))
+    }
+
+    /// The instance that runs makes room for another one, or for none.
+    pub(super) fn say_ended(&mut self, name: &Arc<str>, out: &mut Vec<Action>) {
+        let instance = self.instances.get(name);
+        let said = instance.and_then(|instance| instance.said.as_ref());
+        let ran = said.is_some_and(|(state, _)| {
+            matches!(
+                state,
+                RunState::Running | RunState::Paused | RunState::Stopped
+            )
+        });
+        if ran {
+            self.write_connector_status(name, RunState::Unassigned, None, out);
+        }
     }
 
     pub(super) fn drop_lost_instances(&mut self, out: &mut Vec<Action>) {

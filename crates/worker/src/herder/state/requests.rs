@@ -170,6 +170,7 @@ impl State {
             return Err(self.not_here(why, |owners| owners.connectors.get(name)));
         }
         self.wait_for(name, ticket, None);
+        self.say_ended(name, out);
         self.start_connector(name, out);
         LATER
     }

@@ -63,19 +63,24 @@ impl State {
         let Some(slot) = slot.filter(|slot| slot.instance == instance && slot.is_stopping) else {
             return;
         };
-        if slot.starts_again && self.assigned.tasks.contains(id) {
+        let starts_again = slot.starts_again && self.assigned.tasks.contains(id);
+        let (is_restarting, has_failed) = (slot.is_restarting, slot.has_failed());
+        // A failure stays the last word about what has failed.
+        if !has_failed {
+            self.write_task_status(id, RunState::Unassigned, None, out);
+        }
+        if starts_again {
+            if is_restarting {
+                self.write_task_status(id, RunState::Restarting, None, out);
+            }
             self.start_instance(id, out);
         } else {
             self.view
                 .change(&id.connector, |known| known.slots.remove(&id.task));
         }
-        if self.view.slot(id).is_none() {
-            if self.view.has_task(id) {
-                self.write_task_status(id, RunState::Unassigned, None, out);
-            } else {
-                let key = StatusKey::Task(id.clone());
-                out.push(Action::WriteStatus(StatusRecord { key, value: None }));
-            }
+        if self.view.slot(id).is_none() && !self.view.has_task(id) {
+            let key = StatusKey::Task(id.clone());
+            out.push(Action::WriteStatus(StatusRecord { key, value: None }));
         }
         self.on_ended(id, out);
     }

@@ -1,5 +1,6 @@
 //! Admin: the few things that a client asks of a cluster besides reading and writing.
 
+mod configs;
 mod groups;
 
 use crate::cluster::{Cluster, Lane, Topics};
@@ -19,11 +20,15 @@ use tokio::time::Instant;
 
 pub use crate::positions::{EARLIEST, LATEST};
 
+/// Stands for the brokers' default, and the first version of CreateTopics that takes it.
+const BY_DEFAULT: i32 = -1;
+const FIRST_WITH_DEFAULTS: i16 = 4;
+
 /// A topic to be made.
 #[derive(Clone, Debug)]
 pub struct NewTopic {
     pub name: String,
-    /// −1: as many as the broker makes by default (2.4 and later).
+    /// −1: as many as the broker makes by default.
     pub partitions: i32,
     /// −1: as the broker's default.
     pub replication: i16,
@@ -49,20 +54,39 @@ impl Admin {
         }
     }
 
-    /// Makes topics. One that exists already is an error of its own; the others are made all the same.
+    /// Makes topics. One that exists already is an error of its own; the others are made all the same. Brokers before 2.4,
+    /// which fill in no defaults themselves, are told their own.
     pub async fn create_topics(
         &self,
         topics: &[NewTopic],
     ) -> Result<BTreeMap<String, Result<(), KafkaError>>, KafkaError> {
         self.retry(|| async {
             let connection = self.controller().await?;
-            let response = connection
-                .request(|_| {
-                    CreateTopicsRequest::default()
-                        .with_timeout_ms(self.cluster.config().request_timeout_ms)
-                        .with_topics(topics.iter().map(creatable).collect())
-                })
-                .await?;
+            let version = connection.version_of::<CreateTopicsRequest>()?;
+            let (partitions, replicas) = if version < FIRST_WITH_DEFAULTS {
+                // Who may not ask gets what every broker can make.
+                let (partitions, replicas) = match self.defaults().await {
+                    Err(error) if error.is_transient() => return Err(error),
+                    told => told.unwrap_or_default(),
+                };
+                (partitions.unwrap_or(1), replicas.unwrap_or(1))
+            } else {
+                (BY_DEFAULT, BY_DEFAULT as i16)
+            };
+            let topics = topics.iter().map(|topic| {
+                let mut topic = topic.clone();
+                if topic.partitions == BY_DEFAULT {
+                    topic.partitions = partitions;
+                }
+                if topic.replication == BY_DEFAULT as i16 {
+                    topic.replication = replicas;
+                }
+                creatable(&topic)
+            });
+            let request = CreateTopicsRequest::default()
+                .with_timeout_ms(self.cluster.config().request_timeout_ms)
+                .with_topics(topics.collect());
+            let response = connection.request(|_| request).await?;
             let mut results = BTreeMap::new();
             for topic in response.topics {
                 let name = topic.name.to_string();

@@ -10,7 +10,7 @@ use millstream_kafka::security::SecuritySettings;
 use millstream_mongodb::MongoSinkConnector;
 use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
 use millstream_s3::S3SinkConnector;
-use millstream_worker::config::WorkerConfig;
+use millstream_worker::config::{DistributedConfig, WorkerConfig};
 use millstream_worker::validation::Validator;
 use std::fmt::Write;
 use std::path::Path;
@@ -53,11 +53,10 @@ fn connector(connector: &dyn Connector) -> Vec<(String, ConfigDef)> {
 
 #[test]
 fn worker() {
-    page(
-        "worker.md",
-        "# The worker",
-        &one(WorkerConfig::definition()),
-    );
+    let mut sections = one(WorkerConfig::definition());
+    let of_cluster = "Workers of a cluster (`millstream worker`)".to_owned();
+    sections.push((of_cluster, DistributedConfig::definition()));
+    page("worker.md", "# The worker", &sections);
 }
 
 #[test]

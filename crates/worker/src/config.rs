@@ -2,6 +2,7 @@
 
 mod concealer;
 mod connector_file;
+mod distributed;
 mod listener;
 mod override_policy;
 mod properties_file;
@@ -11,6 +12,7 @@ mod response_headers;
 
 pub use concealer::Concealer;
 pub use connector_file::{ConnectorFile, ConnectorFileError, read_connector_file};
+pub use distributed::{DistributedConfig, ExactlyOnce};
 pub(crate) use listener::Listener;
 pub use override_policy::OverridePolicy;
 pub use properties_file::{MalformedEscape, parse_properties};
@@ -128,14 +130,17 @@ impl WorkerSettings {
     /// # Errors
     /// Every error of every key, not only the first.
     pub fn from_file(file: &[u8]) -> Result<Self, WorkerConfigError> {
-        let text = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
-        if text.trim_ascii_start().starts_with(b"{") {
-            let why = "it is JSON; the first argument is the worker's properties file, connector files come after it";
-            return Err(WorkerConfigError(vec![why.to_owned()]));
-        }
-        let properties =
-            parse_properties(file).map_err(|error| WorkerConfigError(vec![error.to_string()]))?;
-        WorkerSettings::new(properties)
+        WorkerSettings::new(read_properties(file)?)
+    }
+
+    /// Reads the file of a worker of a cluster.
+    ///
+    /// # Errors
+    /// As `from_file`.
+    pub fn of_cluster(file: &[u8]) -> Result<(Self, DistributedConfig), WorkerConfigError> {
+        let read = WorkerSettings::read(read_properties(file)?, DistributedConfig::read)?;
+        read.0.check_serves()?;
+        Ok(read)
     }
 
     /// Reads settings that were parsed before.
@@ -144,11 +149,16 @@ impl WorkerSettings {
     /// As `from_file`.
     pub fn new(properties: Properties) -> Result<Self, WorkerConfigError> {
         let settings = WorkerSettings::quiet(properties)?;
-        if settings.config.listeners.is_empty() {
+        settings.check_serves()?;
+        Ok(settings)
+    }
+
+    fn check_serves(&self) -> Result<(), WorkerConfigError> {
+        if self.config.listeners.is_empty() {
             let why = "Invalid value for listeners, at least one URL is expected, ex: http://localhost:8080,https://localhost:8443.";
             return Err(WorkerConfigError(vec![why.to_owned()]));
         }
-        Ok(settings)
+        Ok(())
     }
 
     /// Reads the settings of a worker that need not serve its API: with empty `listeners` no port is opened.
@@ -156,6 +166,14 @@ impl WorkerSettings {
     /// # Errors
     /// As `from_file`.
     pub fn quiet(properties: Properties) -> Result<Self, WorkerConfigError> {
+        WorkerSettings::read(properties, |_| Ok(())).map(|(settings, ())| settings)
+    }
+
+    /// Reads the settings, and `more` of the same text.
+    fn read<T>(
+        properties: Properties,
+        more: impl FnOnce(&Properties) -> Result<T, WorkerConfigError>,
+    ) -> Result<(Self, T), WorkerConfigError> {
         let providers = ConfigProviders::new(&properties).map_err(WorkerConfigError)?;
         let resolved = providers
             .resolve_now(&properties)
@@ -177,12 +195,16 @@ impl WorkerSettings {
         if let Some(config) = &config {
             config.check(&mut errors);
         }
-        match config {
-            Some(config) if errors.is_empty() => Ok(WorkerSettings {
-                config,
-                properties,
-                providers,
-            }),
+        let more = more(&properties).map_err(|more| errors.extend(more.0)).ok();
+        match (config, more) {
+            (Some(config), Some(more)) if errors.is_empty() => {
+                let settings = WorkerSettings {
+                    config,
+                    properties,
+                    providers,
+                };
+                Ok((settings, more))
+            }
             _ => Err(WorkerConfigError(
                 errors.iter().map(|error| concealer.text(error)).collect(),
             )),
@@ -243,6 +265,16 @@ impl WorkerConfig {
             errors.push(format!("Invalid value {policy} for configuration connector.client.config.override.policy: Class {policy} could not be found; there are All, None and Principal"));
         }
     }
+}
+
+/// The pairs of a worker file.
+fn read_properties(file: &[u8]) -> Result<Properties, WorkerConfigError> {
+    let text = file.strip_prefix(b"\xef\xbb\xbf").unwrap_or(file);
+    if text.trim_ascii_start().starts_with(b"{") {
+        let why = "it is JSON; the first argument is the worker's properties file, connector files come after it";
+        return Err(WorkerConfigError(vec![why.to_owned()]));
+    }
+    parse_properties(file).map_err(|error| WorkerConfigError(vec![error.to_string()]))
 }
 
 /// The list without what is named twice, if anything is.
@@ -359,6 +391,19 @@ mod tests {
             check(&[("bootstrap.servers", server)], &[&error]);
         }
         check(&[("bootstrap.servers", "PLAINTEXT://h:1,[::1]:9092")], &[]);
+    }
+
+    #[test]
+    fn a_worker_of_a_cluster_is_told_of_all_errors_at_once() {
+        let file = b"bootstrap.servers=a\nkey.converter=k\nvalue.converter=v\ngroup.id=g\nconfig.storage.topic=c\noffset.storage.topic=o\n";
+        let errors = WorkerSettings::of_cluster(file).map_or_else(|error| error.0, |_| Vec::new());
+        assert_eq!(
+            errors,
+            [
+                "Invalid url in bootstrap.servers: a; it has no port; write a:9092",
+                "Missing required configuration \"status.storage.topic\" which has no default value.",
+            ]
+        );
     }
 
     #[test]

@@ -1,0 +1,153 @@
+//! Opens what the workers of a cluster share, as often as it takes.
+
+use crate::config_store::KafkaConfigStore;
+use crate::status_store::KafkaStatusStore;
+use crate::topics::{self, TopicError};
+use millstream_core::backoff::Backoff;
+use millstream_core::limits::MAX_BACKOFF;
+use millstream_core::{ByteBudget, Properties};
+use millstream_kafka::{Admin, ClientConfig, InvalidConfig, KafkaError, KafkaLog, LogConfig};
+use millstream_worker::WorkerSettings;
+use millstream_worker::config::{DistributedConfig, ExactlyOnce};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// The pauses between attempts.
+const PAUSES: (Duration, Duration) = (Duration::from_millis(500), MAX_BACKOFF);
+
+/// How long one attempt at the topics goes on before it is told of: soon enough for whoever looks at the log.
+const ATTEMPT_MS: &str = "5000";
+
+/// What is fetched of a topic and not yet read: the records are small, and each topic is read whole once.
+const FETCHED_BYTES: usize = 8 << 20;
+
+/// How long a record may wait for the brokers. A write has failed by then, and should not come about afterwards.
+const DELIVERY_MS: i64 = 30_000;
+
+/// What is stored, over topics that are fit for it.
+pub struct Stores {
+    pub configs: KafkaConfigStore,
+    pub statuses: KafkaStatusStore,
+    /// Tells why one of the topics cannot be read any more, if that comes to pass.
+    pub failed: mpsc::Receiver<String>,
+}
+
+/// Why the topics cannot be opened, where trying again does not help.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    #[error(transparent)]
+    Config(#[from] InvalidConfig),
+    #[error(transparent)]
+    Topic(#[from] TopicError),
+    #[error(transparent)]
+    Kafka(#[from] KafkaError),
+}
+
+impl OpenError {
+    fn is_transient(&self) -> bool {
+        match self {
+            OpenError::Config(_) => false,
+            OpenError::Topic(error) => error.is_transient(),
+            // Of a topic that was made just now not every broker knows.
+            OpenError::Kafka(KafkaError::Impossible { .. }) => true,
+            OpenError::Kafka(error) => error.is_transient(),
+        }
+    }
+}
+
+/// Makes and checks the topics and opens those that a worker reads. While brokers are out of reach it tries again, and says so.
+///
+/// # Errors
+/// If the topics or the settings are not fit, or the brokers refuse this worker.
+pub async fn open(
+    settings: &WorkerSettings,
+    config: &DistributedConfig,
+) -> Result<Stores, OpenError> {
+    let mut backoff = Backoff::new(PAUSES);
+    loop {
+        match attempt(settings, config).await {
+            Err(error) if error.is_transient() => {
+                let pause = backoff.next_pause();
+                tracing::warn!(%error, "the internal topics are out of reach; tried again in {} ms", pause.as_millis());
+                tokio::time::sleep(pause).await;
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+async fn attempt(
+    settings: &WorkerSettings,
+    config: &DistributedConfig,
+) -> Result<Stores, OpenError> {
+    let mut admin = client(settings, config, "shared-admin");
+    admin.insert("default.api.timeout.ms", ATTEMPT_MS);
+    let admin = Admin::new(ClientConfig::from_properties(&admin)?);
+    topics::prepare(&admin, config, &settings.properties).await?;
+    let mut configs = client(settings, config, "configs");
+    if config.exactly_once == ExactlyOnce::Enabled {
+        configs.insert("isolation.level", "read_committed");
+    }
+    let statuses = client(settings, config, "statuses");
+    let (configs, statuses) = tokio::try_join!(
+        log(&configs, &config.config_topic),
+        log(&statuses, &config.status_topic)
+    )?;
+    let (report, failed) = mpsc::channel(1);
+    Ok(Stores {
+        configs: KafkaConfigStore::new(Box::new(configs), config.sync_timeout(), report.clone()),
+        statuses: KafkaStatusStore::new(Box::new(statuses), report),
+        failed,
+    })
+}
+
+async fn log(client: &Properties, topic: &str) -> Result<KafkaLog, OpenError> {
+    let budget = ByteBudget::new(FETCHED_BYTES);
+    Ok(KafkaLog::open(LogConfig::from_properties(client)?, topic, budget).await?)
+}
+
+/// The worker's own properties, under the name that Java gives to the client.
+fn client(settings: &WorkerSettings, config: &DistributedConfig, name: &str) -> Properties {
+    let mut client = settings.properties.clone();
+    let DistributedConfig {
+        group_id,
+        client_id,
+        ..
+    } = config;
+    client.insert(
+        "client.id",
+        if client_id.is_empty() {
+            format!("{group_id}-{name}")
+        } else {
+            format!("{group_id}-{client_id}-{name}")
+        },
+    );
+    let request = client.get("request.timeout.ms");
+    let request: Option<i64> = request.and_then(|ms| ms.trim().parse().ok());
+    let delivery = request.unwrap_or(0).max(DELIVERY_MS);
+    client.insert("delivery.timeout.ms", delivery.to_string());
+    client
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn clients_have_java_s_names() {
+        let name = |more: &str| {
+            let file = format!(
+                "bootstrap.servers=a:1\nkey.converter=k\nvalue.converter=v\ngroup.id=g\nconfig.storage.topic=c\noffset.storage.topic=o\nstatus.storage.topic=s\n{more}"
+            );
+            let (settings, config) = WorkerSettings::of_cluster(file.as_bytes()).expect("whole");
+            let client = client(&settings, &config, "configs");
+            let value = |key| client.get(key).unwrap_or_default().to_owned();
+            (value("client.id"), value("delivery.timeout.ms"))
+        };
+        assert_eq!(name(""), ("g-configs".into(), "30000".into()));
+        assert_eq!(
+            name("client.id=w\nrequest.timeout.ms=40000"),
+            ("g-w-configs".into(), "40000".into())
+        );
+    }
+}

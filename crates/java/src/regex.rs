@@ -120,6 +120,8 @@ mod tests {
             ("\\x41\\t", "A\t", true),
             ("[^\\d]", "x", true),
             ("a{2,3}", "aaa", true),
+            ("a*^b", "b", true),
+            ("(a(?i)b)c", "aBC", false),
         ] {
             assert_eq!(full(pattern, text), expected, "{pattern} on {text}");
         }
@@ -181,6 +183,10 @@ mod tests {
         check("[a", "Unclosed character class near index 1\n[a\n ^");
         check(")", "Unmatched closing ')'\n)");
         check("a)b", "Unmatched closing ')' near index 0\na)b\n^");
+        check(
+            "(?<n>a)(?<n>b)",
+            "Named capturing group <n> is already defined near index 11\n(?<n>a)(?<n>b)\n           ^",
+        );
         check("\\Gx", "the boundary \\G is not supported");
         check("a{2}+", "the possessive quantifier {2}+ is not supported");
         check(

@@ -6,7 +6,7 @@ use fancy_regex::{Captures, Regex};
 /// The text with what was found replaced.
 pub(super) fn replace(
     regex: &Regex,
-    found: &Captures<'_>,
+    found: &Captures<'_, str>,
     text: &str,
     replacement: &str,
 ) -> Result<String, RegexFailure> {
@@ -40,7 +40,7 @@ pub(super) fn replace(
 /// The number of the group that stands behind a `$`, and what follows it.
 fn group_reference<'a>(
     regex: &Regex,
-    found: &Captures<'_>,
+    found: &Captures<'_, str>,
     text: &'a str,
 ) -> Result<(usize, &'a str), RegexFailure> {
     let Some(first) = text.chars().next() else {

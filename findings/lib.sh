@@ -45,7 +45,17 @@ java_program() {
     java -cp 'jars/*' "$@" 2>java.log || { cat java.log >&2; return 1; }
 }
 
-# rust_program [-- ARGUMENT...]: builds the package in this folder (Cargo.toml, src/main.rs) and runs it
+# rust_packages: reads lines of dependencies, as in a Cargo.toml; src/main.rs can use them then
+rust_packages() {
+    mkdir src
+    {
+        printf '%s\n' '[package]' 'name = "program"' 'version = "1.0.0"' 'edition = "2024"' '[dependencies]'
+        cat
+        printf '%s\n' '[profile.dev]' 'debug = false' '[workspace]'
+    } >Cargo.toml
+}
+
+# rust_program [-- ARGUMENT...]: builds src/main.rs and runs it
 rust_program() {
     CARGO_TARGET_DIR=target cargo run --quiet "$@" 2>cargo.log || { cat cargo.log >&2; return 1; }
 }

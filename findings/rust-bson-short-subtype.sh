@@ -6,18 +6,9 @@
 # To a user: documents that another tool exported with "subType": "0" fail in Rust programs.
 . "$(dirname "$0")/lib.sh"
 java_packages org.mongodb:bson:5.6.1
-mkdir src
-cat >Cargo.toml <<'END'
-[package]
-name = "program"
-version = "1.0.0"
-edition = "2024"
-
-[dependencies]
+rust_packages <<'END'
 bson = { version = "=3.1.0", features = ["serde", "serde_json-1"] }
 serde_json = "=1.0.154"
-
-[workspace]
 END
 cat >src/main.rs <<'END'
 fn main() {

@@ -9,21 +9,9 @@
 # To a user: right name and password are refused with "expected SCRAM authentication to have completed".
 . "$(dirname "$0")/lib.sh"
 python_packages pymongo==4.20.1
-mkdir src
-cat >Cargo.toml <<'END'
-[package]
-name = "program"
-version = "1.0.0"
-edition = "2024"
-
-[dependencies]
+rust_packages <<'END'
 mongodb = { version = "=3.9.1", default-features = false, features = ["bson-3", "compat-3-3-0", "rustls-tls"] }
 tokio = { version = "=1.54.1", features = ["macros", "rt"] }
-
-[profile.dev]
-debug = false
-
-[workspace]
 END
 cat >src/main.rs <<'END'
 use mongodb::bson::doc;

@@ -8,24 +8,12 @@
 # To a user: a limit per host holds for each pair; timeouts that are computed (from what is left of a deadline, say) open a
 # connection for each request, and each stays idle for 90 seconds. The pools themselves are never given up.
 . "$(dirname "$0")/lib.sh"
-mkdir src
-cat >Cargo.toml <<'END'
-[package]
-name = "program"
-version = "1.0.0"
-edition = "2024"
-
-[dependencies]
+rust_packages <<'END'
 aws-smithy-http-client = { version = "=1.5.2", features = ["rustls-ring"] }
 aws-smithy-runtime-api = { version = "=1.20.0", features = ["client", "http-1x","test-util"] }
 aws-smithy-types = "=1.9.3"
 aws-smithy-async = { version = "=1.3.1", features = ["rt-tokio"] }
 tokio = { version = "=1.54.1", features = ["macros", "rt", "net", "time", "io-util"] }
-
-[profile.dev]
-debug = false
-
-[workspace]
 END
 cat >src/main.rs <<'END'
 use std::sync::Arc;

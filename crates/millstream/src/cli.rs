@@ -4,6 +4,7 @@ use crate::logging::LogArgs;
 use clap::builder::Resettable;
 use clap::{Arg, ArgAction, Args, Command as ClapCommand, CommandFactory, FromArgMatches};
 use clap::{Parser, Subcommand, ValueEnum};
+use jiff::fmt::friendly::SpanParser;
 use millstream_core::digest::HashFunction;
 use millstream_worker::spelling::closest;
 use std::ffi::OsString;
@@ -205,26 +206,10 @@ fn parse_hash(text: &str) -> Result<HashFunction, String> {
     })
 }
 
-/// A number with a unit: ms, s, m or h.
-fn parse_duration(text: &str) -> Result<Duration, String> {
-    let split = text
-        .find(|c: char| !c.is_ascii_digit())
-        .unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let millis = match unit {
-        "ms" => 1,
-        "s" => 1_000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        _ => return Err("write a number and a unit, such as 10s, 500ms or 2m".to_owned()),
-    };
-    let number: u64 = number
-        .parse()
-        .map_err(|_| "the number is missing or too large")?;
-    number
-        .checked_mul(millis)
-        .map(Duration::from_millis)
-        .ok_or_else(|| "too long".to_owned())
+/// Numbers with units, as jiff reads them: `500ms`, `10s`, `1h 30m`. Its errors speak of formats, so they are not shown.
+fn parse_duration(text: &str) -> Result<Duration, &'static str> {
+    let parsed = SpanParser::new().parse_unsigned_duration(text);
+    parsed.map_err(|_| "write a number and a unit, such as 10s, 500ms or 2m")
 }
 
 #[cfg(test)]
@@ -266,6 +251,34 @@ mod tests {
                 function(&["--hash-algorithm", name]),
                 HashFunction::HmacSha256
             );
+        }
+    }
+
+    #[test]
+    fn a_duration_is_numbers_with_units() {
+        let millis = |text| parse_duration(text).map(|duration| duration.as_millis());
+        for (text, expected) in [
+            ("0s", 0),
+            ("500ms", 500),
+            ("10s", 10_000),
+            ("2m", 120_000),
+            ("1h", 3_600_000),
+            ("1h 30m", 5_400_000),
+            ("1.5h", 5_400_000),
+        ] {
+            assert_eq!(millis(text), Ok(expected), "{text}");
+        }
+        for wrong in [
+            "",
+            "10",
+            "s",
+            "10x",
+            "-5s",
+            "5s ago",
+            "1d",
+            "99999999999999999999s",
+        ] {
+            assert!(millis(wrong).is_err(), "{wrong}");
         }
     }
 

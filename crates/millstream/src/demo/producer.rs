@@ -23,7 +23,8 @@ pub(crate) async fn produce(
     now_ms: fn() -> i64,
     stop: CancellationToken,
 ) -> Result<(), WriteError> {
-    let end = duration.map(|duration| Instant::now() + duration);
+    // One that the clock cannot show never comes.
+    let end = duration.and_then(|duration| Instant::now().checked_add(duration));
     for _ in 0..BURST / BURST_WRITE {
         writer.write(messages(BURST_WRITE, now_ms)).await?;
     }

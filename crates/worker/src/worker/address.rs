@@ -60,10 +60,10 @@ pub(super) fn advertised(settings: &WorkerSettings, listeners: &[TcpListener]) -
 
 /// This machine's own name.
 fn own_host() -> String {
-    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
-    let name = name.map(|name| name.trim().to_owned()).unwrap_or_default();
+    let system = rustix::system::uname();
+    let name = system.nodename().to_string_lossy();
     if name.is_empty() {
         return "localhost".to_owned();
     }
-    name
+    name.into_owned()
 }

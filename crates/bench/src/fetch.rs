@@ -2,7 +2,7 @@
 
 use crate::{Failure, Topic};
 use millstream_core::{ByteBudget, Consumer, Fetched, Properties};
-use millstream_kafka::{ConsumerConfig, KafkaConsumer, Subscription};
+use millstream_kafka::{ConsumerSettings, KafkaConsumer, Subscription};
 use std::path::Path;
 use std::time::Duration;
 
@@ -18,21 +18,21 @@ pub(crate) fn run(topic: &Topic, properties: Option<&Path>) -> Result<(), Failur
 }
 
 async fn drain(topic: &Topic, properties: Option<&Path>) -> Result<(), Failure> {
-    let mut settings = Properties::new();
-    settings.insert("bootstrap.servers", &topic.bootstrap);
+    let mut config = Properties::new();
+    config.insert("bootstrap.servers", &topic.bootstrap);
     // Nothing is ever committed, so every run of the group begins at the start.
-    settings.insert("group.id", format!("bench-{}", std::process::id()));
-    settings.insert("auto.offset.reset", "earliest");
+    config.insert("group.id", format!("bench-{}", std::process::id()));
+    config.insert("auto.offset.reset", "earliest");
     if let Some(path) = properties {
         let text = std::fs::read_to_string(path)?;
         let lines = text.lines().filter_map(|line| line.split_once('='));
         for (key, value) in lines {
-            settings.insert(key, value);
+            config.insert(key, value);
         }
     }
-    let config = ConsumerConfig::from_properties(&settings)?;
+    let settings = ConsumerSettings::from_properties(&config)?;
     let subscription = Subscription::Topics(vec![topic.topic.clone()]);
-    let mut consumer = KafkaConsumer::start(config, subscription, ByteBudget::new(BUDGET))?;
+    let mut consumer = KafkaConsumer::start(settings, subscription, ByteBudget::new(BUDGET))?;
     let mut records = 0;
     while records < topic.records {
         match consumer.next().await {

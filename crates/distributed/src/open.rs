@@ -6,7 +6,7 @@ use crate::topics::{self, TopicError};
 use millstream_core::backoff::Backoff;
 use millstream_core::limits::MAX_BACKOFF;
 use millstream_core::{ByteBudget, Properties};
-use millstream_kafka::{Admin, ClientConfig, InvalidConfig, KafkaError, KafkaLog, LogConfig};
+use millstream_kafka::{Admin, ClientSettings, InvalidConfig, KafkaError, KafkaLog, LogSettings};
 use millstream_worker::WorkerSettings;
 use millstream_worker::config::{DistributedConfig, ExactlyOnce};
 use std::time::Duration;
@@ -82,7 +82,7 @@ async fn attempt(
 ) -> Result<Stores, OpenError> {
     let mut admin = client(settings, config, "shared-admin");
     admin.insert("default.api.timeout.ms", ATTEMPT_MS);
-    let admin = Admin::new(ClientConfig::from_properties(&admin)?);
+    let admin = Admin::new(ClientSettings::from_properties(&admin)?);
     topics::prepare(&admin, config, &settings.properties).await?;
     let mut configs = client(settings, config, "configs");
     if config.exactly_once == ExactlyOnce::Enabled {
@@ -103,7 +103,7 @@ async fn attempt(
 
 async fn log(client: &Properties, topic: &str) -> Result<KafkaLog, OpenError> {
     let budget = ByteBudget::new(FETCHED_BYTES);
-    Ok(KafkaLog::open(LogConfig::from_properties(client)?, topic, budget).await?)
+    Ok(KafkaLog::open(LogSettings::from_properties(client)?, topic, budget).await?)
 }
 
 /// The worker's own properties, under the name that Java gives to the client.

@@ -5,7 +5,7 @@
 use millstream_core::Properties;
 use millstream_distributed::{Stores, open};
 use millstream_embedded::broker::{
-    ApiAction, ApiFault, ApiKey, BatchBuilder, Broker, BrokerConfig,
+    ApiAction, ApiFault, ApiKey, BatchBuilder, Broker, BrokerSettings,
 };
 use millstream_worker::WorkerSettings;
 use millstream_worker::cluster::{
@@ -19,11 +19,11 @@ use std::time::{Duration, Instant};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 async fn broker() -> Broker {
-    let config = BrokerConfig {
+    let settings = BrokerSettings {
         auto_create_topics: false,
-        ..BrokerConfig::of_nodes(1)
+        ..BrokerSettings::of_nodes(1)
     };
-    Broker::start(config).await.unwrap()
+    Broker::start(settings).await.unwrap()
 }
 
 async fn stores(broker: &Broker) -> Stores {

@@ -4,18 +4,18 @@
 
 use millstream_core::Properties;
 use millstream_distributed::topics::{TopicError, prepare};
-use millstream_embedded::broker::{ApiAction, ApiCap, ApiFault, ApiKey, Broker, BrokerConfig};
-use millstream_kafka::{Admin, ClientConfig};
+use millstream_embedded::broker::{ApiAction, ApiCap, ApiFault, ApiKey, Broker, BrokerSettings};
+use millstream_kafka::{Admin, ClientSettings};
 use millstream_worker::config::DistributedConfig;
 
 async fn broker(cap: Option<ApiCap>) -> Broker {
-    let config = BrokerConfig {
+    let settings = BrokerSettings {
         auto_create_topics: false,
         default_partitions: 7,
         cap,
-        ..BrokerConfig::of_nodes(1)
+        ..BrokerSettings::of_nodes(1)
     };
-    Broker::start(config).await.unwrap()
+    Broker::start(settings).await.unwrap()
 }
 
 fn settings(broker: &Broker, more: &[(&str, &str)]) -> Properties {
@@ -38,7 +38,7 @@ fn settings(broker: &Broker, more: &[(&str, &str)]) -> Properties {
 }
 
 fn admin(broker: &Broker) -> Admin {
-    Admin::new(ClientConfig::from_properties(&settings(broker, &[])).unwrap())
+    Admin::new(ClientSettings::from_properties(&settings(broker, &[])).unwrap())
 }
 
 async fn attempt(broker: &Broker, more: &[(&str, &str)]) -> Result<(), TopicError> {

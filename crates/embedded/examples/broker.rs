@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use kafka_protocol::messages::ApiKey;
 use millstream_embedded::broker::{
-    ApiAction, ApiCap, ApiFault, BatchBuilder, Broker, BrokerConfig,
+    ApiAction, ApiCap, ApiFault, BatchBuilder, Broker, BrokerSettings,
 };
 
 /// Records of one batch: what a producer with a little linger sends.
@@ -50,15 +50,15 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
             _ => return Err(usage.into()),
         }
     }
-    let config = BrokerConfig {
+    let settings = BrokerSettings {
         cap,
         listeners: (0..nodes)
             .map(|node| SocketAddr::from((Ipv4Addr::LOCALHOST, port + node)))
             .collect(),
         folder: (folder != "memory").then(|| PathBuf::from(folder)),
-        ..BrokerConfig::default()
+        ..BrokerSettings::default()
     };
-    let broker = Broker::start(config).await?;
+    let broker = Broker::start(settings).await?;
     if let Some(delay) = slow_fetch {
         let fault = ApiFault::new(ApiKey::Fetch, ApiAction::Delay(delay));
         broker.faults().add(fault.times(u32::MAX));

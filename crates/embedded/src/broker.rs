@@ -52,7 +52,7 @@ use transactions::Transactions;
 
 /// How a broker is started.
 #[derive(Debug, Clone)]
-pub struct BrokerConfig {
+pub struct BrokerSettings {
     /// Where it listens: each address is a node of its own for the clients, with ids from 1. Port 0 takes a free one.
     pub listeners: Vec<SocketAddr>,
     /// Where topics, records and offsets outlive the process; without it they are gone with the broker.
@@ -67,13 +67,13 @@ pub struct BrokerConfig {
     pub initial_rebalance_delay: Duration,
 }
 
-impl Default for BrokerConfig {
+impl Default for BrokerSettings {
     fn default() -> Self {
         Self::of_nodes(1)
     }
 }
 
-impl BrokerConfig {
+impl BrokerSettings {
     /// `nodes` listeners on free loopback ports, everything in memory.
     pub fn of_nodes(nodes: usize) -> Self {
         Self {
@@ -141,16 +141,16 @@ impl Drop for Broker {
 
 impl Broker {
     /// Starts it; must be called inside a Tokio runtime.
-    pub async fn start(config: BrokerConfig) -> io::Result<Self> {
-        let mut listeners = Vec::with_capacity(config.listeners.len());
-        for address in &config.listeners {
+    pub async fn start(settings: BrokerSettings) -> io::Result<Self> {
+        let mut listeners = Vec::with_capacity(settings.listeners.len());
+        for address in &settings.listeners {
             listeners.push(TcpListener::bind(address).await?);
         }
         let addresses = listeners
             .iter()
             .map(TcpListener::local_addr)
             .collect::<io::Result<Vec<_>>>()?;
-        let shared = Arc::new(Shared::load(&config, &addresses)?);
+        let shared = Arc::new(Shared::load(&settings, &addresses)?);
         let broker = Self {
             shared: shared.clone(),
             addresses,

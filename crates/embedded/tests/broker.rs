@@ -23,7 +23,7 @@ use kafka_protocol::messages::sync_group_request::SyncGroupRequestAssignment;
 use kafka_protocol::messages::*;
 use kafka_protocol::protocol::StrBytes;
 use millstream_embedded::broker::{
-    ApiAction, ApiCap, ApiFault, BatchBuilder, Broker, BrokerConfig,
+    ApiAction, ApiCap, ApiFault, BatchBuilder, Broker, BrokerSettings,
 };
 use millstream_embedded::faults::{FaultProxy, Faults};
 use uuid::Uuid;
@@ -52,7 +52,7 @@ fn batch(values: &[&str]) -> Bytes {
 }
 
 async fn start() -> (Broker, Client) {
-    let broker = Broker::start(BrokerConfig::default()).await.unwrap();
+    let broker = Broker::start(BrokerSettings::default()).await.unwrap();
     let client = Client::connect(broker.addresses()[0]).await;
     broker.create_topic(TOPIC, 1).unwrap();
     (broker, client)
@@ -358,11 +358,11 @@ async fn a_session_tells_only_news() {
 
 #[tokio::test]
 async fn speaks_like_an_older_release() {
-    let config = BrokerConfig {
+    let settings = BrokerSettings {
         cap: Some(ApiCap::V2_2),
-        ..BrokerConfig::default()
+        ..BrokerSettings::default()
     };
-    let broker = Broker::start(config).await.unwrap();
+    let broker = Broker::start(settings).await.unwrap();
     let mut client = Client::connect(broker.addresses()[0]).await;
     client.send(4, &ApiVersionsRequest::default()).await;
     let mut answer = client.read().await.unwrap().slice(4..);
@@ -575,7 +575,7 @@ async fn finds_offsets_by_time() {
 
 #[tokio::test]
 async fn only_the_leader_serves_a_partition() {
-    let broker = Broker::start(BrokerConfig::of_nodes(3)).await.unwrap();
+    let broker = Broker::start(BrokerSettings::of_nodes(3)).await.unwrap();
     broker.create_topic(TOPIC, 1).unwrap();
     broker.move_leader(TOPIC, 0, 2).unwrap();
     let mut others = Client::connect(broker.addresses()[0]).await;
@@ -695,11 +695,11 @@ async fn a_proxy_stands_in_front_of_a_node() {
 #[tokio::test]
 async fn a_folder_outlives_the_broker() {
     let folder = tempfile::tempdir().unwrap();
-    let config = || BrokerConfig {
+    let settings = || BrokerSettings {
         folder: Some(folder.path().to_owned()),
-        ..BrokerConfig::default()
+        ..BrokerSettings::default()
     };
-    let broker = Broker::start(config()).await.unwrap();
+    let broker = Broker::start(settings()).await.unwrap();
     broker
         .create_topic_with(TOPIC, 2, &[("cleanup.policy", "compact")])
         .unwrap();
@@ -727,7 +727,7 @@ async fn a_folder_outlives_the_broker() {
     drop(client);
     broker.shutdown().await;
 
-    let broker = Broker::start(config()).await.unwrap();
+    let broker = Broker::start(settings()).await.unwrap();
     assert_eq!(broker.topics(), vec![TOPIC.to_owned()]);
     assert_eq!(broker.offsets(TOPIC, 1), Ok((1, 3)));
     assert_eq!(
@@ -745,7 +745,7 @@ async fn a_folder_outlives_the_broker() {
     broker.move_leader(TOPIC, 1, 1).unwrap();
     broker.shutdown().await;
 
-    let broker = Broker::start(config()).await.unwrap();
+    let broker = Broker::start(settings()).await.unwrap();
     let records = broker.read(TOPIC, 1).unwrap();
     assert_eq!(
         (records.len(), records[0].offset, broker.offsets(TOPIC, 1)),

@@ -5,7 +5,7 @@
 use std::io::Write;
 use std::process::{Command, Stdio};
 
-use millstream_embedded::broker::{ApiCap, Broker, BrokerConfig};
+use millstream_embedded::broker::{ApiCap, Broker, BrokerSettings};
 
 /// What the program prints, or `None` when it is not installed.
 async fn run(program: &'static str, args: Vec<String>, input: String) -> Option<String> {
@@ -37,9 +37,9 @@ async fn kcat(args: String, input: &str) -> Option<String> {
 #[tokio::test]
 async fn kcat_reads_what_it_wrote() {
     for cap in [None, Some(ApiCap::V2_2), Some(ApiCap::V4_3)] {
-        let broker = Broker::start(BrokerConfig {
+        let broker = Broker::start(BrokerSettings {
             cap,
-            ..BrokerConfig::of_nodes(3)
+            ..BrokerSettings::of_nodes(3)
         })
         .await
         .unwrap();
@@ -62,7 +62,7 @@ async fn kcat_reads_what_it_wrote() {
 
 #[tokio::test]
 async fn kcat_follows_a_moved_leader() {
-    let broker = Broker::start(BrokerConfig::of_nodes(3)).await.unwrap();
+    let broker = Broker::start(BrokerSettings::of_nodes(3)).await.unwrap();
     broker.create_topic("t", 1).unwrap();
     broker.move_leader("t", 0, 3).unwrap();
     let args = format!(
@@ -91,7 +91,7 @@ async fn kcat_follows_a_moved_leader() {
 
 #[tokio::test]
 async fn kcat_joins_a_group_and_commits() {
-    let broker = Broker::start(BrokerConfig::default()).await.unwrap();
+    let broker = Broker::start(BrokerSettings::default()).await.unwrap();
     broker.create_topic("t", 1).unwrap();
     for n in 0..10 {
         broker
@@ -134,7 +134,7 @@ print(len(set(seen)))
 
 #[tokio::test]
 async fn kafka_python_produces_consumes_and_commits() {
-    let broker = Broker::start(BrokerConfig::of_nodes(2)).await.unwrap();
+    let broker = Broker::start(BrokerSettings::of_nodes(2)).await.unwrap();
     broker.create_topic("t", 2).unwrap();
     let args = vec!["-c".to_owned(), PYTHON.to_owned(), broker.bootstrap()];
     match run("python3", args, String::new())

@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 use millstream_core::{ByteBudget, Consumer, Fetched, Properties};
-use millstream_kafka::{ConsumerConfig, KafkaConsumer, Subscription};
+use millstream_kafka::{ConsumerSettings, KafkaConsumer, Subscription};
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
@@ -24,10 +24,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (key, value) = pair.split_once('=').ok_or("expected key=value")?;
         properties.insert(key, value);
     }
-    let config = ConsumerConfig::from_properties(&properties)?;
+    let settings = ConsumerSettings::from_properties(&properties)?;
     let topics = topics.split(',').map(str::to_owned).collect();
     let mut consumer = KafkaConsumer::start(
-        config,
+        settings,
         Subscription::Topics(topics),
         ByteBudget::new(256 << 20),
     )?;

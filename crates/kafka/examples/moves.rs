@@ -6,7 +6,7 @@
 use bytes::Bytes;
 use millstream_core::{ByteBudget, Consumer, Fetched, Payload, Properties};
 use millstream_kafka::{
-    ConsumerConfig, KafkaConsumer, KafkaProducer, ProducerConfig, ProducerRecord, Subscription,
+    ConsumerSettings, KafkaConsumer, KafkaProducer, ProducerRecord, ProducerSettings, Subscription,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ async fn main() -> Result<(), Failure> {
         let (key, value) = pair.split_once('=').ok_or("expected key=value")?;
         properties.insert(key, value);
     }
-    let producer = KafkaProducer::start(ProducerConfig::from_properties(&properties)?);
+    let producer = KafkaProducer::start(ProducerSettings::from_properties(&properties)?);
     let written = Arc::new(AtomicU64::new(0));
     let writing = write(
         producer,
@@ -43,9 +43,9 @@ async fn main() -> Result<(), Failure> {
         Duration::from_secs(seconds),
         Arc::clone(&written),
     );
-    let config = ConsumerConfig::from_properties(&properties)?;
+    let settings = ConsumerSettings::from_properties(&properties)?;
     let topics = Subscription::Topics(vec![topic.clone()]);
-    let consumer = KafkaConsumer::start(config, topics, ByteBudget::new(64 << 20))?;
+    let consumer = KafkaConsumer::start(settings, topics, ByteBudget::new(64 << 20))?;
     let (wrote, read) = tokio::join!(writing, read(consumer, Arc::clone(&written)));
     let (wrote, (read, longest)) = (wrote?, read?);
     println!("{wrote} written, {read} read in order, longest gap {longest:.1?}");

@@ -4,7 +4,7 @@
 
 use bytes::Bytes;
 use millstream_core::Properties;
-use millstream_kafka::{KafkaProducer, ProducerConfig, ProducerRecord};
+use millstream_kafka::{KafkaProducer, ProducerRecord, ProducerSettings};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -20,7 +20,7 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         let (key, value) = pair.split_once('=').ok_or("expected key=value")?;
         properties.insert(key, value);
     }
-    let producer = KafkaProducer::start(ProducerConfig::from_properties(&properties)?);
+    let producer = KafkaProducer::start(ProducerSettings::from_properties(&properties)?);
     let topic: Arc<str> = Arc::from(topic.as_str());
     let started = Instant::now();
     let mut waiting = Vec::new();

@@ -4,7 +4,7 @@ mod configs;
 mod groups;
 
 use crate::cluster::{Cluster, Lane, Topics};
-use crate::config::ClientConfig;
+use crate::config::ClientSettings;
 use crate::error::KafkaError;
 use crate::names::topic_name;
 use crate::positions;
@@ -48,9 +48,9 @@ pub struct Admin {
 }
 
 impl Admin {
-    pub fn new(config: ClientConfig) -> Self {
+    pub fn new(settings: ClientSettings) -> Self {
         Admin {
-            cluster: Cluster::new(config),
+            cluster: Cluster::new(settings),
         }
     }
 
@@ -84,7 +84,7 @@ impl Admin {
                 creatable(&topic)
             });
             let request = CreateTopicsRequest::default()
-                .with_timeout_ms(self.cluster.config().request_timeout_ms)
+                .with_timeout_ms(self.cluster.settings().request_timeout_ms)
                 .with_topics(topics.collect());
             let response = connection.request(|_| request).await?;
             let mut results = BTreeMap::new();
@@ -108,7 +108,7 @@ impl Admin {
             let response = connection
                 .request(|_| {
                     DeleteTopicsRequest::default()
-                        .with_timeout_ms(self.cluster.config().request_timeout_ms)
+                        .with_timeout_ms(self.cluster.settings().request_timeout_ms)
                         .with_topic_names(topics.iter().map(|topic| topic_name(topic)).collect())
                 })
                 .await?;
@@ -226,8 +226,8 @@ impl Admin {
         &self,
         mut attempt: impl FnMut() -> F,
     ) -> Result<T, KafkaError> {
-        let deadline = Instant::now() + self.cluster.config().api_timeout();
-        let mut backoff = Backoff::new(self.cluster.config().retry_backoff());
+        let deadline = Instant::now() + self.cluster.settings().api_timeout();
+        let mut backoff = Backoff::new(self.cluster.settings().retry_backoff());
         loop {
             match attempt().await {
                 Err(error) if error.is_transient() => {

@@ -8,7 +8,7 @@ pub(crate) use metadata::Partition;
 pub(crate) use metadata::{Metadata, Topic};
 
 use crate::address::Address;
-use crate::config::ClientConfig;
+use crate::config::ClientSettings;
 use crate::connection::Connection;
 use crate::error::KafkaError;
 use crate::limits::{QUICK_ANSWER, SUSPICION};
@@ -41,7 +41,7 @@ pub(crate) struct Cluster {
 
 #[derive(Debug)]
 struct Shared {
-    config: ClientConfig,
+    settings: ClientSettings,
     /// What fetched records are counted as.
     fetched: Option<ByteBudget>,
     state: Mutex<State>,
@@ -63,27 +63,27 @@ pub(crate) enum Topics {
 }
 
 impl Cluster {
-    pub(crate) fn new(config: ClientConfig) -> Self {
-        Cluster::with_memory(config, None)
+    pub(crate) fn new(settings: ClientSettings) -> Self {
+        Cluster::with_memory(settings, None)
     }
 
     /// One whose fetched records take their memory from a budget before they are read.
-    pub(crate) fn for_consumer(config: ClientConfig, fetched: ByteBudget) -> Self {
-        Cluster::with_memory(config, Some(fetched))
+    pub(crate) fn for_consumer(settings: ClientSettings, fetched: ByteBudget) -> Self {
+        Cluster::with_memory(settings, Some(fetched))
     }
 
-    fn with_memory(config: ClientConfig, fetched: Option<ByteBudget>) -> Self {
+    fn with_memory(settings: ClientSettings, fetched: Option<ByteBudget>) -> Self {
         Cluster {
             shared: Arc::new(Shared {
-                config,
+                settings,
                 fetched,
                 state: Mutex::default(),
             }),
         }
     }
 
-    pub(crate) fn config(&self) -> &ClientConfig {
-        &self.shared.config
+    pub(crate) fn settings(&self) -> &ClientSettings {
+        &self.shared.settings
     }
 
     pub(crate) fn metadata(&self) -> Arc<Metadata> {
@@ -104,7 +104,7 @@ impl Cluster {
             Lane::Fetch => self.shared.fetched.clone(),
             Lane::Control | Lane::Group | Lane::Produce => None,
         };
-        let opened = Connection::open(address, &self.shared.config, memory).await;
+        let opened = Connection::open(address, &self.shared.settings, memory).await;
         let mut state = self.state();
         let connection = match opened {
             Ok(connection) => connection,
@@ -136,7 +136,7 @@ impl Cluster {
     pub(crate) async fn any(&self) -> Result<Connection, KafkaError> {
         let mut known: Vec<Address> = self.metadata().brokers.values().cloned().collect();
         known.shuffle(&mut rand::rng());
-        let mut bootstrap = self.shared.config.bootstrap();
+        let mut bootstrap = self.shared.settings.bootstrap();
         bootstrap.shuffle(&mut rand::rng());
         known.extend(bootstrap);
         let mut candidates: Vec<(bool, bool, &Address)> = known
@@ -221,7 +221,7 @@ impl Cluster {
         connection: &Connection,
         build: impl FnOnce(i16) -> R,
     ) -> Result<R::Response, KafkaError> {
-        let limit = self.shared.config.request_timeout().min(QUICK_ANSWER);
+        let limit = self.shared.settings.request_timeout().min(QUICK_ANSWER);
         let result = connection.request_within(limit, build).await;
         if result.is_err() {
             let now = Instant::now();
@@ -262,17 +262,17 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use millstream_core::Properties;
-    use millstream_embedded::broker::{Broker, BrokerConfig};
+    use millstream_embedded::broker::{Broker, BrokerSettings};
     use millstream_embedded::faults::FaultProxy;
 
     /// Behind a load balancer, or where a name stands for the brokers: what leads to them is not kept beside them.
     #[tokio::test]
     async fn report_c2_the_way_to_the_cluster_is_no_connection_to_keep() {
-        let broker = Broker::start(BrokerConfig::default()).await.unwrap();
+        let broker = Broker::start(BrokerSettings::default()).await.unwrap();
         let entrance = FaultProxy::start(broker.addresses()[0]).await.unwrap();
         let bootstrap = entrance.address().to_string();
-        let settings = Properties::from_iter([("bootstrap.servers", bootstrap.as_str())]);
-        let cluster = Cluster::new(ClientConfig::from_properties(&settings).unwrap());
+        let config = Properties::from_iter([("bootstrap.servers", bootstrap.as_str())]);
+        let cluster = Cluster::new(ClientSettings::from_properties(&config).unwrap());
         for _ in 0..3 {
             let metadata = cluster.refresh(&Topics::All, false).await.unwrap();
             assert_eq!(metadata.brokers.len(), 1);

@@ -8,7 +8,7 @@ pub use remarks::{Remark, Role, remarks};
 
 use crate::address::Address;
 use crate::group::assignor::Assignor;
-use crate::security::{Security, SecuritySettings, TokenSource};
+use crate::security::{Security, SecurityConfig, TokenSource};
 use millstream_core::config::{ConfigValue, Importance, Key, Kind, Validator};
 use millstream_core::{Properties, config_def};
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub struct InvalidConfig(pub Vec<String>);
 
 config_def! {
     /// What every client needs: where the cluster is, how to speak to it, how patient to be.
-    pub struct ClientSettings {
+    pub struct ClientConfig {
         pub bootstrap_servers: Vec<String> = Key::required("bootstrap.servers", Kind::List)
             .importance(Importance::High)
             .doc("Brokers to ask for the cluster, as `host:port` pairs; the others are found through them."),
@@ -48,7 +48,7 @@ config_def! {
 
 config_def! {
     /// What whoever reads records needs besides: how much to ask for, and what to take.
-    pub struct FetchSettings {
+    pub struct FetchConfig {
         pub fetch_min_bytes: i32 = Key::new("fetch.min.bytes", Kind::Int, "1")
             .validator(Validator::AtLeast(0))
             .doc("Bytes that a broker collects before it answers."),
@@ -75,7 +75,7 @@ config_def! {
 
 config_def! {
     /// What a member of a consumer group needs besides.
-    pub struct ConsumerSettings {
+    pub struct ConsumerConfig {
         pub group_id: String = Key::required("group.id", Kind::String)
             .importance(Importance::High)
             .validator(Validator::NonEmpty)
@@ -189,16 +189,16 @@ fn check_group_protocol(name: &str, value: Option<&Parsed>) -> Result<(), String
 
 /// Settings of every client, with stores read and credentials parsed.
 #[derive(Clone, Debug)]
-pub struct ClientConfig {
-    pub settings: ClientSettings,
-    security_settings: SecuritySettings,
+pub struct ClientSettings {
+    pub config: ClientConfig,
+    security_config: SecurityConfig,
     pub(crate) security: Security,
 }
 
-impl ClientConfig {
+impl ClientSettings {
     /// The settings, or everything that is wrong with them.
     pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
-        ClientConfig::with_token_source(properties, None)
+        ClientSettings::with_token_source(properties, None)
     }
 
     /// As `from_properties`, with tokens for `sasl.mechanism` OAUTHBEARER from the program.
@@ -207,8 +207,8 @@ impl ClientConfig {
         source: Option<Arc<dyn TokenSource>>,
     ) -> Result<Self, InvalidConfig> {
         let mut errors = Vec::new();
-        let config = ClientConfig::read(properties, source, &mut errors);
-        finish(config, errors)
+        let settings = ClientSettings::read(properties, source, &mut errors);
+        finish(settings, errors)
     }
 
     pub(crate) fn read(
@@ -216,35 +216,35 @@ impl ClientConfig {
         source: Option<Arc<dyn TokenSource>>,
         errors: &mut Vec<String>,
     ) -> Option<Self> {
-        let settings = collect(ClientSettings::parse(properties), errors);
-        if let Some(settings) = &settings {
-            settings.check(errors);
+        let config = collect(ClientConfig::parse(properties), errors);
+        if let Some(config) = &config {
+            config.check(errors);
         }
-        let security_settings = collect(SecuritySettings::parse(properties), errors);
-        let security = security_settings
+        let security_config = collect(SecurityConfig::parse(properties), errors);
+        let security = security_config
             .as_ref()
-            .map(|settings| Security::new(settings, source, errors));
-        Some(ClientConfig {
-            settings: settings?,
-            security_settings: security_settings?,
+            .map(|config| Security::new(config, source, errors));
+        Some(ClientSettings {
+            config: config?,
+            security_config: security_config?,
             security: security?,
         })
     }
 
     pub(crate) fn security_protocol(&self) -> &str {
-        &self.security_settings.security_protocol
+        &self.security_config.security_protocol
     }
 }
 
-impl std::ops::Deref for ClientConfig {
-    type Target = ClientSettings;
+impl std::ops::Deref for ClientSettings {
+    type Target = ClientConfig;
 
-    fn deref(&self) -> &ClientSettings {
-        &self.settings
+    fn deref(&self) -> &ClientConfig {
+        &self.config
     }
 }
 
-impl ClientSettings {
+impl ClientConfig {
     fn check(&self, errors: &mut Vec<String>) {
         errors.extend(servers::errors(&self.bootstrap_servers));
     }
@@ -286,55 +286,55 @@ impl ClientSettings {
 
 /// Settings of a reader that is no member of a group.
 #[derive(Clone, Debug)]
-pub struct ReaderConfig {
-    pub client: ClientConfig,
-    pub fetch: FetchSettings,
+pub struct ReaderSettings {
+    pub client: ClientSettings,
+    pub fetch: FetchConfig,
 }
 
-impl ReaderConfig {
+impl ReaderSettings {
     /// The settings, or everything that is wrong with them. Keys of a consumer's group are left alone.
     pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
         let mut errors = Vec::new();
-        let client = ClientConfig::read(properties, None, &mut errors);
-        let fetch = collect(FetchSettings::parse(properties), &mut errors);
-        let config = client
+        let client = ClientSettings::read(properties, None, &mut errors);
+        let fetch = collect(FetchConfig::parse(properties), &mut errors);
+        let settings = client
             .zip(fetch)
-            .map(|(client, fetch)| ReaderConfig { client, fetch });
-        finish(config, errors)
+            .map(|(client, fetch)| ReaderSettings { client, fetch });
+        finish(settings, errors)
     }
 }
 
 /// Settings of a consumer.
 #[derive(Clone, Debug)]
-pub struct ConsumerConfig {
-    pub client: ClientConfig,
-    pub fetch: FetchSettings,
-    pub settings: ConsumerSettings,
-}
-
-impl ConsumerConfig {
-    /// The settings, or everything that is wrong with them. Keys that no Kafka client knows are the caller's to warn about.
-    pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
-        let mut errors = Vec::new();
-        let client = ClientConfig::read(properties, None, &mut errors);
-        let fetch = collect(FetchSettings::parse(properties), &mut errors);
-        let settings = collect(ConsumerSettings::parse(properties), &mut errors);
-        if let Some(settings) = &settings {
-            settings.check(&mut errors);
-        }
-        let config = client
-            .zip(fetch)
-            .zip(settings)
-            .map(|((client, fetch), settings)| ConsumerConfig {
-                client,
-                fetch,
-                settings,
-            });
-        finish(config, errors)
-    }
+pub struct ConsumerSettings {
+    pub client: ClientSettings,
+    pub fetch: FetchConfig,
+    pub config: ConsumerConfig,
 }
 
 impl ConsumerSettings {
+    /// The settings, or everything that is wrong with them. Keys that no Kafka client knows are the caller's to warn about.
+    pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
+        let mut errors = Vec::new();
+        let client = ClientSettings::read(properties, None, &mut errors);
+        let fetch = collect(FetchConfig::parse(properties), &mut errors);
+        let config = collect(ConsumerConfig::parse(properties), &mut errors);
+        if let Some(config) = &config {
+            config.check(&mut errors);
+        }
+        let settings = client
+            .zip(fetch)
+            .zip(config)
+            .map(|((client, fetch), config)| ConsumerSettings {
+                client,
+                fetch,
+                config,
+            });
+        finish(settings, errors)
+    }
+}
+
+impl ConsumerConfig {
     fn check(&self, errors: &mut Vec<String>) {
         if self.heartbeat_interval_ms >= self.session_timeout_ms {
             errors.push(format!(
@@ -352,7 +352,7 @@ impl ConsumerSettings {
     }
 }
 
-impl FetchSettings {
+impl FetchConfig {
     pub(crate) fn fetch_max_wait(&self) -> Duration {
         duration(self.fetch_max_wait_ms.into())
     }
@@ -367,16 +367,16 @@ pub(crate) fn duration(millis: i64) -> Duration {
 }
 
 pub(crate) fn collect<T>(
-    (config, values): (Option<T>, Vec<ConfigValue>),
+    (settings, values): (Option<T>, Vec<ConfigValue>),
     errors: &mut Vec<String>,
 ) -> Option<T> {
     errors.extend(values.into_iter().flat_map(|value| value.errors));
-    config
+    settings
 }
 
-pub(crate) fn finish<T>(config: Option<T>, errors: Vec<String>) -> Result<T, InvalidConfig> {
-    match config {
-        Some(config) if errors.is_empty() => Ok(config),
+pub(crate) fn finish<T>(settings: Option<T>, errors: Vec<String>) -> Result<T, InvalidConfig> {
+    match settings {
+        Some(settings) if errors.is_empty() => Ok(settings),
         _ => Err(InvalidConfig(errors)),
     }
 }
@@ -388,7 +388,7 @@ mod tests {
     fn errors(pairs: &[(&str, &str)]) -> Vec<String> {
         let base = [("bootstrap.servers", "a:9092"), ("group.id", "g")];
         let properties = Properties::from_iter(base.iter().chain(pairs).copied());
-        ConsumerConfig::from_properties(&properties).map_or_else(|e| e.0, |_| Vec::new())
+        ConsumerSettings::from_properties(&properties).map_or_else(|e| e.0, |_| Vec::new())
     }
 
     #[test]

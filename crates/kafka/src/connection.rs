@@ -6,7 +6,7 @@ mod stream;
 mod versions;
 
 use crate::address::Address;
-use crate::config::ClientConfig;
+use crate::config::ClientSettings;
 use crate::error::KafkaError;
 use crate::limits::IN_FLIGHT;
 use crate::security::{explain_tls, sign_in};
@@ -81,13 +81,13 @@ impl Connection {
     /// Connects, signs in and learns what the broker offers. Where `memory` is given, large answers wait for their share.
     pub(crate) async fn open(
         address: &Address,
-        config: &ClientConfig,
+        settings: &ClientSettings,
         memory: Option<ByteBudget>,
     ) -> Result<Self, KafkaError> {
-        let stream = stream::open(address, config).await?;
-        let mut shared = start(stream, address, config, memory);
+        let stream = stream::open(address, settings).await?;
+        let mut shared = start(stream, address, settings, memory);
         // A broker that hangs still accepts connections; it is found out by its silence.
-        let patience = config.request_timeout().min(config.setup_timeout());
+        let patience = settings.request_timeout().min(settings.setup_timeout());
         // What went wrong before the broker's first answer says more than that the stream ended.
         let first_trouble = Arc::clone(&shared.trouble);
         let explain = |error| match first_trouble.get() {
@@ -102,7 +102,7 @@ impl Connection {
         let mut connection = Connection {
             shared: Arc::new(shared),
         };
-        if let Some(credentials) = &config.security.sasl {
+        if let Some(credentials) = &settings.security.sasl {
             let signed_in = Instant::now();
             let lifetime = sign_in(&connection, credentials).await.map_err(explain)?;
             // Nobody else has a handle yet.
@@ -344,7 +344,7 @@ fn name<R: Request>() -> &'static str {
 fn start(
     stream: Box<dyn Stream>,
     address: &Address,
-    config: &ClientConfig,
+    settings: &ClientSettings,
     memory: Option<ByteBudget>,
 ) -> Shared {
     let (reader, writer) = tokio::io::split(stream);
@@ -383,9 +383,9 @@ fn start(
     Shared {
         address: address.clone(),
         broker,
-        client_id: StrBytes::from_string(config.client_id.clone()),
+        client_id: StrBytes::from_string(settings.client_id.clone()),
         versions: Versions::default(),
-        request_timeout: config.request_timeout(),
+        request_timeout: settings.request_timeout(),
         next_id: AtomicI32::new(0),
         outgoing,
         closed,
@@ -393,7 +393,7 @@ fn start(
         trouble,
         is_accepted: AtomicBool::new(false),
         is_held,
-        security_protocol: config.security_protocol().to_owned(),
+        security_protocol: settings.security_protocol().to_owned(),
     }
 }
 

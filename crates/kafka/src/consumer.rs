@@ -7,9 +7,9 @@ mod worker;
 pub use subscription::Subscription;
 
 use crate::cluster::Cluster;
-use crate::config::ConsumerConfig;
+use crate::config::ConsumerSettings;
 use crate::fetcher::{Controls, Inbox, Outbox, Taken};
-use crate::group::{Group, GroupConfig, Offsets, protocol};
+use crate::group::{Group, GroupSettings, Offsets, protocol};
 use async_trait::async_trait;
 use millstream_core::backoff::Backoff;
 use millstream_core::limits::QUEUED_BATCHES;
@@ -25,7 +25,7 @@ pub struct KafkaConsumer {
     inbox: Inbox,
     controls: Arc<Controls>,
     offsets: Offsets,
-    config: ConsumerConfig,
+    settings: ConsumerSettings,
     task: JoinHandle<()>,
     /// A consumer that is dropped ends its task, too.
     stop: DropGuard,
@@ -34,19 +34,19 @@ pub struct KafkaConsumer {
 impl KafkaConsumer {
     /// Starts the consumer; brokers that are out of reach are waited for. Needs a Tokio runtime.
     pub fn start(
-        config: ConsumerConfig,
+        settings: ConsumerSettings,
         subscription: Subscription,
         budget: ByteBudget,
     ) -> Result<Self, ConsumerError> {
-        let settings = &config.settings;
-        let cluster = Cluster::for_consumer(config.client.clone(), budget.clone());
-        let group = GroupConfig {
-            group_id: settings.group_id.clone(),
-            instance_id: settings.group_instance_id.clone(),
+        let config = &settings.config;
+        let cluster = Cluster::for_consumer(settings.client.clone(), budget.clone());
+        let group = GroupSettings {
+            group_id: config.group_id.clone(),
+            instance_id: config.group_instance_id.clone(),
             protocol_type: protocol::PROTOCOL_TYPE,
-            session_timeout: millis(settings.session_timeout_ms),
-            rebalance_timeout: millis(settings.max_poll_interval_ms),
-            heartbeat_interval: millis(settings.heartbeat_interval_ms),
+            session_timeout: millis(config.session_timeout_ms),
+            rebalance_timeout: millis(config.max_poll_interval_ms),
+            heartbeat_interval: millis(config.heartbeat_interval_ms),
         };
         let (group, group_events) = Group::start(cluster.clone(), group);
         let offsets = group.offsets();
@@ -56,7 +56,7 @@ impl KafkaConsumer {
         let token = CancellationToken::new();
         let worker = Worker::new(
             cluster,
-            config.clone(),
+            settings.clone(),
             subscription,
             group,
             Arc::clone(&controls),
@@ -66,7 +66,7 @@ impl KafkaConsumer {
             inbox: Inbox::new(events, items, Arc::clone(&controls)),
             controls,
             offsets,
-            config,
+            settings,
             task: crate::tasks::spawn(worker.run(group_events, token.clone())),
             stop: token.drop_guard(),
         })
@@ -102,7 +102,7 @@ impl Consumer for KafkaConsumer {
         if offsets.is_empty() {
             return Ok(());
         }
-        let client = &self.config.client;
+        let client = &self.settings.client;
         self.offsets
             .commit(
                 offsets,

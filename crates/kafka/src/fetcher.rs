@@ -26,7 +26,7 @@ pub(crate) use placing::Place;
 pub(crate) use troubles::Source;
 
 use crate::cluster::{Cluster, Metadata, Topics};
-use crate::config::{ClientConfig, FetchSettings};
+use crate::config::{ClientSettings, FetchConfig};
 use crate::error::KafkaError;
 use crate::positions::EpochEnd;
 use controls::Verdict;
@@ -61,7 +61,7 @@ pub(crate) enum OnLoss {
 
 pub(crate) struct Fetcher {
     cluster: Cluster,
-    settings: FetchSettings,
+    config: FetchConfig,
     on_loss: OnLoss,
     controls: Arc<Controls>,
     outbox: Outbox,
@@ -135,15 +135,15 @@ enum Done {
 impl Fetcher {
     pub(crate) fn new(
         cluster: Cluster,
-        settings: FetchSettings,
+        config: FetchConfig,
         on_loss: OnLoss,
         topics: Topics,
         controls: Arc<Controls>,
         outbox: Outbox,
     ) -> Self {
-        let backoff = Backoff::new(cluster.config().retry_backoff());
+        let backoff = Backoff::new(cluster.settings().retry_backoff());
         Fetcher {
-            settings,
+            config,
             on_loss,
             controls,
             outbox,
@@ -307,7 +307,7 @@ impl Fetcher {
     }
 
     fn broker(&mut self, id: i32) -> &mut Broker {
-        let backoff = self.cluster.config().reconnect_backoff();
+        let backoff = self.cluster.settings().reconnect_backoff();
         self.brokers.entry(id).or_insert_with(|| Broker {
             session: Session::default(),
             is_fetching: false,
@@ -406,7 +406,7 @@ impl Fetcher {
         self.has_failed && self.outbox.is_empty()
     }
 
-    pub(crate) fn client(&self) -> &ClientConfig {
-        self.cluster.config()
+    pub(crate) fn client(&self) -> &ClientSettings {
+        self.cluster.settings()
     }
 }

@@ -11,7 +11,7 @@ pub(crate) use requests::{Committed, Offsets};
 
 use crate::address::Address;
 use crate::cluster::Cluster;
-use crate::config::ClientConfig;
+use crate::config::ClientSettings;
 use crate::error::KafkaError;
 use crate::limits::GROUP_EVENTS;
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use tokio_util::sync::CancellationToken;
 
 /// Who joins which group, and how patient both are.
 #[derive(Clone, Debug)]
-pub struct GroupConfig {
+pub struct GroupSettings {
     pub group_id: String,
     /// A static member's name.
     pub instance_id: Option<String>,
@@ -92,7 +92,7 @@ pub(crate) struct Membership {
 /// The handle of a running membership.
 #[derive(Debug)]
 pub struct Group {
-    config: Arc<GroupConfig>,
+    settings: Arc<GroupSettings>,
     current: watch::Receiver<Option<Membership>>,
     rejoin: Arc<Notify>,
     is_suspended: watch::Sender<bool>,
@@ -110,15 +110,18 @@ impl Group {
     ///
     /// A round goes `Joining`, then `Assign` for the member that leads, then `Joined` for each. No event follows an
     /// unanswered `Joining` or `Assign`; dropping its `reply`, or the receiver, leaves the group.
-    pub fn join(config: ClientConfig, group: GroupConfig) -> (Self, mpsc::Receiver<GroupEvent>) {
-        Group::start(Cluster::new(config), group)
+    pub fn join(
+        settings: ClientSettings,
+        group: GroupSettings,
+    ) -> (Self, mpsc::Receiver<GroupEvent>) {
+        Group::start(Cluster::new(settings), group)
     }
 
     pub(crate) fn start(
         cluster: Cluster,
-        config: GroupConfig,
+        settings: GroupSettings,
     ) -> (Self, mpsc::Receiver<GroupEvent>) {
-        let config = Arc::new(config);
+        let settings = Arc::new(settings);
         let (events, receiver) = mpsc::channel(GROUP_EVENTS);
         let (current, watch) = watch::channel(None);
         let rejoin = Arc::new(Notify::new());
@@ -127,7 +130,7 @@ impl Group {
         let token = CancellationToken::new();
         let member = member::Member::new(
             cluster.clone(),
-            Arc::clone(&config),
+            Arc::clone(&settings),
             events,
             current,
             Arc::clone(&rejoin),
@@ -136,7 +139,7 @@ impl Group {
         );
         let task = crate::tasks::spawn(member.run(token.clone()));
         let group = Group {
-            config,
+            settings,
             current: watch,
             rejoin,
             is_suspended,
@@ -161,7 +164,7 @@ impl Group {
     pub(crate) fn offsets(&self) -> requests::Offsets {
         requests::Offsets::new(
             self.cluster.clone(),
-            Arc::clone(&self.config),
+            Arc::clone(&self.settings),
             self.current.clone(),
             Arc::clone(&self.moved),
         )

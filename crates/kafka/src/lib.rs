@@ -24,11 +24,11 @@ pub mod walker;
 
 pub use admin::Admin;
 pub use config::{
-    ClientConfig, ConsumerConfig, InvalidConfig, ReaderConfig, Remark, Role, remarks,
+    ClientSettings, ConsumerSettings, InvalidConfig, ReaderSettings, Remark, Role, remarks,
 };
 pub use consumer::{KafkaConsumer, Subscription};
 pub use error::KafkaError;
 pub use kafka_protocol::error::ResponseError;
-pub use log::{KafkaLog, LogConfig};
-pub use producer::{KafkaProducer, ProducerConfig, ProducerRecord};
+pub use log::{KafkaLog, LogSettings};
+pub use producer::{KafkaProducer, ProducerRecord, ProducerSettings};
 pub use reader::{KafkaReader, Read, ReadRange, ReadUpTo, StartAt, WhenLost};

@@ -4,9 +4,9 @@
 mod waits;
 
 use crate::admin::{Admin, LATEST};
-use crate::config::{InvalidConfig, ReaderConfig};
+use crate::config::{InvalidConfig, ReaderSettings};
 use crate::error::KafkaError;
-use crate::producer::{KafkaProducer, ProducerConfig, ProducerRecord};
+use crate::producer::{KafkaProducer, ProducerRecord, ProducerSettings};
 use crate::reader::{KafkaReader, Read, ReadRange, ReadUpTo, StartAt, WhenLost};
 use async_trait::async_trait;
 use futures::future::BoxFuture;
@@ -25,27 +25,27 @@ use waits::{Kind, Waits};
 
 /// Settings of a log.
 #[derive(Clone, Debug)]
-pub struct LogConfig {
-    reader: ReaderConfig,
-    producer: ProducerConfig,
+pub struct LogSettings {
+    reader: ReaderSettings,
+    producer: ProducerSettings,
 }
 
-impl LogConfig {
+impl LogSettings {
     /// From the settings of a client; those that the log cannot do with are set here: it writes with `acks=all` and tells
     /// repeated attempts, and makes no topic by asking for it.
     pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
-        let mut settings = properties.clone();
+        let mut config = properties.clone();
         for (key, value) in [
             ("acks", "all"),
             ("enable.idempotence", "true"),
             ("linger.ms", "0"),
             ("allow.auto.create.topics", "false"),
         ] {
-            settings.insert(key, value);
+            config.insert(key, value);
         }
-        Ok(LogConfig {
-            reader: ReaderConfig::from_properties(&settings)?,
-            producer: ProducerConfig::from_properties(&settings)?,
+        Ok(LogSettings {
+            reader: ReaderSettings::from_properties(&config)?,
+            producer: ProducerSettings::from_properties(&config)?,
         })
     }
 }
@@ -96,11 +96,11 @@ pub struct KafkaLog {
 impl KafkaLog {
     /// Opens a topic that is there, within `default.api.timeout.ms`, and begins to read it. `budget` bounds what is fetched.
     pub async fn open(
-        config: LogConfig,
+        settings: LogSettings,
         topic: &str,
         budget: ByteBudget,
     ) -> Result<Self, KafkaError> {
-        let admin = Admin::new(config.reader.client.clone());
+        let admin = Admin::new(settings.reader.client.clone());
         let known = admin.describe_topics(&[topic.to_owned()]).await?;
         let count = known.get(topic).map_or(0, |info| info.partitions);
         if count == 0 {
@@ -119,16 +119,16 @@ impl KafkaLog {
             up_to: ReadUpTo::Follow,
         });
         Ok(KafkaLog {
-            reads_committed: config.reader.fetch.reads_committed(),
-            patience: config.reader.client.api_timeout(),
+            reads_committed: settings.reader.fetch.reads_committed(),
+            patience: settings.reader.client.api_timeout(),
             reader: KafkaReader::start(
-                config.reader,
+                settings.reader,
                 ranges.collect(),
                 WhenLost::StartOver,
                 budget,
             ),
-            room: usize::try_from(config.producer.settings.buffer_memory).unwrap_or(usize::MAX),
-            producer: KafkaProducer::start(config.producer),
+            room: usize::try_from(settings.producer.config.buffer_memory).unwrap_or(usize::MAX),
+            producer: KafkaProducer::start(settings.producer),
             topic,
             partitions,
             admin,

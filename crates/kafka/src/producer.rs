@@ -84,15 +84,15 @@ pub struct KafkaProducer {
 
 impl KafkaProducer {
     /// Starts the producer; brokers that are out of reach are waited for. Needs a Tokio runtime.
-    pub fn start(config: ProducerConfig) -> Self {
+    pub fn start(settings: ProducerSettings) -> Self {
         let (calls, receiver) = mpsc::channel(QUEUED_CALLS);
-        let cluster = Cluster::new(config.client.clone());
-        let worker = Worker::new(cluster, config.clone());
+        let cluster = Cluster::new(settings.client.clone());
+        let worker = Worker::new(cluster, settings.clone());
         KafkaProducer {
             calls,
-            buffer: ByteBudget::new(config.buffer_memory()),
-            max_block: config.max_block(),
-            max_record: config.max_request_size(),
+            buffer: ByteBudget::new(settings.buffer_memory()),
+            max_block: settings.max_block(),
+            max_record: settings.max_request_size(),
             task: Arc::new(crate::tasks::spawn(worker.run(receiver))),
         }
     }

@@ -5,7 +5,7 @@
 mod worker;
 
 use crate::cluster::Cluster;
-use crate::config::ReaderConfig;
+use crate::config::ReaderSettings;
 use crate::fetcher::{Controls, Inbox, Outbox, Taken};
 use millstream_core::limits::QUEUED_BATCHES;
 use millstream_core::{ByteBudget, ConsumerError, Degraded, Fetched, RecordBatch, TopicPartition};
@@ -94,19 +94,19 @@ impl KafkaReader {
     /// Starts to read; brokers and topics that are out of reach are waited for. No more is fetched than the budget has
     /// bytes for. Needs a Tokio runtime.
     pub fn start(
-        config: ReaderConfig,
+        settings: ReaderSettings,
         ranges: Vec<ReadRange>,
         when_lost: WhenLost,
         budget: ByteBudget,
     ) -> Self {
-        let cluster = Cluster::for_consumer(config.client.clone(), budget.clone());
+        let cluster = Cluster::for_consumer(settings.client.clone(), budget.clone());
         let controls = Arc::new(Controls::default());
         let (event_sender, events) = mpsc::channel(QUEUED_BATCHES);
         let (item_sender, items) = mpsc::channel(QUEUED_BATCHES);
         let outbox = Outbox::new(event_sender, item_sender, budget);
         let worker = Worker::new(
             cluster,
-            config,
+            settings,
             ranges,
             when_lost,
             Arc::clone(&controls),

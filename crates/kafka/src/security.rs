@@ -19,7 +19,7 @@ use tls::Tls;
 
 config_def! {
     /// Everything that says how to trust a broker and how to be trusted by it.
-    pub struct SecuritySettings {
+    pub struct SecurityConfig {
         pub security_protocol: String = Key::new("security.protocol", Kind::String, "PLAINTEXT")
             .validator(Validator::Check(check_protocol))
             .doc("How to speak to brokers: with TLS or without, signed in or not."),
@@ -113,21 +113,21 @@ impl Credentials {
 impl Security {
     /// Reads stores and credentials; a token source given by the program goes before one that settings name.
     pub(crate) fn new(
-        settings: &SecuritySettings,
+        config: &SecurityConfig,
         source: Option<Arc<dyn TokenSource>>,
         errors: &mut Vec<String>,
     ) -> Self {
-        let protocol = settings.security_protocol.to_ascii_uppercase();
+        let protocol = config.security_protocol.to_ascii_uppercase();
         let protocol = protocol.as_str();
         let mut security = Security::default();
         if matches!(protocol, "SSL" | "SASL_SSL") {
-            match Tls::new(settings) {
+            match Tls::new(config) {
                 Ok(tls) => security.tls = Some(Arc::new(tls)),
                 Err(error) => errors.push(error),
             }
         }
         if matches!(protocol, "SASL_PLAINTEXT" | "SASL_SSL") {
-            match credentials(settings, source) {
+            match credentials(config, source) {
                 Ok(credentials) => security.sasl = Some(credentials),
                 Err(error) => errors.push(error),
             }
@@ -137,10 +137,10 @@ impl Security {
 }
 
 fn credentials(
-    settings: &SecuritySettings,
+    config: &SecurityConfig,
     source: Option<Arc<dyn TokenSource>>,
 ) -> Result<Credentials, String> {
-    let jaas = match &settings.sasl_jaas_config {
+    let jaas = match &config.sasl_jaas_config {
         Some(text) => Some(Jaas::parse(text.reveal())?),
         None => None,
     };
@@ -148,7 +148,7 @@ fn credentials(
         let missing = |what| {
             format!(
                 "sasl.jaas.config names no {what}, which sasl.mechanism {} needs; write it as: org.apache.kafka.common.security.plain.PlainLoginModule required username=\"…\" password=\"…\";",
-                settings.sasl_mechanism
+                config.sasl_mechanism
             )
         };
         let option = |key| jaas.as_ref().and_then(|jaas| jaas.option(key));
@@ -159,13 +159,13 @@ fn credentials(
             password: Password::new(option("password").ok_or_else(|| missing("password"))?),
         })
     };
-    match settings.sasl_mechanism.as_str() {
+    match config.sasl_mechanism.as_str() {
         "PLAIN" => Ok(Credentials::Plain(user()?)),
         "SCRAM-SHA-256" => Ok(Credentials::Scram(scram::Hash::Sha256, user()?)),
         "SCRAM-SHA-512" => Ok(Credentials::Scram(scram::Hash::Sha512, user()?)),
         "OAUTHBEARER" => match source {
             Some(source) => Ok(Credentials::Token(source)),
-            None => token::from_settings(settings.token_endpoint.as_deref(), jaas.as_ref())
+            None => token::from_settings(config.token_endpoint.as_deref(), jaas.as_ref())
                 .map(Credentials::Token),
         },
         other => Err(format!(

@@ -6,9 +6,9 @@
 use bytes::Bytes;
 use kafka_protocol::messages::ApiKey;
 use millstream_core::{ByteBudget, Consumer, Fetched, Payload, Properties, TopicPartition};
-use millstream_embedded::broker::{ApiAction, ApiCap, ApiFault, Broker, BrokerConfig};
+use millstream_embedded::broker::{ApiAction, ApiCap, ApiFault, Broker, BrokerSettings};
 use millstream_kafka::{
-    ConsumerConfig, KafkaConsumer, KafkaProducer, ProducerConfig, ProducerRecord, Subscription,
+    ConsumerSettings, KafkaConsumer, KafkaProducer, ProducerRecord, ProducerSettings, Subscription,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +20,8 @@ struct Bench {
 }
 
 impl Bench {
-    async fn new(config: BrokerConfig) -> Self {
-        let broker = Broker::start(config).await.unwrap();
+    async fn new(settings: BrokerSettings) -> Self {
+        let broker = Broker::start(settings).await.unwrap();
         broker.create_topic("t", 2).unwrap();
         Bench { broker }
     }
@@ -43,13 +43,13 @@ impl Bench {
     }
 
     fn consumer(&self, more: &[(&str, &str)]) -> KafkaConsumer {
-        let config = ConsumerConfig::from_properties(&self.properties(more)).unwrap();
+        let settings = ConsumerSettings::from_properties(&self.properties(more)).unwrap();
         let topics = Subscription::Topics(vec!["t".to_owned()]);
-        KafkaConsumer::start(config, topics, ByteBudget::new(64 << 20)).unwrap()
+        KafkaConsumer::start(settings, topics, ByteBudget::new(64 << 20)).unwrap()
     }
 
     fn producer(&self) -> KafkaProducer {
-        KafkaProducer::start(ProducerConfig::from_properties(&self.properties(&[])).unwrap())
+        KafkaProducer::start(ProducerSettings::from_properties(&self.properties(&[])).unwrap())
     }
 
     /// Writes the numbers to partition 0, one batch each.
@@ -134,7 +134,7 @@ async fn every_request_may_fail_once() {
     for (api, codes) in requests {
         let actions = codes.iter().map(|code| ApiAction::Error(*code)).chain(cuts);
         for action in actions {
-            let bench = Bench::new(BrokerConfig::default()).await;
+            let bench = Bench::new(BrokerSettings::default()).await;
             bench.broker.faults().add(ApiFault::new(api, action));
             let producer = bench.producer();
             bench.write(&producer, 0..5).await;
@@ -173,7 +173,7 @@ async fn every_request_may_fail_once() {
 
 #[tokio::test]
 async fn leaders_move_and_nodes_stop() {
-    let bench = Bench::new(BrokerConfig::of_nodes(3)).await;
+    let bench = Bench::new(BrokerSettings::of_nodes(3)).await;
     let producer = bench.producer();
     let mut consumer = bench.consumer(&[]);
     for round in 0..6 {
@@ -197,7 +197,7 @@ async fn leaders_move_and_nodes_stop() {
 
 #[tokio::test]
 async fn a_log_cut_short_is_read_again_from_where_it_parts() {
-    let bench = Bench::new(BrokerConfig::of_nodes(2)).await;
+    let bench = Bench::new(BrokerSettings::of_nodes(2)).await;
     let producer = bench.producer();
     bench.broker.move_leader("t", 0, 1).unwrap();
     bench.write(&producer, 0..10).await;
@@ -226,7 +226,7 @@ async fn a_log_cut_short_is_read_again_from_where_it_parts() {
 
 #[tokio::test]
 async fn offsets_out_of_range_follow_the_policy() {
-    let bench = Bench::new(BrokerConfig::default()).await;
+    let bench = Bench::new(BrokerSettings::default()).await;
     let producer = bench.producer();
     bench.write(&producer, 0..10).await;
     let mut consumer = bench.consumer(&[]);
@@ -252,11 +252,11 @@ async fn offsets_out_of_range_follow_the_policy() {
 #[tokio::test]
 async fn brokers_of_other_releases() {
     for cap in [ApiCap::V2_2, ApiCap::V2_8, ApiCap::V3_9, ApiCap::V4_3] {
-        let config = BrokerConfig {
+        let settings = BrokerSettings {
             cap: Some(cap),
-            ..BrokerConfig::of_nodes(2)
+            ..BrokerSettings::of_nodes(2)
         };
-        let bench = Bench::new(config).await;
+        let bench = Bench::new(settings).await;
         let producer = bench.producer();
         bench.write(&producer, 0..5).await;
         let mut consumer = bench.consumer(&[("isolation.level", "read_committed")]);

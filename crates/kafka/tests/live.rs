@@ -8,12 +8,12 @@ use millstream_core::compacted_log::{CompactedLog, LogEntry, LogEvent};
 use millstream_core::{
     ByteBudget, Consumer, Fetched, Headers, Payload, Properties, RecordBatch, TopicPartition,
 };
-use millstream_embedded::broker::{Broker, BrokerConfig};
+use millstream_embedded::broker::{Broker, BrokerSettings};
 use millstream_kafka::admin::NewTopic;
 use millstream_kafka::{
-    Admin, ClientConfig, ConsumerConfig, KafkaConsumer, KafkaLog, KafkaProducer, KafkaReader,
-    LogConfig, ProducerConfig, ProducerRecord, Read, ReadRange, ReadUpTo, ReaderConfig, StartAt,
-    Subscription, WhenLost,
+    Admin, ClientSettings, ConsumerSettings, KafkaConsumer, KafkaLog, KafkaProducer, KafkaReader,
+    LogSettings, ProducerRecord, ProducerSettings, Read, ReadRange, ReadUpTo, ReaderSettings,
+    StartAt, Subscription, WhenLost,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -34,7 +34,7 @@ impl Bench {
         let (bootstrap, broker) = match std::env::var("MILLSTREAM_KAFKA") {
             Ok(bootstrap) => (bootstrap, None),
             Err(_) => {
-                let broker = Broker::start(BrokerConfig::default()).await.unwrap();
+                let broker = Broker::start(BrokerSettings::default()).await.unwrap();
                 (broker.bootstrap(), Some(broker))
             }
         };
@@ -67,17 +67,17 @@ impl Bench {
     }
 
     fn admin(&self) -> Admin {
-        Admin::new(ClientConfig::from_properties(&self.properties(&[])).unwrap())
+        Admin::new(ClientSettings::from_properties(&self.properties(&[])).unwrap())
     }
 
     fn producer(&self, more: &[(&str, &str)]) -> KafkaProducer {
-        KafkaProducer::start(ProducerConfig::from_properties(&self.properties(more)).unwrap())
+        KafkaProducer::start(ProducerSettings::from_properties(&self.properties(more)).unwrap())
     }
 
     fn consumer(&self, more: &[(&str, &str)]) -> KafkaConsumer {
-        let config = ConsumerConfig::from_properties(&self.properties(more)).unwrap();
+        let settings = ConsumerSettings::from_properties(&self.properties(more)).unwrap();
         let topics = Subscription::Topics(vec![self.topic.clone()]);
-        KafkaConsumer::start(config, topics, ByteBudget::new(64 << 20)).unwrap()
+        KafkaConsumer::start(settings, topics, ByteBudget::new(64 << 20)).unwrap()
     }
 
     fn record(&self, partition: i32, value: &str) -> ProducerRecord {
@@ -256,10 +256,10 @@ async fn members_share_and_hold_a_rebalance() {
 async fn a_pattern_finds_topics_made_later() {
     let bench = Bench::new("pattern-a", 1).await;
     let suffix = bench.topic.strip_prefix("pattern-a").unwrap().to_owned();
-    let config = ConsumerConfig::from_properties(&bench.properties(&[])).unwrap();
+    let settings = ConsumerSettings::from_properties(&bench.properties(&[])).unwrap();
     let wanted = suffix.clone();
     let pattern = Subscription::Pattern(Box::new(move |name: &str| name.ends_with(&wanted)));
-    let mut consumer = KafkaConsumer::start(config, pattern, ByteBudget::new(1 << 20)).unwrap();
+    let mut consumer = KafkaConsumer::start(settings, pattern, ByteBudget::new(1 << 20)).unwrap();
     let Fetched::Assigned(first) = next(&mut consumer).await else {
         panic!("the first topic is there");
     };
@@ -423,10 +423,10 @@ async fn a_small_budget_slows_down_and_loses_nothing() {
     for outcome in waiting {
         outcome.await.unwrap();
     }
-    let config = ConsumerConfig::from_properties(&bench.properties(&[])).unwrap();
+    let settings = ConsumerSettings::from_properties(&bench.properties(&[])).unwrap();
     let topics = Subscription::Topics(vec![bench.topic.clone()]);
     let budget = ByteBudget::new(256 << 10);
-    let mut consumer = KafkaConsumer::start(config, topics, budget.clone()).unwrap();
+    let mut consumer = KafkaConsumer::start(settings, topics, budget.clone()).unwrap();
     let (mut held, mut seen) = (Vec::new(), 0);
     while seen < 10_000 {
         let event = tokio::time::timeout(Duration::from_millis(500), next(&mut consumer)).await;
@@ -467,8 +467,8 @@ async fn a_reader_that_makes_no_progress_gives_its_partitions_up() {
 #[tokio::test]
 async fn a_log_is_written_read_back_and_read_by_ranges() {
     let bench = Bench::new("log", 3).await;
-    let config = LogConfig::from_properties(&bench.properties(&[])).unwrap();
-    let mut log = KafkaLog::open(config, &bench.topic, ByteBudget::new(8 << 20))
+    let settings = LogSettings::from_properties(&bench.properties(&[])).unwrap();
+    let mut log = KafkaLog::open(settings, &bench.topic, ByteBudget::new(8 << 20))
         .await
         .unwrap();
     for number in 0..100 {
@@ -504,9 +504,9 @@ async fn a_log_is_written_read_back_and_read_by_ranges() {
         from: StartAt::Offset(1),
         up_to: ReadUpTo::EndAsOfNow,
     });
-    let config = ReaderConfig::from_properties(&bench.properties(&[])).unwrap();
+    let settings = ReaderSettings::from_properties(&bench.properties(&[])).unwrap();
     let budget = ByteBudget::new(8 << 20);
-    let mut reader = KafkaReader::start(config, ranges.collect(), WhenLost::Fail, budget);
+    let mut reader = KafkaReader::start(settings, ranges.collect(), WhenLost::Fail, budget);
     let (mut rows, mut reached) = (0, 0);
     while reached < 3 {
         match tokio::time::timeout(PATIENCE, reader.next()).await.unwrap() {

@@ -6,20 +6,20 @@ use bytes::Bytes;
 use millstream_core::compacted_log::{CompactedLog, LogEntry, LogEvent, LogPlace, LogRecord};
 use millstream_core::{ByteBudget, Properties};
 use millstream_embedded::broker::{
-    ApiAction, ApiFault, ApiKey, BatchBuilder, Broker, BrokerConfig,
+    ApiAction, ApiFault, ApiKey, BatchBuilder, Broker, BrokerSettings,
 };
-use millstream_kafka::{KafkaLog, LogConfig};
+use millstream_kafka::{KafkaLog, LogSettings};
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
 async fn broker(partitions: i32) -> Broker {
-    let config = BrokerConfig {
+    let settings = BrokerSettings {
         auto_create_topics: false,
-        ..BrokerConfig::of_nodes(2)
+        ..BrokerSettings::of_nodes(2)
     };
-    let broker = Broker::start(config).await.unwrap();
+    let broker = Broker::start(settings).await.unwrap();
     broker.create_topic("t", partitions).unwrap();
     broker
 }
@@ -32,9 +32,9 @@ async fn open(broker: &Broker, more: &[(&str, &str)]) -> KafkaLog {
         ("retry.backoff.ms", "20"),
         ("fetch.max.wait.ms", "50"),
     ];
-    let settings = Properties::from_iter(base.iter().chain(more).copied());
-    let config = LogConfig::from_properties(&settings).unwrap();
-    KafkaLog::open(config, "t", ByteBudget::new(32 << 20))
+    let config = Properties::from_iter(base.iter().chain(more).copied());
+    let settings = LogSettings::from_properties(&config).unwrap();
+    KafkaLog::open(settings, "t", ByteBudget::new(32 << 20))
         .await
         .unwrap()
 }
@@ -229,13 +229,13 @@ async fn a_leader_that_moves_loses_no_write() {
 #[tokio::test]
 async fn calls_end_in_bounded_time() {
     let broker = broker(1).await;
-    let settings = [
+    let config = [
         ("default.api.timeout.ms", "400"),
         ("request.timeout.ms", "200"),
         ("delivery.timeout.ms", "400"),
         ("retry.backoff.max.ms", "20"),
     ];
-    let mut log = open(&broker, &settings).await;
+    let mut log = open(&broker, &config).await;
     log.read_to_end(0);
     until(&mut log, 0).await.1.unwrap();
     for key in [ApiKey::ListOffsets, ApiKey::Produce] {

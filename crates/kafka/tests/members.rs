@@ -4,9 +4,9 @@
 
 use bytes::Bytes;
 use millstream_core::Properties;
-use millstream_embedded::broker::{Broker, BrokerConfig};
-use millstream_kafka::ClientConfig;
-use millstream_kafka::group::{Group, GroupConfig, GroupEvent};
+use millstream_embedded::broker::{Broker, BrokerSettings};
+use millstream_kafka::ClientSettings;
+use millstream_kafka::group::{Group, GroupEvent, GroupSettings};
 use std::time::Duration;
 use tokio::sync::mpsc::Receiver;
 
@@ -29,11 +29,11 @@ struct Round {
 }
 
 fn join(broker: &Broker, says: &'static str) -> Member {
-    let settings = Properties::from_iter([
+    let config = Properties::from_iter([
         ("bootstrap.servers", broker.bootstrap().as_str()),
         ("retry.backoff.ms", "20"),
     ]);
-    let config = GroupConfig {
+    let settings = GroupSettings {
         group_id: "workers".to_owned(),
         instance_id: None,
         protocol_type: "connect",
@@ -41,8 +41,8 @@ fn join(broker: &Broker, says: &'static str) -> Member {
         rebalance_timeout: Duration::from_secs(10),
         heartbeat_interval: Duration::from_millis(50),
     };
-    let client = ClientConfig::from_properties(&settings).unwrap();
-    let (group, events) = Group::join(client, config);
+    let client = ClientSettings::from_properties(&config).unwrap();
+    let (group, events) = Group::join(client, settings);
     Member {
         group,
         events,
@@ -101,7 +101,7 @@ impl Member {
 
 #[tokio::test]
 async fn a_group_of_any_protocol_has_a_leader_and_followers() {
-    let broker = Broker::start(BrokerConfig::default()).await.unwrap();
+    let broker = Broker::start(BrokerSettings::default()).await.unwrap();
     let mut first = join(&broker, "first");
     let alone = first.round().await;
     assert!(alone.leads);

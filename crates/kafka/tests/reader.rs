@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used)]
 
 use millstream_core::{ByteBudget, Payload, Properties, RecordBatch, TopicPartition};
-use millstream_embedded::broker::{BatchBuilder, Broker, BrokerConfig};
-use millstream_kafka::{KafkaReader, Read, ReadRange, ReadUpTo, ReaderConfig, StartAt, WhenLost};
+use millstream_embedded::broker::{BatchBuilder, Broker, BrokerSettings};
+use millstream_kafka::{KafkaReader, Read, ReadRange, ReadUpTo, ReaderSettings, StartAt, WhenLost};
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -14,11 +14,11 @@ struct Bench(Broker);
 
 impl Bench {
     async fn new(nodes: usize) -> Self {
-        let config = BrokerConfig {
+        let settings = BrokerSettings {
             auto_create_topics: false,
-            ..BrokerConfig::of_nodes(nodes)
+            ..BrokerSettings::of_nodes(nodes)
         };
-        Bench(Broker::start(config).await.unwrap())
+        Bench(Broker::start(settings).await.unwrap())
     }
 
     fn start(&self, ranges: Vec<ReadRange>, when_lost: WhenLost, budget: usize) -> KafkaReader {
@@ -39,9 +39,9 @@ impl Bench {
             ("retry.backoff.ms", "20"),
             ("fetch.max.wait.ms", "50"),
         ];
-        let settings = Properties::from_iter(base.iter().chain(more).copied());
-        let config = ReaderConfig::from_properties(&settings).unwrap();
-        KafkaReader::start(config, ranges, when_lost, ByteBudget::new(budget))
+        let config = Properties::from_iter(base.iter().chain(more).copied());
+        let settings = ReaderSettings::from_properties(&config).unwrap();
+        KafkaReader::start(settings, ranges, when_lost, ByteBudget::new(budget))
     }
 
     fn write(&self, topic: &str, records: &[(&str, Option<&str>)]) {
@@ -204,8 +204,8 @@ async fn aborted_transactions_are_left_out_and_open_ones_are_the_end() {
     ];
     for (level, up_to, expected) in cases {
         let ranges = vec![range(0, StartAt::Earliest, up_to)];
-        let settings = [("isolation.level", level)];
-        let mut reader = bench.start_with(ranges, WhenLost::Fail, 1 << 20, &settings);
+        let config = [("isolation.level", level)];
+        let mut reader = bench.start_with(ranges, WhenLost::Fail, 1 << 20, &config);
         let read = whole(&mut reader, 1).await;
         assert_eq!(offsets(&read[&0].0), expected, "{level} {up_to:?}");
         reader.close(PATIENCE).await;
@@ -394,8 +394,8 @@ async fn no_more_is_held_than_the_budget_has() {
     let value = "x".repeat(1_000);
     bench.write("t", &[("a", Some(value.as_str())); 2_000]);
     let ranges = vec![range(0, StartAt::Earliest, ReadUpTo::EndAsOfNow)];
-    let settings = [("isolation.level", "read_committed")];
-    let mut reader = bench.start_with(ranges, WhenLost::Fail, 256 << 10, &settings);
+    let config = [("isolation.level", "read_committed")];
+    let mut reader = bench.start_with(ranges, WhenLost::Fail, 256 << 10, &config);
     let mut records = 0;
     loop {
         match next(&mut reader).await {

@@ -4,11 +4,11 @@
 #![allow(clippy::unwrap_used)]
 
 use millstream_core::{ByteBudget, Consumer, Fetched, Objection, Properties, TopicPartition};
-use millstream_embedded::broker::{ApiAction, ApiFault, ApiKey, Broker, BrokerConfig};
+use millstream_embedded::broker::{ApiAction, ApiFault, ApiKey, Broker, BrokerSettings};
 use millstream_kafka::admin::NewTopic;
 use millstream_kafka::{
-    Admin, ClientConfig, ConsumerConfig, KafkaConsumer, KafkaProducer, ProducerConfig,
-    ProducerRecord, ResponseError, Subscription,
+    Admin, ClientSettings, ConsumerSettings, KafkaConsumer, KafkaProducer, ProducerRecord,
+    ProducerSettings, ResponseError, Subscription,
 };
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -19,11 +19,11 @@ struct Bench(Broker);
 
 impl Bench {
     async fn new() -> Self {
-        let config = BrokerConfig {
+        let settings = BrokerSettings {
             auto_create_topics: false,
-            ..BrokerConfig::default()
+            ..BrokerSettings::default()
         };
-        Bench(Broker::start(config).await.unwrap())
+        Bench(Broker::start(settings).await.unwrap())
     }
 
     fn properties(&self, more: &[(&str, &str)]) -> Properties {
@@ -47,10 +47,10 @@ impl Bench {
     }
 
     fn consumer_with(&self, topics: &[&str], more: &[(&str, &str)]) -> KafkaConsumer {
-        let config = ConsumerConfig::from_properties(&self.properties(more)).unwrap();
+        let settings = ConsumerSettings::from_properties(&self.properties(more)).unwrap();
         let topics = topics.iter().map(|topic| (*topic).to_owned()).collect();
         let budget = ByteBudget::new(64 << 20);
-        KafkaConsumer::start(config, Subscription::Topics(topics), budget).unwrap()
+        KafkaConsumer::start(settings, Subscription::Topics(topics), budget).unwrap()
     }
 
     fn produce(&self, topic: &str, partition: i32, count: usize) {
@@ -266,8 +266,8 @@ async fn report_b15_a_group_that_refuses_names_the_key() {
 async fn report_a17_a_record_that_is_too_large_or_out_of_time_is_told_apart() {
     let bench = Bench::new().await;
     bench.0.create_topic("t", 1).unwrap();
-    let settings = bench.properties(&[("max.request.size", "1000")]);
-    let producer = KafkaProducer::start(ProducerConfig::from_properties(&settings).unwrap());
+    let config = bench.properties(&[("max.request.size", "1000")]);
+    let producer = KafkaProducer::start(ProducerSettings::from_properties(&config).unwrap());
     let record = |size: usize| ProducerRecord {
         topic: "t".into(),
         value: Some(vec![b'x'; size].into()),
@@ -303,7 +303,7 @@ async fn report_a17_a_record_that_is_too_large_or_out_of_time_is_told_apart() {
 #[tokio::test]
 async fn report_a14_a_topic_that_is_refused_comes_with_the_brokers_words() {
     let bench = Bench::new().await;
-    let admin = Admin::new(ClientConfig::from_properties(&bench.properties(&[])).unwrap());
+    let admin = Admin::new(ClientSettings::from_properties(&bench.properties(&[])).unwrap());
     let new = NewTopic {
         name: "a/b".to_owned(),
         partitions: 1,
@@ -336,7 +336,7 @@ async fn report_a14_a_topic_that_is_refused_comes_with_the_brokers_words() {
 #[tokio::test]
 async fn report_message_18_a_broker_without_sign_in_is_called_so() {
     let bench = Bench::new().await;
-    let settings = bench.properties(&[
+    let config = bench.properties(&[
         ("security.protocol", "SASL_PLAINTEXT"),
         ("sasl.mechanism", "PLAIN"),
         (
@@ -344,7 +344,7 @@ async fn report_message_18_a_broker_without_sign_in_is_called_so() {
             "org.apache.kafka.common.security.plain.PlainLoginModule required username=\"u\" password=\"p\";",
         ),
     ]);
-    let admin = Admin::new(ClientConfig::from_properties(&settings).unwrap());
+    let admin = Admin::new(ClientSettings::from_properties(&config).unwrap());
     let error = admin.list_topics().await.unwrap_err().to_string();
     let wanted = format!(
         "cannot sign in to {}: it knows no sign-in; check security.protocol and the port",

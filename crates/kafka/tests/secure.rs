@@ -4,7 +4,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 use millstream_core::Properties;
-use millstream_kafka::{Admin, ClientConfig};
+use millstream_kafka::{Admin, ClientSettings};
 use std::collections::HashMap;
 
 struct Cluster(HashMap<String, String>);
@@ -25,9 +25,9 @@ impl Cluster {
     }
 
     /// What became of listing the topics with these settings; `$NAME` stands for what the cluster printed.
-    async fn outcome(&self, settings: &[(&str, &str)]) -> Result<(), String> {
+    async fn outcome(&self, config: &[(&str, &str)]) -> Result<(), String> {
         let mut properties = Properties::from_iter([("default.api.timeout.ms", "5000")]);
-        for (key, value) in settings {
+        for (key, value) in config {
             let mut value = (*value).to_owned();
             // Longer names first, so that none is taken for the beginning of another.
             let mut names: Vec<&String> = self.0.keys().collect();
@@ -37,17 +37,17 @@ impl Cluster {
             }
             properties.insert(*key, value);
         }
-        let config = ClientConfig::from_properties(&properties).map_err(|e| e.to_string())?;
-        let listed = Admin::new(config).list_topics().await;
+        let settings = ClientSettings::from_properties(&properties).map_err(|e| e.to_string())?;
+        let listed = Admin::new(settings).list_topics().await;
         listed.map(|_| ()).map_err(|e| e.to_string())
     }
 
-    async fn check(&self, settings: &[(&str, &str)]) {
-        assert_eq!(self.outcome(settings).await, Ok(()), "{settings:?}");
+    async fn check(&self, config: &[(&str, &str)]) {
+        assert_eq!(self.outcome(config).await, Ok(()), "{config:?}");
     }
 
-    async fn check_refused(&self, settings: &[(&str, &str)], words: &[&str]) {
-        let error = self.outcome(settings).await.expect_err("a refusal");
+    async fn check_refused(&self, config: &[(&str, &str)], words: &[&str]) {
+        let error = self.outcome(config).await.expect_err("a refusal");
         println!("{error}");
         for word in words {
             assert!(error.contains(word), "no {word} in {error}");

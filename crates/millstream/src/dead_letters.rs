@@ -2,7 +2,7 @@
 
 use millstream_kafka::admin::NewTopic;
 use millstream_kafka::{
-    Admin, ClientConfig, KafkaError, KafkaProducer, ProducerConfig, ResponseError, Role,
+    Admin, ClientSettings, KafkaError, KafkaProducer, ProducerSettings, ResponseError, Role,
 };
 use millstream_runtime::TaskFailure;
 use millstream_runtime::dead_letter::DeadLetters;
@@ -19,9 +19,9 @@ pub(crate) async fn open(start: &TaskStart) -> Result<Option<DeadLetters>, TaskF
     };
     create(dead).await?;
     crate::client_remarks::warn(start, &dead.producer, Role::Producer);
-    let config = ProducerConfig::from_properties(&dead.producer)
+    let settings = ProducerSettings::from_properties(&dead.producer)
         .map_err(|error| TaskFailure::new(CONNECT_EXCEPTION, &error.to_string()))?;
-    let writer = Arc::new(KafkaProducer::start(config));
+    let writer = Arc::new(KafkaProducer::start(settings));
     Ok(Some(DeadLetters::new(
         start.id.clone(),
         &dead.topic,
@@ -40,9 +40,9 @@ async fn create(dead: &DeadLetterSettings) -> Result<(), TaskFailure> {
             &format!("Could not initialize dead letter queue with topic={topic}: {why}"),
         )
     };
-    let config = ClientConfig::from_properties(&dead.admin)
+    let settings = ClientSettings::from_properties(&dead.admin)
         .map_err(|error| refused(&error.to_string(), false))?;
-    let admin = Admin::new(config);
+    let admin = Admin::new(settings);
     let known = admin
         .list_topics()
         .await

@@ -2,7 +2,7 @@
 
 use async_trait::async_trait;
 use millstream_core::{Properties, TopicPartition};
-use millstream_kafka::{Admin, ClientConfig, KafkaError, ResponseError};
+use millstream_kafka::{Admin, ClientSettings, KafkaError, ResponseError};
 use millstream_worker::{AdminError, KafkaAdmin};
 use std::collections::BTreeMap;
 
@@ -72,9 +72,9 @@ impl KafkaAdmin for AdminClient {
 }
 
 fn open(client: &Properties) -> Result<Admin, AdminError> {
-    let config = ClientConfig::from_properties(client)
+    let settings = ClientSettings::from_properties(client)
         .map_err(|error| AdminError::Failed(error.to_string()))?;
-    Ok(Admin::new(config))
+    Ok(Admin::new(settings))
 }
 
 fn translate(error: KafkaError) -> AdminError {

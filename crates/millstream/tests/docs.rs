@@ -4,9 +4,9 @@
 
 use millstream_core::config::markdown_table;
 use millstream_core::{ConfigDef, Connector};
-use millstream_kafka::config::{ClientSettings, ConsumerSettings, FetchSettings};
-use millstream_kafka::producer::ProducerSettings;
-use millstream_kafka::security::SecuritySettings;
+use millstream_kafka::config::{ClientConfig, ConsumerConfig, FetchConfig};
+use millstream_kafka::producer::ProducerConfig;
+use millstream_kafka::security::SecurityConfig;
 use millstream_mongodb::MongoSinkConnector;
 use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
 use millstream_s3::S3SinkConnector;
@@ -109,11 +109,11 @@ fn converters() {
 fn kafka_clients() {
     let about = "# Kafka clients\n\nFor the worker's clients as `consumer.…`, `producer.…` and `admin.…`, for a connector's as `consumer.override.…` and so on.";
     let sections = [
-        ("Every client", ClientSettings::definition()),
-        ("Security", SecuritySettings::definition()),
-        ("Consumers: fetching", FetchSettings::definition()),
-        ("Consumers: groups", ConsumerSettings::definition()),
-        ("Producers", ProducerSettings::definition()),
+        ("Every client", ClientConfig::definition()),
+        ("Security", SecurityConfig::definition()),
+        ("Consumers: fetching", FetchConfig::definition()),
+        ("Consumers: groups", ConsumerConfig::definition()),
+        ("Producers", ProducerConfig::definition()),
     ];
     let sections: Vec<_> = sections
         .into_iter()

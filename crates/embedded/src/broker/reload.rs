@@ -15,7 +15,7 @@ use super::nodes::Nodes;
 use super::store::{Entry, Journal};
 use super::topics::Topics;
 use super::transactions::Transactions;
-use super::{BrokerConfig, Shared};
+use super::{BrokerSettings, Shared};
 
 /// Kafka shows 16 random bytes; a fixed name tells people what they talk to.
 const CLUSTER_ID: &str = "millstream-embedded";
@@ -114,8 +114,8 @@ impl Replayed {
 }
 
 impl Shared {
-    pub(crate) fn load(config: &BrokerConfig, addresses: &[SocketAddr]) -> io::Result<Self> {
-        let (journal, entries) = Journal::open(config.folder.as_deref())?;
+    pub(crate) fn load(settings: &BrokerSettings, addresses: &[SocketAddr]) -> io::Result<Self> {
+        let (journal, entries) = Journal::open(settings.folder.as_deref())?;
         let journal = Arc::new(journal);
         let mut replayed = Replayed::default();
         for entry in entries {
@@ -142,15 +142,15 @@ impl Shared {
                 partition.log().restore_start(offset);
             }
         }
-        let groups = Groups::new(journal.clone(), config.initial_rebalance_delay);
+        let groups = Groups::new(journal.clone(), settings.initial_rebalance_delay);
         groups.restore(replayed.offsets);
         let transactions = Transactions::default();
         transactions.restore(replayed.next_producer_id, replayed.transactional);
         let shared = Self {
             cluster_id: CLUSTER_ID.to_owned(),
-            cap: config.cap,
-            auto_create: config.auto_create_topics,
-            default_partitions: config.default_partitions,
+            cap: settings.cap,
+            auto_create: settings.auto_create_topics,
+            default_partitions: settings.default_partitions,
             configs: Mutex::default(),
             nodes: Nodes::new(addresses),
             topics,

@@ -1,9 +1,9 @@
 //! Remarks on settings that a client was given and will not act on: names that no client has, names of librdkafka's,
 //! and those of Java's clients that have no counterpart here and would change what happens. The caller warns.
 
-use super::{ClientSettings, ConsumerSettings, FetchSettings};
-use crate::producer::ProducerSettings;
-use crate::security::SecuritySettings;
+use super::{ClientConfig, ConsumerConfig, FetchConfig};
+use crate::producer::ProducerConfig;
+use crate::security::SecurityConfig;
 use millstream_core::Properties;
 use std::borrow::Cow;
 use std::fmt;
@@ -180,13 +180,13 @@ fn of_key(key: &str, own: &[Cow<'static, str>]) -> Option<String> {
 fn known(role: Role) -> Vec<Cow<'static, str>> {
     let (own, tuning) = match role {
         Role::Consumer => {
-            let own = [FetchSettings::keys(), ConsumerSettings::keys()];
+            let own = [FetchConfig::keys(), ConsumerConfig::keys()];
             (own.concat(), CONSUMER_TUNING)
         }
-        Role::Producer => (ProducerSettings::keys(), PRODUCER_TUNING),
+        Role::Producer => (ProducerConfig::keys(), PRODUCER_TUNING),
         Role::Admin => (Vec::new(), ADMIN_TUNING),
     };
-    [ClientSettings::keys(), SecuritySettings::keys(), own]
+    [ClientConfig::keys(), SecurityConfig::keys(), own]
         .into_iter()
         .flatten()
         .map(|key| key.name)

@@ -1,7 +1,7 @@
 //! The byte stream under a connection: plain TCP, or what security wraps around it.
 
 use crate::address::Address;
-use crate::config::ClientConfig;
+use crate::config::ClientSettings;
 use crate::error::KafkaError;
 use crate::security;
 use std::io;
@@ -15,15 +15,15 @@ impl<T: AsyncRead + AsyncWrite + Send + Unpin> Stream for T {}
 /// Opens the stream, secured as the settings say, within the connection setup timeout.
 pub(crate) async fn open(
     address: &Address,
-    config: &ClientConfig,
+    settings: &ClientSettings,
 ) -> Result<Box<dyn Stream>, KafkaError> {
-    let limit = config.setup_timeout();
-    let opened = tokio::time::timeout(limit, secured(address, config)).await;
+    let limit = settings.setup_timeout();
+    let opened = tokio::time::timeout(limit, secured(address, settings)).await;
     let failed = match opened {
         Ok(Ok(stream)) => return Ok(stream),
         // What a broker without TLS does; one that is being stopped does it, too.
         Ok(Err(error))
-            if error.kind() == io::ErrorKind::UnexpectedEof && config.security.tls.is_some() =>
+            if error.kind() == io::ErrorKind::UnexpectedEof && settings.security.tls.is_some() =>
         {
             io::Error::new(
                 error.kind(),
@@ -48,10 +48,10 @@ pub(crate) async fn open(
     })
 }
 
-async fn secured(address: &Address, config: &ClientConfig) -> io::Result<Box<dyn Stream>> {
+async fn secured(address: &Address, settings: &ClientSettings) -> io::Result<Box<dyn Stream>> {
     let stream = TcpStream::connect((address.host.as_str(), address.port)).await?;
     stream.set_nodelay(true)?;
-    Ok(match &config.security.tls {
+    Ok(match &settings.security.tls {
         Some(tls) => Box::new(tls.connect(&address.host, stream).await?),
         None => Box::new(stream),
     })

@@ -7,7 +7,7 @@ mod refresh;
 
 use super::Subscription;
 use crate::cluster::{Cluster, Metadata};
-use crate::config::ConsumerConfig;
+use crate::config::ConsumerSettings;
 use crate::error::KafkaError;
 use crate::fetcher::{Asked, Controls, Fetcher, OnLoss, Outbox, Source, Step};
 use crate::group::assignor::{Assignor, Member, TopicSizes};
@@ -28,7 +28,7 @@ const LEAVE: Duration = Duration::from_secs(5);
 
 pub(super) struct Worker {
     cluster: Cluster,
-    config: ConsumerConfig,
+    settings: ConsumerSettings,
     subscription: Subscription,
     /// The topics that the group was told of last.
     topics: Vec<String>,
@@ -79,20 +79,20 @@ enum Done {
 impl Worker {
     pub(super) fn new(
         cluster: Cluster,
-        config: ConsumerConfig,
+        settings: ConsumerSettings,
         subscription: Subscription,
         group: Group,
         controls: Arc<Controls>,
         outbox: Outbox,
     ) -> Self {
-        let on_loss = if config.settings.auto_offset_reset == "none" {
+        let on_loss = if settings.config.auto_offset_reset == "none" {
             OnLoss::Fail
         } else {
             OnLoss::Resume
         };
         let fetcher = Fetcher::new(
             cluster.clone(),
-            config.fetch.clone(),
+            settings.fetch.clone(),
             on_loss,
             subscription.wanted(std::iter::empty()),
             Arc::clone(&controls),
@@ -108,8 +108,8 @@ impl Worker {
             fetcher,
             work: FuturesUnordered::new(),
             led: None,
-            is_cooperative: config
-                .settings
+            is_cooperative: settings
+                .config
                 .assignors()
                 .iter()
                 .all(|assignor| assignor.is_cooperative()),
@@ -117,7 +117,7 @@ impl Worker {
             before: Vec::new(),
             joining: None,
             is_suspended: false,
-            config,
+            settings,
         }
     }
 
@@ -180,7 +180,7 @@ impl Worker {
             }
             return;
         }
-        let interval = Duration::from_millis(self.config.settings.max_poll_interval_ms as u64);
+        let interval = Duration::from_millis(self.settings.config.max_poll_interval_ms as u64);
         let Some(since) = self.controls.away_since() else {
             return;
         };
@@ -191,8 +191,8 @@ impl Worker {
             self.fetcher.wake_at(since + interval);
         } else if self.controls.suspend() {
             tracing::warn!(
-                group = %self.config.settings.group_id,
-                max_poll_interval_ms = self.config.settings.max_poll_interval_ms,
+                group = %self.settings.config.group_id,
+                max_poll_interval_ms = self.settings.config.max_poll_interval_ms,
                 "nothing was taken from the consumer for max.poll.interval.ms, leaving the group until it is"
             );
             self.is_suspended = true;

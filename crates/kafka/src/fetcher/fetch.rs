@@ -3,7 +3,7 @@
 use super::partitions::Wanted;
 use super::session::Plan;
 use crate::cluster::{Cluster, Lane};
-use crate::config::FetchSettings;
+use crate::config::FetchConfig;
 use crate::error::KafkaError;
 use crate::names::topic_name;
 use crate::walker::AbortedTransaction;
@@ -82,16 +82,16 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    pub(super) fn new(settings: &FetchSettings, largest_response: usize) -> Self {
+    pub(super) fn new(config: &FetchConfig, largest_response: usize) -> Self {
         Limits {
-            min_bytes: settings.fetch_min_bytes,
-            max_bytes: i32::try_from(largest_response).map_or(settings.fetch_max_bytes, |most| {
-                settings.fetch_max_bytes.min(most)
+            min_bytes: config.fetch_min_bytes,
+            max_bytes: i32::try_from(largest_response).map_or(config.fetch_max_bytes, |most| {
+                config.fetch_max_bytes.min(most)
             }),
-            partition_bytes: settings.max_partition_fetch_bytes,
-            max_wait: settings.fetch_max_wait(),
-            reads_committed: settings.reads_committed(),
-            rack: StrBytes::from_string(settings.client_rack.clone()),
+            partition_bytes: config.max_partition_fetch_bytes,
+            max_wait: config.fetch_max_wait(),
+            reads_committed: config.reads_committed(),
+            rack: StrBytes::from_string(config.client_rack.clone()),
         }
     }
 }
@@ -103,7 +103,10 @@ pub(super) async fn fetch(
     limits: Limits,
 ) -> Result<Response, KafkaError> {
     let connection = cluster.node(broker, Lane::Fetch).await?;
-    let patience = cluster.config().request_timeout().max(limits.max_wait * 2);
+    let patience = cluster
+        .settings()
+        .request_timeout()
+        .max(limits.max_wait * 2);
     let (response, memory): (FetchResponse, _) = connection
         .request_with_memory(patience, |version| request(&plan, &limits, version))
         .await?;

@@ -79,7 +79,7 @@ impl Fetcher {
             self.put_back(&waiting, Stage::Reset, now + pause);
             self.want_metadata(now);
         }
-        let reads_committed = self.settings.reads_committed();
+        let reads_committed = self.config.reads_committed();
         for ((leader, time), asked) in by_leader {
             let cluster = self.cluster.clone();
             self.work.push(Box::pin(async move {

@@ -44,9 +44,9 @@ impl Fetcher {
             });
             let Some(plan) = plan else { continue };
             broker.is_fetching = true;
-            broker.late_at = now + self.settings.fetch_max_wait() + LATE_FETCH;
+            broker.late_at = now + self.config.fetch_max_wait() + LATE_FETCH;
             let cluster = self.cluster.clone();
-            let limits = Limits::new(&self.settings, self.outbox.largest_response());
+            let limits = Limits::new(&self.config, self.outbox.largest_response());
             self.fetches.push(Box::pin(async move {
                 (id, fetch::fetch(cluster, id, plan, limits).await)
             }));
@@ -143,7 +143,7 @@ impl Fetcher {
     /// What a response holds for partitions that its broker was asked for.
     fn answers(&mut self, id: i32, topics: Vec<FetchableTopicResponse>) -> VecDeque<Answer> {
         let metadata = self.cluster.metadata();
-        let reads_committed = self.settings.reads_committed();
+        let reads_committed = self.config.reads_committed();
         let controls = Arc::clone(&self.controls);
         let session = &self.broker(id).session;
         let mut answers = VecDeque::new();
@@ -206,7 +206,7 @@ impl Fetcher {
             partition.clone(),
             WalkOptions {
                 fetch_offset: wanted.offset,
-                check_crcs: self.settings.check_crcs,
+                check_crcs: self.config.check_crcs,
                 aborted: answer.aborted,
             },
         );

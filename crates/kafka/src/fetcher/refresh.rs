@@ -54,7 +54,7 @@ impl Fetcher {
         self.refresh.is_running = true;
         self.refresh.is_outdated = false;
         let topics = self.topics.clone();
-        let may_create = self.settings.allow_auto_create_topics;
+        let may_create = self.config.allow_auto_create_topics;
         let cluster = self.cluster.clone();
         self.work.push(Box::pin(async move {
             Done::Metadata(cluster.refresh(&topics, may_create).await)

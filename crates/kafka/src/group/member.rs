@@ -2,7 +2,7 @@
 
 mod calls;
 
-use super::{GroupConfig, GroupEvent, GroupMember, Membership, Offer};
+use super::{GroupEvent, GroupMember, GroupSettings, Membership, Offer};
 use crate::address::Address;
 use crate::clock::now_ms;
 use crate::cluster::{Cluster, Lane};
@@ -27,7 +27,7 @@ const NO_GENERATION: i32 = -1;
 
 pub(super) struct Member {
     cluster: Cluster,
-    config: Arc<GroupConfig>,
+    settings: Arc<GroupSettings>,
     events: mpsc::Sender<GroupEvent>,
     current: watch::Sender<Option<Membership>>,
     rejoin: Arc<Notify>,
@@ -61,7 +61,7 @@ enum Wake {
 impl Member {
     pub(super) fn new(
         cluster: Cluster,
-        config: Arc<GroupConfig>,
+        settings: Arc<GroupSettings>,
         events: mpsc::Sender<GroupEvent>,
         current: watch::Sender<Option<Membership>>,
         rejoin: Arc<Notify>,
@@ -70,7 +70,7 @@ impl Member {
     ) -> Self {
         Member {
             cluster,
-            config,
+            settings,
             events,
             current,
             rejoin,
@@ -153,9 +153,9 @@ impl Member {
         let _ = self.rejoin.notified().now_or_never();
         let (reply, mut answer) = oneshot::channel();
         self.report(GroupEvent::Joining { reply }).await;
-        let deadline = Instant::now() + self.config.rebalance_timeout;
+        let deadline = Instant::now() + self.settings.rebalance_timeout;
         loop {
-            let next_beat = Instant::now() + self.config.heartbeat_interval;
+            let next_beat = Instant::now() + self.settings.heartbeat_interval;
             tokio::select! {
                 offers = &mut answer => return Ok(offers.ok()),
                 () = sleep_until(next_beat) => {}
@@ -212,7 +212,7 @@ impl Member {
     /// Sends signs of life until the group rebalances or the owner asks for it.
     async fn beat_until_rebalance(&mut self) -> Result<Round, KafkaError> {
         let mut backoff = self.backoff();
-        let mut next = Instant::now() + self.config.heartbeat_interval;
+        let mut next = Instant::now() + self.settings.heartbeat_interval;
         loop {
             let wake = tokio::select! {
                 () = sleep_until(next) => Wake::Beat,
@@ -232,7 +232,7 @@ impl Member {
                 Ok(()) => {
                     backoff.reset();
                     self.recovered().await;
-                    next = Instant::now() + self.config.heartbeat_interval;
+                    next = Instant::now() + self.settings.heartbeat_interval;
                 }
                 Err(error) => match error.response_error() {
                     Some(ResponseError::RebalanceInProgress) => return Ok(Round::Rejoin),
@@ -297,7 +297,7 @@ impl Member {
         {
             return Ok(connection.clone());
         }
-        let group = StrBytes::from_string(self.config.group_id.clone());
+        let group = StrBytes::from_string(self.settings.group_id.clone());
         let address = self.cluster.find_coordinator(&group).await?;
         let connection = self.cluster.connect(&address, Lane::Group).await?;
         self.coordinator = Some((address.clone(), connection.clone()));
@@ -349,7 +349,7 @@ impl Member {
     }
 
     fn backoff(&self) -> Backoff {
-        let (first, longest) = self.cluster.config().retry_backoff();
+        let (first, longest) = self.cluster.settings().retry_backoff();
         Backoff::new((first, longest.min(MAX_BACKOFF)))
     }
 }

@@ -1,6 +1,6 @@
 //! Committing and fetching the group's offsets, with retries while its coordinator moves.
 
-use super::{GroupConfig, Membership};
+use super::{GroupSettings, Membership};
 use crate::cluster::{Cluster, Lane};
 use crate::connection::Connection;
 use crate::error::KafkaError;
@@ -33,7 +33,7 @@ pub(crate) struct Committed {
 #[derive(Clone, Debug)]
 pub(crate) struct Offsets {
     cluster: Cluster,
-    config: Arc<GroupConfig>,
+    settings: Arc<GroupSettings>,
     current: watch::Receiver<Option<Membership>>,
     moved: Arc<Notify>,
 }
@@ -41,13 +41,13 @@ pub(crate) struct Offsets {
 impl Offsets {
     pub(super) fn new(
         cluster: Cluster,
-        config: Arc<GroupConfig>,
+        settings: Arc<GroupSettings>,
         current: watch::Receiver<Option<Membership>>,
         moved: Arc<Notify>,
     ) -> Self {
         Offsets {
             cluster,
-            config,
+            settings,
             current,
             moved,
         }
@@ -118,7 +118,7 @@ impl Offsets {
             .borrow()
             .clone()
             .ok_or_else(|| KafkaError::Impossible {
-                action: format!("reach the offsets of group {}", self.config.group_id),
+                action: format!("reach the offsets of group {}", self.settings.group_id),
                 why: "this consumer is not a member of the group at the moment".to_owned(),
             })
     }
@@ -131,7 +131,10 @@ impl Offsets {
     }
 
     fn patience(&self) -> Duration {
-        self.cluster.config().request_timeout().min(OFFSETS_ANSWER)
+        self.cluster
+            .settings()
+            .request_timeout()
+            .min(OFFSETS_ANSWER)
     }
 
     async fn commit_once(
@@ -168,7 +171,7 @@ impl Offsets {
                     );
                 if version >= 7 {
                     request.group_instance_id =
-                        self.config.instance_id.clone().map(StrBytes::from_string);
+                        self.settings.instance_id.clone().map(StrBytes::from_string);
                 }
                 request
             })
@@ -186,7 +189,7 @@ impl Offsets {
                             "commit offsets of {}-{} for group {}",
                             topic.name.as_str(),
                             partition.partition_index,
-                            self.config.group_id
+                            self.settings.group_id
                         ),
                         partition.error_code,
                     ));
@@ -234,7 +237,7 @@ impl Offsets {
             .await?;
         let refused = |code| {
             KafkaError::refused(
-                format!("fetch the offsets of group {}", self.config.group_id),
+                format!("fetch the offsets of group {}", self.settings.group_id),
                 code,
             )
         };
@@ -263,6 +266,6 @@ impl Offsets {
     }
 
     fn group_id(&self) -> GroupId {
-        GroupId(StrBytes::from_string(self.config.group_id.clone()))
+        GroupId(StrBytes::from_string(self.settings.group_id.clone()))
     }
 }

@@ -1,7 +1,7 @@
 //! Settings of a producer, under Kafka's own names.
 
 use crate::codec::Codec;
-use crate::config::{ClientConfig, InvalidConfig, collect, duration, finish};
+use crate::config::{ClientSettings, InvalidConfig, collect, duration, finish};
 use millstream_core::config::validator::invalid;
 use millstream_core::config::{Key, Kind, Parsed, Validator};
 use millstream_core::{Properties, config_def};
@@ -9,7 +9,7 @@ use std::time::Duration;
 
 config_def! {
     /// What a producer needs besides the client's settings.
-    pub struct ProducerSettings {
+    pub struct ProducerConfig {
         pub acks: String = Key::new("acks", Kind::String, "all")
             .validator(Validator::OneOf(&["all", "-1", "0", "1"]))
             .doc("Who must have a record before it counts as written: all in-sync replicas, the leader, or nobody."),
@@ -53,32 +53,30 @@ fn refuse_transactions(name: &str, value: Option<&Parsed>) -> Result<(), String>
 }
 
 #[derive(Clone, Debug)]
-pub struct ProducerConfig {
-    pub client: ClientConfig,
-    pub settings: ProducerSettings,
+pub struct ProducerSettings {
+    pub client: ClientSettings,
+    pub config: ProducerConfig,
     is_idempotent: bool,
 }
 
-impl ProducerConfig {
+impl ProducerSettings {
     /// The settings, or everything that is wrong with them.
     pub fn from_properties(properties: &Properties) -> Result<Self, InvalidConfig> {
         let mut errors = Vec::new();
-        let client = ClientConfig::read(properties, None, &mut errors);
-        let settings = collect(ProducerSettings::parse(properties), &mut errors);
-        let Some((client, settings)) = client.zip(settings) else {
+        let client = ClientSettings::read(properties, None, &mut errors);
+        let config = collect(ProducerConfig::parse(properties), &mut errors);
+        let Some((client, config)) = client.zip(config) else {
             return finish(None, errors);
         };
-        let waits_for_all = matches!(settings.acks.as_str(), "all" | "-1");
-        if settings.enable_idempotence
-            && properties.contains("enable.idempotence")
-            && !waits_for_all
+        let waits_for_all = matches!(config.acks.as_str(), "all" | "-1");
+        if config.enable_idempotence && properties.contains("enable.idempotence") && !waits_for_all
         {
             errors.push("Must set acks to all in order to use the idempotent producer. Otherwise we cannot guarantee idempotence.".to_owned());
         }
-        let least = settings
+        let least = config
             .linger_ms
             .saturating_add(i64::from(client.request_timeout_ms));
-        if i64::from(settings.delivery_timeout_ms) < least
+        if i64::from(config.delivery_timeout_ms) < least
             && properties.contains("delivery.timeout.ms")
         {
             errors.push(
@@ -86,12 +84,12 @@ impl ProducerConfig {
                     .to_owned(),
             );
         }
-        let config = ProducerConfig {
-            is_idempotent: settings.enable_idempotence && waits_for_all,
+        let settings = ProducerSettings {
+            is_idempotent: config.enable_idempotence && waits_for_all,
             client,
-            settings,
+            config,
         };
-        finish(Some(config), errors)
+        finish(Some(settings), errors)
     }
 
     pub(super) fn is_idempotent(&self) -> bool {
@@ -99,7 +97,7 @@ impl ProducerConfig {
     }
 
     pub(super) fn acks(&self) -> i16 {
-        match self.settings.acks.as_str() {
+        match self.config.acks.as_str() {
             "0" => 0,
             "1" => 1,
             _ => -1,
@@ -107,34 +105,34 @@ impl ProducerConfig {
     }
 
     pub(super) fn codec(&self) -> Codec {
-        Codec::named(&self.settings.compression_type).unwrap_or(Codec::None)
+        Codec::named(&self.config.compression_type).unwrap_or(Codec::None)
     }
 
     pub(super) fn batch_size(&self) -> usize {
-        usize::try_from(self.settings.batch_size).unwrap_or(0)
+        usize::try_from(self.config.batch_size).unwrap_or(0)
     }
 
     pub(super) fn max_request_size(&self) -> usize {
-        usize::try_from(self.settings.max_request_size).unwrap_or(0)
+        usize::try_from(self.config.max_request_size).unwrap_or(0)
     }
 
     pub(super) fn buffer_memory(&self) -> usize {
-        usize::try_from(self.settings.buffer_memory).unwrap_or(usize::MAX)
+        usize::try_from(self.config.buffer_memory).unwrap_or(usize::MAX)
     }
 
     pub(super) fn linger(&self) -> Duration {
-        duration(self.settings.linger_ms)
+        duration(self.config.linger_ms)
     }
 
     pub(super) fn max_block(&self) -> Duration {
-        duration(self.settings.max_block_ms)
+        duration(self.config.max_block_ms)
     }
 
     pub(super) fn delivery_timeout(&self) -> Duration {
-        duration(self.settings.delivery_timeout_ms.into())
+        duration(self.config.delivery_timeout_ms.into())
     }
 
     pub(super) fn max_in_flight(&self) -> usize {
-        usize::try_from(self.settings.max_in_flight).unwrap_or(1)
+        usize::try_from(self.config.max_in_flight).unwrap_or(1)
     }
 }

@@ -24,7 +24,7 @@ pub(super) async fn produce(
 ) -> Result<HashMap<TopicPartition, Answer>, KafkaError> {
     let connection = cluster.node(broker, Lane::Produce).await?;
     let partitions: Vec<TopicPartition> = batches.iter().map(|(p, _)| p.clone()).collect();
-    let timeout_ms = cluster.config().request_timeout_ms;
+    let timeout_ms = cluster.settings().request_timeout_ms;
     let build = |_| {
         ProduceRequest::default()
             .with_acks(acks)

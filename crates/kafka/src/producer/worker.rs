@@ -7,7 +7,7 @@ mod sending;
 mod topics;
 
 use super::batch::ProducerId;
-use super::config::ProducerConfig;
+use super::config::ProducerSettings;
 use super::request::{self, Answer};
 use super::{Call, ProducerRecord, partitioner};
 use crate::clock::now_ms;
@@ -34,7 +34,7 @@ const LATE_ANSWER: Duration = Duration::from_secs(2);
 
 pub(super) struct Worker {
     cluster: Cluster,
-    config: ProducerConfig,
+    settings: ProducerSettings,
     deliveries: Deliveries,
     lanes: Lanes,
     /// Records whose topic is not known yet, with their owners and the time at which they are given up.
@@ -75,15 +75,15 @@ enum Done {
 }
 
 impl Worker {
-    pub(super) fn new(cluster: Cluster, config: ProducerConfig) -> Self {
-        let backoff = Backoff::new(config.client.retry_backoff());
-        let producer = (!config.is_idempotent()).then_some(ProducerId::NONE);
+    pub(super) fn new(cluster: Cluster, settings: ProducerSettings) -> Self {
+        let backoff = Backoff::new(settings.client.retry_backoff());
+        let producer = (!settings.is_idempotent()).then_some(ProducerId::NONE);
         Worker {
             deliveries: Deliveries::default(),
             lanes: Lanes::new(
-                config.batch_size(),
-                config.max_request_size(),
-                config.linger(),
+                settings.batch_size(),
+                settings.max_request_size(),
+                settings.linger(),
             ),
             homeless: Vec::new(),
             topics: BTreeSet::new(),
@@ -93,13 +93,13 @@ impl Worker {
             next_flight: 0,
             work: FuturesUnordered::new(),
             is_refreshing: false,
-            refresh_due: Instant::now() + config.client.metadata_max_age(),
+            refresh_due: Instant::now() + settings.client.metadata_max_age(),
             backoff,
             flushes: Vec::new(),
             is_closing: false,
             wake: Instant::now(),
             cluster,
-            config,
+            settings,
         }
     }
 
@@ -129,7 +129,7 @@ impl Worker {
                 reply,
             } => {
                 let now = Instant::now();
-                let give_up = now + self.config.max_block();
+                let give_up = now + self.settings.max_block();
                 let id = self.deliveries.begin(records.len(), permit, reply);
                 let metadata = self.cluster.metadata();
                 for (place, record) in records.into_iter().enumerate() {
@@ -227,7 +227,7 @@ impl Worker {
 
     /// Gives up what has waited longer than `delivery.timeout.ms`.
     fn expire(&mut self, now: Instant) {
-        let limit = self.config.delivery_timeout();
+        let limit = self.settings.delivery_timeout();
         let (expired, in_doubt) = self.lanes.expire(now, limit, &mut self.wake);
         for (partition, owners) in expired {
             let error = KafkaError::Impossible {
@@ -260,7 +260,7 @@ impl Worker {
     /// The partition's next batch begins under a new identity.
     fn renew(&mut self, partition: &TopicPartition) {
         let old = self.lanes.renew(partition);
-        if self.config.is_idempotent() && old == self.producer {
+        if self.settings.is_idempotent() && old == self.producer {
             self.producer = None;
         }
     }

@@ -3,7 +3,7 @@
 use super::{ReadRange, ReadUpTo, StartAt, WhenLost};
 use crate::admin::Admin;
 use crate::cluster::{Cluster, Metadata, Topics};
-use crate::config::ReaderConfig;
+use crate::config::ReaderSettings;
 use crate::error::KafkaError;
 use crate::fetcher::{Asked, Controls, Fetcher, Needs, OnLoss, Outbox, Place, Source, Step};
 use crate::positions::{EARLIEST, LATEST};
@@ -34,7 +34,7 @@ struct Ends {
 impl Worker {
     pub(super) fn new(
         cluster: Cluster,
-        config: ReaderConfig,
+        settings: ReaderSettings,
         ranges: Vec<ReadRange>,
         when_lost: WhenLost,
         controls: Arc<Controls>,
@@ -50,9 +50,9 @@ impl Worker {
             WhenLost::Fail => OnLoss::Fail,
             WhenLost::StartOver => OnLoss::StartOver,
         };
-        let reads_committed = config.fetch.reads_committed();
+        let reads_committed = settings.fetch.reads_committed();
         let wanted = Topics::Named(topics.clone());
-        let mut fetcher = Fetcher::new(cluster, config.fetch, on_loss, wanted, controls, outbox);
+        let mut fetcher = Fetcher::new(cluster, settings.fetch, on_loss, wanted, controls, outbox);
         for range in &ranges {
             fetcher.assign(&range.partition);
         }
@@ -60,7 +60,7 @@ impl Worker {
         Worker {
             fetcher,
             // Of its own cluster, as each question about some topics replaces what was known of others.
-            admin: Admin::new(config.client),
+            admin: Admin::new(settings.client),
             reads_committed,
             topics,
             ranges: ranges.map(|r| (r.partition.clone(), r)).collect(),

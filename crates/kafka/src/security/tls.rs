@@ -1,6 +1,6 @@
 //! TLS: whom to trust, who we are, and what a failed handshake means for the person who has to mend it.
 
-use super::SecuritySettings;
+use super::SecurityConfig;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -27,10 +27,10 @@ impl std::fmt::Debug for Tls {
 }
 
 impl Tls {
-    pub(super) fn new(settings: &SecuritySettings) -> Result<Self, String> {
+    pub(super) fn new(config: &SecurityConfig) -> Result<Self, String> {
         let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let roots = roots(settings)?;
-        let checks_name = match settings.endpoint_identification.as_str() {
+        let roots = roots(config)?;
+        let checks_name = match config.endpoint_identification.as_str() {
             "" => false,
             name if name.eq_ignore_ascii_case("https") => true,
             other => {
@@ -45,14 +45,14 @@ impl Tls {
             .map_err(|error| error.to_string())?
             .dangerous()
             .with_custom_certificate_verifier(Arc::new(verifier));
-        let config = match identity(settings)? {
+        let client = match identity(config)? {
             Some((chain, key)) => builder.with_client_auth_cert(chain, key).map_err(|error| {
                 format!("ssl.keystore: the client's key cannot be used: {error}")
             })?,
             None => builder.with_no_client_auth(),
         };
         Ok(Tls {
-            connector: TlsConnector::from(Arc::new(config)),
+            connector: TlsConnector::from(Arc::new(client)),
         })
     }
 
@@ -67,17 +67,14 @@ impl Tls {
     }
 }
 
-fn roots(settings: &SecuritySettings) -> Result<RootCertStore, String> {
+fn roots(config: &SecurityConfig) -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
-    let text = match (
-        &settings.truststore_certificates,
-        &settings.truststore_location,
-    ) {
+    let text = match (&config.truststore_certificates, &config.truststore_location) {
         (Some(text), _) => text.reveal().as_bytes().to_vec(),
         (None, Some(path)) => read_pem(
             path,
             "ssl.truststore",
-            settings.truststore_type.as_deref(),
+            config.truststore_type.as_deref(),
             "-nokeys",
         )?,
         (None, None) => {
@@ -98,11 +95,11 @@ fn roots(settings: &SecuritySettings) -> Result<RootCertStore, String> {
 
 type Identity = (Vec<CertificateDer<'static>>, PrivateKeyDer<'static>);
 
-fn identity(settings: &SecuritySettings) -> Result<Option<Identity>, String> {
+fn identity(config: &SecurityConfig) -> Result<Option<Identity>, String> {
     let text = match (
-        &settings.keystore_key,
-        &settings.keystore_certificate_chain,
-        &settings.keystore_location,
+        &config.keystore_key,
+        &config.keystore_certificate_chain,
+        &config.keystore_location,
     ) {
         (Some(key), Some(chain), _) => format!("{}\n{}", key.reveal(), chain.reveal()).into_bytes(),
         (Some(_), None, _) | (None, Some(_), _) => {
@@ -113,7 +110,7 @@ fn identity(settings: &SecuritySettings) -> Result<Option<Identity>, String> {
         (None, None, Some(path)) => read_pem(
             path,
             "ssl.keystore",
-            settings.keystore_type.as_deref(),
+            config.keystore_type.as_deref(),
             "-nodes",
         )?,
         (None, None, None) => return Ok(None),
@@ -122,7 +119,7 @@ fn identity(settings: &SecuritySettings) -> Result<Option<Identity>, String> {
         .windows(b"ENCRYPTED".len())
         .any(|window| window == b"ENCRYPTED")
     {
-        let path = settings.keystore_location.as_deref().unwrap_or("key.pem");
+        let path = config.keystore_location.as_deref().unwrap_or("key.pem");
         return Err(format!(
             "ssl.keystore: the private key is encrypted, which is not supported; decrypt it with: openssl pkey -in {path} -out decrypted.pem"
         ));

@@ -15,7 +15,7 @@ use crate::logging::LogLevels;
 use crate::preset::HashJob;
 use crate::{cause, launch, shutdown};
 use millstream_core::{Properties, RecordWriter};
-use millstream_kafka::{KafkaProducer, ProducerConfig};
+use millstream_kafka::{KafkaProducer, ProducerSettings};
 use millstream_worker::{Worker, WorkerSettings, WorkerStart};
 use serde_json::json;
 use std::sync::Arc;
@@ -141,7 +141,7 @@ fn producer(
         ("linger.ms", "0".to_owned()),
     ]);
     Ok(Arc::new(KafkaProducer::start(
-        ProducerConfig::from_properties(&settings)?,
+        ProducerSettings::from_properties(&settings)?,
     )))
 }
 

@@ -1,6 +1,6 @@
 //! The services of the demo: Kafka, S3 and a document store on loopback ports, their data in one folder.
 
-use millstream_embedded::broker::{Broker, BrokerConfig};
+use millstream_embedded::broker::{Broker, BrokerSettings};
 use millstream_embedded::documents::DocumentServer;
 use millstream_embedded::s3::S3Server;
 use std::io;
@@ -39,11 +39,11 @@ impl Services {
     pub(crate) async fn start(folder: &Path) -> io::Result<Self> {
         let objects = folder.join("s3");
         std::fs::create_dir_all(objects.join(BUCKET))?;
-        let broker = Broker::start(BrokerConfig {
+        let broker = Broker::start(BrokerSettings {
             listeners: vec![free_or_any(KAFKA_PORT).await],
             folder: Some(folder.join("kafka")),
             default_partitions: PARTITIONS,
-            ..BrokerConfig::default()
+            ..BrokerSettings::default()
         })
         .await?;
         if !broker.topics().iter().any(|topic| topic == TOPIC) {

@@ -3,7 +3,7 @@
 use crate::{client_remarks, dead_letters};
 use async_trait::async_trait;
 use millstream_core::{TaskContext, Tolerance};
-use millstream_kafka::{ConsumerConfig, KafkaConsumer, Role, Subscription};
+use millstream_kafka::{ConsumerSettings, KafkaConsumer, Role, Subscription};
 use millstream_runtime::{
     Assemble, Budgets, ErrorPolicy, Plan, PlanParts, Start, TaskFailure, TaskParts, deadlines,
 };
@@ -19,13 +19,13 @@ pub(super) struct Assembly {
     start: TaskStart,
     budgets: Budgets,
     /// Settings that are wrong are told of when the consumer's turn has come.
-    consumer: Result<ConsumerConfig, TaskFailure>,
+    consumer: Result<ConsumerSettings, TaskFailure>,
 }
 
 impl Assembly {
     pub(super) fn new(start: TaskStart, budgets: Budgets) -> Self {
         let settings = &start.settings.consumer;
-        let consumer = ConsumerConfig::from_properties(settings)
+        let consumer = ConsumerSettings::from_properties(settings)
             .map_err(|errors| TaskFailure::new(CONFIG_EXCEPTION, &errors.to_string()));
         Assembly {
             start,
@@ -40,12 +40,12 @@ impl Assembly {
     }
 
     /// What the sink is given beside its settings.
-    fn context(&self, consumer: &ConsumerConfig) -> TaskContext {
+    fn context(&self, consumer: &ConsumerSettings) -> TaskContext {
         let TaskStart { id, settings, .. } = &self.start;
         TaskContext {
             has_reporter: settings.errors.log || settings.dead_letters.is_some(),
             goes_on_after_rejected: settings.errors.tolerance == Tolerance::All,
-            max_poll_records: usize::try_from(consumer.settings.max_poll_records).unwrap_or(1),
+            max_poll_records: usize::try_from(consumer.config.max_poll_records).unwrap_or(1),
             longest_put: deadlines::longest_put(max_poll_interval(consumer)),
             rides_out_outages: self.start.worker.config.self_healing,
             shows_content: settings.errors.shows_content,
@@ -112,6 +112,6 @@ impl Assemble for Assembly {
     }
 }
 
-fn max_poll_interval(consumer: &ConsumerConfig) -> Duration {
-    Duration::from_millis(consumer.settings.max_poll_interval_ms as u64)
+fn max_poll_interval(consumer: &ConsumerSettings) -> Duration {
+    Duration::from_millis(consumer.config.max_poll_interval_ms as u64)
 }

@@ -4,7 +4,7 @@ use crate::worker::{Worker, until};
 use flate2::read::MultiGzDecoder;
 use futures::TryStreamExt;
 use md5::{Digest, Md5};
-use millstream_embedded::broker::{Broker, BrokerConfig};
+use millstream_embedded::broker::{Broker, BrokerSettings};
 use millstream_embedded::documents::{DocumentProxy, DocumentServer};
 use millstream_embedded::faults::FaultProxy;
 use millstream_embedded::s3::S3Server;
@@ -45,7 +45,7 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new() -> Stage {
-        let broker = Broker::start(BrokerConfig::of_nodes(1)).await.unwrap();
+        let broker = Broker::start(BrokerSettings::of_nodes(1)).await.unwrap();
         broker.create_topic(TOPIC, PARTITIONS).unwrap();
         let broker_wire = FaultProxy::start(broker.addresses()[0]).await.unwrap();
         broker.advertise(1, broker_wire.address());

@@ -86,7 +86,7 @@ impl Worker {
             return;
         }
         self.topics = self.subscription.topics(&self.cluster.metadata());
-        let rack = &self.config.fetch.client_rack;
+        let rack = &self.settings.fetch.client_rack;
         let subscription = Subscription {
             topics: self.topics.clone(),
             user_data: None,
@@ -95,8 +95,8 @@ impl Worker {
             rack: (!rack.is_empty()).then(|| rack.clone()),
         };
         let offers = self
-            .config
             .settings
+            .config
             .assignors()
             .into_iter()
             .map(|assignor| {
@@ -147,8 +147,8 @@ impl Worker {
             Topics::All => Topics::All,
             Topics::Named(_) => Topics::Named(topics.clone()),
         };
-        let may_create = self.config.fetch.allow_auto_create_topics;
-        let backoff = Backoff::new(self.config.client.retry_backoff());
+        let may_create = self.settings.fetch.allow_auto_create_topics;
+        let backoff = Backoff::new(self.settings.client.retry_backoff());
         let cluster = self.cluster.clone();
         self.work.push(Box::pin(async move {
             let metadata = persist(&cluster, &wanted, may_create, backoff).await;

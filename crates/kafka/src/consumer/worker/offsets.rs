@@ -11,8 +11,8 @@ impl Worker {
     /// Asks for committed offsets.
     pub(super) fn ask_group(&mut self, asked: Asked) {
         let offsets = self.offsets.clone();
-        let limit = self.config.client.api_timeout();
-        let backoff = Backoff::new(self.config.client.retry_backoff());
+        let limit = self.settings.client.api_timeout();
+        let backoff = Backoff::new(self.settings.client.retry_backoff());
         self.work.push(Box::pin(async move {
             let partitions: Vec<TopicPartition> = asked.iter().map(|(p, _)| p.clone()).collect();
             let result = offsets.fetch(&partitions, limit, backoff).await;
@@ -30,7 +30,7 @@ impl Worker {
             Err(error) => return self.fetcher.retry_places(asked, error),
         };
         self.fetcher.well(Source::Offsets);
-        let is_none = self.config.settings.auto_offset_reset == "none";
+        let is_none = self.settings.config.auto_offset_reset == "none";
         let mut undefined = Vec::new();
         for (partition, epoch) in asked {
             let known = committed.get(partition).filter(|one| one.offset >= 0);
@@ -69,9 +69,9 @@ impl Worker {
 
     /// Where `auto.offset.reset` points. All of a partition that came while this consumer ran is for it to read.
     fn begins_at(&self, partition: &TopicPartition, metadata: &Metadata) -> i64 {
-        let settings = &self.config.settings;
-        let is_earliest = settings.auto_offset_reset == "earliest"
-            || (settings.reads_new_partitions_whole && self.fetcher.is_new(partition, metadata));
+        let config = &self.settings.config;
+        let is_earliest = config.auto_offset_reset == "earliest"
+            || (config.reads_new_partitions_whole && self.fetcher.is_new(partition, metadata));
         if is_earliest {
             positions::EARLIEST
         } else {

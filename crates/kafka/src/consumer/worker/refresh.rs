@@ -23,7 +23,7 @@ impl Worker {
         let is_pattern = self.subscription.is_pattern();
         for topic in self.fetcher.note_topics(topics, metadata, is_pattern) {
             tracing::warn!(
-                group = %self.config.settings.group_id,
+                group = %self.settings.config.group_id,
                 topic = &*topic,
                 "the topic was deleted and made again; the new one is read from its beginning unless settings say otherwise"
             );

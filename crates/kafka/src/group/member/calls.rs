@@ -15,22 +15,22 @@ use std::time::Duration;
 
 impl Member {
     pub(super) async fn join(&mut self, offers: &[Offer]) -> Result<JoinGroupResponse, KafkaError> {
-        let limit = (self.config.rebalance_timeout + JOIN_GRACE)
-            .max(self.cluster.config().request_timeout());
+        let limit = (self.settings.rebalance_timeout + JOIN_GRACE)
+            .max(self.cluster.settings().request_timeout());
         loop {
             let connection = self.coordinator().await?;
             let response = connection
                 .request_within(limit, |version| {
                     let mut request = JoinGroupRequest::default()
                         .with_group_id(self.group_id())
-                        .with_session_timeout_ms(millis(self.config.session_timeout))
+                        .with_session_timeout_ms(millis(self.settings.session_timeout))
                         .with_rebalance_timeout_ms(if version >= 1 {
-                            millis(self.config.rebalance_timeout)
+                            millis(self.settings.rebalance_timeout)
                         } else {
                             -1
                         })
                         .with_member_id(self.id.clone())
-                        .with_protocol_type(StrBytes::from_static_str(self.config.protocol_type))
+                        .with_protocol_type(StrBytes::from_static_str(self.settings.protocol_type))
                         .with_protocols(offers.iter().map(protocol).collect());
                     if version >= 5 {
                         request.group_instance_id = self.instance_id();
@@ -57,8 +57,8 @@ impl Member {
         joined: &JoinGroupResponse,
         assignments: Vec<Offer>,
     ) -> Result<SyncGroupResponse, KafkaError> {
-        let limit = (self.config.rebalance_timeout + JOIN_GRACE)
-            .max(self.cluster.config().request_timeout());
+        let limit = (self.settings.rebalance_timeout + JOIN_GRACE)
+            .max(self.cluster.settings().request_timeout());
         let connection = self.coordinator().await?;
         let response = connection
             .request_within(limit, |version| {
@@ -81,7 +81,7 @@ impl Member {
                 }
                 if version >= 5 {
                     request.protocol_type =
-                        Some(StrBytes::from_static_str(self.config.protocol_type));
+                        Some(StrBytes::from_static_str(self.settings.protocol_type));
                     request.protocol_name = joined.protocol_name.clone();
                 }
                 request
@@ -96,7 +96,7 @@ impl Member {
         let response = connection
             .request_within(
                 // Time is left to find another coordinator before the session ends.
-                (self.config.session_timeout / 3).min(self.cluster.config().request_timeout()),
+                (self.settings.session_timeout / 3).min(self.cluster.settings().request_timeout()),
                 |version| {
                     let mut request = HeartbeatRequest::default()
                         .with_group_id(self.group_id())
@@ -128,7 +128,7 @@ impl Member {
         let knows_static = connection
             .version_of::<JoinGroupRequest>()
             .is_ok_and(|v| v >= 5);
-        if self.config.instance_id.is_some() && knows_static {
+        if self.settings.instance_id.is_some() && knows_static {
             return;
         }
         let result = connection
@@ -143,7 +143,7 @@ impl Member {
             })
             .await;
         if let Err(error) = result {
-            tracing::debug!(group = %self.config.group_id, %error, "could not leave the group");
+            tracing::debug!(group = %self.settings.group_id, %error, "could not leave the group");
         }
     }
 
@@ -152,17 +152,17 @@ impl Member {
             return Ok(());
         }
         Err(KafkaError::refused(
-            format!("{action} group {}", self.config.group_id),
+            format!("{action} group {}", self.settings.group_id),
             code,
         ))
     }
 
     fn group_id(&self) -> GroupId {
-        GroupId(StrBytes::from_string(self.config.group_id.clone()))
+        GroupId(StrBytes::from_string(self.settings.group_id.clone()))
     }
 
     fn instance_id(&self) -> Option<StrBytes> {
-        self.config.instance_id.clone().map(StrBytes::from_string)
+        self.settings.instance_id.clone().map(StrBytes::from_string)
     }
 }
 

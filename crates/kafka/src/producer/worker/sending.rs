@@ -22,8 +22,8 @@ impl Worker {
             let used = self.flights.iter().filter(|f| f.broker == leader).count();
             let sum = sizes.entry(leader).or_default();
             // What does not fit goes with the next request; a request's end brings us back here.
-            if used >= self.config.max_in_flight()
-                || (*sum > 0 && *sum + size > self.config.max_request_size())
+            if used >= self.settings.max_in_flight()
+                || (*sum > 0 && *sum + size > self.settings.max_request_size())
             {
                 continue;
             }
@@ -33,7 +33,7 @@ impl Worker {
         for (broker, partitions) in plans {
             let mut batches = Vec::with_capacity(partitions.len());
             for partition in &partitions {
-                match self.lanes.take(partition, self.config.codec(), producer) {
+                match self.lanes.take(partition, self.settings.codec(), producer) {
                     Ok(bytes) => batches.push((partition.clone(), bytes)),
                     Err((owners, why)) => {
                         let error = KafkaError::Impossible {
@@ -48,7 +48,7 @@ impl Worker {
             self.next_flight += 1;
             let give_up = CancellationToken::new();
             let (cluster, acks, token) =
-                (self.cluster.clone(), self.config.acks(), give_up.clone());
+                (self.cluster.clone(), self.settings.acks(), give_up.clone());
             self.flights.push(Flight {
                 id,
                 broker,
@@ -84,7 +84,7 @@ impl Worker {
     /// Batches whose leader is another by now are written there. Only where brokers tell a repeated batch from a
     /// new one: the old leader may have written it.
     pub(super) fn redirect(&mut self, metadata: &Metadata) {
-        if !self.config.is_idempotent() {
+        if !self.settings.is_idempotent() {
             return;
         }
         for flight in &self.flights {
@@ -141,7 +141,7 @@ impl Worker {
         let action = format!("write to {partition}");
         let error = KafkaError::refused_saying(action, code, said.as_ref());
         // The broker has lost track of this producer, or we have: begin anew under another identity.
-        let is_out_of_step = matches!(code, 45 | 47 | 49 | 59) && self.config.is_idempotent();
+        let is_out_of_step = matches!(code, 45 | 47 | 49 | 59) && self.settings.is_idempotent();
         if is_out_of_step || error.is_transient() {
             tracing::debug!(%error, "will write again");
             let pause = self.backoff.next_pause();

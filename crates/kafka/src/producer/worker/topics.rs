@@ -4,7 +4,7 @@ use super::{Arc, Done, Instant, KafkaError, Metadata, ProducerRecord, Topics, Wo
 
 impl Worker {
     pub(super) fn give_up_homeless(&mut self, now: Instant) {
-        let max_block = self.config.max_block();
+        let max_block = self.settings.max_block();
         let (late, waiting) = std::mem::take(&mut self.homeless)
             .into_iter()
             .partition(|(_, _, give_up)| *give_up <= now);
@@ -52,7 +52,7 @@ impl Worker {
             }
             Err(error) => return self.fail_all(error),
         };
-        self.refresh_due = now + self.config.client.metadata_max_age();
+        self.refresh_due = now + self.settings.client.metadata_max_age();
         self.redirect(&metadata);
         for (record, owner, give_up) in std::mem::take(&mut self.homeless) {
             let topic = metadata.topics.get(&record.topic);

@@ -48,6 +48,10 @@ pub enum GroupEvent {
     Joining { reply: oneshot::Sender<Vec<Offer>> },
     /// This member leads: answer with each member's assignment, by member id. Who is left out gets an empty one.
     Assign {
+        /// Of the round that is under way.
+        generation: i32,
+        /// This member's.
+        member_id: String,
         /// The one of the offered protocols that all members know.
         protocol: String,
         members: Vec<GroupMember>,

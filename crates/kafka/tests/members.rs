@@ -68,6 +68,7 @@ impl Member {
                     protocol,
                     members,
                     reply,
+                    ..
                 } => {
                     assert_eq!(protocol, "sessioned");
                     said = members.iter().map(|m| m.metadata.clone()).collect();

@@ -201,6 +201,8 @@ impl Member {
             })
             .collect();
         self.report(GroupEvent::Assign {
+            generation: joined.generation_id,
+            member_id: self.id.to_string(),
             protocol: joined.protocol_name.clone().unwrap_or_default().to_string(),
             members,
             reply,

@@ -21,6 +21,7 @@ impl Worker {
                 protocol,
                 members,
                 reply,
+                ..
             } => self.prepare_to_assign(&protocol, &members, reply),
             GroupEvent::Joined {
                 member_id,

@@ -5,11 +5,13 @@
 //! What is written comes back through the stream, for all workers alike; only then does the herder act on it.
 
 mod alone;
+mod group;
 mod memory;
 mod session_key;
 mod status;
 
 pub use alone::AloneInCluster;
+pub use group::{GroupProtocol, GroupStanding, TaskSubmitter};
 pub use memory::{MemoryConfigStore, MemoryStatusStore};
 pub use session_key::SessionKey;
 pub use status::{

@@ -1,14 +1,21 @@
-//! What the workers of a Connect cluster share, over Kafka: the internal topics.
+//! What the workers of a Connect cluster share, as Java's workers keep it: the internal topics and the group. The seams of
+//! `millstream_worker::cluster` are implemented here over the Kafka client.
 
+mod assignor;
 mod config_store;
 #[cfg(test)]
 mod fake_log;
+mod leader;
+mod member;
+mod membership;
 mod open;
 mod outage;
+mod protocol;
 pub mod records;
 mod status_store;
 pub mod topics;
 
 pub use config_store::KafkaConfigStore;
+pub use membership::{GroupMembership, MembershipSettings};
 pub use open::{OpenError, Stores, open};
 pub use status_store::KafkaStatusStore;

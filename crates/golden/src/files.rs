@@ -9,8 +9,26 @@ const LIST: &str = include_str!("../data/cases.txt");
 
 /// Every runner: its name, the crate whose tests it is in, and its files. A pattern has a subfolder and a name, in which one
 /// `*` stands for anything; one that begins with `!` takes files away.
-const RUNNERS: [(&str, &str, &[&str]); 20] = [
-    ("connect", "worker", &["connect/*.jsonl", "connect/*.json"]),
+const RUNNERS: [(&str, &str, &[&str]); 22] = [
+    (
+        "connect",
+        "worker",
+        &[
+            "connect/*.jsonl",
+            "connect/*.json",
+            "!connect/protocol-*.jsonl",
+        ],
+    ),
+    (
+        "connect protocol",
+        "distributed",
+        &["connect/protocol-*.jsonl"],
+    ),
+    (
+        "connect assignors",
+        "distributed",
+        &["groups/connect-*.jsonl"],
+    ),
     ("s3 over REST", "worker", &["s3/rest/*.json"]),
     ("converters", "plugins", &["converters/*.jsonl"]),
     ("transforms", "plugins", &["transforms/*.jsonl"]),
@@ -56,11 +74,7 @@ const RUNNERS: [(&str, &str, &[&str]); 20] = [
     ("mongodb end to end", "mongodb", &["mongodb/e2e*.jsonl"]),
     ("mongodb settings", "mongodb", &["mongodb/configdef*.json"]),
     // For what does not exist yet.
-    (
-        CLUSTER,
-        "golden",
-        &["groups/connect-*.jsonl", "aws/*.jsonl", "aws/*.json"],
-    ),
+    (CLUSTER, "golden", &["aws/*.jsonl", "aws/*.json"]),
     (SIGNED_IN, "golden", &["mongodb/config-secure*.jsonl"]),
 ];
 

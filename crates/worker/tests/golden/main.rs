@@ -24,8 +24,6 @@ fn runtime() -> tokio::runtime::Runtime {
 fn other_recording(case: &Json) -> &'static str {
     if case.is_array() {
         "JMX"
-    } else if case.get("kind").is_some() || case.get("protocol").is_some() {
-        "the group protocol of a cluster"
     } else {
         "the internal topics of a cluster"
     }

@@ -1,0 +1,121 @@
+//! What the leader of a round decides: who is to read on before anything is given out, and otherwise who runs what. Pure.
+
+use crate::assignor::{Holder, Incremental, Round, Share, share_out};
+use crate::protocol::{Assignment, CONFIG_MISMATCH, Metadata};
+use millstream_worker::cluster::{GroupProtocol, Owners, Position, Snapshot};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A member of the round, and what it said.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) id: String,
+    pub(crate) metadata: Metadata,
+}
+
+/// A round as its leader finds it.
+#[derive(Clone, Debug)]
+pub(crate) struct Led {
+    pub(crate) protocol: GroupProtocol,
+    pub(crate) generation: i32,
+    /// The last generation that this worker has seen to its end, −1 for none.
+    pub(crate) last_completed: i32,
+    /// The leader's own.
+    pub(crate) id: String,
+    pub(crate) url: String,
+    pub(crate) members: Vec<Said>,
+}
+
+/// What comes of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Shared {
+    pub(crate) assignments: BTreeMap<String, Assignment>,
+    /// The others', by what they run.
+    pub(crate) owners: Owners,
+}
+
+/// The number by which the workers of a group compare how far they have read. Before the first record there is none.
+pub(crate) fn offset(position: Position) -> i64 {
+    if position.0 <= 0 { -1 } else { position.0 }
+}
+
+impl Led {
+    /// How far the member has read that has read furthest: nothing is given out for less.
+    pub(crate) fn newest(&self) -> i64 {
+        let offsets = self.members.iter().map(|said| said.metadata.offset);
+        offsets.max().unwrap_or(-1)
+    }
+
+    /// Shares out what the snapshot holds; if that is behind what a member has read, everybody reads on instead.
+    pub(crate) fn share_out(
+        &self,
+        snapshot: &Snapshot,
+        assignor: &mut Incremental,
+        now: i64,
+    ) -> Shared {
+        let newest = self.newest();
+        let is_behind = snapshot.position.0 < newest;
+        let (shares, delay) = if is_behind {
+            (BTreeMap::new(), 0)
+        } else if self.protocol == GroupProtocol::Eager {
+            let ids: Vec<String> = self.members.iter().map(|said| said.id.clone()).collect();
+            (share_out(&snapshot.inventory, &ids), 0)
+        } else {
+            let holders: Vec<Holder> = self.members.iter().map(holder).collect();
+            assignor.share_out(Round {
+                now,
+                generation: self.generation,
+                last_completed: self.last_completed,
+                inventory: &snapshot.inventory,
+                members: &holders,
+            })
+        };
+        let header = Assignment {
+            error: if is_behind { CONFIG_MISMATCH } else { 0 },
+            leader: self.id.clone(),
+            leader_url: self.url.clone(),
+            offset: offset(snapshot.position).max(newest),
+            delay,
+            ..Assignment::default()
+        };
+        let assignments = self.members.iter().map(|said| {
+            let share = shares.get(&said.id).cloned().unwrap_or_default();
+            let assignment = Assignment {
+                assigned: share.assigned,
+                revoked: share.revoked,
+                ..header.clone()
+            };
+            (said.id.clone(), assignment)
+        });
+        Shared {
+            assignments: assignments.collect(),
+            owners: self.owners(&shares),
+        }
+    }
+
+    fn owners(&self, shares: &BTreeMap<String, Share>) -> Owners {
+        let mut owners = Owners::default();
+        for said in self.members.iter().filter(|said| said.id != self.id) {
+            let url: Arc<str> = said.metadata.url.as_str().into();
+            let Some(share) = shares.get(&said.id) else {
+                continue;
+            };
+            for name in &share.all.connectors {
+                owners.connectors.insert(name.clone(), url.clone());
+            }
+            for id in &share.all.tasks {
+                owners.tasks.insert(id.clone(), url.clone());
+            }
+        }
+        owners
+    }
+}
+
+fn holder(said: &Said) -> Holder {
+    let allocation = said.metadata.allocation.as_ref();
+    let holds = allocation.map(|allocation| allocation.assigned.clone());
+    Holder {
+        id: said.id.clone(),
+        holds: holds.unwrap_or_default().distinct(),
+    }
+}

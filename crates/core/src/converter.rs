@@ -55,6 +55,11 @@ pub trait Converter: Send {
         decoded
     }
 
+    /// Whether well-formed bytes of this kind are what `encode` makes of them.
+    fn writes_raw(&self, _kind: RawKind) -> bool {
+        false
+    }
+
     /// A value to a record's bytes; `None` is a tombstone.
     fn encode(
         &mut self,

@@ -9,6 +9,8 @@ pub mod byte_column;
 pub mod chain;
 pub mod compacted_log;
 pub mod config;
+pub mod connector;
+mod connector_error;
 pub mod consumer;
 pub mod contract;
 pub mod converter;
@@ -26,6 +28,8 @@ pub mod record_writer;
 pub mod rejected;
 pub mod schema;
 pub mod sink;
+pub mod source;
+pub mod source_map;
 pub mod task_id;
 pub mod text;
 pub mod transform;
@@ -38,6 +42,8 @@ pub use batch::{
 pub use budget::{ByteBudget, BytePermit};
 pub use byte_column::ByteColumn;
 pub use config::{ConfigDef, ConfigValue, Key, Password, Properties};
+pub use connector::{Connector, ConnectorKind, Role};
+pub use connector_error::ConnectorError;
 pub use consumer::{Confirms, Consumer, ConsumerError, Fetched};
 pub use converter::{Converter, HeaderConverter};
 pub use decimal::Decimal;
@@ -49,13 +55,19 @@ pub use plugin::{
     ConverterPlugin, ConverterUse, HeaderConverterPlugin, PluginError, PredicatePlugin,
     TransformPlugin,
 };
-pub use record_writer::{Objection, OutgoingRecord, RecordWriter, WriteError};
+pub use record_writer::{
+    Acknowledgement, Objection, OutgoingRecord, RecordSender, RecordWriter, WriteError,
+};
 pub use rejected::{FailedRecord, RecordError, Rejected, RejectedRow, Stage};
 pub use schema::{Field, Schema, SchemaRef, SchemaType};
 pub use sink::{
-    ColumnNeed, Connector, ConnectorError, Progress, SinkError, SinkErrorKind, SinkNeeds, SinkTask,
-    TaskContext,
+    ColumnNeed, Progress, SinkConnector, SinkError, SinkErrorKind, SinkNeeds, SinkTask, TaskContext,
 };
+pub use source::{
+    OffsetError, OffsetStore, SourceBatch, SourceConnector, SourceContext, SourceError,
+    SourcePlace, SourceTask,
+};
+pub use source_map::{Plain, SourceMap};
 pub use task_id::TaskId;
 pub use text::Text;
 pub use transform::{Fusable, Needs, Predicate, Transform};

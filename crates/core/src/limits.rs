@@ -18,3 +18,11 @@ pub const LONGEST_PUT: Duration = Duration::from_secs(10);
 
 /// Longest pause between attempts to reach a server that went away.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(30);
+
+/// Batches of a source that Kafka has not acknowledged: enough to hide a round trip. Their bytes are bounded by the budget
+/// and by the producer's `buffer.memory`.
+pub const UNACKNOWLEDGED_BATCHES: usize = 64;
+
+/// The longest line that is read from a file. Kafka takes records of 1 MiB unless it is told otherwise; a file without line
+/// breaks must not fill the memory.
+pub const LONGEST_LINE: usize = 64 * 1024 * 1024;

@@ -18,6 +18,7 @@ pub enum Stage {
     HeaderConverter,
     Transformation,
     TaskPut,
+    KafkaProduce,
 }
 
 impl Stage {
@@ -28,6 +29,7 @@ impl Stage {
             Stage::HeaderConverter => "HEADER_CONVERTER",
             Stage::Transformation => "TRANSFORMATION",
             Stage::TaskPut => "TASK_PUT",
+            Stage::KafkaProduce => "KAFKA_PRODUCE",
         }
     }
 }

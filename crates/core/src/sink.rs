@@ -1,8 +1,8 @@
-//! The seams to connectors and sink tasks, with Connect's life cycle: open, put, finish, close.
+//! The seams to sink connectors and their tasks, with Connect's life cycle: open, put, finish, close.
 
 use crate::batch::{RawKind, RecordBatch};
 use crate::budget::ByteBudget;
-use crate::config::{ConfigDef, ConfigValue, Properties};
+use crate::config::Properties;
 use crate::degraded::Degraded;
 use crate::limits;
 use crate::offsets::TopicPartition;
@@ -11,80 +11,18 @@ use crate::transform::Fusable;
 use async_trait::async_trait;
 use std::error::Error;
 use std::ops::Range;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
-/// A sink connector: what it is called, which settings it takes, how its tasks start.
+/// Starts the tasks of a sink connector.
 #[async_trait]
-pub trait Connector: Send + Sync {
-    /// The full Java name.
-    fn class_name(&self) -> &'static str;
-
-    /// The full Java name of the tasks' class.
-    fn task_class(&self) -> String {
-        let class = self.class_name();
-        format!("{}Task", class.strip_suffix("Connector").unwrap_or(class))
-    }
-
-    /// The version of the Java original whose behaviour this matches.
-    fn version(&self) -> &'static str;
-
-    /// The connector's own keys, in Java's order.
-    fn config_def(&self) -> &ConfigDef;
-
-    /// What Java's validation throws instead of answering; the worker then answers with status 500.
-    fn throws(&self, _properties: &Properties) -> Option<ConnectorError> {
-        None
-    }
-
-    /// Keys beside `config_def` that the Java original does not have. Answers list them only where they are set.
-    fn extensions(&self) -> &ConfigDef {
-        static NONE: LazyLock<ConfigDef> = LazyLock::new(|| ConfigDef::new(Vec::new()));
-        &NONE
-    }
-
-    /// Classes of the original's plugin beside the connector: who names one where another kind is wanted is told so.
-    fn classes(&self) -> Vec<String> {
-        Vec::new()
-    }
-
-    /// Keys that recipes for the original hold although it does not read them: no reason to warn.
-    fn without_effect(&self) -> &'static [&'static str] {
-        &[]
-    }
-
-    /// Validates the connector's own keys, across settings too. Pure.
-    fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
-        self.config_def().validate(properties)
-    }
-
-    /// The part of validation that connects, with a deadline of its own; adds errors to the values of `validate`.
-    async fn probe(&self, _properties: &Properties, _values: &mut Vec<ConfigValue>) {}
-
-    /// What Java's `Connector.start` refuses although validation let it pass.
-    fn check_start(&self, _properties: &Properties) -> Result<(), ConnectorError> {
-        Ok(())
-    }
-
-    /// The tasks' settings, at most `max_tasks` of them.
-    fn task_configs(&self, properties: &Properties, max_tasks: usize) -> Vec<Properties> {
-        vec![properties.clone(); max_tasks]
-    }
-
+pub trait SinkConnector: Send + Sync {
     /// Starts a task: reads its settings and connects. Yields a whole task or an error.
     async fn start_task(
         &self,
         properties: &Properties,
         context: TaskContext,
     ) -> Result<Box<dyn SinkTask>, SinkError>;
-}
-
-/// A connector that cannot start: Java's exception class and message.
-#[derive(Clone, Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct ConnectorError {
-    pub class: &'static str,
-    pub message: String,
 }
 
 /// What a task is given besides its settings.

@@ -13,8 +13,9 @@ use crate::cluster::Cluster;
 use crate::error::KafkaError;
 use async_trait::async_trait;
 use bytes::Bytes;
-use millstream_core::{ByteBudget, BytePermit, OutgoingRecord, RecordWriter, WriteError};
-use std::collections::HashMap;
+use millstream_core::{
+    Acknowledgement, ByteBudget, BytePermit, OutgoingRecord, RecordSender, RecordWriter, WriteError,
+};
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -160,36 +161,50 @@ impl KafkaProducer {
     }
 }
 
+impl From<OutgoingRecord> for ProducerRecord {
+    fn from(record: OutgoingRecord) -> Self {
+        ProducerRecord {
+            topic: record.topic,
+            partition: record.partition,
+            timestamp: record.timestamp,
+            key: record.key,
+            value: record.value,
+            headers: record.headers,
+        }
+    }
+}
+
+fn write_error(topic: Arc<str>, error: &KafkaError) -> WriteError {
+    WriteError {
+        topic,
+        reason: error.to_string(),
+        is_transient: error.is_transient(),
+        objection: error.objection(),
+    }
+}
+
+#[async_trait]
+impl RecordSender for KafkaProducer {
+    async fn send(&self, records: Vec<OutgoingRecord>) -> Result<Acknowledgement, WriteError> {
+        let Some(topic) = records.first().map(|record| record.topic.clone()) else {
+            return Ok(Box::pin(std::future::ready(Ok(()))));
+        };
+        let records = records.into_iter().map(ProducerRecord::from).collect();
+        match KafkaProducer::send(self, records).await {
+            Ok(outcome) => Ok(Box::pin(async move {
+                let written = outcome.await;
+                written
+                    .map(|_| ())
+                    .map_err(|error| write_error(topic, &error))
+            })),
+            Err(error) => Err(write_error(topic, &error)),
+        }
+    }
+}
+
 #[async_trait]
 impl RecordWriter for KafkaProducer {
     async fn write(&self, records: Vec<OutgoingRecord>) -> Result<(), WriteError> {
-        let Some(topic) = records.first().map(|record| record.topic.clone()) else {
-            return Ok(());
-        };
-        let mut names: HashMap<String, Arc<str>> = HashMap::new();
-        let records = records
-            .into_iter()
-            .map(|record| ProducerRecord {
-                topic: names
-                    .entry(record.topic)
-                    .or_insert_with_key(|name| Arc::from(name.as_str()))
-                    .clone(),
-                partition: None,
-                timestamp: record.timestamp,
-                key: record.key,
-                value: record.value,
-                headers: record.headers,
-            })
-            .collect();
-        let outcome = match self.send(records).await {
-            Ok(outcome) => outcome.await,
-            Err(error) => Err(error),
-        };
-        outcome.map(|_| ()).map_err(|error| WriteError {
-            topic,
-            reason: error.to_string(),
-            is_transient: error.is_transient(),
-            objection: error.objection(),
-        })
+        RecordSender::send(self, records).await?.await
     }
 }

@@ -13,8 +13,11 @@ use std::sync::Arc;
 const CONNECT_EXCEPTION: &str = "org.apache.kafka.connect.errors.ConnectException";
 
 /// Opens the connector's dead-letter topic, if it names one.
-pub(crate) async fn open(start: &TaskStart) -> Result<Option<DeadLetters>, TaskFailure> {
-    let Some(dead) = &start.settings.dead_letters else {
+pub(crate) async fn open(
+    start: &TaskStart,
+    settings: Option<&DeadLetterSettings>,
+) -> Result<Option<DeadLetters>, TaskFailure> {
+    let Some(dead) = settings else {
         return Ok(None);
     };
     create(dead).await?;
@@ -24,7 +27,7 @@ pub(crate) async fn open(start: &TaskStart) -> Result<Option<DeadLetters>, TaskF
     let writer = Arc::new(KafkaProducer::start(settings));
     Ok(Some(DeadLetters::new(
         start.id.clone(),
-        &dead.topic,
+        dead.topic.as_str(),
         dead.with_context,
         writer,
     )))

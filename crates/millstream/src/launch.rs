@@ -30,6 +30,7 @@ pub(crate) fn worker(
         registry: plugins::registry(),
         starter: Arc::new(Starter::new(data, services)),
         kafka: Some(Arc::new(AdminClient)),
+        offsets: None,
         log_control: Some(Box::new(levels)),
         metrics: Some(Arc::new(Prometheus(board.clone()))),
         connector_files: Vec::new(),

@@ -1,5 +1,6 @@
 //! The list of everything compiled in.
 
+use millstream_core::Connector;
 use millstream_mongodb::MongoSinkConnector;
 use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
 use millstream_s3::S3SinkConnector;
@@ -8,8 +9,11 @@ use std::sync::Arc;
 
 /// Every plugin, by its Java class name.
 pub(crate) fn registry() -> PluginRegistry {
+    let mut connectors: Vec<Arc<dyn Connector>> =
+        vec![Arc::new(S3SinkConnector), Arc::new(MongoSinkConnector)];
+    connectors.extend(millstream_connectors::connectors());
     PluginRegistry {
-        connectors: vec![Arc::new(S3SinkConnector), Arc::new(MongoSinkConnector)],
+        connectors,
         converters: CONVERTERS.to_vec(),
         header_converters: HEADER_CONVERTERS.to_vec(),
         transforms: TRANSFORMS.to_vec(),

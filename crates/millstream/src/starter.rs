@@ -1,4 +1,4 @@
-//! Starter: runs sink tasks on the data runtime, and passes what they report on to the herder.
+//! Starter: runs tasks on the data runtime, and passes what they report on to the herder.
 
 mod assembly;
 

@@ -2,8 +2,9 @@
 //! `MILLSTREAM_WRITE_DOCS=1 cargo test --release -p millstream --test docs`.
 #![allow(clippy::unwrap_used)]
 
+use millstream_connectors::{FileStreamSinkConnector, FileStreamSourceConnector};
 use millstream_core::config::markdown_table;
-use millstream_core::{ConfigDef, Connector};
+use millstream_core::{ConfigDef, Connector, ConnectorKind, Key};
 use millstream_kafka::config::{ClientConfig, ConsumerConfig, FetchConfig};
 use millstream_kafka::producer::ProducerConfig;
 use millstream_kafka::security::SecurityConfig;
@@ -61,11 +62,25 @@ fn worker() {
 
 #[test]
 fn connectors() {
-    let about = "# Every sink connector\n\nWhere no default is shown for a converter, the worker's is used.";
+    let about =
+        "# Every connector\n\nWhere no default is shown for a converter, the worker's is used.";
+    let sinks = Validator::framework_keys(ConnectorKind::Sink);
+    let sources = Validator::framework_keys(ConnectorKind::Source);
+    let missing = |keys: &[Key], others: &[Key]| {
+        let is_known = |key: &&Key| others.iter().any(|other| other.name == key.name);
+        let keys = keys.iter().filter(|key| !is_known(key));
+        ConfigDef::new(keys.cloned().collect())
+    };
+    let of_sinks = missing(&sinks, &sources);
+    let all = missing(&sinks, of_sinks.keys());
     page(
         "connectors.md",
         about,
-        &one(ConfigDef::new(Validator::framework_keys())),
+        &[
+            (String::new(), all),
+            ("Sink connectors".to_owned(), of_sinks),
+            ("Source connectors".to_owned(), missing(&sources, &sinks)),
+        ],
     );
 }
 
@@ -79,6 +94,30 @@ fn s3_sink() {
 fn mongodb_sink() {
     let about = "# MongoDB and DocumentDB sink\n\n`com.mongodb.kafka.connect.MongoSinkConnector`";
     page("mongodb-sink.md", about, &connector(&MongoSinkConnector));
+}
+
+#[test]
+fn file_connectors() {
+    let about = "# File connectors
+
+`FileStreamSink` appends the values of records to a file, a line each, as Java's `println` writes them; without a file to the
+standard output. A commit follows what the operating system has taken; nothing is forced onto the disk, as in the original. A
+task that ends in the middle of a write repeats lines after its next start.
+
+`FileStreamSource` brings the lines of a file and follows it as it grows; without a file those of the standard input, of which no
+position is kept. Records are written at least once: after a stop in the middle the lines behind the stored position come again.
+
+Whoever may create connectors may read and write with these whatever files the worker may. `millstream.plugins.include` of the
+[worker](worker.md) leaves them out.";
+    let section = |connector: &dyn Connector| {
+        let class = format!("`{}`", connector.class_name());
+        (class, connector.config_def().clone())
+    };
+    let sections = [
+        section(&FileStreamSinkConnector),
+        section(&FileStreamSourceConnector),
+    ];
+    page("file-connectors.md", about, &sections);
 }
 
 #[test]

@@ -7,8 +7,8 @@ use bson::{Document, doc};
 use bytes::Bytes;
 use millstream_core::digest::{HashFunction, HashSettings};
 use millstream_core::{
-    ByteBudget, ByteColumn, Connector, Destination, Fusable, Headers, Payload, Properties, RawKind,
-    RecordBatch, SinkTask, TaskContext, TimestampType, TopicPartition,
+    ByteBudget, ByteColumn, Destination, Fusable, Headers, Payload, Properties, RawKind,
+    RecordBatch, SinkConnector, SinkTask, TaskContext, TimestampType, TopicPartition,
 };
 use millstream_mongodb::MongoSinkConnector;
 use std::io::{Read, Write};

@@ -11,8 +11,8 @@ use async_trait::async_trait;
 use millstream_core::config::ConfigValue;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{
-    ConfigDef, Connector, ConnectorError, Properties, RecordError, SinkError, SinkErrorKind,
-    SinkTask, TaskContext,
+    ConfigDef, Connector, ConnectorError, Properties, RecordError, Role, SinkConnector, SinkError,
+    SinkErrorKind, SinkTask, TaskContext,
 };
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
@@ -37,6 +37,10 @@ pub struct MongoSinkConnector;
 impl Connector for MongoSinkConnector {
     fn class_name(&self) -> &'static str {
         CLASS
+    }
+
+    fn role(&self) -> Role<'_> {
+        Role::Sink(self)
     }
 
     fn version(&self) -> &'static str {
@@ -96,7 +100,10 @@ impl Connector for MongoSinkConnector {
         }
         Ok(())
     }
+}
 
+#[async_trait]
+impl SinkConnector for MongoSinkConnector {
     async fn start_task(
         &self,
         properties: &Properties,

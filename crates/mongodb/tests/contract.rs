@@ -6,7 +6,7 @@ mod support;
 use async_trait::async_trait;
 use millstream_core::contract::{self, Store, Subject};
 use millstream_core::{
-    Connector, RawKind, RecordBatch, SinkError, SinkTask, TaskContext, TopicPartition,
+    RawKind, RecordBatch, SinkConnector, SinkError, SinkTask, TaskContext, TopicPartition,
 };
 use millstream_mongodb::MongoSinkConnector;
 use std::collections::BTreeSet;

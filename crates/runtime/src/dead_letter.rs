@@ -22,7 +22,7 @@ const TIMESTAMP: &str = "__millstream.errors.record.timestamp";
 /// Where rejected rows go, and whether they carry the reason.
 pub struct DeadLetters {
     task: TaskId,
-    topic: String,
+    topic: Arc<str>,
     with_context: bool,
     writer: Arc<dyn RecordWriter>,
     /// Of letters that were too large.
@@ -78,7 +78,7 @@ impl Kept {
 impl DeadLetters {
     pub fn new(
         task: TaskId,
-        topic: impl Into<String>,
+        topic: impl Into<Arc<str>>,
         with_context: bool,
         writer: Arc<dyn RecordWriter>,
     ) -> Self {
@@ -197,7 +197,8 @@ impl DeadLetters {
             note(TIMESTAMP, row.timestamp.to_string());
         }
         OutgoingRecord {
-            topic: self.topic.clone(),
+            topic: Arc::clone(&self.topic),
+            partition: None,
             key: row.key.clone().filter(|_| extent != Extent::PlaceAlone),
             value: row.value.clone().filter(|_| is_whole),
             headers,
@@ -285,7 +286,7 @@ mod tests {
             };
             if objection.is_some() {
                 return Err(WriteError {
-                    topic: "dead".to_owned(),
+                    topic: "dead".into(),
                     reason: "not like that".to_owned(),
                     is_transient: false,
                     objection,

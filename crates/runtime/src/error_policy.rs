@@ -97,7 +97,12 @@ impl ErrorPolicy {
 
     /// Connect's line for a failed record: where it was read and what failed, never what it holds.
     fn log(&self, row: &RejectedRow) {
-        let place = if self.settings.log_records {
+        let place = if !self.settings.log_records {
+            String::new()
+        } else if row.origin.partition < 0 {
+            let (topic, offset) = (&row.origin.topic, row.offset);
+            format!(", where source record is for topic '{topic}', source offset {offset}")
+        } else {
             format!(
                 ", where consumed record is {{topic='{}', partition={}, offset={}, timestamp={}, timestampType={}}}",
                 row.origin.topic,
@@ -106,8 +111,6 @@ impl ErrorPolicy {
                 row.timestamp,
                 row.timestamp_type.name()
             )
-        } else {
-            String::new()
         };
         tracing::error!(
             connector = &*self.task.connector,

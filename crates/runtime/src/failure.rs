@@ -3,8 +3,8 @@
 use millstream_core::chain::ChainError;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{
-    ConsumerError, FailedRecord, RecordBatch, RecordError, RejectedRow, SinkError, SinkErrorKind,
-    Stage, TopicPartition,
+    ConsumerError, FailedRecord, Objection, RecordBatch, RecordError, RejectedRow, SinkError,
+    SinkErrorKind, Stage, TopicPartition, WriteError,
 };
 use std::error::Error;
 use std::fmt::Write;
@@ -28,7 +28,7 @@ impl TaskFailure {
     /// A failure with one cause.
     pub fn new(class: &str, message: &str) -> Self {
         TaskFailure {
-            trace: format!("{class}: {message}"),
+            trace: first_line(class, message),
             reason: message.to_owned(),
             is_transient: false,
         }
@@ -64,10 +64,7 @@ impl TaskFailure {
         push_causes(&mut trace, &failed);
         TaskFailure {
             trace,
-            reason: format!(
-                "topic {}, partition {}, offset {}: {}",
-                row.origin.topic, row.origin.partition, row.offset, failed
-            ),
+            reason: format!("{}: {failed}", sentence_place(&row.origin, row.offset)),
             is_transient: false,
         }
     }
@@ -96,7 +93,7 @@ impl TaskFailure {
 
     /// A sink that does not start: nothing is wrapped around its error.
     pub fn start(error: &SinkError) -> Self {
-        let mut trace = format!("{}: {}", error.class, error.message);
+        let mut trace = first_line(error.class, &error.message);
         push_sources(&mut trace, error.source());
         TaskFailure {
             trace,
@@ -119,6 +116,18 @@ impl TaskFailure {
         TaskFailure::sink(&SinkError::record(batch, row, error))
     }
 
+    /// Records that Kafka does not take.
+    pub fn send(error: &WriteError) -> Self {
+        let mut trace =
+            format!("{CONNECT_EXCEPTION}: Unrecoverable exception from producer send callback");
+        push_causes(&mut trace, &unsent(error));
+        TaskFailure {
+            trace,
+            reason: error.to_string(),
+            is_transient: error.is_transient,
+        }
+    }
+
     /// A consumer that cannot go on.
     pub fn consumer(error: &ConsumerError) -> Self {
         let mut trace = format!(
@@ -134,6 +143,24 @@ impl TaskFailure {
     }
 }
 
+/// Java ends after the class where an exception has no message.
+fn first_line(class: &str, message: &str) -> String {
+    match message {
+        "" => class.to_owned(),
+        message => format!("{class}: {message}"),
+    }
+}
+
+/// What Java's producer throws for a record that was not written.
+pub(crate) fn unsent(error: &WriteError) -> RecordError {
+    let class = match error.objection {
+        Some(Objection::Size) => "org.apache.kafka.common.errors.RecordTooLargeException",
+        Some(Objection::Timestamp) => "org.apache.kafka.common.errors.InvalidTimestampException",
+        None => "org.apache.kafka.common.KafkaException",
+    };
+    RecordError::new(class, error.to_string())
+}
+
 fn is_transient(error: &SinkError) -> bool {
     matches!(
         error.kind,
@@ -143,22 +170,29 @@ fn is_transient(error: &SinkError) -> bool {
 
 /// A record's place as Java's error handler writes it.
 fn place(origin: &TopicPartition, offset: i64) -> String {
+    if origin.partition < 0 {
+        // It has no place in Kafka yet.
+        return format!("{{topic='{}', source offset={offset}}}", origin.topic);
+    }
     format!(
         "{{topic='{}', partition={}, offset={offset}}}",
         origin.topic, origin.partition
     )
 }
 
+fn sentence_place(origin: &TopicPartition, offset: i64) -> String {
+    let topic = &origin.topic;
+    match origin.partition {
+        ..0 => format!("topic {topic}, source offset {offset}"),
+        partition => format!("topic {topic}, partition {partition}, offset {offset}"),
+    }
+}
+
 fn push_causes(trace: &mut String, error: &RecordError) {
     let mut cause = Some(error);
     while let Some(error) = cause {
-        // Java ends after the class where an exception has no message. Writing to a String cannot fail.
-        let colon = if error.message.is_empty() { "" } else { ": " };
-        let _ = write!(
-            trace,
-            "\nCaused by: {}{colon}{}",
-            error.class, error.message
-        );
+        trace.push_str("\nCaused by: ");
+        trace.push_str(&first_line(error.class, &error.message));
         cause = error.cause.as_deref();
     }
 }

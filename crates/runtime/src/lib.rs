@@ -1,4 +1,4 @@
-//! The data plane: runs one sink task from consumer to sink. It knows no REST and no cluster.
+//! The data plane: runs one task, from consumer to sink or from source to Kafka. It knows no REST and no cluster.
 
 pub mod budgets;
 pub mod dead_letter;
@@ -13,9 +13,11 @@ pub mod pipeline;
 pub mod plan;
 mod quiet;
 pub mod run;
+pub mod source;
 pub mod start;
 mod stored;
 pub mod task;
+mod teller;
 mod troubles;
 
 pub use budgets::Budgets;
@@ -25,5 +27,6 @@ pub use metrics::TaskMetrics;
 pub use plan::{Plan, PlanParts};
 pub use quiet::{Quiet, SharedQuiet};
 pub use run::{run_task, run_task_alone};
+pub use source::SourcePlan;
 pub use start::{Assemble, Start};
-pub use task::{Target, TaskEvent, TaskParts, TaskSettings};
+pub use task::{SinkParts, SourceParts, Target, TaskEvent, TaskParts, TaskSettings};

@@ -5,8 +5,9 @@ use crate::error_policy::ErrorPolicy;
 use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
 use crate::plan::Plan;
-use crate::task::{Target, TaskEvent, TaskParts, TaskSettings, report};
-use crate::troubles::{Over, Trouble, Troubles};
+use crate::task::{SinkParts, Target, TaskEvent, TaskSettings, report};
+use crate::teller::Teller;
+use crate::troubles::Trouble;
 use futures::future::BoxFuture;
 use millstream_core::{
     Consumer, Degraded, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind, SinkTask,
@@ -54,7 +55,7 @@ pub(crate) struct Pipeline {
     is_paused: bool,
     /// The sink itself has ended the task: it is not asked to finish anything.
     has_sink_failed: bool,
-    troubles: Troubles,
+    teller: Teller,
     lag_due: Instant,
     /// When a source that wants every range is told again, after an error.
     confirm_due: Instant,
@@ -89,7 +90,7 @@ enum Event {
 impl Pipeline {
     pub(crate) fn new(
         settings: TaskSettings,
-        parts: TaskParts,
+        parts: SinkParts,
         target: watch::Receiver<Target>,
         events: mpsc::Sender<TaskEvent>,
         metrics: Arc<TaskMetrics>,
@@ -99,6 +100,7 @@ impl Pipeline {
         let confirms = parts.consumer.confirms();
         Pipeline {
             durability: Durability::new(settings.commit_interval, confirms, now),
+            teller: Teller::new(&settings, events.clone(), Arc::clone(&metrics)),
             settings,
             consumer: parts.consumer,
             sink: parts.sink,
@@ -115,7 +117,6 @@ impl Pipeline {
             rejected: Rejected::default(),
             is_paused: false,
             has_sink_failed: false,
-            troubles: Troubles::default(),
             lag_due: now,
             confirm_due: now,
         }
@@ -245,11 +246,11 @@ impl Pipeline {
                 Ok(())
             }
             Fetched::Degraded(degraded) => {
-                self.degrade(Trouble::Consumer, degraded).await;
+                self.teller.degrade(Trouble::Consumer, degraded).await;
                 Ok(())
             }
             Fetched::Recovered => {
-                self.recover(Trouble::Consumer).await;
+                self.teller.recover(Trouble::Consumer).await;
                 Ok(())
             }
             Fetched::Failed(error) => Err(TaskFailure::consumer(&error)),
@@ -343,7 +344,7 @@ impl Pipeline {
             since: since.unwrap_or_else(self.settings.clock),
             next_try: after,
         };
-        self.degrade(Trouble::Sink, degraded).await;
+        self.teller.degrade(Trouble::Sink, degraded).await;
         Ok(after)
     }
 
@@ -373,7 +374,7 @@ impl Pipeline {
         // Whatever a sink says that has refused a batch, it is not well before it has taken it.
         let refused = self.hand.as_ref().and_then(|hand| hand.refused_until);
         if refused.is_none() {
-            self.recover(Trouble::Sink).await;
+            self.teller.recover(Trouble::Sink).await;
         }
         Ok(progress.filtered)
     }
@@ -400,7 +401,7 @@ impl Pipeline {
     async fn settled(&mut self, outcome: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
         self.note_settled(outcome)?;
         if self.settling.is_none() {
-            self.recover(Trouble::DeadLetters).await;
+            self.teller.recover(Trouble::DeadLetters).await;
         }
         self.give(false).await
     }
@@ -424,7 +425,8 @@ impl Pipeline {
         };
         settling.slow_at = now + SLOW_DEAD_LETTERS;
         let reason = "the dead-letter topic does not take records yet".to_owned();
-        self.fail_once(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS)
+        self.teller
+            .fail_once(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS)
             .await;
     }
 
@@ -434,12 +436,13 @@ impl Pipeline {
         match outcome {
             Ok(()) => {
                 self.durability.confirmed();
-                self.recover(Trouble::Confirm).await;
+                self.teller.recover(Trouble::Confirm).await;
             }
             Err(error) => {
                 let next_try = self.settings.commit_interval;
                 self.confirm_due = Instant::now() + next_try;
-                self.fail_once(Trouble::Confirm, error.message, next_try)
+                self.teller
+                    .fail_once(Trouble::Confirm, error.message, next_try)
                     .await;
             }
         }
@@ -451,7 +454,7 @@ impl Pipeline {
         let pending = self.durability.pending();
         if pending.is_empty() {
             // What could not be committed has gone to somebody else.
-            self.recover(Trouble::Commit).await;
+            self.teller.recover(Trouble::Commit).await;
             return;
         }
         let outcome = match timeout(patience, self.consumer.commit(&pending)).await {
@@ -462,11 +465,13 @@ impl Pipeline {
         match outcome {
             Ok(()) => {
                 self.durability.committed(&pending);
-                self.recover(Trouble::Commit).await;
+                self.teller.recover(Trouble::Commit).await;
             }
             Err(reason) => {
                 let next_try = self.settings.commit_interval;
-                self.fail_once(Trouble::Commit, reason, next_try).await;
+                self.teller
+                    .fail_once(Trouble::Commit, reason, next_try)
+                    .await;
             }
         }
     }
@@ -591,46 +596,6 @@ impl Pipeline {
                 self.is_paused = false;
                 report(&self.events, TaskEvent::Running).await;
             }
-        }
-    }
-
-    /// An attempt of the pipeline's own has failed just now.
-    async fn fail_once(&mut self, trouble: Trouble, reason: String, next_try: Duration) {
-        let degraded = Degraded {
-            reason,
-            since: (self.settings.clock)(),
-            next_try,
-        };
-        self.degrade(trouble, degraded).await;
-    }
-
-    async fn degrade(&mut self, trouble: Trouble, mut degraded: Degraded) {
-        let line = self.troubles.add(trouble, &mut degraded, Instant::now());
-        if let Some(line) = line {
-            tracing::warn!(
-                connector = &*self.settings.id.connector,
-                task = self.settings.id.task,
-                error = degraded.reason,
-                attempts = line.attempts,
-                seconds = ((self.settings.clock)() - line.since) / 1000,
-                "degraded, retrying"
-            );
-        }
-        self.metrics.degraded(true);
-        report(&self.events, TaskEvent::Degraded(degraded)).await;
-    }
-
-    async fn recover(&mut self, trouble: Trouble) {
-        if let Over::Yes { is_told } = self.troubles.remove(trouble) {
-            self.metrics.degraded(false);
-            if is_told {
-                tracing::info!(
-                    connector = &*self.settings.id.connector,
-                    task = self.settings.id.task,
-                    "recovered"
-                );
-            }
-            report(&self.events, TaskEvent::Recovered).await;
         }
     }
 }

@@ -1,8 +1,9 @@
-//! One sink task from start to end: paused before it begins, made of its parts, and run.
+//! One task from start to end: paused before it begins, made of its parts, and run.
 
 use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
 use crate::pipeline::Pipeline;
+use crate::source::SourcePipeline;
 use crate::task::{Target, TaskEvent, TaskParts, TaskSettings, report};
 use futures::future::BoxFuture;
 use std::sync::Arc;
@@ -38,13 +39,20 @@ pub async fn run_task(
     tracing::info!(
         connector = &*settings.id.connector,
         task = settings.id.task,
-        plan = parts.plan.describe(),
+        plan = parts.describe(),
         "task started"
     );
     report(&events, TaskEvent::Running).await;
-    Pipeline::new(settings, parts, target, events, metrics, stop)
-        .run()
-        .await
+    match parts {
+        TaskParts::Sink(parts) => {
+            let pipeline = Pipeline::new(settings, parts, target, events, metrics, stop);
+            pipeline.run().await
+        }
+        TaskParts::Source(parts) => {
+            let pipeline = SourcePipeline::new(settings, parts, target, events, metrics, stop);
+            pipeline.run().await
+        }
+    }
 }
 
 /// `run_task` in a Tokio task of its own: a panic is a bug of ours and fails the task, not the worker. Dropping the future

@@ -1,8 +1,12 @@
-//! What a sink task is made of, what it is told, what it reports.
+//! What a task is made of, what it is told, what it reports.
 
 use crate::error_policy::ErrorPolicy;
 use crate::plan::Plan;
-use millstream_core::{Consumer, Degraded, SinkTask, TaskId};
+use crate::source::SourcePlan;
+use millstream_core::{
+    ByteBudget, Consumer, Degraded, OffsetStore, RecordSender, SinkTask, SourceTask, TaskId,
+    Tolerance,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -27,11 +31,41 @@ pub enum TaskEvent {
 }
 
 /// The started parts of a task.
-pub struct TaskParts {
+pub enum TaskParts {
+    Sink(SinkParts),
+    Source(SourceParts),
+}
+
+impl TaskParts {
+    /// The plan in one line, for the log.
+    pub(crate) fn describe(&self) -> String {
+        match self {
+            TaskParts::Sink(parts) => parts.plan.describe(),
+            TaskParts::Source(parts) => parts.plan.describe(),
+        }
+    }
+}
+
+/// The started parts of a sink task.
+pub struct SinkParts {
     pub consumer: Box<dyn Consumer>,
     pub sink: Box<dyn SinkTask>,
     pub plan: Plan,
     pub errors: ErrorPolicy,
+}
+
+/// The started parts of a source task.
+pub struct SourceParts {
+    pub source: Box<dyn SourceTask>,
+    pub sender: Arc<dyn RecordSender>,
+    pub plan: SourcePlan,
+    pub errors: Arc<ErrorPolicy>,
+    pub tolerance: Tolerance,
+    pub offsets: Arc<dyn OffsetStore>,
+    /// How long storing offsets may take before it is given up until the next time.
+    pub flush_timeout: Duration,
+    /// Memory for records that Kafka has not acknowledged.
+    pub in_flight: ByteBudget,
 }
 
 #[derive(Clone, Debug)]

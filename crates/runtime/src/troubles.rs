@@ -13,6 +13,8 @@ pub(crate) enum Trouble {
     Commit,
     Confirm,
     DeadLetters,
+    Source,
+    Producer,
 }
 
 #[derive(Debug, Default)]

@@ -8,7 +8,8 @@ use crate::task::S3Task;
 use crate::unsupported;
 use async_trait::async_trait;
 use millstream_core::{
-    ConfigDef, ConfigValue, Connector, ConnectorError, Properties, SinkError, SinkTask, TaskContext,
+    ConfigDef, ConfigValue, Connector, ConnectorError, Properties, Role, SinkConnector, SinkError,
+    SinkTask, TaskContext,
 };
 use std::time::Duration;
 
@@ -20,6 +21,10 @@ pub struct S3SinkConnector;
 impl Connector for S3SinkConnector {
     fn class_name(&self) -> &'static str {
         "io.confluent.connect.s3.S3SinkConnector"
+    }
+
+    fn role(&self) -> Role<'_> {
+        Role::Sink(self)
     }
 
     fn version(&self) -> &'static str {
@@ -80,7 +85,10 @@ impl Connector for S3SinkConnector {
         };
         config::check_start(&parse(properties).map_err(refuse)?).map_err(refuse)
     }
+}
 
+#[async_trait]
+impl SinkConnector for S3SinkConnector {
     async fn start_task(
         &self,
         properties: &Properties,

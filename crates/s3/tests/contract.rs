@@ -10,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_core::contract::{self, Store, Subject};
 use millstream_core::{
-    ByteColumn, Connector, Destination, Headers, Payload, Properties, RawKind, RecordBatch,
+    ByteColumn, Destination, Headers, Payload, Properties, RawKind, RecordBatch, SinkConnector,
     SinkError, SinkTask, TaskContext, TimestampType, TopicPartition,
 };
 use millstream_s3::S3SinkConnector;

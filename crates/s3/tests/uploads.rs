@@ -15,7 +15,8 @@ use bytes::Bytes;
 use millstream_core::contract::done_to;
 use millstream_core::{
     ByteBudget, ByteColumn, Connector, Destination, Headers, Payload, Properties, RawKind,
-    RecordBatch, SinkErrorKind, SinkTask, TaskContext, TimestampType, TopicPartition,
+    RecordBatch, SinkConnector, SinkErrorKind, SinkTask, TaskContext, TimestampType,
+    TopicPartition,
 };
 use millstream_s3::S3SinkConnector;
 use serde_json::json;

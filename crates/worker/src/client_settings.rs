@@ -26,8 +26,22 @@ pub fn dead_letter_producer(
     connector: &Properties,
     task: &TaskId,
 ) -> Properties {
+    let client_id = format!("connector-dlq-producer-{task}");
+    producer(worker, connector, client_id)
+}
+
+/// Settings of the producer that writes what a source task brings.
+pub fn source_producer(
+    worker: &WorkerSettings,
+    connector: &Properties,
+    task: &TaskId,
+) -> Properties {
+    producer(worker, connector, format!("connector-producer-{task}"))
+}
+
+fn producer(worker: &WorkerSettings, connector: &Properties, client_id: String) -> Properties {
     let mut settings = Properties::from_iter([
-        ("client.id", format!("connector-dlq-producer-{task}")),
+        ("client.id", client_id),
         (
             "bootstrap.servers",
             worker.config.bootstrap_servers.join(","),
@@ -53,6 +67,11 @@ pub fn dead_letter_admin(
         connector,
         &format!("connector-dlq-adminclient-{task}"),
     )
+}
+
+/// Settings of the admin client that makes the topics of a source task.
+pub fn source_admin(worker: &WorkerSettings, connector: &Properties, task: &TaskId) -> Properties {
+    admin(worker, connector, &format!("connector-adminclient-{task}"))
 }
 
 /// Settings of an admin client: the worker's own properties, except those of other clients, come first.

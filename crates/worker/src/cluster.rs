@@ -12,7 +12,7 @@ mod status;
 
 pub use alone::AloneInCluster;
 pub use group::{GroupProtocol, GroupStanding, TaskSubmitter};
-pub use memory::{MemoryConfigStore, MemoryStatusStore};
+pub use memory::{MemoryConfigStore, MemoryOffsets, MemoryStatusStore};
 pub use session_key::SessionKey;
 pub use status::{
     RunState, Status, StatusEvent, StatusKey, StatusRecord, StatusStore, StatusValue,

@@ -65,7 +65,7 @@ config_def! {
         pub flush_timeout_ms: i64 = Key::new("offset.flush.timeout.ms", Kind::Long, "5000").importance(Importance::Low)
             .doc("Time after which an unanswered commit counts as failed."),
         pub offset_file: Option<String> = Key::null("offset.storage.file.filename", Kind::String).importance(Importance::High)
-            .doc("Standalone only: where source offsets are kept. Sinks keep theirs in Kafka, so it is never written."),
+            .doc("Standalone only: the file in which the offsets of source connectors are kept, in the format of Java's worker. Without it they are gone with the process."),
         pub plugin_path: Option<Vec<String>> = Key::null("plugin.path", Kind::List).importance(Importance::Low)
             .validator(FILLED)
             .doc("Taken and ignored: plugins are compiled in."),
@@ -98,6 +98,11 @@ config_def! {
             .doc("Whether the topics that a connector uses are remembered."),
         pub topic_tracking_reset: bool = Key::new("topic.tracking.allow.reset", Kind::Boolean, "true").importance(Importance::Low)
             .doc("Whether they may be forgotten on request."),
+        pub topic_creation: bool = Key::new("topic.creation.enable", Kind::Boolean, "true").importance(Importance::Low)
+            .doc("Whether source connectors with topic.creation settings make their topics; otherwise that is left to the brokers."),
+        pub plugins_include: Vec<String> = Key::new("millstream.plugins.include", Kind::List, "").importance(Importance::Low)
+            .validator(WITHOUT_GAPS)
+            .doc("Classes of the plugins that are offered, connectors and all others, by their full names; a name that ends in * stands for all that begin so. Without any all are offered that are compiled in, but for the connectors of Kafka's system tests (org.apache.kafka.connect.tools.*)."),
         pub self_healing: bool = Key::new("millstream.self.healing", Kind::Boolean, "true").importance(Importance::Low)
             .doc("Whether a task that failed for a transient reason is started again without being asked."),
         pub read_only: bool = Key::new("millstream.rest.read.only", Kind::Boolean, "false").importance(Importance::Low)

@@ -2,14 +2,18 @@
 //! herder owns and never waits for; references are resolved in it.
 
 use crate::config::{Concealer, Resolved, WorkerSettings, has_reference};
+use crate::connector_config::{ConnectorConfig, SinkConfig, read};
 use crate::herder::state::{InstanceStart, PlanFailure};
 use crate::registry::PluginRegistry;
-use crate::sink_config::SinkConfig;
 use crate::sink_settings::SinkSettings;
-use crate::task::{TaskEvent, TaskEvents, TaskId, TaskReport, TaskStart, TaskStarter};
+use crate::source_settings::{self, SourceSettings};
+use crate::stage_settings::StageSettings;
+use crate::task::{
+    TaskEvent, TaskEvents, TaskId, TaskReport, TaskSettings, TaskStart, TaskStarter,
+};
 use crate::trace::trace;
 use millstream_core::rejected::CONNECT_EXCEPTION;
-use millstream_core::{Properties, RecordError, chain};
+use millstream_core::{ConnectorKind, OffsetStore, Properties, RecordError, Role, chain};
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -30,6 +34,7 @@ struct Starting {
     starter: Arc<dyn TaskStarter>,
     registry: Arc<PluginRegistry>,
     worker: Arc<WorkerSettings>,
+    offsets: Arc<dyn OffsetStore>,
 }
 
 /// What is wanted of a task. Of several wishes in a row the last alone counts.
@@ -45,6 +50,7 @@ impl LocalTasks {
         starter: Arc<dyn TaskStarter>,
         registry: Arc<PluginRegistry>,
         worker: Arc<WorkerSettings>,
+        offsets: Arc<dyn OffsetStore>,
         reports: mpsc::Sender<TaskReport>,
     ) -> Self {
         LocalTasks {
@@ -52,6 +58,7 @@ impl LocalTasks {
                 starter,
                 registry,
                 worker,
+                offsets,
             },
             reports,
             wishes: HashMap::new(),
@@ -177,17 +184,28 @@ impl Starting {
         let class = connector_config.get("connector.class").unwrap_or_default();
         let connector = self.registry.connector(class);
         let connector = connector.map_err(|error| concealed(connect(&error), &concealer))?;
-        let settings = SinkSettings::read(&start.id, &connector_config, &self.worker);
-        let settings = settings
-            .map_err(|error| concealed(RecordError::new(CONFIG_EXCEPTION, error), &concealer))?;
+        let refused = |error| concealed(RecordError::new(CONFIG_EXCEPTION, error), &concealer);
+        let worker = &self.worker;
+        let stages = StageSettings::read(&connector_config, worker).map_err(&refused)?;
+        let settings = match connector.role() {
+            Role::Sink(_) => {
+                SinkSettings::read(&start.id, &connector_config, worker).map(TaskSettings::Sink)
+            }
+            Role::Source(_) => {
+                SourceSettings::read(&start.id, &connector_config, worker).map(TaskSettings::Source)
+            }
+        };
+        let settings = settings.map_err(&refused)?;
         Ok(TaskStart {
             connector: connector.clone(),
             id: start.id,
+            stages,
             settings,
             task_config: task_config.properties,
             concealer,
             worker: self.worker.clone(),
             registry: self.registry.clone(),
+            offsets: self.offsets.clone(),
             is_paused: start.is_paused,
         })
     }
@@ -203,7 +221,7 @@ async fn plan_tasks(
         properties,
         concealer,
     } = resolve(worker, raw).await?;
-    let tasks = plan_resolved(name, raw, &properties, registry);
+    let tasks = plan_resolved(name, raw, &properties, registry, worker);
     tasks.map_err(|error| concealed(error, &concealer))
 }
 
@@ -212,6 +230,7 @@ fn plan_resolved(
     raw: &Properties,
     config: &Properties,
     registry: &PluginRegistry,
+    worker: &WorkerSettings,
 ) -> Result<Vec<Properties>, RecordError> {
     let class = config.get("connector.class").unwrap_or_default();
     let connector = registry.connector(class).map_err(|error| connect(&error))?;
@@ -220,8 +239,12 @@ fn plan_resolved(
     connector
         .check_start(config)
         .map_err(|error| RecordError::new(error.class, error.message))?;
-    let own = SinkConfig::read(config);
-    let own = own.map_err(|error| RecordError::new(CONFIG_EXCEPTION, error))?;
+    let refused = |error| RecordError::new(CONFIG_EXCEPTION, error);
+    let own = read(config, ConnectorConfig::parse).map_err(refused)?;
+    match connector.role() {
+        Role::Sink(_) => drop(read(config, SinkConfig::parse).map_err(refused)?),
+        Role::Source(_) => drop(source_settings::check(config, worker).map_err(refused)?),
+    }
     let max = usize::try_from(own.tasks_max).unwrap_or(1);
     let mut tasks = connector.task_configs(config, max);
     if tasks.len() > max && own.enforces_tasks_max {
@@ -232,9 +255,11 @@ fn plan_resolved(
     }
     for task in &mut tasks {
         task.insert("task.class", connector.task_class());
-        for key in ["topics", "topics.regex"] {
-            if let Some(value) = config.get(key) {
-                task.insert(key, value);
+        if connector.role().kind() == ConnectorKind::Sink {
+            for key in ["topics", "topics.regex"] {
+                if let Some(value) = config.get(key) {
+                    task.insert(key, value);
+                }
             }
         }
         // Secrets stay references wherever settings are kept.
@@ -276,6 +301,7 @@ fn too_many(name: &str, tasks: usize, max: usize) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::cluster::MemoryOffsets;
     use crate::task::TaskHandle;
     use crate::unstartable::Unstartable;
     use async_trait::async_trait;
@@ -331,7 +357,9 @@ mod tests {
             ("value.converter", "v"),
         ]));
         let (registry, worker) = (Arc::new(registry), Arc::new(worker.unwrap()));
-        let tasks = LocalTasks::new(Arc::new(Recorder(told_in)), registry, worker, reports_in);
+        let offsets = Arc::<MemoryOffsets>::default();
+        let starter = Arc::new(Recorder(told_in));
+        let tasks = LocalTasks::new(starter, registry, worker, offsets, reports_in);
         Stage {
             tasks,
             told,

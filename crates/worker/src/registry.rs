@@ -2,7 +2,8 @@
 
 use millstream_core::plugin::{self, KAFKA_VERSION};
 use millstream_core::{
-    Connector, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin, TransformPlugin,
+    Connector, ConnectorKind, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin,
+    TransformPlugin,
 };
 use std::fmt::Write;
 use std::sync::Arc;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PluginKind {
     Sink,
+    Source,
     Transformation,
     Predicate,
     Converter,
@@ -22,6 +24,7 @@ impl PluginKind {
     pub fn name(self) -> &'static str {
         match self {
             PluginKind::Sink => "sink",
+            PluginKind::Source => "source",
             PluginKind::Transformation => "transformation",
             PluginKind::Predicate => "predicate",
             PluginKind::Converter => "converter",
@@ -32,7 +35,7 @@ impl PluginKind {
     /// The word that an alias may leave out at the end of the simple name.
     fn word(self) -> &'static str {
         match self {
-            PluginKind::Sink => "Connector",
+            PluginKind::Sink | PluginKind::Source => "Connector",
             PluginKind::Transformation => "Transformation",
             PluginKind::Predicate => "Predicate",
             PluginKind::Converter => "Converter",
@@ -40,6 +43,9 @@ impl PluginKind {
         }
     }
 }
+
+/// Connectors that nobody wants to see who has not asked for them.
+const FOR_TESTS: &str = "org.apache.kafka.connect.tools.";
 
 /// Every plugin of the program, filled once by the binary.
 #[derive(Clone, Default)]
@@ -88,6 +94,33 @@ impl PluginRegistry {
         find(&self.predicates, |p| p.class, PluginKind::Predicate, name)
     }
 
+    /// What is left of it where `millstream.plugins.include` names classes.
+    #[must_use]
+    pub fn limited_to(mut self, include: &[String]) -> Self {
+        if include.is_empty() {
+            self.connectors
+                .retain(|c| !c.class_name().starts_with(FOR_TESTS));
+            return self;
+        }
+        let is_offered = |class: &str| {
+            include.iter().any(|name| match name.strip_suffix('*') {
+                Some(start) => class.starts_with(start),
+                None => class == name,
+            })
+        };
+        self.connectors.retain(|c| is_offered(c.class_name()));
+        self.converters.retain(|p| is_offered(p.class));
+        self.header_converters.retain(|p| is_offered(p.class));
+        self.transforms.retain(|p| is_offered(p.class));
+        self.predicates.retain(|p| is_offered(p.class));
+        self
+    }
+
+    fn of_kind(&self, kind: ConnectorKind) -> impl Iterator<Item = &Arc<dyn Connector>> {
+        let connectors = self.connectors.iter();
+        connectors.filter(move |connector| connector.role().kind() == kind)
+    }
+
     /// Every plugin as the REST API lists them: kind by kind, by class name within a kind.
     pub fn list(&self) -> Vec<(String, PluginKind, String)> {
         let mut all = Vec::new();
@@ -100,9 +133,15 @@ impl PluginRegistry {
                     .map(|(class, version)| (class, kind, version)),
             );
         };
-        let connectors = self.connectors.iter();
-        let connectors = connectors.map(|c| (c.class_name().to_owned(), c.version().to_owned()));
-        add(PluginKind::Sink, connectors.collect());
+        for (kind, listed) in [
+            (ConnectorKind::Sink, PluginKind::Sink),
+            (ConnectorKind::Source, PluginKind::Source),
+        ] {
+            let connectors = self.of_kind(kind);
+            let connectors =
+                connectors.map(|c| (c.class_name().to_owned(), c.version().to_owned()));
+            add(listed, connectors.collect());
+        }
         let transforms = self.transforms.iter().map(|p| kafka(p.class));
         add(PluginKind::Transformation, transforms.collect());
         let predicates = self.predicates.iter().map(|p| kafka(p.class));
@@ -136,16 +175,18 @@ impl PluginRegistry {
 
     fn unknown_connector(&self, name: &str) -> UnknownConnector {
         let mut available = String::new();
-        for connector in &self.connectors {
+        let sinks = self.of_kind(ConnectorKind::Sink);
+        for connector in sinks.chain(self.of_kind(ConnectorKind::Source)) {
             if !available.is_empty() {
                 available.push_str(", ");
             }
             let (class, version) = (connector.class_name(), connector.version());
+            let kind = connector.role().kind().name();
             // Writing to a String cannot fail.
             let _ = write!(
                 available,
                 "PluginDesc{{klass=class {class}, name='{class}', version='{version}', \
-                 encodedVersion={version}, type=sink, typeName='sink', location='classpath'}}"
+                 encodedVersion={version}, type={kind}, typeName='{kind}', location='classpath'}}"
             );
         }
         UnknownConnector {
@@ -187,6 +228,28 @@ mod tests {
 
     fn check(classes: &[&'static str], kind: PluginKind, name: &str, expected: Option<&str>) {
         assert_eq!(find(classes, |c| c, kind, name).copied(), expected);
+    }
+
+    #[test]
+    fn connectors_for_tests_are_offered_to_who_asks_for_them() {
+        let registry = || PluginRegistry {
+            connectors: millstream_connectors::connectors(),
+            converters: millstream_plugins::CONVERTERS.to_vec(),
+            ..PluginRegistry::default()
+        };
+        let is_there = |include: &[&str], name: &str| {
+            let include: Vec<String> = include.iter().map(|name| (*name).to_owned()).collect();
+            let registry = registry().limited_to(&include);
+            registry.connector(name).is_ok() || registry.converter(name).is_some()
+        };
+        assert!(is_there(&[], "FileStreamSink") && is_there(&[], "JsonConverter"));
+        assert!(!is_there(&[], "MockSink"));
+        let asked = [
+            "org.apache.kafka.connect.tools.*",
+            "org.apache.kafka.connect.json.JsonConverter",
+        ];
+        assert!(is_there(&asked, "MockSink") && is_there(&asked, "JsonConverter"));
+        assert!(!is_there(&asked, "FileStreamSink") && !is_there(&asked, "StringConverter"));
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod query;
 mod read_only;
 mod root;
 mod server;
+mod source_offsets;
 mod tasks;
 mod topics;
 mod transport;
@@ -36,6 +37,7 @@ use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
 use error::RestError;
+use millstream_core::OffsetStore;
 use std::future::ready;
 use std::sync::Arc;
 use tokio::sync::watch;
@@ -47,6 +49,8 @@ pub(crate) struct Api {
     pub(crate) validator: Arc<Validator>,
     pub(crate) worker: Arc<WorkerSettings>,
     pub(crate) kafka: Option<Arc<dyn KafkaAdmin>>,
+    /// Of source connectors.
+    pub(crate) offsets: Arc<dyn OffsetStore>,
     /// The id of the Kafka cluster, once it is known.
     pub(crate) cluster_id: watch::Receiver<Option<String>>,
     pub(crate) loggers: Arc<Loggers>,

@@ -1,6 +1,6 @@
 //! Stages: the converters, transforms and predicates of a task, made from its settings by their plugins.
 
-use crate::sink_settings::ConverterSettings;
+use crate::stage_settings::ConverterSettings;
 use crate::task::TaskStart;
 use millstream_core::chain::{self, ChainError, ChainStage};
 use millstream_core::{Converter, ConverterUse, HeaderConverter, PluginError};
@@ -17,7 +17,7 @@ impl TaskStart {
     /// # Errors
     /// A class that is not there, or what the converter itself refuses; in Java's words.
     pub fn converters(&self) -> Result<Converters, PluginError> {
-        let (registry, settings) = (&self.registry, &self.settings);
+        let (registry, settings) = (&self.registry, &self.stages);
         let converter = |chosen: &ConverterSettings, used| {
             let plugin = registry.converter(&chosen.class);
             let plugin = plugin.ok_or_else(|| not_found(&chosen.class))?;

@@ -3,14 +3,16 @@
 use crate::config::{Concealer, WorkerSettings};
 use crate::registry::PluginRegistry;
 use crate::sink_settings::SinkSettings;
+use crate::source_settings::SourceSettings;
+use crate::stage_settings::StageSettings;
 use async_trait::async_trait;
 pub use millstream_core::TaskId;
-use millstream_core::{Connector, Degraded, Properties};
+use millstream_core::{Connector, Degraded, OffsetStore, Properties};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
-/// Starts sink tasks on this machine.
+/// Starts tasks on this machine.
 pub trait TaskStarter: Send + Sync {
     /// Starts one task and returns at once; whatever becomes of it is reported through `events`.
     fn start(&self, start: TaskStart, events: TaskEvents) -> Box<dyn TaskHandle>;
@@ -21,16 +23,27 @@ pub trait TaskStarter: Send + Sync {
 pub struct TaskStart {
     pub id: TaskId,
     pub connector: Arc<dyn Connector>,
-    /// What the framework does, by the connector's configuration.
-    pub settings: SinkSettings,
-    /// The task's own configuration, for its transforms and its sink.
+    /// What the framework does with the records, by the connector's configuration.
+    pub stages: StageSettings,
+    /// Where it has them from, or puts them.
+    pub settings: TaskSettings,
+    /// The task's own configuration, for its transforms and its sink or source.
     pub task_config: Properties,
     /// Hides what the references stood for in whatever is said about the task.
     pub concealer: Concealer,
     pub worker: Arc<WorkerSettings>,
     pub registry: Arc<PluginRegistry>,
+    /// Where the offsets of sources are kept.
+    pub offsets: Arc<dyn OffsetStore>,
     /// Whether the task begins paused: it joins its group, but takes no records and reports `Paused`.
     pub is_paused: bool,
+}
+
+/// The framework's end of a task; which one it is follows from the connector's role.
+#[derive(Clone)]
+pub enum TaskSettings {
+    Sink(SinkSettings),
+    Source(SourceSettings),
 }
 
 /// Steers a task that was started.
@@ -60,7 +73,7 @@ pub enum TaskEvent {
     Degraded(Degraded),
     /// The outage of an earlier `Degraded` is over.
     Recovered,
-    /// The first record of a topic has arrived.
+    /// The first record of a topic has arrived, or was written.
     Topic(Arc<str>),
 }
 

@@ -1,7 +1,6 @@
 //! Failures as Java prints stack traces: tools match on the classes in the first line and after `Caused by:`.
 
 use millstream_core::RecordError;
-use std::fmt::Write;
 
 /// The one frame that stands for code that is not Java's.
 const FRAME: &str = "\n\tat millstream(Native Method)";
@@ -14,8 +13,13 @@ pub fn trace(error: &RecordError) -> String {
         if !text.is_empty() {
             text.push_str("\nCaused by: ");
         }
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{}: {}{FRAME}", error.class, error.message);
+        text.push_str(error.class);
+        // Java ends after the class where an exception has no message.
+        if !error.message.is_empty() {
+            text.push_str(": ");
+            text.push_str(&error.message);
+        }
+        text.push_str(FRAME);
         next = error.cause.as_deref();
     }
     text.push('\n');
@@ -38,5 +42,7 @@ mod tests {
              Caused by: org.apache.kafka.connect.errors.DataException: no such field\n\
              \tat millstream(Native Method)\n"
         );
+        let mute = trace(&RecordError::new("java.lang.RuntimeException", ""));
+        assert!(mute.starts_with("java.lang.RuntimeException\n\tat"));
     }
 }

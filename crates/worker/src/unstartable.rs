@@ -1,8 +1,9 @@
 //! A connector for tests of the worker: known by its name, never started.
 
 use async_trait::async_trait;
-use millstream_core::sink::{Connector, SinkError, SinkTask, TaskContext};
-use millstream_core::{ConfigDef, Properties};
+use millstream_core::{
+    ConfigDef, Connector, Properties, Role, SinkConnector, SinkError, SinkTask, TaskContext,
+};
 
 pub(crate) struct Unstartable(ConfigDef);
 
@@ -18,6 +19,10 @@ impl Connector for Unstartable {
         "Sink"
     }
 
+    fn role(&self) -> Role<'_> {
+        Role::Sink(self)
+    }
+
     fn version(&self) -> &'static str {
         "1"
     }
@@ -25,7 +30,10 @@ impl Connector for Unstartable {
     fn config_def(&self) -> &ConfigDef {
         &self.0
     }
+}
 
+#[async_trait]
+impl SinkConnector for Unstartable {
     async fn start_task(
         &self,
         _properties: &Properties,

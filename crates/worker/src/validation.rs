@@ -1,6 +1,7 @@
 //! Validation of a connector's configuration: the framework's keys, transforms, the connector's own keys,
 //! client overrides and converters, all errors at once, as Java's worker answers.
 
+mod exactly_once;
 mod java_map;
 mod overrides;
 mod remarks;
@@ -10,11 +11,13 @@ pub use remarks::Remarks;
 pub(crate) use remarks::unknown as unknown_setting;
 
 use crate::config::{Concealer, WorkerSettings};
+use crate::connector_config::{TopicKeys, framework_keys};
 use crate::registry::PluginRegistry;
-use crate::sink_config::{SinkConfig, TopicKeys};
 use millstream_core::config::{ConfigDef, Default, Parsed, java_trim};
 use millstream_core::plugin::{self, KAFKA_VERSION};
-use millstream_core::{ConfigValue, Connector, ConnectorError, Key, Properties, chain};
+use millstream_core::{
+    ConfigValue, Connector, ConnectorError, ConnectorKind, Key, Properties, Role, chain,
+};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -156,7 +159,8 @@ impl Validator {
         connector.probe(config, &mut own).await;
         merge(&mut configs, connector.config_def(), own);
         topics::refuse_dead_letter_loop(&keys, &mut configs);
-        if let Some(group) = &self.group {
+        let kind = connector.role().kind();
+        if let Some(group) = self.group.as_ref().filter(|_| kind == ConnectorKind::Sink) {
             overrides::refuse_group(group, config, &mut configs);
         }
         refuse_nulls(config, &mut configs);
@@ -164,8 +168,11 @@ impl Validator {
 
         // Of these Java counts keys with errors, not errors.
         let policy = &self.worker.config.override_policy;
-        let has_dead_letters = !keys.dead_letters.trim().is_empty();
-        let mut others = overrides::validate(policy, config, has_dead_letters)?;
+        let used = match kind {
+            ConnectorKind::Sink => overrides::of_sink(!keys.dead_letters.trim().is_empty()),
+            ConnectorKind::Source => overrides::of_source(config),
+        };
+        let mut others = overrides::validate(policy, config, used)?;
         others.extend(self.converters(config));
         error_count += others
             .iter()
@@ -196,9 +203,9 @@ impl Validator {
         })
     }
 
-    /// The keys that every sink connector has, without what depends on a worker.
-    pub fn framework_keys() -> Vec<Key> {
-        SinkConfig::keys()
+    /// The keys that every connector of a kind has, without what depends on a worker.
+    pub fn framework_keys(kind: ConnectorKind) -> Vec<Key> {
+        framework_keys(kind)
     }
 
     /// The keys of a plugin: for a connector, the framework's follow those of its own.
@@ -206,7 +213,7 @@ impl Validator {
         let registry = &self.registry;
         if let Ok(connector) = registry.connector(name) {
             let own = connector.config_def();
-            let mut framework = SinkConfig::keys();
+            let mut framework = framework_keys(connector.role().kind());
             for key in &mut framework {
                 if key.name == "connector.plugin.version" {
                     key.default = Default::Text(Cow::Borrowed(connector.version()));
@@ -225,7 +232,7 @@ impl Validator {
     }
 
     fn framework(&self, connector: &dyn Connector, config: &Properties) -> (Configs, TopicKeys) {
-        let mut keys = SinkConfig::keys();
+        let mut keys = framework_keys(connector.role().kind());
         for key in &mut keys {
             self.set_default(key, connector, config);
         }
@@ -236,7 +243,13 @@ impl Validator {
         }
         hide_versions_of_nothing(&mut values);
         let topics = TopicKeys::of(&values);
-        topics::check(&topics, &mut values);
+        match connector.role() {
+            Role::Sink(_) => topics::check(&topics, &mut values),
+            Role::Source(source) if self.group.is_some() => {
+                exactly_once::check(source, config, &mut values);
+            }
+            Role::Source(_) => {}
+        }
         let keys = definition.keys().iter().cloned().map(Some);
         (keys.zip(values).collect(), topics)
     }

@@ -4,7 +4,7 @@ mod address;
 mod cluster_id;
 mod remarks;
 
-use crate::cluster::Cluster;
+use crate::cluster::{Cluster, MemoryOffsets};
 use crate::config::{
     ConnectorFile, ConnectorFileError, ResponseHeaders, WorkerConfigError, WorkerSettings,
     read_connector_file,
@@ -22,7 +22,7 @@ use crate::task::TaskStarter;
 use crate::validation::{InvalidConfig, ValidationError, Validator};
 use address::{addresses, advertised, bind};
 use cluster_id::learn_cluster_id;
-use millstream_core::Properties;
+use millstream_core::{OffsetStore, Properties};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -41,6 +41,8 @@ pub struct WorkerStart {
     pub starter: Arc<dyn TaskStarter>,
     /// Asks the brokers about themselves and about consumer groups; without it offsets cannot be shown.
     pub kafka: Option<Arc<dyn KafkaAdmin>>,
+    /// Where the offsets of sources are kept; without it they are gone with the process.
+    pub offsets: Option<Arc<dyn OffsetStore>>,
     /// Changes log levels while the worker runs.
     pub log_control: Option<Box<dyn LogControl>>,
     /// What `/metrics` shows.
@@ -126,22 +128,26 @@ impl Worker {
         flavour: Flavour,
         cluster: Cluster,
     ) -> Result<(Self, Api), StartError> {
-        check_converters(&start.settings, &start.registry)?;
+        let include = &start.settings.config.plugins_include;
+        let registry = start.registry.limited_to(include);
+        check_converters(&start.settings, &registry)?;
         let settings = Arc::new(start.settings);
         let config = &settings.config;
         let listeners = bind(&config.listeners).await?;
         let admin = bind(config.admin_listeners.as_deref().unwrap_or_default()).await?;
         let advertised = advertised(&settings, &listeners);
         warn_of_what_is_ignored(&settings);
-        let remarks = remarks::of(&settings.properties, &settings.providers, &start.registry);
+        let remarks = remarks::of(&settings.properties, &settings.providers, &registry);
         remarks.log_of_worker();
 
-        let registry = Arc::new(start.registry);
+        let registry = Arc::new(registry);
         if let Some(control) = &start.log_control {
             control.conceal(settings.providers.clone());
         }
         let plugins = registry.list().into_iter().map(|(class, ..)| class);
         let loggers = Arc::new(Loggers::new(start.log_control, plugins));
+        let offsets = start.offsets;
+        let offsets = offsets.unwrap_or_else(|| Arc::<MemoryOffsets>::default());
         let (reports_in, reports) = mpsc::channel(QUEUED_REPORTS);
         let (herder, handle) = Herder::new(HerderParts {
             settings: Settings {
@@ -156,6 +162,7 @@ impl Worker {
                 start.starter,
                 registry.clone(),
                 settings.clone(),
+                offsets.clone(),
                 reports_in,
             ),
             reports,
@@ -174,6 +181,7 @@ impl Worker {
             }),
             worker: settings.clone(),
             kafka: start.kafka.clone(),
+            offsets,
             cluster_id,
             loggers,
             metrics: start.metrics,

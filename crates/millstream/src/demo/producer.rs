@@ -43,7 +43,8 @@ fn messages(count: usize, now_ms: fn() -> i64) -> Vec<OutgoingRecord> {
         .map(|_| {
             let now = now_ms();
             OutgoingRecord {
-                topic: TOPIC.to_owned(),
+                topic: TOPIC.into(),
+                partition: None,
                 key: None,
                 value: Some(Bytes::from(format!(
                     "Kafka message sent at {}.{:03}",

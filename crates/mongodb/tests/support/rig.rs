@@ -4,8 +4,8 @@ use bson::Document;
 use bytes::Bytes;
 use millstream_core::rejected::RejectedRow;
 use millstream_core::{
-    ByteBudget, ByteColumn, Connector, Decoded, Destination, Headers, Payload, Properties,
-    RecordBatch, SinkError, SinkTask, TaskContext, TimestampType, TopicPartition,
+    ByteBudget, ByteColumn, Decoded, Destination, Headers, Payload, Properties, RecordBatch,
+    SinkConnector, SinkError, SinkTask, TaskContext, TimestampType, TopicPartition,
 };
 use millstream_embedded::documents::{DocumentFault, DocumentProxy, DocumentServer};
 use millstream_golden as golden;

@@ -40,6 +40,10 @@ impl Converter for ByteArrayConverter {
         CLASS
     }
 
+    fn writes_raw(&self, kind: RawKind) -> bool {
+        kind == RawKind::Bytes
+    }
+
     fn raw_kind(&self) -> Option<RawKind> {
         Some(RawKind::Bytes)
     }

@@ -73,6 +73,10 @@ impl Converter for StringConverter {
         CLASS
     }
 
+    fn writes_raw(&self, kind: RawKind) -> bool {
+        self.raw_kind() == Some(kind)
+    }
+
     fn raw_kind(&self) -> Option<RawKind> {
         (self.charset == Charset::Utf8).then_some(RawKind::String)
     }

@@ -4,7 +4,7 @@ use super::*;
 use crate::dead_letter::DeadLetters;
 use crate::plan::PlanParts;
 use crate::run::run_task;
-use crate::task::TaskParts;
+use crate::task::{SinkParts, TaskParts};
 use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_core::converter::RowErrors;
@@ -455,12 +455,12 @@ impl Scene {
         };
         let letters = |writer| DeadLetters::new(id.clone(), "dead", false, Arc::new(writer));
         let dead_letters = self.dead_letters.map(letters);
-        let parts = TaskParts {
+        let parts = TaskParts::Sink(SinkParts {
             consumer: Box::new(consumer),
             sink: Box::new(self.sink),
             plan,
             errors: ErrorPolicy::new(id.clone(), errors, dead_letters),
-        };
+        });
         let settings = TaskSettings {
             id,
             commit_interval: self.commit_interval,

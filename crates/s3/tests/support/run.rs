@@ -6,8 +6,8 @@ use super::server::Server;
 use millstream_core::contract::Ledger;
 use millstream_core::rejected::RejectedRow;
 use millstream_core::{
-    ByteBudget, Connector, Progress, Properties, RowMask, SinkError, SinkErrorKind, SinkTask,
-    TaskContext, TopicPartition,
+    ByteBudget, Connector, Progress, Properties, RowMask, SinkConnector, SinkError, SinkErrorKind,
+    SinkTask, TaskContext, TopicPartition,
 };
 use millstream_s3::S3SinkConnector;
 use serde_json::{Value as Json, json};

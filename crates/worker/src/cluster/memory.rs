@@ -4,8 +4,10 @@ use super::{
     ConfigEvent, ConfigRecord, ConfigStore, Position, StatusEvent, StatusRecord, StatusStore,
 };
 use async_trait::async_trait;
+use millstream_core::{OffsetError, OffsetStore, SourceMap};
 use std::collections::VecDeque;
 use std::future::pending;
+use std::sync::{Mutex, PoisonError};
 
 /// Waits for the queue's next item; the owner refills it between two calls, never during one.
 pub(super) async fn next<T>(queue: &mut VecDeque<T>) -> T {
@@ -67,5 +69,35 @@ impl StatusStore for MemoryStatusStore {
 
     async fn next(&mut self) -> StatusEvent {
         next(&mut self.0).await
+    }
+}
+
+/// Offsets of sources that are gone with the process.
+#[derive(Debug, Default)]
+pub struct MemoryOffsets(Mutex<Vec<(String, SourceMap, SourceMap)>>);
+
+#[async_trait]
+impl OffsetStore for MemoryOffsets {
+    async fn read(&self, connector: &str) -> Result<Vec<(SourceMap, SourceMap)>, OffsetError> {
+        let stored = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let own = stored.iter().filter(|(name, ..)| name == connector);
+        Ok(own
+            .map(|(_, partition, offset)| (partition.clone(), offset.clone()))
+            .collect())
+    }
+
+    async fn write(
+        &self,
+        connector: &str,
+        offsets: &[(SourceMap, Option<SourceMap>)],
+    ) -> Result<(), OffsetError> {
+        let mut stored = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for (partition, offset) in offsets {
+            stored.retain(|(name, known, _)| name != connector || known != partition);
+            if let Some(offset) = offset {
+                stored.push((connector.to_owned(), partition.clone(), offset.clone()));
+            }
+        }
+        Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::cluster::{Status, TargetState};
 use crate::task::TaskId;
-use millstream_core::{Degraded, Properties};
+use millstream_core::{ConnectorKind, Degraded, Properties};
 use std::sync::Arc;
 
 /// A request that changes something.
@@ -101,7 +101,8 @@ pub struct ConnectorInfo {
     pub name: Arc<str>,
     pub config: Properties,
     pub tasks: u32,
-    pub is_sink: bool,
+    /// `None` where the connector's class is not here.
+    pub kind: Option<ConnectorKind>,
 }
 
 /// A connector as it fares.
@@ -110,7 +111,8 @@ pub struct ConnectorState {
     pub name: Arc<str>,
     pub connector: Status,
     pub tasks: Vec<(u32, TaskState)>,
-    pub is_sink: bool,
+    /// `None` where the connector's class is not here.
+    pub kind: Option<ConnectorKind>,
 }
 
 /// A task's status, and what the worker that runs it does about its trouble.

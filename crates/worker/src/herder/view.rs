@@ -6,7 +6,7 @@ use super::settings::{Flavour, Settings};
 use super::slot::Slot;
 use crate::cluster::{Position, RunState, Status, TargetState};
 use crate::task::TaskId;
-use millstream_core::Properties;
+use millstream_core::{Connector, ConnectorKind, Properties};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -144,15 +144,19 @@ impl View {
         }
     }
 
-    /// The version of the connector's plugin, if its class is known.
-    fn version(&self, name: &str) -> Option<String> {
+    fn plugin(&self, name: &str) -> Option<&dyn Connector> {
         let class = self.config(name)?.get("connector.class")?;
         let plugin = self.settings.registry.connector(class).ok()?;
-        Some(plugin.version().to_owned())
+        Some(plugin.as_ref())
     }
 
-    fn is_sink(&self, name: &str) -> bool {
-        self.version(name).is_some()
+    /// The version of the connector's plugin, if its class is known.
+    fn version(&self, name: &str) -> Option<String> {
+        Some(self.plugin(name)?.version().to_owned())
+    }
+
+    fn kind(&self, name: &str) -> Option<ConnectorKind> {
+        Some(self.plugin(name)?.role().kind())
     }
 
     /// The status of a task that starts here and has not said anything yet: a start may wait for a server that does
@@ -191,7 +195,7 @@ impl View {
             name: key.clone(),
             config: Properties::clone(known.config.as_ref()?),
             tasks: known.tasks.len() as u32,
-            is_sink: self.is_sink(name),
+            kind: self.kind(name),
         })
     }
 
@@ -216,7 +220,7 @@ impl View {
             tasks: tasks
                 .map(|(task, status)| (task, task_state(known, task, &status)))
                 .collect(),
-            is_sink: self.is_sink(name),
+            kind: self.kind(name),
         })
     }
 

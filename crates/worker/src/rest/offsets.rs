@@ -1,18 +1,20 @@
-//! `/connectors/{connector}/offsets`: what the connector's consumer group has committed; set and reset while it is stopped.
+//! `/connectors/{connector}/offsets`: what a sink's consumer group has committed, or a source has stored; set and reset while
+//! the connector is stopped.
 
 use super::body::Body;
 use super::error::RestError;
 use super::lookup::{info, not_found};
 use super::wire::{Message, Name, Offset, Offsets, Partition, Position};
-use super::{Api, resource};
+use super::{Api, resource, source_offsets};
 use crate::client_settings;
 use crate::json_text::{JsonError, object};
 use crate::kafka_admin::{AdminError, KafkaAdmin};
 use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
 use indexmap::IndexMap;
-use millstream_core::{Properties, TopicPartition};
+use millstream_core::{Connector, ConnectorKind, Properties, Role, TopicPartition};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use std::sync::Arc;
@@ -23,11 +25,14 @@ pub(super) fn router() -> Router<Api> {
     resource("/connectors/{connector}/offsets", methods, allow)
 }
 
-async fn show(
-    State(api): State<Api>,
-    Path(Name(name)): Path<Name>,
-) -> Result<Json<Offsets>, RestError> {
+async fn show(State(api): State<Api>, Path(Name(name)): Path<Name>) -> Result<Response, RestError> {
     let config = info(&api, &name)?.config;
+    if let Some(connector) = plugin(&api, &config)
+        && connector.role().kind() == ConnectorKind::Source
+    {
+        let shown = source_offsets::show(api.offsets.as_ref(), &name).await?;
+        return Ok(Json(shown).into_response());
+    }
     let failed = |_| {
         let text = "Failed to retrieve consumer group offsets for sink connector";
         RestError::Failed(format!("{text} {name}"))
@@ -47,9 +52,21 @@ async fn show(
             kafka_offset: offset,
         },
     });
-    Ok(Json(Offsets {
-        offsets: offsets.collect(),
-    }))
+    let offsets = offsets.collect();
+    Ok(Json(Offsets { offsets }).into_response())
+}
+
+fn plugin<'a>(api: &'a Api, config: &Properties) -> Option<&'a dyn Connector> {
+    let class = config.get("connector.class")?;
+    let connector = api.validator.registry.connector(class).ok()?;
+    Some(connector.as_ref())
+}
+
+/// The configuration with what its references stand for.
+async fn resolved(api: &Api, config: &Properties) -> Result<Properties, String> {
+    let resolved = api.worker.providers.resolve(config).await;
+    let resolved = resolved.map_err(|error| error.to_string())?;
+    Ok(resolved.properties)
 }
 
 async fn alter(
@@ -59,6 +76,14 @@ async fn alter(
 ) -> Result<Json<Message>, RestError> {
     let entries = entries(&body)?;
     let config = stopped(&api, &name)?;
+    if let Some(Role::Source(source)) = plugin(&api, &config).map(Connector::role) {
+        let config = resolved(&api, &config).await.map_err(RestError::Failed)?;
+        let entries = entries.into_iter();
+        let changes = source_offsets::changes(entries.map(|e| (e.partition, e.offset)))?;
+        let store = api.offsets.as_ref();
+        let altered = source_offsets::alter(store, source, &name, &config, changes);
+        return altered.await.map(Json);
+    }
     let mut changes: IndexMap<TopicPartition, Option<i64>> = IndexMap::new();
     for entry in entries {
         let (partition, offset) = entry.parse()?;
@@ -89,6 +114,11 @@ async fn reset(
     Path(Name(name)): Path<Name>,
 ) -> Result<Json<Message>, RestError> {
     let config = stopped(&api, &name)?;
+    if let Some(Role::Source(source)) = plugin(&api, &config).map(Connector::role) {
+        let config = resolved(&api, &config).await.map_err(RestError::Failed)?;
+        let reset = source_offsets::reset(api.offsets.as_ref(), source, &name, &config);
+        return reset.await.map(Json);
+    }
     let group = Group::of(&api, &name, &config)
         .await
         .map_err(|error| reset_failed(&name, &error))?;
@@ -121,10 +151,7 @@ struct Group {
 impl Group {
     async fn of(api: &Api, name: &str, config: &Properties) -> Result<Self, AdminError> {
         let failed = |why: String| AdminError::Failed(why);
-        let resolved = api.worker.providers.resolve(config).await;
-        let config = resolved
-            .map_err(|error| failed(error.to_string()))?
-            .properties;
+        let config = resolved(api, config).await.map_err(failed)?;
         let kafka = api.kafka.clone();
         let client_id = format!("connector-worker-adminclient-{name}");
         Ok(Group {

@@ -30,7 +30,8 @@ pub(super) fn router() -> Router<Api> {
 async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Json<Vec<Plugin>> {
     let connectors_only = query_flag(query.as_deref(), "connectorsOnly", true);
     let all = api.validator.registry.list().into_iter();
-    let listed = all.filter(|(_, kind, _)| !connectors_only || *kind == PluginKind::Sink);
+    let is_connector = |kind| matches!(kind, PluginKind::Sink | PluginKind::Source);
+    let listed = all.filter(|(_, kind, _)| !connectors_only || is_connector(*kind));
     let plugins = listed.map(|(class, kind, version)| Plugin {
         class,
         r#type: kind.name(),

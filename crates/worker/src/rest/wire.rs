@@ -4,7 +4,7 @@ use crate::herder::request::{ConnectorInfo, ConnectorState, TaskState, Trouble};
 use crate::loggers::LoggerLevel;
 use crate::validation::Validated;
 use millstream_core::config::{ConfigValue, Default};
-use millstream_core::{Key, Properties};
+use millstream_core::{ConnectorKind, Key, Properties};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::sync::Arc;
@@ -81,13 +81,14 @@ impl From<ConnectorInfo> for Info {
                 .collect(),
             name: Name(info.name),
             config: StringMap(info.config),
-            r#type: connector_type(info.is_sink),
+            r#type: connector_type(info.kind),
         }
     }
 }
 
-fn connector_type(is_sink: bool) -> &'static str {
-    if is_sink { "sink" } else { "unknown" }
+/// A connector whose class is not here is of no known type.
+fn connector_type(kind: Option<ConnectorKind>) -> &'static str {
+    kind.map_or("unknown", ConnectorKind::name)
 }
 
 #[derive(Serialize)]
@@ -175,7 +176,7 @@ impl From<ConnectorState> for State {
             name: Name(state.name),
             connector: state.connector.into(),
             tasks: state.tasks.into_iter().map(TaskStatus::from).collect(),
-            r#type: connector_type(state.is_sink),
+            r#type: connector_type(state.kind),
         }
     }
 }

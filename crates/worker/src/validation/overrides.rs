@@ -15,16 +15,34 @@ pub(super) const PREFIXES: [(&str, Client); 3] = [
 
 const GROUP: &str = "consumer.override.group.id";
 
+/// The clients of a sink connector.
+pub(super) fn of_sink(has_dead_letters: bool) -> &'static [Client] {
+    if has_dead_letters {
+        &[Client::Producer, Client::Consumer, Client::Admin]
+    } else {
+        &[Client::Consumer]
+    }
+}
+
+/// The clients of a source connector.
+pub(super) fn of_source(config: &Properties) -> &'static [Client] {
+    if config.with_prefix("topic.creation.").is_empty() {
+        &[Client::Producer]
+    } else {
+        &[Client::Producer, Client::Admin]
+    }
+}
+
 /// Checks the settings of the clients that the connector uses. One that cannot be read ends validation, as in Java.
 pub(super) fn validate(
     policy: &str,
     config: &Properties,
-    has_dead_letters: bool,
+    used: &[Client],
 ) -> Result<Configs, ValidationError> {
     let policy = OverridePolicy::find(policy).unwrap_or(OverridePolicy::None);
     let mut found = Vec::new();
     for (prefix, client) in PREFIXES {
-        if client != Client::Consumer && !has_dead_letters {
+        if !used.contains(&client) {
             continue;
         }
         for (setting, text) in config.with_prefix(prefix).iter() {

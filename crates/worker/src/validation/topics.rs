@@ -1,7 +1,7 @@
 //! The rules about a sink's topics that concern several keys at once.
 
 use super::Configs;
-use crate::sink_config::TopicKeys;
+use crate::connector_config::TopicKeys;
 use millstream_core::ConfigValue;
 use millstream_core::config::{Parsed, Validator};
 use millstream_java::regex::JavaRegex;

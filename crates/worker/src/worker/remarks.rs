@@ -2,14 +2,14 @@
 
 use crate::client_keys::{self, Client};
 use crate::config::{ConfigProviders, WorkerConfig};
+use crate::connector_config::framework_keys;
 use crate::registry::PluginRegistry;
-use crate::sink_config::SinkConfig;
 use crate::spelling::closest;
 use crate::validation::{Remarks, unknown_setting};
-use millstream_core::{ConfigDef, Properties};
+use millstream_core::{ConfigDef, ConnectorKind, Properties};
 
 /// Java's keys that have no meaning here; files that hold them are right all the same.
-const IGNORED: [&str; 35] = [
+const IGNORED: [&str; 34] = [
     "config.storage.replication.factor",
     "config.storage.topic",
     "connect.protocol",
@@ -40,7 +40,6 @@ const IGNORED: [&str; 35] = [
     "status.storage.partitions",
     "status.storage.replication.factor",
     "status.storage.topic",
-    "topic.creation.enable",
     "value.converter.plugin.version",
     "worker.sync.timeout.ms",
     "worker.unsync.backoff.ms",
@@ -182,7 +181,10 @@ fn converter_setting(
 fn is_of_a_connector(key: &str, registry: &PluginRegistry) -> bool {
     let belongs = |definition: &ConfigDef| definition.key(key).is_some();
     let families = ["transforms.", "predicates.", "errors."];
-    belongs(&SinkConfig::definition())
+    let kinds = [ConnectorKind::Sink, ConnectorKind::Source];
+    kinds
+        .into_iter()
+        .any(|kind| belongs(&ConfigDef::new(framework_keys(kind))))
         || families.iter().any(|family| key.starts_with(family))
         || registry
             .connectors

@@ -101,6 +101,7 @@ fn start(shutdown: CancellationToken) -> WorkerStart {
         },
         starter: Arc::new(Idle),
         kafka: None,
+        offsets: None,
         log_control: None,
         metrics: None,
         connector_files: Vec::new(),

@@ -6,7 +6,7 @@ mod doubles;
 mod http;
 mod scenario;
 
-use millstream_core::{Connector, TopicPartition};
+use millstream_core::{Connector, ConnectorKind, TopicPartition};
 use millstream_golden::Outcome;
 use millstream_s3::S3SinkConnector;
 use millstream_worker::validation::Validator;
@@ -230,7 +230,7 @@ fn report_c8_no_key_shows_what_its_reference_stands_for() {
             .keys()
             .iter()
             .map(|key| key.name.to_string());
-        let framework = Validator::framework_keys()
+        let framework = Validator::framework_keys(ConnectorKind::Sink)
             .into_iter()
             .map(|key| key.name.to_string());
         let more = [

@@ -1,20 +1,22 @@
 //! One recorded scenario: a worker of its own, a folder of its own, and steps in order.
 
 use crate::compare::{Placeholders, differences};
-use crate::doubles::{Doubles, FileStreamSink};
+use crate::doubles::Doubles;
 use crate::http::{self, Reply};
-use millstream_core::{Properties, TransformPlugin};
+use millstream_core::Properties;
 use millstream_golden::Outcome;
 use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
 use millstream_s3::S3SinkConnector;
 use millstream_worker::{PluginRegistry, Worker, WorkerSettings, WorkerStart};
 use serde_json::Value as Json;
 use std::sync::Arc;
+use std::time::Duration;
 use tempfile::TempDir;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Requests that are repeated until they match; each takes a round trip, so the others get their turn.
-const ATTEMPTS: usize = 500;
+/// How long requests are repeated that do not match yet; each takes a round trip, so the others get their turn.
+const PATIENCE: Duration = Duration::from_secs(20);
 
 pub(crate) struct Scenario {
     worker: Worker,
@@ -30,88 +32,36 @@ pub(crate) struct Scenario {
 
 /// Why a whole scenario is not due.
 pub(crate) fn not_due(setup: &Json) -> Option<String> {
-    ["workers", "test_plugins", "jaas", "files"]
+    ["workers", "jaas", "files"]
         .into_iter()
         .find(|key| setup.get(key).is_some())
         .map(|key| format!("needs {key}"))
 }
 
-/// Why a step is not due: source connectors, transforms that are missing, and requests between workers.
+/// Why a step is not due: requests between workers, and what is different on purpose.
 fn step_not_due(case: &Json, is_standalone: bool) -> Option<String> {
     let request = &case["request"];
-    let (path, body) = (
-        request["path"].as_str().unwrap_or_default(),
-        request["body"].to_string(),
-    );
-    let is_exact = case.get("match").is_none();
-    if body.contains("FileStreamSource") || path.ends_with("FileStreamSourceConnector/config") {
-        return Some("source connectors".to_owned());
-    }
-    if is_exact
-        && case["response"]["body"]
-            .to_string()
-            .contains("\"type\":\"source\"")
-    {
-        return Some("source connectors".to_owned());
-    }
+    let path = request["path"].as_str().unwrap_or_default();
     // Java shows a task that never was, because somebody asked to restart it.
     if case["response"]["body"].to_string().contains("inputMap") {
         return Some("a deliberate difference".to_owned());
     }
     let is_internal = path.contains("/fence")
         || (path.contains("/tasks") && request["method"] == "POST" && !path.contains("restart"));
-    if is_internal && !is_standalone {
-        return Some("requests between workers".to_owned());
-    }
-    let plugin = path
-        .strip_prefix("/connector-plugins/")
-        .and_then(|rest| rest.strip_suffix("/config"));
-    if let Some(plugin) = plugin
-        && case["response"]["status"] == 200
-        && !is_known(plugin)
-    {
-        return Some(plugin.to_owned());
-    }
-    let text = format!("{path} {body}");
-    let plugins = "org.apache.kafka.connect.transforms.";
-    let known: Vec<&str> = TRANSFORMS
-        .iter()
-        .map(|p| p.class)
-        .chain(PREDICATES.iter().map(|p| p.class))
-        .collect();
-    for (at, _) in text.match_indices(plugins) {
-        let class: String = text[at..]
-            .chars()
-            .take_while(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '$'))
-            .collect();
-        if !known.contains(&class.as_str()) {
-            return Some(class);
-        }
-    }
-    None
+    (is_internal && !is_standalone).then(|| "requests between workers".to_owned())
 }
 
-fn apache_transforms() -> Vec<TransformPlugin> {
-    let all = TRANSFORMS.iter().copied();
-    all.filter(|plugin| plugin.class.starts_with("org.apache.kafka."))
-        .collect()
-}
-
-/// Whether a plugin is here under this name.
-fn is_known(name: &str) -> bool {
-    let classes = CONVERTERS
+/// The plugins that the recorded worker had.
+fn recorded_plugins(setup: &Json) -> String {
+    let connect = "org.apache.kafka.connect.";
+    let mut packages = vec!["converters", "file", "json", "storage", "transforms"];
+    if setup.get("test_plugins").is_some() {
+        packages.push("tools");
+    }
+    let classes = packages
         .iter()
-        .map(|p| p.class)
-        .chain(HEADER_CONVERTERS.iter().map(|p| p.class));
-    let classes = classes
-        .chain(TRANSFORMS.iter().map(|p| p.class))
-        .chain(PREDICATES.iter().map(|p| p.class));
-    let classes: Vec<&str> = classes.chain(["FileStreamSink", "JsonConverter"]).collect();
-    classes.iter().any(|class| {
-        *class == name
-            || class.ends_with(&format!(".{name}"))
-            || class.ends_with(&format!(".{name}Converter"))
-    })
+        .map(|package| format!("{connect}{package}.*"));
+    classes.collect::<Vec<_>>().join(",")
 }
 
 impl Scenario {
@@ -131,6 +81,11 @@ impl Scenario {
             ("key.converter", json),
             ("value.converter", json),
         ]);
+        // As the recorded worker did, but for the time that a test has.
+        properties.insert("offset.flush.interval.ms", "10");
+        if setup.get("index").is_some() {
+            properties.insert("millstream.plugins.include", recorded_plugins(setup));
+        }
         for (key, value) in setup["worker_config"].as_object().into_iter().flatten() {
             let value = value
                 .as_str()
@@ -139,18 +94,20 @@ impl Scenario {
         }
         let doubles = Doubles::default();
         let shutdown = CancellationToken::new();
+        let mut connectors = millstream_connectors::connectors();
+        connectors.push(Arc::new(S3SinkConnector));
         let mut start = WorkerStart {
             settings: WorkerSettings::new(properties).map_err(|error| error.to_string())?,
             registry: PluginRegistry {
-                connectors: vec![Arc::new(FileStreamSink::new()), Arc::new(S3SinkConnector)],
+                connectors,
                 converters: CONVERTERS.to_vec(),
                 header_converters: HEADER_CONVERTERS.to_vec(),
-                // The recorded worker had Apache's own.
-                transforms: apache_transforms(),
+                transforms: TRANSFORMS.to_vec(),
                 predicates: PREDICATES.to_vec(),
             },
             starter: Arc::new(doubles.clone()),
             kafka: Some(Arc::new(doubles.clone())),
+            offsets: None,
             log_control: None,
             metrics: None,
             connector_files: Vec::new(),
@@ -209,17 +166,18 @@ impl Scenario {
         if !case["request"]["path"].is_string() {
             return Outcome::NotDue("the step has no request".to_owned());
         }
-        let attempts = if case["repeat"] == true { ATTEMPTS } else { 1 };
-        let mut found = String::new();
-        for _ in 0..attempts {
+        let end = Instant::now() + PATIENCE;
+        loop {
             let reply = self.request(&case["request"]).await;
-            found = differences(case, &reply, &self.placeholders);
+            let found = differences(case, &reply, &self.placeholders);
             if found.is_empty() {
                 return Outcome::Passed;
             }
+            if case["repeat"] != true || Instant::now() >= end {
+                return Outcome::Failed(found);
+            }
             tokio::task::yield_now().await;
         }
-        Outcome::Failed(found)
     }
 
     /// The body of the answer to a request.
@@ -258,15 +216,11 @@ impl Scenario {
             "produce" => {
                 let values = of["values"].as_array().into_iter().flatten();
                 let values = values.filter_map(|value| value.as_str().map(str::to_owned));
-                let mut broker = self.doubles.0.lock().unwrap();
-                broker
-                    .topics
-                    .entry(text("topic"))
-                    .or_default()
-                    .extend(values);
+                self.doubles.produce(&text("topic"), values);
             }
             "await_file" => {
-                for _ in 0..ATTEMPTS {
+                let end = Instant::now() + PATIENCE;
+                while Instant::now() < end {
                     if std::fs::read_to_string(text("path")).ok() == Some(text("text")) {
                         return Outcome::Passed;
                     }

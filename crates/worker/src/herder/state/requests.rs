@@ -84,8 +84,9 @@ impl State {
             // The tasks of the answer are those from before.
             Flavour::Distributed => {
                 let class = config.get("connector.class").unwrap_or_default();
+                let registry = &self.view.settings.registry;
                 let info = ConnectorInfo {
-                    is_sink: self.view.settings.registry.connector(class).is_ok(),
+                    kind: registry.connector(class).ok().map(|c| c.role().kind()),
                     name: name.clone(),
                     config,
                     tasks: before.map_or(0, |info| info.tasks),

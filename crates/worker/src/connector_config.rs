@@ -1,16 +1,16 @@
-//! SinkConfig: the keys that every sink connector has, with Java's definitions and texts. Validation and the starts of
-//! connectors and tasks read them by this one definition, so that they never understand a text differently.
+//! The keys that every connector has, every sink and every source, with Java's definitions and texts. Validation and the
+//! starts of connectors and tasks read them by this one definition, so that they never understand a text differently.
 
 use millstream_core::chain::unique_aliases;
 use millstream_core::config::validator::invalid;
 use millstream_core::config::{FromParsed, Importance, Key, Kind, Parsed, Validator, Width};
-use millstream_core::{ConfigValue, Properties, config_def};
+use millstream_core::{ConfigValue, ConnectorKind, Properties, config_def};
 use millstream_java::regex::check_pattern;
 
 config_def! {
-    /// The framework's keys of a sink connector, in Java's order. Versions and converters get their defaults from the worker.
-    /// A null that validation lets through is as good as no setting.
-    pub struct SinkConfig {
+    /// The keys of every connector, in Java's order. Versions and converters get their defaults from the worker. A null that
+    /// validation lets through is as good as no setting.
+    pub struct ConnectorConfig {
         pub name: Option<String> = Key::required("name", Kind::String)
             .importance(Importance::High)
             .group("Common", 1, Width::Medium, "Connector name")
@@ -93,6 +93,12 @@ config_def! {
             .importance(Importance::Medium)
             .group("Error Handling", 5, Width::Short, "Log Error Details")
             .doc("Whether to include in the log the Connect record that resulted in a failure. For sink records, the topic, partition, offset, and timestamp will be logged. For source records, the key and value (and their schemas), all headers, and the timestamp, Kafka topic, Kafka partition, source partition, and source offset will be logged. This is 'false' by default, which will prevent record keys, values, and headers from being written to log files."),
+    }
+}
+
+config_def! {
+    /// The keys that sink connectors have beside these.
+    pub struct SinkConfig {
         pub topics: Option<Vec<String>> = Key::new("topics", Kind::List, "")
             .importance(Importance::High)
             .group("Common", 4, Width::Long, "Topics")
@@ -117,23 +123,65 @@ config_def! {
     }
 }
 
-impl SinkConfig {
-    /// Reads the keys of a connector.
-    ///
-    /// # Errors
-    /// The first error of any key, with Java's text.
-    pub fn read(properties: &Properties) -> Result<Self, String> {
-        let (config, values) = SinkConfig::parse(properties);
-        if let Some(config) = config {
-            return Ok(config);
-        }
-        let errors = values.iter().flat_map(|value| &value.errors).cloned();
-        let nulls = values
-            .iter()
-            .filter(|value| properties.entry(&value.name) == Some(None));
-        let nulls = nulls.map(|null| format!("Invalid value null for configuration {}", null.name));
-        Err(errors.chain(nulls).next().unwrap_or_default())
+config_def! {
+    /// The keys that source connectors have beside those of every connector.
+    pub struct SourceConfig {
+        pub topic_creation_groups: Option<Vec<String>> = Key::new("topic.creation.groups", Kind::List, "")
+            .importance(Importance::Low)
+            .group("Topic Creation", 1, Width::Long, "Topic Creation Groups")
+            .doc("Groups of configurations for topics created by source connectors")
+            .validator(Validator::Check(unique_aliases)),
+        pub exactly_once: String = Key::new("exactly.once.support", Kind::String, "requested")
+            .importance(Importance::Medium)
+            .group("Exactly Once Support", 2, Width::Short, "Exactly once support")
+            .doc("Permitted values are requested, required. If set to \"required\", forces a preflight check for the connector to ensure that it can provide exactly-once semantics with the given configuration. Some connectors may be capable of providing exactly-once semantics but not signal to Connect that they support this; in that case, documentation for the connector should be consulted carefully before creating it, and the value for this property should be set to \"requested\". Additionally, if the value is set to \"required\" but the worker that performs preflight validation does not have exactly-once support enabled for source connectors, requests to create or validate the connector will fail.")
+            .validator(Validator::Check(check_exactly_once)),
+        pub transaction_boundary: String = Key::new("transaction.boundary", Kind::String, "poll")
+            .importance(Importance::Medium)
+            .group("Exactly Once Support", 3, Width::Short, "Transaction Boundary")
+            .doc("Permitted values are: poll, interval, connector. If set to 'poll', a new producer transaction will be started and committed for every batch of records that each task from this connector provides to Connect. If set to 'connector', relies on connector-defined transaction boundaries; note that not all connectors are capable of defining their own transaction boundaries, and in that case, attempts to instantiate a connector with this value will fail. Finally, if set to 'interval', commits transactions only after a user-defined time interval has passed.")
+            .validator(Validator::Check(check_boundary)),
+        pub transaction_interval_ms: Option<i64> = Key::null("transaction.boundary.interval.ms", Kind::Long)
+            .importance(Importance::Low)
+            .group("Exactly Once Support", 4, Width::Short, "Transaction boundary interval")
+            .doc("If 'transaction.boundary' is set to 'interval', determines the interval for producer transaction commits by connector tasks. If unset, defaults to the value of the worker-level 'offset.flush.interval.ms' property. It has no effect if a different transaction.boundary is specified.")
+            .validator(Validator::Check(check_interval)),
+        pub offsets_topic: Option<String> = Key::null("offsets.storage.topic", Kind::String)
+            .importance(Importance::Low)
+            .group("offsets.topic", 1, Width::Long, "Offsets topic")
+            .doc("The name of a separate offsets topic to use for this connector. If empty or not specified, the worker’s global offsets topic name will be used. If specified, the offsets topic will be created if it does not already exist on the Kafka cluster targeted by this connector (which may be different from the one used for the worker's global offsets topic if the bootstrap.servers property of the connector's producer has been overridden from the worker's). Only applicable in distributed mode; in standalone mode, setting this property will have no effect.")
+            .validator(Validator::NonEmpty),
     }
+}
+
+/// The framework's keys of a connector, in Java's order.
+pub(crate) fn framework_keys(kind: ConnectorKind) -> Vec<Key> {
+    let mut keys = ConnectorConfig::keys();
+    keys.extend(match kind {
+        ConnectorKind::Sink => SinkConfig::keys(),
+        ConnectorKind::Source => SourceConfig::keys(),
+    });
+    keys
+}
+
+/// Reads keys by what a definition's `parse` gives of them.
+///
+/// # Errors
+/// The first error of any key, with Java's text.
+pub(crate) fn read<T>(
+    properties: &Properties,
+    parse: fn(&Properties) -> (Option<T>, Vec<ConfigValue>),
+) -> Result<T, String> {
+    let (config, values) = parse(properties);
+    if let Some(config) = config {
+        return Ok(config);
+    }
+    let errors = values.iter().flat_map(|value| &value.errors).cloned();
+    let nulls = values
+        .iter()
+        .filter(|value| properties.entry(&value.name) == Some(None));
+    let nulls = nulls.map(|null| format!("Invalid value null for configuration {}", null.name));
+    Err(errors.chain(nulls).next().unwrap_or_default())
 }
 
 /// What several keys decide together: which topics are read, and where dead letters go. What is not set is empty.
@@ -167,6 +215,39 @@ fn check_pattern_if_any(key: &str, value: Option<&Parsed>) -> Result<(), String>
     }
 }
 
+/// Java prints the names that such a key takes in the order of a set.
+fn check_exactly_once(key: &str, value: Option<&Parsed>) -> Result<(), String> {
+    one_of_in_any_case(key, value, &["requested", "required"])
+}
+
+fn check_boundary(key: &str, value: Option<&Parsed>) -> Result<(), String> {
+    one_of_in_any_case(key, value, &["poll", "interval", "connector"])
+}
+
+fn one_of_in_any_case(key: &str, value: Option<&Parsed>, names: &[&str]) -> Result<(), String> {
+    match value {
+        Some(Parsed::String(text)) if names.iter().any(|name| text.eq_ignore_ascii_case(name)) => {
+            Ok(())
+        }
+        value => {
+            let names: Vec<String> = names.iter().map(|name| name.to_uppercase()).collect();
+            let why = format!(
+                "String must be one of (case insensitive): {}",
+                names.join(", ")
+            );
+            Err(invalid(key, value, &why))
+        }
+    }
+}
+
+/// An interval may be missing.
+fn check_interval(key: &str, value: Option<&Parsed>) -> Result<(), String> {
+    match value {
+        None => Ok(()),
+        value => Validator::AtLeast(0).check(key, value),
+    }
+}
+
 /// Names may hold anything but control characters.
 fn check_name(key: &str, value: Option<&Parsed>) -> Result<(), String> {
     let Some(Parsed::String(name)) = value else {
@@ -188,4 +269,38 @@ fn check_name(key: &str, value: Option<&Parsed>) -> Result<(), String> {
         controls.join(", ")
     );
     Err(invalid(key, value, &why))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Validation takes a null where a key has no validator; what then cannot do without is told by name.
+    #[test]
+    fn a_null_is_as_good_as_no_setting_where_the_start_can_do_without() {
+        let with_null = |key: &str| {
+            let mut config =
+                Properties::from_iter([("name", "s"), ("connector.class", "C"), ("topics", "t")]);
+            config.insert_null(key);
+            read(&config, ConnectorConfig::parse)?;
+            read(&config, SinkConfig::parse).map(|_| ())
+        };
+        for key in ["transforms", "topics", "errors.retry.timeout"] {
+            assert_eq!(with_null(key), Ok(()), "{key}");
+        }
+        let refused = "Invalid value null for configuration errors.log.enable";
+        assert_eq!(with_null("errors.log.enable"), Err(refused.to_owned()));
+    }
+
+    #[test]
+    fn tasks_are_counted_as_java_reads_numbers() {
+        let config = Properties::from_iter([
+            ("name", "s"),
+            ("connector.class", "C"),
+            ("tasks.max", "+3"),
+            ("tasks.max.enforce", "FALSE"),
+        ]);
+        let config = read(&config, ConnectorConfig::parse).expect("validation takes these");
+        assert_eq!((config.tasks_max, config.enforces_tasks_max), (3, false));
+    }
 }

@@ -1,0 +1,74 @@
+//! The parts of a source task: source, chain, converters, producer, offsets.
+
+use super::source_writer::{SourceWriter, Topics};
+use super::{CONFIG_EXCEPTION, plan_parts, wrong_role};
+use crate::client_remarks;
+use millstream_core::{Role, SourceContext};
+use millstream_kafka::{
+    Admin, ClientSettings, InvalidConfig, KafkaProducer, ProducerSettings, Role as Client,
+};
+use millstream_runtime::{Budgets, ErrorPolicy, SourceParts, SourcePlan, Start, TaskFailure};
+use millstream_worker::TaskStart;
+use millstream_worker::source_settings::SourceSettings;
+use std::sync::Arc;
+
+pub(in crate::starter) struct SourceAssembly {
+    start: TaskStart,
+    settings: SourceSettings,
+    budgets: Budgets,
+}
+
+impl SourceAssembly {
+    pub(super) fn new(start: TaskStart, settings: SourceSettings, budgets: Budgets) -> Self {
+        SourceAssembly {
+            start,
+            settings,
+            budgets,
+        }
+    }
+
+    pub(super) async fn assemble(&self, waits: &Start) -> Result<SourceParts, TaskFailure> {
+        let start = &self.start;
+        let Role::Source(connector) = start.connector.role() else {
+            return Err(wrong_role());
+        };
+        let plan = SourcePlan::new(plan_parts(start)?);
+        client_remarks::warn(start, &self.settings.producer, Client::Producer);
+        let producer = ProducerSettings::from_properties(&self.settings.producer);
+        let producer = producer.map_err(refused)?;
+        let topics = self.topics()?;
+        let context = SourceContext {
+            connector: Arc::clone(&start.id.connector),
+            task: start.id.task,
+            offsets: Arc::clone(&start.offsets),
+        };
+        let starting = connector.start_source(&start.task_config, context);
+        let source = waits
+            .wait_for("the source, or the store of its offsets", starting)
+            .await
+            .map_err(|error| TaskFailure::start(&error))?;
+        let errors = ErrorPolicy::new(start.id.clone(), start.stages.errors, None);
+        Ok(SourceParts {
+            source,
+            sender: Arc::new(SourceWriter::new(KafkaProducer::start(producer), topics)),
+            plan,
+            errors: Arc::new(errors),
+            tolerance: start.stages.errors.tolerance,
+            offsets: Arc::clone(&start.offsets),
+            flush_timeout: start.worker.flush_timeout(),
+            in_flight: self.budgets.in_flight.for_holder(),
+        })
+    }
+
+    fn topics(&self) -> Result<Option<Topics>, TaskFailure> {
+        let Some(rules) = self.settings.topic_creation.clone() else {
+            return Ok(None);
+        };
+        let config = ClientSettings::from_properties(&self.settings.admin).map_err(refused)?;
+        Ok(Some(Topics::new(rules, Admin::new(config))))
+    }
+}
+
+fn refused(error: InvalidConfig) -> TaskFailure {
+    TaskFailure::new(CONFIG_EXCEPTION, &error.to_string())
+}

@@ -156,7 +156,7 @@ def ways(facts: dict[str, str], files: Files) -> dict[str, dict[str, str]]:
 
 @dataclass
 class Denial:
-    """Settings that let nobody in, and the words that the one message must have."""
+    """Settings that are refused, and the words that the one message must have."""
 
     name: str
     settings: dict[str, str]
@@ -175,21 +175,21 @@ def denials(facts: dict[str, str], files: Files, expired: str) -> list[Denial]:
     anonymous = {key: value for key, value in mtls.items() if "keystore" not in key}
     protocol_only = {"security.protocol": "PLAINTEXT"}
     return [
-        Denial("wrong password, PLAIN", {**ssl_plain, jaas: plain(user, WRONG)}, [tls, user, jaas]),
-        Denial("wrong password, SCRAM", {**good["ssl-scram-sha-512"], jaas: scram(user, WRONG)}, [tls, user, jaas]),
+        Denial("wrong password, PLAIN", {**ssl_plain, jaas: plain(user, WRONG)}, [tls, "authentication failed", user, jaas]),
+        Denial("wrong password, SCRAM", {**good["ssl-scram-sha-512"], jaas: scram(user, WRONG)}, [tls, "authentication failed", user, jaas]),
         Denial("unknown user, SCRAM", {**good["open-scram-sha-256"], jaas: scram("mallory", WRONG)}, [facts["SASL_PLAINTEXT"], "mallory", jaas]),
-        Denial("unknown authority", {**ssl_plain, "ssl.truststore.location": files.strangers_ca}, [tls, "not trusted", "ssl.truststore.location"]),
-        Denial("no truststore", without_store, [tls, "not trusted", "ssl.truststore.location"]),
+        Denial("unknown authority", {**ssl_plain, "ssl.truststore.location": files.strangers_ca}, [tls, "unknown certificate authority", "ssl.truststore.location"]),
+        Denial("no truststore", without_store, [tls, "unknown certificate authority", "ssl.truststore.location"]),
         Denial("expired certificate", {**mtls, "bootstrap.servers": expired}, [expired, "expired"]),
         Denial("other host name", {**bearer, "ssl.endpoint.identification.algorithm": "https"},
-               [facts["OAUTHBEARER"], "another host name", "ssl.endpoint.identification.algorithm"]),
+               [facts["OAUTHBEARER"], "hostname mismatch", "ssl.endpoint.identification.algorithm"]),
         Denial("no client certificate", anonymous, [facts["SSL"], "ssl.keystore.location"]),
         Denial("a stranger's client certificate", {**mtls, "ssl.keystore.location": files.stranger}, [facts["SSL"], "ssl.keystore.location"]),
         Denial("no TLS towards TLS", {**protocol_only, "bootstrap.servers": tls}, [tls, "speaks TLS", "security.protocol"]),
         Denial("TLS towards none", {**mtls, "bootstrap.servers": facts["BOOTSTRAP"]}, [facts["BOOTSTRAP"], "TLS", "security.protocol"], True),
-        Denial("no sign-in where one is wanted", {**protocol_only, "bootstrap.servers": facts["SASL_PLAINTEXT"]},
+        Denial("no authentication where it is required", {**protocol_only, "bootstrap.servers": facts["SASL_PLAINTEXT"]},
                [facts["SASL_PLAINTEXT"], "security.protocol"], True),
-        Denial("sign-in where none is wanted", {**open_plain, "bootstrap.servers": facts["BOOTSTRAP"]}, [facts["BOOTSTRAP"], "security.protocol"]),
+        Denial("authentication where there is none", {**open_plain, "bootstrap.servers": facts["BOOTSTRAP"]}, [facts["BOOTSTRAP"], "security.protocol"]),
         Denial("mechanism that the broker lacks", {**bearer, "sasl.mechanism": "PLAIN", jaas: plain(user, WRONG)},
                [facts["OAUTHBEARER"], "sasl.mechanism", "OAUTHBEARER"]),
         Denial("mechanism left out", {k: v for k, v in ssl_plain.items() if k != "sasl.mechanism"}, ["GSSAPI", "sasl.mechanism", "SCRAM-SHA-512"]),

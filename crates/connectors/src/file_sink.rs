@@ -118,7 +118,7 @@ impl FileStreamSinkTask {
                     error.kind(),
                     io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded
                 );
-                if !may_pass || !self.context.rides_out_outages {
+                if !may_pass || !self.context.retries_outages {
                     return Err(SinkError::fatal(reason));
                 }
                 Err(SinkError::from(Degraded {

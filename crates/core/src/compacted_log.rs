@@ -60,7 +60,7 @@ pub enum LogEvent {
     },
     /// Something is out of reach and being retried.
     Degraded(Degraded),
-    /// The trouble of an earlier `Degraded` is over.
+    /// The outage of an earlier `Degraded` is over.
     Recovered,
     /// The log cannot be read any more, and why; what was under way has failed before. Nothing follows but the ends of
     /// later calls.

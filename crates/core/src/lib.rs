@@ -56,7 +56,7 @@ pub use plugin::{
     TransformPlugin,
 };
 pub use record_writer::{
-    Acknowledgement, Objection, OutgoingRecord, RecordSender, RecordWriter, WriteError,
+    Acknowledgement, OutgoingRecord, RecordRejection, RecordSender, RecordWriter, WriteError,
 };
 pub use rejected::{FailedRecord, RecordError, Rejected, RejectedRow, Stage};
 pub use schema::{Field, Schema, SchemaRef, SchemaType};

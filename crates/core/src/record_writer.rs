@@ -27,16 +27,16 @@ pub struct WriteError {
     /// Whether the same records may be written later.
     pub is_transient: bool,
     /// What a record would have to give up to be taken.
-    pub objection: Option<Objection>,
+    pub rejection: Option<RecordRejection>,
 }
 
 /// What about a record is not taken, although another like it would be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Objection {
+pub enum RecordRejection {
     /// It is larger than the writer or the broker takes.
-    Size,
+    TooLarge,
     /// It is further in the past or the future than the broker takes.
-    Timestamp,
+    InvalidTimestamp,
 }
 
 /// Writes records; returns once all are acknowledged, or with the first that cannot be written.

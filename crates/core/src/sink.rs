@@ -46,9 +46,9 @@ pub struct TaskContext {
     /// How long one call of `put` may wait for room before it refuses the batch: the consumer is not asked meanwhile, and
     /// a member that does not ask for `max.poll.interval.ms` loses its partitions with all that is not committed.
     pub longest_put: Duration,
-    /// Whether outages are to be ridden out as far as the settings say nothing else; if not, the task gives up when the
+    /// Whether outages are retried as far as the settings say nothing else; if not, the task gives up when the
     /// original does.
-    pub rides_out_outages: bool,
+    pub retries_outages: bool,
     /// Whether errors may repeat what records hold, see `rejected::SHOW_CONTENT`.
     pub shows_content: bool,
 }
@@ -57,7 +57,7 @@ pub struct TaskContext {
 const MAX_POLL_RECORDS: usize = 500;
 
 impl TaskContext {
-    /// A context with nobody to report to, nothing tolerated, and outages ridden out.
+    /// A context with nobody to report to, nothing tolerated, and outages retried.
     pub fn new(
         connector: impl Into<Arc<str>>,
         task: u32,
@@ -73,7 +73,7 @@ impl TaskContext {
             goes_on_after_rejected: false,
             max_poll_records: MAX_POLL_RECORDS,
             longest_put: limits::LONGEST_PUT,
-            rides_out_outages: true,
+            retries_outages: true,
             shows_content: false,
         }
     }

@@ -127,7 +127,7 @@ impl KafkaConfigStore {
     fn on_log(&mut self, event: LogEvent) {
         match event {
             LogEvent::Record(record) => self.on_record(&record),
-            LogEvent::Bad { reason, .. } => tracing::warn!(reason, "a record was passed over"),
+            LogEvent::Bad { reason, .. } => tracing::warn!(reason, "invalid record skipped"),
             LogEvent::Written { number, outcome } => self.on_called(number, outcome.map(|_| ())),
             LogEvent::End { number, outcome } => self.on_called(number, outcome.map(|_| ())),
             LogEvent::StartedOver { .. } => {
@@ -151,7 +151,7 @@ impl KafkaConfigStore {
         if let Err(reason) = &entry {
             let key = String::from_utf8_lossy(&record.key);
             let offset = record.at.offset;
-            tracing::error!(%key, offset, %reason, "a record of the topic of configurations was passed over");
+            tracing::error!(%key, offset, %reason, "invalid record in the config topic skipped");
         }
         self.events.extend(self.fold.apply(record.at.offset, entry));
     }

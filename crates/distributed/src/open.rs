@@ -49,7 +49,7 @@ impl OpenError {
             OpenError::Config(_) => false,
             OpenError::Topic(error) => error.is_transient(),
             // Of a topic that was made just now not every broker knows.
-            OpenError::Kafka(KafkaError::Impossible { .. }) => true,
+            OpenError::Kafka(KafkaError::Failed { .. }) => true,
             OpenError::Kafka(error) => error.is_transient(),
         }
     }
@@ -68,7 +68,7 @@ pub async fn open(
         match attempt(settings, config).await {
             Err(error) if error.is_transient() => {
                 let pause = backoff.next_pause();
-                tracing::warn!(%error, "the internal topics are out of reach; tried again in {} ms", pause.as_millis());
+                tracing::warn!(%error, "internal topics are unavailable, retrying in {} ms", pause.as_millis());
                 tokio::time::sleep(pause).await;
             }
             outcome => return outcome,

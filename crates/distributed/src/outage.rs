@@ -24,7 +24,7 @@ impl Outage {
         if self.reason.as_ref() != reason {
             tracing::warn!(
                 reason = degraded.reason,
-                "{} is out of reach and is tried again",
+                "{} is unavailable, retrying",
                 self.topic
             );
             self.reason = reason.cloned();
@@ -33,7 +33,7 @@ impl Outage {
 
     pub(crate) fn on_recovered(&mut self) {
         if self.reason.take().is_some() {
-            tracing::info!("{} can be reached again", self.topic);
+            tracing::info!("{} has recovered", self.topic);
         }
     }
 

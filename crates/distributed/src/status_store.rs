@@ -73,7 +73,7 @@ impl KafkaStatusStore {
     fn on_log(&mut self, event: LogEvent) {
         match event {
             LogEvent::Record(record) => self.on_record(&record),
-            LogEvent::Bad { reason, .. } => tracing::warn!(reason, "a record was passed over"),
+            LogEvent::Bad { reason, .. } => tracing::warn!(reason, "invalid record skipped"),
             LogEvent::Written { number, outcome } => self.on_written(number, outcome.map(|_| ())),
             LogEvent::End { outcome: Ok(_), .. } => self.events.push_back(StatusEvent::End),
             // Each attempt takes as long as the log bears with it.
@@ -95,7 +95,7 @@ impl KafkaStatusStore {
             Err(reason) => {
                 let key = String::from_utf8_lossy(&record.key);
                 let (partition, offset) = (record.at.partition, record.at.offset);
-                tracing::error!(%key, partition, offset, %reason, "a record of the topic of statuses was passed over");
+                tracing::error!(%key, partition, offset, %reason, "invalid record in the status topic skipped");
                 return;
             }
         };

@@ -90,8 +90,8 @@ impl Admin {
             let mut results = BTreeMap::new();
             for topic in response.topics {
                 let name = topic.name.to_string();
-                let action = format!("create topic {name}");
-                let result = outcome(&action, topic.error_code, topic.error_message.as_ref())?;
+                let operation = format!("create topic {name}");
+                let result = outcome(&operation, topic.error_code, topic.error_message.as_ref())?;
                 results.insert(name, result);
             }
             Ok(results)
@@ -115,8 +115,8 @@ impl Admin {
             let mut results = BTreeMap::new();
             for topic in response.responses {
                 let name = topic.name.unwrap_or_default().to_string();
-                let action = format!("delete topic {name}");
-                let result = outcome(&action, topic.error_code, topic.error_message.as_ref())?;
+                let operation = format!("delete topic {name}");
+                let result = outcome(&operation, topic.error_code, topic.error_message.as_ref())?;
                 results.insert(name, result);
             }
             Ok(results)
@@ -183,10 +183,10 @@ impl Admin {
                 by_leader.entry(leader).or_default().push(partition.clone());
             }
             if let Some(first) = by_leader.get(&-1).and_then(|waiting| waiting.first()) {
-                return Err(KafkaError::Refused {
-                    action: format!("find the leader of {first}"),
+                return Err(KafkaError::Response {
+                    operation: format!("find leader of {first}"),
                     error: ResponseError::LeaderNotAvailable,
-                    said: None,
+                    message: None,
                 });
             }
             let mut found = HashMap::new();
@@ -196,7 +196,7 @@ impl Admin {
                         .await?;
                 for (partition, answer) in listed {
                     let offset = answer.map_err(|code| {
-                        KafkaError::refused(format!("list the offsets of {partition}"), code)
+                        KafkaError::response(format!("list offsets of {partition}"), code)
                     })?;
                     found.insert(partition, offset);
                 }
@@ -212,10 +212,10 @@ impl Admin {
             .refresh(&Topics::Named(Vec::new()), false)
             .await?;
         if metadata.controller < 0 {
-            return Err(KafkaError::Refused {
-                action: "find the controller".to_owned(),
+            return Err(KafkaError::Response {
+                operation: "find controller".to_owned(),
                 error: ResponseError::NotController,
-                said: None,
+                message: None,
             });
         }
         self.cluster.node(metadata.controller, Lane::Control).await
@@ -245,14 +245,14 @@ impl Admin {
 
 /// Success or an answer about the topic itself; the outer error is worth another try of the whole request.
 fn outcome(
-    action: &str,
+    operation: &str,
     code: i16,
-    said: Option<&StrBytes>,
+    message: Option<&StrBytes>,
 ) -> Result<Result<(), KafkaError>, KafkaError> {
     match code {
         0 => Ok(Ok(())),
         _ => {
-            let error = KafkaError::refused_saying(action, code, said);
+            let error = KafkaError::response_with_message(operation, code, message);
             match error.response_error() {
                 Some(ResponseError::NotController) => Err(error),
                 _ => Ok(Err(error)),

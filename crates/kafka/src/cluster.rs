@@ -124,10 +124,10 @@ impl Cluster {
     pub(crate) async fn node(&self, id: i32, lane: Lane) -> Result<Connection, KafkaError> {
         let address = self.metadata().brokers.get(&id).cloned();
         // A broker that died is still named as a leader for a moment, but not listed any more.
-        let address = address.ok_or_else(|| KafkaError::Refused {
-            action: format!("find broker {id}"),
+        let address = address.ok_or_else(|| KafkaError::Response {
+            operation: format!("find broker {id}"),
             error: ResponseError::LeaderNotAvailable,
-            said: None,
+            message: None,
         })?;
         self.connect(&address, lane).await
     }
@@ -152,7 +152,7 @@ impl Cluster {
         for (_, _, address) in candidates {
             match self.connect(address, Lane::Control).await {
                 Ok(connection) => return Ok(connection),
-                Err(error @ KafkaError::Authentication { .. }) => return Err(error),
+                Err(error) if error.is_of_handshake() => return Err(error),
                 Err(error) => {
                     first_error.get_or_insert(error);
                 }
@@ -181,7 +181,7 @@ impl Cluster {
         if response.brokers.is_empty() {
             // A broker that is starting knows nobody yet.
             connection.close();
-            return Err(KafkaError::refused("learn the brokers of the cluster", 5));
+            return Err(KafkaError::response("metadata request", 5));
         }
         let mut state = self.state();
         state.metadata = Arc::new(Metadata::new(&response, &state.metadata));
@@ -203,15 +203,15 @@ impl Cluster {
             })
             .await?;
         if response.error_code != 0 {
-            return Err(KafkaError::refused_saying(
-                format!("find the coordinator of group {group}"),
+            return Err(KafkaError::response_with_message(
+                format!("find coordinator of group {group}"),
                 response.error_code,
                 response.error_message.as_ref(),
             ));
         }
-        metadata::address(&response.host, response.port).ok_or_else(|| KafkaError::Impossible {
-            action: format!("find the coordinator of group {group}"),
-            why: format!("its port is {}", response.port),
+        metadata::address(&response.host, response.port).ok_or_else(|| KafkaError::Failed {
+            operation: format!("find coordinator of group {group}"),
+            why: format!("invalid port {}", response.port),
         })
     }
 

@@ -63,7 +63,7 @@ impl Codec {
 pub(crate) enum CodecError {
     #[error("{0}")]
     Malformed(&'static str),
-    #[error("the data unfolds to more than {MAX_DECOMPRESSED} bytes")]
+    #[error("decompressed data exceeds {MAX_DECOMPRESSED} bytes")]
     TooLarge,
     #[error("{0}")]
     Stream(#[from] io::Error),

@@ -1,10 +1,10 @@
 //! Settings under Kafka's own property names, parsed with all errors at once. What a value asks for and the client
 //! does not do is refused by name where it would change the meaning; tuning knobs without a counterpart are accepted.
 
-mod remarks;
 mod servers;
+mod warnings;
 
-pub use remarks::{Remark, Role, remarks};
+pub use warnings::{ConfigWarning, Role, warnings};
 
 use crate::address::Address;
 use crate::group::assignor::Assignor;
@@ -90,9 +90,9 @@ config_def! {
             .importance(Importance::Low)
             .doc("With `auto.offset.reset=latest`: read from their first record the partitions of topics that are made, made again or enlarged while this consumer runs; otherwise what comes before they are found is not read, as in Java."),
         pub session_timeout_ms: i32 = millis("session.timeout.ms", "45000")
-            .doc("Silence after which the group takes the member for dead."),
+            .doc("Time without a heartbeat after which the coordinator removes the member."),
         pub heartbeat_interval_ms: i32 = millis("heartbeat.interval.ms", "3000")
-            .doc("Pause between signs of life."),
+            .doc("Time between heartbeats."),
         pub max_poll_interval_ms: i32 = Key::new("max.poll.interval.ms", Kind::Int, "300000")
             .validator(Validator::AtLeast(1))
             .doc("Longest time without progress, and for a rebalance."),

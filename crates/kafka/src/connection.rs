@@ -9,7 +9,7 @@ use crate::address::Address;
 use crate::config::ClientSettings;
 use crate::error::KafkaError;
 use crate::limits::IN_FLIGHT;
-use crate::security::{explain_tls, sign_in};
+use crate::security::{authenticate, explain_tls};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Request, StrBytes};
@@ -51,12 +51,41 @@ struct Shared {
     /// under way on this one alone.
     retires_at: Option<Instant>,
     /// Why the stream ended, if that is for a person to mend.
-    trouble: Arc<OnceLock<String>>,
+    close_reason: Arc<OnceLock<CloseReason>>,
     /// The broker has answered more than the question what it offers, which every listener answers.
     is_accepted: AtomicBool,
     /// The next answer has begun to come and waits for memory, which is no fault of the broker's.
     is_held: Arc<AtomicBool>,
     security_protocol: String,
+}
+
+/// What a person has to mend before the broker and we can talk.
+#[derive(Debug)]
+enum CloseReason {
+    Tls(String),
+    InvalidResponse(String),
+}
+
+impl CloseReason {
+    fn of(error: &io::Error) -> Option<Self> {
+        explain_tls(error).map(CloseReason::Tls).or_else(|| {
+            (error.kind() == io::ErrorKind::InvalidData)
+                .then(|| CloseReason::InvalidResponse(error.to_string()))
+        })
+    }
+
+    fn error(&self, broker: String) -> KafkaError {
+        match self {
+            CloseReason::Tls(why) => KafkaError::Tls {
+                broker,
+                why: why.clone(),
+            },
+            CloseReason::InvalidResponse(why) => KafkaError::InvalidResponse {
+                broker,
+                why: why.clone(),
+            },
+        }
+    }
 }
 
 struct Outgoing {
@@ -87,29 +116,28 @@ impl Connection {
         let stream = stream::open(address, settings).await?;
         let mut shared = start(stream, address, settings, memory);
         // A broker that hangs still accepts connections; it is found out by its silence.
-        let patience = settings.request_timeout().min(settings.setup_timeout());
+        let limit = settings.request_timeout().min(settings.setup_timeout());
         // What went wrong before the broker's first answer says more than that the stream ended.
-        let first_trouble = Arc::clone(&shared.trouble);
-        let explain = |error| match first_trouble.get() {
-            Some(why) => KafkaError::Authentication {
-                broker: address.to_string(),
-                why: why.clone(),
-            },
+        let first_reason = Arc::clone(&shared.close_reason);
+        let explain = |error| match first_reason.get() {
+            Some(reason) => reason.error(address.to_string()),
             None => error,
         };
-        let versions = learn_versions(&shared, patience).await;
+        let versions = request_versions(&shared, limit).await;
         shared.versions = versions.map_err(|error| explain(shared.hint(error)))?;
         let mut connection = Connection {
             shared: Arc::new(shared),
         };
         if let Some(credentials) = &settings.security.sasl {
-            let signed_in = Instant::now();
-            let lifetime = sign_in(&connection, credentials).await.map_err(explain)?;
+            let authenticated = Instant::now();
+            let lifetime = authenticate(&connection, credentials)
+                .await
+                .map_err(explain)?;
             // Nobody else has a handle yet.
             if let Some(shared) = Arc::get_mut(&mut connection.shared) {
                 // As in Java, well before the broker would end it.
                 shared.retires_at =
-                    lifetime.map(|l| signed_in + l.mul_f64(rand::random_range(0.85..0.95)));
+                    lifetime.map(|l| authenticated + l.mul_f64(rand::random_range(0.85..0.95)));
             }
         }
         Ok(connection)
@@ -189,7 +217,7 @@ impl Connection {
     }
 
     /// Sends a request that the broker does not answer (produce with `acks=0`); returns once it is on its way.
-    pub(crate) async fn tell<R: Request>(
+    pub(crate) async fn send_without_response<R: Request>(
         &self,
         build: impl FnOnce(i16) -> R,
     ) -> Result<(), KafkaError> {
@@ -200,7 +228,7 @@ impl Connection {
             waiting: None,
         };
         let sent = self.shared.outgoing.send(outgoing).await;
-        sent.map_err(|_| KafkaError::Broken {
+        sent.map_err(|_| KafkaError::Disconnected {
             broker: self.shared.broker.clone(),
             source: io::ErrorKind::ConnectionReset.into(),
         })
@@ -232,7 +260,7 @@ impl Shared {
             match tokio::time::timeout(limit, &mut exchange).await {
                 Ok(Some(frame)) => return Ok(frame),
                 Ok(None) => {
-                    return Err(KafkaError::Broken {
+                    return Err(KafkaError::Disconnected {
                         broker: shared.broker.clone(),
                         source: io::ErrorKind::ConnectionReset.into(),
                     });
@@ -257,23 +285,23 @@ impl Shared {
         version: i16,
         id: i32,
     ) -> Result<BytesMut, KafkaError> {
-        frame::encode(request, version, id, &self.client_id).map_err(|source| {
-            KafkaError::Impossible {
-                action: format!("send {} version {version}", name::<R>()),
-                why: source.to_string(),
-            }
+        frame::encode(request, version, id, &self.client_id).map_err(|source| KafkaError::Failed {
+            operation: format!("encode {} version {version}", name::<R>()),
+            why: source.to_string(),
         })
     }
 
     /// A broker that hangs up on the first request may be one that expects TLS or a sign-in.
     fn hint(&self, error: KafkaError) -> KafkaError {
         match error {
-            KafkaError::Broken { broker, source } if !self.is_accepted.load(Ordering::Relaxed) => {
+            KafkaError::Disconnected { broker, source }
+                if !self.is_accepted.load(Ordering::Relaxed) =>
+            {
                 let why = format!(
-                    "{source}; it may expect another security.protocol than {}",
+                    "{source}; the listener may expect another security.protocol than {}",
                     self.security_protocol
                 );
-                KafkaError::Broken {
+                KafkaError::Disconnected {
                     broker,
                     source: io::Error::new(source.kind(), why),
                 }
@@ -289,14 +317,14 @@ impl Shared {
         self.closed.cancel();
         KafkaError::Malformed {
             broker: self.broker.clone(),
-            message: name::<R>(),
+            request: name::<R>(),
             source,
         }
     }
 }
 
 /// Asks in the newest form; a broker that does not know it says so in the oldest.
-async fn learn_versions(shared: &Shared, limit: Duration) -> Result<Versions, KafkaError> {
+async fn request_versions(shared: &Shared, limit: Duration) -> Result<Versions, KafkaError> {
     let request = ApiVersionsRequest::default()
         .with_client_software_name(StrBytes::from_static_str("millstream"))
         .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
@@ -315,8 +343,8 @@ async fn learn_versions(shared: &Shared, limit: Duration) -> Result<Versions, Ka
     let response = response.map_err(|source| shared.malformed::<ApiVersionsRequest>(source))?;
     match response.error_code {
         0 => Ok(Versions::new(&response)),
-        code => Err(KafkaError::refused(
-            format!("learn what {} offers", shared.broker),
+        code => Err(KafkaError::response(
+            format!("ApiVersions request to {}", shared.broker),
             code,
         )),
     }
@@ -327,7 +355,7 @@ fn decode_versions(
     version: i16,
 ) -> Result<ApiVersionsResponse, Box<dyn std::error::Error + Send + Sync>> {
     if frame.len() < 4 {
-        return Err("it is cut off".into());
+        return Err("truncated".into());
     }
     let mut body = frame.split_off(4);
     Ok(millstream_wire::decode(&mut body, version)?)
@@ -354,8 +382,8 @@ fn start(
     let broker = address.to_string();
     let token = closed.clone();
     let name = broker.clone();
-    let trouble = Arc::new(OnceLock::new());
-    let seen = Arc::clone(&trouble);
+    let close_reason = Arc::new(OnceLock::new());
+    let reason_of_task = Arc::clone(&close_reason);
     let is_held = Arc::new(AtomicBool::new(false));
     let gate = memory.map(|memory| Gate {
         memory,
@@ -369,11 +397,8 @@ fn start(
         };
         if let Err(error) = result {
             tracing::debug!(broker = %name, %error, "connection closed");
-            let why = explain_tls(&error).or_else(|| {
-                (error.kind() == io::ErrorKind::InvalidData).then(|| error.to_string())
-            });
-            if let Some(why) = why {
-                let _ = seen.set(why);
+            if let Some(reason) = CloseReason::of(&error) {
+                let _ = reason_of_task.set(reason);
             }
         }
         // Those who wait hear of the end only now, so that they find the reason.
@@ -390,7 +415,7 @@ fn start(
         outgoing,
         closed,
         retires_at: None,
-        trouble,
+        close_reason,
         is_accepted: AtomicBool::new(false),
         is_held,
         security_protocol: settings.security_protocol().to_owned(),
@@ -451,7 +476,10 @@ async fn read(
         if next.id != id {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidData,
-                format!("an answer to request {id} came before that to {}", next.id),
+                format!(
+                    "correlation id {id} of a response does not match request {}",
+                    next.id
+                ),
             ));
         }
         // Whoever asked may have stopped waiting.

@@ -2,7 +2,7 @@
 
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::protocol::StrBytes;
-use millstream_core::{ConsumerError, Objection};
+use millstream_core::{ConsumerError, RecordRejection};
 use std::error::Error;
 use std::io;
 use std::time::Duration;
@@ -11,68 +11,74 @@ use std::time::Duration;
 pub enum KafkaError {
     #[error("cannot connect to {broker}: {source}")]
     Connect { broker: String, source: io::Error },
-    #[error("the connection to {broker} broke: {source}")]
-    Broken { broker: String, source: io::Error },
-    #[error("{broker} did not answer {request} within {} ms", after.as_millis())]
+    #[error("disconnected from {broker}: {source}")]
+    Disconnected { broker: String, source: io::Error },
+    #[error("request timed out: {broker} did not answer {request} within {} ms", after.as_millis())]
     TimedOut {
         broker: String,
         request: &'static str,
         after: Duration,
     },
-    #[error("{broker} sent something that is not a {message} message: {source}")]
+    #[error("malformed {request} response from {broker}: {source}")]
     Malformed {
         broker: String,
-        message: &'static str,
+        request: &'static str,
         source: Box<dyn Error + Send + Sync>,
     },
-    #[error("{broker} does not offer {request} in a version that this client speaks")]
+    #[error(
+        "unsupported version: {broker} does not support {request} in any version that this client supports"
+    )]
     Unsupported {
         broker: String,
         request: &'static str,
     },
-    /// A broker's answer carried an error code.
-    #[error("cannot {action}: {}", describe(*error, said.as_deref()))]
-    Refused {
-        action: String,
+    /// A broker's response carried an error code.
+    #[error("{operation} failed: {}", describe(*error, message.as_deref()))]
+    Response {
+        operation: String,
         error: ResponseError,
-        /// The broker's own words, where its answer has any.
-        said: Option<String>,
+        /// The broker's own words, where its response has any.
+        message: Option<String>,
     },
     /// A record that the producer's own settings do not let through.
-    #[error(
-        "cannot write a record to {topic}: its {size} bytes are more than max.request.size allows ({most})"
-    )]
+    #[error("record too large for {topic}: its {size} bytes exceed max.request.size ({most})")]
     TooLarge {
         topic: String,
         size: usize,
         most: usize,
     },
-    #[error("cannot {action}: {why}")]
-    Impossible { action: String, why: String },
-    /// The broker does not accept who we are, or we do not accept it.
-    #[error("cannot sign in to {broker}: {why}")]
+    /// Something on our side, before or without a broker's response.
+    #[error("{operation} failed: {why}")]
+    Failed { operation: String, why: String },
+    /// The broker does not accept who we are.
+    #[error("authentication failed at {broker}: {why}")]
     Authentication { broker: String, why: String },
-    #[error("the client was closed")]
+    #[error("TLS handshake failed with {broker}: {why}")]
+    Tls { broker: String, why: String },
+    /// Whoever answers does not speak Kafka's protocol.
+    #[error("invalid response from {broker}: {why}")]
+    InvalidResponse { broker: String, why: String },
+    #[error("the client is closed")]
     Closed,
 }
 
 impl KafkaError {
-    pub(crate) fn refused(action: impl Into<String>, code: i16) -> Self {
-        KafkaError::refused_saying(action, code, None)
+    pub(crate) fn response(operation: impl Into<String>, code: i16) -> Self {
+        KafkaError::response_with_message(operation, code, None)
     }
 
-    /// As `refused`, with the broker's own words.
-    pub(crate) fn refused_saying(
-        action: impl Into<String>,
+    /// As `response`, with the broker's own words.
+    pub(crate) fn response_with_message(
+        operation: impl Into<String>,
         code: i16,
-        said: Option<&StrBytes>,
+        message: Option<&StrBytes>,
     ) -> Self {
         let error = ResponseError::try_from_code(code).unwrap_or(ResponseError::Unknown(code));
-        KafkaError::Refused {
-            action: action.into(),
-            said: said
-                .map(|said| said.trim().trim_end_matches('.').to_owned())
-                .filter(|said| !said.is_empty() && *said != error.to_string()),
+        KafkaError::Response {
+            operation: operation.into(),
+            message: message
+                .map(|message| message.trim().trim_end_matches('.').to_owned())
+                .filter(|message| !message.is_empty() && *message != error.to_string()),
             error,
         }
     }
@@ -80,23 +86,33 @@ impl KafkaError {
     /// The error code that a broker answered with.
     pub fn response_error(&self) -> Option<ResponseError> {
         match self {
-            KafkaError::Refused { error, .. } => Some(*error),
+            KafkaError::Response { error, .. } => Some(*error),
             _ => None,
         }
     }
 
+    /// Whether the broker was reached and no other one can be expected to take us, either.
+    pub(crate) fn is_of_handshake(&self) -> bool {
+        matches!(
+            self,
+            KafkaError::Authentication { .. }
+                | KafkaError::Tls { .. }
+                | KafkaError::InvalidResponse { .. }
+        )
+    }
+
     /// What about a record the producer or the broker does not take.
-    pub fn objection(&self) -> Option<Objection> {
+    pub fn rejection(&self) -> Option<RecordRejection> {
         match self {
             KafkaError::TooLarge { .. }
-            | KafkaError::Refused {
+            | KafkaError::Response {
                 error: ResponseError::MessageTooLarge | ResponseError::RecordListTooLarge,
                 ..
-            } => Some(Objection::Size),
-            KafkaError::Refused {
+            } => Some(RecordRejection::TooLarge),
+            KafkaError::Response {
                 error: ResponseError::InvalidTimestamp,
                 ..
-            } => Some(Objection::Timestamp),
+            } => Some(RecordRejection::InvalidTimestamp),
             _ => None,
         }
     }
@@ -105,35 +121,37 @@ impl KafkaError {
     pub fn is_transient(&self) -> bool {
         match self {
             KafkaError::Connect { .. }
-            | KafkaError::Broken { .. }
+            | KafkaError::Disconnected { .. }
             | KafkaError::TimedOut { .. }
             | KafkaError::Malformed { .. } => true,
-            KafkaError::Refused { error, .. } => error.is_retriable(),
+            KafkaError::Response { error, .. } => error.is_retriable(),
             KafkaError::Unsupported { .. }
             | KafkaError::TooLarge { .. }
-            | KafkaError::Impossible { .. }
+            | KafkaError::Failed { .. }
             | KafkaError::Authentication { .. }
+            | KafkaError::Tls { .. }
+            | KafkaError::InvalidResponse { .. }
             | KafkaError::Closed => false,
         }
     }
 }
 
 /// The code's name as Kafka's documentation has it, so that it can be searched for; the broker's words; what to do.
-fn describe(error: ResponseError, said: Option<&str>) -> String {
+fn describe(error: ResponseError, message: Option<&str>) -> String {
     if let ResponseError::Unknown(code) = error {
-        return format!("the broker answered with the unknown error code {code}");
+        return format!("the broker returned the unknown error code {code}");
     }
     let name = error.to_string();
-    let mut text = "the broker answered ".to_owned();
+    let mut text = "the broker returned ".to_owned();
     for (i, c) in name.chars().enumerate() {
         if c.is_ascii_uppercase() && i > 0 {
             text.push('_');
         }
         text.push(c.to_ascii_uppercase());
     }
-    if let Some(said) = said {
+    if let Some(message) = message {
         text.push_str(": ");
-        text.push_str(said);
+        text.push_str(message);
     }
     if let Some(remedy) = remedy(error) {
         text.push_str("; ");
@@ -152,20 +170,20 @@ fn remedy(error: ResponseError) -> Option<&'static str> {
             "another member has the same group.instance.id: give each member its own"
         }
         ResponseError::InvalidSessionTimeout => {
-            "session.timeout.ms lies outside of what the broker allows (group.min.session.timeout.ms to group.max.session.timeout.ms)"
+            "session.timeout.ms is outside of what the broker allows (group.min.session.timeout.ms to group.max.session.timeout.ms)"
         }
         ResponseError::InvalidGroupId => "set group.id to a name that is not empty",
         ResponseError::GroupMaxSizeReached => {
             "the group has as many members as the broker's group.max.size allows: lower tasks.max"
         }
         ResponseError::GroupAuthorizationFailed => {
-            "the user may not use this group.id: it needs READ on the group"
+            "not authorized to access the group: grant the user READ on this group.id"
         }
         ResponseError::TopicAuthorizationFailed => {
-            "the user lacks rights on the topic: check its ACLs, and who signs in with sasl.jaas.config"
+            "not authorized to access the topic: check its ACLs, and the user in sasl.jaas.config"
         }
         ResponseError::ClusterAuthorizationFailed => {
-            "the user lacks rights on the cluster: check its ACLs, and who signs in with sasl.jaas.config"
+            "not authorized on the cluster: check its ACLs, and the user in sasl.jaas.config"
         }
         ResponseError::InvalidTopicException => {
             "a topic's name has up to 249 letters, digits, dots, underscores and hyphens"
@@ -199,7 +217,7 @@ mod tests {
 
     #[test]
     fn report_b15_group_errors_name_the_key_to_change() {
-        let text = |code| KafkaError::refused("join group g", code).to_string();
+        let text = |code| KafkaError::response("join group g", code).to_string();
         let keys = [
             (23, "partition.assignment.strategy"),
             (24, "group.id"),
@@ -213,20 +231,20 @@ mod tests {
             assert!(text(code).contains(key), "{}", text(code));
         }
         assert!(
-            text(82).starts_with("cannot join group g: the broker answered FENCED_INSTANCE_ID;")
+            text(82).starts_with("join group g failed: the broker returned FENCED_INSTANCE_ID;")
         );
     }
 
     #[test]
     fn report_a14_the_brokers_words_are_kept() {
-        let said =
+        let message =
             StrBytes::from_static_str("Replication factor: 3 larger than available brokers: 1.");
-        let error = KafkaError::refused_saying("create topic dlq", 38, Some(&said));
+        let error = KafkaError::response_with_message("create topic dlq", 38, Some(&message));
         assert_eq!(
             error.to_string(),
-            "cannot create topic dlq: the broker answered INVALID_REPLICATION_FACTOR: Replication factor: 3 larger than available brokers: 1"
+            "create topic dlq failed: the broker returned INVALID_REPLICATION_FACTOR: Replication factor: 3 larger than available brokers: 1"
         );
-        let error = KafkaError::refused("create topic a/b", 17).to_string();
+        let error = KafkaError::response("create topic a/b", 17).to_string();
         assert!(
             error.contains("INVALID_TOPIC_EXCEPTION; a topic's name has"),
             "{error}"

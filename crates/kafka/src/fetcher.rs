@@ -9,48 +9,48 @@
 mod controls;
 mod fetch;
 mod inbox;
+mod known_topics;
+mod outages;
 mod outbox;
 mod partitions;
-mod placing;
+mod positioning;
 mod reading;
 mod refresh;
-mod seen;
 mod session;
-mod troubles;
 mod truncation;
 
 pub(crate) use controls::Controls;
 pub(crate) use inbox::{Inbox, Taken};
+pub(crate) use outages::Source;
 pub(crate) use outbox::{Item, Outbox};
-pub(crate) use placing::Place;
-pub(crate) use troubles::Source;
+pub(crate) use positioning::Position;
 
 use crate::cluster::{Cluster, Metadata, Topics};
 use crate::config::{ClientSettings, FetchConfig};
 use crate::error::KafkaError;
 use crate::positions::EpochEnd;
-use controls::Verdict;
+use controls::Delivery;
 use fetch::Answer;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
+use known_topics::{KnownTopics, is_missing};
 use millstream_core::backoff::Backoff;
 use millstream_core::{ConsumerError, Degraded, Fetched, TopicPartition};
+use outages::Outages;
 use partitions::{Partitions, Stage};
 use refresh::Refresh;
-use seen::{Seen, is_missing};
 use session::Session;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
-use troubles::Troubles;
 
 /// How often to look around when nothing happens.
 const IDLE: Duration = Duration::from_secs(5);
 
 /// What to do about a position that its log does not have any more, or has something else at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum OnLoss {
+pub(crate) enum ResetPolicy {
     /// Nobody may choose another position (`auto.offset.reset=none`).
     Fail,
     /// Go on from where the logs part, or where the owner says that reading begins.
@@ -62,7 +62,7 @@ pub(crate) enum OnLoss {
 pub(crate) struct Fetcher {
     cluster: Cluster,
     config: FetchConfig,
-    on_loss: OnLoss,
+    reset_policy: ResetPolicy,
     controls: Arc<Controls>,
     outbox: Outbox,
     partitions: Partitions,
@@ -75,8 +75,8 @@ pub(crate) struct Fetcher {
     /// What metadata is asked for.
     topics: Topics,
     refresh: Refresh,
-    seen: Seen,
-    troubles: Troubles,
+    known_topics: KnownTopics,
+    outages: Outages,
     offsets_backoff: Backoff,
     /// Pauses between looks for a leader that is not there.
     leaderless: Backoff,
@@ -104,10 +104,10 @@ pub(crate) type Asked = Vec<(TopicPartition, u64)>;
 /// What the owner is asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Needs {
-    /// Partitions whose place is not known: `Fetcher::place`.
-    pub(crate) places: Asked,
-    /// Partitions that are placed by a time, as nobody knows an offset: `Fetcher::place_by_time`.
-    pub(crate) times: Asked,
+    /// Partitions whose position is not known: `Fetcher::set_position`.
+    pub(crate) positions: Asked,
+    /// Partitions that are positioned by a time, as nobody knows an offset: `Fetcher::reset_positions`.
+    pub(crate) resets: Asked,
 }
 
 /// What happened, as far as it concerns the owner.
@@ -116,7 +116,7 @@ pub(crate) enum Step {
     /// The cluster's metadata was asked for and is there: `Fetcher::note_topics`, then `Fetcher::settle_topics`.
     Metadata(Arc<Metadata>),
     /// Nobody takes what was read any more.
-    Unheard,
+    Closed,
 }
 
 /// What a request beside the loop came to.
@@ -126,7 +126,7 @@ enum Done {
         asked: Asked,
         result: Result<Vec<(TopicPartition, Result<i64, i16>)>, KafkaError>,
     },
-    Checked {
+    Validated {
         asked: Asked,
         result: Result<Option<Vec<(TopicPartition, Result<EpochEnd, i16>)>>, KafkaError>,
     },
@@ -136,7 +136,7 @@ impl Fetcher {
     pub(crate) fn new(
         cluster: Cluster,
         config: FetchConfig,
-        on_loss: OnLoss,
+        reset_policy: ResetPolicy,
         topics: Topics,
         controls: Arc<Controls>,
         outbox: Outbox,
@@ -144,7 +144,7 @@ impl Fetcher {
         let backoff = Backoff::new(cluster.settings().retry_backoff());
         Fetcher {
             config,
-            on_loss,
+            reset_policy,
             controls,
             outbox,
             partitions: Partitions::default(),
@@ -154,8 +154,8 @@ impl Fetcher {
             unread: VecDeque::new(),
             topics,
             refresh: Refresh::new(backoff.clone()),
-            seen: Seen::default(),
-            troubles: Troubles::default(),
+            known_topics: KnownTopics::default(),
+            outages: Outages::default(),
             offsets_backoff: backoff.clone(),
             leaderless: backoff,
             wake: None,
@@ -193,14 +193,14 @@ impl Fetcher {
         let gone = self.partitions.remove(&is_going);
         self.controls.revoke(&gone);
         self.outbox.withdraw(is_going);
-        // What is not read any more is no trouble any more.
+        // What is not read any more is no outage any more.
         let all = &self.partitions.all;
-        let report = self.troubles.keep_partitions(|p| all.contains_key(p));
-        self.tell(report);
+        let report = self.outages.keep_partitions(|p| all.contains_key(p));
+        self.emit(report);
         if self.partitions.all.is_empty() {
-            let offsets = self.troubles.clear(Source::Offsets);
-            let brokers = self.troubles.keep_brokers(|_| false);
-            self.tell(offsets.or(brokers));
+            let offsets = self.outages.clear(Source::Offsets);
+            let brokers = self.outages.keep_brokers(|_| false);
+            self.emit(offsets.or(brokers));
         }
         gone
     }
@@ -216,24 +216,25 @@ impl Fetcher {
         let metadata = self.cluster.metadata();
         match self.partitions.find_leaders(&metadata) {
             None => {}
-            Some(None) => self.well(Source::Leader),
+            Some(None) => self.recovered(Source::Leader),
             Some(Some(partition)) => {
                 // A leader is usually elected within moments; a deleted topic never gets one.
                 let pause = self.leaderless.next_pause();
                 self.refresh_by(now + pause);
                 // A topic that is gone is told of by its name.
                 if is_missing(metadata.topics.get(&partition.topic)) {
-                    self.well(Source::Leader);
+                    self.recovered(Source::Leader);
                 } else {
-                    let reason = format!("partition {partition} has no leader");
+                    let reason =
+                        format!("leader not available: partition {partition} has no leader");
                     self.degraded(Source::Leader, reason, pause);
                 }
             }
         }
         self.read_on();
-        let needs = self.attend(now);
+        let needs = self.advance_partitions(now);
         self.start_fetches(now);
-        self.doubt_late_brokers(now);
+        self.check_late_brokers(now);
         needs
     }
 
@@ -245,9 +246,9 @@ impl Fetcher {
             Some((broker, result)) = self.fetches.next(), if !self.fetches.is_empty() => {
                 self.on_fetched(broker, result);
             }
-            is_heard = self.outbox.send_some(), if !self.outbox.is_empty() => {
-                if !is_heard {
-                    return Step::Unheard;
+            is_open = self.outbox.send_some(), if !self.outbox.is_empty() => {
+                if !is_open {
+                    return Step::Closed;
                 }
             }
             () = self.controls.changed() => {}
@@ -257,9 +258,9 @@ impl Fetcher {
     }
 
     /// Sees to every partition that has changed: asks what is to be asked, and lets its broker's session know.
-    fn attend(&mut self, now: Instant) -> Needs {
+    fn advance_partitions(&mut self, now: Instant) -> Needs {
         let mut needs = Needs::default();
-        let mut doubtful = Vec::new();
+        let mut unvalidated = Vec::new();
         for (broker, partition) in self.partitions.take_left() {
             self.broker(broker).session.touch(partition);
         }
@@ -278,30 +279,30 @@ impl Fetcher {
                     self.partitions.change(&partition);
                     self.wake_at(at);
                 }
-                Stage::Unknown => {
-                    state.stage = Stage::Asking;
-                    needs.places.push((partition.clone(), state.epoch));
+                Stage::Initializing => {
+                    state.stage = Stage::Pending;
+                    needs.positions.push((partition.clone(), state.epoch));
                 }
-                Stage::Reset => {
-                    state.stage = Stage::Asking;
-                    needs.times.push((partition.clone(), state.epoch));
+                Stage::AwaitReset => {
+                    state.stage = Stage::Pending;
+                    needs.resets.push((partition.clone(), state.epoch));
                 }
-                Stage::Doubtful(offset) if state.leader >= 0 => {
-                    state.stage = Stage::Checking(offset);
-                    doubtful.push((partition.clone(), state.epoch, state.read_epoch));
+                Stage::AwaitValidation(offset) if state.leader >= 0 => {
+                    state.stage = Stage::Validating(offset);
+                    unvalidated.push((partition.clone(), state.epoch, state.read_epoch));
                 }
-                Stage::Asking
-                | Stage::At(_)
-                | Stage::Doubtful(_)
-                | Stage::Checking(_)
-                | Stage::Astray(_) => {}
+                Stage::Pending
+                | Stage::Fetching(_)
+                | Stage::AwaitValidation(_)
+                | Stage::Validating(_)
+                | Stage::OutOfRange(_) => {}
             }
             if source >= 0 {
                 self.broker(source).session.touch(partition);
             }
         }
-        if !doubtful.is_empty() {
-            self.check(doubtful);
+        if !unvalidated.is_empty() {
+            self.validate_positions(unvalidated);
         }
         needs
     }
@@ -324,7 +325,7 @@ impl Fetcher {
                 state.is_paused = control.is_paused;
                 if let Some(offset) = control.seek {
                     state.epoch = control.epoch;
-                    state.stage = Stage::At(offset);
+                    state.stage = Stage::Fetching(offset);
                     // Nothing was read there yet that a log could part from.
                     state.read_epoch = -1;
                     moved.push(partition);
@@ -344,7 +345,7 @@ impl Fetcher {
                     .map_or(Step::Nothing, Step::Metadata);
             }
             Done::Listed { asked, result } => self.on_listed(&asked, result),
-            Done::Checked { asked, result } => self.on_checked(&asked, result),
+            Done::Validated { asked, result } => self.on_validated(&asked, result),
         }
         Step::Nothing
     }
@@ -355,35 +356,35 @@ impl Fetcher {
     }
 
     /// Notes that something is out of reach; what no retry helps ends the reading.
-    pub(crate) fn trouble(&mut self, source: Source, error: KafkaError, next_try: Duration) {
+    pub(crate) fn note_failure(&mut self, source: Source, error: KafkaError, next_try: Duration) {
         if !error.is_transient() {
             self.fail(error.into());
             return;
         }
-        tracing::debug!(%error, "will try again");
+        tracing::debug!(%error, "retrying");
         self.degraded(source, error.to_string(), next_try);
     }
 
     /// Notes that something is out of reach, and tells of it if it is worth a word.
     pub(crate) fn degraded(&mut self, source: Source, reason: String, next_try: Duration) {
-        let report = self.troubles.add(source, reason, next_try);
-        self.tell(report);
+        let report = self.outages.add(source, reason, next_try);
+        self.emit(report);
     }
 
     /// The same for an outage that somebody else keeps track of.
     pub(crate) fn note_outage(&mut self, source: Source, degraded: Degraded) {
-        let report = self.troubles.note(source, degraded);
-        self.tell(report);
+        let report = self.outages.note(source, degraded);
+        self.emit(report);
     }
 
     /// Notes that something is in reach.
-    pub(crate) fn well(&mut self, source: Source) {
-        let report = self.troubles.clear(source);
-        self.tell(report);
+    pub(crate) fn recovered(&mut self, source: Source) {
+        let report = self.outages.clear(source);
+        self.emit(report);
     }
 
     /// Tells the owner's owner of an event.
-    pub(crate) fn tell(&mut self, event: impl Into<Option<Fetched>>) {
+    pub(crate) fn emit(&mut self, event: impl Into<Option<Fetched>>) {
         if let Some(event) = event.into() {
             self.outbox.push(event);
         }

@@ -69,7 +69,7 @@ pub enum GroupEvent {
     Lost,
     /// The coordinator is out of reach and looked for again; the membership goes on unless `Lost` follows.
     Degraded(Degraded),
-    /// The trouble of an earlier `Degraded` is over.
+    /// The outage of an earlier `Degraded` is over.
     Recovered,
     /// The end, as no retry helps: the group refuses this member.
     Failed(KafkaError),

@@ -24,7 +24,7 @@ pub mod walker;
 
 pub use admin::Admin;
 pub use config::{
-    ClientSettings, ConsumerSettings, InvalidConfig, ReaderSettings, Remark, Role, remarks,
+    ClientSettings, ConfigWarning, ConsumerSettings, InvalidConfig, ReaderSettings, Role, warnings,
 };
 pub use consumer::{KafkaConsumer, Subscription};
 pub use error::KafkaError;

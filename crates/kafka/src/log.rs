@@ -78,7 +78,7 @@ pub struct KafkaLog {
     producer: KafkaProducer,
     admin: Admin,
     reads_committed: bool,
-    patience: Duration,
+    read_timeout: Duration,
     /// Rows that have not come out yet: a batch, and the next of its rows.
     rows: Option<(RecordBatch, usize)>,
     /// Writes in order; the producer takes one after the other.
@@ -104,8 +104,8 @@ impl KafkaLog {
         let known = admin.describe_topics(&[topic.to_owned()]).await?;
         let count = known.get(topic).map_or(0, |info| info.partitions);
         if count == 0 {
-            return Err(KafkaError::Impossible {
-                action: format!("open topic {topic} as a log"),
+            return Err(KafkaError::Failed {
+                operation: format!("open topic {topic}"),
                 why: "it does not exist".to_owned(),
             });
         }
@@ -120,7 +120,7 @@ impl KafkaLog {
         });
         Ok(KafkaLog {
             reads_committed: settings.reader.fetch.reads_committed(),
-            patience: settings.reader.client.api_timeout(),
+            read_timeout: settings.reader.client.api_timeout(),
             reader: KafkaReader::start(
                 settings.reader,
                 ranges.collect(),
@@ -245,7 +245,7 @@ impl KafkaLog {
         if let Some(error) = self.failure.clone() {
             return self.finish(number, kind, Err(error));
         }
-        let deadline = Instant::now() + self.patience;
+        let deadline = Instant::now() + self.read_timeout;
         self.waits.add(number, kind, places, past, deadline);
     }
 
@@ -340,9 +340,9 @@ impl KafkaLog {
         }
         for (number, kind) in self.waits.take_expired(Instant::now()) {
             let message = format!(
-                "topic {} was not read to its end within {} ms (default.api.timeout.ms)",
+                "reading topic {} to its end timed out after {} ms (default.api.timeout.ms)",
                 self.topic,
-                self.patience.as_millis()
+                self.read_timeout.as_millis()
             );
             let error = LogError {
                 message,
@@ -364,7 +364,7 @@ impl CompactedLog for KafkaLog {
         if self.unsent_bytes > 0 && self.unsent_bytes + bytes > self.room {
             let error = LogError {
                 message: format!(
-                    "the records that wait to be written to topic {} take more than {} bytes (buffer.memory)",
+                    "buffer full: the records that wait for topic {} exceed {} bytes (buffer.memory)",
                     self.topic, self.room
                 ),
                 is_transient: true,
@@ -447,7 +447,7 @@ fn refusal(error: &KafkaError) -> LogError {
 fn lost(topic: &str, partition: i32) -> LogError {
     LogError {
         message: format!(
-            "{topic}-{partition} was made again or cut short before what was written had been read back"
+            "{topic}-{partition} was recreated or truncated before the written records were read back"
         ),
         is_transient: true,
     }

@@ -114,10 +114,10 @@ impl KafkaProducer {
         let size = records.iter().map(ProducerRecord::size).sum();
         let room = tokio::time::timeout(self.max_block, self.buffer.acquire(size)).await;
         let permit = room.map_err(|_| {
-            Arc::new(KafkaError::Impossible {
-                action: "write records".to_owned(),
+            Arc::new(KafkaError::Failed {
+                operation: "produce".to_owned(),
                 why: format!(
-                    "the buffer has been full for {} ms (max.block.ms)",
+                    "the buffer (buffer.memory) was exhausted for {} ms (max.block.ms)",
                     self.max_block.as_millis()
                 ),
             })
@@ -179,7 +179,7 @@ fn write_error(topic: Arc<str>, error: &KafkaError) -> WriteError {
         topic,
         reason: error.to_string(),
         is_transient: error.is_transient(),
-        objection: error.objection(),
+        rejection: error.rejection(),
     }
 }
 

@@ -76,7 +76,7 @@ pub enum Read {
     StartedOver(Vec<TopicPartition>),
     /// Something is out of reach and being retried.
     Degraded(Degraded),
-    /// The trouble of an earlier `Degraded` is over.
+    /// The outage of an earlier `Degraded` is over.
     Recovered,
     /// The end: the reader cannot go on. Partition and offset stand in the message where they matter.
     Failed(ConsumerError),
@@ -142,7 +142,7 @@ impl KafkaReader {
             Fetched::Positioned(places) => Some(Read::Begun(places)),
             Fetched::Lost(partitions) => Some(match self.when_lost {
                 WhenLost::StartOver => Read::StartedOver(partitions),
-                WhenLost::Fail => Read::Failed(made_again(&partitions)),
+                WhenLost::Fail => Read::Failed(recreated(&partitions)),
             }),
             Fetched::Degraded(degraded) => Some(Read::Degraded(degraded)),
             Fetched::Recovered => Some(Read::Recovered),
@@ -165,12 +165,12 @@ impl KafkaReader {
     }
 }
 
-fn made_again(partitions: &[TopicPartition]) -> ConsumerError {
+fn recreated(partitions: &[TopicPartition]) -> ConsumerError {
     let names: Vec<String> = partitions.iter().map(ToString::to_string).collect();
     ConsumerError {
         is_transient: false,
         message: format!(
-            "the topic of {} was deleted and made again while it was read",
+            "the topic of {} was deleted and recreated while it was read",
             names.join(", ")
         ),
         source: None,

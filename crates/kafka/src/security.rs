@@ -6,7 +6,7 @@ mod scram;
 mod tls;
 mod token;
 
-pub(crate) use sasl::sign_in;
+pub(crate) use sasl::authenticate;
 pub(crate) use tls::explain as explain_tls;
 pub use token::{Token, TokenSource};
 
@@ -22,7 +22,7 @@ config_def! {
     pub struct SecurityConfig {
         pub security_protocol: String = Key::new("security.protocol", Kind::String, "PLAINTEXT")
             .validator(Validator::Check(check_protocol))
-            .doc("How to speak to brokers: with TLS or without, signed in or not."),
+            .doc("How to speak to brokers: with TLS or without, with SASL authentication or without."),
         pub truststore_location: Option<String> = Key::null("ssl.truststore.location", Kind::String)
             .doc("PEM file with the certificates of the authorities to trust; without one those of the system."),
         pub truststore_certificates: Option<Password> = Key::null("ssl.truststore.certificates", Kind::Password)
@@ -50,7 +50,7 @@ config_def! {
         pub sasl_jaas_config: Option<Password> = Key::null("sasl.jaas.config", Kind::Password)
             .doc("User and password as Java clients write them: `…LoginModule required username=\"…\" password=\"…\";`."),
         pub token_endpoint: Option<String> = Key::null("sasl.oauthbearer.token.endpoint.url", Kind::String)
-            .doc("A `file:` address whose file holds the token; it is read anew for each sign-in."),
+            .doc("A `file:` address whose file holds the token; it is read anew for each authentication."),
     }
 }
 

@@ -28,7 +28,7 @@ const ROWS_AT_ONCE: usize = 32 * 1024;
 
 /// Records that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot read the records of {partition} at offset {offset}: {what}")]
+#[error("invalid record batch in {partition} at offset {offset}: {what}")]
 pub struct CorruptRecords {
     pub partition: TopicPartition,
     /// The position that reading stands at.
@@ -101,18 +101,16 @@ impl Walker {
         };
         let length = i32::from_be_bytes(length.try_into().expect("four bytes"));
         if length < SHORTEST {
-            return Err(format!(
-                "a batch of {length} bytes is shorter than any can be"
-            ));
+            return Err(format!("batch size {length} is below the minimum"));
         }
         let Some(&magic) = rest.get(MAGIC_AT) else {
             return Ok(None);
         };
         if magic > 2 {
-            return Err(format!("the message format {magic} is unknown"));
+            return Err(format!("unsupported message format (magic {magic})"));
         }
         if length > i32::MAX - LOG_OVERHEAD as i32 {
-            return Err(format!("a batch of {length} bytes is impossible"));
+            return Err(format!("invalid batch size {length}"));
         }
         let size = LOG_OVERHEAD + length as usize;
         if rest.len() < size {

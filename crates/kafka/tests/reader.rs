@@ -376,7 +376,7 @@ async fn a_missing_topic_is_waited_for_by_name() {
     let mut reader = bench.start(ranges, WhenLost::Fail, 1 << 20);
     loop {
         if let Read::Degraded(degraded) = next(&mut reader).await {
-            assert_eq!(degraded.reason, "waits for topic t, which does not exist");
+            assert_eq!(degraded.reason, "topic t does not exist, waiting for it");
             break;
         }
     }

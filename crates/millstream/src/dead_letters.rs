@@ -21,7 +21,7 @@ pub(crate) async fn open(
         return Ok(None);
     };
     create(dead).await?;
-    crate::client_remarks::warn(start, &dead.producer, Role::Producer);
+    crate::client_warnings::warn(start, &dead.producer, Role::Producer);
     let settings = ProducerSettings::from_properties(&dead.producer)
         .map_err(|error| TaskFailure::new(CONNECT_EXCEPTION, &error.to_string()))?;
     let writer = Arc::new(KafkaProducer::start(settings));

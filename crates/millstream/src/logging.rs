@@ -187,7 +187,7 @@ impl LogControl for LogLevels {
         }
     }
 
-    fn conceal(&self, providers: ConfigProviders) {
+    fn redact(&self, providers: ConfigProviders) {
         // There is one worker in a process; a second would be a test's.
         let _ = self.providers.set(providers);
     }

@@ -2,7 +2,7 @@
 
 mod cause;
 mod cli;
-mod client_remarks;
+mod client_warnings;
 mod clock;
 mod commands;
 mod dead_letters;

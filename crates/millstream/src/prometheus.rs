@@ -73,7 +73,7 @@ const FAMILIES: [Family; 11] = [
     (
         "millstream_task_degraded",
         "gauge",
-        "1 while something that the task needs is out of reach and retried.",
+        "1 while the task is degraded: something that it needs is unavailable and retried.",
         |counts| u64::from(counts.is_degraded),
     ),
 ];

@@ -100,13 +100,13 @@ async fn run(
     let _running = services.board.enter(&start.id);
     let worker = &start.worker;
     let (id, commit_interval) = (start.id.clone(), worker.flush_interval());
-    let (stop_timeout, rides_out_outages) = (worker.shutdown_timeout(), worker.config.self_healing);
+    let (stop_timeout, retries_outages) = (worker.shutdown_timeout(), worker.config.self_healing);
     let assembly = Assembly::new(start, services.budgets);
     let settings = TaskSettings {
         id,
         commit_interval,
         finish_deadline: deadlines::finish(stop_timeout, assembly.max_poll_interval()),
-        rides_out_outages,
+        retries_outages,
         clock: now_ms,
     };
     let parts = Start::run(settings.clone(), reports.clone(), assembly);

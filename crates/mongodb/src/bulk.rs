@@ -2,12 +2,12 @@
 //! by item. What the outcome means for the records is `outcome.rs`'s part.
 
 use crate::command_buffer::CommandBuffer;
+use crate::existing::{self, Existing};
 use crate::extensions::{DuplicatePolicy, WritePolicy};
 use crate::namespace::Namespace;
 use crate::operation::{Statement, StatementKind};
 use crate::processor::IdOrigin;
 use crate::reply::{ConcernError, Reply, WriteError};
-use crate::standing::{self, Standing};
 use crate::store::{Failure, FailureKind, Store, is_transient};
 use bson::raw::RawDocument;
 use bson::{RawDocumentBuf, rawdoc};
@@ -267,9 +267,9 @@ impl BulkWrite {
             .iter()
             .map(|&index| &self.statements[index])
             .collect();
-        let standing = loop {
-            match standing::look_up(store, &self.namespace, &statements).await {
-                Ok(standing) => break standing,
+        let existing = loop {
+            match existing::look_up(store, &self.namespace, &statements).await {
+                Ok(existing) => break existing,
                 Err(failure)
                     if failure.kind == FailureKind::Transient
                         && retries.pause(store, &failure.reason).await => {}
@@ -280,21 +280,21 @@ impl BulkWrite {
             }
         };
         let mut replaced = Vec::new();
-        for (mut error, &standing) in suspects.into_iter().zip(&standing) {
+        for (mut error, &existing) in suspects.into_iter().zip(&existing) {
             let statement = &self.statements[error.index];
-            let is_done = match standing {
-                Standing::Same => true,
+            let is_done = match existing {
+                Existing::Same => true,
                 // Nobody else ever has a fresh id: whatever stands there has come from here.
-                Standing::Other => {
+                Existing::Other => {
                     statement.id == IdOrigin::Fresh || policy.duplicates == DuplicatePolicy::Ignore
                 }
-                Standing::Nothing => false,
+                Existing::Nothing => false,
             };
             if is_done {
                 outcome.duplicates += 1;
                 continue;
             }
-            error.is_taken = standing == Standing::Other && statement.id == IdOrigin::Offset;
+            error.is_taken = existing == Existing::Other && statement.id == IdOrigin::Offset;
             if error.is_taken && policy.duplicates == DuplicatePolicy::Replace {
                 replaced.push(error.index);
             } else {
@@ -305,9 +305,9 @@ impl BulkWrite {
             }
         }
         if self.ordered {
-            let looked_up = indexes.iter().zip(&standing);
+            let looked_up = indexes.iter().zip(&existing);
             let there: HashSet<usize> = looked_up
-                .filter_map(|(&index, &standing)| (standing == Standing::Same).then_some(index))
+                .filter_map(|(&index, &existing)| (existing == Existing::Same).then_some(index))
                 .collect();
             let before = pending.len();
             pending.retain(|index| !there.contains(index));
@@ -319,7 +319,7 @@ impl BulkWrite {
     /// Why an item is tried again.
     fn refusal(&self, store: &Store, error: &WriteError) -> String {
         let (host, summary) = (&store.host, error.summary(&self.namespace));
-        format!("the document store {host} answered {summary}")
+        format!("write failed on the document store {host}: {summary}")
     }
 
     /// Puts records in the place of what stands under their ids.

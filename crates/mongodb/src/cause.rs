@@ -32,16 +32,16 @@ impl Causes {
     /// Why a server's heartbeat failed. One that closes each connection is out of reach.
     pub(crate) fn of_heartbeat(&self, server: &str, error: &Error) -> String {
         let cause = self.of(server, error);
-        if cause != broken(server) {
+        if cause != disconnected(server) {
             cause
         } else if self.wants_tls {
             format!(
-                "cannot reach the document store {server}: it closes connections; it may not speak TLS: check tls=true in \
+                "cannot connect to the document store {server}: connection closed; it may not speak TLS: check tls=true in \
                  connection.uri and the port"
             )
         } else {
             format!(
-                "cannot reach the document store {server}: it closes connections; it may want TLS: set tls=true in \
+                "cannot connect to the document store {server}: connection closed; it may require TLS: set tls=true in \
                  connection.uri, or check the port"
             )
         }
@@ -51,7 +51,7 @@ impl Causes {
     pub(crate) fn of(&self, server: &str, error: &Error) -> String {
         match error.kind.as_ref() {
             ErrorKind::Command(command) => format!(
-                "the document store {server} answered {} {}: {}",
+                "command failed with error {} ({}) on the document store {server}: {}",
                 command.code,
                 command.code_name,
                 without_content(&command.message)
@@ -61,16 +61,16 @@ impl Causes {
             ErrorKind::ConnectionPoolCleared { message, .. } => self.of_text(server, message),
             ErrorKind::ServerSelection { message, .. } => self.of_text(server, message),
             ErrorKind::DnsResolve { .. } => unknown_host(server),
-            ErrorKind::Authentication { message, .. } => sign_in(server, message),
+            ErrorKind::Authentication { message, .. } => authentication_failed(server, message),
             ErrorKind::IncompatibleServer { message, .. } => {
-                format!("the document store {server} is too old or too new: {message}")
+                format!("incompatible version of the document store {server}: {message}")
             }
             ErrorKind::InvalidTlsConfig { message, .. } => {
-                format!("TLS cannot be set up: {message}")
+                format!("invalid TLS options: {message}")
             }
             // What does not parse as an answer comes from something else: TLS, or another service.
             ErrorKind::InvalidResponse { .. } if !self.wants_tls => no_tls_here(server),
-            other => format!("the document store {server} cannot be used: {other}"),
+            other => format!("the document store {server} failed: {other}"),
         }
     }
 
@@ -82,7 +82,7 @@ impl Causes {
             io::ErrorKind::UnexpectedEof
             | io::ErrorKind::ConnectionReset
             | io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::BrokenPipe => self.broke(server, &text),
+            | io::ErrorKind::BrokenPipe => self.disconnected(server, &text),
             _ => self.of_text(server, &text),
         }
     }
@@ -92,17 +92,17 @@ impl Causes {
         let says = |words: &str| text.contains(words);
         if says("UnknownIssuer") || says("self-signed") || says("CaUsedAsEndEntity") {
             format!(
-                "the certificate of the document store {server} is signed by an authority that is not trusted; name a \
+                "TLS handshake failed with the document store {server}: certificate verify failed: unknown certificate authority; name a \
                  PEM file with that authority's certificate by tlsCAFile in connection.uri"
             )
         } else if says("NotValidForName") || says("not valid for name") {
             format!(
-                "the certificate of the document store {server} is for another host name; connect under a name of the \
+                "TLS handshake failed with the document store {server}: certificate verify failed: hostname mismatch; connect under a name of the \
                  certificate"
             )
         } else if says("certificate expired") || says("Expired") {
             format!(
-                "the certificate of the document store {server} has expired; the server needs a new one"
+                "TLS handshake failed with the document store {server}: certificate verify failed: certificate has expired; the server needs a new one"
             )
         } else if says("fatal alert") {
             let alert = text
@@ -110,13 +110,13 @@ impl Causes {
                 .nth(1)
                 .unwrap_or("no reason given");
             format!(
-                "the document store {server} does not accept our certificate, or wants one ({}); name a PEM file with \
+                "TLS handshake failed with the document store {server}: it rejects the client certificate or requires one ({}); name a PEM file with \
                  key and certificate by tlsCertificateKeyFile in connection.uri",
                 alert.split([' ', ',', '}']).next().unwrap_or(alert)
             )
         } else if says("corrupt message") || says("InvalidContentType") {
             format!(
-                "the document store {server} does not speak TLS; leave tls=true out of connection.uri, or check the port"
+                "TLS handshake failed with the document store {server}: it does not speak TLS; leave tls=true out of connection.uri, or check the port"
             )
         } else if says("refused") {
             refused(server)
@@ -126,60 +126,60 @@ impl Causes {
             no_answer(server)
         } else if says("eof") || says("reset by peer") || says("end of file") || says("broken pipe")
         {
-            self.broke(server, text)
+            self.disconnected(server, text)
         } else {
-            format!("cannot reach the document store {server}")
+            format!("cannot connect to the document store {server}")
         }
     }
 
-    fn broke(&self, server: &str, text: &str) -> String {
+    fn disconnected(&self, server: &str, text: &str) -> String {
         if self.wants_tls && text.contains("handshake") {
             return format!(
-                "the document store {server} hung up during the TLS handshake; it may not speak TLS: check tls=true in \
+                "TLS handshake failed with the document store {server}: connection closed; it may not speak TLS: check tls=true in \
                  connection.uri and the port"
             );
         }
-        broken(server)
+        disconnected(server)
     }
 }
 
-fn broken(server: &str) -> String {
-    format!("the connection to the document store {server} broke")
+fn disconnected(server: &str) -> String {
+    format!("disconnected from the document store {server}")
 }
 
 fn refused(server: &str) -> String {
     format!(
-        "cannot reach the document store {server}: connection refused; check that it runs, and host and port in connection.uri"
+        "cannot connect to the document store {server}: connection refused; check that it runs, and host and port in connection.uri"
     )
 }
 
 fn no_answer(server: &str) -> String {
     format!(
-        "cannot reach the document store {server}: no answer in time; check host and port in connection.uri, and firewalls"
+        "cannot connect to the document store {server}: timed out; check host and port in connection.uri, and firewalls"
     )
 }
 
 fn unknown_host(server: &str) -> String {
     format!(
-        "cannot reach the document store {server}: unknown host; check its name in connection.uri"
+        "cannot connect to the document store {server}: unknown host; check its name in connection.uri"
     )
 }
 
 fn no_tls_here(server: &str) -> String {
     format!(
-        "the document store {server} answered something else than a document store does; it may want TLS: set tls=true in \
+        "invalid response from the document store {server}; it may require TLS: set tls=true in \
          connection.uri, or check the port"
     )
 }
 
-fn sign_in(server: &str, message: &str) -> String {
+fn authentication_failed(server: &str, message: &str) -> String {
     if message.contains("no such command") {
         return format!(
-            "the document store {server} knows no sign-in; leave user and password out of connection.uri"
+            "authentication failed at the document store {server}: it does not support authentication; leave user and password out of connection.uri"
         );
     }
     format!(
-        "the document store {server} refuses the sign-in ({}); check user, password, authSource and authMechanism in \
+        "authentication failed at the document store {server} ({}); check user, password, authSource and authMechanism in \
          connection.uri",
         without_content(message)
     )

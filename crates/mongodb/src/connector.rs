@@ -133,7 +133,7 @@ impl SinkConnector for MongoSinkConnector {
         if let Some(why) = uri.unsupported() {
             return Err(refuse(CONFIG_EXCEPTION, why));
         }
-        let extensions = Extensions::parse(properties, context.rides_out_outages)
+        let extensions = Extensions::parse(properties, context.retries_outages)
             .map_err(|error| refuse(CONFIG_EXCEPTION, error))?;
         let api = uri::server_api(
             &config.server_api_version,
@@ -225,10 +225,10 @@ async fn try_connection(uri: &ConnectionString, properties: &Properties) -> Resu
     };
     match store.ping(&database, timeout).await {
         // A server that answers is there, whatever it thinks of the command.
-        Ok(()) | Err(Unreachable::Answers) => Ok(()),
-        Err(Unreachable::Refuses(why)) => Err(format!(
+        Ok(()) | Err(Unreachable::Responds) => Ok(()),
+        Err(Unreachable::AuthenticationFailed(why)) => Err(format!(
             "Invalid user permissions authentication failed. {why}"
         )),
-        Err(Unreachable::Away(why)) => Err(unreachable(&why)),
+        Err(Unreachable::Unavailable(why)) => Err(unreachable(&why)),
     }
 }

@@ -74,13 +74,13 @@ pub(crate) struct Extensions {
 impl Extensions {
     /// # Errors
     /// The first error of a setting.
-    pub(crate) fn parse(properties: &Properties, rides_out_outages: bool) -> Result<Self, String> {
+    pub(crate) fn parse(properties: &Properties, retries_outages: bool) -> Result<Self, String> {
         let (settings, values) = ExtensionsConfig::parse(properties);
         let Some(settings) = settings else {
             return Err(topics::first_error(&values));
         };
         let is_set = properties.get(RETRY_TIMEOUT).is_some();
-        let millis = if is_set || rides_out_outages {
+        let millis = if is_set || retries_outages {
             settings.retry_timeout_ms
         } else {
             0

@@ -118,7 +118,7 @@ impl Verdict<'_> {
                 many => format!("{many} records"),
             };
             return format!(
-                "{}; {records} for {namespace} could not be written",
+                "write of {records} to {namespace} failed: {}",
                 failure.reason
             );
         }
@@ -129,10 +129,10 @@ impl Verdict<'_> {
                     1 => String::new(),
                     many => format!(", and {} more", many - 1),
                 };
-                format!("the document store {host} refused a record{more}: {summary}")
+                format!("the document store {host} rejected a record{more}: {summary}")
             }
             (None, Some(concern)) => format!(
-                "the document store {host} wrote to {namespace}, but: {}",
+                "write to {namespace} on the document store {host}: {}",
                 concern.summary()
             ),
             (None, None) => format!("a write to {namespace} failed"),

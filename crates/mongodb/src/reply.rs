@@ -144,10 +144,10 @@ impl WriteError {
         if self.is_duplicate() {
             return match self.index_name() {
                 Some(index) => format!(
-                    "E{} duplicate key in index {index} of {namespace}",
+                    "E{} duplicate key error in index {index} of {namespace}",
                     self.code
                 ),
-                None => format!("E{} duplicate key in {namespace}", self.code),
+                None => format!("E{} duplicate key error in {namespace}", self.code),
             };
         }
         let name = CODE_NAMES.iter().find(|(code, _)| *code == self.code);
@@ -185,7 +185,7 @@ impl ConcernError {
     /// Why the write concern was not met, without what records hold.
     pub(crate) fn summary(&self) -> String {
         format!(
-            "write concern not met: {} {}: {}",
+            "write concern error {} ({}): {}",
             self.code,
             self.code_name,
             without_content(&self.message)
@@ -276,7 +276,7 @@ mod tests {
         says(
             11000,
             "E11000 duplicate key error collection: d.c index: u_1 dup key: { u: \"secret\" }",
-            "E11000 duplicate key in index u_1 of d.c",
+            "E11000 duplicate key error in index u_1 of d.c",
         );
         says(
             28,

@@ -109,7 +109,8 @@ impl Store {
             Ok(outcome) => outcome.map_err(|error| self.failure(&error)),
             Err(_) => {
                 let host = &self.host;
-                let reason = format!("the document store {host} does not answer");
+                let reason =
+                    format!("request timed out: no response from the document store {host}");
                 Err(Failure {
                     error: RecordError::new(
                         "com.mongodb.MongoSocketReadTimeoutException",
@@ -163,19 +164,21 @@ impl Store {
         tokio::select! {
             outcome = tokio::time::timeout(wait, ping) => match outcome {
                 Ok(outcome) => outcome.map(|_| ()).map_err(|error| self.unreachable(&error)),
-                Err(_) => Err(Unreachable::Away(self.health.unusable().unwrap_or_else(|| {
-                    format!("the document store {} does not answer", self.host)
+                Err(_) => Err(Unreachable::Unavailable(self.health.unusable().unwrap_or_else(|| {
+                    format!("request timed out: no response from the document store {}", self.host)
                 }))),
             },
-            reason = self.health.found_unusable() => Err(Unreachable::Away(reason)),
+            reason = self.health.found_unusable() => Err(Unreachable::Unavailable(reason)),
         }
     }
 
     fn unreachable(&self, error: &Error) -> Unreachable {
         match error.kind.as_ref() {
-            ErrorKind::Authentication { .. } => Unreachable::Refuses(self.reason(error)),
-            ErrorKind::Command(_) => Unreachable::Answers,
-            _ => Unreachable::Away(self.reason(error)),
+            ErrorKind::Authentication { .. } => {
+                Unreachable::AuthenticationFailed(self.reason(error))
+            }
+            ErrorKind::Command(_) => Unreachable::Responds,
+            _ => Unreachable::Unavailable(self.reason(error)),
         }
     }
 
@@ -230,11 +233,11 @@ impl Store {
 #[derive(Clone, Debug)]
 pub(crate) enum Unreachable {
     /// There is no server that can be used, for this reason.
-    Away(String),
-    /// The sign-in is refused.
-    Refuses(String),
+    Unavailable(String),
+    /// The authentication failed.
+    AuthenticationFailed(String),
     /// A server answers, whatever it thinks of the command.
-    Answers,
+    Responds,
 }
 
 /// What Java's driver throws for a command that a server refuses.

@@ -393,7 +393,7 @@ impl MongoTask {
                 return Err(degraded.into());
             }
             if Instant::now() >= self.put_until {
-                let what = "writes take longer than records to arrive: the document store is slow, or rate.limiting.timeout \
+                let what = "backpressure: writes are slower than records arrive; the document store is slow, or rate.limiting.timeout \
                             holds them back";
                 return Err(SinkError::retriable(what, TICK));
             }

@@ -1,12 +1,12 @@
 //! DeadLetters: rejected rows as records of the dead-letter topic, with Connect's context headers.
 
 use crate::failure::TaskFailure;
-use crate::quiet::SharedQuiet;
+use crate::log_throttle::SharedLogThrottle;
 use bytes::Bytes;
 use futures::future::join_all;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{
-    Objection, OutgoingRecord, RecordError, RecordWriter, RejectedRow, TaskId, WriteError,
+    OutgoingRecord, RecordError, RecordRejection, RecordWriter, RejectedRow, TaskId, WriteError,
 };
 use std::fmt::Write;
 use std::sync::Arc;
@@ -26,9 +26,9 @@ pub struct DeadLetters {
     with_context: bool,
     writer: Arc<dyn RecordWriter>,
     /// Of letters that were too large.
-    cut: SharedQuiet,
+    cut: SharedLogThrottle,
     /// Of letters whose time was not taken.
-    untimed: SharedQuiet,
+    untimed: SharedLogThrottle,
 }
 
 /// How much of a record a dead letter holds.
@@ -56,18 +56,18 @@ impl Kept {
     };
 
     /// What is left to try after a refusal; `None` where there is nothing left to give up.
-    fn less(self, objection: Objection) -> Option<Kept> {
-        match (objection, self.extent) {
-            (Objection::Size, Extent::Whole) => Some(Kept {
+    fn less(self, rejection: RecordRejection) -> Option<Kept> {
+        match (rejection, self.extent) {
+            (RecordRejection::TooLarge, Extent::Whole) => Some(Kept {
                 extent: Extent::WithoutValue,
                 ..self
             }),
-            (Objection::Size, Extent::WithoutValue) => Some(Kept {
+            (RecordRejection::TooLarge, Extent::WithoutValue) => Some(Kept {
                 extent: Extent::PlaceAlone,
                 ..self
             }),
-            (Objection::Size, Extent::PlaceAlone) => None,
-            (Objection::Timestamp, _) => self.time.then_some(Kept {
+            (RecordRejection::TooLarge, Extent::PlaceAlone) => None,
+            (RecordRejection::InvalidTimestamp, _) => self.time.then_some(Kept {
                 time: false,
                 ..self
             }),
@@ -87,8 +87,8 @@ impl DeadLetters {
             topic: topic.into(),
             with_context,
             writer,
-            cut: SharedQuiet::default(),
-            untimed: SharedQuiet::default(),
+            cut: SharedLogThrottle::default(),
+            untimed: SharedLogThrottle::default(),
         }
     }
 
@@ -101,7 +101,7 @@ impl DeadLetters {
         for (row, outcome) in rows.iter().zip(join_all(calls).await) {
             match outcome {
                 Ok(()) => {}
-                Err(error) if error.objection.is_some() => self.write_what_is_taken(row).await?,
+                Err(error) if error.rejection.is_some() => self.write_what_is_taken(row).await?,
                 Err(error) => return Err(self.cannot_write(row, &error)),
             }
         }
@@ -120,14 +120,14 @@ impl DeadLetters {
                 self.note_loss(row, kept);
                 return Ok(());
             };
-            let less = error.objection.and_then(|objection| kept.less(objection));
+            let less = error.rejection.and_then(|rejection| kept.less(rejection));
             kept = less.ok_or_else(|| self.cannot_write(row, &error))?;
         }
     }
 
     fn note_loss(&self, row: &RejectedRow, kept: Kept) {
         if kept.extent != Extent::Whole
-            && let Some(letters) = self.cut.speak(1)
+            && let Some(letters) = self.cut.count(1)
         {
             tracing::error!(
                 connector = &*self.task.connector,
@@ -143,7 +143,7 @@ impl DeadLetters {
             );
         }
         if !kept.time
-            && let Some(letters) = self.untimed.speak(1)
+            && let Some(letters) = self.untimed.count(1)
         {
             tracing::warn!(
                 connector = &*self.task.connector,
@@ -153,7 +153,7 @@ impl DeadLetters {
                 partition = row.origin.partition,
                 offset = row.offset,
                 timestamp = row.timestamp,
-                "dead letters had times that their topic does not take and were written with the present time, their own \
+                "dead letters had timestamps that their topic rejects and were written with the present time, their own \
                  in the header {TIMESTAMP}; to keep it, raise message.timestamp.after.max.ms or \
                  message.timestamp.before.max.ms of topic {}",
                 self.topic
@@ -163,10 +163,10 @@ impl DeadLetters {
 
     fn cannot_write(&self, row: &RejectedRow, error: &WriteError) -> TaskFailure {
         let mut reason = format!(
-            "the dead letter of topic {}, partition {}, offset {} cannot be written: {error}",
+            "dead letter queue write failed for topic {}, partition {}, offset {}: {error}",
             row.origin.topic, row.origin.partition, row.offset
         );
-        if error.objection == Some(Objection::Size) {
+        if error.rejection == Some(RecordRejection::TooLarge) {
             reason.push_str("; raise producer.override.max.request.size");
         }
         TaskFailure {
@@ -277,19 +277,19 @@ mod tests {
             let field = |bytes: &Option<Bytes>| bytes.as_ref().map_or(0, Bytes::len);
             let own = records.iter().map(|r| field(&r.key) + field(&r.value));
             let is_late = |r: &OutgoingRecord| r.timestamp.is_some_and(|time| time > self.latest);
-            let objection = if own.sum::<usize>() > self.most {
-                Some(Objection::Size)
+            let rejection = if own.sum::<usize>() > self.most {
+                Some(RecordRejection::TooLarge)
             } else if records.iter().any(is_late) {
-                Some(Objection::Timestamp)
+                Some(RecordRejection::InvalidTimestamp)
             } else {
                 None
             };
-            if objection.is_some() {
+            if rejection.is_some() {
                 return Err(WriteError {
                     topic: "dead".into(),
                     reason: "not like that".to_owned(),
                     is_transient: false,
-                    objection,
+                    rejection,
                 });
             }
             self.taken.lock().expect("no writer panics").extend(records);

@@ -67,14 +67,14 @@ impl Durability {
     }
 
     /// The sink has taken a batch that ends before `next_offset`, with so many rows left in it.
-    pub(crate) fn give(&mut self, partition: &TopicPartition, next_offset: i64, rows: usize) {
+    pub(crate) fn taken(&mut self, partition: &TopicPartition, next_offset: i64, rows: usize) {
         if let Some(partition) = self.partitions.get_mut(partition) {
-            partition.stored.give(next_offset, rows);
+            partition.stored.taken(next_offset, rows);
         }
     }
 
     /// Rows that the sink has and will not store.
-    pub(crate) fn lose(&mut self, rows: usize) {
+    pub(crate) fn note_not_stored(&mut self, rows: usize) {
         self.lost += rows as u64;
     }
 
@@ -266,12 +266,12 @@ mod tests {
         let t = partition(0);
         let mut durability = durability();
         durability.deliver(&t, 0..20);
-        durability.give(&t, 10, 10);
-        durability.give(&t, 20, 5);
+        durability.taken(&t, 10, 10);
+        durability.taken(&t, 20, 5);
         assert_eq!(durability.complete(&[(t.clone(), 0..9)]), 0);
         assert_eq!(durability.complete(&[(t.clone(), 9..10)]), 10);
         // One of the five was rejected by the sink.
-        durability.lose(1);
+        durability.note_not_stored(1);
         assert_eq!(durability.complete(&[(t, 10..20)]), 4);
     }
 }

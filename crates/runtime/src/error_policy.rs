@@ -3,8 +3,8 @@
 
 use crate::dead_letter::DeadLetters;
 use crate::failure::TaskFailure;
+use crate::log_throttle::SharedLogThrottle;
 use crate::metrics::TaskMetrics;
-use crate::quiet::SharedQuiet;
 use millstream_core::{ErrorSettings, Rejected, RejectedRow, Stage, TaskId, Tolerance};
 
 pub struct ErrorPolicy {
@@ -12,7 +12,7 @@ pub struct ErrorPolicy {
     settings: ErrorSettings,
     dead_letters: Option<DeadLetters>,
     /// Of rows that are skipped although nobody is told of each.
-    skipped: SharedQuiet,
+    skipped: SharedLogThrottle,
 }
 
 impl ErrorPolicy {
@@ -21,7 +21,7 @@ impl ErrorPolicy {
             task,
             settings,
             dead_letters,
-            skipped: SharedQuiet::default(),
+            skipped: SharedLogThrottle::default(),
         }
     }
 
@@ -80,7 +80,7 @@ impl ErrorPolicy {
         let Some(first) = rows.first().filter(|_| !self.has_reporter()) else {
             return;
         };
-        if let Some(records) = self.skipped.speak(rows.len() as u64) {
+        if let Some(records) = self.skipped.count(rows.len() as u64) {
             tracing::warn!(
                 connector = &*self.task.connector,
                 task = self.task.task,
@@ -89,8 +89,8 @@ impl ErrorPolicy {
                 partition = first.origin.partition,
                 offset = first.offset,
                 stage = first.stage.java_name(),
-                "records that could not be worked on were skipped (errors.tolerance); set \
-                 errors.deadletterqueue.topic.name or errors.log.enable to hear of each"
+                "failed records were skipped (errors.tolerance); set \
+                 errors.deadletterqueue.topic.name or errors.log.enable to have each reported"
             );
         }
     }

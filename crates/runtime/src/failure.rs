@@ -3,7 +3,7 @@
 use millstream_core::chain::ChainError;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{
-    ConsumerError, FailedRecord, Objection, RecordBatch, RecordError, RejectedRow, SinkError,
+    ConsumerError, FailedRecord, RecordBatch, RecordError, RecordRejection, RejectedRow, SinkError,
     SinkErrorKind, Stage, TopicPartition, WriteError,
 };
 use std::error::Error;
@@ -153,9 +153,11 @@ fn first_line(class: &str, message: &str) -> String {
 
 /// What Java's producer throws for a record that was not written.
 pub(crate) fn unsent(error: &WriteError) -> RecordError {
-    let class = match error.objection {
-        Some(Objection::Size) => "org.apache.kafka.common.errors.RecordTooLargeException",
-        Some(Objection::Timestamp) => "org.apache.kafka.common.errors.InvalidTimestampException",
+    let class = match error.rejection {
+        Some(RecordRejection::TooLarge) => "org.apache.kafka.common.errors.RecordTooLargeException",
+        Some(RecordRejection::InvalidTimestamp) => {
+            "org.apache.kafka.common.errors.InvalidTimestampException"
+        }
         None => "org.apache.kafka.common.KafkaException",
     };
     RecordError::new(class, error.to_string())

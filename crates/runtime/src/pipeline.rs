@@ -4,10 +4,10 @@ use crate::durability::Durability;
 use crate::error_policy::ErrorPolicy;
 use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
+use crate::outage_reporter::OutageReporter;
+use crate::outages::OutageSource;
 use crate::plan::Plan;
 use crate::task::{SinkParts, Target, TaskEvent, TaskSettings, report};
-use crate::teller::Teller;
-use crate::troubles::Trouble;
 use futures::future::BoxFuture;
 use millstream_core::{
     Consumer, Degraded, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind, SinkTask,
@@ -20,12 +20,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long the dead-letter topic may take for a write before that is a trouble.
+/// How long the dead-letter topic may take for a write before that is a source.
 const SLOW_DEAD_LETTERS: Duration = Duration::from_secs(2);
 
 /// How long records wait for a commit under way. A coordinator that answers takes milliseconds; while one is away
 /// records flow on, and the next commit says the same and more.
-const COMMIT_PATIENCE: Duration = Duration::from_secs(1);
+const COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// How often an idle sink is asked how it is. What comes of earlier rows it tells by itself (`SinkTask::news`).
 const IDLE_POLL: Duration = Duration::from_secs(1);
@@ -47,7 +47,7 @@ pub(crate) struct Pipeline {
     assigned: BTreeSet<TopicPartition>,
     /// Topics that have been reported; few, since a task reads few.
     topics: BTreeSet<Arc<str>>,
-    hand: Option<Hand>,
+    current: Option<CurrentBatch>,
     settling: Option<Settling>,
     /// Rows that the sink rejected while others were being settled. No batch is given to it meanwhile, so they are no
     /// more than it had on its way.
@@ -55,14 +55,14 @@ pub(crate) struct Pipeline {
     is_paused: bool,
     /// The sink itself has ended the task: it is not asked to finish anything.
     has_sink_failed: bool,
-    teller: Teller,
+    outage_reporter: OutageReporter,
     lag_due: Instant,
     /// When a source that wants every range is told again, after an error.
     confirm_due: Instant,
 }
 
 /// The batch that is on its way to the sink. While there is one the consumer keeps the next.
-struct Hand {
+struct CurrentBatch {
     batch: Arc<RecordBatch>,
     /// When the sink that has refused it gets it again.
     refused_until: Option<Instant>,
@@ -100,7 +100,7 @@ impl Pipeline {
         let confirms = parts.consumer.confirms();
         Pipeline {
             durability: Durability::new(settings.commit_interval, confirms, now),
-            teller: Teller::new(&settings, events.clone(), Arc::clone(&metrics)),
+            outage_reporter: OutageReporter::new(&settings, events.clone(), Arc::clone(&metrics)),
             settings,
             consumer: parts.consumer,
             sink: parts.sink,
@@ -112,7 +112,7 @@ impl Pipeline {
             stop,
             assigned: BTreeSet::new(),
             topics: BTreeSet::new(),
-            hand: None,
+            current: None,
             settling: None,
             rejected: Rejected::default(),
             is_paused: false,
@@ -126,9 +126,9 @@ impl Pipeline {
     pub(crate) async fn run(mut self) -> Result<(), TaskFailure> {
         let outcome = self.work().await;
         let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
-        let released = self.release(&assigned).await;
+        let revoked = self.revoke(&assigned).await;
         self.consumer.close(self.settings.finish_deadline).await;
-        if let (Ok(()), Err(failure)) = (&outcome, released) {
+        if let (Ok(()), Err(failure)) = (&outcome, revoked) {
             tracing::warn!(
                 connector = &*self.settings.id.connector,
                 task = self.settings.id.task,
@@ -143,17 +143,17 @@ impl Pipeline {
     async fn work(&mut self) -> Result<(), TaskFailure> {
         loop {
             match self.next_event().await {
-                Event::Fetched(fetched) => self.take(*fetched).await?,
-                Event::Target(target) => self.turn(target).await,
-                Event::Settled(outcome) => self.settled(outcome).await?,
+                Event::Fetched(fetched) => self.on_fetched(*fetched).await?,
+                Event::Target(target) => self.on_target(target).await,
+                Event::Settled(outcome) => self.on_settled(outcome).await?,
                 Event::News => {
-                    self.harvest().await?;
-                    self.give(true).await?;
+                    self.poll_sink().await?;
+                    self.put_current(true).await?;
                 }
                 Event::Due => {
                     self.note_slow_dead_letters().await;
-                    self.harvest().await?;
-                    self.give(false).await?;
+                    self.poll_sink().await?;
+                    self.put_current(false).await?;
                 }
                 Event::Stop => return Ok(()),
             }
@@ -162,7 +162,7 @@ impl Pipeline {
                 self.confirm().await;
             }
             if self.durability.due() <= now {
-                self.commit(COMMIT_PATIENCE).await;
+                self.commit(COMMIT_TIMEOUT).await;
             }
             if self.lag_due <= now {
                 self.lag_due = now + LAG_INTERVAL;
@@ -184,10 +184,10 @@ impl Pipeline {
         self.metrics.lag(behind.sum());
     }
 
-    /// A batch is asked for only while none is in hand and no rejected row waits; the group is listened to always.
+    /// A batch is asked for only while none is current and no rejected row waits; the group is listened to always.
     async fn next_event(&mut self) -> Event {
         let wake = self.wake_time();
-        let is_busy = self.hand.is_some() || self.settling.is_some();
+        let is_busy = self.current.is_some() || self.settling.is_some();
         let (consumer, settling) = (&mut self.consumer, &mut self.settling);
         tokio::select! {
             biased;
@@ -217,8 +217,8 @@ impl Pipeline {
             Duration::from_millis(wait.max(0) as u64).min(IDLE_POLL)
         });
         // While rejected rows are being settled no batch is given, however long ago it was refused.
-        let hand = self.hand.as_ref().filter(|_| self.settling.is_none());
-        let refused = hand.and_then(|hand| hand.refused_until);
+        let current = self.current.as_ref().filter(|_| self.settling.is_none());
+        let refused = current.and_then(|current| current.refused_until);
         let slow = self.settling.as_ref().map(|settling| settling.slow_at);
         let others = [refused, slow, Some(self.durability.due())];
         others
@@ -227,30 +227,32 @@ impl Pipeline {
             .fold(now + sink_due, Instant::min)
     }
 
-    async fn take(&mut self, fetched: Fetched) -> Result<(), TaskFailure> {
+    async fn on_fetched(&mut self, fetched: Fetched) -> Result<(), TaskFailure> {
         match fetched {
             Fetched::Batch(batch) => self.deliver(batch).await,
             Fetched::Assigned(partitions) => self.open(partitions).await,
             Fetched::Revoked { partitions, done } => {
-                let released = self.release(&partitions).await;
+                let revoked = self.revoke(&partitions).await;
                 // The consumer may have given up waiting; it then reports the partitions as lost.
                 let _ = done.send(());
-                released
+                revoked
             }
             Fetched::Lost(partitions) => {
-                self.lose(&partitions).await;
+                self.close_partitions(&partitions).await;
                 Ok(())
             }
             Fetched::Positioned(positions) => {
-                self.begin(positions);
+                self.on_positioned(positions);
                 Ok(())
             }
             Fetched::Degraded(degraded) => {
-                self.teller.degrade(Trouble::Consumer, degraded).await;
+                self.outage_reporter
+                    .degrade(OutageSource::Consumer, degraded)
+                    .await;
                 Ok(())
             }
             Fetched::Recovered => {
-                self.teller.recover(Trouble::Consumer).await;
+                self.outage_reporter.recover(OutageSource::Consumer).await;
                 Ok(())
             }
             Fetched::Failed(error) => Err(TaskFailure::consumer(&error)),
@@ -272,12 +274,12 @@ impl Pipeline {
         self.plan.transform(&mut batch, &mut rejected);
         self.metrics
             .filtered(read - rejected.rows.len() - batch.len());
-        self.hand = Some(Hand {
+        self.current = Some(CurrentBatch {
             batch: Arc::new(batch),
             refused_until: None,
         });
         self.settle(rejected);
-        self.give(false).await
+        self.put_current(false).await
     }
 
     async fn note_topic(&mut self, batch: &RecordBatch) {
@@ -291,20 +293,20 @@ impl Pipeline {
         }
     }
 
-    /// Gives the sink the batch in hand, unless rejected rows wait to be settled or it has refused the batch not long ago;
+    /// Gives the sink the current batch, unless rejected rows wait to be settled or it has refused the batch not long ago;
     /// `has_news` if it may have room again all the same.
-    async fn give(&mut self, has_news: bool) -> Result<(), TaskFailure> {
-        let Some(hand) = self.hand.as_ref().filter(|_| self.settling.is_none()) else {
+    async fn put_current(&mut self, has_news: bool) -> Result<(), TaskFailure> {
+        let Some(current) = self.current.as_ref().filter(|_| self.settling.is_none()) else {
             return Ok(());
         };
         if !has_news
-            && hand
+            && current
                 .refused_until
                 .is_some_and(|until| until > Instant::now())
         {
             return Ok(());
         }
-        let batch = Arc::clone(&hand.batch);
+        let batch = Arc::clone(&current.batch);
         if !self.sink.takes_renamed_topics()
             && !batch.is_empty()
             && let Some(row) = batch.destination.first_other(&batch.origin.topic)
@@ -315,17 +317,17 @@ impl Pipeline {
         let outcome = self.sink.put(batch, (self.settings.clock)()).await;
         match outcome {
             Ok(()) => {
-                self.hand = None;
-                self.durability.give(&origin, next_offset, rows);
-                let filtered = self.harvest().await?;
+                self.current = None;
+                self.durability.taken(&origin, next_offset, rows);
+                let filtered = self.poll_sink().await?;
                 self.metrics.sent(rows.saturating_sub(filtered));
                 Ok(())
             }
             Err(error) => {
                 let after = self.retry_after(&error).await?;
                 self.metrics.retried();
-                if let Some(hand) = &mut self.hand {
-                    hand.refused_until = Some(Instant::now() + after);
+                if let Some(current) = &mut self.current {
+                    current.refused_until = Some(Instant::now() + after);
                 }
                 Ok(())
             }
@@ -344,17 +346,20 @@ impl Pipeline {
             since: since.unwrap_or_else(self.settings.clock),
             next_try: after,
         };
-        self.teller.degrade(Trouble::Sink, degraded).await;
+        self.outage_reporter
+            .degrade(OutageSource::Sink, degraded)
+            .await;
         Ok(after)
     }
 
     /// Learns what came of earlier rows, and has those settled that the sink rejected; returns how many of the batch that
     /// it took last it has dropped for a transform.
-    async fn harvest(&mut self) -> Result<usize, TaskFailure> {
+    async fn poll_sink(&mut self) -> Result<usize, TaskFailure> {
         let polled = self.sink.poll((self.settings.clock)()).await;
         for (partition, offset) in self.sink.take_rewinds() {
             // It comes again with what lies around it.
-            self.hand.take_if(|hand| hand.batch.origin == partition);
+            self.current
+                .take_if(|current| current.batch.origin == partition);
             self.durability.rewind(&partition, offset);
             self.consumer.seek(&partition, offset);
         }
@@ -366,15 +371,18 @@ impl Pipeline {
             rows: progress.rejected,
         };
         self.durability
-            .lose(rejected.rows.len() + progress.filtered);
+            .note_not_stored(rejected.rows.len() + progress.filtered);
         self.settle(rejected);
         let stored = self.durability.complete(&progress.done);
         self.metrics.stored(stored, progress.objects);
         self.metrics.filtered(progress.filtered);
         // Whatever a sink says that has refused a batch, it is not well before it has taken it.
-        let refused = self.hand.as_ref().and_then(|hand| hand.refused_until);
+        let refused = self
+            .current
+            .as_ref()
+            .and_then(|current| current.refused_until);
         if refused.is_none() {
-            self.teller.recover(Trouble::Sink).await;
+            self.outage_reporter.recover(OutageSource::Sink).await;
         }
         Ok(progress.filtered)
     }
@@ -398,12 +406,14 @@ impl Pipeline {
     }
 
     /// Rejected rows are settled, or have ended the task.
-    async fn settled(&mut self, outcome: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
+    async fn on_settled(&mut self, outcome: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
         self.note_settled(outcome)?;
         if self.settling.is_none() {
-            self.teller.recover(Trouble::DeadLetters).await;
+            self.outage_reporter
+                .recover(OutageSource::DeadLetters)
+                .await;
         }
-        self.give(false).await
+        self.put_current(false).await
     }
 
     fn note_settled(&mut self, outcome: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
@@ -424,9 +434,9 @@ impl Pipeline {
             return;
         };
         settling.slow_at = now + SLOW_DEAD_LETTERS;
-        let reason = "the dead-letter topic does not take records yet".to_owned();
-        self.teller
-            .fail_once(Trouble::DeadLetters, reason, SLOW_DEAD_LETTERS)
+        let reason = "dead letter queue write is not acknowledged yet, retrying".to_owned();
+        self.outage_reporter
+            .attempt_failed(OutageSource::DeadLetters, reason, SLOW_DEAD_LETTERS)
             .await;
     }
 
@@ -436,41 +446,43 @@ impl Pipeline {
         match outcome {
             Ok(()) => {
                 self.durability.confirmed();
-                self.teller.recover(Trouble::Confirm).await;
+                self.outage_reporter.recover(OutageSource::Confirm).await;
             }
             Err(error) => {
                 let next_try = self.settings.commit_interval;
                 self.confirm_due = Instant::now() + next_try;
-                self.teller
-                    .fail_once(Trouble::Confirm, error.message, next_try)
+                self.outage_reporter
+                    .attempt_failed(OutageSource::Confirm, error.message, next_try)
                     .await;
             }
         }
     }
 
     /// Commits what is durable. A commit that fails or takes too long is tried again with the next one.
-    async fn commit(&mut self, patience: Duration) {
+    async fn commit(&mut self, limit: Duration) {
         self.durability.schedule(Instant::now());
         let pending = self.durability.pending();
         if pending.is_empty() {
             // What could not be committed has gone to somebody else.
-            self.teller.recover(Trouble::Commit).await;
+            self.outage_reporter.recover(OutageSource::Commit).await;
             return;
         }
-        let outcome = match timeout(patience, self.consumer.commit(&pending)).await {
+        let outcome = match timeout(limit, self.consumer.commit(&pending)).await {
             Ok(outcome) => outcome.map_err(|error| error.message),
-            Err(_) => Err("the group's coordinator does not answer a commit".to_owned()),
+            Err(_) => {
+                Err("offset commit timed out: no response from the group coordinator".to_owned())
+            }
         };
         self.metrics.committed(outcome.is_ok());
         match outcome {
             Ok(()) => {
                 self.durability.committed(&pending);
-                self.teller.recover(Trouble::Commit).await;
+                self.outage_reporter.recover(OutageSource::Commit).await;
             }
             Err(reason) => {
                 let next_try = self.settings.commit_interval;
-                self.teller
-                    .fail_once(Trouble::Commit, reason, next_try)
+                self.outage_reporter
+                    .attempt_failed(OutageSource::Commit, reason, next_try)
                     .await;
             }
         }
@@ -484,27 +496,27 @@ impl Pipeline {
         if self.is_paused {
             self.consumer.pause(&partitions);
         }
-        self.tell("partitions assigned", &partitions);
+        self.log_partitions("partitions assigned", &partitions);
         self.assigned.extend(partitions);
         Ok(())
     }
 
     /// Start positions are before every row that was ever read of their partitions, so they may be committed.
-    fn begin(&mut self, mut positions: Vec<(TopicPartition, i64)>) {
+    fn on_positioned(&mut self, mut positions: Vec<(TopicPartition, i64)>) {
         positions.retain(|(partition, _)| self.assigned.contains(partition));
         self.durability.begin(&positions, Instant::now());
     }
 
     /// Lets partitions go: finish, settle, commit, close. What takes too long is not committed, and read again by whoever
     /// comes next. An error is one that ends the task.
-    async fn release(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskFailure> {
-        let released = self.finish().await;
+    async fn revoke(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskFailure> {
+        let revoked = self.finish().await;
         if !self.durability.finished().is_empty() {
             self.confirm().await;
         }
         self.commit(self.settings.finish_deadline).await;
-        self.lose(partitions).await;
-        released
+        self.close_partitions(partitions).await;
+        revoked
     }
 
     /// Waits, within bounds, for what is on its way.
@@ -512,14 +524,14 @@ impl Pipeline {
         let deadline = self.settings.finish_deadline;
         if !self.has_sink_failed {
             if let Err(error) = self.sink.finish(deadline).await {
-                self.tell_unfinished(&error.to_string());
+                self.warn_unfinished(&error.to_string());
             }
-            self.harvest().await?;
+            self.poll_sink().await?;
         }
         match timeout(deadline / 2, self.settle_all()).await {
             Ok(settled) => settled,
             Err(_) => {
-                self.tell_unfinished("the dead-letter topic took no records in time");
+                self.warn_unfinished("dead letter queue write timed out");
                 Ok(())
             }
         }
@@ -533,20 +545,20 @@ impl Pipeline {
         Ok(())
     }
 
-    fn tell_unfinished(&self, reason: &str) {
+    fn warn_unfinished(&self, reason: &str) {
         tracing::warn!(
             connector = &*self.settings.id.connector,
             task = self.settings.id.task,
             error = reason,
-            "not everything was finished; it is read again from the committed offset"
+            "not everything in flight was finished; it is read again from the committed offset"
         );
     }
 
     /// Closes partitions without a commit.
-    async fn lose(&mut self, partitions: &[TopicPartition]) {
-        self.tell("partitions given up", partitions);
-        self.hand
-            .take_if(|hand| partitions.contains(&hand.batch.origin));
+    async fn close_partitions(&mut self, partitions: &[TopicPartition]) {
+        self.log_partitions("partitions revoked", partitions);
+        self.current
+            .take_if(|current| partitions.contains(&current.batch.origin));
         self.close_sink(partitions).await;
         self.durability.forget(partitions);
         for partition in partitions {
@@ -555,7 +567,7 @@ impl Pipeline {
     }
 
     /// One line, however many there are.
-    fn tell(&self, what: &str, partitions: &[TopicPartition]) {
+    fn log_partitions(&self, what: &str, partitions: &[TopicPartition]) {
         if !partitions.is_empty() {
             tracing::info!(
                 connector = &*self.settings.id.connector,
@@ -577,18 +589,18 @@ impl Pipeline {
             tracing::warn!(
                 connector = &*self.settings.id.connector,
                 task = self.settings.id.task,
-                "the sink did not close in time"
+                "closing the sink timed out"
             );
         }
     }
 
-    async fn turn(&mut self, target: Target) {
+    async fn on_target(&mut self, target: Target) {
         let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
         match target {
             Target::Paused => {
                 self.consumer.pause(&assigned);
                 self.is_paused = true;
-                self.commit(COMMIT_PATIENCE).await;
+                self.commit(COMMIT_TIMEOUT).await;
                 report(&self.events, TaskEvent::Paused).await;
             }
             Target::Running => {

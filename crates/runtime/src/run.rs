@@ -70,7 +70,7 @@ pub async fn run_task_alone(
         Ok(ended) => ended,
         Err(panic) => Err(TaskFailure::new(
             "java.lang.Error",
-            &format!("the task ended by a bug: {panic}"),
+            &format!("internal error: {panic}"),
         )),
     }
 }

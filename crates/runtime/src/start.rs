@@ -1,7 +1,7 @@
 //! Start: has a task's parts made, through outages if it may, and tells what the start waits for.
 
 use crate::failure::TaskFailure;
-use crate::quiet::{Quiet, SharedQuiet};
+use crate::log_throttle::{LogThrottle, SharedLogThrottle};
 use crate::task::{TaskEvent, TaskParts, TaskSettings, report};
 use async_trait::async_trait;
 use millstream_core::backoff::Backoff;
@@ -29,7 +29,7 @@ pub struct Start {
     events: mpsc::Sender<TaskEvent>,
     /// When the first attempt began, epoch milliseconds.
     since: i64,
-    slow: SharedQuiet,
+    slow: SharedLogThrottle,
 }
 
 impl Start {
@@ -45,18 +45,18 @@ impl Start {
             since: (settings.clock)(),
             settings,
             events,
-            slow: SharedQuiet::default(),
+            slow: SharedLogThrottle::default(),
         };
         start.attempt(assembler).await
     }
 
     async fn attempt(&self, assembler: impl Assemble) -> Result<TaskParts, TaskFailure> {
         let mut backoff = Backoff::new((FIRST_PAUSE, limits::MAX_BACKOFF));
-        let mut told = Quiet::default();
+        let mut told = LogThrottle::default();
         let mut is_degraded = false;
         loop {
             let failure = match assembler.assemble(self).await {
-                Err(failure) if failure.is_transient && self.settings.rides_out_outages => failure,
+                Err(failure) if failure.is_transient && self.settings.retries_outages => failure,
                 outcome => {
                     if is_degraded {
                         report(&self.events, TaskEvent::Recovered).await;
@@ -68,18 +68,18 @@ impl Start {
                 report(&self.events, TaskEvent::Running).await;
             }
             is_degraded = true;
-            if let Some(attempts) = told.speak(1, Instant::now()) {
+            if let Some(attempts) = told.count(1, Instant::now()) {
                 tracing::warn!(
                     connector = &*self.settings.id.connector,
                     task = self.settings.id.task,
                     error = failure.reason,
                     attempts,
                     seconds = ((self.settings.clock)() - self.since) / 1000,
-                    "cannot start yet, retrying"
+                    "task start failed, retrying"
                 );
             }
             let wait = backoff.next_pause();
-            self.tell(failure.reason, wait).await;
+            self.report_degraded(failure.reason, wait).await;
             tokio::time::sleep(wait).await;
         }
     }
@@ -90,8 +90,8 @@ impl Start {
         if let Ok(done) = tokio::time::timeout(FIRST_WORD, &mut part).await {
             return done;
         }
-        let reason = format!("starting: there is no answer yet from {whom}");
-        if let Some(attempts) = self.slow.speak(1) {
+        let reason = format!("starting: no response yet from {whom}");
+        if let Some(attempts) = self.slow.count(1) {
             tracing::warn!(
                 connector = &*self.settings.id.connector,
                 task = self.settings.id.task,
@@ -100,14 +100,14 @@ impl Start {
                 "{reason}"
             );
         }
-        if self.settings.rides_out_outages {
+        if self.settings.retries_outages {
             report(&self.events, TaskEvent::Running).await;
-            self.tell(reason, Duration::ZERO).await;
+            self.report_degraded(reason, Duration::ZERO).await;
         }
         part.await
     }
 
-    async fn tell(&self, reason: String, next_try: Duration) {
+    async fn report_degraded(&self, reason: String, next_try: Duration) {
         let degraded = Degraded {
             reason,
             since: self.since,
@@ -144,18 +144,12 @@ mod tests {
     }
 
     /// How the start ends, and what is told meanwhile.
-    async fn check(
-        rides_out_outages: bool,
-        times: usize,
-        takes: Duration,
-        end: &str,
-        told: &[&str],
-    ) {
+    async fn check(retries_outages: bool, times: usize, takes: Duration, end: &str, told: &[&str]) {
         let settings = TaskSettings {
             id: TaskId::new("c", 0),
             commit_interval: Duration::from_secs(60),
             finish_deadline: Duration::from_secs(3),
-            rides_out_outages,
+            retries_outages,
             clock: || 7,
         };
         let (events, mut reported) = mpsc::channel(16);
@@ -199,7 +193,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_task_that_rides_out_nothing_ends_with_the_first_failure() {
+    async fn a_task_that_retries_no_outage_ends_with_the_first_failure() {
         check(false, 2, Duration::from_secs(9), "attempt 0", &[]).await;
     }
 
@@ -207,7 +201,7 @@ mod tests {
     async fn a_slow_start_says_whom_it_waits_for() {
         let told = [
             "Running",
-            "starting: there is no answer yet from a server, under way",
+            "starting: no response yet from a server, under way",
         ];
         check(true, 0, Duration::from_secs(9), "attempt 0", &told).await;
         check(true, 0, Duration::from_secs(4), "attempt 0", &[]).await;

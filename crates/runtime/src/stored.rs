@@ -18,7 +18,7 @@ struct Given {
 
 impl Stored {
     /// The sink has taken a batch.
-    pub(crate) fn give(&mut self, next_offset: i64, rows: usize) {
+    pub(crate) fn taken(&mut self, next_offset: i64, rows: usize) {
         if rows == 0 {
             return;
         }
@@ -56,11 +56,11 @@ mod tests {
     #[test]
     fn what_is_read_again_is_counted_once() {
         let mut stored = Stored::default();
-        stored.give(10, 10);
-        stored.give(20, 5);
+        stored.taken(10, 10);
+        stored.taken(20, 5);
         assert_eq!(stored.advance(10), 10);
         stored.rewind(10);
-        stored.give(20, 5);
+        stored.taken(20, 5);
         assert_eq!(stored.advance(20), 5);
     }
 
@@ -68,7 +68,7 @@ mod tests {
     fn report_c5_many_small_batches_cost_no_more_than_a_few() {
         let mut stored = Stored::default();
         for number in 1..=1000 {
-            stored.give(number, 1);
+            stored.taken(number, 1);
         }
         assert_eq!(stored.0.len(), BATCHES);
         assert_eq!(stored.advance(1000), 1000);

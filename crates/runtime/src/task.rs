@@ -76,7 +76,7 @@ pub struct TaskSettings {
     /// How long a stop or a revocation waits for what is closed or in flight.
     pub finish_deadline: Duration,
     /// Whether a start that fails for a reason that may pass is tried again.
-    pub rides_out_outages: bool,
+    pub retries_outages: bool,
     /// Epoch milliseconds.
     pub clock: fn() -> i64,
 }

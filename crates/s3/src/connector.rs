@@ -1,8 +1,8 @@
 //! S3SinkConnector: validates settings as the Java original does and starts tasks.
 
 use crate::config::{self, S3Config};
-use crate::refused::no_such_constructor;
 use crate::settings::Settings;
+use crate::start_error::no_such_constructor;
 use crate::store::Store;
 use crate::task::S3Task;
 use crate::unsupported;
@@ -113,7 +113,7 @@ impl SinkConnector for S3SinkConnector {
         let found = store.bucket_exists().await.map_err(|error| {
             // The whole cause is in the sentence: as a link of its own it would be told twice.
             let bucket = &config.bucket_name;
-            let message = format!("cannot look for S3 bucket `{bucket}`: {error}");
+            let message = format!("HeadBucket failed for bucket {bucket}: {error}");
             if error.is_transient() {
                 let after = Duration::from_millis(settings.uploads.retry_backoff as u64);
                 SinkError::retriable(message, after)

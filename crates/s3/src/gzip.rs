@@ -115,7 +115,7 @@ impl Gzip {
     pub(crate) fn finish(mut self, out: &mut Vec<u8>) {
         self.begin(out);
         self.flush(out, FlushCompress::Finish);
-        self.let_go();
+        self.release_compressor();
         out.extend_from_slice(&self.checksum.finalize().to_le_bytes());
         out.extend_from_slice(&self.len.to_le_bytes());
     }
@@ -124,11 +124,11 @@ impl Gzip {
     pub(crate) fn rest(&mut self, out: &mut Vec<u8>) {
         if self.compress.is_some() {
             self.flush(out, FlushCompress::Full);
-            self.let_go();
+            self.release_compressor();
         }
     }
 
-    fn let_go(&mut self) {
+    fn release_compressor(&mut self) {
         if let Some(compress) = self.compress.take() {
             self.compressors.give_back(compress);
         }

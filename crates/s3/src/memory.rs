@@ -69,11 +69,11 @@ impl Memory {
     }
 
     /// Why no batch can be taken.
-    pub(crate) fn shortage(&self, trouble: &str) -> String {
+    pub(crate) fn shortage(&self, failure: &str) -> String {
         let folder = self.spill.folder().display();
         format!(
             "open objects need more memory than there is ({} of {} MiB are theirs), and the temporary folder {folder} takes \
-             nothing ({trouble}); make room there, set millstream.s3.temp.dir to another folder, or give the worker more \
+             nothing ({failure}); make room there, set millstream.s3.temp.dir to another folder, or give the worker more \
              memory (millstream.memory.bytes)",
             self.held >> 20,
             self.total >> 20,

@@ -1,12 +1,12 @@
 //! PartitionWriter: the open files of one topic partition, and what is known of those that are on their way.
 
+mod context;
 mod file;
 mod in_flight;
 mod projection;
 mod refusal;
-mod surroundings;
 
-pub(crate) use surroundings::Surroundings;
+pub(crate) use context::WriterContext;
 
 use crate::format::Encoded;
 use crate::partitioner::PARTITION_EXCEPTION;
@@ -115,11 +115,11 @@ impl PartitionWriter {
     /// Writes the rows of a batch, closing files as they fall due.
     pub(crate) async fn put(
         &mut self,
-        around: &mut Surroundings,
+        context: &mut WriterContext,
         batch: &RecordBatch,
         now: i64,
     ) -> Result<Flow, SinkError> {
-        if around.settings.on_null == OnNull::Fail
+        if context.settings.on_null == OnNull::Fail
             && let Some(row) = (0..batch.len()).find(|&row| batch.values.is_null(row))
         {
             let message = "Null valued records are not writeable with current behavior.on.null.values 'settings.";
@@ -129,22 +129,22 @@ impl PartitionWriter {
                 RecordError::new(CONNECT_EXCEPTION, message),
             ));
         }
-        self.skip_schedule(&around.settings.rotation, now);
+        self.skip_schedule(&context.settings.rotation, now);
         let Some(mut row) = self.first_row(batch) else {
             return Ok(Flow::Done);
         };
         self.covered.get_or_insert(batch.first_offset);
         while row < batch.len() {
-            if !self.close_files(around).await? {
+            if !self.close_files(context).await? {
                 self.resume = Some(batch.offsets[row]);
                 return Ok(Flow::Held);
             }
-            row = self.step(around, batch, row, now).await?;
-            if around.is_at_its_end() {
+            row = self.step(context, batch, row, now).await?;
+            if context.is_at_its_end() {
                 return Ok(Flow::Done);
             }
         }
-        self.rotate_if_due(around, now).await?;
+        self.rotate_if_due(context, now).await?;
         Ok(Flow::Done)
     }
 
@@ -168,32 +168,32 @@ impl PartitionWriter {
     /// Handles the next run of rows that belong together; returns the row after it.
     async fn step(
         &mut self,
-        around: &mut Surroundings,
+        context: &mut WriterContext,
         batch: &RecordBatch,
         row: usize,
         now: i64,
     ) -> Result<usize, SinkError> {
-        let shared = Arc::clone(&around.settings);
+        let shared = Arc::clone(&context.settings);
         let settings = &*shared;
         if let OnNull::Ignore { reported } = settings.on_null
             && batch.values.is_null(row)
         {
-            if reported && around.has_reporter {
+            if reported && context.has_reporter {
                 let error = RecordError::data("Skipping null value record.");
-                reject(around, batch, row, error);
+                reject(context, batch, row, error);
             }
             return Ok(row + 1);
         }
         let place = match self.place(settings, batch, row, now) {
             Ok(place) => place,
             Err(error) => {
-                refuse(around, batch, row, error, WITHOUT_PLACE)?;
+                refuse(context, batch, row, error, WITHOUT_PLACE)?;
                 return Ok(row + 1);
             }
         };
         let current = self.current_schema(&place);
         if let Some(reason) = self.due_by_time(settings, &place.folder, now) {
-            self.rotate(around, reason, now).await?;
+            self.rotate(context, reason, now).await?;
             return Ok(row);
         }
         let rotation = &settings.rotation;
@@ -203,7 +203,7 @@ impl PartitionWriter {
         {
             Ok(fits) => fits,
             Err(error) => {
-                refuse(around, batch, row, error, NOT_WRITABLE)?;
+                refuse(context, batch, row, error, NOT_WRITABLE)?;
                 return Ok(row + 1);
             }
         };
@@ -218,15 +218,16 @@ impl PartitionWriter {
                 };
                 let end = row + run.min(rotation.flush_size - self.total);
                 self.note_names(settings, batch, row..end, &place.folder);
-                self.write(around, batch, row..end, &place, current).await?;
-                if self.total < rotation.flush_size || around.is_at_its_end() {
+                self.write(context, batch, row..end, &place, current)
+                    .await?;
+                if self.total < rotation.flush_size || context.is_at_its_end() {
                     return Ok(end);
                 }
-                self.rotate(around, Reason::FlushSize, now).await?;
+                self.rotate(context, Reason::FlushSize, now).await?;
                 return Ok(end);
             }
         };
-        self.rotate(around, reason, now).await?;
+        self.rotate(context, reason, now).await?;
         Ok(row)
     }
 
@@ -361,7 +362,7 @@ impl PartitionWriter {
     /// Writes rows of one folder and schema, at most as many as a rotation takes.
     async fn write(
         &mut self,
-        around: &mut Surroundings,
+        context: &mut WriterContext,
         batch: &RecordBatch,
         rows: Range<usize>,
         place: &Place,
@@ -369,7 +370,7 @@ impl PartitionWriter {
     ) -> Result<(), SinkError> {
         let projected = match (&current, &place.schema) {
             (Some(current), Some(schema)) if !same_schema(current, schema) => projection(
-                around.settings.rotation.compatibility,
+                context.settings.rotation.compatibility,
                 batch,
                 rows.clone(),
                 current,
@@ -378,7 +379,7 @@ impl PartitionWriter {
         };
         let mut row = rows.start;
         while row < rows.end {
-            let index = self.file(&around.settings, &place.folder, batch.offsets[row])?;
+            let index = self.file(&context.settings, &place.folder, batch.offsets[row])?;
             let rows = Rows {
                 batch,
                 range: row..rows.end,
@@ -387,7 +388,7 @@ impl PartitionWriter {
             };
             let file = &mut self.open[index];
             let before = file.memory();
-            let written = file.write(around, &rows).await;
+            let written = file.write(context, &rows).await;
             self.held = self.held + file.memory() - before;
             let Encoded { rows, failure } = written?;
             row += rows;
@@ -400,11 +401,11 @@ impl PartitionWriter {
                 if self.open[index].is_empty() {
                     let file = self.open.remove(index);
                     self.held -= file.memory();
-                    file.forget(&mut around.memory.spill);
+                    file.forget(&mut context.memory.spill);
                 }
-                refuse(around, batch, row, error, NOT_WRITABLE)?;
+                refuse(context, batch, row, error, NOT_WRITABLE)?;
                 row += 1;
-                if around.is_at_its_end() {
+                if context.is_at_its_end() {
                     return Ok(());
                 }
             }
@@ -447,15 +448,15 @@ impl PartitionWriter {
 
     pub(crate) async fn rotate_if_due(
         &mut self,
-        around: &mut Surroundings,
+        context: &mut WriterContext,
         now: i64,
     ) -> Result<(), SinkError> {
         let reason = self
             .last_folder
             .as_ref()
-            .and_then(|folder| self.due_by_time(&around.settings, folder, now));
+            .and_then(|folder| self.due_by_time(&context.settings, folder, now));
         match reason {
-            Some(reason) => self.rotate(around, reason, now).await,
+            Some(reason) => self.rotate(context, reason, now).await,
             None => Ok(()),
         }
     }
@@ -468,7 +469,7 @@ impl PartitionWriter {
     /// Closes all open files; they go on their way to S3.
     async fn rotate(
         &mut self,
-        around: &mut Surroundings,
+        context: &mut WriterContext,
         reason: Reason,
         now: i64,
     ) -> Result<(), SinkError> {
@@ -476,7 +477,7 @@ impl PartitionWriter {
             reason,
             Reason::Schedule | Reason::Interval | Reason::FolderChange
         ) {
-            self.next_scheduled = around.settings.rotation.next_scheduled(now);
+            self.next_scheduled = context.settings.rotation.next_scheduled(now);
         }
         self.schemas.clear();
         self.total = 0;
@@ -499,17 +500,17 @@ impl PartitionWriter {
                 names: Names::clone(&names),
                 rotation,
             }));
-        self.close_files(around).await.map(|_| ())
+        self.close_files(context).await.map(|_| ())
     }
 
     /// Sends files on their way that are to be closed, as long as there is room for more; whether none is left.
     /// Where an object may be there already, each waits for what becomes of the one before: names depend on that.
     pub(crate) async fn close_files(
         &mut self,
-        around: &mut Surroundings,
+        context: &mut WriterContext,
     ) -> Result<bool, SinkError> {
         loop {
-            if !around.uploads.is_clear() || self.waits_for_a_name(&around.settings) {
+            if !context.uploads.is_clear() || self.waits_for_a_name(&context.settings) {
                 return Ok(false);
             }
             let Some(next) = self.closing.pop_front() else {
@@ -519,7 +520,7 @@ impl PartitionWriter {
             let start = next.file.start;
             let jobs = next
                 .file
-                .close(around, &next.names)
+                .close(context, &next.names)
                 .await
                 .map_err(cannot_restore)?;
             self.in_flight.closed(next.rotation, start, &jobs);
@@ -546,7 +547,7 @@ impl PartitionWriter {
         &mut self,
         job: JobId,
         free: i64,
-        around: &mut Surroundings,
+        context: &mut WriterContext,
         now: i64,
     ) -> Option<i64> {
         let unstored = self.in_flight.starts_beside(job)?;
@@ -556,7 +557,7 @@ impl PartitionWriter {
         let carried = self.newly_durable();
         // Records before the first free name are in the other object, and done with those that follow it.
         let covered = self.in_flight.first_unstored().or(self.covered);
-        let fresh = PartitionWriter::new(self.origin.clone(), &around.settings, now);
+        let fresh = PartitionWriter::new(self.origin.clone(), &context.settings, now);
         let old = std::mem::replace(self, fresh);
         self.carried = carried;
         self.covered = covered;
@@ -564,7 +565,7 @@ impl PartitionWriter {
             offset: next,
             is_sought: false,
         });
-        old.abandon(&mut around.memory.spill);
+        old.abandon(&mut context.memory.spill);
         Some(next)
     }
 

@@ -8,8 +8,8 @@ mod time;
 mod timestamp;
 
 use crate::config::{self, DEFAULT_PARTITIONER, FIELD_PARTITIONER, S3Config};
-use crate::refused::{Refused, no_such_constructor};
 use crate::schemas::schema_of;
+use crate::start_error::{StartError, no_such_constructor};
 use field::FieldPartitioner;
 use millstream_core::plugin::{ClassKind, on_class_path};
 use millstream_core::{RecordBatch, RecordError};
@@ -47,7 +47,7 @@ pub(crate) use time::{ZONE_NAMES, names_zones_abroad};
 
 impl Partitioner {
     /// The partitioner that the settings name.
-    pub(crate) fn new(config: &S3Config) -> Result<Self, Refused> {
+    pub(crate) fn new(config: &S3Config) -> Result<Self, StartError> {
         let inner = match config.partitioner_class.as_str() {
             DEFAULT_PARTITIONER => Inner::Default,
             FIELD_PARTITIONER => Inner::Field(FieldPartitioner::new(config)),
@@ -158,17 +158,17 @@ impl Partitioner {
 }
 
 /// What the original says of a class that it cannot make a partitioner of.
-fn no_partitioner(class: &str) -> Refused {
+fn no_partitioner(class: &str) -> StartError {
     const INSTANTIATION: &str = "java.lang.InstantiationException";
     match on_class_path(class) {
-        Some(ClassKind::Plain) => Refused::new(
+        Some(ClassKind::Plain) => StartError::new(
             "java.lang.ClassCastException",
             format!(
                 "class {class} cannot be cast to class io.confluent.connect.storage.partitioner.Partitioner"
             ),
         ),
-        Some(ClassKind::Abstract) => Refused::reflection(RecordError::new(INSTANTIATION, "")),
-        Some(ClassKind::NoDefaultConstructor) | None => Refused::reflection(
+        Some(ClassKind::Abstract) => StartError::reflection(RecordError::new(INSTANTIATION, "")),
+        Some(ClassKind::NoDefaultConstructor) | None => StartError::reflection(
             RecordError::new(INSTANTIATION, class).caused_by(no_such_constructor(class, "")),
         ),
     }

@@ -5,8 +5,8 @@ use crate::format::{Output, Part};
 use crate::gzip::Compressors;
 use crate::name::Names;
 use crate::partitioner::Partitioner;
-use crate::refused::{Refused, no_such_constructor};
 use crate::rotation::Rotation;
+use crate::start_error::{StartError, no_such_constructor};
 use crate::store::Checksums;
 use crate::upload::UploadSettings;
 use bytes::Bytes;
@@ -47,7 +47,7 @@ pub(crate) struct Settings {
 }
 
 impl Settings {
-    pub(crate) fn new(config: &S3Config, properties: &Properties) -> Result<Self, Refused> {
+    pub(crate) fn new(config: &S3Config, properties: &Properties) -> Result<Self, StartError> {
         // The one setting that is taken as it was written: blanks may separate records.
         let separator = properties.get("format.bytearray.separator");
         let separator = Bytes::from(separator.unwrap_or("\n").to_owned());
@@ -55,9 +55,9 @@ impl Settings {
             (config.compression_type == "gzip").then(|| Compressors::new(config.compression_level));
         let output = |class: &str, part: Part| {
             let output = Output::new(class, part, config, &separator, gzip.as_ref());
-            output
-                .map(Arc::new)
-                .ok_or_else(|| Refused::reflection(no_such_constructor(class, config::S3_STORAGE)))
+            output.map(Arc::new).ok_or_else(|| {
+                StartError::reflection(no_such_constructor(class, config::S3_STORAGE))
+            })
         };
         let on_null = match config.behavior_on_null_values.to_ascii_lowercase().as_str() {
             "ignore" => OnNull::Ignore {

@@ -27,7 +27,7 @@ pub(crate) struct Spill {
     /// Blocks that the file has.
     blocks: u32,
     /// Why it takes nothing now.
-    trouble: Option<String>,
+    failure: Option<String>,
 }
 
 /// Bytes in the file. They must be read or forgotten, or their blocks stay taken.
@@ -75,7 +75,7 @@ impl Spill {
             file: None,
             free: Vec::new(),
             blocks: 0,
-            trouble: None,
+            failure: None,
         }
     }
 
@@ -90,19 +90,19 @@ impl Spill {
     }
 
     /// Why the file takes nothing, if so.
-    pub(crate) fn trouble(&self) -> Option<&str> {
-        self.trouble.as_deref()
+    pub(crate) fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
     }
 
-    /// Forgets the trouble: the next write shows whether it has passed.
+    /// Forgets the failure: the next write shows whether it has passed.
     pub(crate) fn try_again(&mut self) {
-        self.trouble = None;
+        self.failure = None;
     }
 
     /// Moves bytes into the file, object by object until that cannot be done: the bytes of those that come then stay where
-    /// they are, and there is trouble.
+    /// they are, and there is failure.
     pub(crate) async fn write(&mut self, mut moves: Vec<Move<'_>>) {
-        if self.trouble.is_some() || moves.is_empty() {
+        if self.failure.is_some() || moves.is_empty() {
             return;
         }
         let before: Vec<usize> = moves.iter().map(|one| one.spilled.blocks.len()).collect();
@@ -118,7 +118,7 @@ impl Spill {
             Ok(()) => moves.len(),
             Err((done, error)) => {
                 // Memory has to do until the next look: trying again for each batch would only cost time.
-                self.trouble = Some(error.to_string());
+                self.failure = Some(error.to_string());
                 done
             }
         };
@@ -258,15 +258,15 @@ mod tests {
         let mut spilled = Spilled::default();
         assert!(!moved(&mut spill, b"abc", &mut spilled).await);
         assert_eq!((spilled.len(), spilled.blocks.len()), (0, 0));
-        let trouble = spill.trouble().expect("a reason").to_owned();
+        let failure = spill.failure().expect("a reason").to_owned();
         assert!(
-            trouble.starts_with("No such file or directory"),
-            "{trouble}"
+            failure.starts_with("No such file or directory"),
+            "{failure}"
         );
         std::fs::create_dir(&folder).expect("a folder");
         assert!(!moved(&mut spill, b"abc", &mut spilled).await);
         spill.try_again();
-        assert!(moved(&mut spill, b"abc", &mut spilled).await && spill.trouble().is_none());
+        assert!(moved(&mut spill, b"abc", &mut spilled).await && spill.failure().is_none());
         let back = spill.read(&mut spilled, 0).await.expect("it can be read");
         assert_eq!(back, b"abc");
     }
@@ -286,7 +286,7 @@ mod tests {
         let moves = bytes.iter_mut().zip(&mut spilled);
         let moves = moves.map(|(bytes, spilled)| Move { bytes, spilled });
         spill.write(moves.collect()).await;
-        assert!(spill.trouble().is_some());
+        assert!(spill.failure().is_some());
         assert_eq!(bytes, [b"second".to_vec(), b"third".to_vec()]);
         spill.file = disk;
         spill.try_again();

@@ -21,8 +21,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use client::Connected;
 use connections::Connections;
-use error::Place;
-use integrity::{ContentMd5, Integrity, Seal, md5_base64};
+use error::Endpoint;
+use integrity::{ContentMd5, Integrity, Protection, md5_base64};
 use md5::{Digest, Md5};
 use millstream_core::Properties;
 use tracing::info;
@@ -33,7 +33,7 @@ pub(crate) type Tags = Vec<(String, String)>;
 /// One bucket, with what the settings say about every object.
 pub(crate) struct Store {
     client: Client,
-    place: Place,
+    endpoint: Endpoint,
     integrity: Integrity,
     acl: Option<ObjectCannedAcl>,
     encryption: Encryption,
@@ -91,12 +91,12 @@ impl Store {
     ) -> Result<Self, String> {
         let Connected {
             client,
-            place,
+            endpoint,
             integrity,
         } = client::connect(connections, config, properties, checksums).await?;
         Ok(Store {
             client,
-            place,
+            endpoint,
             integrity,
             acl: config.acl_canned.as_deref().map(ObjectCannedAcl::from),
             encryption: encryption(config),
@@ -107,7 +107,11 @@ impl Store {
 
     /// The store as messages name it.
     pub(crate) fn name(&self) -> String {
-        self.place.name()
+        self.endpoint.name()
+    }
+
+    pub(crate) fn bucket(&self) -> &str {
+        &self.endpoint.bucket
     }
 
     /// Sends a request, to where S3 wants it: for a while it may send those for a new bucket elsewhere.
@@ -118,17 +122,17 @@ impl Store {
         // The SDK's futures are large, and these are held by others.
         let client = &self.client;
         let outcome = Box::pin(send(client.clone())).await;
-        match outcome.as_ref().err().and_then(StoreError::elsewhere) {
-            Some(elsewhere) => Box::pin(send(client::redirect(client, elsewhere))).await,
+        match outcome.as_ref().err().and_then(StoreError::redirect_to) {
+            Some(redirect_to) => Box::pin(send(client::redirect(client, redirect_to))).await,
             None => outcome,
         }
     }
 
     /// Whether the bucket is there; one that may not be looked at counts as there.
     pub(crate) async fn bucket_exists(&self) -> Result<bool, StoreError> {
-        let place = &self.place;
+        let endpoint = &self.endpoint;
         let looked = self.ask(|client| async move {
-            let request = client.head_bucket().bucket(&place.bucket).customize();
+            let request = client.head_bucket().bucket(&endpoint.bucket).customize();
             let sent = request
                 .config_override(client::first_request())
                 .send()
@@ -137,9 +141,9 @@ impl Store {
                 let raw = error.raw_response();
                 let region = raw.and_then(|raw| raw.headers().get("x-amz-bucket-region"));
                 let region = region.map(str::to_owned);
-                let error = place.error(error);
+                let error = endpoint.error(error);
                 match error.status() {
-                    Some(400) => place.silent_refusal(error, region.as_deref()),
+                    Some(400) => endpoint.bad_request(error, region.as_deref()),
                     _ => error,
                 }
             })
@@ -157,12 +161,12 @@ impl Store {
     /// Begins a multipart upload; returns its id.
     pub(crate) async fn create(&self, key: &str) -> Result<String, StoreError> {
         if let Encryption::Impossible(why) = &self.encryption {
-            return Err(StoreError::broken(*why));
+            return Err(StoreError::permanent(*why));
         }
         self.ask(|client| async move {
             let mut request = client
                 .create_multipart_upload()
-                .bucket(&self.place.bucket)
+                .bucket(&self.endpoint.bucket)
                 .key(key)
                 // Java's SDK says so, ours would say nothing; it is what S3 shows for the object.
                 .content_type("binary/octet-stream")
@@ -180,8 +184,8 @@ impl Store {
             let output = request
                 .send()
                 .await
-                .map_err(|error| self.place.error(error))?;
-            output.upload_id.ok_or_else(|| self.place.not_s3(200))
+                .map_err(|error| self.endpoint.error(error))?;
+            output.upload_id.ok_or_else(|| self.endpoint.not_s3(200))
         })
         .await
     }
@@ -194,18 +198,18 @@ impl Store {
         body: Bytes,
     ) -> Result<StoredPart, StoreError> {
         let is_encrypted = self.is_encrypted();
-        let seal = self.integrity.seal(is_encrypted, self.signs_payload);
-        let send = |seal| self.send_part(key, upload, number, &body, seal);
-        let refusal = match send(seal).await {
-            Err(error) if seal.is_a_try && error.may_be_about_headers() => error,
+        let protection = self.integrity.protection(is_encrypted, self.signs_payload);
+        let send = |protection| self.send_part(key, upload, number, &body, protection);
+        let refusal = match send(protection).await {
+            Err(error) if protection.is_trial && error.may_be_about_headers() => error,
             Err(error) => return Err(error),
             Ok((part, compares)) => {
-                let is_protected = is_encrypted || seal.signature || self.sends_digest;
-                if seal.is_a_try && self.integrity.taken(compares, is_protected) {
+                let is_protected = is_encrypted || protection.signature || self.sends_digest;
+                if protection.is_trial && self.integrity.taken(compares, is_protected) {
                     info!(
-                        "{} gives no checksum back, so it may not compare them, and over http nothing else protects parts; \
+                        "{} returns no checksum, so it may not compare them, and over http nothing else protects parts; \
                          {}=none signs them by their content instead",
-                        self.place.name(),
+                        self.endpoint.name(),
                         config::CHECKSUM
                     );
                 }
@@ -219,14 +223,14 @@ impl Store {
         let Ok((part, _)) = send(without).await else {
             return Err(refusal);
         };
-        let (store, said) = (self.place.name(), refusal.to_string());
+        let (store, said) = (self.endpoint.name(), refusal.to_string());
         self.integrity.refused(&store, is_encrypted, &said);
         Ok(part)
     }
 
     /// Whether the connection protects what goes over it. The start has asked for the bucket, so the address is known.
     fn is_encrypted(&self) -> bool {
-        let address = self.place.address.get();
+        let address = self.endpoint.address.get();
         address.is_none_or(|address| address.starts_with("https://"))
     }
 
@@ -237,7 +241,7 @@ impl Store {
         upload: &str,
         number: i32,
         body: &Bytes,
-        seal: Seal,
+        protection: Protection,
     ) -> Result<(StoredPart, bool), StoreError> {
         let digest = self.sends_digest.then(|| md5_base64(body));
         self.ask(|client| {
@@ -245,7 +249,7 @@ impl Store {
             async move {
                 let mut request = client
                     .upload_part()
-                    .bucket(&self.place.bucket)
+                    .bucket(&self.endpoint.bucket)
                     .key(key)
                     .upload_id(upload)
                     .part_number(number)
@@ -259,18 +263,18 @@ impl Store {
                         .sse_customer_key_md5(digest);
                 }
                 let mut request = request.customize();
-                if !seal.signature {
+                if !protection.signature {
                     request = request.disable_payload_signing();
                 }
-                if seal.checksum {
+                if protection.checksum {
                     request = request.config_override(client::with_checksum());
                 }
                 let output = request
                     .send()
                     .await
-                    .map_err(|error| self.place.error(error))?;
+                    .map_err(|error| self.endpoint.error(error))?;
                 // Who answers without one has not stored the part: a proxy's page is no receipt.
-                let etag = output.e_tag.ok_or_else(|| self.place.not_s3(200))?;
+                let etag = output.e_tag.ok_or_else(|| self.endpoint.not_s3(200))?;
                 Ok((StoredPart { number, etag }, output.checksum_crc32.is_some()))
             }
         })
@@ -297,14 +301,14 @@ impl Store {
         let completed = self.ask(|client| {
             let request = client
                 .complete_multipart_upload()
-                .bucket(&self.place.bucket)
+                .bucket(&self.endpoint.bucket)
                 .key(key)
                 .upload_id(upload)
                 .multipart_upload(listed.clone())
                 .set_if_none_match(only_if_absent.then(|| "*".to_owned()));
             async move {
                 let sent = request.send().await;
-                sent.map_err(|error| self.place.error(error))
+                sent.map_err(|error| self.endpoint.error(error))
             }
         });
         let Err(error) = completed.await else {
@@ -319,7 +323,7 @@ impl Store {
         match self.head(key).await? {
             Some(found) if found.is_some() && found == whole_etag(parts) => Ok(Completed::Stored),
             Some(_) if is_clash => Ok(Completed::Exists),
-            None if is_clash => Err(StoreError::broken(
+            None if is_clash => Err(StoreError::permanent(
                 "Unexpected state - Contradicting response from conditional upload and file exists call in S3",
             )),
             _ => Err(error),
@@ -329,7 +333,7 @@ impl Store {
     /// The ETag of an object, if it is there and has one; one that may not be looked at counts as there.
     async fn head(&self, key: &str) -> Result<Option<Option<String>>, StoreError> {
         let looked = self.ask(|client| async move {
-            let mut request = client.head_object().bucket(&self.place.bucket).key(key);
+            let mut request = client.head_object().bucket(&self.endpoint.bucket).key(key);
             if let Encryption::ByCustomer { key, digest } = &self.encryption {
                 request = request
                     .sse_customer_algorithm("AES256")
@@ -339,7 +343,7 @@ impl Store {
             request
                 .send()
                 .await
-                .map_err(|error| self.place.error(error))
+                .map_err(|error| self.endpoint.error(error))
         });
         match looked.await {
             Ok(found) => Ok(Some(found.e_tag)),
@@ -361,22 +365,22 @@ impl Store {
         let mut tagging = Tagging::builder();
         for (name, value) in tags {
             let tag = Tag::builder().key(name).value(value).build();
-            let tag = tag.map_err(|error| StoreError::broken(error.to_string()))?;
+            let tag = tag.map_err(|error| StoreError::permanent(error.to_string()))?;
             tagging = tagging.tag_set(tag);
         }
         let tagging = tagging.build();
-        let tagging = tagging.map_err(|error| StoreError::broken(error.to_string()))?;
+        let tagging = tagging.map_err(|error| StoreError::permanent(error.to_string()))?;
         self.ask(|client| {
             let request = client
                 .put_object_tagging()
-                .bucket(&self.place.bucket)
+                .bucket(&self.endpoint.bucket)
                 .key(key)
                 .tagging(tagging.clone())
                 .customize()
                 .interceptor(ContentMd5);
             async move {
                 let sent = request.send().await;
-                sent.map(|_| ()).map_err(|error| self.place.error(error))
+                sent.map(|_| ()).map_err(|error| self.endpoint.error(error))
             }
         })
         .await
@@ -387,11 +391,11 @@ impl Store {
         self.ask(|client| async move {
             let request = client
                 .abort_multipart_upload()
-                .bucket(&self.place.bucket)
+                .bucket(&self.endpoint.bucket)
                 .key(key)
                 .upload_id(upload);
             let sent = request.send().await;
-            sent.map(|_| ()).map_err(|error| self.place.error(error))
+            sent.map(|_| ()).map_err(|error| self.endpoint.error(error))
         })
         .await
     }

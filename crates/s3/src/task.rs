@@ -2,7 +2,7 @@
 
 use crate::clock::Clock;
 use crate::memory::Memory;
-use crate::partition::{Flow, PartitionWriter, Surroundings};
+use crate::partition::{Flow, PartitionWriter, WriterContext};
 use crate::settings::Settings;
 use crate::spill::Spill;
 use crate::store::{Cause, Store};
@@ -29,11 +29,11 @@ const IDLE_MILLIS: i64 = 1000;
 const NO_MEMORY_WAIT: Duration = Duration::from_secs(2);
 
 /// How long it waits while S3 is degraded; then the batch is refused, and group membership goes on meanwhile.
-const MAX_WAIT_IN_TROUBLE: Duration = Duration::from_millis(500);
+const MAX_BACKPRESSURE_WAIT: Duration = Duration::from_millis(500);
 
 pub(crate) struct S3Task {
     writers: Writers,
-    around: Surroundings,
+    context: WriterContext,
     clock: Arc<Clock>,
     /// Epoch milliseconds.
     last_put: i64,
@@ -60,7 +60,7 @@ impl S3Task {
         );
         S3Task {
             writers: Writers::default(),
-            around: Surroundings {
+            context: WriterContext {
                 settings: Arc::new(settings),
                 uploads,
                 memory,
@@ -78,8 +78,8 @@ impl S3Task {
 
     /// Says at the start what would stop the task later.
     pub(crate) async fn check(&mut self, context: &TaskContext) {
-        let part_size = self.around.settings.part_size;
-        self.around.memory.check(context, part_size).await;
+        let part_size = self.context.settings.part_size;
+        self.context.memory.check(context, part_size).await;
     }
 
     fn no_writer(&self, topic: &str, partition: i32) -> SinkError {
@@ -99,7 +99,7 @@ impl S3Task {
                 if let Some(writer) = self.writers.get_mut(&ended.owner) {
                     writer.stored(ended.job);
                     self.writers.has_moved(&ended.owner);
-                    self.writers.look_again(&ended.owner, &mut self.around);
+                    self.writers.look_again(&ended.owner, &mut self.context);
                 }
                 Ok(())
             }
@@ -119,11 +119,11 @@ impl S3Task {
 
     /// Why a batch is refused: S3 does not take what is on its way.
     fn no_room(&self) -> SinkError {
-        match self.around.uploads.degraded() {
+        match self.context.uploads.degraded() {
             Some(degraded) => degraded.into(),
             None => SinkError::retriable(
-                "S3 takes the objects more slowly than records arrive",
-                MAX_WAIT_IN_TROUBLE,
+                "backpressure: S3 uploads are slower than records arrive",
+                MAX_BACKPRESSURE_WAIT,
             ),
         }
     }
@@ -134,9 +134,9 @@ impl S3Task {
         let Some(writer) = self.writers.get_mut(origin) else {
             return Err(self.no_writer(&origin.topic, origin.partition));
         };
-        let outcome = writer.put(&mut self.around, batch, now).await;
-        self.writers.look_again(origin, &mut self.around);
-        if self.around.memory.is_over() {
+        let outcome = writer.put(&mut self.context, batch, now).await;
+        self.writers.look_again(origin, &mut self.context);
+        if self.context.memory.is_over() {
             self.spill().await;
         }
         outcome
@@ -144,28 +144,28 @@ impl S3Task {
 
     /// Moves what open files hold to the temporary file, until there is some memory again.
     async fn spill(&mut self) {
-        let memory = &mut self.around.memory;
+        let memory = &mut self.context.memory;
         let mut holders = self.writers.take_holders(memory.excess());
         memory.spill.write(holders.spillable()).await;
-        self.writers.put_back(holders, &mut self.around);
+        self.writers.put_back(holders, &mut self.context);
     }
 
     /// Closes files whose time has come by the wall clock.
     async fn rotate_due(&mut self, now: i64) -> Result<(), SinkError> {
-        let settings = Arc::clone(&self.around.settings);
+        let settings = Arc::clone(&self.context.settings);
         for partition in self
             .writers
             .due_after(|due| settings.rotation.is_astray(due, now))
         {
             if let Some(writer) = self.writers.get_mut(&partition) {
                 writer.skip_schedule(&settings.rotation, now);
-                self.writers.look_again(&partition, &mut self.around);
+                self.writers.look_again(&partition, &mut self.context);
             }
         }
         for partition in self.writers.due_by(now) {
             if let Some(writer) = self.writers.get_mut(&partition) {
-                let outcome = writer.rotate_if_due(&mut self.around, now).await;
-                self.writers.look_again(&partition, &mut self.around);
+                let outcome = writer.rotate_if_due(&mut self.context, now).await;
+                self.writers.look_again(&partition, &mut self.context);
                 outcome?;
             }
         }
@@ -174,12 +174,12 @@ impl S3Task {
 
     /// Closes files that are still to be closed, as far as uploads have room for them.
     async fn close_on(&mut self) -> Result<(), SinkError> {
-        while self.around.uploads.is_clear()
+        while self.context.uploads.is_clear()
             && let Some(partition) = self.writers.next_closable()
         {
             if let Some(writer) = self.writers.get_mut(&partition) {
-                let outcome = writer.close_files(&mut self.around).await;
-                self.writers.look_again(&partition, &mut self.around);
+                let outcome = writer.close_files(&mut self.context).await;
+                self.writers.look_again(&partition, &mut self.context);
                 outcome?;
             }
         }
@@ -189,19 +189,19 @@ impl S3Task {
     /// Open files that hold more than there is memory for go to the temporary file; where that takes nothing, no batch
     /// is taken either.
     async fn make_room_in_memory(&mut self) -> Result<(), SinkError> {
-        if !self.around.memory.is_over() || self.around.memory.spill.trouble().is_none() {
+        if !self.context.memory.is_over() || self.context.memory.spill.failure().is_none() {
             return Ok(());
         }
-        self.around.memory.spill.try_again();
-        while self.around.memory.is_over()
-            && self.around.memory.spill.trouble().is_none()
+        self.context.memory.spill.try_again();
+        while self.context.memory.is_over()
+            && self.context.memory.spill.failure().is_none()
             && self.writers.has_holders()
         {
             self.spill().await;
         }
-        match self.around.memory.spill.trouble() {
-            Some(trouble) if self.around.memory.is_over() => {
-                let message = self.around.memory.shortage(trouble);
+        match self.context.memory.spill.failure() {
+            Some(failure) if self.context.memory.is_over() => {
+                let message = self.context.memory.shortage(failure);
                 Err(SinkError::retriable(message, NO_MEMORY_WAIT))
             }
             _ => Ok(()),
@@ -209,7 +209,7 @@ impl S3Task {
     }
 
     fn note_all_ended(&mut self) -> Result<(), SinkError> {
-        while let Some(ended) = self.around.uploads.try_ended() {
+        while let Some(ended) = self.context.uploads.try_ended() {
             self.note(ended)?;
         }
         Ok(())
@@ -221,8 +221,8 @@ impl S3Task {
             return Vec::new();
         };
         self.rewinds.retain(|(rewound, _)| rewound != partition);
-        self.around.memory.change(writer.memory(), 0);
-        writer.abandon(&mut self.around.memory.spill)
+        self.context.memory.change(writer.memory(), 0);
+        writer.abandon(&mut self.context.memory.spill)
     }
 
     /// Drops what a partition has not stored and has it read again from the first free name on.
@@ -230,9 +230,9 @@ impl S3Task {
         let Some(writer) = self.writers.get_mut(owner) else {
             return;
         };
-        if let Some(next) = writer.clash(job, free, &mut self.around, self.clock.now()) {
+        if let Some(next) = writer.clash(job, free, &mut self.context, self.clock.now()) {
             self.writers.has_moved(owner);
-            self.writers.look_again(owner, &mut self.around);
+            self.writers.look_again(owner, &mut self.context);
             self.rewinds.push((owner.clone(), next));
         }
     }
@@ -259,7 +259,7 @@ struct ObjectError {
 #[async_trait]
 impl SinkTask for S3Task {
     fn needs(&self) -> SinkNeeds {
-        let settings = &self.around.settings;
+        let settings = &self.context.settings;
         let key = settings.keys.as_ref();
         SinkNeeds {
             key: key.map_or(ColumnNeed::Nothing, |keys| keys.format.need()),
@@ -281,7 +281,7 @@ impl SinkTask for S3Task {
         for partition in partitions {
             // Nobody assigns a partition twice; if so, its state starts empty all the same.
             self.drop_writer(partition);
-            let writer = PartitionWriter::new(partition.clone(), &self.around.settings, now);
+            let writer = PartitionWriter::new(partition.clone(), &self.context.settings, now);
             self.writers.insert(partition.clone(), writer);
         }
         Ok(())
@@ -298,18 +298,18 @@ impl SinkTask for S3Task {
         self.make_room_in_memory().await?;
         let begun = Instant::now();
         let deadline = begun + self.longest_put;
-        let patience = deadline.min(begun + MAX_WAIT_IN_TROUBLE);
+        let limit = deadline.min(begun + MAX_BACKPRESSURE_WAIT);
         let bytes = batch.permit.as_ref().map_or(0, BytePermit::bytes);
-        let mut is_oversized = self.around.uploads.is_oversized(bytes);
+        let mut is_oversized = self.context.uploads.is_oversized(bytes);
         loop {
-            if !self.around.uploads.has_room(deadline, patience).await {
+            if !self.context.uploads.has_room(deadline, limit).await {
                 self.note_all_ended()?;
                 return Err(self.no_room());
             }
             // A large record becomes parts all at once: they are counted before they are made.
             let mut reserved = None;
             if std::mem::take(&mut is_oversized) {
-                reserved = self.around.uploads.reserve(bytes, deadline).await;
+                reserved = self.context.uploads.reserve(bytes, deadline).await;
                 if reserved.is_none() {
                     return Err(self.no_room());
                 }
@@ -317,18 +317,18 @@ impl SinkTask for S3Task {
             self.note_all_ended()?;
             let flow = self.put_some(&batch, now).await;
             if let Some(reserved) = reserved {
-                self.around.uploads.hand_over_all(reserved);
+                self.context.uploads.hand_over_all(reserved);
             }
             if flow? == Flow::Done {
                 return Ok(());
             }
-            if self.around.uploads.is_clear() {
+            if self.context.uploads.is_clear() {
                 // What the writer waits for is the end of an upload.
-                let until = match self.around.uploads.degraded() {
-                    Some(_) => patience,
+                let until = match self.context.uploads.degraded() {
+                    Some(_) => limit,
                     None => deadline,
                 };
-                match self.around.uploads.ended(until).await {
+                match self.context.uploads.ended(until).await {
                     Some(ended) => self.note(ended)?,
                     None => return Err(self.no_room()),
                 }
@@ -339,19 +339,19 @@ impl SinkTask for S3Task {
     async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {
         self.clock.set(now);
         self.rotate_due(now).await?;
-        self.around.uploads.pump();
+        self.context.uploads.pump();
         self.note_all_ended()?;
         self.close_on().await?;
-        self.around.uploads.rest(now);
+        self.context.uploads.rest(now);
         self.last_put = self.last_put.min(now);
         if now - self.last_put >= IDLE_MILLIS
-            && let Some(gzip) = &self.around.settings.gzip
+            && let Some(gzip) = &self.context.settings.gzip
         {
             gzip.clear();
         }
         let mut progress = Progress {
             done: Vec::new(),
-            rejected: std::mem::take(&mut self.around.rejected.rows),
+            rejected: std::mem::take(&mut self.context.rejected.rows),
             filtered: 0,
             objects: std::mem::take(&mut self.stored),
         };
@@ -363,7 +363,7 @@ impl SinkTask for S3Task {
                     .extend(durable.map(|rows| (partition.clone(), rows)));
             }
         }
-        match self.around.uploads.degraded() {
+        match self.context.uploads.degraded() {
             // Nothing is lost by saying so: there is no progress to report.
             Some(degraded) if progress.done.is_empty() && progress.rejected.is_empty() => {
                 Err(degraded.into())
@@ -382,7 +382,7 @@ impl SinkTask for S3Task {
     }
 
     async fn news(&mut self) {
-        self.around.uploads.news().await;
+        self.context.uploads.news().await;
     }
 
     fn next_due(&self) -> Option<i64> {
@@ -395,15 +395,15 @@ impl SinkTask for S3Task {
         while self.writers.have_unfinished() {
             if self.writers.can_close() {
                 // The upload of an object that is to be closed ends only after that.
-                if !self.around.uploads.has_room(deadline, deadline).await {
+                if !self.context.uploads.has_room(deadline, deadline).await {
                     break;
                 }
                 self.close_on().await?;
-                if !self.around.uploads.is_clear() {
+                if !self.context.uploads.is_clear() {
                     continue;
                 }
             }
-            match self.around.uploads.ended(deadline).await {
+            match self.context.uploads.ended(deadline).await {
                 Some(ended) => self.note(ended)?,
                 None => break,
             }
@@ -416,16 +416,13 @@ impl SinkTask for S3Task {
         for partition in partitions {
             dropped.extend(self.drop_writer(partition));
         }
-        for unborn in self.around.uploads.discard_cancelled() {
+        for unborn in self.context.uploads.discard_cancelled() {
             dropped.remove(&unborn);
         }
         let deadline = Instant::now() + ABORT_DEADLINE;
         while !dropped.is_empty() {
-            let Some(ended) = self.around.uploads.ended(deadline).await else {
-                warn!(
-                    uploads = dropped.len(),
-                    "some uploads could not be aborted in time"
-                );
+            let Some(ended) = self.context.uploads.ended(deadline).await else {
+                warn!(uploads = dropped.len(), "aborting uploads timed out");
                 break;
             };
             dropped.remove(&ended.job);

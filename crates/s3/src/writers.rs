@@ -1,7 +1,7 @@
 //! Writers: one for each partition of a task, and which of them have something to do. With thousands of partitions a look at
 //! each of them, for each batch, would cost far more than the records.
 
-use crate::partition::{PartitionWriter, Surroundings};
+use crate::partition::{PartitionWriter, WriterContext};
 use crate::spill::{Move, WORTH_IT};
 use millstream_core::TopicPartition;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -105,12 +105,12 @@ impl Writers {
     }
 
     /// Notes what a writer holds and has to do now.
-    pub(crate) fn look_again(&mut self, partition: &TopicPartition, around: &mut Surroundings) {
-        self.note_work(partition, around);
+    pub(crate) fn look_again(&mut self, partition: &TopicPartition, context: &mut WriterContext) {
+        self.note_work(partition, context);
         self.note_holder(partition);
     }
 
-    fn note_work(&mut self, partition: &TopicPartition, around: &mut Surroundings) {
+    fn note_work(&mut self, partition: &TopicPartition, context: &mut WriterContext) {
         let Some(Entry { writer, seen }) = self.entries.get_mut(partition) else {
             return;
         };
@@ -122,7 +122,7 @@ impl Writers {
             self.due.extend(due.map(|due| (due, partition.clone())));
             seen.due = due;
         }
-        if writer.can_close(&around.settings) {
+        if writer.can_close(&context.settings) {
             self.closable.join(&mut seen.closable, partition);
         } else {
             self.closable.leave(seen.closable.take());
@@ -133,7 +133,7 @@ impl Writers {
         seen.is_unfinished = is_unfinished;
         let memory = writer.memory();
         if memory != seen.memory {
-            around.memory.change(seen.memory, memory);
+            context.memory.change(seen.memory, memory);
             seen.memory = memory;
         }
     }
@@ -163,14 +163,14 @@ impl Writers {
     }
 
     /// Puts writers back that were spilled, or could not be.
-    pub(crate) fn put_back(&mut self, holders: Holders, around: &mut Surroundings) {
-        let is_in_trouble = around.memory.spill.trouble().is_some();
+    pub(crate) fn put_back(&mut self, holders: Holders, context: &mut WriterContext) {
+        let has_spill_failed = context.memory.spill.failure().is_some();
         for (partition, mut entry) in holders.0 {
             entry.writer.spilled();
             self.entries.insert(partition.clone(), entry);
-            self.note_work(&partition, around);
+            self.note_work(&partition, context);
             // Otherwise what is left was not worth it.
-            if is_in_trouble {
+            if has_spill_failed {
                 self.note_holder(&partition);
             }
         }

@@ -193,7 +193,10 @@ async fn an_outage_is_waited_out_and_nothing_is_lost() {
     };
     assert!(matches!(refused.kind, SinkErrorKind::Retriable { .. }));
     let state = task.poll(0).await.unwrap_err();
-    assert_eq!(state.message, "injected (Service: S3, Status Code: 503)");
+    assert_eq!(
+        state.message,
+        "CreateMultipartUpload failed for bucket archive: injected (Service: S3, Status Code: 503)"
+    );
     server.state().faults.clear();
     // The next attempts are due after a minute.
     let _ = task.poll(60_000).await;

@@ -1,22 +1,22 @@
 //! The worker's settings, by Java's keys, from the properties file that people already have.
 
-mod concealer;
 mod connector_file;
 mod distributed;
 mod listener;
 mod override_policy;
 mod properties_file;
 mod providers;
+mod redactor;
 mod reference;
 mod response_headers;
 
-pub use concealer::Concealer;
 pub use connector_file::{ConnectorFile, ConnectorFileError, read_connector_file};
 pub use distributed::{DistributedConfig, ExactlyOnce};
 pub(crate) use listener::Listener;
 pub use override_policy::OverridePolicy;
 pub use properties_file::{MalformedEscape, parse_properties};
 pub use providers::{ConfigProviders, ProviderError, Resolved};
+pub use redactor::Redactor;
 pub(crate) use reference::has_reference;
 pub(crate) use response_headers::ResponseHeaders;
 
@@ -183,7 +183,7 @@ impl WorkerSettings {
         let resolved = providers
             .resolve_now(&properties)
             .map_err(|error| WorkerConfigError(vec![error.to_string()]))?;
-        let concealer = resolved.concealer;
+        let redactor = resolved.redactor;
         let mut properties = resolved.properties;
         for key in WITHOUT_REPEATS {
             let kept = properties.get(key).and_then(without_repeats);
@@ -194,7 +194,7 @@ impl WorkerSettings {
         }
         let (config, mut values) = WorkerConfig::parse(&properties);
         for value in &mut values {
-            concealer.value(value);
+            redactor.value(value);
         }
         let mut errors: Vec<String> = values.into_iter().flat_map(|value| value.errors).collect();
         if let Some(config) = &config {
@@ -211,7 +211,7 @@ impl WorkerSettings {
                 Ok((settings, more))
             }
             _ => Err(WorkerConfigError(
-                errors.iter().map(|error| concealer.text(error)).collect(),
+                errors.iter().map(|error| redactor.text(error)).collect(),
             )),
         }
     }

@@ -117,7 +117,7 @@ impl Herder {
             match tokio::time::timeout_at(end, self.event()).await {
                 Ok(event) => self.handle(event),
                 Err(_) => {
-                    tracing::warn!("some tasks did not end in time and were abandoned");
+                    tracing::warn!("some tasks did not stop in time and were abandoned");
                     return;
                 }
             }
@@ -150,7 +150,7 @@ impl Herder {
                 Some(report) = self.parts.reports.recv() => return Event::Task(report),
                 Some(done) = self.work.join_next(), if !self.work.is_empty() => match done {
                     Ok(event) => return event,
-                    Err(error) => tracing::error!(%error, "the herder's work ended by a bug"),
+                    Err(error) => tracing::error!(%error, "internal error of the herder"),
                 },
                 () = tokio::time::sleep(until(due)), if due.is_some() => return Event::Due,
                 // Without a listener nobody is left to ask, and the connectors run all the same.

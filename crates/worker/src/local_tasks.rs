@@ -1,7 +1,7 @@
 //! LocalTasks: plans, starts and stops what this machine runs. Each task has one future for its whole life, which the
 //! herder owns and never waits for; references are resolved in it.
 
-use crate::config::{Concealer, Resolved, WorkerSettings, has_reference};
+use crate::config::{Redactor, Resolved, WorkerSettings, has_reference};
 use crate::connector_config::{ConnectorConfig, SinkConfig, read};
 use crate::herder::state::{InstanceStart, PlanFailure};
 use crate::registry::PluginRegistry;
@@ -25,7 +25,7 @@ pub(crate) struct LocalTasks {
     starting: Starting,
     reports: mpsc::Sender<TaskReport>,
     /// Of each task that was started and not told to stop, with its instance.
-    wishes: HashMap<TaskId, (u64, watch::Sender<Wish>)>,
+    targets: HashMap<TaskId, (u64, watch::Sender<TaskTarget>)>,
 }
 
 /// What a task is made of.
@@ -37,9 +37,9 @@ struct Starting {
     offsets: Arc<dyn OffsetStore>,
 }
 
-/// What is wanted of a task. Of several wishes in a row the last alone counts.
+/// What is wanted of a task. Of several targets in a row the last alone counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wish {
+enum TaskTarget {
     Run,
     Pause,
     Stop,
@@ -61,7 +61,7 @@ impl LocalTasks {
                 offsets,
             },
             reports,
-            wishes: HashMap::new(),
+            targets: HashMap::new(),
         }
     }
 
@@ -86,60 +86,60 @@ impl LocalTasks {
     /// The whole life of a task: resolves once it has been told to stop and has ended.
     pub(crate) fn start(&mut self, start: InstanceStart) -> impl Future<Output = ()> + use<> {
         let first = if start.is_paused {
-            Wish::Pause
+            TaskTarget::Pause
         } else {
-            Wish::Run
+            TaskTarget::Run
         };
-        let (wish, wishes) = watch::channel(first);
+        let (target, targets) = watch::channel(first);
         let (id, instance) = (start.id.clone(), start.instance);
-        self.wishes.insert(id.clone(), (instance, wish));
+        self.targets.insert(id.clone(), (instance, target));
         let events = TaskEvents::new(id, instance, self.reports.clone());
-        live(self.starting.clone(), start, wishes, events)
+        live(self.starting.clone(), start, targets, events)
     }
 
     pub(crate) fn pause(&self, id: &TaskId) {
-        self.wish(id, Wish::Pause);
+        self.target(id, TaskTarget::Pause);
     }
 
     pub(crate) fn resume(&self, id: &TaskId) {
-        self.wish(id, Wish::Run);
+        self.target(id, TaskTarget::Run);
     }
 
-    fn wish(&self, id: &TaskId, wish: Wish) {
-        if let Some((_, wishes)) = self.wishes.get(id) {
-            wishes.send_replace(wish);
+    fn target(&self, id: &TaskId, target: TaskTarget) {
+        if let Some((_, targets)) = self.targets.get(id) {
+            targets.send_replace(target);
         }
     }
 
     /// Tells the task to stop; false if there is none that could.
     pub(crate) fn stop(&mut self, id: &TaskId, instance: u64) -> bool {
-        let of_instance = |(live, wish): (u64, watch::Sender<Wish>)| {
-            live == instance && wish.send(Wish::Stop).is_ok()
+        let of_instance = |(live, target): (u64, watch::Sender<TaskTarget>)| {
+            live == instance && target.send(TaskTarget::Stop).is_ok()
         };
-        self.wishes.remove(id).is_some_and(of_instance)
+        self.targets.remove(id).is_some_and(of_instance)
     }
 }
 
-/// Starts a task and does with it what is wished, until that is to stop.
+/// Starts a task and does with it what is wanted, until that is to stop.
 async fn live(
     starting: Starting,
     start: InstanceStart,
-    mut wishes: watch::Receiver<Wish>,
+    mut targets: watch::Receiver<TaskTarget>,
     events: TaskEvents,
 ) {
-    let mut first_wishes = wishes.clone();
+    let mut first_targets = targets.clone();
     let made = tokio::select! {
         made = starting.make(start) => made,
-        () = told_to_stop(&mut first_wishes) => return,
+        () = told_to_stop(&mut first_targets) => return,
     };
     let handle = match made {
         Ok(mut start) => {
-            let wish = *wishes.borrow_and_update();
-            if wish == Wish::Stop {
+            let target = *targets.borrow_and_update();
+            if target == TaskTarget::Stop {
                 return;
             }
-            start.is_paused = wish == Wish::Pause;
-            let events = events.concealing(start.concealer.clone());
+            start.is_paused = target == TaskTarget::Pause;
+            let events = events.redacting(start.redactor.clone());
             starting.starter.start(start, events)
         }
         Err(error) => {
@@ -150,41 +150,41 @@ async fn live(
                     is_transient,
                 })
                 .await;
-            return told_to_stop(&mut wishes).await;
+            return told_to_stop(&mut targets).await;
         }
     };
     loop {
-        match next_wish(&mut wishes).await {
-            Wish::Run => handle.resume(),
-            Wish::Pause => handle.pause(),
-            Wish::Stop => break,
+        match next_target(&mut targets).await {
+            TaskTarget::Run => handle.resume(),
+            TaskTarget::Pause => handle.pause(),
+            TaskTarget::Stop => break,
         }
     }
     handle.stop(starting.worker.shutdown_timeout()).await;
 }
 
-/// Waits for another wish. When nobody is left to have one, the task is to stop.
-async fn next_wish(wishes: &mut watch::Receiver<Wish>) -> Wish {
-    match wishes.changed().await {
-        Ok(()) => *wishes.borrow_and_update(),
-        Err(_) => Wish::Stop,
+/// Waits for another target. When nobody is left to have one, the task is to stop.
+async fn next_target(targets: &mut watch::Receiver<TaskTarget>) -> TaskTarget {
+    match targets.changed().await {
+        Ok(()) => *targets.borrow_and_update(),
+        Err(_) => TaskTarget::Stop,
     }
 }
 
-async fn told_to_stop(wishes: &mut watch::Receiver<Wish>) {
-    while next_wish(wishes).await != Wish::Stop {}
+async fn told_to_stop(targets: &mut watch::Receiver<TaskTarget>) {
+    while next_target(targets).await != TaskTarget::Stop {}
 }
 
 impl Starting {
     async fn make(&self, start: InstanceStart) -> Result<TaskStart, RecordError> {
         let connector_config = resolve(&self.worker, &start.connector_config).await?;
         let task_config = resolve(&self.worker, &start.task_config).await?;
-        let concealer = connector_config.concealer.with(&task_config.concealer);
+        let redactor = connector_config.redactor.with(&task_config.redactor);
         let connector_config = connector_config.properties;
         let class = connector_config.get("connector.class").unwrap_or_default();
         let connector = self.registry.connector(class);
-        let connector = connector.map_err(|error| concealed(connect(&error), &concealer))?;
-        let refused = |error| concealed(RecordError::new(CONFIG_EXCEPTION, error), &concealer);
+        let connector = connector.map_err(|error| redacted(connect(&error), &redactor))?;
+        let refused = |error| redacted(RecordError::new(CONFIG_EXCEPTION, error), &redactor);
         let worker = &self.worker;
         let stages = StageSettings::read(&connector_config, worker).map_err(&refused)?;
         let settings = match connector.role() {
@@ -202,7 +202,7 @@ impl Starting {
             stages,
             settings,
             task_config: task_config.properties,
-            concealer,
+            redactor,
             worker: self.worker.clone(),
             registry: self.registry.clone(),
             offsets: self.offsets.clone(),
@@ -219,10 +219,10 @@ async fn plan_tasks(
 ) -> Result<Vec<Properties>, RecordError> {
     let Resolved {
         properties,
-        concealer,
+        redactor,
     } = resolve(worker, raw).await?;
     let tasks = plan_resolved(name, raw, &properties, registry, worker);
-    tasks.map_err(|error| concealed(error, &concealer))
+    tasks.map_err(|error| redacted(error, &redactor))
 }
 
 fn plan_resolved(
@@ -278,9 +278,9 @@ async fn resolve(worker: &WorkerSettings, config: &Properties) -> Result<Resolve
 }
 
 /// The failure with all its causes, showing references and not what they stand for.
-fn concealed(error: RecordError, concealer: &Concealer) -> RecordError {
-    let cause = error.cause.map(|cause| concealed(*cause, concealer));
-    let shown = RecordError::new(error.class, concealer.text(&error.message));
+fn redacted(error: RecordError, redactor: &Redactor) -> RecordError {
+    let cause = error.cause.map(|cause| redacted(*cause, redactor));
+    let shown = RecordError::new(error.class, redactor.text(&error.message));
     match cause {
         Some(cause) => shown.caused_by(cause),
         None => shown,

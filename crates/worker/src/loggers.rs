@@ -10,7 +10,7 @@ pub trait LogControl: Send + Sync {
     fn set(&self, logger: &str, level: &'static str);
 
     /// Hands over who hides what references stand for, in every line from here on.
-    fn conceal(&self, _providers: ConfigProviders) {}
+    fn redact(&self, _providers: ConfigProviders) {}
 }
 
 /// Log4j's levels.

@@ -1,6 +1,6 @@
 //! The seam to the data plane: what a task is started with, how it is steered, what it reports.
 
-use crate::config::{Concealer, WorkerSettings};
+use crate::config::{Redactor, WorkerSettings};
 use crate::registry::PluginRegistry;
 use crate::sink_settings::SinkSettings;
 use crate::source_settings::SourceSettings;
@@ -30,7 +30,7 @@ pub struct TaskStart {
     /// The task's own configuration, for its transforms and its sink or source.
     pub task_config: Properties,
     /// Hides what the references stood for in whatever is said about the task.
-    pub concealer: Concealer,
+    pub redactor: Redactor,
     pub worker: Arc<WorkerSettings>,
     pub registry: Arc<PluginRegistry>,
     /// Where the offsets of sources are kept.
@@ -78,17 +78,17 @@ pub enum TaskEvent {
 }
 
 impl TaskEvent {
-    fn concealed(self, concealer: &Concealer) -> Self {
+    fn redacted(self, redactor: &Redactor) -> Self {
         match self {
             TaskEvent::Failed {
                 trace,
                 is_transient,
             } => TaskEvent::Failed {
-                trace: concealer.text(&trace),
+                trace: redactor.text(&trace),
                 is_transient,
             },
             TaskEvent::Degraded(degraded) => TaskEvent::Degraded(Degraded {
-                reason: concealer.text(&degraded.reason),
+                reason: redactor.text(&degraded.reason),
                 ..degraded
             }),
             other @ (TaskEvent::Running
@@ -105,7 +105,7 @@ pub struct TaskEvents {
     id: TaskId,
     instance: u64,
     sender: mpsc::Sender<TaskReport>,
-    concealer: Concealer,
+    redactor: Redactor,
 }
 
 /// An event with the task it came from; a task that was restarted has a new instance number.
@@ -122,13 +122,13 @@ impl TaskEvents {
             id,
             instance,
             sender,
-            concealer: Concealer::default(),
+            redactor: Redactor::default(),
         }
     }
 
     /// Lets nothing through that a reference of the task's settings stands for.
-    pub(crate) fn concealing(self, concealer: Concealer) -> Self {
-        TaskEvents { concealer, ..self }
+    pub(crate) fn redacting(self, redactor: Redactor) -> Self {
+        TaskEvents { redactor, ..self }
     }
 
     /// Reports a change. Waits while the herder is behind; it never waits for a task in turn.
@@ -136,7 +136,7 @@ impl TaskEvents {
         let report = TaskReport {
             id: self.id.clone(),
             instance: self.instance,
-            event: event.concealed(&self.concealer),
+            event: event.redacted(&self.redactor),
         };
         // Nobody listens any more once the worker shuts down; then there is nobody to tell either.
         let _ = self.sender.send(report).await;

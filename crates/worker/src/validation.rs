@@ -4,13 +4,13 @@
 mod exactly_once;
 mod java_map;
 mod overrides;
-mod remarks;
 mod topics;
+mod warnings;
 
-pub use remarks::Remarks;
-pub(crate) use remarks::unknown as unknown_setting;
+pub use warnings::ConfigWarnings;
+pub(crate) use warnings::unknown as unknown_setting;
 
-use crate::config::{Concealer, WorkerSettings};
+use crate::config::{Redactor, WorkerSettings};
 use crate::connector_config::{TopicKeys, framework_keys};
 use crate::registry::PluginRegistry;
 use millstream_core::config::{ConfigDef, Default, Parsed, java_trim};
@@ -40,7 +40,7 @@ pub struct Validated {
     pub configs: Vec<(Option<Key>, ConfigValue)>,
     pub error_count: usize,
     /// What the log is to say of it once the connector is accepted.
-    pub remarks: Remarks,
+    pub warnings: ConfigWarnings,
 }
 
 /// Why there is nothing to be found. The texts are Java's.
@@ -68,14 +68,14 @@ impl ValidationError {
 }
 
 impl ValidationError {
-    fn concealed(self, concealer: &Concealer) -> Self {
+    fn redacted(self, redactor: &Redactor) -> Self {
         match self {
             ValidationError::BadRequest(text) => {
-                ValidationError::BadRequest(concealer.refusal(&text))
+                ValidationError::BadRequest(redactor.refusal(&text))
             }
-            ValidationError::Config(text) => ValidationError::Config(concealer.refusal(&text)),
+            ValidationError::Config(text) => ValidationError::Config(redactor.refusal(&text)),
             ValidationError::Thrown(error) => ValidationError::Thrown(ConnectorError {
-                message: concealer.text(&error.message),
+                message: redactor.text(&error.message),
                 ..error
             }),
         }
@@ -84,9 +84,9 @@ impl ValidationError {
 
 impl Validated {
     /// All messages in order, if there are any; else what is to be remarked.
-    pub fn accepted(self) -> Result<Remarks, InvalidConfig> {
+    pub fn accepted(self) -> Result<ConfigWarnings, InvalidConfig> {
         if self.error_count == 0 {
-            return Ok(self.remarks);
+            return Ok(self.warnings);
         }
         let messages = self.configs.into_iter().flat_map(|(_, value)| value.errors);
         Err(InvalidConfig {
@@ -121,16 +121,16 @@ impl Validator {
     pub async fn validate(&self, raw: &Properties) -> Result<Validated, ValidationError> {
         let resolved = self.worker.providers.resolve(raw).await;
         let resolved = resolved.map_err(|error| ValidationError::Config(error.to_string()))?;
-        let concealer = &resolved.concealer;
+        let redactor = &resolved.redactor;
         let validated = self.validate_resolved(raw, &resolved.properties).await;
-        let mut validated = validated.map_err(|error| error.concealed(concealer))?;
-        validated.class = concealer.text(&validated.class);
+        let mut validated = validated.map_err(|error| error.redacted(redactor))?;
+        validated.class = redactor.text(&validated.class);
         for (_, value) in &mut validated.configs {
-            concealer.value(value);
+            redactor.value(value);
         }
-        let left = remarks::unresolved(&self.worker.providers, &resolved.properties);
-        validated.remarks.extend(left);
-        validated.remarks.extend(remarks::of_name(raw));
+        let left = warnings::unresolved(&self.worker.providers, &resolved.properties);
+        validated.warnings.extend(left);
+        validated.warnings.extend(warnings::of_name(raw));
         Ok(validated)
     }
 
@@ -192,7 +192,7 @@ impl Validator {
         Ok(Validated {
             class: class.to_owned(),
             groups,
-            remarks: remarks::of(
+            warnings: warnings::of(
                 config,
                 &configs,
                 connector.extensions(),

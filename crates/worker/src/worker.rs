@@ -2,7 +2,7 @@
 
 mod address;
 mod cluster_id;
-mod remarks;
+mod warnings;
 
 use crate::cluster::{Cluster, MemoryOffsets};
 use crate::config::{
@@ -137,12 +137,12 @@ impl Worker {
         let admin = bind(config.admin_listeners.as_deref().unwrap_or_default()).await?;
         let advertised = advertised(&settings, &listeners);
         warn_of_what_is_ignored(&settings);
-        let remarks = remarks::of(&settings.properties, &settings.providers, &registry);
-        remarks.log_of_worker();
+        let warnings = warnings::of(&settings.properties, &settings.providers, &registry);
+        warnings.log_of_worker();
 
         let registry = Arc::new(registry);
         if let Some(control) = &start.log_control {
-            control.conceal(settings.providers.clone());
+            control.redact(settings.providers.clone());
         }
         let plugins = registry.list().into_iter().map(|(class, ..)| class);
         let loggers = Arc::new(Loggers::new(start.log_control, plugins));
@@ -241,7 +241,7 @@ async fn create(api: &Api, connector: ConnectorFile) -> Result<(), CreateError> 
         initial_state,
     } = connector;
     config.insert("name", name.trim());
-    let remarks = api.validator.validate(&config).await?.accepted()?;
+    let warnings = api.validator.validate(&config).await?.accepted()?;
     let request = Request::Put(Put {
         name: name.trim().into(),
         config,
@@ -250,7 +250,7 @@ async fn create(api: &Api, connector: ConnectorFile) -> Result<(), CreateError> 
     });
     let herder: &HerderHandle = &api.herder;
     let answer = herder.change(request).await?;
-    remarks.log(name.trim());
+    warnings.log(name.trim());
     if let Answer::Connector { info, .. } = answer {
         tracing::info!(connector = %info.name, tasks = info.tasks, "connector created");
     }

@@ -42,17 +42,17 @@ fn strings(values: &[Option<&'static [u8]>]) -> Payload {
     }
 }
 
-fn context(rides_out_outages: bool) -> TaskContext {
+fn context(retries_outages: bool) -> TaskContext {
     let budget = || ByteBudget::new(1 << 20);
     TaskContext {
-        rides_out_outages,
+        retries_outages,
         ..TaskContext::new("f", 0, budget(), budget())
     }
 }
 
-async fn start(file: &str, rides_out_outages: bool) -> Result<Box<dyn SinkTask>, SinkError> {
+async fn start(file: &str, retries_outages: bool) -> Result<Box<dyn SinkTask>, SinkError> {
     let properties = Properties::from_iter([("file", file)]);
-    let context = context(rides_out_outages);
+    let context = context(retries_outages);
     FileStreamSinkConnector
         .start_task(&properties, context)
         .await

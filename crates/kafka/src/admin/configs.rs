@@ -41,7 +41,7 @@ impl Admin {
         setting: &str,
         value: &str,
     ) -> Result<(), KafkaError> {
-        let action = format!("set {setting} of topic {topic}");
+        let operation = format!("alter config {setting} of topic {topic}");
         self.retry(|| async {
             let config = AlterableConfig::default()
                 .with_name(text(setting))
@@ -55,7 +55,7 @@ impl Admin {
             let response = self.controller().await?.request(|_| request).await?;
             let mut results = response.responses.iter();
             results.try_for_each(|result| {
-                check(&action, result.error_code, result.error_message.as_ref())
+                check(&operation, result.error_code, result.error_message.as_ref())
             })
         })
         .await
@@ -91,8 +91,8 @@ async fn describe(
     let response = connection.request(|_| request).await?;
     let mut known = BTreeMap::new();
     for result in response.results {
-        let action = format!("read the settings of {name}");
-        check(&action, result.error_code, result.error_message.as_ref())?;
+        let operation = format!("describe configs of {name}");
+        check(&operation, result.error_code, result.error_message.as_ref())?;
         let told = result.configs.into_iter();
         known.extend(told.filter_map(|one| Some((one.name.to_string(), one.value?.to_string()))));
     }
@@ -103,9 +103,9 @@ fn text(text: &str) -> StrBytes {
     StrBytes::from_string(text.to_owned())
 }
 
-fn check(action: &str, code: i16, said: Option<&StrBytes>) -> Result<(), KafkaError> {
+fn check(operation: &str, code: i16, message: Option<&StrBytes>) -> Result<(), KafkaError> {
     match code {
         0 => Ok(()),
-        _ => Err(KafkaError::refused_saying(action, code, said)),
+        _ => Err(KafkaError::response_with_message(operation, code, message)),
     }
 }

@@ -60,7 +60,7 @@ impl Admin {
                 })
                 .await?;
             check(
-                &format!("fetch the offsets of group {group}"),
+                &format!("offset fetch for group {group}"),
                 response.error_code,
             )?;
             let mut offsets = Vec::new();
@@ -85,7 +85,7 @@ impl Admin {
         group: &str,
         offsets: &[(TopicPartition, i64)],
     ) -> Result<(), KafkaError> {
-        let action = format!("set the offsets of group {group}");
+        let operation = format!("alter offsets of group {group}");
         self.retry(|| async {
             let topics = by_topic(offsets).into_iter().map(|(topic, partitions)| {
                 let partitions = partitions.into_iter().map(|(partition, offset)| {
@@ -105,7 +105,7 @@ impl Admin {
                 .with_topics(topics.collect());
             let response = self.coordinator(group).await?.request(|_| request).await?;
             let mut codes = response.topics.iter().flat_map(|topic| &topic.partitions);
-            codes.try_for_each(|partition| check(&action, partition.error_code))
+            codes.try_for_each(|partition| check(&operation, partition.error_code))
         })
         .await
     }
@@ -116,7 +116,7 @@ impl Admin {
         group: &str,
         partitions: &[TopicPartition],
     ) -> Result<(), KafkaError> {
-        let action = format!("delete offsets of group {group}");
+        let operation = format!("delete offsets of group {group}");
         let places: Vec<(TopicPartition, ())> = partitions
             .iter()
             .map(|partition| (partition.clone(), ()))
@@ -134,9 +134,9 @@ impl Admin {
                 .with_group_id(group_id(group))
                 .with_topics(topics.collect());
             let response = self.coordinator(group).await?.request(|_| request).await?;
-            check(&action, response.error_code)?;
+            check(&operation, response.error_code)?;
             let mut codes = response.topics.iter().flat_map(|topic| &topic.partitions);
-            codes.try_for_each(|partition| check(&action, partition.error_code))
+            codes.try_for_each(|partition| check(&operation, partition.error_code))
         })
         .await
     }
@@ -168,9 +168,9 @@ fn group_id(group: &str) -> GroupId {
     GroupId(StrBytes::from_string(group.to_owned()))
 }
 
-fn check(action: &str, code: i16) -> Result<(), KafkaError> {
+fn check(operation: &str, code: i16) -> Result<(), KafkaError> {
     match code {
         0 => Ok(()),
-        _ => Err(KafkaError::refused(action, code)),
+        _ => Err(KafkaError::response(operation, code)),
     }
 }

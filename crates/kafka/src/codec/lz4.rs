@@ -29,15 +29,13 @@ pub(super) fn decompress(
         }
         let (block, after) = rest
             .split_at_checked(length)
-            .ok_or(CodecError::Malformed("an lz4 block is cut off"))?;
+            .ok_or(CodecError::Malformed("truncated lz4 block"))?;
         rest = after;
         if frame.block_checksums {
             let (expected, after) = take_u32(rest)?;
             rest = after;
             if XxHash32::oneshot(SEED, block) != expected {
-                return Err(CodecError::Malformed(
-                    "the checksum of an lz4 block is wrong",
-                ));
+                return Err(CodecError::Malformed("lz4 block checksum mismatch"));
             }
         }
         if size & STORED != 0 {
@@ -68,10 +66,10 @@ struct Frame {
 
 impl Frame {
     fn parse(input: &[u8], check_header: bool) -> Result<(Frame, &[u8]), CodecError> {
-        let cut_off = CodecError::Malformed("the lz4 frame header is cut off");
+        let cut_off = CodecError::Malformed("truncated lz4 frame header");
         let Some(descriptor) = input.strip_prefix(&MAGIC) else {
             return Err(CodecError::Malformed(
-                "the data does not begin as an lz4 frame",
+                "not an lz4 frame (magic number mismatch)",
             ));
         };
         let &[flags, block, ..] = descriptor else {
@@ -97,9 +95,7 @@ impl Frame {
             return Err(cut_off);
         };
         if check_header && (XxHash32::oneshot(SEED, described) >> 8) as u8 != *checksum {
-            return Err(CodecError::Malformed(
-                "the checksum of the lz4 frame header is wrong",
-            ));
+            return Err(CodecError::Malformed("lz4 frame header checksum mismatch"));
         }
         let frame = Frame {
             max_block: 1 << (8 + 2 * (block >> 4)),
@@ -113,6 +109,6 @@ impl Frame {
 fn take_u32(bytes: &[u8]) -> Result<(u32, &[u8]), CodecError> {
     let (word, rest) = bytes
         .split_first_chunk::<4>()
-        .ok_or(CodecError::Malformed("the lz4 frame is cut off"))?;
+        .ok_or(CodecError::Malformed("truncated lz4 frame"))?;
     Ok((u32::from_le_bytes(*word), rest))
 }

@@ -12,7 +12,7 @@ pub(super) fn decompress(input: &[u8], output: &mut Vec<u8>) -> Result<(), Codec
     }
     let mut rest = input
         .get(XERIAL_HEADER..)
-        .ok_or(CodecError::Malformed("the snappy header is cut off"))?;
+        .ok_or(CodecError::Malformed("truncated snappy header"))?;
     while !rest.is_empty() {
         // Streams put one after another repeat the header.
         if let Some(after) = rest
@@ -29,7 +29,7 @@ pub(super) fn decompress(input: &[u8], output: &mut Vec<u8>) -> Result<(), Codec
         };
         let chunk = after
             .get(..u32::from_be_bytes(*size) as usize)
-            .ok_or(CodecError::Malformed("a snappy chunk is cut off"))?;
+            .ok_or(CodecError::Malformed("truncated snappy chunk"))?;
         block(chunk, output)?;
         rest = &after[chunk.len()..];
     }
@@ -38,14 +38,12 @@ pub(super) fn decompress(input: &[u8], output: &mut Vec<u8>) -> Result<(), Codec
 
 fn block(input: &[u8], output: &mut Vec<u8>) -> Result<(), CodecError> {
     if input.is_empty() {
-        return Err(CodecError::Malformed("a snappy chunk is empty"));
+        return Err(CodecError::Malformed("empty snappy chunk"));
     }
     let length = snap::raw::decompress_len(input)?;
     // Three bytes of snappy stand for 64 at most.
     if length > input.len().saturating_mul(22) {
-        return Err(CodecError::Malformed(
-            "a snappy block declares an impossible length",
-        ));
+        return Err(CodecError::Malformed("invalid length of a snappy block"));
     }
     check_room(output, length)?;
     let start = output.len();

@@ -14,7 +14,7 @@ pub(super) async fn size(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<us
     usize::try_from(size)
         .ok()
         .filter(|&size| size <= MAX_FRAME)
-        .ok_or_else(|| strange(size))
+        .ok_or_else(|| invalid_size(size))
 }
 
 /// Reads what comes behind the length. Each frame has a buffer of its own, because records stay in it.
@@ -34,13 +34,15 @@ pub(super) async fn body(reader: &mut (impl AsyncRead + Unpin), size: usize) -> 
 }
 
 /// What a length that no broker sends says about who answers.
-fn strange(size: i32) -> io::Error {
+fn invalid_size(size: i32) -> io::Error {
     let why = match size.to_be_bytes() {
         [0x15 | 0x16, 3, ..] => {
-            "it speaks TLS there; check security.protocol and the port".to_owned()
+            "the listener speaks TLS; check security.protocol and the port".to_owned()
         }
-        [b'H', b'T', b'T', b'P'] => "it speaks HTTP there, not Kafka's protocol".to_owned(),
-        _ => format!("a frame of {size} bytes; is this a Kafka broker, and the right port?"),
+        [b'H', b'T', b'T', b'P'] => {
+            "the listener speaks HTTP, not Kafka's protocol; check the port".to_owned()
+        }
+        _ => format!("invalid frame size {size}; is this a Kafka broker, and the right port?"),
     };
     io::Error::new(io::ErrorKind::InvalidData, why)
 }
@@ -82,5 +84,10 @@ pub(super) fn correlation_id(frame: &Bytes) -> io::Result<i32> {
     frame
         .first_chunk::<4>()
         .map(|id| i32::from_be_bytes(*id))
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a frame without an id"))
+        .ok_or_else(|| {
+            io::Error::new(
+                io::ErrorKind::InvalidData,
+                "a frame without a correlation id",
+            )
+        })
 }

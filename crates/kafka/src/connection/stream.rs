@@ -27,17 +27,20 @@ pub(crate) async fn open(
         {
             io::Error::new(
                 error.kind(),
-                "it hung up during the TLS handshake and may not speak TLS there; check security.protocol and the port",
+                "TLS handshake failed: the broker closed the connection; it may not speak TLS: check security.protocol and the port",
             )
         }
         Ok(Err(error)) => error,
         Err(_) => io::Error::new(
             io::ErrorKind::TimedOut,
-            format!("no connection within {} ms", limit.as_millis()),
+            format!(
+                "connection timed out after {} ms (socket.connection.setup.timeout.ms)",
+                limit.as_millis()
+            ),
         ),
     };
     Err(match security::explain_tls(&failed) {
-        Some(why) => KafkaError::Authentication {
+        Some(why) => KafkaError::Tls {
             broker: address.to_string(),
             why,
         },

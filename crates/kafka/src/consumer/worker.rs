@@ -9,7 +9,7 @@ use super::Subscription;
 use crate::cluster::{Cluster, Metadata};
 use crate::config::ConsumerSettings;
 use crate::error::KafkaError;
-use crate::fetcher::{Asked, Controls, Fetcher, OnLoss, Outbox, Source, Step};
+use crate::fetcher::{Asked, Controls, Fetcher, Outbox, ResetPolicy, Source, Step};
 use crate::group::assignor::{Assignor, Member, TopicSizes};
 use crate::group::{Group, GroupEvent, Offer, Offsets};
 use futures::future::BoxFuture;
@@ -59,9 +59,9 @@ struct Led {
 /// What a request beside the loop came to.
 enum Done {
     /// The owner has let its partitions go.
-    LetGo(oneshot::Sender<Vec<Offer>>),
+    Revoked(oneshot::Sender<Vec<Offer>>),
     /// The owner has let go what goes to other members, who get it in the next round.
-    HandedOver,
+    RevokedForOthers,
     Committed {
         asked: Asked,
         result: Result<HashMap<TopicPartition, crate::group::Committed>, KafkaError>,
@@ -85,15 +85,15 @@ impl Worker {
         controls: Arc<Controls>,
         outbox: Outbox,
     ) -> Self {
-        let on_loss = if settings.config.auto_offset_reset == "none" {
-            OnLoss::Fail
+        let reset_policy = if settings.config.auto_offset_reset == "none" {
+            ResetPolicy::Fail
         } else {
-            OnLoss::Resume
+            ResetPolicy::Resume
         };
         let fetcher = Fetcher::new(
             cluster.clone(),
             settings.fetch.clone(),
-            on_loss,
+            reset_policy,
             subscription.wanted(std::iter::empty()),
             Arc::clone(&controls),
             outbox,
@@ -138,7 +138,7 @@ impl Worker {
                 step = self.fetcher.step() => match step {
                     Step::Nothing => {}
                     Step::Metadata(metadata) => self.on_metadata(&metadata),
-                    Step::Unheard => break,
+                    Step::Closed => break,
                 },
             }
         }
@@ -151,14 +151,14 @@ impl Worker {
     fn advance(&mut self) {
         let now = Instant::now();
         let needs = self.fetcher.advance(now);
-        if !needs.places.is_empty() {
-            self.ask_group(needs.places);
+        if !needs.positions.is_empty() {
+            self.fetch_committed(needs.positions);
         }
-        if !needs.times.is_empty() {
-            self.ask_leaders(needs.times, now);
+        if !needs.resets.is_empty() {
+            self.reset_by_time(needs.resets, now);
         }
         if !self.fetcher.has_failed() {
-            self.watch_owner(now);
+            self.enforce_max_poll_interval(now);
         }
     }
 
@@ -171,7 +171,7 @@ impl Worker {
     }
 
     /// An owner that takes nothing for `max.poll.interval.ms` makes no progress: others may have its partitions.
-    fn watch_owner(&mut self, now: Instant) {
+    fn enforce_max_poll_interval(&mut self, now: Instant) {
         let Some(group) = &self.group else { return };
         if self.is_suspended {
             if !self.controls.is_suspended() {
@@ -181,7 +181,7 @@ impl Worker {
             return;
         }
         let interval = Duration::from_millis(self.settings.config.max_poll_interval_ms as u64);
-        let Some(since) = self.controls.away_since() else {
+        let Some(since) = self.controls.not_polled_since() else {
             return;
         };
         if self.fetcher.assigned().next().is_none() {
@@ -193,7 +193,7 @@ impl Worker {
             tracing::warn!(
                 group = %self.settings.config.group_id,
                 max_poll_interval_ms = self.settings.config.max_poll_interval_ms,
-                "nothing was taken from the consumer for max.poll.interval.ms, leaving the group until it is"
+                "consumer poll timeout has expired (max.poll.interval.ms), leaving the group until the next poll"
             );
             self.is_suspended = true;
             group.suspend(true);
@@ -202,8 +202,8 @@ impl Worker {
 
     fn on_done(&mut self, done: Done) {
         match done {
-            Done::LetGo(reply) => self.offer(reply),
-            Done::HandedOver => self.rejoin(),
+            Done::Revoked(reply) => self.offer(reply),
+            Done::RevokedForOthers => self.rejoin(),
             Done::Committed { asked, result } => self.on_committed(&asked, result),
             Done::ReadyToAssign {
                 assignor,
@@ -211,7 +211,7 @@ impl Worker {
                 topics,
                 metadata,
                 reply,
-            } => self.share_out(assignor, &members, topics, &metadata, reply),
+            } => self.assign_partitions(assignor, &members, topics, &metadata, reply),
         }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) struct Polling<'a>(&'a Controls);
 
 impl Drop for Polling<'_> {
     fn drop(&mut self) {
-        self.0.state().away_since = Some(Instant::now());
+        self.0.state().not_polled_since = Some(Instant::now());
     }
 }
 
@@ -29,7 +29,7 @@ struct State {
     changed: Vec<TopicPartition>,
     last_epoch: u64,
     /// Since when the owner has been busy elsewhere; `None` while it waits for items.
-    away_since: Option<Instant>,
+    not_polled_since: Option<Instant>,
     /// The task gave the partitions up because the owner was away for too long.
     is_suspended: bool,
 }
@@ -45,7 +45,7 @@ pub(crate) struct Control {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub(crate) enum Delivery {
     Deliver,
     /// The partition is paused.
     Hold,
@@ -57,7 +57,7 @@ impl Controls {
     /// The owner begins to wait for an item.
     pub(crate) fn poll(&self) -> Polling<'_> {
         let mut state = self.state();
-        state.away_since = None;
+        state.not_polled_since = None;
         if std::mem::take(&mut state.is_suspended) {
             drop(state);
             self.changed.notify_one();
@@ -66,14 +66,14 @@ impl Controls {
     }
 
     /// Since when the owner has been busy elsewhere.
-    pub(crate) fn away_since(&self) -> Option<Instant> {
-        self.state().away_since
+    pub(crate) fn not_polled_since(&self) -> Option<Instant> {
+        self.state().not_polled_since
     }
 
     /// From now on the owner's next call is news; returns whether it is still away.
     pub(crate) fn suspend(&self) -> bool {
         let mut state = self.state();
-        state.is_suspended = state.away_since.is_some();
+        state.is_suspended = state.not_polled_since.is_some();
         state.is_suspended
     }
 
@@ -116,12 +116,12 @@ impl Controls {
             .collect()
     }
 
-    pub(crate) fn judge(&self, partition: &TopicPartition, epoch: u64) -> Verdict {
+    pub(crate) fn delivery(&self, partition: &TopicPartition, epoch: u64) -> Delivery {
         match self.state().partitions.get(partition) {
-            Some(control) if control.epoch != epoch => Verdict::Drop,
-            Some(control) if control.is_paused => Verdict::Hold,
-            Some(_) => Verdict::Deliver,
-            None => Verdict::Drop,
+            Some(control) if control.epoch != epoch => Delivery::Drop,
+            Some(control) if control.is_paused => Delivery::Hold,
+            Some(_) => Delivery::Deliver,
+            None => Delivery::Drop,
         }
     }
 

@@ -103,15 +103,15 @@ pub(super) async fn fetch(
     limits: Limits,
 ) -> Result<Response, KafkaError> {
     let connection = cluster.node(broker, Lane::Fetch).await?;
-    let patience = cluster
+    let timeout = cluster
         .settings()
         .request_timeout()
         .max(limits.max_wait * 2);
     let (response, memory): (FetchResponse, _) = connection
-        .request_with_memory(patience, |version| request(&plan, &limits, version))
+        .request_with_memory(timeout, |version| request(&plan, &limits, version))
         .await?;
     if response.error_code != 0 {
-        return Err(KafkaError::refused(
+        return Err(KafkaError::response(
             format!("fetch from {}", connection.broker()),
             response.error_code,
         ));

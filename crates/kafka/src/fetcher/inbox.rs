@@ -1,7 +1,7 @@
 //! Inbox: the owner's end of the outbox. Events come before the batches that follow from them; batches that an event or a
 //! seek has made stale are dropped, and those of paused partitions wait here.
 
-use super::{Controls, Item, Verdict};
+use super::{Controls, Delivery, Item};
 use millstream_core::{ConsumerError, Fetched, RecordBatch, TopicPartition};
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -51,7 +51,7 @@ impl Inbox {
                 Some(item) => item,
                 None => tokio::select! {
                     biased;
-                    Some(event) = self.events.recv() => return Taken::Event(self.heed(event)),
+                    Some(event) = self.events.recv() => return Taken::Event(self.apply(event)),
                     item = self.items.recv() => item.unwrap_or_else(|| Item::Failed(ended())),
                 },
             };
@@ -61,7 +61,7 @@ impl Inbox {
             // What was told before the item was sent may have come only now.
             if let Ok(event) = self.events.try_recv() {
                 self.ready.push_front(item);
-                return Taken::Event(self.heed(event));
+                return Taken::Event(self.apply(event));
             }
             if let Some(taken) = self.admit(item) {
                 return taken;
@@ -72,7 +72,7 @@ impl Inbox {
     /// The next event; batches stay where they are. Cancel safe.
     pub(crate) async fn next_event(&mut self) -> Fetched {
         match self.events.recv().await {
-            Some(event) => self.heed(event),
+            Some(event) => self.apply(event),
             // The end is told behind the batches that are still to be taken.
             None => std::future::pending().await,
         }
@@ -94,11 +94,12 @@ impl Inbox {
     }
 
     /// Forgets held batches that an event has made stale.
-    fn heed(&mut self, event: Fetched) -> Fetched {
+    fn apply(&mut self, event: Fetched) -> Fetched {
         if matches!(event, Fetched::Revoked { .. } | Fetched::Lost(_)) {
             let controls = &self.controls;
-            self.held
-                .retain(|(epoch, batch)| controls.judge(&batch.origin, *epoch) != Verdict::Drop);
+            self.held.retain(|(epoch, batch)| {
+                controls.delivery(&batch.origin, *epoch) != Delivery::Drop
+            });
         }
         event
     }
@@ -106,21 +107,23 @@ impl Inbox {
     /// The item, unless it is not wanted any more or has to wait.
     fn admit(&mut self, item: Item) -> Option<Taken> {
         match item {
-            Item::Batch { epoch, batch, .. } => match self.controls.judge(&batch.origin, epoch) {
-                Verdict::Deliver => Some(Taken::Batch(batch)),
-                Verdict::Hold => {
-                    self.held.push_back((epoch, batch));
-                    None
+            Item::Batch { epoch, batch, .. } => {
+                match self.controls.delivery(&batch.origin, epoch) {
+                    Delivery::Deliver => Some(Taken::Batch(batch)),
+                    Delivery::Hold => {
+                        self.held.push_back((epoch, batch));
+                        None
+                    }
+                    Delivery::Drop => None,
                 }
-                Verdict::Drop => None,
-            },
+            }
             Item::Reached {
                 epoch,
                 partition,
                 offset,
             } => {
-                let verdict = self.controls.judge(&partition, epoch);
-                (verdict != Verdict::Drop).then_some(Taken::Reached(partition, offset))
+                let verdict = self.controls.delivery(&partition, epoch);
+                (verdict != Delivery::Drop).then_some(Taken::Reached(partition, offset))
             }
             Item::Failed(error) => Some(Taken::Failed(error)),
         }
@@ -130,7 +133,7 @@ impl Inbox {
 fn ended() -> ConsumerError {
     ConsumerError {
         is_transient: false,
-        message: "the consumer has ended".to_owned(),
+        message: "the consumer is closed".to_owned(),
         source: None,
     }
 }

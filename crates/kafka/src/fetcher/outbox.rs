@@ -194,11 +194,11 @@ impl Outbox {
         let has_items = !items.queue.is_empty();
         tokio::select! {
             biased;
-            is_heard = events.send_first(), if !events.queue.is_empty() => is_heard,
-            is_heard = async {
+            is_open = events.send_first(), if !events.queue.is_empty() => is_open,
+            is_open = async {
                 credit.cover(items.queue.front_mut()).await;
                 items.send_first().await
-            }, if has_items => is_heard,
+            }, if has_items => is_open,
             else => true,
         }
     }

@@ -1,7 +1,7 @@
 //! Partitions: where the consumer stands in each partition that it was assigned. Whatever changes is noted, so that
 //! ten thousand quiet partitions cost nothing.
 
-use super::seen::is_missing;
+use super::known_topics::is_missing;
 use crate::cluster::Metadata;
 use indexmap::IndexSet;
 use millstream_core::TopicPartition;
@@ -12,18 +12,18 @@ use uuid::Uuid;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Stage {
     /// The group's committed offset is to be asked for.
-    Unknown,
+    Initializing,
     /// To be placed by `auto.offset.reset`.
-    Reset,
+    AwaitReset,
     /// An answer to one of the two is on its way.
-    Asking,
+    Pending,
     /// The log does not have this offset. Before the position is reset the topic's identity is looked at.
-    Astray(i64),
-    At(i64),
+    OutOfRange(i64),
+    Fetching(i64),
     /// Another leader may have cut the log short: whether the position is still on it is to be asked.
-    Doubtful(i64),
+    AwaitValidation(i64),
     /// That answer is on its way.
-    Checking(i64),
+    Validating(i64),
 }
 
 #[derive(Debug)]
@@ -81,7 +81,9 @@ impl Partition {
     /// What to ask the source for; `None` while there is nothing to ask.
     pub(crate) fn wanted(&self, now: Instant) -> Option<Wanted> {
         match self.stage {
-            Stage::At(offset) if !self.is_paused && self.is_due(now) && !self.ends_at(offset) => {
+            Stage::Fetching(offset)
+                if !self.is_paused && self.is_due(now) && !self.ends_at(offset) =>
+            {
                 Some(Wanted {
                     epoch: self.epoch,
                     offset,
@@ -100,7 +102,7 @@ impl Partition {
     /// The position, for the first time that everything wanted lies before it.
     pub(crate) fn take_reached(&mut self) -> Option<i64> {
         match self.stage {
-            Stage::At(offset) if self.ends_at(offset) && !self.has_reached => {
+            Stage::Fetching(offset) if self.ends_at(offset) && !self.has_reached => {
                 self.has_reached = true;
                 Some(offset)
             }
@@ -108,18 +110,18 @@ impl Partition {
         }
     }
 
-    /// Takes note of a newer leader: a position that was read from an older one becomes doubtful.
-    fn follow(&mut self, leader: i32, leader_epoch: i32) {
+    /// Takes note of a newer leader: a position that was read from an older one becomes unvalidated.
+    fn set_leader(&mut self, leader: i32, leader_epoch: i32) {
         self.leader = leader;
         self.replica = None;
         if leader_epoch <= self.leader_epoch {
             return;
         }
         self.leader_epoch = leader_epoch;
-        if let Stage::At(offset) = self.stage
+        if let Stage::Fetching(offset) = self.stage
             && (0..leader_epoch).contains(&self.read_epoch)
         {
-            self.stage = Stage::Doubtful(offset);
+            self.stage = Stage::AwaitValidation(offset);
         }
     }
 }
@@ -142,7 +144,7 @@ impl Partitions {
         self.all.insert(
             partition,
             Partition {
-                stage: Stage::Unknown,
+                stage: Stage::Initializing,
                 epoch,
                 is_paused: false,
                 retry_at: None,
@@ -243,7 +245,7 @@ impl Partitions {
         for (partition, leader, leader_epoch) in moved {
             if let Some(mut state) = self.all.remove(&partition) {
                 self.leave(&partition, &state);
-                state.follow(leader, leader_epoch);
+                state.set_leader(leader, leader_epoch);
                 self.changed.insert(partition.clone());
                 self.all.insert(partition, state);
             }
@@ -252,8 +254,8 @@ impl Partitions {
     }
 
     /// The partitions whose topic was deleted and made again since they were assigned.
-    pub(crate) fn of_other_topics(&self, metadata: &Metadata) -> Vec<TopicPartition> {
-        let mut strangers = Vec::new();
+    pub(crate) fn of_recreated_topics(&self, metadata: &Metadata) -> Vec<TopicPartition> {
+        let mut recreated = Vec::new();
         for (partition, state) in &self.all {
             let Some(topic) = metadata.topics.get(&partition.topic) else {
                 continue;
@@ -262,10 +264,10 @@ impl Partitions {
                 continue;
             }
             if !state.topic_id.is_nil() && state.topic_id != topic.id {
-                strangers.push(partition.clone());
+                recreated.push(partition.clone());
             }
         }
-        strangers.sort();
-        strangers
+        recreated.sort();
+        recreated
     }
 }

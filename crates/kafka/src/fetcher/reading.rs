@@ -2,8 +2,8 @@
 
 use super::fetch::{self, Answer, Limits};
 use super::partitions::Partition;
-use super::placing::no_policy;
-use super::{Fetcher, OnLoss, Source, Stage, Unread};
+use super::positioning::no_policy;
+use super::{Fetcher, ResetPolicy, Source, Stage, Unread};
 use crate::error::KafkaError;
 use crate::limits::LATE_FETCH;
 use crate::walker::{CorruptRecords, WalkOptions, Walker};
@@ -57,7 +57,7 @@ impl Fetcher {
     }
 
     /// A broker that does not answer may have lost its partitions to others, who can be asked at once.
-    pub(super) fn doubt_late_brokers(&mut self, now: Instant) {
+    pub(super) fn check_late_brokers(&mut self, now: Instant) {
         let mut wake: Option<Instant> = None;
         let mut is_late = false;
         for broker in self.brokers.values_mut().filter(|b| b.is_fetching) {
@@ -88,13 +88,13 @@ impl Fetcher {
                 self.outbox.add_unread(response.memory);
                 let session_id = response.session_id;
                 let answers = self.answers(id, response.topics);
-                self.note_well_partitions(id, &answers);
+                self.note_recovered_partitions(id, &answers);
                 let broker = self.broker(id);
                 broker.session.answered(session_id, answers.len());
                 if session_id == 0 {
                     broker.session.reset();
                 }
-                self.well(Source::Broker(id));
+                self.recovered(Source::Broker(id));
                 self.unread.push_back(Unread {
                     broker: id,
                     answers,
@@ -115,29 +115,29 @@ impl Fetcher {
                     let pause = broker.backoff.next_pause();
                     broker.retry_at = Some(now + pause);
                     self.want_metadata(now);
-                    self.trouble(Source::Broker(id), error, pause);
+                    self.note_failure(Source::Broker(id), error, pause);
                 }
             }
         }
         let brokers = &self.brokers;
         let report = self
-            .troubles
+            .outages
             .keep_brokers(|id| brokers.get(&id).is_some_and(|b| b.session.is_used()));
-        self.tell(report);
+        self.emit(report);
     }
 
     /// Partitions that the broker was asked for and has no error for are well.
-    fn note_well_partitions(&mut self, id: i32, answers: &VecDeque<Answer>) {
+    fn note_recovered_partitions(&mut self, id: i32, answers: &VecDeque<Answer>) {
         let Some(broker) = self.brokers.get(&id) else {
             return;
         };
-        let report = self.troubles.keep_partitions(|partition| {
+        let report = self.outages.keep_partitions(|partition| {
             broker.session.asked(partition).is_none()
                 || answers
                     .iter()
                     .any(|answer| answer.partition == *partition && answer.error != 0)
         });
-        self.tell(report);
+        self.emit(report);
     }
 
     /// What a response holds for partitions that its broker was asked for.
@@ -185,7 +185,7 @@ impl Fetcher {
         let (partition, wanted) = (answer.partition, answer.wanted);
         let state = self.partitions.all.get(&partition);
         let is_wanted =
-            |s: &&Partition| s.epoch == wanted.epoch && s.stage == Stage::At(wanted.offset);
+            |s: &&Partition| s.epoch == wanted.epoch && s.stage == Stage::Fetching(wanted.offset);
         let Some(state) = state.filter(is_wanted) else {
             return;
         };
@@ -224,7 +224,7 @@ impl Fetcher {
         }
         let position = walker.position();
         if let Some(state) = self.partitions.change(&partition) {
-            state.stage = Stage::At(position);
+            state.stage = Stage::Fetching(position);
             state.unknown_since = None;
             if walker.leader_epoch() >= 0 {
                 state.read_epoch = walker.leader_epoch();
@@ -237,7 +237,7 @@ impl Fetcher {
             self.fail(ConsumerError {
                 is_transient: false,
                 message: format!(
-                    "the batch of {} at offset {} does not fit into the {had_bytes} bytes that max.partition.fetch.bytes or fetch.max.bytes allow",
+                    "the record batch of {} at offset {} is larger than the fetch size ({had_bytes} bytes); raise max.partition.fetch.bytes and fetch.max.bytes",
                     partition, wanted.offset
                 ),
                 source: None,
@@ -260,7 +260,7 @@ impl Fetcher {
 
     fn on_partition_error(&mut self, partition: &TopicPartition, offset: i64, code: i16) {
         let now = Instant::now();
-        let error = KafkaError::refused(format!("fetch from {partition}"), code);
+        let error = KafkaError::response(format!("fetch from {partition}"), code);
         // A replica may lag or be gone; the leader decides.
         if let Some(state) = self.partitions.change(partition)
             && let Some((replica, _)) = state.replica.take()
@@ -275,12 +275,12 @@ impl Fetcher {
                 self.on_unknown(partition, &error, now);
             }
             Some(ResponseError::UnknownServerError) => {
-                self.note_ill(partition, &error);
+                self.note_partition_failure(partition, &error);
                 self.retry_later(partition, now);
             }
             _ if error.is_transient() => {
-                tracing::debug!(%error, "will look for the leader");
-                self.note_ill(partition, &error);
+                tracing::debug!(%error, "fetch failed, refreshing metadata");
+                self.note_partition_failure(partition, &error);
                 self.retry_later(partition, now);
                 self.want_metadata(now);
             }
@@ -289,26 +289,26 @@ impl Fetcher {
     }
 
     /// Usually the topic was deleted, which is told of by its name once metadata says so, too. Only where metadata has
-    /// it still is it the partition that is ill.
+    /// it still is it the partition that fails.
     fn on_unknown(&mut self, partition: &TopicPartition, error: &KafkaError, now: Instant) {
         if let Some(state) = self.partitions.change(partition) {
             let since = *state.unknown_since.get_or_insert(now);
             if self.refresh.has_succeeded_since(since) {
-                self.note_ill(partition, error);
+                self.note_partition_failure(partition, error);
             }
         }
         self.retry_later(partition, now);
         self.want_metadata(now);
     }
 
-    fn note_ill(&mut self, partition: &TopicPartition, error: &KafkaError) {
+    fn note_partition_failure(&mut self, partition: &TopicPartition, error: &KafkaError) {
         let pause = Duration::from_millis(self.client().retry_backoff_ms.max(0) as u64);
         let source = Source::Partition(partition.clone());
         self.degraded(source, error.to_string(), pause);
     }
 
     fn on_out_of_range(&mut self, partition: &TopicPartition, offset: i64) {
-        if self.on_loss == OnLoss::Fail {
+        if self.reset_policy == ResetPolicy::Fail {
             self.fail(no_policy(format!(
                 "Offsets out of range with no configured reset policy for partitions: {{{partition}={offset}}}"
             )));
@@ -316,9 +316,9 @@ impl Fetcher {
         }
         // A topic that was made again begins anew, which only its identity tells.
         if let Some(state) = self.partitions.change(partition) {
-            state.stage = Stage::Astray(offset);
+            state.stage = Stage::OutOfRange(offset);
         }
-        self.refresh_anew();
+        self.refresh_now();
     }
 
     fn retry_later(&mut self, partition: &TopicPartition, now: Instant) {

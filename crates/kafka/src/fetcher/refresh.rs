@@ -74,7 +74,7 @@ impl Fetcher {
     }
 
     /// Asks now; an answer that is on its way does not count.
-    pub(super) fn refresh_anew(&mut self) {
+    pub(super) fn refresh_now(&mut self) {
         self.refresh.is_outdated = self.refresh.is_running;
         self.refresh.due = Instant::now();
     }
@@ -90,7 +90,7 @@ impl Fetcher {
             Err(error) => {
                 let wait = self.refresh.backoff.next_pause();
                 self.refresh.due = now + wait;
-                self.trouble(Source::Metadata, error, wait);
+                self.note_failure(Source::Metadata, error, wait);
                 return None;
             }
         };
@@ -98,7 +98,7 @@ impl Fetcher {
         self.refresh.has_succeeded = true;
         self.refresh.succeeded_at = Some(now);
         self.refresh.due = now + self.client().metadata_max_age();
-        self.well(Source::Metadata);
+        self.recovered(Source::Metadata);
         self.partitions.reroute();
         Some(metadata)
     }
@@ -110,22 +110,22 @@ impl Fetcher {
         metadata: &Metadata,
         is_pattern: bool,
     ) -> Vec<Arc<str>> {
-        let news = self.seen.note(topics, metadata, is_pattern);
-        match news.waits_for {
+        let changes = self.known_topics.note(topics, metadata, is_pattern);
+        match changes.missing_reason {
             Some(reason) => self.degraded(Source::Topics, reason, MISSING_TOPIC_REFRESH),
-            None => self.well(Source::Topics),
+            None => self.recovered(Source::Topics),
         }
-        news.made_again
+        changes.recreated
     }
 
     /// Takes the consequences of what metadata says of these topics. `false`: it was the end.
     pub(crate) fn settle_topics(&mut self, topics: &[String], metadata: &Metadata) -> bool {
         let now = Instant::now();
-        self.begin_again(metadata);
+        self.restart_recreated(metadata);
         if self.refresh.is_outdated {
             self.refresh.due = now;
         } else {
-            self.reset_astray();
+            self.reset_out_of_range();
         }
         if topics.iter().any(|t| metadata.partition_count(t) == 0) {
             self.refresh.due = self.refresh.due.min(now + MISSING_TOPIC_REFRESH);
@@ -133,7 +133,8 @@ impl Fetcher {
         for (name, topic) in &metadata.topics {
             // Topic authorization failed, invalid topic: no retry helps.
             if matches!(topic.error, 29 | 17) {
-                let error = KafkaError::refused(format!("read topic {name}"), topic.error);
+                let error =
+                    KafkaError::response(format!("metadata request for topic {name}"), topic.error);
                 self.fail(error.into());
                 return false;
             }

@@ -109,7 +109,7 @@ fn order(member: &Member) -> (bool, &str) {
     }
 }
 
-fn give(shares: &mut Shares, member: &Member, topic: &Arc<str>, partition: i32) {
+fn assign_to(shares: &mut Shares, member: &Member, topic: &Arc<str>, partition: i32) {
     if let Some(share) = shares.get_mut(&member.id) {
         share.push(TopicPartition::new(topic.clone(), partition));
     }

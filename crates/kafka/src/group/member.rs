@@ -42,16 +42,16 @@ pub(super) struct Member {
     degraded_since: Option<i64>,
 }
 
-/// Why the member goes round again.
-enum Round {
+/// Why a generation ended.
+enum GenerationEnd {
     Rejoin,
     /// The owner is gone.
     Ended,
 }
 
-/// What ends the pause between two signs of life.
+/// What ends the wait for the next heartbeat.
 enum Wake {
-    Beat,
+    Heartbeat,
     Moved,
     Rejoin,
     Suspended,
@@ -86,41 +86,41 @@ impl Member {
 
     pub(super) async fn run(mut self, token: CancellationToken) {
         tokio::select! {
-            () = self.stay() => {}
+            () = self.keep_membership() => {}
             () = token.cancelled() => {}
         }
         self.current.send_replace(None);
         self.leave().await;
     }
 
-    /// Goes round until the owner is gone or nothing helps.
-    async fn stay(&mut self) {
+    /// Rejoins until the owner is gone or no retry helps.
+    async fn keep_membership(&mut self) {
         let mut backoff = self.backoff();
         loop {
-            match self.round().await {
-                Ok(Round::Rejoin) => backoff.reset(),
-                Ok(Round::Ended) => return,
+            match self.one_generation().await {
+                Ok(GenerationEnd::Rejoin) => backoff.reset(),
+                Ok(GenerationEnd::Ended) => return,
                 Err(error) => {
-                    if !self.survives(&error).await {
+                    if !self.handle_error(&error).await {
                         self.report(GroupEvent::Failed(error)).await;
                         return;
                     }
-                    self.pause(&error, &mut backoff).await;
+                    self.back_off(&error, &mut backoff).await;
                 }
             }
         }
     }
 
-    /// One round: let go, join, sync, and stay until there is a reason to go round again.
-    async fn round(&mut self) -> Result<Round, KafkaError> {
+    /// One generation: revoke, join, sync, and send heartbeats until there is a reason to rejoin.
+    async fn one_generation(&mut self) -> Result<GenerationEnd, KafkaError> {
         self.coordinator().await?;
         let Some(offers) = self.prepare().await? else {
-            return Ok(Round::Ended);
+            return Ok(GenerationEnd::Ended);
         };
         self.is_joining = true;
         let joined = self.join(&offers).await?;
         let Some(assignments) = self.assign(&joined).await else {
-            return Ok(Round::Ended);
+            return Ok(GenerationEnd::Ended);
         };
         let synced = self.sync(&joined, assignments).await?;
         self.is_joining = false;
@@ -144,10 +144,10 @@ impl Member {
             assignment: synced.assignment,
         })
         .await;
-        self.beat_until_rebalance().await
+        self.heartbeat_until_rebalance().await
     }
 
-    /// Has the owner let go and say what it offers. The member stays alive meanwhile.
+    /// Has the owner revoke and say what it offers. The member stays alive meanwhile.
     async fn prepare(&mut self) -> Result<Option<Vec<Offer>>, KafkaError> {
         // Whatever was to be said in a new round is said in this one.
         let _ = self.rejoin.notified().now_or_never();
@@ -155,25 +155,25 @@ impl Member {
         self.report(GroupEvent::Joining { reply }).await;
         let deadline = Instant::now() + self.settings.rebalance_timeout;
         loop {
-            let next_beat = Instant::now() + self.settings.heartbeat_interval;
+            let next_heartbeat = Instant::now() + self.settings.heartbeat_interval;
             tokio::select! {
                 offers = &mut answer => return Ok(offers.ok()),
-                () = sleep_until(next_beat) => {}
+                () = sleep_until(next_heartbeat) => {}
                 () = sleep_until(deadline) => {
                     // The group goes on without us; the owner's late commits will be refused.
-                    self.lose(true).await;
+                    self.lost(true).await;
                     return Ok(answer.await.ok());
                 }
             }
             if self.generation == NO_GENERATION {
                 continue;
             }
-            match self.beat().await {
+            match self.heartbeat().await {
                 Ok(()) => {}
                 Err(error) => match error.response_error() {
                     Some(ResponseError::RebalanceInProgress) => {}
                     Some(ResponseError::UnknownMemberId | ResponseError::IllegalGeneration) => {
-                        self.lose(error.response_error() == Some(ResponseError::UnknownMemberId))
+                        self.lost(error.response_error() == Some(ResponseError::UnknownMemberId))
                             .await;
                     }
                     _ => {
@@ -211,40 +211,40 @@ impl Member {
         answer.await.ok()
     }
 
-    /// Sends signs of life until the group rebalances or the owner asks for it.
-    async fn beat_until_rebalance(&mut self) -> Result<Round, KafkaError> {
+    /// Sends heartbeats until the group rebalances or the owner asks for it.
+    async fn heartbeat_until_rebalance(&mut self) -> Result<GenerationEnd, KafkaError> {
         let mut backoff = self.backoff();
         let mut next = Instant::now() + self.settings.heartbeat_interval;
         loop {
             let wake = tokio::select! {
-                () = sleep_until(next) => Wake::Beat,
+                () = sleep_until(next) => Wake::Heartbeat,
                 () = self.rejoin.notified() => Wake::Rejoin,
                 () = self.moved.notified() => Wake::Moved,
                 _ = self.suspended.wait_for(|is_suspended| *is_suspended) => Wake::Suspended,
                 () = self.events.closed() => Wake::Ended,
             };
             match wake {
-                Wake::Beat => {}
+                Wake::Heartbeat => {}
                 Wake::Moved => self.forget_coordinator(),
-                Wake::Rejoin => return Ok(Round::Rejoin),
-                Wake::Suspended => return Ok(self.sit_out().await),
-                Wake::Ended => return Ok(Round::Ended),
+                Wake::Rejoin => return Ok(GenerationEnd::Rejoin),
+                Wake::Suspended => return Ok(self.leave_until_polled().await),
+                Wake::Ended => return Ok(GenerationEnd::Ended),
             }
-            match self.beat().await {
+            match self.heartbeat().await {
                 Ok(()) => {
                     backoff.reset();
                     self.recovered().await;
                     next = Instant::now() + self.settings.heartbeat_interval;
                 }
                 Err(error) => match error.response_error() {
-                    Some(ResponseError::RebalanceInProgress) => return Ok(Round::Rejoin),
+                    Some(ResponseError::RebalanceInProgress) => return Ok(GenerationEnd::Rejoin),
                     Some(ResponseError::UnknownMemberId | ResponseError::IllegalGeneration) => {
                         return Err(error);
                     }
                     _ if error.is_transient() => {
                         // The membership outlives its coordinator; the next one knows us too.
                         self.forget_coordinator();
-                        self.pause(&error, &mut backoff).await;
+                        self.back_off(&error, &mut backoff).await;
                         next = Instant::now();
                     }
                     _ => return Err(error),
@@ -254,24 +254,24 @@ impl Member {
     }
 
     /// Leaves the group, and comes back when the owner does.
-    async fn sit_out(&mut self) -> Round {
+    async fn leave_until_polled(&mut self) -> GenerationEnd {
         self.leave().await;
-        self.lose(true).await;
+        self.lost(true).await;
         tokio::select! {
             back = self.suspended.wait_for(|is_suspended| !*is_suspended) => match back {
-                Ok(_) => Round::Rejoin,
-                Err(_) => Round::Ended,
+                Ok(_) => GenerationEnd::Rejoin,
+                Err(_) => GenerationEnd::Ended,
             },
-            () = self.events.closed() => Round::Ended,
+            () = self.events.closed() => GenerationEnd::Ended,
         }
     }
 
-    /// Takes the consequences of an error. `false`: there is no way on.
-    async fn survives(&mut self, error: &KafkaError) -> bool {
+    /// Takes the consequences of an error. `false`: no retry helps.
+    async fn handle_error(&mut self, error: &KafkaError) -> bool {
         self.is_joining = false;
         match error.response_error() {
-            Some(ResponseError::UnknownMemberId) => self.lose(true).await,
-            Some(ResponseError::IllegalGeneration) => self.lose(false).await,
+            Some(ResponseError::UnknownMemberId) => self.lost(true).await,
+            Some(ResponseError::IllegalGeneration) => self.lost(false).await,
             Some(ResponseError::RebalanceInProgress | ResponseError::CoordinatorLoadInProgress) => {
             }
             Some(_) if !error.is_transient() => return false,
@@ -282,7 +282,7 @@ impl Member {
     }
 
     /// What was held is held no more. The id is kept where the coordinator still knows it.
-    async fn lose(&mut self, forget_id: bool) {
+    async fn lost(&mut self, forget_id: bool) {
         if forget_id {
             self.id = StrBytes::new();
         }
@@ -316,10 +316,10 @@ impl Member {
         self.coordinator = None;
     }
 
-    async fn pause(&mut self, error: &KafkaError, backoff: &mut Backoff) {
+    async fn back_off(&mut self, error: &KafkaError, backoff: &mut Backoff) {
         let wait = backoff.next_pause();
-        // A rebalance is no trouble, and one that is over by the next try is not worth a word.
-        let is_trouble = !matches!(
+        // A rebalance is no outage, and one that is over by the next try is not worth a word.
+        let is_outage = !matches!(
             error.response_error(),
             Some(
                 ResponseError::RebalanceInProgress
@@ -327,7 +327,7 @@ impl Member {
                     | ResponseError::IllegalGeneration
             )
         );
-        if is_trouble {
+        if is_outage {
             let since = *self.degraded_since.get_or_insert_with(now_ms);
             self.report(GroupEvent::Degraded(Degraded {
                 reason: error.to_string(),
@@ -346,7 +346,7 @@ impl Member {
     }
 
     async fn report(&self, event: GroupEvent) {
-        // Without an owner there is nobody to tell; `stay` ends at the next occasion.
+        // Without an owner there is nobody to tell; `keep_membership` ends at the next occasion.
         let _ = self.events.send(event).await;
     }
 

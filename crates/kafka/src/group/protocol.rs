@@ -159,7 +159,7 @@ fn take_version(bytes: &Bytes) -> Result<(i16, Bytes), Malformed> {
     let mut body = bytes.clone();
     let version = body.try_get_i16()?;
     if version < 0 {
-        return Err(format!("the protocol version {version} is unknown").into());
+        return Err(format!("unsupported protocol version {version}").into());
     }
     Ok((version.min(NEWEST), body))
 }

@@ -117,9 +117,9 @@ impl Offsets {
         self.current
             .borrow()
             .clone()
-            .ok_or_else(|| KafkaError::Impossible {
-                action: format!("reach the offsets of group {}", self.settings.group_id),
-                why: "this consumer is not a member of the group at the moment".to_owned(),
+            .ok_or_else(|| KafkaError::Failed {
+                operation: format!("offset request of group {}", self.settings.group_id),
+                why: "the consumer is not part of an active group".to_owned(),
             })
     }
 
@@ -130,7 +130,7 @@ impl Offsets {
             .await
     }
 
-    fn patience(&self) -> Duration {
+    fn timeout(&self) -> Duration {
         self.cluster
             .settings()
             .request_timeout()
@@ -154,7 +154,7 @@ impl Offsets {
         let response = self
             .connection(&membership)
             .await?
-            .request_within(self.patience(), |version| {
+            .request_within(self.timeout(), |version| {
                 let mut request = OffsetCommitRequest::default()
                     .with_group_id(self.group_id())
                     .with_generation_id_or_member_epoch(membership.generation)
@@ -184,9 +184,9 @@ impl Offsets {
                 let is_gone = partition.error_code == UNKNOWN_TOPIC
                     && known.is_none_or(|topic| topic.error == UNKNOWN_TOPIC);
                 if partition.error_code != 0 && !is_gone {
-                    return Err(KafkaError::refused(
+                    return Err(KafkaError::response(
                         format!(
-                            "commit offsets of {}-{} for group {}",
+                            "offset commit of {}-{} for group {}",
                             topic.name.as_str(),
                             partition.partition_index,
                             self.settings.group_id
@@ -218,7 +218,7 @@ impl Offsets {
         let response = self
             .connection(&membership)
             .await?
-            .request_within(self.patience(), |version| {
+            .request_within(self.timeout(), |version| {
                 OffsetFetchRequest::default()
                     .with_group_id(self.group_id())
                     // Offsets of transactions that are still being committed are worth waiting for.
@@ -236,8 +236,8 @@ impl Offsets {
             })
             .await?;
         let refused = |code| {
-            KafkaError::refused(
-                format!("fetch the offsets of group {}", self.settings.group_id),
+            KafkaError::response(
+                format!("offset fetch for group {}", self.settings.group_id),
                 code,
             )
         };

@@ -32,7 +32,7 @@ pub(super) async fn produce(
             .with_topic_data(by_topic(batches))
     };
     if acks == 0 {
-        connection.tell(build).await?;
+        connection.send_without_response(build).await?;
         return Ok(partitions.into_iter().map(|p| (p, Ok(-1))).collect());
     }
     let response = connection.request(build).await?;
@@ -95,6 +95,6 @@ pub(super) async fn init_producer_id(cluster: Cluster) -> Result<ProducerId, Kaf
             id: response.producer_id.0,
             epoch: response.producer_epoch,
         }),
-        code => Err(KafkaError::refused("get a producer id", code)),
+        code => Err(KafkaError::response("init producer id", code)),
     }
 }

@@ -1,8 +1,8 @@
 //! The task behind a producer. It owns the batches; requests run beside it. A partition has one batch under way at a
 //! time, so that order needs no bookkeeping; while it is, the next one grows.
 
+mod accumulator;
 mod delivery;
-mod lanes;
 mod sending;
 mod topics;
 
@@ -13,10 +13,10 @@ use super::{Call, ProducerRecord, partitioner};
 use crate::clock::now_ms;
 use crate::cluster::{Cluster, Metadata, Topics};
 use crate::error::KafkaError;
+use accumulator::Accumulator;
 use delivery::Deliveries;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
-use lanes::Lanes;
 use millstream_core::TopicPartition;
 use millstream_core::backoff::Backoff;
 use std::collections::{BTreeSet, HashMap};
@@ -36,9 +36,9 @@ pub(super) struct Worker {
     cluster: Cluster,
     settings: ProducerSettings,
     deliveries: Deliveries,
-    lanes: Lanes,
+    accumulator: Accumulator,
     /// Records whose topic is not known yet, with their owners and the time at which they are given up.
-    homeless: Vec<(ProducerRecord, (u64, usize), Instant)>,
+    awaiting_metadata: Vec<(ProducerRecord, (u64, usize), Instant)>,
     topics: BTreeSet<Arc<str>>,
     producer: Option<ProducerId>,
     is_asking_for_id: bool,
@@ -80,12 +80,12 @@ impl Worker {
         let producer = (!settings.is_idempotent()).then_some(ProducerId::NONE);
         Worker {
             deliveries: Deliveries::default(),
-            lanes: Lanes::new(
+            accumulator: Accumulator::new(
                 settings.batch_size(),
                 settings.max_request_size(),
                 settings.linger(),
             ),
-            homeless: Vec::new(),
+            awaiting_metadata: Vec::new(),
             topics: BTreeSet::new(),
             producer,
             is_asking_for_id: false,
@@ -134,12 +134,12 @@ impl Worker {
                 let metadata = self.cluster.metadata();
                 for (place, record) in records.into_iter().enumerate() {
                     if metadata.partition_count(&record.topic) > 0 {
-                        self.place(record, (id, place), now, &metadata);
+                        self.append(record, (id, place), now, &metadata);
                     } else {
                         if self.topics.insert(record.topic.clone()) || !self.is_refreshing {
                             self.refresh_due = self.refresh_due.min(now);
                         }
-                        self.homeless.push((record, (id, place), give_up));
+                        self.awaiting_metadata.push((record, (id, place), give_up));
                     }
                 }
             }
@@ -147,7 +147,7 @@ impl Worker {
     }
 
     /// Puts a record into its partition's batch.
-    fn place(
+    fn append(
         &mut self,
         record: ProducerRecord,
         owner: (u64, usize),
@@ -159,8 +159,8 @@ impl Worker {
             (Some(partition), _) if !(0..count).contains(&partition) => {
                 self.deliveries.fail(
                     [owner],
-                    &Arc::new(KafkaError::Impossible {
-                        action: format!("write to partition {partition} of {}", record.topic),
+                    &Arc::new(KafkaError::Failed {
+                        operation: format!("produce to {}-{partition}", record.topic),
                         why: format!("the topic has {count} partitions"),
                     }),
                 );
@@ -168,20 +168,21 @@ impl Worker {
             }
             (Some(partition), _) => partition,
             (None, Some(key)) => partitioner::partition_of(key, count),
-            (None, None) => self.lanes.any_partition(&record.topic, count),
+            (None, None) => self.accumulator.any_partition(&record.topic, count),
         };
         let timestamp = record.timestamp.unwrap_or_else(now_ms);
         let partition = TopicPartition::new(record.topic.clone(), partition);
-        self.lanes.push(partition, &record, timestamp, owner, now);
+        self.accumulator
+            .push(partition, &record, timestamp, owner, now);
     }
 
     /// Starts whatever can be started now, and notes when to look again.
     fn advance(&mut self) {
         let now = Instant::now();
         self.wake = now + IDLE;
-        self.give_up_homeless(now);
+        self.expire_awaiting_metadata(now);
         self.expire(now);
-        self.doubt_late_brokers(now);
+        self.check_late_brokers(now);
         self.start_refresh(now);
         if self.deliveries.is_empty() {
             for flush in self.flushes.drain(..) {
@@ -210,7 +211,7 @@ impl Worker {
                     }
                     Err(error) if error.is_transient() => {
                         let pause = self.backoff.next_pause();
-                        tracing::debug!(%error, "no producer id yet");
+                        tracing::debug!(%error, "init producer id failed, retrying");
                         self.ask_for_id_after(pause);
                     }
                     Err(error) => self.fail_all(error),
@@ -228,12 +229,12 @@ impl Worker {
     /// Gives up what has waited longer than `delivery.timeout.ms`.
     fn expire(&mut self, now: Instant) {
         let limit = self.settings.delivery_timeout();
-        let (expired, in_doubt) = self.lanes.expire(now, limit, &mut self.wake);
+        let (expired, in_doubt) = self.accumulator.expire(now, limit, &mut self.wake);
         for (partition, owners) in expired {
-            let error = KafkaError::Impossible {
-                action: format!("write {} record(s) to {partition}", owners.len()),
+            let error = KafkaError::Failed {
+                operation: format!("produce {} record(s) to {partition}", owners.len()),
                 why: format!(
-                    "{} ms have passed since the batch was begun (delivery.timeout.ms)",
+                    "expired, {} ms have passed since batch creation (delivery.timeout.ms)",
                     limit.as_millis()
                 ),
             };
@@ -241,7 +242,7 @@ impl Worker {
         }
         // Whether a given-up attempt took a sequence number is unknown.
         for partition in in_doubt {
-            self.renew(&partition);
+            self.reset_producer_id(&partition);
         }
     }
 
@@ -258,8 +259,8 @@ impl Worker {
     }
 
     /// The partition's next batch begins under a new identity.
-    fn renew(&mut self, partition: &TopicPartition) {
-        let old = self.lanes.renew(partition);
+    fn reset_producer_id(&mut self, partition: &TopicPartition) {
+        let old = self.accumulator.reset_producer_id(partition);
         if self.settings.is_idempotent() && old == self.producer {
             self.producer = None;
         }
@@ -268,10 +269,10 @@ impl Worker {
     /// No retry helps: everything that waits is given up.
     fn fail_all(&mut self, error: KafkaError) {
         let error = Arc::new(error);
-        for (_, owner, _) in std::mem::take(&mut self.homeless) {
+        for (_, owner, _) in std::mem::take(&mut self.awaiting_metadata) {
             self.deliveries.fail([owner], &error);
         }
-        for owners in self.lanes.give_up_all() {
+        for owners in self.accumulator.give_up_all() {
             self.deliveries.fail(owners, &error);
         }
     }

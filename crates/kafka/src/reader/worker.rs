@@ -5,7 +5,9 @@ use crate::admin::Admin;
 use crate::cluster::{Cluster, Metadata, Topics};
 use crate::config::ReaderSettings;
 use crate::error::KafkaError;
-use crate::fetcher::{Asked, Controls, Fetcher, Needs, OnLoss, Outbox, Place, Source, Step};
+use crate::fetcher::{
+    Asked, Controls, Fetcher, Needs, Outbox, Position, ResetPolicy, Source, Step,
+};
 use crate::positions::{EARLIEST, LATEST};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -46,13 +48,20 @@ impl Worker {
             .collect();
         topics.sort();
         topics.dedup();
-        let on_loss = match when_lost {
-            WhenLost::Fail => OnLoss::Fail,
-            WhenLost::StartOver => OnLoss::StartOver,
+        let reset_policy = match when_lost {
+            WhenLost::Fail => ResetPolicy::Fail,
+            WhenLost::StartOver => ResetPolicy::StartOver,
         };
         let reads_committed = settings.fetch.reads_committed();
         let wanted = Topics::Named(topics.clone());
-        let mut fetcher = Fetcher::new(cluster, settings.fetch, on_loss, wanted, controls, outbox);
+        let mut fetcher = Fetcher::new(
+            cluster,
+            settings.fetch,
+            reset_policy,
+            wanted,
+            controls,
+            outbox,
+        );
         for range in &ranges {
             fetcher.assign(&range.partition);
         }
@@ -80,7 +89,7 @@ impl Worker {
                 step = self.fetcher.step() => match step {
                     Step::Nothing => {}
                     Step::Metadata(metadata) => self.on_metadata(&metadata),
-                    Step::Unheard => break,
+                    Step::Closed => break,
                 },
             }
         }
@@ -90,27 +99,27 @@ impl Worker {
         let now = Instant::now();
         loop {
             let needs = self.fetcher.advance(now);
-            if needs.places.is_empty() && needs.times.is_empty() {
+            if needs.positions.is_empty() && needs.resets.is_empty() {
                 return;
             }
-            self.meet(needs, now);
+            self.answer_needs(needs, now);
         }
     }
 
     /// Says where to begin and to end.
-    fn meet(&mut self, needs: Needs, now: Instant) {
+    fn answer_needs(&mut self, needs: Needs, now: Instant) {
         let is_up_to_end = |(partition, _): &(TopicPartition, u64)| {
             let range = self.ranges.get(partition);
             range.is_some_and(|range| range.up_to == ReadUpTo::EndAsOfNow)
         };
-        let (to_end, others): (Asked, Asked) = needs.places.into_iter().partition(is_up_to_end);
+        let (to_end, others): (Asked, Asked) = needs.positions.into_iter().partition(is_up_to_end);
         for (partition, epoch) in others {
-            self.place(&partition, epoch, None);
+            self.set_position(&partition, epoch, None);
         }
         if !to_end.is_empty() {
             self.ask_ends(to_end);
         }
-        let times = needs.times.into_iter().map(|(partition, epoch)| {
+        let resets = needs.resets.into_iter().map(|(partition, epoch)| {
             let from = self.ranges.get(&partition).map(|range| range.from);
             let time = match from {
                 Some(StartAt::Latest) if !self.fetcher.has_started_over(&partition) => LATEST,
@@ -118,9 +127,9 @@ impl Worker {
             };
             (partition, epoch, time)
         });
-        let times: Vec<_> = times.collect();
-        if !times.is_empty() {
-            self.fetcher.place_by_time(times, now);
+        let resets: Vec<_> = resets.collect();
+        if !resets.is_empty() {
+            self.fetcher.reset_positions(resets, now);
         }
     }
 
@@ -138,17 +147,17 @@ impl Worker {
     fn on_ends(&mut self, Ends { asked, result }: Ends) {
         match result {
             Ok(ends) => {
-                self.fetcher.well(Source::Offsets);
+                self.fetcher.recovered(Source::Offsets);
                 for (partition, epoch) in asked {
                     let end = ends.get(&partition).copied();
-                    self.place(&partition, epoch, end);
+                    self.set_position(&partition, epoch, end);
                 }
             }
-            Err(error) => self.fetcher.retry_places(&asked, error),
+            Err(error) => self.fetcher.retry_positions(&asked, error),
         }
     }
 
-    fn place(&mut self, partition: &TopicPartition, epoch: u64, end: Option<i64>) {
+    fn set_position(&mut self, partition: &TopicPartition, epoch: u64, end: Option<i64>) {
         let Some(range) = self.ranges.get(partition) else {
             return;
         };
@@ -157,20 +166,20 @@ impl Worker {
             ReadUpTo::EndAsOfNow => end,
             ReadUpTo::Follow => None,
         };
-        let place = match range.from {
+        let position = match range.from {
             StartAt::Earliest | StartAt::Latest => None,
-            StartAt::Offset(offset) => Some(Place {
+            StartAt::Offset(offset) => Some(Position {
                 offset,
                 leader_epoch: -1,
             }),
         };
         self.fetcher.bound(partition, until);
-        self.fetcher.place(partition, epoch, place);
+        self.fetcher.set_position(partition, epoch, position);
     }
 
     fn on_metadata(&mut self, metadata: &Metadata) {
         for topic in self.fetcher.note_topics(&self.topics, metadata, false) {
-            tracing::warn!(topic = &*topic, "the topic was deleted and made again");
+            tracing::warn!(topic = &*topic, "topic was deleted and recreated");
         }
         self.fetcher.settle_topics(&self.topics, metadata);
     }

@@ -11,14 +11,15 @@ use kafka_protocol::protocol::StrBytes;
 use std::time::Duration;
 
 /// Returns how long the sign-in is good for, where the broker limits it.
-pub(crate) async fn sign_in(
+pub(crate) async fn authenticate(
     connection: &Connection,
     credentials: &Credentials,
 ) -> Result<Option<Duration>, KafkaError> {
     let mechanism = credentials.mechanism();
     if !connection.knows::<SaslHandshakeRequest>() {
-        let why = "it knows no sign-in; check security.protocol and the port".to_owned();
-        return Err(refuse(connection, why));
+        let why =
+            "the broker does not support SASL; check security.protocol and the port".to_owned();
+        return Err(failed(connection, why));
     }
     let response = connection
         .request(|_| {
@@ -28,12 +29,14 @@ pub(crate) async fn sign_in(
     if response.error_code != 0 {
         let offered: Vec<&str> = response.mechanisms.iter().map(StrBytes::as_str).collect();
         let why = if offered.is_empty() {
-            "it wants no sign-in there; check security.protocol and the port".to_owned()
+            "the listener does not use SASL; check security.protocol and the port".to_owned()
         } else {
             let offered = offered.join(", ");
-            format!("it does not take {mechanism}; set sasl.mechanism to what it takes: {offered}")
+            format!(
+                "unsupported SASL mechanism {mechanism}; set sasl.mechanism to one that the broker enables: {offered}"
+            )
         };
-        return Err(refuse(connection, why));
+        return Err(failed(connection, why));
     }
     match credentials {
         Credentials::Plain(user) => {
@@ -43,20 +46,20 @@ pub(crate) async fn sign_in(
         }
         Credentials::Scram(hash, user) => {
             let nonce = uuid::Uuid::new_v4().simple().to_string();
-            let sign_in = Exchange::new(*hash, user, nonce);
-            let first = exchange(connection, sign_in.first(), Some(user)).await?;
-            let (proof, expected) = sign_in
+            let scram = Exchange::new(*hash, user, nonce);
+            let first = exchange(connection, scram.first(), Some(user)).await?;
+            let (proof, expected) = scram
                 .answer(&first.text()?)
-                .map_err(|why| refuse(connection, why))?;
+                .map_err(|why| failed(connection, why))?;
             let last = exchange(connection, proof, Some(user)).await?;
-            Exchange::check(&last.text()?, &expected).map_err(|why| refuse(connection, why))?;
+            Exchange::check(&last.text()?, &expected).map_err(|why| failed(connection, why))?;
             Ok(last.lifetime)
         }
         Credentials::Token(source) => {
             let token = source
                 .token()
                 .await
-                .map_err(|why| refuse(connection, why))?;
+                .map_err(|why| failed(connection, why))?;
             let mut message = format!("n,,\x01auth=Bearer {}\x01", token.value);
             for (key, value) in &token.extensions {
                 message.push_str(&format!("{key}={value}\x01"));
@@ -67,7 +70,7 @@ pub(crate) async fn sign_in(
                 // The reason; the broker waits for this byte before it says that it is over.
                 let why = String::from_utf8_lossy(&answer.bytes).into_owned();
                 let _ = exchange(connection, "\x01".to_owned(), None).await;
-                return Err(refuse(connection, token_refused(&why)));
+                return Err(failed(connection, token_rejected(&why)));
             }
             Ok(answer.lifetime)
         }
@@ -84,7 +87,7 @@ impl Answer {
     fn text(&self) -> Result<String, KafkaError> {
         String::from_utf8(self.bytes.to_vec()).map_err(|_| KafkaError::Authentication {
             broker: self.broker.clone(),
-            why: "its answer is not text".to_owned(),
+            why: "the SASL response is not text".to_owned(),
         })
     }
 }
@@ -98,22 +101,22 @@ async fn exchange(
         .request(|_| SaslAuthenticateRequest::default().with_auth_bytes(Bytes::from(message)))
         .await?;
     if response.error_code != 0 {
-        let said = response.error_message.as_ref().map_or("", |m| m.as_str());
+        let message = response.error_message.as_ref().map_or("", |m| m.as_str());
         let error = ResponseError::try_from_code(response.error_code);
         if error != Some(ResponseError::SaslAuthenticationFailed) {
-            return Err(KafkaError::refused(
-                format!("sign in to {}", connection.broker()),
+            return Err(KafkaError::response(
+                format!("SASL authentication at {}", connection.broker()),
                 response.error_code,
             ));
         }
         let remedy = match user {
             Some(user) => format!(
-                "it refuses user {}: {said}; check username and password in sasl.jaas.config",
+                "the broker rejected user {}: {message}; check username and password in sasl.jaas.config",
                 user.name
             ),
-            None => token_refused(said),
+            None => token_rejected(message),
         };
-        return Err(refuse(connection, remedy));
+        return Err(failed(connection, remedy));
     }
     Ok(Answer {
         bytes: response.auth_bytes,
@@ -123,13 +126,13 @@ async fn exchange(
     })
 }
 
-fn token_refused(said: &str) -> String {
+fn token_rejected(message: &str) -> String {
     format!(
-        "it refuses the token ({said}); check that the token is meant for it and has not expired"
+        "the broker rejected the token ({message}); check its audience and that it has not expired"
     )
 }
 
-fn refuse(connection: &Connection, why: String) -> KafkaError {
+fn failed(connection: &Connection, why: String) -> KafkaError {
     connection.close();
     KafkaError::Authentication {
         broker: connection.broker().to_owned(),

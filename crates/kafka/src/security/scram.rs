@@ -91,14 +91,16 @@ impl<'a> Exchange<'a> {
         }
         let nonce = field("r=")
             .filter(|nonce| nonce.starts_with(&self.nonce) && *nonce != self.nonce)
-            .ok_or("its nonce does not continue ours")?;
+            .ok_or("invalid SCRAM nonce from the broker")?;
         let salt = field("s=")
             .and_then(|salt| STANDARD.decode(salt).ok())
-            .ok_or("its salt cannot be read")?;
+            .ok_or("invalid SCRAM salt from the broker")?;
         let iterations = field("i=")
             .and_then(|count| count.parse().ok())
             .filter(|count| ITERATIONS.contains(count))
-            .ok_or("its iteration count is outside of 4096 to 1000000")?;
+            .ok_or(
+                "invalid SCRAM iteration count from the broker: it is not within 4096 to 1000000",
+            )?;
         let without_proof = format!("c=biws,r={nonce}");
         let message = format!("{},{server_first},{without_proof}", self.first_bare());
         let hash = self.hash;
@@ -130,7 +132,7 @@ impl<'a> Exchange<'a> {
         if signature.as_deref() == Some(expected) {
             Ok(())
         } else {
-            Err("it could not prove that it knows the password".to_owned())
+            Err("invalid SCRAM server signature: the broker did not prove that it knows the password".to_owned())
         }
     }
 }

@@ -257,16 +257,16 @@ pub(crate) fn explain(error: &io::Error) -> Option<String> {
     let tls = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     Some(match tls {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
-            "its certificate is signed by an authority that is not trusted; set ssl.truststore.location to a PEM file with that authority's certificate".to_owned()
+            "certificate verify failed: unknown certificate authority; set ssl.truststore.location to a PEM file with that authority's certificate".to_owned()
         }
         rustls::Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
-        ) => "its certificate has expired; the broker needs a new one".to_owned(),
+        ) => "certificate verify failed: certificate has expired; the broker needs a new one".to_owned(),
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-        ) => "its certificate is for another host name; connect under a name of the certificate, or set ssl.endpoint.identification.algorithm to nothing to skip this check".to_owned(),
+        ) => "certificate verify failed: hostname mismatch; connect under a name of the certificate, or set ssl.endpoint.identification.algorithm to nothing to skip this check".to_owned(),
         rustls::Error::InvalidMessage(_) => {
-            "it does not speak TLS there; check security.protocol and the port".to_owned()
+            "the listener does not speak TLS; check security.protocol and the port".to_owned()
         }
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
@@ -275,7 +275,7 @@ pub(crate) fn explain(error: &io::Error) -> Option<String> {
             | AlertDescription::CertificateUnknown
             | AlertDescription::CertificateExpired
             | AlertDescription::HandshakeFailure,
-        ) => format!("it does not accept our certificate, or wants one ({tls}); check ssl.keystore.location"),
-        other => format!("TLS failed: {other}"),
+        ) => format!("the broker rejects the client certificate or requires one ({tls}); check ssl.keystore.location"),
+        other => other.to_string(),
     })
 }

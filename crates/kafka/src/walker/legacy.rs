@@ -113,9 +113,7 @@ fn read_wrapped(
     rows: &mut Rows,
     position: &mut i64,
 ) -> Result<(), String> {
-    let (start, length) = wrapper
-        .value
-        .ok_or("a compressed message holds nothing to unfold")?;
+    let (start, length) = wrapper.value.ok_or("a compressed message has no value")?;
     let unfolded = decompress(
         codec,
         &source.input[start..start + length],
@@ -165,9 +163,7 @@ fn parse_all(buffer: &Bytes) -> Result<Vec<Message>, String> {
     while let Some(size) = buffer.get(at + 8..at + LOG_OVERHEAD) {
         let size = i32::from_be_bytes(size.try_into().expect("four bytes"));
         if size < super::SHORTEST {
-            return Err(format!(
-                "a wrapped message of {size} bytes is shorter than any can be"
-            ));
+            return Err(format!("wrapped message size {size} is below the minimum"));
         }
         let end = at + LOG_OVERHEAD + size as usize;
         let Some(message) = buffer.get(at..end) else {

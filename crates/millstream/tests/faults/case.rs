@@ -23,10 +23,10 @@ pub(crate) enum Shows {
 impl Shows {
     fn outcome(self) -> &'static str {
         match self {
-            Shows::Nothing => "goes on by itself",
-            Shows::Degraded => "degraded and retried while the task runs; goes on by itself",
-            Shows::Failed => "FAILED; goes on after a restart",
-            Shows::FailedForNow => "FAILED; restarts by itself",
+            Shows::Nothing => "continues",
+            Shows::Degraded => "degraded, retried",
+            Shows::Failed => "FAILED",
+            Shows::FailedForNow => "FAILED, restarts",
         }
     }
 }
@@ -36,7 +36,7 @@ pub(crate) struct Case {
     pub(crate) place: String,
     pub(crate) fault: String,
     pub(crate) shows: Shows,
-    /// Plays it and gives the message seen.
+    /// Plays it and gives the message seen; where chance says which of several it is, each in a line.
     pub(crate) play: BoxFuture<'static, String>,
 }
 
@@ -54,11 +54,7 @@ pub(crate) async fn play_all(cases: Vec<Case>, at_once: usize) -> Vec<Row> {
         let row = outcome.map(|seen| Row {
             place: case.place,
             fault: case.fault,
-            seen: if seen.is_empty() {
-                "nothing".to_owned()
-            } else {
-                format!("`` {} ``", seen.trim())
-            },
+            seen: seen.lines().map(|line| line.trim().to_owned()).collect(),
             outcome: case.shows.outcome().to_owned(),
         });
         (number, row.map_err(|failure| format!("{name}: {failure}")))

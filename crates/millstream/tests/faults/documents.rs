@@ -12,7 +12,7 @@ use mongodb::bson::doc;
 /// The command as a whole is refused.
 fn refusal(code: i32, name: &str, shows: Shows) -> (String, DocumentFaultAction, Shows) {
     let reply = doc! {"ok": 0.0, "code": code, "codeName": name, "errmsg": "refused"};
-    (format!("{code} {name}"), ReplaceReply(reply), shows)
+    (format!("{code} ({name})"), ReplaceReply(reply), shows)
 }
 
 /// One item of the command is refused.
@@ -65,7 +65,7 @@ fn whole() -> Vec<Case> {
         ("does not answer", (Faults::stalling(), false), Degraded),
     ];
     table("the document store", faults, |_, faults, _| Strike {
-        fits: Box::new(|reason| reason.contains("cannot reach")),
+        fits: Box::new(|reason| reason.contains("cannot connect to")),
         ..of_wire(Job::Stream, |stage| &stage.document_wire, faults)
     })
 }

@@ -34,7 +34,7 @@ async fn report_a16_the_status_names_the_topic_that_is_waited_for() {
         ("consumer.override.allow.auto.create.topics", "false"),
     ];
     stage.post_archive(&worker, &settings).await;
-    let reason = "waits for topic Later, which does not exist";
+    let reason = "topic Later does not exist, waiting for it";
     let is_told = |text: &Option<String>| text.as_deref() == Some(reason);
     worker
         .task_until(ARCHIVE, "waits", |task| {

@@ -135,7 +135,7 @@ async fn report_b16_c21_signals_stop_in_order_or_ask_for_a_line() {
             .count()
     };
     assert_eq!(
-        (told("partitions assigned"), told("partitions given up")),
+        (told("partitions assigned"), told("partitions revoked")),
         (1, 0),
         "{}",
         worker.log()

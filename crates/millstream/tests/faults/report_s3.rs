@@ -55,7 +55,7 @@ async fn report_message_1_says_which_credentials_to_set_and_once() {
     assert_eq!(causes.len(), 1, "{}", task.trace);
     assert!(
         causes[0].ends_with(
-            "cannot look for S3 bucket `archive`: no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
+            "HeadBucket failed for bucket archive: no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or \
              aws.access.key.id and aws.secret.access.key in the connector, or give the machine a role (tried: environment, \
              profile, web identity, ECS, EC2)"
         ),
@@ -81,7 +81,7 @@ async fn report_message_2_metadata_that_refuses_is_one_sentence() {
     assert_eq!(
         task.degraded.as_deref(),
         Some(
-            "cannot look for S3 bucket `archive`: no AWS credentials: EC2 metadata refuses to give credentials (403)"
+            "HeadBucket failed for bucket archive: no AWS credentials: EC2 metadata denied credentials (Status Code: 403)"
         )
     );
     let log = worker.log();
@@ -98,7 +98,7 @@ async fn report_c6_a_server_that_does_not_answer_is_told_of_soon() {
     let begun = Instant::now();
     stage.post_archive(&worker, &[]).await;
     let expected = format!(
-        "cannot look for S3 bucket `archive`: cannot reach S3 at http://{} (store.url): it did not answer within 8 s",
+        "HeadBucket failed for bucket archive: request to S3 at http://{} (store.url) timed out: no response within 8 s",
         stage.s3_wire.address()
     );
     let is_told = |task: &crate::rest::Task| task.degraded.as_ref() == Some(&expected);
@@ -147,7 +147,7 @@ async fn report_c17_an_outage_is_one_line_with_its_task() {
     let log = worker.log();
     let lines: Vec<&str> = log
         .lines()
-        .filter(|line| line.contains("trying again"))
+        .filter(|line| line.contains("request failed, retrying"))
         .collect();
     assert!((1..=3).contains(&lines.len()), "{} lines", lines.len());
     for line in lines {

@@ -100,6 +100,12 @@ fn requests() -> Vec<Case> {
     .collect()
 }
 
+/// What people see of a store that is away: which request is the first to notice depends on the moment.
+const CONNECTION: &str =
+    "REQUEST failed for bucket archive: connection to S3 at http://s3 (store.url) failed: …";
+const SLOW: &str =
+    "REQUEST is slow for bucket archive: no response from S3 at http://s3 (store.url) for 10 s";
+
 fn whole() -> Vec<Case> {
     let faults = [
         (
@@ -115,8 +121,16 @@ fn whole() -> Vec<Case> {
         ),
         ("does not answer", (Faults::stalling(), false), Degraded),
     ];
-    table("S3", faults, |_, faults, _| {
-        of_wire(Job::Archive, |stage| &stage.s3_wire, faults)
+    table("S3", faults, |fault, faults, _| {
+        let (words, message) = match fault {
+            "does not answer" => (" is slow for ", SLOW),
+            _ => ("connection to S3 at ", CONNECTION),
+        };
+        Strike {
+            fits: Box::new(move |reason| reason.contains(words)),
+            stands_for: Some(message),
+            ..of_wire(Job::Archive, |stage| &stage.s3_wire, faults)
+        }
     })
 }
 

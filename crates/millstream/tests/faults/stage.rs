@@ -366,22 +366,22 @@ impl Stage {
         if let (Some(at), Some(end)) = (text.find(" did not answer "), text.find(" ms")) {
             text.replace_range(at..end + 3, " did not answer … within … ms");
         }
-        const REACH: &str = "cannot reach S3 at http://s3 (store.url): ";
-        if let Some(at) = text.find(REACH)
-            && !text.contains("did not answer")
-        {
+        const REACH: &str = "connection to S3 at http://s3 (store.url) failed: ";
+        if let Some(at) = text.find(REACH) {
             text.truncate(at + REACH.len());
             text.push('…');
         }
         // Which records were under way depends on the moment.
-        if let Some(end) = text.find(" for kafka.hashed")
-            && let Some(start) = text[..end].rfind("; ")
+        const WRITE: &str = "write of ";
+        if let Some(end) = text.find(" to kafka.hashed failed")
+            && let Some(start) = text[..end].rfind(WRITE)
         {
-            text.replace_range(start + 2..end, "…");
+            text.replace_range(start + WRITE.len()..end, "…");
         }
         // Whether the end of a connection comes with a reset depends on the moment.
-        if let Some(at) = text.find(" broke: ") {
-            text.truncate(at + " broke: ".len());
+        const BROKER: &str = "disconnected from broker:9092: ";
+        if let Some(at) = text.find(BROKER) {
+            text.truncate(at + BROKER.len());
             text.push('…');
         }
         text

@@ -55,7 +55,7 @@ pub(crate) struct Strike {
     pub(crate) end: OnStage,
     /// Which of the messages it may show is waited for.
     pub(crate) fits: Box<dyn Fn(&str) -> bool + Send + Sync>,
-    /// What stands for a message that differs from time to time.
+    /// What stands for a message that differs from time to time: those that it may be, each in a line.
     pub(crate) stands_for: Option<&'static str>,
 }
 

@@ -93,7 +93,7 @@ async fn report_b8_errors_show_places_and_types_and_no_content() {
         (
             &[("writemodel.strategy", inserts.as_str())],
             vec![("k", duplicate.as_str()), ("k", duplicate.as_str())],
-            "E11000 duplicate key in index _id_ of shop.orders",
+            "E11000 duplicate key error in index _id_ of shop.orders",
         ),
     ] {
         let error = fails(settings, &rows).await;

@@ -107,7 +107,10 @@ async fn report_b11_tls_towards_none_and_none_towards_tls() {
         }
     });
     let found = probed(&format!("mongodb://{address}/")).await;
-    says(&found, &[&address.to_string(), "may want TLS", "tls=true"]);
+    says(
+        &found,
+        &[&address.to_string(), "may require TLS", "tls=true"],
+    );
 }
 
 #[tokio::test]
@@ -126,7 +129,14 @@ async fn report_message_19_a_server_without_sign_in() {
     let rig = rig(&[]).await;
     let address = rig.proxy.addr();
     let found = probed(&format!("mongodb://user:password@{address}/")).await;
-    says(&found, &["knows no sign-in", "leave user and password out"]);
+    says(
+        &found,
+        &[
+            "authentication failed",
+            "does not support authentication",
+            "leave user and password out",
+        ],
+    );
     assert!(!found.contains("password@"), "{found}");
 }
 

@@ -465,7 +465,7 @@ impl Scene {
             id,
             commit_interval: self.commit_interval,
             finish_deadline: Duration::from_secs(5),
-            rides_out_outages: true,
+            retries_outages: true,
             clock: || 0,
         };
         let (owner, targets) = watch::channel(Target::Running);
@@ -734,7 +734,7 @@ async fn lost_partitions_are_closed_without_a_commit() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn what_the_consumer_rides_out_is_told() {
+async fn what_the_consumer_retries_is_reported() {
     let away = Degraded {
         reason: "no broker".to_owned(),
         since: 7,

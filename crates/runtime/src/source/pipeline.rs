@@ -3,9 +3,9 @@
 use super::progress::{Offset, Progress};
 use crate::failure::TaskFailure;
 use crate::metrics::TaskMetrics;
+use crate::outage_reporter::OutageReporter;
+use crate::outages::OutageSource;
 use crate::task::{SourceParts, Target, TaskEvent, TaskSettings, report};
-use crate::teller::Teller;
-use crate::troubles::Trouble;
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use millstream_core::{
@@ -31,14 +31,14 @@ pub(crate) struct SourcePipeline {
     parts: SourceParts,
     target: watch::Receiver<Target>,
     events: mpsc::Sender<TaskEvent>,
-    teller: Teller,
+    outage_reporter: OutageReporter,
     metrics: Arc<TaskMetrics>,
     stop: CancellationToken,
     progress: Progress,
     /// Topics that have been reported.
     topics: BTreeSet<Arc<str>>,
     /// What is not sent yet. While there is something the source is not asked.
-    hand: Hand,
+    current: CurrentBatch,
     in_flight: FuturesUnordered<BoxFuture<'static, (Sent, Result<(), WriteError>)>>,
     /// When Kafka last acknowledged something, or began to have something to acknowledge.
     heard: Instant,
@@ -51,7 +51,7 @@ pub(crate) struct SourcePipeline {
 }
 
 /// The way of a batch into the producer.
-enum Hand {
+enum CurrentBatch {
     Empty,
     /// Records wait for room, in memory and in the producer.
     Sending(
@@ -102,7 +102,7 @@ impl SourcePipeline {
         let now = Instant::now();
         SourcePipeline {
             flush_due: now + settings.commit_interval,
-            teller: Teller::new(&settings, events.clone(), Arc::clone(&metrics)),
+            outage_reporter: OutageReporter::new(&settings, events.clone(), Arc::clone(&metrics)),
             settings,
             parts,
             target,
@@ -111,7 +111,7 @@ impl SourcePipeline {
             stop,
             progress: Progress::default(),
             topics: BTreeSet::new(),
-            hand: Hand::Empty,
+            current: CurrentBatch::Empty,
             in_flight: FuturesUnordered::new(),
             heard: now,
             flush: None,
@@ -157,7 +157,7 @@ impl SourcePipeline {
                 Event::Stop => return Ok(()),
             }
             let now = Instant::now();
-            if matches!(&self.hand, Hand::Refused(_, at) if *at <= now) {
+            if matches!(&self.current, CurrentBatch::Refused(_, at) if *at <= now) {
                 self.send_again();
             }
             if self.flush_due <= now {
@@ -169,10 +169,10 @@ impl SourcePipeline {
     async fn next_event(&mut self) -> Event {
         let wake = self.wake_time();
         let asks_source = !self.is_paused
-            && matches!(self.hand, Hand::Empty)
+            && matches!(self.current, CurrentBatch::Empty)
             && self.in_flight.len() < limits::UNACKNOWLEDGED_BATCHES;
         let (poll_due, clock) = (self.poll_due, self.settings.clock);
-        let (hand, flush, source) = (&mut self.hand, &mut self.flush, &mut self.parts.source);
+        let (current, flush, source) = (&mut self.current, &mut self.flush, &mut self.parts.source);
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Event::Stop,
@@ -182,9 +182,9 @@ impl SourcePipeline {
             },
             Some((sent, outcome)) = self.in_flight.next() => Event::Acknowledged(sent, outcome),
             Some((permit, taken)) = async {
-                match hand {
-                    Hand::Sending(_, taken) => Some(taken.await),
-                    Hand::Empty | Hand::Refused(..) => None,
+                match current {
+                    CurrentBatch::Sending(_, taken) => Some(taken.await),
+                    CurrentBatch::Empty | CurrentBatch::Refused(..) => None,
                 }
             } => Event::Taken(permit, taken),
             Some(outcome) = async {
@@ -202,9 +202,9 @@ impl SourcePipeline {
     }
 
     fn wake_time(&self) -> Instant {
-        let again = match &self.hand {
-            Hand::Refused(_, at) => Some(*at),
-            Hand::Empty | Hand::Sending(..) => None,
+        let again = match &self.current {
+            CurrentBatch::Refused(_, at) => Some(*at),
+            CurrentBatch::Empty | CurrentBatch::Sending(..) => None,
         };
         let slow = self.heard + SLOW_KAFKA;
         let slow = (!self.in_flight.is_empty()).then_some(slow);
@@ -218,7 +218,7 @@ impl SourcePipeline {
             Ok(batch) => batch,
             Err(error) => return self.wait_for_source(error).await,
         };
-        self.teller.recover(Trouble::Source).await;
+        self.outage_reporter.recover(OutageSource::Source).await;
         let read = batch.records.len();
         if read == 0 {
             return Ok(());
@@ -270,7 +270,9 @@ impl SourcePipeline {
             since: since.unwrap_or_else(self.settings.clock),
             next_try: after,
         };
-        self.teller.degrade(Trouble::Source, degraded).await;
+        self.outage_reporter
+            .degrade(OutageSource::Source, degraded)
+            .await;
         Ok(())
     }
 
@@ -283,11 +285,13 @@ impl SourcePipeline {
             let permit = memory.acquire(bytes).await;
             (permit, sender.send(records).await)
         };
-        self.hand = Hand::Sending(sent, Box::pin(taken));
+        self.current = CurrentBatch::Sending(sent, Box::pin(taken));
     }
 
     fn send_again(&mut self) {
-        if let Hand::Refused(sent, _) = std::mem::replace(&mut self.hand, Hand::Empty) {
+        if let CurrentBatch::Refused(sent, _) =
+            std::mem::replace(&mut self.current, CurrentBatch::Empty)
+        {
             self.send(sent);
         }
     }
@@ -297,7 +301,9 @@ impl SourcePipeline {
         permit: BytePermit,
         taken: Result<Acknowledgement, WriteError>,
     ) -> Result<(), TaskFailure> {
-        let Hand::Sending(sent, _) = std::mem::replace(&mut self.hand, Hand::Empty) else {
+        let CurrentBatch::Sending(sent, _) =
+            std::mem::replace(&mut self.current, CurrentBatch::Empty)
+        else {
             return Ok(());
         };
         match taken {
@@ -305,7 +311,7 @@ impl SourcePipeline {
                 if self.in_flight.is_empty() {
                     self.heard = Instant::now();
                 }
-                self.teller.recover(Trouble::Producer).await;
+                self.outage_reporter.recover(OutageSource::Producer).await;
                 self.metrics.sent(sent.records.len());
                 self.in_flight.push(Box::pin(async move {
                     let outcome = acknowledgement.await;
@@ -315,11 +321,11 @@ impl SourcePipeline {
                 Ok(())
             }
             Err(error) if error.is_transient => {
-                self.hand = Hand::Refused(sent, Instant::now() + SEND_PAUSE);
+                self.current = CurrentBatch::Refused(sent, Instant::now() + SEND_PAUSE);
                 self.metrics.retried();
                 let reason = error.to_string();
-                self.teller
-                    .fail_once(Trouble::Producer, reason, SEND_PAUSE)
+                self.outage_reporter
+                    .attempt_failed(OutageSource::Producer, reason, SEND_PAUSE)
                     .await;
                 Ok(())
             }
@@ -336,7 +342,7 @@ impl SourcePipeline {
         if let Err(error) = outcome {
             return self.refused(sent, error, self.parts.in_flight.nothing());
         }
-        self.teller.recover(Trouble::Producer).await;
+        self.outage_reporter.recover(OutageSource::Producer).await;
         for record in &sent.records {
             if !self.topics.contains(&record.topic) {
                 self.topics.insert(Arc::clone(&record.topic));
@@ -403,8 +409,8 @@ impl SourcePipeline {
         // It is told again if nothing has come until then.
         self.heard = Instant::now();
         let reason = "Kafka does not acknowledge records yet".to_owned();
-        self.teller
-            .fail_once(Trouble::Producer, reason, SLOW_KAFKA)
+        self.outage_reporter
+            .attempt_failed(OutageSource::Producer, reason, SLOW_KAFKA)
             .await;
     }
 
@@ -453,12 +459,12 @@ impl SourcePipeline {
         match outcome {
             Ok(()) => {
                 self.progress.stored(&flush.offsets);
-                self.teller.recover(Trouble::Commit).await;
+                self.outage_reporter.recover(OutageSource::Commit).await;
             }
             Err(error) => {
                 let next_try = self.settings.commit_interval;
-                self.teller
-                    .fail_once(Trouble::Commit, error.message, next_try)
+                self.outage_reporter
+                    .attempt_failed(OutageSource::Commit, error.message, next_try)
                     .await;
             }
         }

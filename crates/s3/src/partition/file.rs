@@ -1,7 +1,7 @@
 //! OpenFile: what is open for one folder: the object of the values, and those of keys and headers beside it.
 
+use super::context::WriterContext;
 use super::refusal::cannot_restore;
-use super::surroundings::Surroundings;
 use crate::format::{Column, Encoded, Output, headers_of};
 use crate::name;
 use crate::object::OpenObject;
@@ -87,7 +87,7 @@ impl OpenFile {
     /// Writes rows until one fails or all are written.
     pub(super) async fn write(
         &mut self,
-        around: &mut Surroundings,
+        context: &mut WriterContext,
         rows: &Rows<'_>,
     ) -> Result<Encoded, SinkError> {
         let mut done = Encoded::all(0);
@@ -95,16 +95,16 @@ impl OpenFile {
         while start + done.rows < end && done.failure.is_none() {
             let range = start + done.rows..end;
             let written = if self.keys.is_none() && self.headers.is_none() {
-                self.write_values(around, rows, range)
+                self.write_values(context, rows, range)
             } else {
-                self.write_with_siblings(around, rows, range)?
+                self.write_with_siblings(context, rows, range)?
             };
             done.rows += written.rows;
             done.failure = written.failure;
             let objects = [&mut self.values, &mut self.keys, &mut self.headers];
             for object in objects.into_iter().flatten() {
-                let spill = &mut around.memory.spill;
-                let drained = object.drain(&mut around.uploads, spill, around.settings.part_size);
+                let spill = &mut context.memory.spill;
+                let drained = object.drain(&mut context.uploads, spill, context.settings.part_size);
                 drained.await.map_err(cannot_restore)?;
             }
         }
@@ -117,18 +117,18 @@ impl OpenFile {
 
     fn write_values(
         &mut self,
-        around: &Surroundings,
+        context: &WriterContext,
         rows: &Rows<'_>,
         range: Range<usize>,
     ) -> Encoded {
         let range = rows.values_of(range);
         match &mut self.values {
             Some(values) => {
-                let part_size = around.settings.part_size;
+                let part_size = context.settings.part_size;
                 values.write(
                     Column::Payload(rows.values),
                     range,
-                    &around.uploads,
+                    &context.uploads,
                     part_size,
                 )
             }
@@ -141,7 +141,7 @@ impl OpenFile {
     /// then those of as many rows.
     fn write_with_siblings(
         &mut self,
-        around: &Surroundings,
+        context: &WriterContext,
         rows: &Rows<'_>,
         range: Range<usize>,
     ) -> Result<Encoded, SinkError> {
@@ -158,7 +158,7 @@ impl OpenFile {
         }
         let mut written = Encoded::all(0);
         if checked > 0 {
-            written = self.write_values(around, rows, range.start..range.start + checked);
+            written = self.write_values(context, rows, range.start..range.start + checked);
         }
         let range = range.start..range.start + written.rows;
         for (object, column) in [
@@ -206,15 +206,15 @@ impl OpenFile {
     /// Sends what is left of each object; returns the jobs that complete them.
     pub(super) async fn close(
         self,
-        around: &mut Surroundings,
+        context: &mut WriterContext,
         names: &Names,
     ) -> io::Result<Vec<JobId>> {
-        let tags = around
+        let tags = context
             .settings
             .uploads
             .tags(self.start, self.end, self.records);
-        let part_size = around.settings.part_size;
-        let (uploads, spill) = (&mut around.uploads, &mut around.memory.spill);
+        let part_size = context.settings.part_size;
+        let (uploads, spill) = (&mut context.uploads, &mut context.memory.spill);
         let mut jobs = Vec::new();
         if let Some(values) = self.values {
             let closing = Closing {

@@ -1,6 +1,6 @@
 //! What becomes of a row that cannot be written.
 
-use super::surroundings::Surroundings;
+use super::context::WriterContext;
 use crate::compatibility::PROJECTOR_EXCEPTION;
 use crate::partitioner::PARTITION_EXCEPTION;
 use millstream_core::rejected::{CONNECT_EXCEPTION, DATA_EXCEPTION};
@@ -18,15 +18,15 @@ pub(super) const NOT_WRITABLE: &[&str] = &[DATA_EXCEPTION, PROJECTOR_EXCEPTION];
 
 /// Rejects a bad row where its exception allows that and somebody hears of it; otherwise the task fails.
 pub(super) fn refuse(
-    around: &mut Surroundings,
+    context: &mut WriterContext,
     batch: &RecordBatch,
     row: usize,
     error: RecordError,
     rejectable: &[&str],
 ) -> Result<(), SinkError> {
     let may_be_rejected = rejectable.contains(&error.class);
-    if may_be_rejected && around.has_reporter {
-        reject(around, batch, row, error);
+    if may_be_rejected && context.has_reporter {
+        reject(context, batch, row, error);
         return Ok(());
     }
     let mut failure = SinkError::record(batch, row, error);
@@ -39,12 +39,12 @@ pub(super) fn refuse(
 }
 
 pub(super) fn reject(
-    around: &mut Surroundings,
+    context: &mut WriterContext,
     batch: &RecordBatch,
     row: usize,
     error: RecordError,
 ) {
-    around
+    context
         .rejected
         .push(batch, row, Stage::TaskPut, SINK_TASK, error);
 }

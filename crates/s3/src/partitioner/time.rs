@@ -4,7 +4,7 @@ use super::failure::PARTITION_EXCEPTION;
 use super::pattern::Pattern;
 use super::timestamp::Extractor;
 use crate::config::{self, DAILY_PARTITIONER, HOURLY_PARTITIONER, S3Config};
-use crate::refused::Refused;
+use crate::start_error::StartError;
 use crate::zone::Zone;
 use millstream_core::{RecordBatch, RecordError};
 
@@ -43,7 +43,7 @@ fn span_and_path(config: &S3Config) -> (i64, String) {
 }
 
 /// The original's complaint about a setting, and all that such a partitioner needs.
-fn refuse(config: &S3Config, key: &str, value: &str, why: &str) -> Refused {
+fn refuse(config: &S3Config, key: &str, value: &str, why: &str) -> StartError {
     let (class, needed): (_, &[(&str, bool)]) = match config.partitioner_class.as_str() {
         DAILY_PARTITIONER => ("DailyPartitioner", &[]),
         HOURLY_PARTITIONER => ("HourlyPartitioner", &[]),
@@ -69,7 +69,7 @@ fn refuse(config: &S3Config, key: &str, value: &str, why: &str) -> Refused {
         .map(|(key, _)| *key)
         .collect();
     let needed: Vec<&str> = needed.iter().map(|(key, _)| *key).collect();
-    Refused {
+    StartError {
         remedy: (!missing.is_empty()).then(|| {
             format!(
                 "{class} needs {}; not set: {}",
@@ -82,7 +82,7 @@ fn refuse(config: &S3Config, key: &str, value: &str, why: &str) -> Refused {
 }
 
 impl TimePartitioner {
-    pub(super) fn new(config: &S3Config) -> Result<Self, Refused> {
+    pub(super) fn new(config: &S3Config) -> Result<Self, StartError> {
         let (duration, path) = span_and_path(config);
         let refuse = |key: &str, value: &str, why: &str| refuse(config, key, value, why);
         if duration < 0 {
@@ -263,7 +263,7 @@ mod tests {
         );
     }
 
-    fn refused(more: &[(&str, &str)]) -> Refused {
+    fn refused(more: &[(&str, &str)]) -> StartError {
         let mut properties = millstream_core::Properties::from_iter([
             ("s3.bucket.name", "b"),
             ("flush.size", "3"),

@@ -7,7 +7,7 @@ pub(super) use iso::day_of;
 use super::failure::{PARTITION_EXCEPTION, cannot_encode};
 use super::field;
 use crate::config::{self, S3Config};
-use crate::refused::Refused;
+use crate::start_error::StartError;
 use millstream_core::batch::NO_TIMESTAMP;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{Map, Payload, RecordBatch, RecordError, SchemaType, Struct, Value};
@@ -25,7 +25,7 @@ pub(super) enum Extractor {
 const OUTER_CLASS: &str = "io.confluent.connect.storage.partitioner.TimeBasedPartitioner";
 
 impl Extractor {
-    pub(super) fn new(config: &S3Config) -> Result<Self, Refused> {
+    pub(super) fn new(config: &S3Config) -> Result<Self, StartError> {
         let name = config.timestamp_extractor.as_str();
         let short = name
             .strip_prefix(OUTER_CLASS)
@@ -39,13 +39,16 @@ impl Extractor {
                 name: config.timestamp_field.clone(),
                 path: field::path_of(&config.timestamp_field),
             }),
-            _ if config::class_exists(name) => Err(Refused::new(
+            _ if config::class_exists(name) => Err(StartError::new(
                 CONNECT_EXCEPTION,
                 format!("Class {name} does not implement TimestampExtractor"),
             )),
             _ => {
                 let cause = RecordError::new("java.lang.ClassNotFoundException", name);
-                Err(Refused::from(format!("Invalid timestamp extractor: {name}")).caused_by(cause))
+                Err(
+                    StartError::from(format!("Invalid timestamp extractor: {name}"))
+                        .caused_by(cause),
+                )
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use super::connections::Connections;
 use super::credentials;
-use super::error::{EndpointBy, Place};
+use super::error::{Endpoint, EndpointBy};
 use super::integrity::{Checksums, Integrity};
 use crate::config::{self, CredentialsSource, S3Config};
 use aws_config::timeout::TimeoutConfig;
@@ -29,7 +29,7 @@ const FIRST_ANSWER_TIMEOUT: Duration = Duration::from_secs(8);
 pub(super) struct Connected {
     /// Sends what the original sends: no checksums. One client is some 25 KiB, which each connector pays.
     pub(super) client: Client,
-    pub(super) place: Place,
+    pub(super) endpoint: Endpoint,
     pub(super) integrity: Integrity,
 }
 
@@ -80,7 +80,7 @@ pub(super) async fn connect(
     );
     Ok(Connected {
         client: Client::from_conf(builder.build()),
-        place: Place {
+        endpoint: Endpoint {
             bucket: config.bucket_name.clone(),
             region: config.region.clone(),
             by,
@@ -91,7 +91,7 @@ pub(super) async fn connect(
     })
 }
 
-/// The same client for another endpoint.
+/// The same client for another place.
 pub(super) fn redirect(client: &Client, endpoint: &str) -> Client {
     let config = client.config().to_builder().endpoint_url(endpoint);
     Client::from_conf(config.build())

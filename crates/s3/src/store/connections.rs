@@ -292,7 +292,7 @@ fn held(mut answer: HttpResponse, kept: impl Send + Sync + 'static) -> HttpRespo
 
 /// The server took the request, or did not, and said nothing.
 #[derive(Debug, thiserror::Error)]
-#[error("it did not answer within {} s", .0.as_secs())]
+#[error("no response within {} s", .0.as_secs())]
 pub(super) struct NoAnswer(pub(super) Duration);
 
 /// The hosts that are spoken to.

@@ -136,7 +136,7 @@ pub(super) fn explain(error: &CredentialsError, source: CredentialsSource) -> (S
         }
         CredentialsError::ProviderTimedOut(late) => {
             let seconds = late.timeout_duration().as_secs();
-            let why = format!("no AWS credentials: nobody provided any within {seconds} s");
+            let why = format!("no AWS credentials: the provider timed out after {seconds} s");
             (why, true)
         }
         _ => (format!("no AWS credentials: {}", refusal(error)), true),
@@ -154,15 +154,15 @@ fn refusal(error: &CredentialsError) -> String {
         }
         if let Some(ImdsError::ErrorResponse(answer)) = cause.downcast_ref() {
             let status = answer.response().status().as_u16();
-            return format!("{METADATA} refuses to give credentials ({status})");
+            return format!("{METADATA} denied credentials (Status Code: {status})");
         }
         if let Some(token) = cause.downcast_ref::<SdkError<TokenError, HttpResponse>>() {
             return match token.raw_response() {
                 Some(raw) => {
                     let status = raw.status().as_u16();
-                    format!("{METADATA} refuses to give credentials ({status})")
+                    format!("{METADATA} denied credentials (Status Code: {status})")
                 }
-                None => format!("cannot reach {METADATA}: {}", innermost(token)),
+                None => format!("connection to {METADATA} failed: {}", innermost(token)),
             };
         }
     }

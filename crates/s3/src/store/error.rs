@@ -18,7 +18,7 @@ use std::sync::{Arc, OnceLock};
 
 /// Codes of refusals that pass, whatever the status: S3 asks for less, did not get the request in time, or is not well; the
 /// two clocks disagree, which the next attempt corrects; credentials have expired, and fresh ones may come any minute.
-const PASSING: [&str; 25] = [
+const TRANSIENT: [&str; 25] = [
     "BandwidthLimitExceeded",
     "Busy",
     "ExpiredToken",
@@ -57,7 +57,7 @@ pub(crate) struct StoreError {
     code: Option<String>,
     is_transient: bool,
     /// Where S3 wants the request to go instead.
-    elsewhere: Option<String>,
+    redirect_to: Option<String>,
     source: Option<Cause>,
 }
 
@@ -68,21 +68,21 @@ pub(crate) struct Cause(String);
 
 impl StoreError {
     /// An answer that S3 may not give.
-    pub(crate) fn broken(message: impl Into<String>) -> Self {
+    pub(crate) fn permanent(message: impl Into<String>) -> Self {
         StoreError {
             message: message.into(),
             status: None,
             code: None,
             is_transient: false,
-            elsewhere: None,
+            redirect_to: None,
             source: None,
         }
     }
 
-    fn passing(message: String) -> Self {
+    fn transient(message: String) -> Self {
         StoreError {
             is_transient: true,
-            ..StoreError::broken(message)
+            ..StoreError::permanent(message)
         }
     }
 
@@ -120,8 +120,8 @@ impl StoreError {
     }
 
     /// Scheme and host that the request is to be sent to this time.
-    pub(super) fn elsewhere(&self) -> Option<&str> {
-        self.elsewhere.as_deref()
+    pub(super) fn redirect_to(&self) -> Option<&str> {
+        self.redirect_to.as_deref()
     }
 
     /// Whether this may be what a store says that knows no checksums: that it does not take a header, or not the signature
@@ -150,10 +150,10 @@ impl StoreError {
 }
 
 /// Whether a refusal may pass: by S3's code, and by the status where there is none of the kind.
-fn may_pass(status: u16, code: Option<&str>) -> bool {
+fn is_transient_code(status: u16, code: Option<&str>) -> bool {
     let is_servers = status >= 500 && !matches!(status, 501 | 505);
     // 307 is of now, too, where it leads nowhere that can be followed.
-    code.is_some_and(|code| PASSING.contains(&code))
+    code.is_some_and(|code| TRANSIENT.contains(&code))
         || is_servers
         || matches!(status, 307 | 408 | 429)
 }
@@ -169,8 +169,8 @@ pub(super) enum EndpointBy {
     SettingWithoutScheme,
 }
 
-/// What messages name of the place that requests go to.
-pub(super) struct Place {
+/// What messages name of the endpoint that requests go to.
+pub(super) struct Endpoint {
     pub(super) bucket: String,
     pub(super) region: String,
     pub(super) by: EndpointBy,
@@ -179,8 +179,8 @@ pub(super) struct Place {
     pub(super) address: Arc<OnceLock<String>>,
 }
 
-impl Place {
-    /// The place, as a reader finds it in the settings.
+impl Endpoint {
+    /// The endpoint, as a reader finds it in the settings.
     pub(super) fn name(&self) -> String {
         let by = match self.by {
             EndpointBy::Sdk => "",
@@ -201,13 +201,13 @@ impl Place {
                 let (code, said) = (service.err().code(), service.err().message());
                 self.refusal(service.raw(), code, said)
             }
-            SdkError::DispatchFailure(failure) => self.unreached(failure),
-            SdkError::TimeoutError(_) => self.late(innermost(&error)),
-            SdkError::ResponseError(_) => StoreError::passing(format!(
-                "the answer of {} broke off or makes no sense",
+            SdkError::DispatchFailure(failure) => self.connection_failed(failure),
+            SdkError::TimeoutError(_) => self.timed_out(innermost(&error)),
+            SdkError::ResponseError(_) => StoreError::transient(format!(
+                "invalid or truncated response from {}",
                 self.name()
             )),
-            other => StoreError::broken(format!("cannot ask S3: {}", innermost(other))),
+            other => StoreError::permanent(format!("S3 request failed: {}", innermost(other))),
         }
     }
 
@@ -220,32 +220,32 @@ impl Place {
             message: String::new(),
             status: Some(status),
             code: code.map(str::to_owned),
-            is_transient: may_pass(status, code),
-            elsewhere: None,
+            is_transient: is_transient_code(status, code),
+            redirect_to: None,
             source: None,
         };
         if status == 307 {
             let location = header("location").map(str::to_owned);
             if let Some(location) = location.or_else(|| element(body, "Endpoint")) {
-                return self.sent_elsewhere(&location, error);
+                return self.redirect(&location, error);
             }
         }
-        let is_foreign = code.is_none() && (raw.status().is_success() || !body.is_empty());
-        if is_foreign && status != 301 {
+        let is_not_s3 = code.is_none() && (raw.status().is_success() || !body.is_empty());
+        if is_not_s3 && status != 301 {
             return StoreError {
-                message: self.foreign(status, body),
+                message: self.invalid_response(status, body),
                 is_transient: true,
                 ..error
             };
         }
         let theirs = header("x-amz-bucket-region").map(str::to_owned);
         let theirs = theirs.or_else(|| element(body, "Region"));
-        let is_elsewhere = status == 301
+        let is_redirect = status == 301
             || matches!(
                 code,
                 Some("PermanentRedirect" | "AuthorizationHeaderMalformed")
             );
-        if let Some(region) = theirs.filter(|region| is_elsewhere && *region != self.region) {
+        if let Some(region) = theirs.filter(|region| is_redirect && *region != self.region) {
             let bucket = &self.bucket;
             return StoreError {
                 message: format!("bucket {bucket} is in {region}; set s3.region={region}"),
@@ -260,19 +260,20 @@ impl Place {
     }
 
     /// What HEAD of the bucket says by 400, which comes without a word.
-    pub(super) fn silent_refusal(&self, error: StoreError, region: Option<&str>) -> StoreError {
+    pub(super) fn bad_request(&self, error: StoreError, region: Option<&str>) -> StoreError {
         let (bucket, ours) = (&self.bucket, &self.region);
         let (message, is_transient) = match region {
             Some(region) if region != ours => (
                 format!("bucket {bucket} is in {region}; set s3.region={region}"),
                 false,
             ),
-            _ if !is_bucket_name(bucket) => {
-                (format!("S3 refuses the bucket name {bucket} (400)"), false)
-            }
+            _ if !is_bucket_name(bucket) => (
+                format!("invalid bucket name: S3 rejects {bucket} (Status Code: 400)"),
+                false,
+            ),
             Some(_) => (
                 format!(
-                    "{} refuses the request without a word (400): its region is {ours}, as s3.region says, so the \
+                    "{} returned Bad Request without an error code (Status Code: 400): its region is {ours}, as s3.region says, so the \
                      credentials may have expired",
                     self.name()
                 ),
@@ -280,7 +281,7 @@ impl Place {
             ),
             None => (
                 format!(
-                    "{} refuses the request without a word (400): the bucket may be in another region than {ours} \
+                    "{} returned Bad Request without an error code (Status Code: 400): the bucket may be in another region than {ours} \
                      (s3.region), or the credentials have expired",
                     self.name()
                 ),
@@ -296,10 +297,10 @@ impl Place {
 
     /// An answer in a form that S3 does not use.
     pub(super) fn not_s3(&self, status: u16) -> StoreError {
-        StoreError::passing(self.foreign(status, &[]))
+        StoreError::transient(self.invalid_response(status, &[]))
     }
 
-    fn foreign(&self, status: u16, body: &[u8]) -> String {
+    fn invalid_response(&self, status: u16, body: &[u8]) -> String {
         let text = String::from_utf8_lossy(&body[..body.len().min(4 * SHOWN)]);
         let text: Vec<&str> = text.split_whitespace().collect();
         let text: String = text.join(" ").chars().take(SHOWN).collect();
@@ -310,19 +311,19 @@ impl Place {
             String::new()
         };
         format!(
-            "{} did not answer as S3 does ({status}{shown}); is a proxy in between, is store.url right?",
+            "invalid response from {} (Status Code: {status}{shown}): it is not S3's; is a proxy in between, is store.url right?",
             self.name()
         )
     }
 
     /// A temporary redirect, which is followed where it may be.
-    fn sent_elsewhere(&self, location: &str, error: StoreError) -> StoreError {
-        let (place, is_followed) = self.redirected(location);
-        let message = format!("{} sends the request to {place}", self.name());
+    fn redirect(&self, location: &str, error: StoreError) -> StoreError {
+        let (endpoint, is_followed) = self.redirected(location);
+        let message = format!("{} redirects the request to {endpoint}", self.name());
         if is_followed {
             StoreError {
                 message,
-                elsewhere: Some(place),
+                redirect_to: Some(endpoint),
                 ..error
             }
         } else {
@@ -354,30 +355,34 @@ impl Place {
         (format!("{scheme}://{host}"), is_followed)
     }
 
-    fn unreached(&self, failure: &DispatchFailure) -> StoreError {
+    fn connection_failed(&self, failure: &DispatchFailure) -> StoreError {
         let Some(cause) = failure.as_connector_error() else {
-            return StoreError::passing(format!("cannot reach {}", self.name()));
+            return StoreError::transient(format!("connection to {} failed", self.name()));
         };
         for link in causes(cause) {
             if let Some(error) = link.downcast_ref::<CredentialsError>() {
                 let (message, is_transient) = credentials::explain(error, self.credentials);
                 return StoreError {
                     is_transient,
-                    ..StoreError::broken(message)
+                    ..StoreError::permanent(message)
                 };
             }
             if let Some(late) = link.downcast_ref::<NoAnswer>() {
-                return self.late(late.to_string());
+                return self.timed_out(late.to_string());
             }
         }
         StoreError {
             is_transient: !failure.is_user(),
-            ..StoreError::broken(format!("cannot reach {}: {}", self.name(), self.why(cause)))
+            ..StoreError::permanent(format!(
+                "connection to {} failed: {}",
+                self.name(),
+                self.why(cause)
+            ))
         }
     }
 
-    fn late(&self, why: String) -> StoreError {
-        StoreError::passing(format!("cannot reach {}: {why}", self.name()))
+    fn timed_out(&self, why: String) -> StoreError {
+        StoreError::transient(format!("request to {} timed out: {why}", self.name()))
     }
 
     /// Why there is no connection, and what to do about it.
@@ -399,12 +404,13 @@ impl Place {
             rustls::Error::InvalidCertificate(why) => certificate_hint(why),
             _ => None,
         });
-        let hint = match certificate {
-            Some(hint) => Some(hint.to_owned()),
-            None if address.starts_with("https://") => tls_hint(&text, address, self.by),
-            None => None,
-        };
-        match hint {
+        if let Some(hint) = certificate {
+            return format!("TLS handshake failed: {text}; {hint}");
+        }
+        let hint = address
+            .starts_with("https://")
+            .then(|| tls_hint(&text, address, self.by));
+        match hint.flatten() {
             Some(hint) => format!("{text}; {hint}"),
             None => text,
         }
@@ -418,17 +424,17 @@ const EMFILE: i32 = 24;
 fn certificate_hint(why: &CertificateError) -> Option<&'static str> {
     Some(match why {
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => {
-            "its certificate is for another host name"
+            "hostname mismatch, the certificate is for another host name"
         }
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => {
-            "its certificate has expired; the server needs a new one"
+            "the certificate has expired; the server needs a new one"
         }
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => {
-            "its certificate is of the future; one of the two clocks is wrong"
+            "the certificate is not yet valid; one of the two clocks is wrong"
         }
         CertificateError::UnknownIssuer | CertificateError::Other(_) => {
             // The other is an authority's own certificate, used as a server's.
-            "its certificate is signed by an authority that is not trusted; set AWS_CA_BUNDLE or SSL_CERT_FILE to a PEM \
+            "unknown certificate authority; set AWS_CA_BUNDLE or SSL_CERT_FILE to a PEM \
              file with that authority's certificate"
         }
         _ => return None,

@@ -35,12 +35,12 @@ impl Checksums {
 
 /// How a part is protected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Seal {
+pub(super) struct Protection {
     pub(super) checksum: bool,
     /// By a SHA-256 of the content, three quarters of an upload's cost.
     pub(super) signature: bool,
     /// Whether the store may turn out not to know the checksum.
-    pub(super) is_a_try: bool,
+    pub(super) is_trial: bool,
 }
 
 /// What is known of the store.
@@ -71,26 +71,26 @@ impl Integrity {
     }
 
     /// How the next part is to be protected. `signs`: the setting asks for signatures anyway.
-    pub(super) fn seal(&self, is_encrypted: bool, signs: bool) -> Seal {
+    pub(super) fn protection(&self, is_encrypted: bool, signs: bool) -> Protection {
         let state = self.state.load(Ordering::Relaxed);
         let checksum = match self.checksums {
             Checksums::Always => true,
             Checksums::Never => false,
             Checksums::Auto => state != TAKES_NONE,
         };
-        Seal {
+        Protection {
             checksum,
             signature: signs || !checksum && !is_encrypted,
-            is_a_try: self.checksums == Checksums::Auto && state == UNKNOWN,
+            is_trial: self.checksums == Checksums::Auto && state == UNKNOWN,
         }
     }
 
     /// The same without a checksum.
-    pub(super) fn without_checksum(&self, is_encrypted: bool, signs: bool) -> Seal {
-        Seal {
+    pub(super) fn without_checksum(&self, is_encrypted: bool, signs: bool) -> Protection {
+        Protection {
             checksum: false,
             signature: signs || !is_encrypted,
-            is_a_try: false,
+            is_trial: false,
         }
     }
 
@@ -122,7 +122,7 @@ impl Integrity {
         };
         warn!(
             said,
-            "{store} does not take checksums; {instead} ({}=none saves the try)",
+            "{store} does not support checksums; {instead} ({}=none saves the attempt)",
             config::CHECKSUM
         );
     }
@@ -179,8 +179,12 @@ mod tests {
     #[test]
     fn report_a20_without_checksums_http_is_signed_by_content() {
         let check = |checksums, is_switched_off, is_encrypted, checksum, signature| {
-            let seal = Integrity::new(checksums, is_switched_off).seal(is_encrypted, false);
-            assert_eq!((seal.checksum, seal.signature), (checksum, signature));
+            let protection =
+                Integrity::new(checksums, is_switched_off).protection(is_encrypted, false);
+            assert_eq!(
+                (protection.checksum, protection.signature),
+                (checksum, signature)
+            );
         };
         check(Checksums::Auto, false, HTTP, true, false);
         check(Checksums::Auto, false, HTTPS, true, false);
@@ -196,23 +200,23 @@ mod tests {
     #[test]
     fn report_a4_a_store_is_tried_until_its_first_word() {
         let integrity = Integrity::new(Checksums::Auto, false);
-        assert!(integrity.seal(HTTP, false).is_a_try);
+        assert!(integrity.protection(HTTP, false).is_trial);
         assert!(!integrity.taken(true, HTTP));
-        assert!(!integrity.seal(HTTP, false).is_a_try);
+        assert!(!integrity.protection(HTTP, false).is_trial);
 
         let integrity = Integrity::new(Checksums::Auto, false);
         integrity.refused("S3", HTTP, "Unsupported header");
-        let seal = integrity.seal(HTTP, false);
-        assert_eq!(seal, integrity.without_checksum(HTTP, false));
-        assert!(seal.signature && !seal.checksum);
+        let protection = integrity.protection(HTTP, false);
+        assert_eq!(protection, integrity.without_checksum(HTTP, false));
+        assert!(protection.signature && !protection.checksum);
         // An answer to a part that was under way meanwhile.
         assert!(!integrity.taken(false, HTTP));
-        assert!(!integrity.seal(HTTP, false).checksum);
+        assert!(!integrity.protection(HTTP, false).checksum);
 
         assert!(
             !Integrity::new(Checksums::Always, false)
-                .seal(HTTP, false)
-                .is_a_try
+                .protection(HTTP, false)
+                .is_trial
         );
     }
 

@@ -378,7 +378,7 @@ async fn report_c10_a_page_is_no_receipt() {
         assert!(failure.is_transient(), "{failure}");
         let text = failure.to_string();
         let start = format!(
-            "S3 at {} (store.url) did not answer as S3 does (200",
+            "invalid response from S3 at {} (store.url) (Status Code: 200",
             server.endpoint
         );
         assert!(text.starts_with(&start), "{text}");
@@ -435,11 +435,11 @@ async fn report_c10_a_temporary_redirect_is_followed() {
 #[tokio::test]
 async fn report_c10_a_redirect_that_cannot_be_followed_passes() {
     for (kind, said) in [
-        ("circle", "sends the request to http://"),
-        ("path", "sends the request to http://"),
+        ("circle", "redirects the request to http://"),
+        ("path", "redirects the request to http://"),
         (
             "file",
-            "sends the request to ftp://host, which is not followed",
+            "redirects the request to ftp://host, which is not followed",
         ),
         ("no place", RESEND),
         ("nothing", "no message (Service: S3, Status Code: 307)"),
@@ -628,7 +628,10 @@ async fn report_a10_another_authority_is_refused_with_the_key_to_set() {
         let server = Server::start_with_tls(trust, well).await;
         let failure = server.store(&[]).await.bucket_exists().await.unwrap_err();
         assert!(failure.is_transient(), "{failure}");
-        let start = format!("cannot reach S3 at {} (store.url): ", server.endpoint);
+        let start = format!(
+            "connection to S3 at {} (store.url) failed: TLS handshake failed: ",
+            server.endpoint
+        );
         let text = failure.to_string();
         assert!(text.starts_with(&start), "{text}");
         assert!(
@@ -651,9 +654,9 @@ async fn report_a10_a_wrong_name_and_a_wrong_scheme_are_told() {
         (
             &secure,
             by_number,
-            "its certificate is for another host name",
+            "hostname mismatch, the certificate is for another host name",
         ),
-        (&secure, over_http, "cannot reach S3 at http://localhost:"),
+        (&secure, over_http, "connection to S3 at http://localhost:"),
         (
             &plain,
             over_tls,

@@ -243,10 +243,10 @@ impl Run {
             self.rejected
                 .extend(rejected.map(|row| (row.origin.partition, row.offset)));
         }
-        let around = &self.task.around;
+        let context = &self.task.context;
         self.task
             .writers
-            .agree_with_a_look_at_each(&around.settings, around.memory.held());
+            .agree_with_a_look_at_each(&context.settings, context.memory.held());
     }
 
     fn is_good(&self, row: Row) -> bool {
@@ -331,7 +331,7 @@ impl Run {
         let later = self.now + 60_000;
         let _ = self.task.poll(self.now).await;
         let _ = self.task.poll(later).await;
-        assert_eq!(self.task.around.memory.held(), 0);
+        assert_eq!(self.task.context.memory.held(), 0);
         assert_eq!(self.open.available(), self.setup.budget);
     }
 }

@@ -41,7 +41,10 @@ impl Job {
 
     pub(super) async fn run(&self, mut pieces: mpsc::Receiver<Piece>) -> Result<End, StoreError> {
         let (store, key) = (&self.shared.store, &self.object.key);
-        let id: Arc<str> = match self.attempt("begin", || store.create(key)).await {
+        let id: Arc<str> = match self
+            .attempt("CreateMultipartUpload", || store.create(key))
+            .await
+        {
             Ok(id) => id.into(),
             Err(GivenUp::Cancelled) => return Ok(End::Dropped),
             Err(GivenUp::Failed(error)) => return Err(error),
@@ -63,7 +66,7 @@ impl Job {
                 key = &**key,
                 upload = &*id,
                 %error,
-                "cannot abort the upload, you may need to purge its parts"
+                "AbortMultipartUpload failed, you may need to purge its parts"
             );
         }
         outcome
@@ -97,7 +100,7 @@ impl Job {
         let (store, key) = (&self.shared.store, &self.object.key);
         let only_if_absent = self.shared.settings.only_if_absent;
         let completed = self
-            .attempt("complete", || {
+            .attempt("CompleteMultipartUpload", || {
                 store.complete(key, id, &parts, only_if_absent)
             })
             .await?;
@@ -112,7 +115,7 @@ impl Job {
         let store = &self.shared.store;
         let mut free = closing.start + 1;
         while let Some(name) = closing.names.get(&free) {
-            match self.attempt("look for", || store.exists(name)).await {
+            match self.attempt("HeadObject", || store.exists(name)).await {
                 Ok(true) => free += 1,
                 Ok(false) => break,
                 Err(GivenUp::Cancelled) => return Ok(End::Dropped),
@@ -132,7 +135,7 @@ impl Job {
     async fn store_part(&self, id: &str, number: i32, piece: Piece) -> Attempted<StoredPart> {
         let (store, key) = (&self.shared.store, &self.object.key);
         let part = self
-            .attempt("write a part of", || {
+            .attempt("UploadPart", || {
                 store.upload_part(key, id, number, piece.body.clone())
             })
             .await
@@ -147,7 +150,7 @@ impl Job {
     }
 
     /// Sends a request until it succeeds, fails for good, or nobody wants the object any more.
-    async fn attempt<T, F>(&self, what: &str, mut send: impl FnMut() -> F) -> Attempted<T>
+    async fn attempt<T, F>(&self, operation: &str, mut send: impl FnMut() -> F) -> Attempted<T>
     where
         F: Future<Output = Result<T, StoreError>>,
     {
@@ -159,7 +162,7 @@ impl Job {
             let sent = {
                 // The semaphore is never closed; without a permit the request merely goes uncounted.
                 let _slot = self.shared.requests.acquire().await;
-                self.with_a_word(what, send()).await
+                self.warn_if_slow(operation, send()).await
             };
             match sent {
                 Ok(output) => {
@@ -170,7 +173,7 @@ impl Job {
                     failures += 1;
                     let pause = self.pause_after(failures);
                     let shared = &self.shared;
-                    shared.note_failure(what, &self.object.key, error.to_string(), pause);
+                    shared.note_failure(operation, &self.object.key, &error, pause);
                     self.pause(pause).await;
                 }
                 Err(error) => return Err(GivenUp::Failed(error)),
@@ -178,15 +181,13 @@ impl Job {
         }
     }
 
-    /// Waits for a request, and says so where it takes long: a server that hangs is told of before it is given up.
-    async fn with_a_word<F: Future>(&self, what: &str, request: F) -> F::Output {
+    /// Waits for a request, and warns where it takes long: a server that hangs is told of before it is given up.
+    async fn warn_if_slow<F: Future>(&self, operation: &str, request: F) -> F::Output {
         tokio::pin!(request);
         if let Ok(output) = tokio::time::timeout(SLOW, &mut request).await {
             return output;
         }
-        let store = self.shared.store.name();
-        let reason = format!("{store} has not answered for {} s", SLOW.as_secs());
-        self.shared.note_failure(what, &self.object.key, reason, 0);
+        self.shared.note_slow(operation, &self.object.key, SLOW);
         request.await
     }
 
@@ -216,7 +217,7 @@ impl Job {
                     task = self.shared.task,
                     key = &*self.object.key,
                     %error,
-                    "unable to tag the object"
+                    "PutObjectTagging failed"
                 );
                 return Ok(());
             }

@@ -3,8 +3,9 @@
 use super::outage::Outage;
 use super::settings::UploadSettings;
 use crate::clock::Clock;
-use crate::store::Store;
+use crate::store::{Store, StoreError};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::Semaphore;
 use tracing::warn;
 
@@ -20,8 +21,25 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    /// Takes note of a request that failed, and says so unless that was done a short while ago.
-    pub(super) fn note_failure(&self, what: &str, key: &str, reason: String, pause: i64) {
+    /// Takes note of a request that failed and is sent again after a pause, milliseconds.
+    pub(super) fn note_failure(&self, operation: &str, key: &str, error: &StoreError, pause: i64) {
+        let bucket = self.store.bucket();
+        let reason = format!("{operation} failed for bucket {bucket}: {error}");
+        self.note(reason, "request failed, retrying", key, pause);
+    }
+
+    /// Takes note of a request that has been on its way for so long.
+    pub(super) fn note_slow(&self, operation: &str, key: &str, after: Duration) {
+        let (bucket, store) = (self.store.bucket(), self.store.name());
+        let reason = format!(
+            "{operation} is slow for bucket {bucket}: no response from {store} for {} s",
+            after.as_secs()
+        );
+        self.note(reason, "request is slow, waiting", key, 0);
+    }
+
+    /// A line tells of it, unless one did a short while ago.
+    fn note(&self, reason: String, what: &str, key: &str, pause: i64) {
         let told = lock(&self.outage).failed(reason.clone(), pause, self.clock.now());
         if let Some(told) = told {
             warn!(
@@ -31,7 +49,7 @@ impl Shared {
                 failures = told.failures,
                 since_s = told.lasting / 1000,
                 error = reason,
-                "cannot {what} the object, trying again"
+                "{what}"
             );
         }
     }

@@ -1,8 +1,8 @@
 //! Config providers: `${file:/path:key}`, `${env:KEY}` and `${directory:/path:name}` in settings.
 //! A reference is resolved when a setting is used, never when it is stored.
 
-use super::concealer::Concealer;
 use super::properties_file::parse_properties;
+use super::redactor::Redactor;
 use super::reference::{REFERENCE, has_reference};
 use millstream_core::Properties;
 use regex::Regex;
@@ -14,7 +14,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 pub struct ConfigProviders {
     providers: Arc<Vec<(String, Provider)>>,
     /// What the references of all connectors so far stood for, for the log.
-    seen: Arc<RwLock<Concealer>>,
+    seen: Arc<RwLock<Redactor>>,
 }
 
 #[derive(Clone, Debug)]
@@ -78,7 +78,7 @@ impl ConfigProviders {
         if self.providers.is_empty() || !properties.iter().any(|(_, value)| has_reference(value)) {
             return Ok(Resolved {
                 properties: properties.clone(),
-                concealer: Concealer::default(),
+                redactor: Redactor::default(),
             });
         }
         let (providers, properties) = (self.clone(), properties.clone());
@@ -86,14 +86,14 @@ impl ConfigProviders {
         let resolved = resolved
             .await
             .unwrap_or_else(|error| Err(ProviderError(error.to_string())))?;
-        self.remember(&resolved.concealer);
+        self.remember(&resolved.redactor);
         Ok(resolved)
     }
 
-    fn remember(&self, concealer: &Concealer) {
-        // A concealer is replaced whole or not at all.
+    fn remember(&self, redactor: &Redactor) {
+        // A redactor is replaced whole or not at all.
         let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);
-        *seen = seen.remembering(concealer);
+        *seen = seen.remembering(redactor);
     }
 
     /// A line of the log without what the references of any connector stand for; `None` if there is nothing in it.
@@ -116,10 +116,10 @@ impl ConfigProviders {
                 None => resolved.insert_null(key),
             }
         }
-        let concealer = Concealer::new(properties, &resolved, found);
+        let redactor = Redactor::new(properties, &resolved, found);
         Ok(Resolved {
             properties: resolved,
-            concealer,
+            redactor,
         })
     }
 
@@ -170,7 +170,7 @@ impl ConfigProviders {
 #[derive(Clone, Debug)]
 pub struct Resolved {
     pub properties: Properties,
-    pub concealer: Concealer,
+    pub redactor: Redactor,
 }
 
 impl Provider {

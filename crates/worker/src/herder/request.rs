@@ -51,26 +51,26 @@ impl Request {
     }
 
     /// What becomes of it while the work is being shared out anew.
-    pub(super) fn during_a_rebalance(&self) -> Meanwhile {
+    pub(super) fn during_a_rebalance(&self) -> DuringRebalance {
         match self {
             Request::SetTarget(..) | Request::ResetTopics(_) | Request::SetClusterLogger { .. } => {
-                Meanwhile::Done
+                DuringRebalance::Done
             }
             Request::RestartConnector(_) | Request::Restart { .. } | Request::RestartTask(_) => {
-                Meanwhile::Refused
+                DuringRebalance::Refused
             }
             Request::Put(_)
             | Request::Delete(_)
             | Request::Stop(_)
             | Request::SetTasks { .. }
-            | Request::Health => Meanwhile::Waits,
+            | Request::Health => DuringRebalance::Waits,
         }
     }
 }
 
 /// What becomes of a request when nobody knows who leads and who runs what.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Meanwhile {
+pub(super) enum DuringRebalance {
     /// Any worker may do it at any time.
     Done,
     Waits,
@@ -115,19 +115,19 @@ pub struct ConnectorState {
     pub kind: Option<ConnectorKind>,
 }
 
-/// A task's status, and what the worker that runs it does about its trouble.
+/// A task's status, and what the worker that runs it does about an outage.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TaskState {
     pub status: Status,
-    pub trouble: Option<Trouble>,
+    pub outage: Option<Outage>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Trouble {
+pub enum Outage {
     /// Running, but something is out of reach.
     Degraded(Degraded),
     /// Failed for a transient reason; it starts again on its own.
-    Healing { restarts: u32, next_try: i64 },
+    Restarting { restarts: u32, next_try: i64 },
 }
 
 /// Why the herder refused or failed. The texts are Java's.

@@ -1,6 +1,6 @@
 //! Slot: a place that the instances of a task take one after another, so that none runs twice.
 
-use super::request::Trouble;
+use super::request::Outage;
 use crate::cluster::RunState;
 
 /// The first pause before a failed task starts again; it doubles up to the longest.
@@ -18,7 +18,7 @@ pub(super) struct Slot {
     pub(super) starts_again: bool,
     /// Whether a restart was asked for that is told as such.
     pub(super) is_restarting: bool,
-    pub(super) trouble: Option<Trouble>,
+    pub(super) outage: Option<Outage>,
     /// The last status, with its trace.
     pub(super) said: Option<(RunState, Option<String>)>,
     restarts: u32,
@@ -35,8 +35,8 @@ impl Slot {
         matches!(self.said, Some((RunState::Failed, _)))
     }
 
-    pub(super) fn trouble(&self) -> Option<Trouble> {
-        self.trouble.clone()
+    pub(super) fn outage(&self) -> Option<Outage> {
+        self.outage.clone()
     }
 
     /// The instance that takes the place now.
@@ -45,7 +45,7 @@ impl Slot {
         self.is_stopping = false;
         self.starts_again = false;
         self.is_restarting = false;
-        self.trouble = None;
+        self.outage = None;
         self.said = None;
     }
 
@@ -54,11 +54,11 @@ impl Slot {
         if ran >= HEALTHY_AFTER_MS {
             self.restarts = 0;
         }
-        self.trouble = None;
+        self.outage = None;
         if heals {
             let doubled = FIRST_HEALING_PAUSE_MS << self.restarts.min(16);
             self.restarts += 1;
-            self.trouble = Some(Trouble::Healing {
+            self.outage = Some(Outage::Restarting {
                 restarts: self.restarts,
                 next_try: now + doubled.min(LONGEST_HEALING_PAUSE_MS),
             });
@@ -67,9 +67,9 @@ impl Slot {
 
     /// When a failed task starts again.
     pub(super) fn due(&self) -> Option<i64> {
-        match &self.trouble {
-            Some(Trouble::Healing { next_try, .. }) => Some(*next_try),
-            Some(Trouble::Degraded(_)) | None => None,
+        match &self.outage {
+            Some(Outage::Restarting { next_try, .. }) => Some(*next_try),
+            Some(Outage::Degraded(_)) | None => None,
         }
     }
 }

@@ -8,7 +8,7 @@ mod statuses;
 mod tasks;
 mod writes;
 
-use super::request::{Answer, ConnectorInfo, HerderError, Meanwhile, Put, Request};
+use super::request::{Answer, ConnectorInfo, DuringRebalance, HerderError, Put, Request};
 pub use super::settings::{Flavour, Settings};
 use super::slot::Slot;
 pub use super::view::View;

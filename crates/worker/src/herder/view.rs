@@ -259,6 +259,6 @@ impl View {
 fn task_state(known: &Known, task: u32, status: &Arc<Status>) -> TaskState {
     TaskState {
         status: Status::clone(status),
-        trouble: known.slots.get(&task).and_then(Slot::trouble),
+        outage: known.slots.get(&task).and_then(Slot::outage),
     }
 }

@@ -1,7 +1,7 @@
 //! Body: the whole body of a request, as long as it is not too long and comes without long pauses.
 
 use super::error::RestError;
-use super::patience::{Phase, Watch};
+use super::timeouts::{Phase, Watch};
 use axum::extract::{FromRequest, Request};
 use bytes::{Bytes, BytesMut};
 use futures::StreamExt;

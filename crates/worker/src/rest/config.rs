@@ -119,10 +119,10 @@ pub(super) async fn put(
 
 async fn store(api: &Api, request: Put) -> Result<Answer, RestError> {
     let name = request.name.clone();
-    let remarks = api.validator.validate(&request.config).await?.accepted()?;
+    let warnings = api.validator.validate(&request.config).await?.accepted()?;
     let answer = api.herder.change(Request::Put(request)).await?;
     // Only of what was accepted: whoever is refused reads the answer.
-    remarks.log(&name);
+    warnings.log(&name);
     Ok(answer)
 }
 

@@ -11,5 +11,5 @@ pub(super) async fn refuse_changes(request: Request, next: Next) -> Response {
     if [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method()) {
         return next.run(request).await;
     }
-    RestError::Forbidden("This REST API only shows; whoever runs the process can let it change things, too (millstream.rest.read.only=false, or REST_ALLOW_CHANGES=true for stream)".to_owned()).into_response()
+    RestError::Forbidden("This REST API is read-only; to allow changes, set millstream.rest.read.only=false, or REST_ALLOW_CHANGES=true for stream".to_owned()).into_response()
 }

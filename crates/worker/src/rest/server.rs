@@ -1,7 +1,7 @@
 //! Serves the REST API: so many connections and no more, each with its deadlines. When all places are taken, the client
 //! that has said nothing for the longest gives its own up, so that those who have something to say are heard.
 
-use super::patience::{Phase, Watch, Watched};
+use super::timeouts::{Phase, Watch, Watched};
 use axum::Router;
 use axum::extract::Request;
 use hyper::server::conn::http1;
@@ -29,7 +29,7 @@ const RESERVE: usize = 8;
 /// Pause after a connection could not be taken although nothing is in its way.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Between two lines about the same trouble.
+/// Between two lines about the same thing.
 const QUIET: Duration = Duration::from_secs(60);
 
 /// What all listeners share. Cloning shares it.

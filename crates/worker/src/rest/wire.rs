@@ -1,6 +1,6 @@
 //! JSON bodies, with their fields in Java's order.
 
-use crate::herder::request::{ConnectorInfo, ConnectorState, TaskState, Trouble};
+use crate::herder::request::{ConnectorInfo, ConnectorState, Outage, TaskState};
 use crate::loggers::LoggerLevel;
 use crate::validation::Validated;
 use millstream_core::config::{ConfigValue, Default};
@@ -148,15 +148,15 @@ impl From<crate::cluster::Status> for Status {
 impl From<(u32, TaskState)> for TaskStatus {
     fn from((id, task): (u32, TaskState)) -> Self {
         let (mut degraded, mut self_healing) = (None, None);
-        match task.trouble {
-            Some(Trouble::Degraded(told)) => {
+        match task.outage {
+            Some(Outage::Degraded(told)) => {
                 degraded = Some(Degraded {
                     since: told.since,
                     reason: told.reason,
                     next_try_ms: u64::try_from(told.next_try.as_millis()).unwrap_or(u64::MAX),
                 });
             }
-            Some(Trouble::Healing { restarts, next_try }) => {
+            Some(Outage::Restarting { restarts, next_try }) => {
                 self_healing = Some(SelfHealing { restarts, next_try });
             }
             None => {}

@@ -175,7 +175,7 @@ impl Doubles {
             id: start.id.clone(),
             commit_interval: start.worker.flush_interval(),
             finish_deadline: Duration::from_secs(5),
-            rides_out_outages: false,
+            retries_outages: false,
             clock: || 0,
         };
         let (reports, mut reported) = mpsc::channel(16);

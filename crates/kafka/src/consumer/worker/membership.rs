@@ -16,7 +16,7 @@ use std::sync::Arc;
 impl Worker {
     pub(super) fn on_group(&mut self, event: GroupEvent) {
         match event {
-            GroupEvent::Joining { reply } => self.let_go(reply),
+            GroupEvent::Joining { reply } => self.revoke_all(reply),
             GroupEvent::Assign {
                 protocol,
                 members,
@@ -34,21 +34,21 @@ impl Worker {
                     self.lead(None);
                 }
                 self.generation = Some(generation);
-                self.take_over(&assignment);
+                self.apply_assignment(&assignment);
             }
             GroupEvent::Lost => {
                 self.generation = None;
                 self.before.clear();
                 let gone = self.fetcher.unassign(|_| true);
                 if !gone.is_empty() {
-                    self.fetcher.tell(Fetched::Lost(gone));
+                    self.fetcher.emit(Fetched::Lost(gone));
                 }
             }
             GroupEvent::Degraded(degraded) => {
                 self.fetcher.note_outage(Source::Group, degraded);
             }
             GroupEvent::Recovered => {
-                self.fetcher.well(Source::Group);
+                self.fetcher.recovered(Source::Group);
             }
             GroupEvent::Failed(error) => self.fetcher.fail(error.into()),
         }
@@ -61,7 +61,7 @@ impl Worker {
     }
 
     /// Unless the group is cooperative, everything is given up before a new round; the group waits for that.
-    fn let_go(&mut self, reply: oneshot::Sender<Vec<Offer>>) {
+    fn revoke_all(&mut self, reply: oneshot::Sender<Vec<Offer>>) {
         if self.is_cooperative {
             self.offer(reply);
             return;
@@ -72,11 +72,11 @@ impl Worker {
             return;
         }
         let (done, is_done) = oneshot::channel();
-        self.fetcher.tell(Fetched::Revoked { partitions, done });
+        self.fetcher.emit(Fetched::Revoked { partitions, done });
         self.work.push(Box::pin(async move {
             // Dropped or sent, both mean that the owner has finished.
             let _ = is_done.await;
-            Done::LetGo(reply)
+            Done::Revoked(reply)
         }));
     }
 
@@ -133,7 +133,9 @@ impl Worker {
         let Some(assignor) = Assignor::named(protocol) else {
             self.fetcher.fail(ConsumerError {
                 is_transient: false,
-                message: format!("the group chose the assignor {protocol}, which nobody offered"),
+                message: format!(
+                    "the coordinator chose the assignor {protocol}, which this member did not offer"
+                ),
                 source: None,
             });
             return;
@@ -152,7 +154,7 @@ impl Worker {
         let backoff = Backoff::new(self.settings.client.retry_backoff());
         let cluster = self.cluster.clone();
         self.work.push(Box::pin(async move {
-            let metadata = persist(&cluster, &wanted, may_create, backoff).await;
+            let metadata = refresh_until_success(&cluster, &wanted, may_create, backoff).await;
             Done::ReadyToAssign {
                 assignor,
                 members,
@@ -163,7 +165,7 @@ impl Worker {
         }));
     }
 
-    pub(super) fn share_out(
+    pub(super) fn assign_partitions(
         &mut self,
         assignor: Assignor,
         members: &[Member],
@@ -190,13 +192,13 @@ impl Worker {
         let _ = reply.send(assignments);
     }
 
-    fn take_over(&mut self, assignment: &Bytes) {
+    fn apply_assignment(&mut self, assignment: &Bytes) {
         let assignment = match Assignment::decode(assignment) {
             Ok(assignment) => assignment,
             Err(source) => {
                 self.fetcher.fail(ConsumerError {
                     is_transient: false,
-                    message: "the group's leader sent an assignment that cannot be read".to_owned(),
+                    message: "cannot parse the assignment from the group leader".to_owned(),
                     source: Some(source),
                 });
                 return;
@@ -208,28 +210,28 @@ impl Worker {
             .filter(|p| !self.fetcher.has(p))
             .cloned()
             .collect();
-        self.hand_over(&assigned);
+        self.revoke_unassigned(&assigned);
         self.before = assigned.iter().cloned().collect();
         for partition in &added {
             self.fetcher.assign(partition);
         }
         if !added.is_empty() {
-            self.fetcher.tell(Fetched::Assigned(added));
+            self.fetcher.emit(Fetched::Assigned(added));
         }
     }
 
     /// Lets go what was held and is not assigned any more; then the group goes round again to give it away.
-    fn hand_over(&mut self, assigned: &BTreeSet<TopicPartition>) {
+    fn revoke_unassigned(&mut self, assigned: &BTreeSet<TopicPartition>) {
         let partitions = self.fetcher.unassign(|p| !assigned.contains(p));
         if partitions.is_empty() {
             return;
         }
         let (done, is_done) = oneshot::channel();
-        self.fetcher.tell(Fetched::Revoked { partitions, done });
+        self.fetcher.emit(Fetched::Revoked { partitions, done });
         self.work.push(Box::pin(async move {
             // Dropped or sent, both mean that the owner has finished.
             let _ = is_done.await;
-            Done::HandedOver
+            Done::RevokedForOthers
         }));
     }
 }
@@ -237,7 +239,7 @@ impl Worker {
 /// A member whose metadata cannot be read gets nothing.
 fn read_member(member: &GroupMember) -> Member {
     let subscription = Subscription::decode(&member.metadata).unwrap_or_else(|error| {
-        tracing::warn!(member = %member.id, %error, "cannot read the subscription of a member");
+        tracing::warn!(member = %member.id, %error, "cannot parse the subscription of a group member");
         Subscription::default()
     });
     Member {
@@ -278,7 +280,7 @@ fn racks(metadata: &Metadata, topics: &[String]) -> PartitionRacks {
 }
 
 /// Asks until somebody answers: the group waits, and gives this member up if it takes too long.
-async fn persist(
+async fn refresh_until_success(
     cluster: &Cluster,
     topics: &Topics,
     may_create: bool,
@@ -293,6 +295,6 @@ async fn persist(
 }
 
 async fn log_and_wait(error: &KafkaError, backoff: &mut Backoff) {
-    tracing::debug!(%error, "cannot learn the topics to share out");
+    tracing::debug!(%error, "metadata request for the topics to assign failed, retrying");
     tokio::time::sleep(backoff.next_pause()).await;
 }

@@ -2,14 +2,14 @@
 
 use super::{Asked, Backoff, Done, HashMap, Instant, KafkaError, Source, TopicPartition, Worker};
 use crate::cluster::Metadata;
-use crate::fetcher::Place;
+use crate::fetcher::Position;
 use crate::group::Committed;
 use crate::positions;
 use millstream_core::ConsumerError;
 
 impl Worker {
     /// Asks for committed offsets.
-    pub(super) fn ask_group(&mut self, asked: Asked) {
+    pub(super) fn fetch_committed(&mut self, asked: Asked) {
         let offsets = self.offsets.clone();
         let limit = self.settings.client.api_timeout();
         let backoff = Backoff::new(self.settings.client.retry_backoff());
@@ -27,21 +27,21 @@ impl Worker {
     ) {
         let committed = match result {
             Ok(committed) => committed,
-            Err(error) => return self.fetcher.retry_places(asked, error),
+            Err(error) => return self.fetcher.retry_positions(asked, error),
         };
-        self.fetcher.well(Source::Offsets);
+        self.fetcher.recovered(Source::Offsets);
         let is_none = self.settings.config.auto_offset_reset == "none";
         let mut undefined = Vec::new();
         for (partition, epoch) in asked {
             let known = committed.get(partition).filter(|one| one.offset >= 0);
-            let place = known.map(|one| Place {
+            let position = known.map(|one| Position {
                 offset: one.offset,
                 leader_epoch: one.leader_epoch,
             });
-            if place.is_none() && is_none && self.fetcher.is_asking(partition, *epoch) {
+            if position.is_none() && is_none && self.fetcher.awaits_position(partition, *epoch) {
                 undefined.push(partition.to_string());
             } else {
-                self.fetcher.place(partition, *epoch, place);
+                self.fetcher.set_position(partition, *epoch, position);
             }
         }
         if !undefined.is_empty() {
@@ -57,18 +57,18 @@ impl Worker {
     }
 
     /// Asks leaders where `auto.offset.reset` points.
-    pub(super) fn ask_leaders(&mut self, lost: Asked, now: Instant) {
+    pub(super) fn reset_by_time(&mut self, lost: Asked, now: Instant) {
         let metadata = self.cluster.metadata();
         let lost = lost.into_iter().map(|(partition, epoch)| {
-            let time = self.begins_at(&partition, &metadata);
+            let time = self.reset_timestamp(&partition, &metadata);
             (partition, epoch, time)
         });
         let lost = lost.collect();
-        self.fetcher.place_by_time(lost, now);
+        self.fetcher.reset_positions(lost, now);
     }
 
     /// Where `auto.offset.reset` points. All of a partition that came while this consumer ran is for it to read.
-    fn begins_at(&self, partition: &TopicPartition, metadata: &Metadata) -> i64 {
+    fn reset_timestamp(&self, partition: &TopicPartition, metadata: &Metadata) -> i64 {
         let config = &self.settings.config;
         let is_earliest = config.auto_offset_reset == "earliest"
             || (config.reads_new_partitions_whole && self.fetcher.is_new(partition, metadata));

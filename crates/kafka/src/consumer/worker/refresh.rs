@@ -25,7 +25,7 @@ impl Worker {
             tracing::warn!(
                 group = %self.settings.config.group_id,
                 topic = &*topic,
-                "the topic was deleted and made again; the new one is read from its beginning unless settings say otherwise"
+                "topic was deleted and recreated; the new one is read from its beginning unless settings say otherwise"
             );
         }
     }

@@ -2,7 +2,7 @@
 //! partitions first go to subscribers in a rack of one of their replicas, within the same quotas; topics that have the
 //! same subscribers and the same number of partitions stay aligned.
 
-use super::{Member, PartitionRacks, Shares, TopicSizes, give};
+use super::{Member, PartitionRacks, Shares, TopicSizes, assign_to};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -26,7 +26,7 @@ pub(super) fn assign(
             match indexes[..] {
                 [index] if !topics[index].is_rack_aware => {}
                 [index] => topics[index].share(Topic::is_near, shares),
-                _ => share_aligned(&mut topics, &indexes, shares),
+                _ => assign_aligned(&mut topics, &indexes, shares),
             }
         }
     }
@@ -44,7 +44,7 @@ struct Topic<'a> {
     given: Vec<i32>,
     /// Subscribers that may still get one more than the others.
     extra: i32,
-    free: BTreeSet<i32>,
+    unassigned: BTreeSet<i32>,
     is_rack_aware: bool,
 }
 
@@ -81,7 +81,7 @@ impl<'a> Topic<'a> {
             given: vec![0; subscribers.len()],
             subscribers,
             extra: size % count,
-            free: (0..size).collect(),
+            unassigned: (0..size).collect(),
             is_rack_aware,
         })
     }
@@ -101,10 +101,10 @@ impl<'a> Topic<'a> {
         (quota - self.given[place]).max(0)
     }
 
-    fn give(&mut self, place: usize, partitions: &[i32], shares: &mut Shares) {
+    fn assign_to(&mut self, place: usize, partitions: &[i32], shares: &mut Shares) {
         for partition in partitions {
-            self.free.remove(partition);
-            give(shares, self.subscribers[place], self.name, *partition);
+            self.unassigned.remove(partition);
+            assign_to(shares, self.subscribers[place], self.name, *partition);
         }
         self.given[place] += partitions.len() as i32;
         if self.given[place] > self.size / self.subscribers.len() as i32 {
@@ -116,21 +116,21 @@ impl<'a> Topic<'a> {
     fn share(&mut self, may: impl Fn(&Self, usize, i32) -> bool, shares: &mut Shares) {
         for place in 0..self.subscribers.len() {
             let run: Vec<i32> = self
-                .free
+                .unassigned
                 .iter()
                 .copied()
                 .filter(|&partition| may(self, place, partition))
                 .take(self.room(place) as usize)
                 .collect();
             if !run.is_empty() {
-                self.give(place, &run, shares);
+                self.assign_to(place, &run, shares);
             }
         }
     }
 }
 
 /// Gives the same partition of all these topics to one subscriber that is near all of them.
-fn share_aligned(topics: &mut [Topic], indexes: &[usize], shares: &mut Shares) {
+fn assign_aligned(topics: &mut [Topic], indexes: &[usize], shares: &mut Shares) {
     let first = &topics[indexes[0]];
     let (size, subscribers) = (first.size, first.subscribers.len());
     for partition in 0..size {
@@ -142,7 +142,7 @@ fn share_aligned(topics: &mut [Topic], indexes: &[usize], shares: &mut Shares) {
         });
         if let Some(place) = place {
             for &index in indexes {
-                topics[index].give(place, &[partition], shares);
+                topics[index].assign_to(place, &[partition], shares);
             }
         }
     }

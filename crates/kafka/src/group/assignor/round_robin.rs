@@ -1,6 +1,6 @@
 //! Round robin: all partitions in order are dealt out, each to the next member that subscribes to its topic.
 
-use super::{Member, Shares, TopicSizes, give};
+use super::{Member, Shares, TopicSizes, assign_to};
 
 pub(super) fn assign(topics: &TopicSizes, members: &[&Member], shares: &mut Shares) {
     let mut next = 0;
@@ -13,7 +13,7 @@ pub(super) fn assign(topics: &TopicSizes, members: &[&Member], shares: &mut Shar
             while !subscribes(members[next % members.len()]) {
                 next += 1;
             }
-            give(shares, members[next % members.len()], topic, partition);
+            assign_to(shares, members[next % members.len()], topic, partition);
             next += 1;
         }
     }

@@ -91,7 +91,7 @@ impl Member {
         Ok(response)
     }
 
-    pub(super) async fn beat(&mut self) -> Result<(), KafkaError> {
+    pub(super) async fn heartbeat(&mut self) -> Result<(), KafkaError> {
         let connection = self.coordinator().await?;
         let response = connection
             .request_within(
@@ -109,7 +109,7 @@ impl Member {
                 },
             )
             .await?;
-        self.check(response.error_code, "stay in")
+        self.check(response.error_code, "heartbeat in")
     }
 
     pub(super) async fn leave(&mut self) {
@@ -143,16 +143,16 @@ impl Member {
             })
             .await;
         if let Err(error) = result {
-            tracing::debug!(group = %self.settings.group_id, %error, "could not leave the group");
+            tracing::debug!(group = %self.settings.group_id, %error, "leave group failed");
         }
     }
 
-    fn check(&self, code: i16, action: &str) -> Result<(), KafkaError> {
+    fn check(&self, code: i16, operation: &str) -> Result<(), KafkaError> {
         if code == 0 {
             return Ok(());
         }
-        Err(KafkaError::refused(
-            format!("{action} group {}", self.settings.group_id),
+        Err(KafkaError::response(
+            format!("{operation} group {}", self.settings.group_id),
             code,
         ))
     }

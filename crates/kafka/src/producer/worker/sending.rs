@@ -11,10 +11,10 @@ impl Worker {
         let hurry = self.is_closing || !self.flushes.is_empty();
         let mut plans: HashMap<i32, Vec<TopicPartition>> = HashMap::new();
         let mut sizes: HashMap<i32, usize> = HashMap::new();
-        for (partition, size) in self.lanes.ready(now, hurry, &mut self.wake) {
+        for (partition, size) in self.accumulator.ready(now, hurry, &mut self.wake) {
             let leader = metadata.partition(&partition).map_or(-1, |p| p.leader);
             if leader < 0 {
-                self.lanes
+                self.accumulator
                     .wait(&partition, now + self.backoff.clone().next_pause());
                 self.refresh_due = self.refresh_due.min(now);
                 continue;
@@ -33,11 +33,14 @@ impl Worker {
         for (broker, partitions) in plans {
             let mut batches = Vec::with_capacity(partitions.len());
             for partition in &partitions {
-                match self.lanes.take(partition, self.settings.codec(), producer) {
+                match self
+                    .accumulator
+                    .take(partition, self.settings.codec(), producer)
+                {
                     Ok(bytes) => batches.push((partition.clone(), bytes)),
                     Err((owners, why)) => {
-                        let error = KafkaError::Impossible {
-                            action: format!("compress a batch for {partition}"),
+                        let error = KafkaError::Failed {
+                            operation: format!("compress batch for {partition}"),
                             why: why.to_string(),
                         };
                         self.deliveries.fail(owners, &Arc::new(error));
@@ -71,7 +74,7 @@ impl Worker {
     }
 
     /// A broker that does not answer may have lost its partitions to others.
-    pub(super) fn doubt_late_brokers(&mut self, now: Instant) {
+    pub(super) fn check_late_brokers(&mut self, now: Instant) {
         for flight in &mut self.flights {
             if flight.late_at <= now {
                 flight.late_at = now + LATE_ANSWER;
@@ -107,11 +110,12 @@ impl Worker {
         let mut answers = match result {
             Ok(answers) => answers,
             Err(error) if error.is_transient() => {
-                tracing::debug!(%error, "will write again");
+                tracing::debug!(%error, "produce failed, retrying");
                 let pause = self.backoff.next_pause();
                 let is_in_doubt = !matches!(error, KafkaError::Connect { .. });
                 for partition in partitions {
-                    self.lanes.put_back(partition, now + pause, is_in_doubt);
+                    self.accumulator
+                        .put_back(partition, now + pause, is_in_doubt);
                 }
                 self.refresh_due = self.refresh_due.min(now + pause);
                 return;
@@ -119,7 +123,7 @@ impl Worker {
             Err(error) => {
                 let error = Arc::new(error);
                 for partition in partitions {
-                    let owners = self.lanes.give_up(partition);
+                    let owners = self.accumulator.give_up(partition);
                     self.deliveries.fail(owners, &error);
                 }
                 return;
@@ -132,33 +136,33 @@ impl Worker {
     }
 
     fn on_answer(&mut self, partition: &TopicPartition, answer: Answer, now: Instant) {
-        let (code, said) = match answer {
+        let (code, message) = match answer {
             Ok(offset) => return self.written(partition, offset),
             // DUPLICATE_SEQUENCE_NUMBER: an earlier attempt arrived.
             Err((46, _)) => return self.written(partition, -1),
             Err(refusal) => refusal,
         };
-        let action = format!("write to {partition}");
-        let error = KafkaError::refused_saying(action, code, said.as_ref());
+        let operation = format!("produce to {partition}");
+        let error = KafkaError::response_with_message(operation, code, message.as_ref());
         // The broker has lost track of this producer, or we have: begin anew under another identity.
-        let is_out_of_step = matches!(code, 45 | 47 | 49 | 59) && self.settings.is_idempotent();
-        if is_out_of_step || error.is_transient() {
-            tracing::debug!(%error, "will write again");
+        let is_out_of_sequence = matches!(code, 45 | 47 | 49 | 59) && self.settings.is_idempotent();
+        if is_out_of_sequence || error.is_transient() {
+            tracing::debug!(%error, "produce failed, retrying");
             let pause = self.backoff.next_pause();
-            self.lanes.put_back(partition, now + pause, false);
+            self.accumulator.put_back(partition, now + pause, false);
             self.refresh_due = self.refresh_due.min(now + pause);
-            if is_out_of_step {
-                self.renew(partition);
+            if is_out_of_sequence {
+                self.reset_producer_id(partition);
             }
         } else {
-            let owners = self.lanes.give_up(partition);
+            let owners = self.accumulator.give_up(partition);
             self.deliveries.fail(owners, &Arc::new(error));
         }
     }
 
     fn written(&mut self, partition: &TopicPartition, offset: i64) {
         self.backoff.reset();
-        let owners = self.lanes.finish(partition);
+        let owners = self.accumulator.finish(partition);
         self.deliveries.written(owners, partition.partition, offset);
     }
 }

@@ -3,16 +3,16 @@
 use super::{Arc, Done, Instant, KafkaError, Metadata, ProducerRecord, Topics, Worker};
 
 impl Worker {
-    pub(super) fn give_up_homeless(&mut self, now: Instant) {
+    pub(super) fn expire_awaiting_metadata(&mut self, now: Instant) {
         let max_block = self.settings.max_block();
-        let (late, waiting) = std::mem::take(&mut self.homeless)
+        let (late, waiting) = std::mem::take(&mut self.awaiting_metadata)
             .into_iter()
             .partition(|(_, _, give_up)| *give_up <= now);
-        self.homeless = waiting;
+        self.awaiting_metadata = waiting;
         let late: Vec<(ProducerRecord, (u64, usize), Instant)> = late;
         for (record, owner, _) in late {
-            let error = KafkaError::Impossible {
-                action: format!("write to {}", record.topic),
+            let error = KafkaError::Failed {
+                operation: format!("produce to {}", record.topic),
                 why: format!(
                     "the topic is not present in metadata after {} ms (max.block.ms)",
                     max_block.as_millis()
@@ -20,7 +20,7 @@ impl Worker {
             };
             self.deliveries.fail([owner], &Arc::new(error));
         }
-        if let Some(first) = self.homeless.iter().map(|(_, _, at)| *at).min() {
+        if let Some(first) = self.awaiting_metadata.iter().map(|(_, _, at)| *at).min() {
             self.wake = self.wake.min(first);
         }
     }
@@ -46,7 +46,7 @@ impl Worker {
         let metadata = match result {
             Ok(metadata) => metadata,
             Err(error) if error.is_transient() => {
-                tracing::debug!(%error, "no metadata yet");
+                tracing::debug!(%error, "metadata request failed, retrying");
                 self.refresh_due = now + self.backoff.next_pause();
                 return;
             }
@@ -54,19 +54,19 @@ impl Worker {
         };
         self.refresh_due = now + self.settings.client.metadata_max_age();
         self.redirect(&metadata);
-        for (record, owner, give_up) in std::mem::take(&mut self.homeless) {
+        for (record, owner, give_up) in std::mem::take(&mut self.awaiting_metadata) {
             let topic = metadata.topics.get(&record.topic);
             match topic.map(|topic| topic.error) {
                 // Topic authorization failed, invalid topic: no retry helps.
                 Some(code @ (29 | 17)) => {
-                    let error = KafkaError::refused(format!("write to {}", record.topic), code);
+                    let error = KafkaError::response(format!("produce to {}", record.topic), code);
                     self.deliveries.fail([owner], &Arc::new(error));
                 }
                 Some(0) if metadata.partition_count(&record.topic) > 0 => {
-                    self.place(record, owner, now, &metadata);
+                    self.append(record, owner, now, &metadata);
                 }
                 Some(_) | None => {
-                    self.homeless.push((record, owner, give_up));
+                    self.awaiting_metadata.push((record, owner, give_up));
                     self.refresh_due = now + self.backoff.clone().next_pause();
                 }
             }

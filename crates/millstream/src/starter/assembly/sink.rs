@@ -1,7 +1,7 @@
 //! The parts of a sink task: consumer, converters, chain, sink.
 
 use super::{CONFIG_EXCEPTION, plan_parts, wrong_role};
-use crate::{client_remarks, dead_letters};
+use crate::{client_warnings, dead_letters};
 use millstream_core::{Role, TaskContext, Tolerance};
 use millstream_kafka::{ConsumerSettings, KafkaConsumer, Role as Client, Subscription};
 use millstream_runtime::{Budgets, ErrorPolicy, Plan, SinkParts, Start, TaskFailure, deadlines};
@@ -42,7 +42,7 @@ impl SinkAssembly {
             goes_on_after_rejected: errors.tolerance == Tolerance::All,
             max_poll_records: usize::try_from(consumer.config.max_poll_records).unwrap_or(1),
             longest_put: deadlines::longest_put(max_poll_interval(consumer)),
-            rides_out_outages: self.start.worker.config.self_healing,
+            retries_outages: self.start.worker.config.self_healing,
             shows_content: errors.shows_content,
             ..TaskContext::new(
                 Arc::clone(&id.connector),
@@ -73,7 +73,7 @@ impl SinkAssembly {
             return Err(wrong_role());
         };
         let parts = plan_parts(start)?;
-        client_remarks::warn(start, &self.settings.consumer, Client::Consumer);
+        client_warnings::warn(start, &self.settings.consumer, Client::Consumer);
         let consumer = self.consumer.clone()?;
         let context = self.context(&consumer);
         let starting = connector.start_task(&start.task_config, context);

@@ -2,7 +2,7 @@
 
 use super::source_writer::{SourceWriter, Topics};
 use super::{CONFIG_EXCEPTION, plan_parts, wrong_role};
-use crate::client_remarks;
+use crate::client_warnings;
 use millstream_core::{Role, SourceContext};
 use millstream_kafka::{
     Admin, ClientSettings, InvalidConfig, KafkaProducer, ProducerSettings, Role as Client,
@@ -33,7 +33,7 @@ impl SourceAssembly {
             return Err(wrong_role());
         };
         let plan = SourcePlan::new(plan_parts(start)?);
-        client_remarks::warn(start, &self.settings.producer, Client::Producer);
+        client_warnings::warn(start, &self.settings.producer, Client::Producer);
         let producer = ProducerSettings::from_properties(&self.settings.producer);
         let producer = producer.map_err(refused)?;
         let topics = self.topics()?;

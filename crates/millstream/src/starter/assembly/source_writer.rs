@@ -58,7 +58,7 @@ impl Topics {
             topic: Arc::clone(topic),
             reason: why,
             is_transient: false,
-            objection: None,
+            rejection: None,
         })?;
         let wanted = NewTopic {
             name: topic.to_string(),
@@ -89,7 +89,7 @@ fn refused(topic: &Arc<str>, error: &KafkaError) -> WriteError {
              exists and restart the task: {error}"
         ),
         is_transient: error.is_transient(),
-        objection: None,
+        rejection: None,
     }
 }
 

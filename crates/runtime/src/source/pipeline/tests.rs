@@ -151,7 +151,7 @@ fn write_error(is_transient: bool) -> WriteError {
         topic: "t".into(),
         reason: "no".to_owned(),
         is_transient,
-        objection: None,
+        rejection: None,
     }
 }
 
@@ -255,7 +255,7 @@ impl Stage {
             id,
             commit_interval: Duration::from_secs(1),
             finish_deadline: Duration::from_secs(3),
-            rides_out_outages: true,
+            retries_outages: true,
             clock: || 7,
         };
         let (target, targets) = watch::channel(Target::Running);

@@ -1,4 +1,4 @@
-//! Messages and classes of what S3, and those who stand in its place, answer.
+//! Messages and classes of what S3, and those who stand in its endpoint, answer.
 
 use super::*;
 use aws_sdk_s3::operation::create_multipart_upload::CreateMultipartUploadError;
@@ -7,10 +7,10 @@ use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
 
-fn place(address: &str, by: EndpointBy) -> Place {
+fn endpoint(address: &str, by: EndpointBy) -> Endpoint {
     let known = OnceLock::new();
     known.get_or_init(|| address.to_owned());
-    Place {
+    Endpoint {
         bucket: "archive".to_owned(),
         region: "us-west-2".to_owned(),
         by,
@@ -40,7 +40,7 @@ fn answered(status: u16, headers: &[(&'static str, &'static str)], body: &str) -
         }
     }
     let error = CreateMultipartUploadError::generic(said.build());
-    place("http://s3:9000", EndpointBy::Setting).error(SdkError::service_error(error, raw))
+    endpoint("http://s3:9000", EndpointBy::Setting).error(SdkError::service_error(error, raw))
 }
 
 fn coded(status: u16, code: &str) -> StoreError {
@@ -86,8 +86,8 @@ fn report_message_4_names_an_answer_that_is_not_s3s() {
         assert_eq!(
             error.to_string(),
             format!(
-                "S3 at http://s3:9000 (store.url) did not answer as S3 does ({status}, \"<html> <body>Welcome to the hotel, \
-                 please sign in to use the\" …); is a proxy in between, is store.url right?"
+                "invalid response from S3 at http://s3:9000 (store.url) (Status Code: {status}, \"<html> <body>Welcome to the hotel, \
+                 please sign in to use the\" …): it is not S3's; is a proxy in between, is store.url right?"
             )
         );
     }
@@ -114,9 +114,9 @@ fn report_message_5_names_the_region() {
 
 #[test]
 fn report_c10_tells_where_a_temporary_redirect_leads() {
-    let plain = place("http://s3:9000", EndpointBy::Setting);
-    let secure = place("https://archive.s3.amazonaws.com", EndpointBy::Sdk);
-    for (place, location, leads, is_followed) in [
+    let plain = endpoint("http://s3:9000", EndpointBy::Setting);
+    let secure = endpoint("https://archive.s3.amazonaws.com", EndpointBy::Sdk);
+    for (endpoint, location, leads, is_followed) in [
         (
             &plain,
             "http://10.0.0.2:9000/archive/k?uploads",
@@ -146,7 +146,7 @@ fn report_c10_tells_where_a_temporary_redirect_leads() {
         (&plain, "ftp://host/k", "ftp://host", false),
     ] {
         assert_eq!(
-            place.redirected(location),
+            endpoint.redirected(location),
             (leads.to_owned(), is_followed),
             "{location}"
         );
@@ -156,10 +156,10 @@ fn report_c10_tells_where_a_temporary_redirect_leads() {
 #[test]
 fn report_a12_tells_both_causes_of_a_refusal_without_words() {
     let told = |bucket: &str, region: Option<&str>| {
-        let mut place = place("https://s3.us-west-2.amazonaws.com", EndpointBy::Sdk);
-        bucket.clone_into(&mut place.bucket);
-        let error = StoreError::broken("Bad Request");
-        let error = place.silent_refusal(error, region);
+        let mut endpoint = endpoint("https://s3.us-west-2.amazonaws.com", EndpointBy::Sdk);
+        bucket.clone_into(&mut endpoint.bucket);
+        let error = StoreError::permanent("Bad Request");
+        let error = endpoint.bad_request(error, region);
         (error.to_string(), error.is_transient())
     };
     let (text, passes) = told("archive", Some("eu-west-1"));
@@ -181,22 +181,22 @@ fn report_a12_tells_both_causes_of_a_refusal_without_words() {
 
 #[test]
 fn report_message_7_refuses_a_bucket_name_that_s3_cannot_have() {
-    let mut place = place("https://s3.us-west-2.amazonaws.com", EndpointBy::Sdk);
-    "My_Bucket!".clone_into(&mut place.bucket);
-    let error = place.silent_refusal(StoreError::broken("Bad Request"), None);
+    let mut endpoint = endpoint("https://s3.us-west-2.amazonaws.com", EndpointBy::Sdk);
+    "My_Bucket!".clone_into(&mut endpoint.bucket);
+    let error = endpoint.bad_request(StoreError::permanent("Bad Request"), None);
     assert_eq!(
         error.to_string(),
-        "S3 refuses the bucket name My_Bucket! (400)"
+        "invalid bucket name: S3 rejects My_Bucket! (Status Code: 400)"
     );
     assert!(!error.is_transient());
 }
 
 /// What is made of a connection that fails so.
-fn unreached(address: &str, by: EndpointBy, cause: io::Error) -> String {
+fn connection_failed(address: &str, by: EndpointBy, cause: io::Error) -> String {
     let cause = ConnectorError::io(Box::new(cause));
     let error: SdkError<CreateMultipartUploadError, HttpResponse> =
         SdkError::dispatch_failure(cause);
-    let error = place(address, by).error(error);
+    let error = endpoint(address, by).error(error);
     assert!(error.is_transient());
     error.to_string()
 }
@@ -205,18 +205,18 @@ fn unreached(address: &str, by: EndpointBy, cause: io::Error) -> String {
 fn report_message_3_names_the_address_and_the_setting() {
     let refused = io::Error::from_raw_os_error(111);
     assert_eq!(
-        unreached("http://127.0.0.1:22299", EndpointBy::Setting, refused),
-        "cannot reach S3 at http://127.0.0.1:22299 (store.url): connection refused"
+        connection_failed("http://127.0.0.1:22299", EndpointBy::Setting, refused),
+        "connection to S3 at http://127.0.0.1:22299 (store.url) failed: connection refused"
     );
     let refused = io::Error::from_raw_os_error(111);
     assert_eq!(
-        unreached("https://s3.amazonaws.com", EndpointBy::Sdk, refused),
-        "cannot reach S3 at https://s3.amazonaws.com: connection refused"
+        connection_failed("https://s3.amazonaws.com", EndpointBy::Sdk, refused),
+        "connection to S3 at https://s3.amazonaws.com failed: connection refused"
     );
     let eof = io::Error::new(io::ErrorKind::UnexpectedEof, "tls handshake eof");
     assert_eq!(
-        unreached("https://s3:9000", EndpointBy::Setting, eof),
-        "cannot reach S3 at https://s3:9000 (store.url): tls handshake eof; it may not speak TLS; store.url begins with https"
+        connection_failed("https://s3:9000", EndpointBy::Setting, eof),
+        "connection to S3 at https://s3:9000 (store.url) failed: tls handshake eof; it may not speak TLS; store.url begins with https"
     );
 }
 
@@ -225,12 +225,12 @@ fn report_a11_a_store_url_without_a_scheme_was_taken_for_https() {
     let plain = rustls::Error::InvalidMessage(rustls::InvalidMessage::InvalidContentType);
     let plain = io::Error::new(io::ErrorKind::InvalidData, plain);
     assert_eq!(
-        unreached(
+        connection_failed(
             "https://minio:9000",
             EndpointBy::SettingWithoutScheme,
             plain
         ),
-        "cannot reach S3 at https://minio:9000 (store.url): received corrupt message of type InvalidContentType; store.url \
+        "connection to S3 at https://minio:9000 (store.url) failed: received corrupt message of type InvalidContentType; store.url \
          has no scheme, so https was assumed; write http://minio:9000 if it does not speak TLS"
     );
 }
@@ -240,9 +240,10 @@ fn report_a10_an_unknown_authority_names_what_to_set() {
     let told = |why: CertificateError| {
         let error = rustls::Error::InvalidCertificate(why);
         let error = io::Error::new(io::ErrorKind::InvalidData, error);
-        unreached("https://s3.example", EndpointBy::Setting, error)
+        connection_failed("https://s3.example", EndpointBy::Setting, error)
     };
     let text = told(CertificateError::UnknownIssuer);
+    assert!(text.contains("TLS handshake failed: "), "{text}");
     assert!(text.contains("AWS_CA_BUNDLE or SSL_CERT_FILE"), "{text}");
     let text = told(CertificateError::Expired);
     assert!(text.contains("has expired"), "{text}");
@@ -255,9 +256,9 @@ fn report_message_24_file_descriptors_have_run_out() {
     let limit = open_files_limit().expect("the kernel tells");
     let none_left = io::Error::from_raw_os_error(EMFILE);
     assert_eq!(
-        unreached("http://s3:9000", EndpointBy::Sdk, none_left),
+        connection_failed("http://s3:9000", EndpointBy::Sdk, none_left),
         format!(
-            "cannot reach S3 at http://s3:9000: out of file descriptors (limit {limit}): raise it with ulimit -n or LimitNOFILE"
+            "connection to S3 at http://s3:9000 failed: out of file descriptors (limit {limit}): raise it with ulimit -n or LimitNOFILE"
         )
     );
 }
@@ -268,7 +269,7 @@ fn report_message_1_says_which_credentials_to_set() {
     let cause = ConnectorError::other(Box::new(none), None);
     let error: SdkError<CreateMultipartUploadError, HttpResponse> =
         SdkError::dispatch_failure(cause);
-    let error = place("http://s3:9000", EndpointBy::Sdk).error(error);
+    let error = endpoint("http://s3:9000", EndpointBy::Sdk).error(error);
     assert!(!error.is_transient());
     let text = error.to_string();
     assert!(text.starts_with("no AWS credentials: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or aws.access.key.id"), "{text}");

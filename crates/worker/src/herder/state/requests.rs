@@ -13,9 +13,10 @@ impl State {
         let reply = |error| Action::Reply(ticket, Err(error));
         if self.is_ending {
             out.push(reply(HerderError::ShuttingDown));
-        } else if !self.is_caught_up || (self.is_rebalancing && meanwhile == Meanwhile::Waits) {
+        } else if !self.is_caught_up || (self.is_rebalancing && meanwhile == DuringRebalance::Waits)
+        {
             self.queued.push_back((request, ticket));
-        } else if self.is_rebalancing && meanwhile == Meanwhile::Refused {
+        } else if self.is_rebalancing && meanwhile == DuringRebalance::Refused {
             out.push(reply(HerderError::Rebalancing));
         } else {
             let connector = request.connector();
@@ -200,7 +201,7 @@ impl State {
         for (number, task) in &mut state.tasks {
             if tasks.contains(number) {
                 task.status.state = RunState::Restarting;
-                task.trouble = None;
+                task.outage = None;
             }
         }
         let records = vec![ConfigRecord::Restart {

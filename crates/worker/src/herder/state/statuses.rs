@@ -39,12 +39,12 @@ impl State {
                 self.forget_if_gone(key, out);
             }
             Some(_) => {}
-            None => self.say_again(&key, out),
+            None => self.republish(&key, out),
         }
     }
 
     /// Whoever runs something has the last word: a leader that has read less may have forgotten its status.
-    fn say_again(&self, key: &StatusKey, out: &mut Vec<Action>) {
+    fn republish(&self, key: &StatusKey, out: &mut Vec<Action>) {
         let said = match key {
             StatusKey::Connector(name) => self.instances.get(name).and_then(|i| i.said.clone()),
             StatusKey::Task(id) => {

@@ -1,7 +1,7 @@
 //! Tasks that run here: started, restarted, stopped, healed, and what they report.
 
 use super::*;
-use crate::herder::request::Trouble;
+use crate::herder::request::Outage;
 
 impl State {
     /// Starts a task that has no instance; one that is stopping starts again afterwards.
@@ -38,7 +38,7 @@ impl State {
     pub(super) fn stop_task(&mut self, id: &TaskId, starts_again: bool, out: &mut Vec<Action>) {
         let stopped = self.view.change_slot(id, |slot| {
             slot.starts_again = starts_again;
-            slot.trouble = None;
+            slot.outage = None;
             let is_first = !std::mem::replace(&mut slot.is_stopping, true);
             is_first.then_some(slot.instance)
         });
@@ -100,7 +100,7 @@ impl State {
             TaskEvent::Running => {
                 self.view.change_slot(&id, |slot| {
                     slot.running_since.get_or_insert(now);
-                    slot.trouble = None;
+                    slot.outage = None;
                 });
                 self.write_task_status(&id, RunState::Running, None, out);
             }
@@ -116,11 +116,11 @@ impl State {
             // Without healing the answers are Java's, which knows no such thing.
             TaskEvent::Degraded(_) if !heals => {}
             TaskEvent::Degraded(degraded) => {
-                let trouble = Some(Trouble::Degraded(degraded));
-                self.view.change_slot(&id, |slot| slot.trouble = trouble);
+                let outage = Some(Outage::Degraded(degraded));
+                self.view.change_slot(&id, |slot| slot.outage = outage);
             }
             TaskEvent::Recovered => {
-                self.view.change_slot(&id, |slot| slot.trouble = None);
+                self.view.change_slot(&id, |slot| slot.outage = None);
             }
             TaskEvent::Topic(topic) => self.on_topic(&id, topic, now, out),
         }

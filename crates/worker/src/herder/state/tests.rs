@@ -6,7 +6,7 @@ mod group;
 mod world;
 
 use super::*;
-use crate::herder::request::Trouble;
+use crate::herder::request::Outage;
 use crate::task::TaskEvent;
 use millstream_core::Degraded;
 use std::time::Duration;
@@ -94,8 +94,8 @@ fn a_task_that_failed_for_a_transient_reason_starts_again() {
         fail(&mut world, true);
         assert_eq!(world.shown("c"), "RUNNING FAILED");
         assert_eq!(world.workers[0].state.next_due(), Some(world.now + pause));
-        let trouble = world.task_state(&id).trouble;
-        assert!(matches!(trouble, Some(Trouble::Healing { .. })));
+        let outage = world.task_state(&id).outage;
+        assert!(matches!(outage, Some(Outage::Restarting { .. })));
         world.now += pause;
         world.handle(0, Event::Due);
         world.settle();
@@ -106,7 +106,7 @@ fn a_task_that_failed_for_a_transient_reason_starts_again() {
 }
 
 #[test]
-fn shows_trouble_only_while_it_lasts() {
+fn shows_an_outage_only_while_it_lasts() {
     let mut world = World::new(Flavour::Standalone, 0);
     world.put(0, "c", &[("tasks.max", "1")]);
     world.settle();
@@ -117,14 +117,14 @@ fn shows_trouble_only_while_it_lasts() {
         next_try: Duration::from_secs(seconds),
     };
     let told = |seconds| {
-        let shown = Trouble::Degraded(away(seconds));
+        let shown = Outage::Degraded(away(seconds));
         (TaskEvent::Degraded(away(seconds)), Some(shown))
     };
     for (event, shown) in [told(1), told(2), (TaskEvent::Recovered, None)] {
         world.report(&id, event);
         world.settle();
         assert_eq!(world.shown("c"), "RUNNING RUNNING");
-        assert_eq!(world.task_state(&id).trouble, shown);
+        assert_eq!(world.task_state(&id).outage, shown);
     }
 }
 
@@ -149,8 +149,8 @@ fn report_c6_a_task_that_starts_is_shown_and_says_what_it_waits_for() {
     world.report(&running.id, waits);
     world.settle();
     assert_eq!(world.shown("c"), "RUNNING UNASSIGNED");
-    let trouble = world.task_state(&running.id).trouble;
-    assert!(matches!(trouble, Some(Trouble::Degraded(_))));
+    let outage = world.task_state(&running.id).outage;
+    assert!(matches!(outage, Some(Outage::Degraded(_))));
     world.workers[0].reports.push_back(running);
     world.settle();
     assert_eq!(world.shown("c"), "RUNNING RUNNING");

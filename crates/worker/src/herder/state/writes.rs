@@ -20,7 +20,7 @@ pub(super) enum Then {
     /// The answer waits for the connector to start. Whether it is new.
     AnswerOnceStarted(Ticket, bool),
     /// The settings of tasks: nobody has asked, so it is tried again.
-    TryAgain,
+    Retry,
 }
 
 impl State {
@@ -61,7 +61,7 @@ impl State {
                 let error = HerderError::Failed(error.to_string());
                 out.push(Action::Reply(ticket, Err(error)));
             }
-            (Then::TryAgain, outcome) => {
+            (Then::Retry, outcome) => {
                 if let Some(name) = &name {
                     self.on_handed_over(name, number, outcome, now);
                 }
@@ -79,7 +79,7 @@ impl State {
                 Then::Answer(ticket, _) | Then::AnswerOnceStarted(ticket, _) => {
                     out.push(Action::Reply(ticket, Err(HerderError::ShuttingDown)));
                 }
-                Then::TryAgain => {}
+                Then::Retry => {}
             }
         }
     }
@@ -126,7 +126,7 @@ impl State {
                     name: name.clone(),
                     configs,
                 }];
-                self.write(Some(name.clone()), records, Then::TryAgain, out)
+                self.write(Some(name.clone()), records, Then::Retry, out)
             }
             Leader::At(_) => {
                 let number = self.next_number();

@@ -13,20 +13,20 @@ const MOST_PASSES: usize = 1_000;
 
 pub(super) fn share(round: &Round<'_>, owned: Owned) -> Given {
     let mut sharing = Sharing::new(round, owned);
-    let mut free = sharing.let_go();
+    let mut unassigned = sharing.revoke();
     sharing.by_load = sharing.loads();
     let was_empty = sharing.given.iter().all(Vec::is_empty);
-    sharing.give_free(&free);
+    sharing.assign_unassigned(&unassigned);
     let mut all = sharing.all.clone();
     let has_choice = |p: &TopicPartition| sharing.readers[&p.topic].len() >= 2;
     all.retain(has_choice);
-    free.retain(has_choice);
+    unassigned.retain(has_choice);
     sharing.set_fixed_aside();
     let before = (sharing.given.clone(), sharing.score());
     if !sharing.must_revoke {
-        sharing.even_out(&free);
+        sharing.balance(&unassigned);
     }
-    let has_moved = sharing.even_out(&all);
+    let has_moved = sharing.balance(&all);
     if !was_empty && has_moved && sharing.score() >= before.1 {
         return before.0;
     }
@@ -95,7 +95,7 @@ impl<'r, 'a> Sharing<'r, 'a> {
     }
 
     /// Takes from members what they do not read any more or stand too far from; the partitions without an owner.
-    fn let_go(&mut self) -> Vec<TopicPartition> {
+    fn revoke(&mut self) -> Vec<TopicPartition> {
         for (member, given) in self.given.iter_mut().enumerate() {
             let had = given.len();
             given.retain(|partition| {
@@ -108,8 +108,8 @@ impl<'r, 'a> Sharing<'r, 'a> {
             }
         }
         let owner = &self.owner;
-        let free = self.all.iter().filter(|p| !owner.contains_key(p));
-        free.cloned().collect()
+        let unassigned = self.all.iter().filter(|p| !owner.contains_key(p));
+        unassigned.cloned().collect()
     }
 
     fn loads(&self) -> BTreeSet<(usize, &'r str, usize)> {
@@ -124,19 +124,19 @@ impl<'r, 'a> Sharing<'r, 'a> {
     }
 
     /// Members near a partition come first.
-    fn give_free(&mut self, free: &[TopicPartition]) {
+    fn assign_unassigned(&mut self, unassigned: &[TopicPartition]) {
         let mut left = Vec::new();
-        for partition in free {
-            if self.round.racks.is_empty() || !self.give(partition, true) {
+        for partition in unassigned {
+            if self.round.racks.is_empty() || !self.assign_to(partition, true) {
                 left.push(partition);
             }
         }
         for partition in left {
-            self.give(partition, false);
+            self.assign_to(partition, false);
         }
     }
 
-    fn give(&mut self, partition: &TopicPartition, must_be_near: bool) -> bool {
+    fn assign_to(&mut self, partition: &TopicPartition, must_be_near: bool) -> bool {
         let readers = &self.readers[&partition.topic];
         let racks = &self.round.racks;
         let mut by_load = self.by_load.iter();
@@ -213,7 +213,7 @@ impl<'r, 'a> Sharing<'r, 'a> {
     }
 
     /// Moves partitions until no move makes the loads more even. Whether one has moved.
-    fn even_out(&mut self, partitions: &[TopicPartition]) -> bool {
+    fn balance(&mut self, partitions: &[TopicPartition]) -> bool {
         let mut has_moved = false;
         for _ in 0..MOST_PASSES {
             let mut has_moved_now = false;
@@ -221,7 +221,7 @@ impl<'r, 'a> Sharing<'r, 'a> {
                 if self.is_balanced() {
                     break;
                 }
-                has_moved_now |= self.improve(partition);
+                has_moved_now |= self.improve_balance(partition);
             }
             has_moved |= has_moved_now;
             if !has_moved_now {
@@ -231,7 +231,7 @@ impl<'r, 'a> Sharing<'r, 'a> {
         has_moved
     }
 
-    fn improve(&mut self, partition: &TopicPartition) -> bool {
+    fn improve_balance(&mut self, partition: &TopicPartition) -> bool {
         let Some(&owner) = self.owner.get(partition) else {
             return false;
         };

@@ -16,20 +16,20 @@ pub(super) fn share(round: &Round<'_>, owned: Owned) -> (Given, Vec<(TopicPartit
         below: Vec::new(),
         at_fewest: VecDeque::new(),
         given: vec![Vec::new(); count],
-        let_go: HashMap::new(),
+        revoked: HashMap::new(),
         disputed: owned.disputed,
         moving: Vec::new(),
     };
     for (member, partitions) in owned.by_member.into_iter().enumerate() {
         sharing.keep(member, partitions);
     }
-    let mut free = sharing.free();
+    let mut unassigned = sharing.unassigned();
     sharing.below.sort_by_key(|&member| round.id(member));
     let at_fewest = sharing.at_fewest.make_contiguous();
     at_fewest.sort_by_key(|&member| round.id(member));
-    round.racks.sort(&mut free);
-    sharing.share_near(&mut free);
-    sharing.share_in_turn(free);
+    round.racks.sort(&mut unassigned);
+    sharing.assign_by_rack(&mut unassigned);
+    sharing.assign_in_turn(unassigned);
     (sharing.given, sharing.moving)
 }
 
@@ -45,7 +45,7 @@ struct Sharing<'r, 'a> {
     at_fewest: VecDeque<usize>,
     given: Given,
     /// What did not stay with its owner at first, and that owner.
-    let_go: HashMap<TopicPartition, usize>,
+    revoked: HashMap<TopicPartition, usize>,
     disputed: HashSet<TopicPartition>,
     moving: Vec<(TopicPartition, usize)>,
 }
@@ -55,8 +55,8 @@ impl Sharing<'_, '_> {
     fn keep(&mut self, member: usize, owned: Vec<TopicPartition>) {
         let is_far = |p: &TopicPartition| self.round.racks.is_far(member, p);
         let (far, mut owned): (Vec<_>, Vec<_>) = owned.into_iter().partition(is_far);
-        let let_go = |partition| (partition, member);
-        self.let_go.extend(far.into_iter().map(let_go));
+        let revoked = |partition| (partition, member);
+        self.revoked.extend(far.into_iter().map(revoked));
         owned.retain(|p| !self.disputed.contains(p));
         owned.sort_by(|a, b| (a.partition, &a.topic).cmp(&(b.partition, &b.topic)));
         let quota = if owned.len() < self.fewest {
@@ -71,7 +71,7 @@ impl Sharing<'_, '_> {
             }
             self.fewest
         };
-        self.let_go.extend(owned.drain(quota..).map(let_go));
+        self.revoked.extend(owned.drain(quota..).map(revoked));
         self.given[member] = owned;
     }
 
@@ -83,7 +83,7 @@ impl Sharing<'_, '_> {
         }
     }
 
-    fn free(&self) -> Vec<TopicPartition> {
+    fn unassigned(&self) -> Vec<TopicPartition> {
         let kept: HashSet<&TopicPartition> = self.given.iter().flatten().collect();
         let topics = self.round.topics.iter();
         topics
@@ -93,21 +93,21 @@ impl Sharing<'_, '_> {
     }
 
     /// Gives partitions to members near them, in turn, as far as quotas go.
-    fn share_near(&mut self, free: &mut Vec<TopicPartition>) {
+    fn assign_by_rack(&mut self, unassigned: &mut Vec<TopicPartition>) {
         if self.round.racks.is_empty() {
             return;
         }
         let mut turn = 0;
         let mut left = Vec::new();
-        for partition in std::mem::take(free) {
+        for partition in std::mem::take(unassigned) {
             match self.near(&partition, &mut turn) {
                 Some(member) => {
-                    self.give(partition, member);
+                    self.assign_to(partition, member);
                 }
                 None => left.push(partition),
             }
         }
-        *free = left;
+        *unassigned = left;
     }
 
     fn near(&mut self, partition: &TopicPartition, turn: &mut usize) -> Option<usize> {
@@ -136,9 +136,9 @@ impl Sharing<'_, '_> {
         Some(member)
     }
 
-    fn share_in_turn(&mut self, free: Vec<TopicPartition>) {
+    fn assign_in_turn(&mut self, unassigned: Vec<TopicPartition>) {
         let mut turn = 0;
-        for partition in free {
+        for partition in unassigned {
             if turn >= self.below.len() {
                 turn = 0;
             }
@@ -150,7 +150,7 @@ impl Sharing<'_, '_> {
                     None => (self.least_loaded(), false),
                 },
             };
-            let count = self.give(partition, member);
+            let count = self.assign_to(partition, member);
             if is_below && count == self.fewest {
                 self.below.remove(turn);
                 self.at_fewest.push_back(member);
@@ -166,8 +166,8 @@ impl Sharing<'_, '_> {
         least.unwrap_or(0)
     }
 
-    fn give(&mut self, partition: TopicPartition, member: usize) -> usize {
-        let before = self.let_go.get(&partition);
+    fn assign_to(&mut self, partition: TopicPartition, member: usize) -> usize {
+        let before = self.revoked.get(&partition);
         if before.is_some_and(|before| *before != member) || self.disputed.contains(&partition) {
             self.moving.push((partition.clone(), member));
         }

@@ -1,4 +1,4 @@
-//! Surroundings: what the writers of a task share, and are given with each call.
+//! WriterContext: what the writers of a task share, and are given with each call.
 
 use crate::memory::Memory;
 use crate::settings::Settings;
@@ -6,7 +6,7 @@ use crate::upload::Uploads;
 use millstream_core::Rejected;
 use std::sync::Arc;
 
-pub(crate) struct Surroundings {
+pub(crate) struct WriterContext {
     pub(crate) settings: Arc<Settings>,
     pub(crate) uploads: Uploads,
     pub(crate) memory: Memory,
@@ -17,7 +17,7 @@ pub(crate) struct Surroundings {
     pub(crate) goes_on_after_rejected: bool,
 }
 
-impl Surroundings {
+impl WriterContext {
     /// Whether the task ends with a row that has been rejected, so that nothing more is to be written.
     pub(super) fn is_at_its_end(&self) -> bool {
         !self.goes_on_after_rejected && !self.rejected.is_empty()

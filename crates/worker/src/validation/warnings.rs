@@ -17,13 +17,13 @@ const KEY_SHOWN: usize = 100;
 
 /// What is to be said, each with the key it is about.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Remarks {
+pub struct ConfigWarnings {
     lines: Vec<(String, String)>,
     /// Those beyond the lines.
     more: usize,
 }
 
-impl Remarks {
+impl ConfigWarnings {
     pub(crate) fn add(&mut self, key: &str, text: impl FnOnce() -> String) {
         if self.lines.len() == SHOWN {
             self.more += 1;
@@ -33,7 +33,7 @@ impl Remarks {
         self.lines.push((shown, text()));
     }
 
-    pub(crate) fn extend(&mut self, others: Remarks) {
+    pub(crate) fn extend(&mut self, others: ConfigWarnings) {
         for (key, text) in others.lines {
             self.add(&key, || text);
         }
@@ -81,8 +81,8 @@ pub(super) fn of(
     configs: &Configs,
     extensions: &ConfigDef,
     without_effect: &[&str],
-) -> Remarks {
-    let mut remarks = Remarks::default();
+) -> ConfigWarnings {
+    let mut warnings = ConfigWarnings::default();
     let defined: Vec<&str> = configs
         .iter()
         .filter(|(key, _)| key.is_some())
@@ -96,7 +96,7 @@ pub(super) fn of(
             Owner::Client(prefix, client) => {
                 let setting = &name[prefix.len()..];
                 if client_keys::find(client, setting).is_none() {
-                    remarks.add(name, || {
+                    warnings.add(name, || {
                         let meant = closest(setting, client_keys::names(client));
                         let meant = meant.map(|meant| format!("{prefix}{meant}"));
                         unknown(meant.as_deref())
@@ -104,46 +104,46 @@ pub(super) fn of(
                 }
             }
             Owner::Converter(role) if config.get(role).is_none() => {
-                remarks.add(name, || {
+                warnings.add(name, || {
                     format!("ignored: settings of a converter count only beside {role}, which this connector does not set")
                 });
             }
             Owner::Chain(list, alias) if !has_alias(config, list, alias) => {
-                remarks.add(name, || format!("ignored: {list} does not name {alias}"));
+                warnings.add(name, || format!("ignored: {list} does not name {alias}"));
             }
             Owner::Converter(_) | Owner::Chain(..) | Owner::Nobody => {
                 let prefixes = PREFIXES.iter().map(|(prefix, _)| *prefix);
-                remarks.add(name, || {
+                warnings.add(name, || {
                     let known = defined.iter().copied();
                     unknown(closest(name, known.chain(prefixes)))
                 });
             }
         }
     }
-    remarks
+    warnings
 }
 
 /// A name that no path of the REST API can hold: Java takes it, too, and can then neither show nor delete the connector.
-pub(super) fn of_name(config: &Properties) -> Remarks {
-    let mut remarks = Remarks::default();
+pub(super) fn of_name(config: &Properties) -> ConfigWarnings {
+    let mut warnings = ConfigWarnings::default();
     let name = config.get("name").unwrap_or_default();
     if let Some(bad) = name.chars().find(|c| matches!(c, '/' | '\\' | '%')) {
-        remarks.add("name", || {
+        warnings.add("name", || {
             format!("a name with {bad} cannot stand in the REST API's paths: this connector can be neither read, changed nor deleted there; better choose another name")
         });
     }
-    remarks
+    warnings
 }
 
 /// References that no provider resolved; they are what the setting now says.
-pub(super) fn unresolved(providers: &ConfigProviders, resolved: &Properties) -> Remarks {
-    let mut remarks = Remarks::default();
+pub(super) fn unresolved(providers: &ConfigProviders, resolved: &Properties) -> ConfigWarnings {
+    let mut warnings = ConfigWarnings::default();
     for (key, value) in resolved.iter() {
         for left in providers.unresolved(value) {
-            remarks.add(key, || format!("a reference was left as it is: {left}"));
+            warnings.add(key, || format!("a reference was left as it is: {left}"));
         }
     }
-    remarks
+    warnings
 }
 
 /// Whose keys begin like this one.

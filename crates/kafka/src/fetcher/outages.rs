@@ -1,4 +1,4 @@
-//! Troubles: what is out of reach at the moment, so that its beginning and its end are each reported once.
+//! Outages: what is out of reach at the moment, so that its beginning and its end are each reported once.
 
 use crate::clock::now_ms;
 use millstream_core::{Degraded, Fetched, TopicPartition};
@@ -33,20 +33,20 @@ impl Source {
 }
 
 #[derive(Debug)]
-struct Trouble {
+struct Outage {
     failures: u32,
     /// Since its first failure, and as the last one left it.
     degraded: Degraded,
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Troubles {
-    all: BTreeMap<Source, Trouble>,
+pub(crate) struct Outages {
+    all: BTreeMap<Source, Outage>,
     /// What was told last.
     reported: Option<(Source, String)>,
 }
 
-impl Troubles {
+impl Outages {
     /// Notes a failure; the first one worth a word is returned as a report, and what says more than that later.
     pub(crate) fn add(
         &mut self,
@@ -68,12 +68,12 @@ impl Troubles {
         let next_try = degraded.next_try;
         match self.all.entry(source) {
             Entry::Occupied(known) => {
-                let trouble = known.into_mut();
-                trouble.failures += 1;
-                trouble.degraded.reason = degraded.reason;
+                let outage = known.into_mut();
+                outage.failures += 1;
+                outage.degraded.reason = degraded.reason;
             }
             Entry::Vacant(place) => {
-                place.insert(Trouble {
+                place.insert(Outage {
                     failures: 1,
                     degraded,
                 });
@@ -84,19 +84,19 @@ impl Troubles {
 
     fn report(&mut self, next_try: Duration) -> Option<Fetched> {
         let worth =
-            |(source, trouble): &(&Source, &Trouble)| trouble.failures >= source.worth_reporting();
-        let (source, trouble) = self.all.iter().find(worth)?;
+            |(source, outage): &(&Source, &Outage)| outage.failures >= source.worth_reporting();
+        let (source, outage) = self.all.iter().find(worth)?;
         let is_news = match &self.reported {
             None => true,
             // Which topics are missing may change, and they explain whatever else fails.
-            Some((_, told)) => *source == Source::Topics && *told != trouble.degraded.reason,
+            Some((_, told)) => *source == Source::Topics && *told != outage.degraded.reason,
         };
         if !is_news {
             return None;
         }
         let degraded = Degraded {
             next_try,
-            ..trouble.degraded.clone()
+            ..outage.degraded.clone()
         };
         self.reported = Some((source.clone(), degraded.reason.clone()));
         Some(Fetched::Degraded(degraded))
@@ -120,10 +120,10 @@ impl Troubles {
     /// Forgets partitions that are well again or not read any more.
     pub(crate) fn keep_partitions(
         &mut self,
-        is_ill: impl Fn(&TopicPartition) -> bool,
+        is_failing: impl Fn(&TopicPartition) -> bool,
     ) -> Option<Fetched> {
         self.all.retain(|source, _| match source {
-            Source::Partition(partition) => is_ill(partition),
+            Source::Partition(partition) => is_failing(partition),
             _ => true,
         });
         self.after_clearing()
@@ -162,36 +162,32 @@ mod tests {
 
     #[test]
     fn reports_beginning_and_end_once() {
-        let mut troubles = Troubles::default();
+        let mut outages = Outages::default();
         let reports: Vec<bool> = (0..4)
-            .map(|_| {
-                troubles
-                    .add(Source::Broker(1), "a".into(), SECOND)
-                    .is_some()
-            })
+            .map(|_| outages.add(Source::Broker(1), "a".into(), SECOND).is_some())
             .collect();
         assert_eq!(reports, [false, false, true, false]);
-        assert!(troubles.add(Source::Group, "b".into(), SECOND).is_none());
-        assert!(troubles.clear(Source::Broker(1)).is_none());
-        assert!(troubles.clear(Source::Group).is_some());
-        assert!(troubles.clear(Source::Group).is_none());
+        assert!(outages.add(Source::Group, "b".into(), SECOND).is_none());
+        assert!(outages.clear(Source::Broker(1)).is_none());
+        assert!(outages.clear(Source::Group).is_some());
+        assert!(outages.clear(Source::Group).is_none());
     }
 
     #[test]
     fn report_b13_a_missing_topic_is_the_reason_to_tell() {
-        let mut troubles = Troubles::default();
+        let mut outages = Outages::default();
         for _ in 0..3 {
-            troubles.add(Source::Leader, "no leader".into(), SECOND);
+            outages.add(Source::Leader, "no leader".into(), SECOND);
         }
-        let mut missing = |text: &str| reason(troubles.add(Source::Topics, text.into(), SECOND));
+        let mut missing = |text: &str| reason(outages.add(Source::Topics, text.into(), SECOND));
         assert_eq!(missing("waits for t"), None);
         assert_eq!(missing("waits for t").as_deref(), Some("waits for t"));
         assert_eq!(missing("waits for t"), None);
         assert_eq!(missing("waits for t, u").as_deref(), Some("waits for t, u"));
-        let left = reason(troubles.clear(Source::Topics));
+        let left = reason(outages.clear(Source::Topics));
         assert_eq!(left.as_deref(), Some("no leader"));
         assert!(matches!(
-            troubles.clear(Source::Leader),
+            outages.clear(Source::Leader),
             Some(Fetched::Recovered)
         ));
     }

@@ -1,4 +1,4 @@
-//! Remarks on settings that a client was given and will not act on: names that no client has, names of librdkafka's,
+//! Warnings of settings that a client was given and will not act on: names that no client has, names of librdkafka's,
 //! and those of Java's clients that have no counterpart here and would change what happens. The caller warns.
 
 use super::{ClientConfig, ConsumerConfig, FetchConfig};
@@ -10,13 +10,13 @@ use std::fmt;
 
 /// Something to know about a setting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Remark {
+pub struct ConfigWarning {
     pub key: String,
     /// Follows the key: "is librdkafka's name; write …".
     pub text: String,
 }
 
-impl fmt::Display for Remark {
+impl fmt::Display for ConfigWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", self.key, self.text)
     }
@@ -129,9 +129,9 @@ const LIBRDKAFKA: &[(&str, &str)] = &[
 ];
 
 /// What is to be said of these settings, in their order.
-pub fn remarks(properties: &Properties, role: Role) -> Vec<Remark> {
+pub fn warnings(properties: &Properties, role: Role) -> Vec<ConfigWarning> {
     let own = known(role);
-    let mut remarks = Vec::new();
+    let mut warnings = Vec::new();
     for (key, value) in properties.entries() {
         let text = match of_key(key, &own) {
             None if key == "bootstrap.servers" && has_repeats(value.unwrap_or_default()) => {
@@ -140,12 +140,12 @@ pub fn remarks(properties: &Properties, role: Role) -> Vec<Remark> {
             None => continue,
             Some(text) => text,
         };
-        remarks.push(Remark {
+        warnings.push(ConfigWarning {
             key: key.to_owned(),
             text,
         });
     }
-    remarks
+    warnings
 }
 
 fn of_key(key: &str, own: &[Cow<'static, str>]) -> Option<String> {
@@ -233,9 +233,9 @@ mod tests {
 
     fn said(role: Role, keys: &[&str]) -> Vec<String> {
         let properties = Properties::from_iter(keys.iter().map(|key| (*key, "x")));
-        remarks(&properties, role)
+        warnings(&properties, role)
             .iter()
-            .map(Remark::to_string)
+            .map(ConfigWarning::to_string)
             .collect()
     }
 
@@ -276,7 +276,7 @@ mod tests {
         assert!(said[2].ends_with("has no effect here"), "{said:?}");
         assert!(said[3].ends_with("has no effect here"), "{said:?}");
         let properties = Properties::from_iter([("bootstrap.servers", "a:1, a:1")]);
-        assert_eq!(remarks(&properties, Role::Admin).len(), 1);
+        assert_eq!(warnings(&properties, Role::Admin).len(), 1);
     }
 
     /// Whatever Java's clients know is either taken or remarked on by its own sentence.

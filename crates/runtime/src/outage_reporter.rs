@@ -1,49 +1,54 @@
-//! Teller: says of a task that something is out of reach, and that it is back: to the owner, the counters and the log.
+//! OutageReporter: says of a task that something is out of reach, and that it is back: to the owner, the counters and the log.
 
 use crate::metrics::TaskMetrics;
+use crate::outages::{OutageSource, Outages, Recovery};
 use crate::task::{TaskEvent, TaskSettings, report};
-use crate::troubles::{Over, Trouble, Troubles};
 use millstream_core::{Degraded, TaskId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
-pub(crate) struct Teller {
+pub(crate) struct OutageReporter {
     id: TaskId,
     clock: fn() -> i64,
     events: mpsc::Sender<TaskEvent>,
     metrics: Arc<TaskMetrics>,
-    troubles: Troubles,
+    outages: Outages,
 }
 
-impl Teller {
+impl OutageReporter {
     pub(crate) fn new(
         settings: &TaskSettings,
         events: mpsc::Sender<TaskEvent>,
         metrics: Arc<TaskMetrics>,
     ) -> Self {
-        Teller {
+        OutageReporter {
             id: settings.id.clone(),
             clock: settings.clock,
             events,
             metrics,
-            troubles: Troubles::default(),
+            outages: Outages::default(),
         }
     }
 
     /// An attempt of the task's own has failed just now.
-    pub(crate) async fn fail_once(&mut self, trouble: Trouble, reason: String, next_try: Duration) {
+    pub(crate) async fn attempt_failed(
+        &mut self,
+        source: OutageSource,
+        reason: String,
+        next_try: Duration,
+    ) {
         let degraded = Degraded {
             reason,
             since: (self.clock)(),
             next_try,
         };
-        self.degrade(trouble, degraded).await;
+        self.degrade(source, degraded).await;
     }
 
-    pub(crate) async fn degrade(&mut self, trouble: Trouble, mut degraded: Degraded) {
-        let line = self.troubles.add(trouble, &mut degraded, Instant::now());
+    pub(crate) async fn degrade(&mut self, source: OutageSource, mut degraded: Degraded) {
+        let line = self.outages.add(source, &mut degraded, Instant::now());
         if let Some(line) = line {
             tracing::warn!(
                 connector = &*self.id.connector,
@@ -58,10 +63,10 @@ impl Teller {
         report(&self.events, TaskEvent::Degraded(degraded)).await;
     }
 
-    pub(crate) async fn recover(&mut self, trouble: Trouble) {
-        if let Over::Yes { is_told } = self.troubles.remove(trouble) {
+    pub(crate) async fn recover(&mut self, source: OutageSource) {
+        if let Recovery::Yes { is_logged } = self.outages.remove(source) {
             self.metrics.degraded(false);
-            if is_told {
+            if is_logged {
                 tracing::info!(
                     connector = &*self.id.connector,
                     task = self.id.task,

@@ -5,7 +5,7 @@ use crate::config::{ConfigProviders, WorkerConfig};
 use crate::connector_config::framework_keys;
 use crate::registry::PluginRegistry;
 use crate::spelling::closest;
-use crate::validation::{Remarks, unknown_setting};
+use crate::validation::{ConfigWarnings, unknown_setting};
 use millstream_core::{ConfigDef, ConnectorKind, Properties};
 
 /// Java's keys that have no meaning here; files that hold them are right all the same.
@@ -67,19 +67,19 @@ const CLIENTS: [(&str, Client); 3] = [
     ("admin.", Client::Admin),
 ];
 
-/// Remarks about a file whose references have been resolved.
+/// Warnings about a file whose references have been resolved.
 pub(crate) fn of(
     properties: &Properties,
     providers: &ConfigProviders,
     registry: &PluginRegistry,
-) -> Remarks {
-    let mut remarks = Remarks::default();
+) -> ConfigWarnings {
+    let mut warnings = ConfigWarnings::default();
     for (key, value) in properties.iter() {
-        if let Some(text) = remark(key, properties, registry) {
-            remarks.add(key, || text);
+        if let Some(text) = warning(key, properties, registry) {
+            warnings.add(key, || text);
         }
         for left in providers.unresolved(value) {
-            remarks.add(key, || format!("a reference was left as it is: {left}"));
+            warnings.add(key, || format!("a reference was left as it is: {left}"));
         }
     }
     for role in ["key.converter", "value.converter"] {
@@ -87,10 +87,10 @@ pub(crate) fn of(
             .get(role)
             .and_then(|c| registry.converter(c.trim()));
         if let Some(plugin) = plugin {
-            converter_errors(role, (plugin.config_def)(), properties, &mut remarks);
+            converter_errors(role, (plugin.config_def)(), properties, &mut warnings);
         }
     }
-    remarks
+    warnings
 }
 
 /// A converter of the worker is made where a connector names none of its own, so its settings end no start.
@@ -98,18 +98,18 @@ fn converter_errors(
     role: &str,
     definition: ConfigDef,
     properties: &Properties,
-    remarks: &mut Remarks,
+    warnings: &mut ConfigWarnings,
 ) {
     let mut own = properties.with_prefix(&format!("{role}."));
     own.insert("converter.type", role.trim_end_matches(".converter"));
     for value in definition.validate(&own) {
         for error in value.errors {
-            remarks.add(&format!("{role}.{}", value.name), || error);
+            warnings.add(&format!("{role}.{}", value.name), || error);
         }
     }
 }
 
-fn remark(key: &str, properties: &Properties, registry: &PluginRegistry) -> Option<String> {
+fn warning(key: &str, properties: &Properties, registry: &PluginRegistry) -> Option<String> {
     if is_own(key) || FAMILIES.iter().any(|family| key.starts_with(family)) {
         return None;
     }
@@ -198,7 +198,7 @@ mod tests {
 
     fn check(key: &str, expected: Option<&str>) {
         let properties = Properties::from_iter([(key, "x")]);
-        let found = remark(key, &properties, &PluginRegistry::default());
+        let found = warning(key, &properties, &PluginRegistry::default());
         assert_eq!(found.as_deref(), expected, "{key}");
     }
 

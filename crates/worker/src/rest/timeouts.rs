@@ -1,4 +1,4 @@
-//! Patience: what a connection waits for, and since when. A client that is slow to say what it wants is not waited for.
+//! Timeouts: what a connection waits for, and since when. A client that is slow to say what it wants is not waited for.
 
 use std::io;
 use std::pin::Pin;

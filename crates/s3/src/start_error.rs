@@ -1,4 +1,4 @@
-//! Refused: settings that no task starts with.
+//! StartError: settings that no task starts with.
 
 use crate::config::CONFIG_EXCEPTION;
 use millstream_core::rejected::CONNECT_EXCEPTION;
@@ -6,7 +6,7 @@ use millstream_core::{RecordError, SinkError};
 
 /// What the original says of the settings, and what to do where that tells too little.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Refused {
+pub(crate) struct StartError {
     pub(crate) class: &'static str,
     pub(crate) message: String,
     /// What the original's exception was caused by.
@@ -18,9 +18,9 @@ pub(crate) struct Refused {
 #[error("{0}")]
 struct Remedy(String);
 
-impl Refused {
+impl StartError {
     pub(crate) fn new(class: &'static str, message: impl Into<String>) -> Self {
-        Refused {
+        StartError {
             class,
             message: message.into(),
             cause: None,
@@ -30,25 +30,25 @@ impl Refused {
 
     /// A class that cannot be made into what a setting wants.
     pub(crate) fn reflection(cause: RecordError) -> Self {
-        Refused::new(CONNECT_EXCEPTION, "Reflection exception: ").caused_by(cause)
+        StartError::new(CONNECT_EXCEPTION, "Reflection exception: ").caused_by(cause)
     }
 
     pub(crate) fn caused_by(self, cause: RecordError) -> Self {
-        Refused {
+        StartError {
             cause: Some(Box::new(cause)),
             ..self
         }
     }
 }
 
-impl From<String> for Refused {
+impl From<String> for StartError {
     fn from(message: String) -> Self {
-        Refused::new(CONFIG_EXCEPTION, message)
+        StartError::new(CONFIG_EXCEPTION, message)
     }
 }
 
-impl From<Refused> for SinkError {
-    fn from(refused: Refused) -> Self {
+impl From<StartError> for SinkError {
+    fn from(refused: StartError) -> Self {
         let error = SinkError {
             class: refused.class,
             ..SinkError::fatal(refused.message)

@@ -1,4 +1,4 @@
-//! Concealer: whatever is said about a configuration shows its references, never what they stand for.
+//! Redactor: whatever is said about a configuration shows its references, never what they stand for.
 //! A reference may stand for a secret, whoever repeats it: a validator, a start that failed, a server's answer.
 
 use super::reference::has_reference;
@@ -17,7 +17,7 @@ const PLAIN_WORDS: [&str; 6] = ["true", "false", "none", "null", "all", "default
 
 /// What the references of one configuration stand for. Cloning shares it.
 #[derive(Clone, Debug, Default)]
-pub struct Concealer(Arc<Values>);
+pub struct Redactor(Arc<Values>);
 
 #[derive(Default)]
 struct Values {
@@ -34,7 +34,7 @@ impl std::fmt::Debug for Values {
     }
 }
 
-impl Concealer {
+impl Redactor {
     /// `found`: what single references stand for, with the text of the reference.
     pub(super) fn new(
         raw: &Properties,
@@ -56,11 +56,11 @@ impl Concealer {
         }
         // Of equal values the first counts: the whole setting is shown, not the piece.
         shown.extend(found);
-        Concealer::of(written_by_key, shown)
+        Redactor::of(written_by_key, shown)
     }
 
     /// Hides what either of the two hides.
-    pub(crate) fn with(&self, other: &Concealer) -> Concealer {
+    pub(crate) fn with(&self, other: &Redactor) -> Redactor {
         if other.0.shown.is_empty() || self.0.shown == other.0.shown {
             return self.clone();
         }
@@ -68,7 +68,7 @@ impl Concealer {
         raw.extend(other.0.raw.clone());
         let mut shown = self.0.shown.clone();
         shown.extend(other.0.shown.iter().cloned());
-        Concealer::of(raw, shown)
+        Redactor::of(raw, shown)
     }
 
     pub(super) fn hides_anything(&self) -> bool {
@@ -76,7 +76,7 @@ impl Concealer {
     }
 
     /// Hides what both hide, and forgets the older ones when they are too many.
-    pub(super) fn remembering(&self, newer: &Concealer) -> Concealer {
+    pub(super) fn remembering(&self, newer: &Redactor) -> Redactor {
         let is_known = newer.0.shown.iter().all(|pair| self.0.shown.contains(pair));
         if is_known {
             return self.clone();
@@ -91,7 +91,7 @@ impl Concealer {
         let mut known = HashSet::new();
         shown.retain(|(value, _)| !value.is_empty() && known.insert(value.clone()));
         shown.sort_by_key(|(value, _)| std::cmp::Reverse(value.len()));
-        Concealer(Arc::new(Values { raw, shown }))
+        Redactor(Arc::new(Values { raw, shown }))
     }
 
     /// A text about the configuration that names no key.
@@ -201,15 +201,15 @@ fn replace_words(text: &str, value: &str, shown: &str) -> String {
 mod tests {
     use super::*;
 
-    fn concealer(pairs: &[(&str, &str, &str)]) -> Concealer {
+    fn redactor(pairs: &[(&str, &str, &str)]) -> Redactor {
         let raw = Properties::from_iter(pairs.iter().map(|(key, raw, _)| (*key, *raw)));
         let resolved = Properties::from_iter(pairs.iter().map(|(key, _, value)| (*key, *value)));
-        Concealer::new(&raw, &resolved, Vec::new())
+        Redactor::new(&raw, &resolved, Vec::new())
     }
 
     #[test]
     fn report_c8_texts_show_references() {
-        let of = concealer(&[
+        let of = redactor(&[
             ("flush.size", "${env:N}", "7"),
             ("s3.bucket.name", "${env:B}", "hunter2"),
             ("topics", "${env:T}", "orders, bills"),
@@ -232,18 +232,16 @@ mod tests {
 
     #[test]
     fn report_c8_the_log_hides_what_any_connector_refers_to() {
-        let first = concealer(&[("a", "${env:X}", "hunter2")]);
-        let second = concealer(&[("a", "${env:Y}", "hunter3")]);
-        let both = Concealer::default()
-            .remembering(&first)
-            .remembering(&second);
+        let first = redactor(&[("a", "${env:X}", "hunter2")]);
+        let second = redactor(&[("a", "${env:Y}", "hunter3")]);
+        let both = Redactor::default().remembering(&first).remembering(&second);
         assert_eq!(both.text("hunter2 hunter3 t"), "${env:X} ${env:Y} t");
-        assert!(!Concealer::default().hides_anything() && both.hides_anything());
+        assert!(!Redactor::default().hides_anything() && both.hides_anything());
     }
 
     #[test]
     fn report_c8_quoted_pieces_of_a_refused_value_are_hidden_too() {
-        let of = concealer(&[("timezone", "${env:Z}", "-31337")]);
+        let of = redactor(&[("timezone", "${env:Z}", "-31337")]);
         assert_eq!(
             of.text("Invalid value -31337 for configuration timezone: \"-31337\" is malformed at \"337\""),
             "Invalid value ${env:Z} for configuration timezone: \"${env:Z}\" is malformed at \"${env:Z}\""
@@ -257,7 +255,7 @@ mod tests {
 
     #[test]
     fn debug_shows_keys_alone() {
-        let of = concealer(&[("a", "${env:X}", "hunter2")]);
+        let of = redactor(&[("a", "${env:X}", "hunter2")]);
         assert!(!format!("{of:?}").contains("hunter2"));
     }
 }

@@ -1,4 +1,4 @@
-//! Standing: what is in the collection already under the ids of refused inserts. An id that was made of topic, partition
+//! Existing: what is in the collection already under the ids of refused inserts. An id that was made of topic, partition
 //! and offset is no proof that the record behind it is there: a topic that was made anew counts from zero again, and
 //! another hash gives the same record another content. So what stands there is compared, for all ids at once.
 
@@ -11,7 +11,7 @@ use std::collections::HashMap;
 
 /// What the store holds under the id of an insert.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Standing {
+pub(crate) enum Existing {
     Nothing,
     /// This very document.
     Same,
@@ -24,8 +24,8 @@ pub(crate) async fn look_up(
     store: &Store,
     namespace: &Namespace,
     statements: &[&Statement],
-) -> Result<Vec<Standing>, Failure> {
-    let mut standing = vec![Standing::Nothing; statements.len()];
+) -> Result<Vec<Existing>, Failure> {
+    let mut existing = vec![Existing::Nothing; statements.len()];
     let mut places: HashMap<Vec<u8>, usize> = HashMap::with_capacity(statements.len());
     let mut ids = Vec::with_capacity(statements.len());
     for (place, statement) in statements.iter().enumerate() {
@@ -43,15 +43,15 @@ pub(crate) async fn look_up(
             let id = found.get("_id").ok().flatten();
             if let Some(&place) = id.and_then(|id| places.get(&key(id))) {
                 let is_same = is_same(found, &statements[place].bytes);
-                standing[place] = if is_same {
-                    Standing::Same
+                existing[place] = if is_same {
+                    Existing::Same
                 } else {
-                    Standing::Other
+                    Existing::Other
                 };
             }
         })
         .await?;
-    Ok(standing)
+    Ok(existing)
 }
 
 /// An id as a key of a map: its type and its bytes.

@@ -1,4 +1,4 @@
-//! Lanes: for each partition the batch under way and those behind it, in order.
+//! Accumulator: for each partition the batch under way and those behind it, in order.
 
 use crate::codec::Codec;
 use crate::producer::ProducerRecord;
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 type Owners = Vec<(u64, usize)>;
 
-pub(super) struct Lanes {
-    all: HashMap<TopicPartition, Lane>,
+pub(super) struct Accumulator {
+    all: HashMap<TopicPartition, Queue>,
     /// The partition that keyless records of a topic go to until its batch is sent.
     sticky: HashMap<Arc<str>, i32>,
     batch_size: usize,
@@ -22,7 +22,7 @@ pub(super) struct Lanes {
 }
 
 #[derive(Default)]
-struct Lane {
+struct Queue {
     /// The first is under way where `is_sending`.
     batches: VecDeque<Batch>,
     is_sending: bool,
@@ -33,9 +33,9 @@ struct Lane {
     retry_at: Option<Instant>,
 }
 
-impl Lanes {
+impl Accumulator {
     pub(super) fn new(batch_size: usize, max_size: usize, linger: Duration) -> Self {
-        Lanes {
+        Accumulator {
             all: HashMap::new(),
             sticky: HashMap::new(),
             batch_size,
@@ -63,17 +63,17 @@ impl Lanes {
         owner: (u64, usize),
         now: Instant,
     ) {
-        let lane = self.all.entry(partition).or_default();
-        let under_way = usize::from(lane.is_sending);
-        let can_grow = lane.batches.len() > under_way
-            && lane
+        let queue = self.all.entry(partition).or_default();
+        let under_way = usize::from(queue.is_sending);
+        let can_grow = queue.batches.len() > under_way
+            && queue
                 .batches
                 .back()
                 .is_some_and(|batch| batch.has_room(record, self.max_size));
         if !can_grow {
-            lane.batches.push_back(Batch::new(now));
+            queue.batches.push_back(Batch::new(now));
         }
-        if let Some(batch) = lane.batches.back_mut() {
+        if let Some(batch) = queue.batches.back_mut() {
             batch.push(record, timestamp, owner);
         }
     }
@@ -86,20 +86,20 @@ impl Lanes {
         wake: &mut Instant,
     ) -> Vec<(TopicPartition, usize)> {
         let mut ready = Vec::new();
-        for (partition, lane) in &self.all {
-            let Some(first) = lane.batches.front() else {
+        for (partition, queue) in &self.all {
+            let Some(first) = queue.batches.front() else {
                 continue;
             };
-            if lane.is_sending {
+            if queue.is_sending {
                 continue;
             }
-            let is_full = first.size() >= self.batch_size || lane.batches.len() > 1;
+            let is_full = first.size() >= self.batch_size || queue.batches.len() > 1;
             let due = if hurry || is_full {
                 now
             } else {
                 first.created + self.linger
             };
-            let due = lane.retry_at.map_or(due, |at| due.max(at));
+            let due = queue.retry_at.map_or(due, |at| due.max(at));
             if due <= now {
                 ready.push((partition.clone(), first.size()));
             } else {
@@ -117,26 +117,26 @@ impl Lanes {
         producer: ProducerId,
     ) -> Result<Bytes, (Owners, std::io::Error)> {
         self.sticky.remove(&partition.topic);
-        let lane = self.all.entry(partition.clone()).or_default();
-        if lane.producer.is_none() {
-            lane.next_sequence = 0;
+        let queue = self.all.entry(partition.clone()).or_default();
+        if queue.producer.is_none() {
+            queue.next_sequence = 0;
         }
-        let producer = *lane.producer.get_or_insert(producer);
-        let sequence = lane.next_sequence;
-        let encoded = match lane.batches.front_mut() {
+        let producer = *queue.producer.get_or_insert(producer);
+        let sequence = queue.next_sequence;
+        let encoded = match queue.batches.front_mut() {
             Some(batch) => batch.encode(codec, producer, sequence),
             None => Ok(Bytes::new()),
         };
-        lane.is_sending = true;
+        queue.is_sending = true;
         encoded.map_err(|error| (self.give_up(partition), error))
     }
 
     /// The first batch was not written and is to be sent again.
     pub(super) fn put_back(&mut self, partition: &TopicPartition, at: Instant, is_in_doubt: bool) {
-        if let Some(lane) = self.all.get_mut(partition) {
-            lane.is_sending = false;
-            lane.retry_at = Some(at);
-            if let Some(batch) = lane.batches.front_mut() {
+        if let Some(queue) = self.all.get_mut(partition) {
+            queue.is_sending = false;
+            queue.retry_at = Some(at);
+            if let Some(batch) = queue.batches.front_mut() {
                 batch.is_in_doubt |= is_in_doubt;
             }
         }
@@ -144,34 +144,35 @@ impl Lanes {
 
     /// Nothing of the partition is tried before.
     pub(super) fn wait(&mut self, partition: &TopicPartition, until: Instant) {
-        if let Some(lane) = self.all.get_mut(partition) {
-            lane.retry_at = Some(until);
+        if let Some(queue) = self.all.get_mut(partition) {
+            queue.retry_at = Some(until);
         }
     }
 
     /// The first batch is written.
     pub(super) fn finish(&mut self, partition: &TopicPartition) -> Owners {
-        let Some(lane) = self.all.get_mut(partition) else {
+        let Some(queue) = self.all.get_mut(partition) else {
             return Vec::new();
         };
-        lane.is_sending = false;
-        lane.retry_at = None;
-        let Some(batch) = lane.batches.pop_front() else {
+        queue.is_sending = false;
+        queue.retry_at = None;
+        let Some(batch) = queue.batches.pop_front() else {
             return Vec::new();
         };
         // Sequence numbers go round after i32::MAX, past the negative ones.
-        lane.next_sequence = lane.next_sequence.wrapping_add(batch.count()) & i32::MAX;
+        queue.next_sequence = queue.next_sequence.wrapping_add(batch.count()) & i32::MAX;
         batch.owners
     }
 
     /// The first batch will not be written, and has taken no sequence numbers.
     pub(super) fn give_up(&mut self, partition: &TopicPartition) -> Owners {
-        let Some(lane) = self.all.get_mut(partition) else {
+        let Some(queue) = self.all.get_mut(partition) else {
             return Vec::new();
         };
-        lane.is_sending = false;
-        lane.retry_at = None;
-        lane.batches
+        queue.is_sending = false;
+        queue.retry_at = None;
+        queue
+            .batches
             .pop_front()
             .map_or_else(Vec::new, |batch| batch.owners)
     }
@@ -179,7 +180,7 @@ impl Lanes {
     pub(super) fn give_up_all(&mut self) -> Vec<Owners> {
         self.all
             .drain()
-            .flat_map(|(_, lane)| lane.batches)
+            .flat_map(|(_, queue)| queue.batches)
             .map(|batch| batch.owners)
             .collect()
     }
@@ -193,16 +194,16 @@ impl Lanes {
     ) -> (Vec<(TopicPartition, Owners)>, Vec<TopicPartition>) {
         let mut expired = Vec::new();
         let mut in_doubt = Vec::new();
-        for (partition, lane) in &mut self.all {
-            while let Some(first) = lane.batches.front() {
-                if lane.is_sending {
+        for (partition, queue) in &mut self.all {
+            while let Some(first) = queue.batches.front() {
+                if queue.is_sending {
                     break;
                 }
                 if first.created + limit > now {
                     *wake = (*wake).min(first.created + limit);
                     break;
                 }
-                if let Some(batch) = lane.batches.pop_front() {
+                if let Some(batch) = queue.batches.pop_front() {
                     if batch.is_in_doubt {
                         in_doubt.push(partition.clone());
                     }
@@ -214,7 +215,7 @@ impl Lanes {
     }
 
     /// The partition goes on under a new identity; the old one is returned.
-    pub(super) fn renew(&mut self, partition: &TopicPartition) -> Option<ProducerId> {
+    pub(super) fn reset_producer_id(&mut self, partition: &TopicPartition) -> Option<ProducerId> {
         self.all.get_mut(partition)?.producer.take()
     }
 }

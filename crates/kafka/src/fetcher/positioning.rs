@@ -1,6 +1,6 @@
-//! Placing: where reading begins in a partition, as its owner says: at an offset, or where its leader finds a time.
+//! Positioning: where reading begins in a partition, as its owner says: at an offset, or where its leader finds a time.
 
-use super::{Asked, Done, Fetched, Fetcher, OnLoss, Source, Stage};
+use super::{Asked, Done, Fetched, Fetcher, ResetPolicy, Source, Stage};
 use crate::cluster::Metadata;
 use crate::error::KafkaError;
 use crate::positions;
@@ -10,36 +10,41 @@ use tokio::time::Instant;
 
 /// An offset to read from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
+pub(crate) struct Position {
     pub(crate) offset: i64,
     /// Of the record before it; −1: unknown.
     pub(crate) leader_epoch: i32,
 }
 
 impl Fetcher {
-    /// Whether the place of a partition is still to be told under this epoch.
-    pub(crate) fn is_asking(&self, partition: &TopicPartition, epoch: u64) -> bool {
+    /// Whether the position of a partition is still to be told under this epoch.
+    pub(crate) fn awaits_position(&self, partition: &TopicPartition, epoch: u64) -> bool {
         let state = self.partitions.all.get(partition);
-        state.is_some_and(|state| state.epoch == epoch && state.stage == Stage::Asking)
+        state.is_some_and(|state| state.epoch == epoch && state.stage == Stage::Pending)
     }
 
-    /// Begins to read a partition at the place that was asked for; `None`: by a time. An answer to an older question counts
+    /// Begins to read a partition at the position that was asked for; `None`: by a time. An answer to an older question counts
     /// for nothing.
-    pub(crate) fn place(&mut self, partition: &TopicPartition, epoch: u64, place: Option<Place>) {
-        if !self.is_asking(partition, epoch) {
+    pub(crate) fn set_position(
+        &mut self,
+        partition: &TopicPartition,
+        epoch: u64,
+        position: Option<Position>,
+    ) {
+        if !self.awaits_position(partition, epoch) {
             return;
         }
         let Some(state) = self.partitions.change(partition) else {
             return;
         };
-        state.is_uncommitted = place.is_none() || state.has_started_over;
-        state.stage = match place {
-            Some(_) if state.is_of_new_topic => Stage::Reset,
-            Some(place) => {
-                state.read_epoch = place.leader_epoch;
-                Stage::At(place.offset)
+        state.is_uncommitted = position.is_none() || state.has_started_over;
+        state.stage = match position {
+            Some(_) if state.is_of_new_topic => Stage::AwaitReset,
+            Some(position) => {
+                state.read_epoch = position.leader_epoch;
+                Stage::Fetching(position.offset)
             }
-            None => Stage::Reset,
+            None => Stage::AwaitReset,
         };
     }
 
@@ -58,11 +63,11 @@ impl Fetcher {
 
     /// Whether the partition came after reading had begun, so that nothing in it is from before.
     pub(crate) fn is_new(&self, partition: &TopicPartition, metadata: &Metadata) -> bool {
-        self.seen.is_new(partition, metadata)
+        self.known_topics.is_new(partition, metadata)
     }
 
     /// Asks leaders for the offsets at these times: milliseconds since the epoch, `EARLIEST` or `LATEST`.
-    pub(crate) fn place_by_time(&mut self, lost: Vec<(TopicPartition, u64, i64)>, now: Instant) {
+    pub(crate) fn reset_positions(&mut self, lost: Vec<(TopicPartition, u64, i64)>, now: Instant) {
         let mut by_leader: BTreeMap<(i32, i64), Asked> = BTreeMap::new();
         let mut waiting = Vec::new();
         for (partition, epoch, time) in lost {
@@ -76,7 +81,7 @@ impl Fetcher {
         }
         if !waiting.is_empty() {
             let pause = self.offsets_backoff.next_pause();
-            self.put_back(&waiting, Stage::Reset, now + pause);
+            self.put_back(&waiting, Stage::AwaitReset, now + pause);
             self.want_metadata(now);
         }
         let reads_committed = self.config.reads_committed();
@@ -92,17 +97,17 @@ impl Fetcher {
     }
 
     /// Offsets that logs do not have, once the topics are known to be the same as before.
-    pub(super) fn reset_astray(&mut self) {
-        let astray: Vec<(TopicPartition, i64)> = self
+    pub(super) fn reset_out_of_range(&mut self) {
+        let out_of_range: Vec<(TopicPartition, i64)> = self
             .partitions
             .all
             .iter()
             .filter_map(|(partition, state)| match state.stage {
-                Stage::Astray(offset) => Some((partition.clone(), offset)),
+                Stage::OutOfRange(offset) => Some((partition.clone(), offset)),
                 _ => None,
             })
             .collect();
-        for (partition, offset) in astray {
+        for (partition, offset) in out_of_range {
             tracing::warn!(
                 topic = %partition.topic,
                 partition = partition.partition,
@@ -110,9 +115,9 @@ impl Fetcher {
                 "offset is out of range, resetting"
             );
             if let Some(state) = self.partitions.change(&partition) {
-                state.stage = Stage::Reset;
+                state.stage = Stage::AwaitReset;
             }
-            if self.on_loss == OnLoss::StartOver {
+            if self.reset_policy == ResetPolicy::StartOver {
                 self.restart(vec![partition]);
             }
         }
@@ -125,7 +130,7 @@ impl Fetcher {
     ) {
         let listed = match result {
             Ok(listed) => listed,
-            Err(error) => return self.retry_offsets(asked, Stage::Reset, error),
+            Err(error) => return self.retry_offsets(asked, Stage::AwaitReset, error),
         };
         let mut failed = Vec::new();
         let mut begun = Vec::new();
@@ -133,14 +138,14 @@ impl Fetcher {
             let Some(state) = self.partitions.change(&partition) else {
                 continue;
             };
-            if state.epoch != *epoch || state.stage != Stage::Asking {
+            if state.epoch != *epoch || state.stage != Stage::Pending {
                 continue;
             }
             match answer {
                 Ok(offset) => {
                     tracing::info!(topic = %partition.topic, partition = partition.partition, offset, "position set by auto.offset.reset");
                     let offset = offset.max(0);
-                    state.stage = Stage::At(offset);
+                    state.stage = Stage::Fetching(offset);
                     if std::mem::take(&mut state.is_uncommitted) {
                         begun.push((partition, offset));
                     }
@@ -149,24 +154,24 @@ impl Fetcher {
             }
         }
         if !begun.is_empty() {
-            self.tell(Fetched::Positioned(begun));
+            self.emit(Fetched::Positioned(begun));
         }
         let Some((partition, _, code)) = failed.first() else {
             self.offsets_backoff.reset();
-            self.well(Source::Offsets);
+            self.recovered(Source::Offsets);
             return;
         };
-        let error = KafkaError::refused(format!("find where {partition} begins"), *code);
+        let error = KafkaError::response(format!("list offsets of {partition}"), *code);
         let asked: Asked = failed.into_iter().map(|(p, epoch, _)| (p, epoch)).collect();
-        self.retry_offsets(&asked, Stage::Reset, error);
+        self.retry_offsets(&asked, Stage::AwaitReset, error);
     }
 
-    /// Asks the owner again later for places that it could not find.
-    pub(crate) fn retry_places(&mut self, asked: &[(TopicPartition, u64)], error: KafkaError) {
-        self.retry_offsets(asked, Stage::Unknown, error);
+    /// Asks the owner again later for positions that it could not find.
+    pub(crate) fn retry_positions(&mut self, asked: &[(TopicPartition, u64)], error: KafkaError) {
+        self.retry_offsets(asked, Stage::Initializing, error);
     }
 
-    /// Tries again later; a position that was being checked goes back to being doubtful.
+    /// Tries again later; a position that was being checked goes back to waiting for its validation.
     pub(super) fn retry_offsets(
         &mut self,
         asked: &[(TopicPartition, u64)],
@@ -177,7 +182,7 @@ impl Fetcher {
         let pause = self.offsets_backoff.next_pause();
         self.put_back(asked, stage, now + pause);
         self.want_metadata(now);
-        // An answer that no longer matters is no trouble: the group may have gone on meanwhile.
+        // An answer that no longer matters is no outage: the group may have gone on meanwhile.
         let is_wanted = asked.iter().any(|(p, epoch)| {
             self.partitions
                 .all
@@ -185,7 +190,7 @@ impl Fetcher {
                 .is_some_and(|s| s.epoch == *epoch)
         });
         if is_wanted {
-            self.trouble(Source::Offsets, error, pause);
+            self.note_failure(Source::Offsets, error, pause);
         }
     }
 
@@ -193,10 +198,10 @@ impl Fetcher {
         for (partition, epoch) in asked {
             if let Some(state) = self.partitions.change(partition)
                 && state.epoch == *epoch
-                && matches!(state.stage, Stage::Asking | Stage::Checking(_))
+                && matches!(state.stage, Stage::Pending | Stage::Validating(_))
             {
                 state.stage = match state.stage {
-                    Stage::Checking(offset) => Stage::Doubtful(offset),
+                    Stage::Validating(offset) => Stage::AwaitValidation(offset),
                     _ => stage,
                 };
                 state.retry_at = Some(retry_at);

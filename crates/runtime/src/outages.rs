@@ -1,13 +1,13 @@
-//! Troubles: what a task is riding out at the moment, and when the log is told of it.
+//! Outages: what a task retries at the moment, and when the log is told of it.
 
-use crate::quiet::Quiet;
+use crate::log_throttle::LogThrottle;
 use millstream_core::Degraded;
 use std::collections::BTreeMap;
 use tokio::time::Instant;
 
 /// Whose outage it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Trouble {
+pub(crate) enum OutageSource {
     Consumer,
     Sink,
     Commit,
@@ -18,13 +18,13 @@ pub(crate) enum Trouble {
 }
 
 #[derive(Debug, Default)]
-pub(crate) struct Troubles {
+pub(crate) struct Outages {
     /// Since when each lasts, epoch milliseconds.
-    since: BTreeMap<Trouble, i64>,
+    since: BTreeMap<OutageSource, i64>,
     /// An outage that comes and goes has one line a minute, too.
-    lines: BTreeMap<Trouble, Quiet>,
+    lines: BTreeMap<OutageSource, LogThrottle>,
     /// Whether the log knows of what is going on.
-    is_told: bool,
+    is_logged: bool,
 }
 
 /// What the log is to be told.
@@ -38,36 +38,36 @@ pub(crate) struct Line {
 
 /// What an end of an outage means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Over {
+pub(crate) enum Recovery {
     /// There was none, or another one goes on.
     No,
     /// All is well; whether the log is to be told.
-    Yes { is_told: bool },
+    Yes { is_logged: bool },
 }
 
-impl Troubles {
+impl Outages {
     /// Notes a failed attempt. An outage that is known began when it was told of first, and the task is degraded since the
     /// first of those that last: `degraded` is told so.
     pub(crate) fn add(
         &mut self,
-        trouble: Trouble,
+        source: OutageSource,
         degraded: &mut Degraded,
         now: Instant,
     ) -> Option<Line> {
-        let since = *self.since.entry(trouble).or_insert(degraded.since);
+        let since = *self.since.entry(source).or_insert(degraded.since);
         degraded.since = self.since.values().copied().min().unwrap_or(since);
-        let attempts = self.lines.entry(trouble).or_default().speak(1, now)?;
-        self.is_told = true;
+        let attempts = self.lines.entry(source).or_default().count(1, now)?;
+        self.is_logged = true;
         Some(Line { attempts, since })
     }
 
     /// Notes that an outage, if it was one, is over.
-    pub(crate) fn remove(&mut self, trouble: Trouble) -> Over {
-        if self.since.remove(&trouble).is_none() || !self.since.is_empty() {
-            return Over::No;
+    pub(crate) fn remove(&mut self, source: OutageSource) -> Recovery {
+        if self.since.remove(&source).is_none() || !self.since.is_empty() {
+            return Recovery::No;
         }
-        Over::Yes {
-            is_told: std::mem::take(&mut self.is_told),
+        Recovery::Yes {
+            is_logged: std::mem::take(&mut self.is_logged),
         }
     }
 }
@@ -82,34 +82,40 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let line = |attempts, since| Some(Line { attempts, since });
-        let mut troubles = Troubles::default();
-        let add = |troubles: &mut Troubles, trouble, second: u64| {
+        let mut outages = Outages::default();
+        let add = |outages: &mut Outages, source, second: u64| {
             let mut degraded = Degraded {
                 reason: "away".to_owned(),
                 since: second as i64 * 1000,
                 next_try: Duration::ZERO,
             };
-            let line = troubles.add(trouble, &mut degraded, at(second));
+            let line = outages.add(source, &mut degraded, at(second));
             (line, degraded.since)
         };
-        assert_eq!(add(&mut troubles, Trouble::Sink, 0), (line(1, 0), 0));
+        assert_eq!(add(&mut outages, OutageSource::Sink, 0), (line(1, 0), 0));
         for second in 1..60 {
-            assert_eq!(add(&mut troubles, Trouble::Sink, second), (None, 0));
+            assert_eq!(add(&mut outages, OutageSource::Sink, second), (None, 0));
         }
-        assert_eq!(add(&mut troubles, Trouble::Sink, 60), (line(60, 0), 0));
+        assert_eq!(add(&mut outages, OutageSource::Sink, 60), (line(60, 0), 0));
         // The task has been degraded for as long as the first of its outages.
         assert_eq!(
-            add(&mut troubles, Trouble::DeadLetters, 60),
+            add(&mut outages, OutageSource::DeadLetters, 60),
             (line(1, 60_000), 0)
         );
-        assert_eq!(troubles.remove(Trouble::DeadLetters), Over::No);
-        assert_eq!(troubles.remove(Trouble::Commit), Over::No);
-        assert_eq!(troubles.remove(Trouble::Sink), Over::Yes { is_told: true });
-        // It comes and goes: the status follows, the log does not.
-        assert_eq!(add(&mut troubles, Trouble::Sink, 61), (None, 61_000));
-        assert_eq!(troubles.remove(Trouble::Sink), Over::Yes { is_told: false });
+        assert_eq!(outages.remove(OutageSource::DeadLetters), Recovery::No);
+        assert_eq!(outages.remove(OutageSource::Commit), Recovery::No);
         assert_eq!(
-            add(&mut troubles, Trouble::Consumer, 62),
+            outages.remove(OutageSource::Sink),
+            Recovery::Yes { is_logged: true }
+        );
+        // It comes and goes: the status follows, the log does not.
+        assert_eq!(add(&mut outages, OutageSource::Sink, 61), (None, 61_000));
+        assert_eq!(
+            outages.remove(OutageSource::Sink),
+            Recovery::Yes { is_logged: false }
+        );
+        assert_eq!(
+            add(&mut outages, OutageSource::Consumer, 62),
             (line(1, 62_000), 62_000)
         );
     }

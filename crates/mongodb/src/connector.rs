@@ -1,5 +1,6 @@
 //! The connector: what it is called, how its settings are checked, how its tasks start.
 
+use crate::authentication;
 use crate::classes;
 use crate::config::MongoConfig;
 use crate::extensions::{self, Extensions};
@@ -69,36 +70,27 @@ impl Connector for MongoSinkConnector {
         values
     }
 
+    fn throws(&self, properties: &Properties) -> Option<ConnectorError> {
+        topics::throws(properties)
+    }
+
     async fn probe(&self, properties: &Properties, values: &mut Vec<ConfigValue>) {
         if !extensions::validates_connect(properties)
-            || values.iter().any(|value| !value.errors.is_empty())
+            || authentication::is_custom(properties)
+            || topics::stops_probe(properties)
+            || extensions::validate(properties)
+                .iter()
+                .any(|value| !value.errors.is_empty())
         {
             return;
         }
-        let Some(uri) = connection(properties) else {
+        let Some(uri) = connection(properties).filter(|uri| uri.unsupported().is_none()) else {
             return;
         };
         match try_connection(&uri, properties).await {
             Ok(()) => check_time_series(properties, values),
             Err(message) => topics::add_error(values, URI, message),
         }
-    }
-
-    fn check_start(&self, properties: &Properties) -> Result<(), ConnectorError> {
-        const KEY: &str = "mongo.custom.auth.mechanism.enable";
-        if properties
-            .get(KEY)
-            .is_some_and(|text| text.trim().eq_ignore_ascii_case("true"))
-        {
-            let class = properties
-                .get("mongo.custom.auth.mechanism.providerClass")
-                .unwrap_or_default();
-            return Err(ConnectorError {
-                class: "org.apache.kafka.common.config.ConfigException",
-                message: format!("Unable to find {class} on the classpath."),
-            });
-        }
-        Ok(())
     }
 }
 
@@ -116,8 +108,9 @@ impl SinkConnector for MongoSinkConnector {
             source: Some(Box::new(RecordError::new(class, message))),
         };
         const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
-        self.check_start(properties)
-            .map_err(|error| refuse(error.class, error.message))?;
+        if let Some(why) = authentication::refusal(properties) {
+            return Err(refuse(CONFIG_EXCEPTION, why));
+        }
         let mut values = DEFINITION.validate(properties);
         let Some(config) = MongoConfig::from_values(&values) else {
             return Err(refuse(CONFIG_EXCEPTION, topics::first_error(&values)));

@@ -5,9 +5,9 @@ use crate::classes::chain_that_asks_for_ids;
 use crate::config::{MongoConfig, checks};
 use crate::settings::{ID_STRATEGY, Problem, TopicSettings, with_overrides};
 use millstream_core::config::{ConfigValue, Parsed};
-use millstream_core::{Properties, RecordError};
+use millstream_core::{ConnectorError, Properties, RecordError};
 use regex::Regex;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub(crate) struct Topics {
@@ -25,6 +25,9 @@ pub(crate) struct TopicsError {
 }
 
 const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
+/// What keys of overrides begin with, before the topic.
+const OVERRIDE: &str = "topic.override.";
+
 const CONNECT_CONFIG_EXCEPTION: &str = "com.mongodb.kafka.connect.util.ConnectConfigException";
 
 impl Topics {
@@ -32,7 +35,7 @@ impl Topics {
         let pattern = match config.topics_regex.as_str() {
             "" => None,
             text => {
-                let regex = Regex::new(&format!("^(?:{text})$")).map_err(|error| TopicsError {
+                let regex = whole(text).map_err(|error| TopicsError {
                     class: CONFIG_EXCEPTION,
                     message: error.to_string(),
                 })?;
@@ -77,7 +80,7 @@ impl Topics {
     pub(crate) fn all(&self, test: impl Fn(&TopicSettings) -> bool) -> bool {
         if self.pattern.is_some() {
             // Without overrides all topics share their settings but for the collection's name.
-            let has_overrides = !self.properties.with_prefix("topic.override.").is_empty();
+            let has_overrides = !self.properties.with_prefix(OVERRIDE).is_empty();
             return !has_overrides
                 && settings_for(&self.properties, "topic").is_ok_and(|settings| test(&settings));
         }
@@ -89,6 +92,11 @@ impl Topics {
         self.known.insert(topic.into(), Arc::clone(&settings));
         Ok(settings)
     }
+}
+
+/// A pattern that has to match all of a name.
+fn whole(pattern: &str) -> Result<Regex, regex::Error> {
+    Regex::new(&format!("^(?:{pattern})$"))
 }
 
 fn settings_for(properties: &Properties, topic: &str) -> Result<TopicSettings, TopicsError> {
@@ -128,12 +136,10 @@ pub(crate) fn validate(properties: &Properties, values: &mut Vec<ConfigValue>) {
     if values.iter().any(|value| !value.errors.is_empty()) {
         return;
     }
-    let is_set = |key: &str| {
-        properties
-            .get(key)
-            .is_some_and(|text| !text.trim().is_empty())
-    };
-    let (has_topics, has_pattern) = (is_set("topics"), is_set("topics.regex"));
+    let (has_topics, has_pattern) = (
+        is_set(properties, "topics"),
+        is_set(properties, "topics.regex"),
+    );
     if has_topics == has_pattern {
         let message = if has_topics {
             "topics and topics.regex are mutually exclusive options, but both are set."
@@ -143,31 +149,86 @@ pub(crate) fn validate(properties: &Properties, values: &mut Vec<ConfigValue>) {
         add_error(values, "topics", message.to_owned());
     }
     if has_topics {
-        let listed = properties.get("topics").unwrap_or_default().split(',');
-        for topic in listed {
-            validate_topic(properties, topic.trim(), values);
+        for topic in listed(properties) {
+            validate_topic(properties, topic, values);
         }
     } else if has_pattern {
-        let mut overridden: Vec<String> = properties
-            .with_prefix("topic.override.")
-            .iter()
-            .filter_map(|(key, _)| Some(key.split_once('.')?.0.to_owned()))
-            .collect();
-        overridden.sort();
-        overridden.dedup();
-        // Settings that all topics share are seen under any name.
-        overridden.push("topic".to_owned());
+        let mut overridden = overridden(properties);
+        if overridden.is_empty() {
+            // Settings that all topics share are seen under any name.
+            overridden.insert("topic".to_owned());
+        }
         for topic in overridden {
             validate_topic(properties, &topic, values);
         }
     }
 }
 
+fn is_set(properties: &Properties, key: &str) -> bool {
+    let text = properties.get(key);
+    text.is_some_and(|text| !text.trim().is_empty())
+}
+
+fn listed(properties: &Properties) -> impl Iterator<Item = &str> {
+    let listed = properties.get("topics").unwrap_or_default().split(',');
+    listed.map(str::trim)
+}
+
+/// The topics that have settings of their own.
+fn overridden(properties: &Properties) -> BTreeSet<String> {
+    let overrides = properties.with_prefix(OVERRIDE);
+    let overrides = overrides.iter();
+    overrides
+        .filter_map(|(key, _)| Some(key.split_once('.')?.0.to_owned()))
+        .collect()
+}
+
+/// Whether something is wrong that keeps the original from trying the connection. With a pattern it makes the settings of
+/// those topics alone that have their own and match; what else is wrong is told beside the connection.
+pub(crate) fn stops_probe(properties: &Properties) -> bool {
+    let mut values = MongoConfig::definition().validate(properties);
+    let has_errors = |values: &[ConfigValue]| values.iter().any(|value| !value.errors.is_empty());
+    if has_errors(&values) {
+        return true;
+    }
+    let pattern = match (is_set(properties, "topics"), properties.get("topics.regex")) {
+        (true, _) => {
+            validate(properties, &mut values);
+            return has_errors(&values);
+        }
+        (false, pattern) => pattern.filter(|text| !text.trim().is_empty()),
+    };
+    let Some(pattern) = pattern.map(whole) else {
+        return true;
+    };
+    for topic in overridden(properties) {
+        if pattern.as_ref().is_ok_and(|regex| regex.is_match(&topic)) {
+            validate_topic(properties, &topic, &mut values);
+        }
+    }
+    has_errors(&values)
+}
+
+/// What the original throws at an override of a topic without a key: it looks for the dot between them.
+pub(crate) fn throws(properties: &Properties) -> Option<ConnectorError> {
+    let overrides = properties.with_prefix(OVERRIDE);
+    let (topic, _) = overrides.iter().find(|(topic, _)| !topic.contains('.'))?;
+    let values = MongoConfig::definition().validate(properties);
+    if values.iter().any(|value| !value.errors.is_empty()) {
+        return None;
+    }
+    let length = OVERRIDE.len() + topic.encode_utf16().count();
+    Some(ConnectorError {
+        class: "java.lang.StringIndexOutOfBoundsException",
+        message: format!("begin {}, end -1, length {length}", OVERRIDE.len()),
+    })
+}
+
 fn validate_topic(properties: &Properties, topic: &str, values: &mut Vec<ConfigValue>) {
     let merged = with_overrides(properties, topic);
     let (config, topic_values) = MongoConfig::parse(&merged);
     let spelled = |key: &str| {
-        let full = format!("topic.override.{topic}.{key}");
+        let full = format!("{OVERRIDE}{topic}.{key}");
         if properties.contains(&full) {
             full
         } else {
@@ -319,5 +380,69 @@ mod tests {
             shown(&[(key, "x")], key),
             Some((vec![error], Some("x".to_owned()), true))
         );
+    }
+
+    fn with_pattern(more: &[(&str, &str)]) -> Properties {
+        let mut properties = Properties::from_iter([("topics.regex", "t.*"), ("database", "d")]);
+        for (key, value) in more {
+            properties.insert(*key, *value);
+        }
+        properties
+    }
+
+    /// Java's own answers: which keys have errors, and whether the connection is tried all the same.
+    #[test]
+    fn report_c10_a_pattern_with_overrides_is_validated_as_the_original_does() {
+        const MAPPER: &str =
+            "com.mongodb.kafka.connect.sink.namespace.mapping.DefaultNamespaceMapper";
+        let size = "topic.override.t1.max.batch.size";
+        let mapper = "topic.override.t1.namespace.mapper";
+        for (more, wrong, stops) in [
+            (&[][..], &[][..], false),
+            (&[(size, " 3 ")], &[], false),
+            (&[(size, "x")], &[size], true),
+            // Beside a topic that the pattern does not match, and one without a name, the connection is tried.
+            (
+                &[("topic.override.u1.max.batch.size", "x")],
+                &["topic.override.u1.max.batch.size"],
+                false,
+            ),
+            (
+                &[("topic.override..max.batch.size", "x")],
+                &["topic.override..max.batch.size"],
+                false,
+            ),
+            (&[(mapper, "x")], &[mapper], true),
+            (&[("topic.override.t1.zork", "x")], &[], false),
+            (&[("topic.override.t.1.max.batch.size", "x")], &[], false),
+            // What all topics share is looked at where none has its own, and does not stop anything then.
+            (&[("namespace.mapper", "x")], &["namespace.mapper"], false),
+            (
+                &[("namespace.mapper", "x"), (size, "3")],
+                &["namespace.mapper"],
+                true,
+            ),
+            (&[("namespace.mapper", "x"), (mapper, MAPPER)], &[], false),
+            (&[("database", "")], &["database"], true),
+        ] {
+            let properties = with_pattern(more);
+            let mut values = MongoConfig::definition().validate(&properties);
+            validate(&properties, &mut values);
+            let shown: Vec<&str> = values
+                .iter()
+                .filter(|value| !value.errors.is_empty())
+                .map(|value| value.name.as_str())
+                .collect();
+            assert_eq!(shown, wrong, "{more:?}");
+            assert_eq!(stops_probe(&properties), stops, "{more:?}");
+        }
+    }
+
+    #[test]
+    fn report_c10_an_override_without_a_key_is_thrown_at() {
+        let error = throws(&with_pattern(&[("topic.override.t1", "x")])).expect("an error");
+        assert_eq!(error.class, "java.lang.StringIndexOutOfBoundsException");
+        assert_eq!(error.message, "begin 15, end -1, length 17");
+        assert!(throws(&with_pattern(&[("topic.override.t1.", "x")])).is_none());
     }
 }

@@ -45,7 +45,14 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) async fn new() -> Stage {
-        let broker = Broker::start(BrokerSettings::of_nodes(1)).await.unwrap();
+        Stage::of_brokers(1).await
+    }
+
+    /// With so many brokers, the first of them behind the wrapper.
+    pub(crate) async fn of_brokers(brokers: usize) -> Stage {
+        let broker = Broker::start(BrokerSettings::of_nodes(brokers))
+            .await
+            .unwrap();
         broker.create_topic(TOPIC, PARTITIONS).unwrap();
         let broker_wire = FaultProxy::start(broker.addresses()[0]).await.unwrap();
         broker.advertise(1, broker_wire.address());

@@ -4,14 +4,29 @@
 //! has for as long, and must not stop the others. So a holder gets no more once it has a few times what is left, which
 //! leaves something however many are stuck; and a holder that has nothing may go beyond the total, one at a time, so that
 //! a request larger than what is left gets through as well.
+//!
+//! What is larger than the whole budget can never be counted in full. Where such requests pass one by one
+//! (`ByteBudget::one_by_one`) the permit for one is held until nothing is left of it, and counts as a part of the budget, so
+//! that others go on beside it however long that takes. It waits for that part to be free, but not for long: those who hold
+//! it may be stuck.
 
+use crate::offsets::TopicPartition;
+use crate::oversized::{Gate, Passage};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::time::timeout;
 
 /// A holder may have so many times what is left.
 const SHARE_OF_THE_REST: i64 = 4;
+
+/// An oversized request counts as so much of three parts of the whole.
+const OVERSIZED_THIRDS: usize = 2;
+
+/// How long one waits for that to be free; mostly others are done with theirs much sooner.
+const OVERSIZED_WAIT: Duration = Duration::from_secs(1);
 
 /// A shared allowance of memory. Cloning shares it, and the place of its holder.
 #[derive(Clone, Debug)]
@@ -24,6 +39,8 @@ pub struct ByteBudget {
 pub struct BytePermit {
     holder: Arc<Holder>,
     bytes: usize,
+    /// Held where it stands for what is larger than the budget.
+    passage: Option<Arc<Passage>>,
 }
 
 #[derive(Debug)]
@@ -31,6 +48,8 @@ struct Pool {
     total: usize,
     /// What is kept back for each holder.
     own: usize,
+    /// Where oversized requests pass one by one.
+    gate: Option<Gate>,
     state: Mutex<State>,
 }
 
@@ -39,6 +58,8 @@ struct State {
     /// Less than nothing while somebody is beyond the total.
     free: i64,
     holders: usize,
+    /// How many there have been.
+    last_holder: usize,
     /// What is kept back for what holders are by themselves.
     kept_back: i64,
     /// In the order in which they came.
@@ -49,6 +70,8 @@ struct State {
 #[derive(Debug)]
 struct Holder {
     pool: Arc<Pool>,
+    /// Which one of its pool it is.
+    number: usize,
     /// Bytes; changed under the pool's lock alone.
     held: AtomicUsize,
     is_counted: bool,
@@ -79,12 +102,23 @@ impl ByteBudget {
     /// A budget that keeps back `own` bytes for each holder, what it needs beside its records, up to half of the whole: a
     /// request for all of it gets through when nobody has anything.
     pub fn keeping_back(total: usize, own: usize) -> Self {
+        ByteBudget::of_pool(total, own, None)
+    }
+
+    /// The same where of all requests beyond the whole budget one is granted at a time.
+    pub fn one_by_one(total: usize, own: usize) -> Self {
+        ByteBudget::of_pool(total, own, Some(Gate::new()))
+    }
+
+    fn of_pool(total: usize, own: usize, gate: Option<Gate>) -> Self {
         let pool = Pool {
             total,
             own,
+            gate,
             state: Mutex::new(State {
                 free: signed(total),
                 holders: 0,
+                last_holder: 0,
                 kept_back: 0,
                 waiting: VecDeque::new(),
             }),
@@ -92,6 +126,7 @@ impl ByteBudget {
         ByteBudget {
             holder: Arc::new(Holder {
                 pool: Arc::new(pool),
+                number: 0,
                 held: AtomicUsize::new(0),
                 is_counted: false,
             }),
@@ -101,10 +136,16 @@ impl ByteBudget {
     /// A handle for another one to share it.
     pub fn for_holder(&self) -> Self {
         let pool = Arc::clone(&self.holder.pool);
-        pool.lock().change_holders(1, &pool);
+        let number = {
+            let mut state = pool.lock();
+            state.change_holders(1, &pool);
+            state.last_holder += 1;
+            state.last_holder
+        };
         ByteBudget {
             holder: Arc::new(Holder {
                 pool,
+                number,
                 held: AtomicUsize::new(0),
                 is_counted: true,
             }),
@@ -112,9 +153,16 @@ impl ByteBudget {
     }
 
     /// Waits until `bytes` are free for this holder. A request beyond the whole budget takes all of it, so that one
-    /// oversized batch can pass alone.
+    /// oversized batch can pass alone, or waits for its turn, where such pass one by one.
     pub async fn acquire(&self, bytes: usize) -> BytePermit {
-        let bytes = bytes.min(self.total());
+        if let Some(gate) = self.gate_for(bytes) {
+            let passage = gate.enter(self.holder.number).await;
+            return self.acquire_oversized(passage).await;
+        }
+        self.acquire_counted(bytes.min(self.total())).await
+    }
+
+    async fn acquire_counted(&self, bytes: usize) -> BytePermit {
         let (granted, gone) = {
             let mut state = self.holder.pool.lock();
             if state.verdict_behind_others(&self.holder, bytes) == Verdict::Granted {
@@ -136,10 +184,57 @@ impl ByteBudget {
 
     /// Takes the bytes if they are free now.
     pub fn try_acquire(&self, bytes: usize) -> Option<BytePermit> {
-        let bytes = bytes.min(self.total());
+        if let Some(gate) = self.gate_for(bytes) {
+            let passage = gate.try_enter(self.holder.number)?;
+            let mut permit = self.try_acquire_counted(self.oversized_bytes())?;
+            permit.passage = Some(passage);
+            return Some(permit);
+        }
+        self.try_acquire_counted(bytes.min(self.total()))
+    }
+
+    fn try_acquire_counted(&self, bytes: usize) -> Option<BytePermit> {
         let mut state = self.holder.pool.lock();
         let verdict = state.verdict_behind_others(&self.holder, bytes);
         (verdict == Verdict::Granted).then(|| state.grant(&self.holder, bytes))
+    }
+
+    /// As `acquire`, for what is made of something that has a permit already: where that is oversized, so is this, and
+    /// it has had its turn.
+    pub async fn acquire_beside(&self, bytes: usize, made_of: Option<&BytePermit>) -> BytePermit {
+        match made_of.and_then(|permit| permit.passage.as_ref()) {
+            Some(passage) => self.acquire_oversized(Arc::clone(passage)).await,
+            None => self.acquire(bytes).await,
+        }
+    }
+
+    /// Where this holder's oversized record comes from, its partition and the offset to read from, if others wait for it
+    /// to be gone.
+    pub fn asked_back(&self) -> Option<(TopicPartition, i64)> {
+        let gate = self.holder.pool.gate.as_ref()?;
+        gate.asked_back(self.holder.number)
+    }
+
+    fn gate_for(&self, bytes: usize) -> Option<&Gate> {
+        let gate = self.holder.pool.gate.as_ref();
+        gate.filter(|_| bytes > self.total())
+    }
+
+    fn oversized_bytes(&self) -> usize {
+        self.total() / 3 * OVERSIZED_THIRDS
+    }
+
+    /// Gets what it is counted as in any case: nobody who has a passage may wait for ever, while others wait for that.
+    async fn acquire_oversized(&self, passage: Arc<Passage>) -> BytePermit {
+        let bytes = self.oversized_bytes();
+        let permit = match self.try_acquire_counted(bytes) {
+            Some(permit) => Ok(permit),
+            None => timeout(OVERSIZED_WAIT, self.acquire_counted(bytes)).await,
+        };
+        let mut permit =
+            permit.unwrap_or_else(|_| self.holder.pool.lock().grant(&self.holder, bytes));
+        permit.passage = Some(passage);
+        permit
     }
 
     /// A permit for no bytes, to be resized.
@@ -147,6 +242,7 @@ impl ByteBudget {
         BytePermit {
             holder: Arc::clone(&self.holder),
             bytes: 0,
+            passage: None,
         }
     }
 
@@ -165,27 +261,63 @@ impl ByteBudget {
 }
 
 impl BytePermit {
-    /// Splits off a permit for `bytes` (at most all that are held), to travel with a part of the data.
-    pub fn split(&mut self, bytes: usize) -> BytePermit {
-        let bytes = bytes.min(self.bytes);
-        self.bytes -= bytes;
-        BytePermit {
+    /// Splits off a permit for `bytes`, to travel with a part of the data, if so many are held. An oversized one goes as a
+    /// whole, whatever is asked for.
+    pub fn split(&mut self, bytes: usize) -> Option<BytePermit> {
+        let passage = self.passage.take();
+        let bytes = if passage.is_some() { self.bytes } else { bytes };
+        self.bytes = self.bytes.checked_sub(bytes)?;
+        Some(BytePermit {
             holder: Arc::clone(&self.holder),
             bytes,
-        }
+            passage,
+        })
     }
 
     /// Takes another one's bytes over. One of another holder is given back instead.
     pub fn merge(&mut self, mut other: BytePermit) {
         if Arc::ptr_eq(&self.holder, &other.holder) {
             self.bytes += std::mem::take(&mut other.bytes);
+            self.passage = other.passage.take().or(self.passage.take());
         }
+    }
+
+    /// A permit for no bytes, for what is left of this one's data: where that is oversized, so is this.
+    pub fn beside(&self) -> BytePermit {
+        BytePermit {
+            holder: Arc::clone(&self.holder),
+            bytes: 0,
+            passage: self.passage.clone(),
+        }
+    }
+
+    /// Whether it stands for what is larger than the budget, which is alone of its kind as long as it is held.
+    pub fn is_oversized(&self) -> bool {
+        self.passage.is_some()
+    }
+
+    /// Notes where an oversized record comes from, and the offset to read it from again.
+    pub fn comes_from(&self, partition: &TopicPartition, offset: i64) {
+        if let Some(passage) = &self.passage {
+            passage.comes_from(partition, offset);
+        }
+    }
+
+    /// The partition that an oversized record comes from.
+    pub fn oversized_from(&self) -> Option<&TopicPartition> {
+        self.passage.as_ref()?.partition()
     }
 
     /// Makes it one for so many bytes; false, and nothing changed, if so many more are not free.
     pub fn resize(&mut self, bytes: usize) -> bool {
         let Some(more) = bytes.checked_sub(self.bytes) else {
-            drop(self.split(self.bytes - bytes));
+            let less = self.bytes - bytes;
+            self.bytes = bytes;
+            drop(BytePermit {
+                holder: Arc::clone(&self.holder),
+                bytes: less,
+                passage: None,
+            });
             return true;
         };
         let mut state = self.holder.pool.lock();
@@ -295,6 +427,7 @@ impl State {
         BytePermit {
             holder: Arc::clone(holder),
             bytes,
+            passage: None,
         }
     }
 
@@ -374,13 +507,14 @@ mod tests {
         let task = budget.for_holder();
         let mut all = task.try_acquire(10).expect("all is free");
         assert!(task.try_acquire(1).is_none());
-        let part = all.split(4);
+        let part = all.split(4).expect("there are as many");
+        assert!(all.split(7).is_none());
         assert_eq!((all.bytes(), part.bytes(), budget.available()), (6, 4, 0));
         drop(part);
         assert_eq!(budget.available(), 4);
         let mut sum = task.nothing();
-        sum.merge(all.split(3));
-        sum.merge(all.split(1));
+        sum.merge(all.split(3).expect("there are as many"));
+        sum.merge(all.split(1).expect("there are as many"));
         assert_eq!((all.bytes(), sum.bytes(), budget.available()), (2, 4, 4));
         all.merge(sum);
         all.merge(budget.try_acquire(1).expect("it is free"));
@@ -444,6 +578,92 @@ mod tests {
         assert!(c.try_acquire(1).is_none());
         drop((permit, little));
         assert_eq!(budget.available(), 100);
+    }
+
+    /// Whoever asks, one is there at a time, in the order in which they came; what is made of it is the same one.
+    #[tokio::test(start_paused = true)]
+    async fn report_a9_oversized_requests_pass_one_by_one() {
+        let budget = ByteBudget::one_by_one(90, 0);
+        let in_flight = ByteBudget::new(90);
+        let [a, b] = [(); 2].map(|()| budget.for_holder());
+        let first = a.try_acquire(91).expect("nobody has one");
+        let mut second = pin!(b.acquire(999));
+        let mut third = pin!(a.acquire(999));
+        assert!(poll(second.as_mut()).is_pending() && poll(third.as_mut()).is_pending());
+        assert!(b.try_acquire(91).is_none());
+        // Others go on beside it.
+        assert!(b.try_acquire(30).is_some());
+        let made = in_flight.acquire_beside(5, Some(&first)).await;
+        drop(first);
+        assert!(poll(second.as_mut()).is_pending());
+        let rest = made.beside();
+        drop(made);
+        assert_eq!(in_flight.available(), 90);
+        assert!(poll(second.as_mut()).is_pending());
+        drop(rest);
+        assert!(poll(third.as_mut()).is_pending());
+        let Poll::Ready(second) = poll(second.as_mut()) else {
+            panic!("it is its turn")
+        };
+        assert_eq!(budget.available(), 30);
+        drop(second);
+        assert!(poll(third.as_mut()).is_ready());
+    }
+
+    /// One that waited for what a stuck task holds would hold up all others that are oversized.
+    #[tokio::test(start_paused = true)]
+    async fn report_a9_an_oversized_request_waits_for_room_but_not_for_ever() {
+        let budget = ByteBudget::one_by_one(90, 0);
+        let [a, b] = [(); 2].map(|()| budget.for_holder());
+        let busy = b.try_acquire(80).expect("it is free");
+        assert!(a.try_acquire(91).is_none());
+        let mut waiting = pin!(a.acquire(91));
+        assert!(poll(waiting.as_mut()).is_pending());
+        drop(busy);
+        let Poll::Ready(permit) = poll(waiting.as_mut()) else {
+            panic!("there is room")
+        };
+        assert!(permit.is_oversized());
+        drop(permit);
+        let _stuck = b.try_acquire(80).expect("it is free");
+        let begun = tokio::time::Instant::now();
+        let permit = a.acquire(91).await;
+        assert_eq!(begun.elapsed(), OVERSIZED_WAIT);
+        assert_eq!((permit.bytes(), budget.available()), (60, 0));
+    }
+
+    #[test]
+    fn report_a9_an_oversized_permit_goes_as_a_whole_and_outlives_its_bytes() {
+        let budget = ByteBudget::one_by_one(100, 0);
+        let mut all = budget.nothing();
+        all.merge(budget.try_acquire(30).expect("it is free"));
+        all.merge(budget.try_acquire(500).expect("nobody has one"));
+        assert!(all.resize(0));
+        assert!(all.is_oversized() && budget.try_acquire(500).is_none());
+        let whole = all.split(7).expect("whatever is asked for");
+        assert!(whole.is_oversized() && !all.is_oversized());
+        drop(whole);
+        assert!(budget.try_acquire(500).is_some());
+    }
+
+    #[test]
+    fn report_a9_an_oversized_record_is_asked_back_while_others_wait() {
+        let budget = ByteBudget::one_by_one(100, 0);
+        let [a, b] = [(); 2].map(|()| budget.for_holder());
+        let permit = a.try_acquire(500).expect("nobody has one");
+        let partition = TopicPartition::new("t", 3);
+        let asked_back = || (a.asked_back(), b.asked_back());
+        {
+            let mut waiting = Box::pin(b.acquire(500));
+            assert!(poll(waiting.as_mut()).is_pending());
+            // Where it comes from is not known yet.
+            assert_eq!(asked_back(), (None, None));
+            permit.comes_from(&partition, 7);
+            permit.comes_from(&TopicPartition::new("other", 0), 0);
+            assert_eq!(permit.oversized_from(), Some(&partition));
+            assert_eq!(asked_back(), (Some((partition.clone(), 7)), None));
+        }
+        assert_eq!(asked_back(), (None, None));
     }
 
     #[test]

@@ -22,6 +22,7 @@ pub mod limits;
 pub mod logical;
 pub mod map;
 pub mod offsets;
+mod oversized;
 pub mod plugin;
 mod record_error;
 pub mod record_writer;

@@ -16,6 +16,10 @@ pub const S3_MAX_PARTS: usize = 10_000;
 /// small `max.poll.interval.ms` waits for a part of that only (`TaskContext::longest_put`).
 pub const LONGEST_PUT: Duration = Duration::from_secs(10);
 
+/// How long a task whose server is away keeps an oversized record that others wait for. A store that is merely slow is done
+/// within that, and what is read again once a minute costs little.
+pub const OVERSIZED_PATIENCE: Duration = Duration::from_secs(60);
+
 /// Longest pause between attempts to reach a server that went away.
 pub const MAX_BACKOFF: Duration = Duration::from_secs(30);
 

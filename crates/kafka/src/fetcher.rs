@@ -192,7 +192,7 @@ impl Fetcher {
     ) -> Vec<TopicPartition> {
         let gone = self.partitions.remove(&is_going);
         self.controls.revoke(&gone);
-        self.outbox.withdraw(is_going);
+        self.withdraw(is_going);
         // What is not read any more is no outage any more.
         let all = &self.partitions.all;
         let report = self.outages.keep_partitions(|p| all.contains_key(p));
@@ -333,8 +333,16 @@ impl Fetcher {
             }
         }
         if !moved.is_empty() {
-            self.outbox.withdraw(|partition| moved.contains(partition));
+            self.withdraw(|partition| moved.contains(partition));
         }
+    }
+
+    /// Takes back what was read of these partitions and nobody has taken, or is still to be read.
+    fn withdraw(&mut self, is_going: impl Fn(&TopicPartition) -> bool) {
+        for unread in &mut self.unread {
+            unread.answers.retain(|answer| !is_going(&answer.partition));
+        }
+        self.outbox.withdraw(is_going);
     }
 
     fn on_done(&mut self, done: Done) -> Step {

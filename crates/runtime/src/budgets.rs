@@ -6,7 +6,8 @@ use millstream_core::ByteBudget;
 /// connector was measured at some 0.2 MiB.
 const OWN_BYTES: usize = 64 * 1024;
 
-/// Three shares that all tasks take from: were one to take all memory, nothing would ever go on to the next and be freed.
+/// Three shares that all tasks take from: were one to take all memory, nothing would ever go on to the next and be freed. A
+/// record larger than its share is fetched when it is the only one of its kind, in any of the shares and of any task.
 #[derive(Clone, Debug)]
 pub struct Budgets {
     pub fetched: ByteBudget,
@@ -18,7 +19,7 @@ impl Budgets {
     /// Shares out so many bytes.
     pub fn new(total: usize) -> Self {
         Budgets {
-            fetched: ByteBudget::keeping_back(total / 10 * 3, OWN_BYTES),
+            fetched: ByteBudget::one_by_one(total / 10 * 3, OWN_BYTES),
             open: ByteBudget::keeping_back(total / 10 * 4, OWN_BYTES),
             in_flight: ByteBudget::keeping_back(total / 10 * 3, OWN_BYTES),
         }

@@ -129,6 +129,14 @@ impl Durability {
         }
     }
 
+    /// What was delivered of a partition and is not done is read again, which begins at the offset returned: `None` where
+    /// nothing was delivered.
+    pub(crate) fn start_over(&mut self, partition: &TopicPartition) -> Option<i64> {
+        let from = self.partitions.get(partition)?.tracker.first_open()?;
+        self.rewind(partition, from);
+        Some(from)
+    }
+
     /// The next offset that is not durable yet; `None` while nothing is known of the partition.
     pub(crate) fn durable(&self, partition: &TopicPartition) -> Option<i64> {
         self.partitions.get(partition)?.position()

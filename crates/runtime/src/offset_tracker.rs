@@ -89,11 +89,16 @@ impl OffsetTracker {
     /// The offset to commit: the next one to read, everything before it being done. `None` before anything is.
     pub(crate) fn durable(&self) -> Option<i64> {
         let delivered = self.delivered.as_ref()?;
+        self.first_open().filter(|open| *open > delivered.start)
+    }
+
+    /// The first row that is not done, or the next one to come. `None` before any has come.
+    pub(crate) fn first_open(&self) -> Option<i64> {
+        let delivered = self.delivered.as_ref()?;
         let first = self.outstanding.keys().next().copied();
         let rejected = self.unsettled.first().copied();
         let open = first.into_iter().chain(rejected).min();
-        let durable = open.unwrap_or(delivered.end);
-        (durable > delivered.start).then_some(durable)
+        Some(open.unwrap_or(delivered.end))
     }
 
     fn is_outstanding(&self, row: i64) -> bool {

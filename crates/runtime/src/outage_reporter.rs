@@ -63,6 +63,11 @@ impl OutageReporter {
         report(&self.events, TaskEvent::Degraded(degraded)).await;
     }
 
+    /// Whether such an outage goes on.
+    pub(crate) fn has(&self, source: OutageSource) -> bool {
+        self.outages.has(source)
+    }
+
     pub(crate) async fn recover(&mut self, source: OutageSource) {
         if let Recovery::Yes { is_logged } = self.outages.remove(source) {
             self.metrics.degraded(false);

@@ -61,6 +61,11 @@ impl Outages {
         Some(Line { attempts, since })
     }
 
+    /// Whether such an outage goes on.
+    pub(crate) fn has(&self, source: OutageSource) -> bool {
+        self.since.contains_key(&source)
+    }
+
     /// Notes that an outage, if it was one, is over.
     pub(crate) fn remove(&mut self, source: OutageSource) -> Recovery {
         if self.since.remove(&source).is_none() || !self.since.is_empty() {

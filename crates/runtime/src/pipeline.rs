@@ -10,10 +10,11 @@ use crate::plan::Plan;
 use crate::task::{SinkParts, Target, TaskEvent, TaskSettings, report};
 use futures::future::BoxFuture;
 use millstream_core::{
-    Consumer, Degraded, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind, SinkTask,
-    TopicPartition, limits,
+    ByteBudget, Consumer, Degraded, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind,
+    SinkTask, TopicPartition, limits,
 };
 use std::collections::BTreeSet;
+use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -55,6 +56,10 @@ pub(crate) struct Pipeline {
     is_paused: bool,
     /// The sink itself has ended the task: it is not asked to finish anything.
     has_sink_failed: bool,
+    /// What the consumer's batches are counted in.
+    fetched: ByteBudget,
+    /// Since when others have waited for an oversized record of this task to be gone, during an outage of its sink.
+    asked_back_since: Option<Instant>,
     outage_reporter: OutageReporter,
     lag_due: Instant,
     /// When a source that wants every range is told again, after an error.
@@ -117,6 +122,8 @@ impl Pipeline {
             rejected: Rejected::default(),
             is_paused: false,
             has_sink_failed: false,
+            fetched: parts.fetched,
+            asked_back_since: None,
             lag_due: now,
             confirm_due: now,
         }
@@ -158,6 +165,7 @@ impl Pipeline {
                 Event::Stop => return Ok(()),
             }
             let now = Instant::now();
+            self.make_way(now).await?;
             if !self.durability.finished().is_empty() && self.confirm_due <= now {
                 self.confirm().await;
             }
@@ -169,6 +177,35 @@ impl Pipeline {
                 self.note_lag();
             }
         }
+    }
+
+    /// A sink whose server is away keeps what it has, and nobody else's oversized record may come. After a while such a
+    /// record is given up, with all that its partition has open, and is read again when its turn has come.
+    async fn make_way(&mut self, now: Instant) -> Result<(), TaskFailure> {
+        let is_out = self.outage_reporter.has(OutageSource::Sink);
+        let asked_back = is_out.then(|| self.fetched.asked_back()).flatten();
+        let Some((partition, offset)) = asked_back else {
+            self.asked_back_since = None;
+            return Ok(());
+        };
+        let since = *self.asked_back_since.get_or_insert(now);
+        if now < since + limits::OVERSIZED_PATIENCE || !self.assigned.contains(&partition) {
+            return Ok(());
+        }
+        self.asked_back_since = None;
+        self.current
+            .take_if(|current| current.batch.origin == partition);
+        let partitions = slice::from_ref(&partition);
+        self.close_sink(partitions).await;
+        let opened = self.sink.open(partitions).await;
+        opened.map_err(|error| TaskFailure::sink(&error))?;
+        let from = self.durability.start_over(&partition).unwrap_or(offset);
+        self.consumer.seek(&partition, from);
+        self.log_partitions(
+            "an oversized record makes way for those of others, and is read again",
+            partitions,
+        );
+        Ok(())
     }
 
     /// How far what is durable is behind the ends, in partitions of which both are known.

@@ -52,6 +52,8 @@ pub struct SinkParts {
     pub sink: Box<dyn SinkTask>,
     pub plan: Plan,
     pub errors: ErrorPolicy,
+    /// What the consumer's batches are counted in.
+    pub fetched: ByteBudget,
 }
 
 /// The started parts of a source task.

@@ -13,6 +13,8 @@ const MOST_IN_ADVANCE: usize = 1024 * 1024;
 pub(crate) struct Memory {
     held: usize,
     permit: BytePermit,
+    /// Of an oversized record for which there was neither memory nor a temporary file.
+    oversized: Option<BytePermit>,
     /// Of the budget that tasks share.
     total: usize,
     pub(crate) spill: Spill,
@@ -23,6 +25,7 @@ impl Memory {
         Memory {
             held: 0,
             permit: budget.for_holder().nothing(),
+            oversized: None,
             total: budget.total(),
             spill,
         }
@@ -49,6 +52,18 @@ impl Memory {
         let wanted = self.held.div_ceil(STEP) * STEP;
         // Waiting here could wait for itself: it is for the caller to hold less.
         self.permit.resize(wanted);
+        if !self.is_over() {
+            self.oversized = None;
+        }
+    }
+
+    /// Holds the next oversized record up as long as there is no room for what has come of this one.
+    pub(crate) fn hold(&mut self, record: Option<&BytePermit>) {
+        if self.is_over()
+            && let Some(record) = record.filter(|record| record.is_oversized())
+        {
+            self.oversized = Some(record.beside());
+        }
     }
 
     /// Whether open objects hold more than the budget has for them.

@@ -138,6 +138,7 @@ impl S3Task {
         self.writers.look_again(origin, &mut self.context);
         if self.context.memory.is_over() {
             self.spill().await;
+            self.context.memory.hold(batch.permit.as_ref());
         }
         outcome
     }
@@ -299,26 +300,24 @@ impl SinkTask for S3Task {
         let begun = Instant::now();
         let deadline = begun + self.longest_put;
         let limit = deadline.min(begun + MAX_BACKPRESSURE_WAIT);
-        let bytes = batch.permit.as_ref().map_or(0, BytePermit::bytes);
-        let mut is_oversized = self.context.uploads.is_oversized(bytes);
+        let uploads = &self.context.uploads;
+        let is_large =
+            |permit: &&BytePermit| permit.is_oversized() || uploads.is_oversized(permit.bytes());
+        let mut large = batch.permit.as_ref().filter(is_large);
         loop {
             if !self.context.uploads.has_room(deadline, limit).await {
                 self.note_all_ended()?;
                 return Err(self.no_room());
             }
             // A large record becomes parts all at once: they are counted before they are made.
-            let mut reserved = None;
-            if std::mem::take(&mut is_oversized) {
-                reserved = self.context.uploads.reserve(bytes, deadline).await;
-                if reserved.is_none() {
-                    return Err(self.no_room());
-                }
+            if let Some(large) = large.take()
+                && !self.context.uploads.reserve(large, deadline).await
+            {
+                return Err(self.no_room());
             }
             self.note_all_ended()?;
             let flow = self.put_some(&batch, now).await;
-            if let Some(reserved) = reserved {
-                self.context.uploads.hand_over_all(reserved);
-            }
+            self.context.uploads.end_reserve();
             if flow? == Flow::Done {
                 return Ok(());
             }

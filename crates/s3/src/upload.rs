@@ -67,6 +67,8 @@ pub(crate) struct Uploads {
     heard: VecDeque<Ended>,
     outbox: VecDeque<Outgoing>,
     in_flight: ByteBudget,
+    /// Taken in advance for all parts that a large record becomes; held until the last of them is stored.
+    reserved: Option<Arc<BytePermit>>,
     buffers: PartBuffers,
     /// Epoch milliseconds since which nothing is on its way.
     idle_since: Option<i64>,
@@ -97,6 +99,7 @@ impl Uploads {
             heard: VecDeque::new(),
             outbox: VecDeque::new(),
             in_flight,
+            reserved: None,
             buffers,
             idle_since: None,
             next_job: 0,
@@ -136,13 +139,13 @@ impl Uploads {
     /// Hands parts to their jobs while there is room.
     pub(crate) fn pump(&mut self) {
         while let Some(next) = self.outbox.front() {
-            let Some(permit) = self
-                .in_flight
-                .try_acquire(next.body.len() + OBJECT_OVERHEAD)
-            else {
-                return;
-            };
-            self.hand_over(permit);
+            let bytes = next.body.len() + OBJECT_OVERHEAD;
+            let reserved = self.reserved.clone();
+            let permit = reserved.or_else(|| self.in_flight.try_acquire(bytes).map(Arc::new));
+            match permit {
+                Some(permit) => self.hand_over(permit),
+                None => return,
+            }
         }
     }
 
@@ -206,18 +209,19 @@ impl Uploads {
         bytes > self.in_flight.total() / 2
     }
 
-    /// Waits until little else is in flight, and takes the memory for so many bytes; nothing once the deadline has passed.
-    pub(crate) async fn reserve(&mut self, bytes: usize, deadline: Instant) -> Option<BytePermit> {
-        let acquire = tokio::time::timeout_at(deadline, self.in_flight.acquire(bytes));
-        ticking(&self.shared.clock, acquire).await.ok()
+    /// Waits until little else is in flight, and takes the memory for all parts that are sent until `end_reserve`; false
+    /// once the deadline has passed. `record` is what they are made of, and what that is counted as.
+    pub(crate) async fn reserve(&mut self, record: &BytePermit, deadline: Instant) -> bool {
+        let acquire = self.in_flight.acquire_beside(record.bytes(), Some(record));
+        let acquire = tokio::time::timeout_at(deadline, acquire);
+        let permit = ticking(&self.shared.clock, acquire).await.ok();
+        self.reserved = permit.map(Arc::new);
+        self.reserved.is_some()
     }
 
-    /// Hands all parts to their jobs. What was reserved for them is held until the last of them is stored.
-    pub(crate) fn hand_over_all(&mut self, reserved: BytePermit) {
-        let reserved = Arc::new(reserved);
-        while !self.outbox.is_empty() {
-            self.hand_over(Arc::clone(&reserved));
-        }
+    /// Further parts are counted one by one.
+    pub(crate) fn end_reserve(&mut self) {
+        self.reserved = None;
     }
 
     /// Gives memory back once nothing has been on its way for a while.

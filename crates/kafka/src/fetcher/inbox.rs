@@ -2,7 +2,7 @@
 //! seek has made stale are dropped, and those of paused partitions wait here.
 
 use super::{Controls, Delivery, Item};
-use millstream_core::{ConsumerError, Fetched, RecordBatch, TopicPartition};
+use millstream_core::{BytePermit, ConsumerError, Fetched, RecordBatch, TopicPartition};
 use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::mpsc;
@@ -104,12 +104,30 @@ impl Inbox {
         event
     }
 
+    /// Lets go what other tasks' oversized records wait for, and what is held of its partition before it: that is read again
+    /// once the partition goes on.
+    fn give_up(&mut self, batch: &RecordBatch) {
+        let mut from = batch.first_offset;
+        self.held.retain(|(_, held)| {
+            let is_of_it = held.origin == batch.origin;
+            if is_of_it {
+                from = from.min(held.first_offset);
+            }
+            !is_of_it
+        });
+        self.controls.seek(&batch.origin, from);
+    }
+
     /// The item, unless it is not wanted any more or has to wait.
     fn admit(&mut self, item: Item) -> Option<Taken> {
         match item {
             Item::Batch { epoch, batch, .. } => {
                 match self.controls.delivery(&batch.origin, epoch) {
                     Delivery::Deliver => Some(Taken::Batch(batch)),
+                    Delivery::Hold if is_oversized(&batch) => {
+                        self.give_up(&batch);
+                        None
+                    }
                     Delivery::Hold => {
                         self.held.push_back((epoch, batch));
                         None
@@ -128,6 +146,11 @@ impl Inbox {
             Item::Failed(error) => Some(Taken::Failed(error)),
         }
     }
+}
+
+fn is_oversized(batch: &RecordBatch) -> bool {
+    let permit = batch.permit.as_ref();
+    permit.is_some_and(BytePermit::is_oversized)
 }
 
 fn ended() -> ConsumerError {

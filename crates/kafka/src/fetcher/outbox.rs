@@ -89,9 +89,11 @@ impl Credit {
         // Nobody may wait for what another one holds who waits: it would be in a circle.
         self.unread.resize(0);
         let (budget, weight) = (self.budget.clone(), *weight);
-        let waiting = self
-            .waiting
-            .get_or_insert_with(|| Box::pin(async move { budget.acquire(weight).await }));
+        // Beside what is oversized and unread nothing else can be so.
+        let made_of = (weight > budget.total()).then(|| self.unread.beside());
+        let waiting = self.waiting.get_or_insert_with(|| {
+            Box::pin(async move { budget.acquire_beside(weight, made_of.as_ref()).await })
+        });
         batch.permit = Some(waiting.await);
         self.waiting = None;
     }
@@ -147,16 +149,13 @@ impl Outbox {
 
     /// All responses have been made into batches.
     pub(crate) fn nothing_unread(&mut self) {
-        self.credit.unread.resize(0);
+        self.credit.unread = self.credit.budget.nothing();
     }
 
     /// A batch is counted as part of the response that it comes from, as far as that goes.
     pub(crate) fn push_batch(&mut self, epoch: u64, weight: usize, mut batch: RecordBatch) {
         let Credit { budget, unread, .. } = &mut self.credit;
-        let counted = weight.min(budget.total());
-        if unread.bytes() >= counted {
-            batch.permit = Some(unread.split(counted));
-        }
+        batch.permit = unread.split(weight.min(budget.total()));
         self.items.queue.push_back(Item::Batch {
             epoch,
             weight,
@@ -176,6 +175,9 @@ impl Outbox {
     pub(crate) fn withdraw(&mut self, is_going: impl Fn(&TopicPartition) -> bool) {
         // The next first item may weigh something else; a fresh wait costs only the place in the line.
         self.credit.waiting = None;
+        if self.credit.unread.oversized_from().is_some_and(&is_going) {
+            self.nothing_unread();
+        }
         self.items.queue.retain(|item| match item {
             Item::Batch { batch, .. } => !is_going(&batch.origin),
             Item::Reached { partition, .. } => !is_going(partition),

@@ -85,9 +85,13 @@ impl Fetcher {
                 // Since 2.0 a broker that throttles answers at once and asks the client to wait.
                 broker.retry_at =
                     (response.throttle > Duration::ZERO).then(|| now + response.throttle);
-                self.outbox.add_unread(response.memory);
                 let session_id = response.session_id;
                 let answers = self.answers(id, response.topics);
+                let largest = answers.iter().max_by_key(|answer| answer.records.len());
+                if let (Some(memory), Some(largest)) = (&response.memory, largest) {
+                    memory.comes_from(&largest.partition, largest.wanted.offset);
+                }
+                self.outbox.add_unread(response.memory);
                 self.note_recovered_partitions(id, &answers);
                 let broker = self.broker(id);
                 broker.session.answered(session_id, answers.len());

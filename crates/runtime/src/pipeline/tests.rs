@@ -412,6 +412,8 @@ struct Scene {
     confirms: Confirms,
     /// What the owner wants, and after how many seconds.
     targets: Vec<(u64, Target)>,
+    fetched: ByteBudget,
+    lasts: Duration,
 }
 
 impl Scene {
@@ -424,10 +426,12 @@ impl Scene {
             commit_interval: Duration::from_secs(60),
             confirms: Confirms::Prefix,
             targets: Vec::new(),
+            fetched: ByteBudget::new(1 << 20),
+            lasts: Duration::from_secs(30),
         }
     }
 
-    /// Plays it for thirty seconds, or until the task fails.
+    /// Plays it to its end, or until the task fails.
     async fn play(mut self) -> Played {
         let log = self.sink.log.clone();
         let stop = CancellationToken::new();
@@ -435,7 +439,7 @@ impl Scene {
         let start = Instant::now();
         let consumer = Script {
             items: self.items.into(),
-            end: start + Duration::from_secs(30),
+            end: start + self.lasts,
             log: log.clone(),
             stop: stop.clone(),
             confirms: self.confirms,
@@ -460,6 +464,7 @@ impl Scene {
             sink: Box::new(self.sink),
             plan,
             errors: ErrorPolicy::new(id.clone(), errors, dead_letters),
+            fetched: self.fetched,
         });
         let settings = TaskSettings {
             id,
@@ -894,4 +899,60 @@ async fn report_a1_rows_that_a_sink_drops_without_a_reporter_are_counted_and_fai
                  Caused by: org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n\
                  Caused by: org.apache.kafka.connect.errors.DataException: it is late";
     assert_eq!(trace, start);
+}
+
+/// The items of a scene with an oversized batch, behind another one that the sink refuses as well.
+async fn play_oversized(is_wanted_by_others: bool) -> (String, bool) {
+    let log = Log::default();
+    let budget = ByteBudget::one_by_one(100, 0);
+    let (own, other) = (budget.for_holder(), budget.for_holder());
+    let permit = own.try_acquire(101).expect("nobody has one");
+    permit.comes_from(&TopicPartition::new("t", 0), 1);
+    let Fetched::Batch(mut oversized) = batch(1, &["b"]) else {
+        unreachable!("it is a batch");
+    };
+    oversized.permit = Some(permit);
+    let sink = Recorder {
+        refuses_behind: Some((1, usize::MAX)),
+        ..Recorder::new(&log)
+    };
+    let items = [assigned(), batch(0, &["a"]), Fetched::Batch(oversized)];
+    let scene = Scene {
+        fetched: own,
+        commit_interval: Duration::from_secs(1),
+        lasts: limits::OVERSIZED_PATIENCE + Duration::from_secs(10),
+        ..Scene::new(items, sink)
+    };
+    let has_come = Arc::new(Mutex::new(false));
+    let waiting = is_wanted_by_others.then(|| {
+        let (log, has_come) = (log.clone(), Arc::clone(&has_come));
+        tokio::spawn(async move {
+            let _permit = other.acquire(500).await;
+            *has_come.lock().expect("nothing panics") = true;
+            note(&log, "the next one".to_owned());
+        })
+    });
+    let played = scene.play().await;
+    assert!(played.outcome.is_ok());
+    drop(waiting);
+    let has_come = *has_come.lock().expect("nothing panics");
+    (played.log.replace("refuse; ", ""), has_come)
+}
+
+/// A task whose sink takes nothing gives up the oversized record that others wait for, and reads it again later; what was
+/// durable before stays so.
+#[tokio::test(start_paused = true)]
+async fn report_a9_an_oversized_record_makes_way_for_those_of_others() {
+    let (log, has_come) = play_oversized(true).await;
+    assert!(has_come, "{log}");
+    assert_eq!(
+        log,
+        "open t-0; put [0]; commit t-0@1; close; open t-0; seek t-0@1; the next one; finish; close; leave"
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn report_a9_an_oversized_record_that_nobody_waits_for_is_kept() {
+    let (log, _) = play_oversized(false).await;
+    assert_eq!(log, "open t-0; put [0]; commit t-0@1; finish; close; leave");
 }

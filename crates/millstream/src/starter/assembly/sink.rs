@@ -87,13 +87,14 @@ impl SinkAssembly {
             .wait_for("Kafka, for the dead-letter topic", opening)
             .await?;
         let memory = self.budgets.fetched.for_holder();
-        let consumer = KafkaConsumer::start(consumer, self.subscription(), memory)
+        let consumer = KafkaConsumer::start(consumer, self.subscription(), memory.clone())
             .map_err(|error| TaskFailure::consumer(&error))?;
         Ok(SinkParts {
             consumer: Box::new(consumer),
             sink,
             plan,
             errors: ErrorPolicy::new(start.id.clone(), start.stages.errors, letters),
+            fetched: memory,
         })
     }
 }

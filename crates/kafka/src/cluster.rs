@@ -115,6 +115,13 @@ impl Cluster {
         };
         state.suspects.remove(address);
         state.connections.retain(|_, known| !known.is_closed());
+        if lane == Lane::Control {
+            // One is enough for what any broker knows. What one alone was asked is answered soon, and its connection ends
+            // with whoever waits for that.
+            state
+                .connections
+                .retain(|(_, kept_for), _| *kept_for != Lane::Control);
+        }
         // Should two have opened one at the same time, the later stays for both from now on.
         state.connections.insert(key, connection.clone());
         Ok(connection)

@@ -38,10 +38,10 @@ const RECORDS: i64 = 300;
 const OBJECTS_OF_ONE: usize = PARTITIONS as usize * 3;
 const OBJECTS: usize = CONNECTORS * OBJECTS_OF_ONE;
 
-/// Connectors on three brokers, and the connections to them that each has at most: to every leader one for fetches and one
-/// for offsets, and one to the group's coordinator.
+/// Connectors on three brokers, and the connections to them that each keeps: to every leader one for fetches, to the group's
+/// coordinator one, and one for what any broker knows.
 const SPREAD: usize = 50;
-const EACH: usize = 7;
+const EACH: usize = 5;
 
 fn name(number: usize) -> String {
     format!("archive-{number}")
@@ -187,7 +187,8 @@ async fn report_c2_connections_of_connectors_on_three_brokers() {
     let (most, busiest) = watch(&stage, &worker, SPREAD * OBJECTS_OF_ONE).await;
     eprintln!("at most {most} descriptors, about {busiest:?}");
     let to_kafka = busiest["Kafka"];
-    assert!(to_kafka <= SPREAD * EACH, "{to_kafka}");
+    // Some may be asking one broker for something just then.
+    assert!(to_kafka <= SPREAD * EACH + SPREAD / 2, "{to_kafka}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

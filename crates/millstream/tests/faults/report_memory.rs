@@ -195,6 +195,12 @@ async fn report_a9_large_records_are_held_once() {
     archive_large(1, &[8_000_000; 10]).await;
 }
 
+/// Of all that five connectors read and store, one large record is there at a time.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn report_a9_large_records_of_five_connectors_pass_one_by_one() {
+    archive_large(5, &[30_000_000; 3]).await;
+}
+
 fn is_short_of_memory(task: &Task) -> bool {
     let degraded = task.degraded.as_deref().unwrap_or_default();
     degraded.contains("millstream.s3.temp.dir")

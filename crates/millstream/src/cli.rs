@@ -85,12 +85,27 @@ pub(crate) enum Command {
     Stream(StreamArgs),
 }
 
+/// What a JVM would be told.
+#[derive(Debug, Args)]
+pub(crate) struct JvmArgs {
+    /// Options of a JVM, of which one counts: -Djava.security.auth.login.config names the JAAS file of the REST API's users.
+    #[arg(
+        long,
+        env = "KAFKA_OPTS",
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) kafka_opts: Option<String>,
+}
+
 #[derive(Debug, Args)]
 pub(crate) struct StandaloneArgs {
     /// The worker's settings, a Java properties file.
     pub(crate) worker: PathBuf,
     /// Connectors to start with: .json or .properties files.
     pub(crate) connectors: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) jvm: JvmArgs,
 }
 
 /// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.

@@ -107,6 +107,14 @@ pub struct InvalidConfig {
 }
 
 impl InvalidConfig {
+    /// What another worker has found.
+    pub(crate) fn new(messages: &[String]) -> Self {
+        InvalidConfig {
+            count: messages.len(),
+            messages: messages.join("\n"),
+        }
+    }
+
     /// The errors alone, one a line.
     pub fn messages(&self) -> &str {
         &self.messages

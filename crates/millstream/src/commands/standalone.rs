@@ -19,6 +19,7 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
         .map_err(|error| format!("cannot read {}: {error}", args.worker.display()))?;
     refuse_json(&args.worker, &text)?;
     let settings = WorkerSettings::from_file(&text)?;
+    let settings = settings.with_kafka_opts(args.jvm.kafka_opts.as_deref());
     let (start, board) = launch::worker(settings, levels, data, stop.clone());
     let started = Worker::start(WorkerStart {
         connector_files: args.connectors,

@@ -121,7 +121,7 @@ impl State {
     }
 }
 
-fn write_status(
+pub(super) fn write_status(
     key: StatusKey,
     status: Status,
     known: Option<&Arc<Status>>,

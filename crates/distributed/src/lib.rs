@@ -5,6 +5,7 @@ mod assignor;
 mod config_store;
 #[cfg(test)]
 mod fake_log;
+mod join;
 mod leader;
 mod member;
 mod membership;
@@ -16,6 +17,7 @@ mod status_store;
 pub mod topics;
 
 pub use config_store::KafkaConfigStore;
+pub use join::join;
 pub use membership::{GroupMembership, MembershipSettings};
 pub use open::{OpenError, Stores, open};
 pub use status_store::KafkaStatusStore;

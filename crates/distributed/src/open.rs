@@ -28,8 +28,8 @@ const DELIVERY_MS: i64 = 30_000;
 pub struct Stores {
     pub configs: KafkaConfigStore,
     pub statuses: KafkaStatusStore,
-    /// Tells why one of the topics cannot be read any more, if that comes to pass.
-    pub failed: mpsc::Receiver<String>,
+    /// What the group is joined with.
+    pub group: ClientSettings,
 }
 
 /// Why the topics cannot be opened, where trying again does not help.
@@ -55,14 +55,15 @@ impl OpenError {
     }
 }
 
-/// Makes and checks the topics and opens those that a worker reads. While brokers are out of reach it tries again, and says so.
+/// Makes and checks the topics and opens those that a worker reads. What comes with the stores tells why one of the topics
+/// cannot be read any more, if that comes to pass. While brokers are out of reach it tries again, and says so.
 ///
 /// # Errors
 /// If the topics or the settings are not fit, or the brokers refuse this worker.
 pub async fn open(
     settings: &WorkerSettings,
     config: &DistributedConfig,
-) -> Result<Stores, OpenError> {
+) -> Result<(Stores, mpsc::Receiver<String>), OpenError> {
     let mut backoff = Backoff::new(PAUSES);
     loop {
         match attempt(settings, config).await {
@@ -79,7 +80,7 @@ pub async fn open(
 async fn attempt(
     settings: &WorkerSettings,
     config: &DistributedConfig,
-) -> Result<Stores, OpenError> {
+) -> Result<(Stores, mpsc::Receiver<String>), OpenError> {
     let mut admin = client(settings, config, "shared-admin");
     admin.insert("default.api.timeout.ms", ATTEMPT_MS);
     let admin = Admin::new(ClientSettings::from_properties(&admin)?);
@@ -89,16 +90,18 @@ async fn attempt(
         configs.insert("isolation.level", "read_committed");
     }
     let statuses = client(settings, config, "statuses");
+    let group = ClientSettings::from_properties(&settings.properties)?;
     let (configs, statuses) = tokio::try_join!(
         log(&configs, &config.config_topic),
         log(&statuses, &config.status_topic)
     )?;
     let (report, failed) = mpsc::channel(1);
-    Ok(Stores {
+    let stores = Stores {
         configs: KafkaConfigStore::new(Box::new(configs), config.sync_timeout(), report.clone()),
         statuses: KafkaStatusStore::new(Box::new(statuses), report),
-        failed,
-    })
+        group,
+    };
+    Ok((stores, failed))
 }
 
 async fn log(client: &Properties, topic: &str) -> Result<KafkaLog, OpenError> {

@@ -79,6 +79,8 @@ pub(crate) fn misspelt_variables(
 pub(crate) enum Command {
     /// Run a worker on one node, with the files that connect-standalone takes.
     Standalone(StandaloneArgs),
+    /// Run a worker of a Connect cluster, with the file that connect-distributed takes; Java's workers may be in it, too.
+    Worker(WorkerArgs),
     /// Watch records flow from a topic into S3 and a document store, all of it inside this process.
     Demo(DemoArgs),
     /// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.
@@ -106,6 +108,12 @@ pub(crate) struct StandaloneArgs {
     pub(crate) connectors: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) jvm: JvmArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// The worker's settings, a Java properties file.
+    pub(crate) worker: Option<PathBuf>,
 }
 
 /// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.

@@ -39,8 +39,6 @@ pub(crate) fn not_due(setup: &Json) -> Option<String> {
 
 /// Why a step is not due: what is different on purpose.
 fn step_not_due(case: &Json) -> Option<String> {
-    let request = &case["request"];
-    let path = request["path"].as_str().unwrap_or_default();
     // Java shows a task that never was, because somebody asked to restart it.
     if case["response"]["body"].to_string().contains("inputMap") {
         return Some("a deliberate difference".to_owned());

@@ -42,7 +42,7 @@ impl Leader {
             end: 0,
         };
         let mut made = Vec::new();
-        for key in found {
+        if let Some(key) = found {
             made.extend(leader.read(key, START));
         }
         made.extend(leader.perform(begun, START));

@@ -21,3 +21,6 @@ pub use join::join;
 pub use membership::{GroupMembership, MembershipSettings};
 pub use open::{OpenError, Stores, open};
 pub use status_store::KafkaStatusStore;
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,7 @@
 //! Opens what the workers of a cluster share, as often as it takes.
 
 use crate::config_store::KafkaConfigStore;
+use crate::offset_log::TopicOffsets;
 use crate::status_store::KafkaStatusStore;
 use crate::topics::{self, TopicError};
 use millstream_core::backoff::Backoff;
@@ -28,6 +29,7 @@ const DELIVERY_MS: i64 = 30_000;
 pub struct Stores {
     pub configs: KafkaConfigStore,
     pub statuses: KafkaStatusStore,
+    pub offsets: TopicOffsets,
     /// What the group is joined with.
     pub group: ClientSettings,
 }
@@ -86,18 +88,22 @@ async fn attempt(
     let admin = Admin::new(ClientSettings::from_properties(&admin)?);
     topics::prepare(&admin, config, &settings.properties).await?;
     let mut configs = client(settings, config, "configs");
+    let mut offsets = client(settings, config, "offsets");
     if config.exactly_once == ExactlyOnce::Enabled {
         configs.insert("isolation.level", "read_committed");
+        offsets.insert("isolation.level", "read_committed");
     }
     let statuses = client(settings, config, "statuses");
     let group = ClientSettings::from_properties(&settings.properties)?;
-    let (configs, statuses) = tokio::try_join!(
+    let (configs, statuses, offsets) = tokio::try_join!(
         log(&configs, &config.config_topic),
-        log(&statuses, &config.status_topic)
+        log(&statuses, &config.status_topic),
+        log(&offsets, &config.offset_topic)
     )?;
     let (report, failed) = mpsc::channel(1);
     let stores = Stores {
         configs: KafkaConfigStore::new(Box::new(configs), config.sync_timeout(), report.clone()),
+        offsets: TopicOffsets::new(Box::new(offsets), report.clone()),
         statuses: KafkaStatusStore::new(Box::new(statuses), report),
         group,
     };

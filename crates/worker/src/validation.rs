@@ -121,6 +121,9 @@ impl InvalidConfig {
     }
 }
 
+/// Keys that the start of a source reads, and validation does not, as in Java.
+const TOPIC_CREATION: &str = "topic.creation.%s";
+
 type Configs = Vec<(Option<Key>, ConfigValue)>;
 
 impl Validator {
@@ -197,15 +200,14 @@ impl Validator {
                 groups.push(group.to_owned());
             }
         }
+        let mut known = connector.without_effect().to_vec();
+        if kind == ConnectorKind::Source {
+            known.push(TOPIC_CREATION);
+        }
         Ok(Validated {
             class: class.to_owned(),
             groups,
-            warnings: warnings::of(
-                config,
-                &configs,
-                connector.extensions(),
-                connector.without_effect(),
-            ),
+            warnings: warnings::of(config, &configs, connector.extensions(), &known),
             configs,
             error_count,
         })

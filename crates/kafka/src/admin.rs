@@ -1,7 +1,6 @@
 //! Admin: the few things that a client asks of a cluster besides reading and writing.
 
 mod configs;
-mod fencing;
 mod groups;
 
 use crate::cluster::{Cluster, Lane, Topics};

@@ -1,27 +1,22 @@
 //! The REST API: Connect's paths, bodies and status codes. Handlers ask the herder and convert; they decide nothing.
 
-mod auth;
 mod body;
 mod config;
 mod connectors;
 mod cors;
 mod error;
-mod internal;
 mod lifecycle;
 mod loggers;
 mod lookup;
 mod media;
 mod metrics;
 mod offsets;
-mod peers;
 mod plugins;
 mod query;
 mod read_only;
-mod relay;
 mod root;
 mod server;
 mod source_offsets;
-mod submitter;
 mod tasks;
 mod timeouts;
 mod topics;
@@ -29,24 +24,18 @@ mod transport;
 mod wire;
 
 pub(crate) use server::Server;
-pub(crate) use submitter::RestSubmitter;
 
-use crate::auth::Authenticator;
 use crate::config::{ResponseHeaders, WorkerSettings};
-use crate::forward::Forwarder;
 use crate::herder::HerderHandle;
-use crate::herder::state::Flavour;
-use crate::inter_worker::InterWorkerConfig;
 use crate::kafka_admin::KafkaAdmin;
 use crate::loggers::Loggers;
 use crate::metrics::MetricsSource;
 use crate::validation::Validator;
+use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
-use axum::routing::options as on_options;
-use axum::{Extension, Router};
 use error::RestError;
 use millstream_core::OffsetStore;
 use std::future::ready;
@@ -67,11 +56,6 @@ pub(crate) struct Api {
     pub(crate) loggers: Arc<Loggers>,
     pub(crate) metrics: Option<Arc<dyn MetricsSource>>,
     pub(crate) advertised_url: Arc<str>,
-    pub(crate) flavour: Flavour,
-    /// Whom to ask who may use this.
-    pub(crate) authenticator: Option<Arc<Authenticator>>,
-    pub(crate) forwarder: Forwarder,
-    pub(crate) inter_worker: Arc<InterWorkerConfig>,
 }
 
 /// Everything that the normal listeners serve.
@@ -91,8 +75,7 @@ pub(crate) fn main_router(api: &Api, headers: ResponseHeaders) -> Router {
     }
     let config = &api.worker.config;
     let cors = cors::Cors::new(&config.allow_origin, &config.allow_methods);
-    let guard = api.authenticator.clone();
-    let served = guarded(finish(router, api), guard);
+    let served = finish(router, api);
     Router::new()
         .fallback_service(served)
         .layer(from_fn(move |request, next| {
@@ -107,19 +90,9 @@ pub(crate) fn main_router(api: &Api, headers: ResponseHeaders) -> Router {
 
 /// What listeners of their own serve to administrators.
 pub(crate) fn admin_router(api: &Api) -> Router {
-    // Java's extension guards the other listeners alone.
-    let guard = api.authenticator.clone();
-    let guard = guard.filter(|authenticator| authenticator.takes_tokens());
     Router::new()
-        .fallback_service(guarded(finish(loggers::router(), api), guard))
+        .fallback_service(finish(loggers::router(), api))
         .layer(from_fn(transport::check))
-}
-
-fn guarded(router: Router, guard: Option<Arc<Authenticator>>) -> Router {
-    match guard {
-        Some(authenticator) => router.layer(Extension(auth::Guard(authenticator))),
-        None => router,
-    }
 }
 
 fn finish(router: Router<Api>, api: &Api) -> Router {
@@ -140,12 +113,9 @@ fn resource(path: &str, methods: MethodRouter<Api>, allow: &'static str) -> Rout
         let headers = [(header::CONTENT_TYPE, text), (header::ALLOW, allowed)];
         (headers, allow.replace(',', ", ")).into_response()
     };
-    let guard = || from_fn(auth::check);
-    let checked = methods
-        .route_layer(guard())
-        .route_layer(from_fn(media::check));
+    let checked = methods.route_layer(from_fn(media::check));
     let all = checked
-        .merge(on_options(options).route_layer(guard()))
+        .options(options)
         .fallback(|| async { RestError::MethodNotAllowed });
     Router::new().route(path, all)
 }

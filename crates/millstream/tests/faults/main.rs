@@ -4,7 +4,6 @@
 #![allow(clippy::unwrap_used)]
 
 mod case;
-mod cluster;
 mod differences;
 mod documents;
 mod kafka;

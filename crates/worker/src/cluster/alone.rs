@@ -1,9 +1,7 @@
 //! The membership of a worker that has no peers: it leads, and everything is its own.
 
 use super::memory::next;
-use super::{
-    Assignment, GroupEvent, GroupProtocol, Leader, Membership, Owners, Snapshot, StoreError, Work,
-};
+use super::{Assignment, GroupEvent, Leader, Membership, Owners, Snapshot, StoreError, Work};
 use async_trait::async_trait;
 use millstream_core::Properties;
 use std::collections::{BTreeMap, VecDeque};
@@ -12,7 +10,6 @@ use std::sync::Arc;
 /// There is one generation. What was revoked is given out again only once it has been released; for the rest nobody waits.
 #[derive(Debug, Default)]
 pub struct AloneInCluster {
-    protocol: GroupProtocol,
     snapshot: Snapshot,
     assigned: Work,
     /// What was revoked and is not released yet.
@@ -22,14 +19,6 @@ pub struct AloneInCluster {
 }
 
 impl AloneInCluster {
-    /// A member that speaks what it offers.
-    pub fn new(protocol: GroupProtocol) -> Self {
-        AloneInCluster {
-            protocol,
-            ..AloneInCluster::default()
-        }
-    }
-
     /// Connectors and tasks are revoked apart: a connector ends at once, so that one of its name need not wait for tasks.
     fn revoke(&mut self, lost: Work) {
         let Work { connectors, tasks } = lost;
@@ -62,11 +51,10 @@ impl AloneInCluster {
             self.events.pop_back();
         }
         self.events.push_back(GroupEvent::Assigned(Assignment {
-            protocol: self.protocol,
+            generation: 0,
             leader: Leader::Here(Owners::default()),
             position: self.snapshot.position,
             work: Some(work),
-            generation: 0,
         }));
     }
 }

@@ -144,7 +144,6 @@ impl Group {
             leader,
             position,
             work,
-            ..Assignment::default()
         };
         self.tell(worker, GroupEvent::Assigned(assignment));
     }

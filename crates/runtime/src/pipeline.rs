@@ -21,7 +21,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_util::sync::CancellationToken;
 
-/// How long the dead-letter topic may take for a write before that is a source.
+/// How long the dead-letter topic may take for a write before that is an outage.
 const SLOW_DEAD_LETTERS: Duration = Duration::from_secs(2);
 
 /// How long records wait for a commit under way. A coordinator that answers takes milliseconds; while one is away

@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 /// The pause before records are sent again that were not taken.
 const SEND_PAUSE: Duration = Duration::from_millis(100);
 
-/// How long Kafka may take for an acknowledgement before that is a trouble.
+/// How long Kafka may take for an acknowledgement before that is an outage.
 const SLOW_KAFKA: Duration = Duration::from_secs(5);
 
 pub(crate) struct SourcePipeline {

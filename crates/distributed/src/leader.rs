@@ -97,6 +97,7 @@ impl Led {
         let mut owners = Owners::default();
         for said in self.members.iter().filter(|said| said.id != self.id) {
             let url: Arc<str> = said.metadata.url.as_str().into();
+            owners.others.insert(url.clone());
             let Some(share) = shares.get(&said.id) else {
                 continue;
             };

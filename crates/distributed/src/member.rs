@@ -451,6 +451,7 @@ impl Member {
         self.events
             .push_back(GroupEvent::Assigned(cluster::Assignment {
                 generation: self.generation,
+                protocol: self.standing.shown().protocol.unwrap_or_default(),
                 leader: self.leader.clone(),
                 position,
                 work,

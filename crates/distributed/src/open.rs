@@ -1,6 +1,7 @@
 //! Opens what the workers of a cluster share, as often as it takes.
 
 use crate::config_store::KafkaConfigStore;
+use crate::offset_log::TopicOffsets;
 use crate::status_store::KafkaStatusStore;
 use crate::topics::{self, TopicError};
 use millstream_core::backoff::Backoff;
@@ -28,8 +29,9 @@ const DELIVERY_MS: i64 = 30_000;
 pub struct Stores {
     pub configs: KafkaConfigStore,
     pub statuses: KafkaStatusStore,
-    /// Tells why one of the topics cannot be read any more, if that comes to pass.
-    pub failed: mpsc::Receiver<String>,
+    pub offsets: TopicOffsets,
+    /// What the group is joined with.
+    pub group: ClientSettings,
 }
 
 /// Why the topics cannot be opened, where trying again does not help.
@@ -55,14 +57,15 @@ impl OpenError {
     }
 }
 
-/// Makes and checks the topics and opens those that a worker reads. While brokers are out of reach it tries again, and says so.
+/// Makes and checks the topics and opens those that a worker reads. What comes with the stores tells why one of the topics
+/// cannot be read any more, if that comes to pass. While brokers are out of reach it tries again, and says so.
 ///
 /// # Errors
 /// If the topics or the settings are not fit, or the brokers refuse this worker.
 pub async fn open(
     settings: &WorkerSettings,
     config: &DistributedConfig,
-) -> Result<Stores, OpenError> {
+) -> Result<(Stores, mpsc::Receiver<String>), OpenError> {
     let mut backoff = Backoff::new(PAUSES);
     loop {
         match attempt(settings, config).await {
@@ -79,26 +82,32 @@ pub async fn open(
 async fn attempt(
     settings: &WorkerSettings,
     config: &DistributedConfig,
-) -> Result<Stores, OpenError> {
+) -> Result<(Stores, mpsc::Receiver<String>), OpenError> {
     let mut admin = client(settings, config, "shared-admin");
     admin.insert("default.api.timeout.ms", ATTEMPT_MS);
     let admin = Admin::new(ClientSettings::from_properties(&admin)?);
     topics::prepare(&admin, config, &settings.properties).await?;
     let mut configs = client(settings, config, "configs");
+    let mut offsets = client(settings, config, "offsets");
     if config.exactly_once == ExactlyOnce::Enabled {
         configs.insert("isolation.level", "read_committed");
+        offsets.insert("isolation.level", "read_committed");
     }
     let statuses = client(settings, config, "statuses");
-    let (configs, statuses) = tokio::try_join!(
+    let group = ClientSettings::from_properties(&settings.properties)?;
+    let (configs, statuses, offsets) = tokio::try_join!(
         log(&configs, &config.config_topic),
-        log(&statuses, &config.status_topic)
+        log(&statuses, &config.status_topic),
+        log(&offsets, &config.offset_topic)
     )?;
     let (report, failed) = mpsc::channel(1);
-    Ok(Stores {
+    let stores = Stores {
         configs: KafkaConfigStore::new(Box::new(configs), config.sync_timeout(), report.clone()),
+        offsets: TopicOffsets::new(Box::new(offsets), report.clone()),
         statuses: KafkaStatusStore::new(Box::new(statuses), report),
-        failed,
-    })
+        group,
+    };
+    Ok((stores, failed))
 }
 
 async fn log(client: &Properties, topic: &str) -> Result<KafkaLog, OpenError> {

@@ -27,7 +27,10 @@ async fn broker() -> Broker {
 }
 
 async fn stores(broker: &Broker) -> Stores {
-    let bootstrap = broker.bootstrap();
+    stores_at(broker.bootstrap()).await
+}
+
+async fn stores_at(bootstrap: String) -> Stores {
     let settings = [
         ("bootstrap.servers", bootstrap.as_str()),
         ("group.id", "g"),
@@ -47,7 +50,7 @@ async fn stores(broker: &Broker) -> Stores {
         writeln!(file, "{key}={value}").unwrap();
     }
     let (settings, config) = WorkerSettings::of_cluster(file.as_bytes()).unwrap();
-    open(&settings, &config).await.unwrap()
+    open(&settings, &config).await.unwrap().0
 }
 
 /// All that comes out until this call has ended, and its end.
@@ -244,6 +247,24 @@ async fn statuses_lie_where_java_looks_for_them_and_survive_an_outage() {
         }
     };
     assert_eq!(tokio::time::timeout(PATIENCE, gone).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn brokers_that_are_away_are_waited_for() {
+    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = address.local_addr().unwrap();
+    let mut opening = std::pin::pin!(stores_at(address.to_string()));
+    let early = tokio::time::timeout(Duration::from_millis(300), &mut opening).await;
+    assert!(early.is_err(), "there is no broker");
+    let settings = BrokerSettings {
+        listeners: vec![address],
+        auto_create_topics: false,
+        ..BrokerSettings::of_nodes(1)
+    };
+    let _broker = Broker::start(settings).await.unwrap();
+    let mut opened = tokio::time::timeout(PATIENCE, opening).await.unwrap();
+    opened.configs.read_to_end(1);
+    assert_eq!(until_end(&mut opened.configs, 1).await.1, end(1, 0));
 }
 
 /// As many records as a large cluster leaves behind.

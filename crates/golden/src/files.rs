@@ -9,7 +9,7 @@ const LIST: &str = include_str!("../data/cases.txt");
 
 /// Every runner: its name, the crate whose tests it is in, and its files. A pattern has a subfolder and a name, in which one
 /// `*` stands for anything; one that begins with `!` takes files away.
-const RUNNERS: [(&str, &str, &[&str]); 22] = [
+const RUNNERS: [(&str, &str, &[&str]); 23] = [
     (
         "connect",
         "worker",
@@ -17,8 +17,10 @@ const RUNNERS: [(&str, &str, &[&str]); 22] = [
             "connect/*.jsonl",
             "connect/*.json",
             "!connect/protocol-*.jsonl",
+            "!connect/topics-*.jsonl",
         ],
     ),
+    ("internal topics", "millstream", &["connect/topics-*.jsonl"]),
     (
         "connect protocol",
         "distributed",

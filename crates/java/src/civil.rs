@@ -60,6 +60,19 @@ pub fn java_date(millis: i64) -> String {
     )
 }
 
+/// A moment as Java's `Instant` prints it, from epoch milliseconds.
+pub fn instant_text(millis: i64) -> String {
+    let t = CivilTime::from_millis(millis);
+    let (date, time) = (
+        format!("{:04}-{:02}-{:02}", t.year, t.month, t.day),
+        format!("{:02}:{:02}:{:02}", t.hour, t.minute, t.second),
+    );
+    if t.millisecond == 0 {
+        return format!("{date}T{time}Z");
+    }
+    format!("{date}T{time}.{:03}Z", t.millisecond)
+}
+
 /// Year, month and day of a day counted from 1970-01-01.
 pub fn date_of_day(day: i64) -> (i64, u32, u32) {
     // Eras of 400 years begin on the first of March, so that the leap day ends a year.

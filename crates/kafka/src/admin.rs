@@ -1,6 +1,7 @@
 //! Admin: the few things that a client asks of a cluster besides reading and writing.
 
 mod configs;
+mod fencing;
 mod groups;
 
 use crate::cluster::{Cluster, Lane, Topics};

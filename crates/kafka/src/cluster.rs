@@ -203,21 +203,42 @@ impl Cluster {
 
     /// Where the coordinator of a group lives.
     pub(crate) async fn find_coordinator(&self, group: &StrBytes) -> Result<Address, KafkaError> {
+        self.coordinator_of(group, 0, "group").await
+    }
+
+    /// Where the coordinator of a transactional id lives.
+    pub(crate) async fn find_transaction_coordinator(
+        &self,
+        id: &StrBytes,
+    ) -> Result<Address, KafkaError> {
+        self.coordinator_of(id, 1, "transactional id").await
+    }
+
+    /// The kind of key is Kafka's number and its name.
+    async fn coordinator_of(
+        &self,
+        key: &StrBytes,
+        kind: i8,
+        name: &str,
+    ) -> Result<Address, KafkaError> {
+        let action = || format!("find coordinator of {name} {key}");
         let connection = self.any().await?;
         let response = self
             .quick(&connection, |_| {
-                FindCoordinatorRequest::default().with_key(group.clone())
+                FindCoordinatorRequest::default()
+                    .with_key(key.clone())
+                    .with_key_type(kind)
             })
             .await?;
         if response.error_code != 0 {
             return Err(KafkaError::response_with_message(
-                format!("find coordinator of group {group}"),
+                action(),
                 response.error_code,
                 response.error_message.as_ref(),
             ));
         }
         metadata::address(&response.host, response.port).ok_or_else(|| KafkaError::Failed {
-            operation: format!("find coordinator of group {group}"),
+            operation: action(),
             why: format!("invalid port {}", response.port),
         })
     }

@@ -111,7 +111,7 @@ mod tests {
             HerderError::ShuttingDown
         ))));
         assert!(!is_stop(&connector(CreateError::Herder(
-            HerderError::TimedOut
+            HerderError::TimedOut(String::new())
         ))));
     }
 

@@ -79,10 +79,25 @@ pub(crate) fn misspelt_variables(
 pub(crate) enum Command {
     /// Run a worker on one node, with the files that connect-standalone takes.
     Standalone(StandaloneArgs),
+    /// Run a worker of a Connect cluster, with the file that connect-distributed takes; Java's workers may be in it, too.
+    Worker(WorkerArgs),
     /// Watch records flow from a topic into S3 and a document store, all of it inside this process.
     Demo(DemoArgs),
     /// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.
     Stream(StreamArgs),
+}
+
+/// What a JVM would be told.
+#[derive(Debug, Args)]
+pub(crate) struct JvmArgs {
+    /// Options of a JVM, of which one counts: -Djava.security.auth.login.config names the JAAS file of the REST API's users.
+    #[arg(
+        long,
+        env = "KAFKA_OPTS",
+        hide_env_values = true,
+        allow_hyphen_values = true
+    )]
+    pub(crate) kafka_opts: Option<String>,
 }
 
 #[derive(Debug, Args)]
@@ -91,6 +106,14 @@ pub(crate) struct StandaloneArgs {
     pub(crate) worker: PathBuf,
     /// Connectors to start with: .json or .properties files.
     pub(crate) connectors: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) jvm: JvmArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct WorkerArgs {
+    /// The worker's settings, a Java properties file.
+    pub(crate) worker: Option<PathBuf>,
 }
 
 /// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.

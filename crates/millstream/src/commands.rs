@@ -3,14 +3,45 @@
 mod demo;
 mod standalone;
 mod stream;
+mod worker;
 
 use crate::cli::Command;
 use crate::demo::screen::Screen;
 use crate::logging::LogLevels;
 use std::error::Error;
+use std::fmt;
 use tokio::runtime::{Builder, Handle, Runtime};
 
 pub(crate) type CommandResult = Result<(), Box<dyn Error + Send + Sync>>;
+
+/// A command's end with an exit code of its own, as Java's worker has them.
+#[derive(Debug)]
+pub(crate) struct Exit {
+    pub(crate) code: u8,
+    why: String,
+}
+
+impl Exit {
+    /// Settings that cannot be used, or a port that is taken.
+    fn not_started(why: impl ToString) -> Self {
+        let why = why.to_string();
+        Exit { code: 2, why }
+    }
+
+    /// What the cluster shares cannot be used.
+    fn no_cluster(why: impl ToString) -> Self {
+        let why = why.to_string();
+        Exit { code: 3, why }
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.why)
+    }
+}
+
+impl Error for Exit {}
 
 /// Runs a command on a control runtime of its own, with a data runtime beside it.
 ///
@@ -33,6 +64,7 @@ async fn dispatch(
         Command::Standalone(args) => standalone::run(args, levels, data).await,
         Command::Demo(args) => demo::run(args, levels, data, screen).await,
         Command::Stream(args) => stream::run(args, levels, data).await,
+        Command::Worker(args) => Box::pin(worker::run(args, levels, data)).await,
     }
 }
 

@@ -51,6 +51,14 @@ impl KafkaAdmin for AdminClient {
             .map_err(translate)
     }
 
+    async fn fence_producers(&self, client: &Properties, ids: &[String]) -> Result<(), AdminError> {
+        let admin = open(client)?;
+        for id in ids {
+            admin.fence_producers(id).await.map_err(translate)?;
+        }
+        Ok(())
+    }
+
     async fn delete_group_offsets(
         &self,
         client: &Properties,

@@ -28,7 +28,7 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 fn default_level(command: &cli::Command) -> &'static str {
     match command {
         cli::Command::Demo(_) => "warn",
-        cli::Command::Standalone(_) | cli::Command::Stream(_) => "info",
+        cli::Command::Standalone(_) | cli::Command::Stream(_) | cli::Command::Worker(_) => "info",
     }
 }
 
@@ -54,7 +54,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
-            ExitCode::FAILURE
+            let own = error.downcast_ref::<commands::Exit>();
+            own.map_or(ExitCode::FAILURE, |exit| exit.code.into())
         }
     }
 }

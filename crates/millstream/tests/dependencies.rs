@@ -34,7 +34,18 @@ const BANNED: [&str; 6] = [
 ];
 
 /// Crates that are there in more than one version, because crates that we need ask for different ones.
-const MANIFOLD: [&str; 5] = ["base64", "crypto-common", "digest", "getrandom", "syn"];
+const MANIFOLD: [&str; 10] = [
+    "base64",
+    "crypto-common",
+    "digest",
+    "getrandom",
+    "nom",
+    "num-bigint",
+    "rand",
+    "rand_core",
+    "syn",
+    "synstructure",
+];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")

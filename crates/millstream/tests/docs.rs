@@ -13,6 +13,7 @@ use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
 use millstream_s3::S3SinkConnector;
 use millstream_worker::config::{DistributedConfig, WorkerConfig};
 use millstream_worker::validation::Validator;
+use millstream_worker::{InterWorkerConfig, ListenerTlsConfig};
 use std::fmt::Write;
 use std::path::Path;
 
@@ -57,6 +58,10 @@ fn worker() {
     let mut sections = one(WorkerConfig::definition());
     let of_cluster = "Workers of a cluster (`millstream worker`)".to_owned();
     sections.push((of_cluster, DistributedConfig::definition()));
+    let signed = "Requests between the workers of a cluster".to_owned();
+    sections.push((signed, InterWorkerConfig::definition()));
+    let https = "HTTPS: for listeners as `listeners.https.…`, for admin listeners as `admin.listeners.https.…`, or without a prefix".to_owned();
+    sections.push((https, ListenerTlsConfig::definition()));
     page("worker.md", "# The worker", &sections);
 }
 

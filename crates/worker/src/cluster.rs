@@ -165,6 +165,8 @@ pub enum Leader {
 /// The URLs of the other workers, by what they run.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Owners {
+    /// All of them, whether they run anything or not.
+    pub others: BTreeSet<Arc<str>>,
     pub connectors: BTreeMap<Arc<str>, Arc<str>>,
     pub tasks: BTreeMap<TaskId, Arc<str>>,
 }
@@ -173,6 +175,8 @@ pub struct Owners {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Assignment {
     pub generation: i32,
+    /// What the group has agreed on.
+    pub protocol: GroupProtocol,
     pub leader: Leader,
     /// How far the leader had read when it shared out the work; whoever is behind reads on before it starts any.
     pub position: Position,
@@ -232,11 +236,11 @@ pub struct Cluster {
 
 impl Cluster {
     /// A cluster of one. What it knows is not kept.
-    pub fn of_one() -> Self {
+    pub fn of_one(protocol: GroupProtocol) -> Self {
         Cluster {
             configs: Box::<MemoryConfigStore>::default(),
             statuses: Box::<MemoryStatusStore>::default(),
-            membership: Box::<AloneInCluster>::default(),
+            membership: Box::new(AloneInCluster::new(protocol)),
         }
     }
 }

@@ -91,7 +91,11 @@ config_def! {
             .doc("Names of the providers that references such as ${name:path:key} ask."),
         pub rest_extensions: Vec<String> = Key::new("rest.extension.classes", Kind::List, "").importance(Importance::Low)
             .validator(WITHOUT_GAPS)
-            .doc("Taken and ignored: there are no extensions."),
+            .doc("Of Java's extensions there is BasicAuthSecurityRestExtension, by its full name; others are ignored."),
+        pub login_config: Option<String> = Key::null("millstream.rest.login.config", Kind::String).importance(Importance::Medium)
+            .doc("The JAAS file of the basic-auth extension, whose section KafkaConnect names the file with the users; without it, the file that KAFKA_OPTS names with -Djava.security.auth.login.config."),
+        pub bearer_tokens: Option<String> = Key::null("millstream.rest.bearer.tokens.file", Kind::String).importance(Importance::Medium)
+            .doc("A properties file with tokens by the names of who has them. With it the REST API answers those alone who send one (Authorization: Bearer ...), or are known to the basic-auth extension."),
         pub override_policy: String = Key::new("connector.client.config.override.policy", Kind::String, "All").importance(Importance::Medium)
             .doc("Which client settings a connector may override: All, None or Principal."),
         pub topic_tracking: bool = Key::new("topic.tracking.enable", Kind::Boolean, "true").importance(Importance::Low)
@@ -220,6 +224,19 @@ impl WorkerSettings {
     #[must_use]
     pub fn with_values(mut self, provider: &str, values: Properties) -> Self {
         self.providers = self.providers.with_values(provider, values);
+        self
+    }
+
+    /// With the JAAS file of `KAFKA_OPTS`, unless the settings name one.
+    #[must_use]
+    pub fn with_kafka_opts(mut self, options: Option<&str>) -> Self {
+        const FILE: &str = "-Djava.security.auth.login.config=";
+        let options = options.unwrap_or_default().split_whitespace();
+        // Of several the JVM takes the last.
+        let mut files = options.filter_map(|option| option.strip_prefix(FILE));
+        let file = files.next_back();
+        let file = file.map(|file| file.trim_matches(['"', '\'']).to_owned());
+        self.config.login_config = self.config.login_config.or(file);
         self
     }
 

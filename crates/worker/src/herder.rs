@@ -7,13 +7,15 @@ mod slot;
 pub mod state;
 mod view;
 
-use crate::cluster::{Cluster, StatusRecord};
+use crate::cluster::{Cluster, ConfigRecord, SessionKey, StatusRecord};
+use crate::fencer::Fencer;
 use crate::local_tasks::LocalTasks;
 use crate::loggers::Loggers;
 use crate::task::TaskReport;
 use futures::FutureExt;
+use rand::RngCore;
 use request::{Answer, HerderError, Request};
-use state::{Action, Event, Settings, State, Ticket};
+use state::{Action, Event, KeyPolicy, Settings, State, Ticket};
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -53,7 +55,11 @@ impl HerderHandle {
         match tokio::time::timeout(REQUEST_TIMEOUT, exchange).await {
             Ok(Some(answer)) => answer,
             Ok(None) => Err(HerderError::ShuttingDown),
-            Err(_) => Err(HerderError::TimedOut),
+            Err(_) => {
+                let view = self.view();
+                let stage = view.stage().map(|stage| format!(". {}", stage.sentence()));
+                Err(HerderError::TimedOut(stage.unwrap_or_default()))
+            }
         }
     }
 
@@ -66,15 +72,16 @@ impl HerderHandle {
 /// What the herder shares with others and what it owns.
 pub(crate) struct HerderParts {
     pub(crate) settings: Settings,
-    pub(crate) cluster: Cluster,
     pub(crate) tasks: LocalTasks,
     pub(crate) reports: mpsc::Receiver<TaskReport>,
     pub(crate) loggers: Arc<Loggers>,
+    pub(crate) fencer: Fencer,
 }
 
 pub(crate) struct Herder {
     state: State,
     parts: HerderParts,
+    cluster: Cluster,
     requests: mpsc::Receiver<(Request, Reply)>,
     published: watch::Sender<Arc<View>>,
     replies: HashMap<Ticket, Reply>,
@@ -84,13 +91,19 @@ pub(crate) struct Herder {
 }
 
 impl Herder {
-    pub(crate) fn new(parts: HerderParts) -> (Herder, HerderHandle) {
+    /// `cluster` is made of what is published.
+    pub(crate) fn new(
+        parts: HerderParts,
+        cluster: impl FnOnce(watch::Receiver<Arc<View>>) -> Cluster,
+    ) -> (Herder, HerderHandle) {
         let (sender, requests) = mpsc::channel(OPEN_REQUESTS);
         let state = State::new(parts.settings.clone());
         let (published, view) = watch::channel(Arc::new(state.view().clone()));
+        let cluster = cluster(view.clone());
         let herder = Herder {
             state,
             parts,
+            cluster,
             requests,
             published,
             replies: HashMap::new(),
@@ -140,7 +153,7 @@ impl Herder {
             configs,
             statuses,
             membership,
-        } = &mut self.parts.cluster;
+        } = &mut self.cluster;
         loop {
             tokio::select! {
                 biased;
@@ -187,7 +200,7 @@ impl Herder {
             configs,
             statuses,
             membership,
-        } = &mut self.parts.cluster;
+        } = &mut self.cluster;
         for action in actions {
             match action {
                 Action::Reply(ticket, answer) => {
@@ -197,6 +210,30 @@ impl Herder {
                     }
                 }
                 Action::WriteConfig { number, records } => configs.write(number, records),
+                Action::WriteSessionKey { number, created } => {
+                    let key = self
+                        .parts
+                        .settings
+                        .keys
+                        .as_ref()
+                        .map(|p| new_key(p, created));
+                    configs.write(number, key.into_iter().collect());
+                }
+                Action::FenceProducers {
+                    number,
+                    name,
+                    tasks,
+                } => {
+                    let config = self.state.view().info(&name).map(|info| info.config);
+                    let fenced = self
+                        .parts
+                        .fencer
+                        .fence(name, config.unwrap_or_default(), tasks);
+                    self.work.spawn(async move {
+                        let outcome = fenced.await;
+                        Event::Fenced { number, outcome }
+                    });
+                }
                 Action::ReadToEnd(number) => configs.read_to_end(number),
                 Action::WriteStatus(record) => {
                     log_status(&record);
@@ -252,6 +289,16 @@ impl Herder {
             }
         }
     }
+}
+
+fn new_key(policy: &KeyPolicy, created: i64) -> ConfigRecord {
+    let mut key = vec![0; policy.length];
+    rand::rng().fill_bytes(&mut key);
+    ConfigRecord::SessionKey(SessionKey {
+        key: key.into(),
+        algorithm: policy.algorithm.clone(),
+        created,
+    })
 }
 
 fn log_status(record: &StatusRecord) {

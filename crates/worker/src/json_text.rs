@@ -56,6 +56,30 @@ pub fn string_map(body: &[u8]) -> Result<Option<Properties>, JsonError> {
     object(body, map)?.map(to_properties).transpose()
 }
 
+/// A list of maps of strings.
+pub(crate) fn string_maps(body: &[u8]) -> Result<Vec<Properties>, JsonError> {
+    const LIST: &str = "java.util.ArrayList<java.util.Map<java.lang.String,java.lang.String>>";
+    let text = decoded(body)?;
+    let body = text.trim_ascii();
+    let refused = |what: &str| {
+        JsonError(format!(
+            "Cannot deserialize value of type `{LIST}` from {what}"
+        ))
+    };
+    match body.first() {
+        None => Err(JsonError(
+            "No content to map due to end-of-input".to_owned(),
+        )),
+        Some(b'[') => {
+            let maps = serde_json::from_slice::<Vec<Fields>>(body);
+            let maps = maps.map_err(|error| JsonError::from(&error))?;
+            maps.into_iter().map(to_properties).collect()
+        }
+        Some(b'{') => Err(refused("Object value (token `JsonToken.START_OBJECT`)")),
+        Some(_) => Err(refused("a value that is no list")),
+    }
+}
+
 /// A create request; `None` for an empty body and for `null`.
 pub fn create_request(
     body: &[u8],

@@ -40,6 +40,16 @@ pub trait KafkaAdmin: Send + Sync {
     ) -> Result<(), AdminError>;
 
     /// Removes the group; one that does not exist is a success.
+    /// Shuts out whoever produces under one of these transactional ids. Answers once nobody can any more.
+    async fn fence_producers(
+        &self,
+        _client: &Properties,
+        _ids: &[String],
+    ) -> Result<(), AdminError> {
+        let why = "producers of former tasks cannot be shut out here";
+        Err(AdminError::Failed(why.to_owned()))
+    }
+
     async fn delete_group(&self, client: &Properties, group: &str) -> Result<(), AdminError>;
 }
 

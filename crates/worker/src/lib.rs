@@ -1,18 +1,23 @@
 //! The control plane: worker settings, plugins by their Java names, the herder and its REST API.
 //! It decides which tasks run and tells the world about them; it never sees a record.
 
+mod auth;
 mod client_keys;
 pub mod client_settings;
 pub mod cluster;
 pub mod config;
 mod connector_config;
+mod fencer;
+mod forward;
 pub mod herder;
+mod inter_worker;
 pub mod json_text;
 pub mod kafka_admin;
 mod local_tasks;
 pub mod loggers;
 pub mod metrics;
 pub mod registry;
+mod reloading;
 mod rest;
 pub mod sink_settings;
 pub mod source_settings;
@@ -20,6 +25,8 @@ pub mod spelling;
 pub mod stage_settings;
 mod stages;
 pub mod task;
+mod tls;
+mod too_many_tasks;
 pub mod topic_creation;
 pub mod trace;
 #[cfg(test)]
@@ -28,6 +35,7 @@ pub mod validation;
 pub mod worker;
 
 pub use config::{WorkerConfigError, WorkerSettings};
+pub use inter_worker::InterWorkerConfig;
 pub use kafka_admin::{AdminError, KafkaAdmin};
 pub use loggers::LogControl;
 pub use metrics::MetricsSource;
@@ -35,4 +43,5 @@ pub use millstream_core::plugin::KAFKA_VERSION;
 pub use registry::PluginRegistry;
 pub use stages::Converters;
 pub use task::{TaskEvent, TaskEvents, TaskHandle, TaskId, TaskSettings, TaskStart, TaskStarter};
-pub use worker::{CreateError, StartError, Worker, WorkerStart};
+pub use tls::ListenerTlsConfig;
+pub use worker::{CreateError, Here, StartError, Worker, WorkerStart};

@@ -11,6 +11,7 @@ use crate::stage_settings::StageSettings;
 use crate::task::{
     TaskEvent, TaskEvents, TaskId, TaskReport, TaskSettings, TaskStart, TaskStarter,
 };
+use crate::too_many_tasks::too_many_tasks;
 use crate::trace::trace;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{ConnectorKind, OffsetStore, Properties, RecordError, Role, chain};
@@ -19,7 +20,6 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 
 const CONFIG_EXCEPTION: &str = "org.apache.kafka.common.config.ConfigException";
-const TOO_MANY_TASKS: &str = "org.apache.kafka.connect.runtime.TooManyTasksException";
 
 pub(crate) struct LocalTasks {
     starting: Starting,
@@ -248,10 +248,7 @@ fn plan_resolved(
     let max = usize::try_from(own.tasks_max).unwrap_or(1);
     let mut tasks = connector.task_configs(config, max);
     if tasks.len() > max && own.enforces_tasks_max {
-        return Err(RecordError::new(
-            TOO_MANY_TASKS,
-            too_many(name, tasks.len(), max),
-        ));
+        return Err(too_many_tasks(name, tasks.len(), max));
     }
     for task in &mut tasks {
         task.insert("task.class", connector.task_class());
@@ -289,12 +286,6 @@ fn redacted(error: RecordError, redactor: &Redactor) -> RecordError {
 
 fn connect(error: &impl ToString) -> RecordError {
     RecordError::new(CONNECT_EXCEPTION, error.to_string())
-}
-
-fn too_many(name: &str, tasks: usize, max: usize) -> String {
-    format!(
-        "The connector {name} has generated {tasks} tasks, which is greater than {max}, the maximum number of tasks it is configured to create. This behaviour should be considered a bug and is disallowed. If necessary, it can be permitted by reconfiguring the connector with 'tasks.max.enforce' set to false; however, this option will be removed in a future release of Kafka Connect."
-    )
 }
 
 #[cfg(test)]

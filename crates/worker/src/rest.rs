@@ -1,22 +1,27 @@
 //! The REST API: Connect's paths, bodies and status codes. Handlers ask the herder and convert; they decide nothing.
 
+mod auth;
 mod body;
 mod config;
 mod connectors;
 mod cors;
 mod error;
+mod internal;
 mod lifecycle;
 mod loggers;
 mod lookup;
 mod media;
 mod metrics;
 mod offsets;
+mod peers;
 mod plugins;
 mod query;
 mod read_only;
+mod relay;
 mod root;
 mod server;
 mod source_offsets;
+mod submitter;
 mod tasks;
 mod timeouts;
 mod topics;
@@ -24,18 +29,24 @@ mod transport;
 mod wire;
 
 pub(crate) use server::Server;
+pub(crate) use submitter::RestSubmitter;
 
+use crate::auth::Authenticator;
 use crate::config::{ResponseHeaders, WorkerSettings};
+use crate::forward::Forwarder;
 use crate::herder::HerderHandle;
+use crate::herder::state::Flavour;
+use crate::inter_worker::InterWorkerConfig;
 use crate::kafka_admin::KafkaAdmin;
 use crate::loggers::Loggers;
 use crate::metrics::MetricsSource;
 use crate::validation::Validator;
-use axum::Router;
 use axum::http::{HeaderValue, header};
 use axum::middleware::{from_fn, map_response};
 use axum::response::{IntoResponse, Response};
 use axum::routing::MethodRouter;
+use axum::routing::options as on_options;
+use axum::{Extension, Router};
 use error::RestError;
 use millstream_core::OffsetStore;
 use std::future::ready;
@@ -56,6 +67,11 @@ pub(crate) struct Api {
     pub(crate) loggers: Arc<Loggers>,
     pub(crate) metrics: Option<Arc<dyn MetricsSource>>,
     pub(crate) advertised_url: Arc<str>,
+    pub(crate) flavour: Flavour,
+    /// Whom to ask who may use this.
+    pub(crate) authenticator: Option<Arc<Authenticator>>,
+    pub(crate) forwarder: Forwarder,
+    pub(crate) inter_worker: Arc<InterWorkerConfig>,
 }
 
 /// Everything that the normal listeners serve.
@@ -75,7 +91,8 @@ pub(crate) fn main_router(api: &Api, headers: ResponseHeaders) -> Router {
     }
     let config = &api.worker.config;
     let cors = cors::Cors::new(&config.allow_origin, &config.allow_methods);
-    let served = finish(router, api);
+    let guard = api.authenticator.clone();
+    let served = guarded(finish(router, api), guard);
     Router::new()
         .fallback_service(served)
         .layer(from_fn(move |request, next| {
@@ -90,9 +107,19 @@ pub(crate) fn main_router(api: &Api, headers: ResponseHeaders) -> Router {
 
 /// What listeners of their own serve to administrators.
 pub(crate) fn admin_router(api: &Api) -> Router {
+    // Java's extension guards the other listeners alone.
+    let guard = api.authenticator.clone();
+    let guard = guard.filter(|authenticator| authenticator.takes_tokens());
     Router::new()
-        .fallback_service(finish(loggers::router(), api))
+        .fallback_service(guarded(finish(loggers::router(), api), guard))
         .layer(from_fn(transport::check))
+}
+
+fn guarded(router: Router, guard: Option<Arc<Authenticator>>) -> Router {
+    match guard {
+        Some(authenticator) => router.layer(Extension(auth::Guard(authenticator))),
+        None => router,
+    }
 }
 
 fn finish(router: Router<Api>, api: &Api) -> Router {
@@ -113,9 +140,12 @@ fn resource(path: &str, methods: MethodRouter<Api>, allow: &'static str) -> Rout
         let headers = [(header::CONTENT_TYPE, text), (header::ALLOW, allowed)];
         (headers, allow.replace(',', ", ")).into_response()
     };
-    let checked = methods.route_layer(from_fn(media::check));
+    let guard = || from_fn(auth::check);
+    let checked = methods
+        .route_layer(guard())
+        .route_layer(from_fn(media::check));
     let all = checked
-        .options(options)
+        .merge(on_options(options).route_layer(guard()))
         .fallback(|| async { RestError::MethodNotAllowed });
     Router::new().route(path, all)
 }

@@ -107,11 +107,22 @@ pub struct InvalidConfig {
 }
 
 impl InvalidConfig {
+    /// What another worker has found.
+    pub(crate) fn new(messages: &[String]) -> Self {
+        InvalidConfig {
+            count: messages.len(),
+            messages: messages.join("\n"),
+        }
+    }
+
     /// The errors alone, one a line.
     pub fn messages(&self) -> &str {
         &self.messages
     }
 }
+
+/// Keys that the start of a source reads, and validation does not, as in Java.
+const TOPIC_CREATION: &str = "topic.creation.%s";
 
 type Configs = Vec<(Option<Key>, ConfigValue)>;
 
@@ -189,15 +200,14 @@ impl Validator {
                 groups.push(group.to_owned());
             }
         }
+        let mut known = connector.without_effect().to_vec();
+        if kind == ConnectorKind::Source {
+            known.push(TOPIC_CREATION);
+        }
         Ok(Validated {
             class: class.to_owned(),
             groups,
-            warnings: warnings::of(
-                config,
-                &configs,
-                connector.extensions(),
-                connector.without_effect(),
-            ),
+            warnings: warnings::of(config, &configs, connector.extensions(), &known),
             configs,
             error_count,
         })

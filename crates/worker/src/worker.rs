@@ -4,21 +4,26 @@ mod address;
 mod cluster_id;
 mod warnings;
 
-use crate::cluster::{Cluster, MemoryOffsets};
+use crate::auth::{Authenticator, BASIC_AUTH};
+use crate::cluster::{Cluster, GroupProtocol, MemoryOffsets, TaskSubmitter};
 use crate::config::{
     ConnectorFile, ConnectorFileError, ResponseHeaders, WorkerConfigError, WorkerSettings,
     read_connector_file,
 };
+use crate::fencer::Fencer;
+use crate::forward::Forwarder;
 use crate::herder::request::{Answer, HerderError, Put, Request};
-use crate::herder::state::{Flavour, Settings};
+use crate::herder::state::{Flavour, KeyPolicy, Settings};
 use crate::herder::{Herder, HerderHandle, HerderParts};
+use crate::inter_worker::InterWorkerConfig;
 use crate::kafka_admin::KafkaAdmin;
 use crate::local_tasks::LocalTasks;
 use crate::loggers::{LogControl, Loggers};
 use crate::metrics::MetricsSource;
 use crate::registry::PluginRegistry;
-use crate::rest::{self, Api, Server};
+use crate::rest::{self, Api, RestSubmitter, Server};
 use crate::task::TaskStarter;
+use crate::tls::{self, ClientTls};
 use crate::validation::{InvalidConfig, ValidationError, Validator};
 use address::{addresses, advertised, bind};
 use cluster_id::learn_cluster_id;
@@ -51,6 +56,16 @@ pub struct WorkerStart {
     /// Connectors by name, created like those of the files.
     pub connectors: Vec<(String, Properties)>,
     pub shutdown: CancellationToken,
+}
+
+/// What the seams of a cluster are made with.
+pub struct Here {
+    /// Where other workers reach this one; a slash at the end.
+    pub url: Arc<str>,
+    /// The same as host:port, which statuses carry.
+    pub worker_id: Arc<str>,
+    /// For the membership.
+    pub submitter: Arc<dyn TaskSubmitter>,
 }
 
 /// A worker that runs.
@@ -101,7 +116,8 @@ impl Worker {
             initial_state: None,
         }));
         let shutdown = start.shutdown.clone();
-        let (worker, api) = Worker::launch(start, Flavour::Standalone, Cluster::of_one()).await?;
+        let alone = |_| Cluster::of_one(GroupProtocol::default());
+        let (worker, api) = Worker::launch(start, Flavour::Standalone, alone).await?;
         for connector in connectors {
             let name = connector.name.clone();
             if let Err(source) = create(&api, connector).await {
@@ -118,7 +134,19 @@ impl Worker {
     /// # Errors
     /// If a listener cannot be bound.
     pub async fn start_cluster_of_one(start: WorkerStart) -> Result<Self, StartError> {
-        let (worker, _) = Worker::launch(start, Flavour::Distributed, Cluster::of_one()).await?;
+        let protocol = offered(&start.settings);
+        Worker::start_in_cluster(start, |_| Cluster::of_one(protocol)).await
+    }
+
+    /// Starts a worker of a cluster, which `cluster` makes known to it.
+    ///
+    /// # Errors
+    /// If a setting is wrong or a listener cannot be bound.
+    pub async fn start_in_cluster(
+        start: WorkerStart,
+        cluster: impl FnOnce(Here) -> Cluster,
+    ) -> Result<Self, StartError> {
+        let (worker, _) = Worker::launch(start, Flavour::Distributed, cluster).await?;
         Ok(worker)
     }
 
@@ -126,16 +154,34 @@ impl Worker {
     async fn launch(
         start: WorkerStart,
         flavour: Flavour,
-        cluster: Cluster,
+        cluster: impl FnOnce(Here) -> Cluster,
     ) -> Result<(Self, Api), StartError> {
         let include = &start.settings.config.plugins_include;
         let registry = start.registry.limited_to(include);
         check_converters(&start.settings, &registry)?;
         let settings = Arc::new(start.settings);
         let config = &settings.config;
-        let listeners = bind(&config.listeners).await?;
-        let admin = bind(config.admin_listeners.as_deref().unwrap_or_default()).await?;
+        // A worker without peers reads none of it, as in Java.
+        let inter_worker = match flavour {
+            Flavour::Standalone => InterWorkerConfig::read(&Properties::new()),
+            Flavour::Distributed => InterWorkerConfig::read(&settings.properties),
+        };
+        let inter_worker = Arc::new(inter_worker.map_err(WorkerConfigError)?);
+        let keys = KeyPolicy {
+            algorithm: inter_worker.key_algorithm.as_str().into(),
+            length: inter_worker.key_length(),
+            ttl_ms: i64::from(inter_worker.key_ttl_ms),
+        };
+        let authenticator = Authenticator::new(&settings);
+        let authenticator = authenticator.map_err(|why| WorkerConfigError(vec![why]))?;
+        let authenticator = authenticator.map(Arc::new);
+        let properties = &settings.properties;
+        let listeners = bind(&config.listeners, properties, tls::LISTENERS).await?;
+        let admin = config.admin_listeners.as_deref().unwrap_or_default();
+        let admin = bind(admin, properties, tls::ADMIN_LISTENERS).await?;
         let advertised = advertised(&settings, &listeners);
+        let tracker = TaskTracker::new();
+        let forwarder = Forwarder::new(ClientTls::new(properties), tracker.clone());
         warn_of_what_is_ignored(&settings);
         let warnings = warnings::of(&settings.properties, &settings.providers, &registry);
         warnings.log_of_worker();
@@ -149,15 +195,16 @@ impl Worker {
         let offsets = start.offsets;
         let offsets = offsets.unwrap_or_else(|| Arc::<MemoryOffsets>::default());
         let (reports_in, reports) = mpsc::channel(QUEUED_REPORTS);
-        let (herder, handle) = Herder::new(HerderParts {
+        let parts = HerderParts {
             settings: Settings {
                 flavour,
-                worker_id: advertised.clone(),
+                worker_id: advertised.worker_id.clone(),
                 registry: registry.clone(),
                 topic_tracking: config.topic_tracking,
                 self_healing: config.self_healing,
+                protocol: offered(&settings),
+                keys: (flavour == Flavour::Distributed).then_some(keys),
             },
-            cluster,
             tasks: LocalTasks::new(
                 start.starter,
                 registry.clone(),
@@ -167,6 +214,19 @@ impl Worker {
             ),
             reports,
             loggers: loggers.clone(),
+            fencer: Fencer {
+                kafka: start.kafka.clone(),
+                worker: settings.clone(),
+            },
+        };
+        let url: Arc<str> = advertised.url.into();
+        let (herder, handle) = Herder::new(parts, |view| {
+            let submitter = RestSubmitter::new(forwarder.clone(), view, inter_worker.clone());
+            cluster(Here {
+                url: url.clone(),
+                worker_id: advertised.worker_id.into(),
+                submitter: Arc::new(submitter),
+            })
         });
         let (cluster_id_in, cluster_id) = watch::channel(None);
         let api = Api {
@@ -185,10 +245,13 @@ impl Worker {
             cluster_id,
             loggers,
             metrics: start.metrics,
-            advertised_url: format!("http://{advertised}/").into(),
+            advertised_url: url,
+            flavour,
+            authenticator,
+            forwarder,
+            inter_worker,
         };
 
-        let tracker = TaskTracker::new();
         tracker.spawn(herder.run(start.shutdown.clone(), settings.shutdown_timeout()));
         if let Some(kafka) = start.kafka {
             tracker.spawn(learn_cluster_id(
@@ -211,8 +274,8 @@ impl Worker {
         let admin_router = rest::admin_router(&api);
         let served = listeners.into_iter().map(|listener| (listener, &main));
         let admin = admin.into_iter().map(|listener| (listener, &admin_router));
-        for (listener, router) in served.chain(admin) {
-            server.serve(listener, router.clone());
+        for (bound, router) in served.chain(admin) {
+            server.serve(bound.socket, bound.tls, router.clone());
         }
         worker.tracker.close();
         Ok((worker, api))
@@ -232,6 +295,12 @@ impl Worker {
     pub async fn ended(self) {
         self.tracker.wait().await;
     }
+}
+
+/// The protocol that the worker offers its group.
+fn offered(settings: &WorkerSettings) -> GroupProtocol {
+    let name = settings.properties.get("connect.protocol");
+    name.and_then(GroupProtocol::configured).unwrap_or_default()
 }
 
 async fn create(api: &Api, connector: ConnectorFile) -> Result<(), CreateError> {
@@ -301,14 +370,14 @@ fn warn_of_what_is_ignored(settings: &WorkerSettings) {
             tracing::warn!(key, "ignored: plugins are compiled in");
         }
     }
-    for key in [
-        "internal.key.converter",
-        "internal.value.converter",
-        "rest.extension.classes",
-    ] {
+    for key in ["internal.key.converter", "internal.value.converter"] {
         if settings.properties.contains(key) {
             tracing::warn!(key, "ignored");
         }
+    }
+    let extensions = settings.config.rest_extensions.iter();
+    for class in extensions.filter(|class| *class != BASIC_AUTH) {
+        tracing::warn!(class, "a REST extension that is not known is ignored");
     }
 }
 

@@ -24,10 +24,10 @@ pub enum InvalidOffset {
 /// Where connectors stand, by what they call a partition. Connectors find their offsets by comparing the bytes of keys, whose
 /// fields stand in the order of a hash map of Java's; here a partition is found whatever the order, and what was written
 /// under some bytes is written under the same ones again.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct OffsetTable(HashMap<String, Kept>);
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Kept {
     key: Bytes,
     offset: Map,
@@ -61,6 +61,20 @@ impl OffsetTable {
     pub fn get(&self, connector: &str, partition: &Map) -> Result<Option<&Map>, InvalidOffset> {
         let (name, _) = named(connector, partition)?;
         Ok(self.0.get(&name).map(|kept| &kept.offset))
+    }
+
+    /// All partitions of a connector, each with where it stands.
+    pub fn of(&self, connector: &str) -> Vec<(Map, Map)> {
+        let all = self.0.values().filter_map(|kept| {
+            let key = json(&kept.key).ok()?;
+            match key.as_array()?.as_slice() {
+                [Json::String(name), Json::Object(partition)] if name == connector => {
+                    Some((map(partition), kept.offset.clone()))
+                }
+                _ => None,
+            }
+        });
+        all.collect()
     }
 
     /// The record that says where the connector stands; `None`: nowhere.

@@ -4,9 +4,12 @@ use super::CommandResult;
 use crate::cli::StandaloneArgs;
 use crate::logging::LogLevels;
 use crate::{cause, launch, progress, shutdown};
+use millstream_core::OffsetStore;
+use millstream_distributed::{FileOffsets, FileOffsetsError};
 use millstream_worker::{Worker, WorkerSettings, WorkerStart};
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
 
@@ -19,9 +22,12 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
         .map_err(|error| format!("cannot read {}: {error}", args.worker.display()))?;
     refuse_json(&args.worker, &text)?;
     let settings = WorkerSettings::from_file(&text)?;
+    let settings = settings.with_kafka_opts(args.jvm.kafka_opts.as_deref());
+    let offsets = offsets(&settings)?;
     let (start, board) = launch::worker(settings, levels, data, stop.clone());
     let started = Worker::start(WorkerStart {
         connector_files: args.connectors,
+        offsets,
         ..start
     });
     let worker = match started.await {
@@ -35,6 +41,14 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     tokio::join!(worker.ended(), progress);
     progress::log_end(&board);
     Ok(())
+}
+
+/// The file of the offsets of sources, if the settings name one.
+fn offsets(settings: &WorkerSettings) -> Result<Option<Arc<dyn OffsetStore>>, FileOffsetsError> {
+    let Some(path) = &settings.config.offset_file else {
+        return Ok(None);
+    };
+    Ok(Some(Arc::new(FileOffsets::open(path)?)))
 }
 
 /// A connector's file in the place of the worker's would be told to lack every key.

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod case;
+mod cluster;
 mod differences;
 mod documents;
 mod kafka;

@@ -1,7 +1,9 @@
 //! The membership of a worker that has no peers: it leads, and everything is its own.
 
 use super::memory::next;
-use super::{Assignment, GroupEvent, Leader, Membership, Owners, Snapshot, StoreError, Work};
+use super::{
+    Assignment, GroupEvent, GroupProtocol, Leader, Membership, Owners, Snapshot, StoreError, Work,
+};
 use async_trait::async_trait;
 use millstream_core::Properties;
 use std::collections::{BTreeMap, VecDeque};
@@ -10,6 +12,7 @@ use std::sync::Arc;
 /// There is one generation. What was revoked is given out again only once it has been released; for the rest nobody waits.
 #[derive(Debug, Default)]
 pub struct AloneInCluster {
+    protocol: GroupProtocol,
     snapshot: Snapshot,
     assigned: Work,
     /// What was revoked and is not released yet.
@@ -19,6 +22,14 @@ pub struct AloneInCluster {
 }
 
 impl AloneInCluster {
+    /// A member that speaks what it offers.
+    pub fn new(protocol: GroupProtocol) -> Self {
+        AloneInCluster {
+            protocol,
+            ..AloneInCluster::default()
+        }
+    }
+
     /// Connectors and tasks are revoked apart: a connector ends at once, so that one of its name need not wait for tasks.
     fn revoke(&mut self, lost: Work) {
         let Work { connectors, tasks } = lost;
@@ -51,10 +62,11 @@ impl AloneInCluster {
             self.events.pop_back();
         }
         self.events.push_back(GroupEvent::Assigned(Assignment {
-            generation: 0,
+            protocol: self.protocol,
             leader: Leader::Here(Owners::default()),
             position: self.snapshot.position,
             work: Some(work),
+            generation: 0,
         }));
     }
 }

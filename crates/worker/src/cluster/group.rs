@@ -5,13 +5,14 @@ use async_trait::async_trait;
 use millstream_core::Properties;
 
 /// What a group of workers speaks; each includes what stands before it, and one member that lacks it keeps all from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GroupProtocol {
     /// Everything stops for each rebalance.
     Eager,
     /// What stays with its worker goes on (KIP-415).
     Compatible,
     /// And requests between workers are signed (KIP-507).
+    #[default]
     Sessioned,
 }
 
@@ -28,6 +29,16 @@ impl GroupProtocol {
             GroupProtocol::Eager => "default",
             GroupProtocol::Compatible => "compatible",
             GroupProtocol::Sessioned => "sessioned",
+        }
+    }
+
+    /// As `connect.protocol` has it, in any case of letters.
+    pub fn configured(name: &str) -> Option<Self> {
+        let name = name.trim().to_lowercase();
+        match &*name {
+            "eager" => Some(GroupProtocol::Eager),
+            "default" => None,
+            name => GroupProtocol::named(name),
         }
     }
 

@@ -1,6 +1,7 @@
 //! The settings that a worker of a cluster has beside every worker's, by Java's keys.
 
 use super::WorkerConfigError;
+use crate::inter_worker::InterWorkerConfig;
 use millstream_core::config::validator::invalid;
 use millstream_core::config::{FromParsed, Importance, Key, Kind, Parsed, Validator};
 use millstream_core::{Properties, config_def};
@@ -134,6 +135,8 @@ impl DistributedConfig {
         if let Some(config) = &config {
             config.check(&mut errors);
         }
+        let between = InterWorkerConfig::read(properties);
+        errors.extend(between.err().unwrap_or_default());
         match config {
             Some(config) if errors.is_empty() => Ok(config),
             _ => Err(WorkerConfigError(errors)),

@@ -1,9 +1,11 @@
-//! Listener: where the API listens, as `http://host:port`.
+//! Listener: where the API listens, as `http://host:port` or `https://host:port`.
 
 use std::str::FromStr;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listener {
+    /// Whether it speaks TLS.
+    pub(crate) is_secure: bool,
     /// Empty: every interface.
     pub(crate) host: String,
     /// 0: any free one.
@@ -18,17 +20,13 @@ impl FromStr for Listener {
             || "Listener doesn't have the right format (protocol://hostname:port).".to_owned();
         let (scheme, address) = text.split_once("://").ok_or_else(format)?;
         let (host, port) = address.rsplit_once(':').ok_or_else(format)?;
-        match &*scheme.to_ascii_lowercase() {
-            "http" => {}
-            "https" => {
-                return Err(
-                    "https is not supported yet; put a proxy with TLS in front of an http listener"
-                        .to_owned(),
-                );
-            }
+        let is_secure = match &*scheme.to_ascii_lowercase() {
+            "http" => false,
+            "https" => true,
             _ => return Err("Listener protocol must be either \"http\" or \"https\".".to_owned()),
-        }
+        };
         Ok(Listener {
+            is_secure,
             host: host
                 .trim_start_matches('[')
                 .trim_end_matches(']')
@@ -44,6 +42,7 @@ mod tests {
 
     fn check(text: &str, host: &str, port: u16) {
         let listener = Listener {
+            is_secure: text.starts_with("https"),
             host: host.to_owned(),
             port,
         };
@@ -55,6 +54,7 @@ mod tests {
         check("http://:8083", "", 8083);
         check("HTTP://localhost:0", "localhost", 0);
         check("http://[::1]:80", "::1", 80);
+        check("https://h:8443", "h", 8443);
         assert!("localhost:80".parse::<Listener>().is_err());
         assert!("ftp://localhost:80".parse::<Listener>().is_err());
     }

@@ -30,6 +30,13 @@ pub enum Request {
         name: Arc<str>,
         configs: Vec<Properties>,
     },
+    /// Shuts out the producers of a source's former tasks.
+    Fence(Arc<str>),
+    /// Done by whoever leads, and nothing more: what is done elsewhere than in the herder asks first.
+    Lead {
+        /// Whether it waits while the work is being shared out anew.
+        waits: bool,
+    },
     /// Answered once everything asked before has been decided and written.
     Health,
 }
@@ -44,9 +51,13 @@ impl Request {
             | Request::Stop(name)
             | Request::RestartConnector(name)
             | Request::Restart { name, .. }
-            | Request::SetTasks { name, .. } => Some(name),
+            | Request::SetTasks { name, .. }
+            | Request::Fence(name) => Some(name),
             Request::RestartTask(id) => Some(&id.connector),
-            Request::ResetTopics(_) | Request::SetClusterLogger { .. } | Request::Health => None,
+            Request::ResetTopics(_)
+            | Request::SetClusterLogger { .. }
+            | Request::Lead { .. }
+            | Request::Health => None,
         }
     }
 
@@ -56,13 +67,16 @@ impl Request {
             Request::SetTarget(..) | Request::ResetTopics(_) | Request::SetClusterLogger { .. } => {
                 DuringRebalance::Done
             }
-            Request::RestartConnector(_) | Request::Restart { .. } | Request::RestartTask(_) => {
-                DuringRebalance::Refused
-            }
+            Request::RestartConnector(_)
+            | Request::Restart { .. }
+            | Request::RestartTask(_)
+            | Request::Lead { waits: false } => DuringRebalance::Refused,
             Request::Put(_)
             | Request::Delete(_)
             | Request::Stop(_)
             | Request::SetTasks { .. }
+            | Request::Fence(_)
+            | Request::Lead { waits: true }
             | Request::Health => DuringRebalance::Waits,
         }
     }
@@ -140,6 +154,8 @@ pub enum HerderError {
     #[error("{0}")]
     BadRequest(String),
     #[error("{0}")]
+    Conflict(&'static str),
+    #[error("{0}")]
     Failed(String),
     /// Another worker has to do it. `url`: which one, if that is known.
     #[error(
@@ -153,8 +169,9 @@ pub enum HerderError {
         "Cannot complete request momentarily due to stale configuration (typically caused by a concurrent config change)"
     )]
     Rebalancing,
-    #[error("Request timed out")]
-    TimedOut,
+    /// A full stop, a blank and a sentence about what the herder was at, or nothing.
+    #[error("Request timed out{0}")]
+    TimedOut(String),
     #[error("Worker is shutting down")]
     ShuttingDown,
 }

@@ -2,16 +2,19 @@
 //! action that ends in an event of the same number.
 
 mod connectors;
+mod fencing;
 mod group;
 mod requests;
+mod session_keys;
+mod stage;
 mod statuses;
 mod tasks;
 mod writes;
 
 use super::request::{Answer, ConnectorInfo, DuringRebalance, HerderError, Put, Request};
-pub use super::settings::{Flavour, Settings};
+pub use super::settings::{Flavour, KeyPolicy, Settings};
 use super::slot::Slot;
-pub use super::view::View;
+pub use super::view::{Stage, View};
 use crate::cluster::{
     ConfigEvent, ConfigRecord, GroupEvent, Inventory, Leader, Owners, Position, RunState, Snapshot,
     Status, StatusEvent, StatusKey, StatusRecord, StatusValue, StoreError, TargetState, Work,
@@ -19,6 +22,7 @@ use crate::cluster::{
 use crate::task::{TaskEvent, TaskId, TaskReport};
 use group::{Leaving, Reading, Revocation};
 use millstream_core::Properties;
+use session_keys::Keys;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use writes::Write;
@@ -35,6 +39,11 @@ pub enum Event {
         name: Arc<str>,
         attempt: u64,
         outcome: Result<Vec<Properties>, PlanFailure>,
+    },
+    /// What came of `Action::FenceProducers`.
+    Fenced {
+        number: u64,
+        outcome: Result<(), StoreError>,
     },
     Task(TaskReport),
     /// A task that was told to stop has ended.
@@ -56,6 +65,17 @@ pub enum Action {
     WriteConfig {
         number: u64,
         records: Vec<ConfigRecord>,
+    },
+    /// A new key, made of chance at this time. Ends in `ConfigEvent::Written`.
+    WriteSessionKey {
+        number: u64,
+        created: i64,
+    },
+    /// The producers of the first so many tasks are to write no more. Ends in `Event::Fenced`.
+    FenceProducers {
+        number: u64,
+        name: Arc<str>,
+        tasks: u32,
     },
     /// Ends in `ConfigEvent::End`.
     ReadToEnd(u64),
@@ -147,6 +167,7 @@ pub struct State {
     /// Who asks after the health, each with the number of the last action before.
     healths: Vec<(Ticket, u64)>,
     last_number: u64,
+    keys: Keys,
 }
 
 /// A connector that runs here.
@@ -198,6 +219,7 @@ impl State {
             waiting: BTreeMap::new(),
             healths: Vec::new(),
             last_number: 0,
+            keys: Keys::default(),
         }
     }
 
@@ -236,13 +258,16 @@ impl State {
                 attempt,
                 outcome,
             } => self.on_planned(&name, attempt, outcome, out),
+            Event::Fenced { number, outcome } => self.on_written(number, outcome, now, out),
             Event::Task(report) => self.on_task(report, now, out),
             Event::TaskStopped { id, instance } => self.on_task_stopped(&id, instance, out),
             Event::Due => self.on_due(now, out),
             Event::Shutdown => self.on_shutdown(out),
         }
+        self.renew_session_key(now, out);
         self.answer_settled(out);
         self.observe(out);
+        self.tell_stage(now);
         actions
     }
 
@@ -265,7 +290,8 @@ impl State {
             .values()
             .filter_map(|instance| instance.retry_at);
         let reading = self.reading.iter().filter_map(|reading| reading.retry_at);
-        tasks.chain(instances).chain(reading).min()
+        let due = tasks.chain(instances).chain(reading);
+        due.chain(self.key_is_due()).min()
     }
 
     fn on_due(&mut self, now: i64, out: &mut Vec<Action>) {
@@ -310,7 +336,11 @@ impl State {
                 out.push(Action::SetLogger { namespace, level });
             }
             ConfigRecord::Restart { .. } | ConfigRecord::Logger { .. } => {}
-            ConfigRecord::Fenced { .. } | ConfigRecord::SessionKey(_) => {}
+            ConfigRecord::Fenced { name, tasks } => self.view.change(&name, |known| {
+                known.fenced = Some(tasks);
+                known.is_unfenced = false;
+            }),
+            ConfigRecord::SessionKey(key) => self.on_session_key(key),
         }
     }
 }

@@ -4,9 +4,10 @@
 use super::request::{ConnectorInfo, ConnectorState, HerderError, TaskState};
 use super::settings::{Flavour, Settings};
 use super::slot::Slot;
-use crate::cluster::{Position, RunState, Status, TargetState};
+use crate::cluster::{GroupProtocol, Position, RunState, SessionKey, Status, TargetState};
 use crate::task::TaskId;
 use millstream_core::{Connector, ConnectorKind, Properties};
+use millstream_java::civil::instant_text;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
@@ -15,6 +16,23 @@ use std::sync::Arc;
 pub(super) const STANDALONE_NO_CONFIG: &str =
     "Cannot invoke \"java.util.Map.get(Object)\" because \"connProps\" is null";
 
+/// What the herder is at, and since when.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stage {
+    pub text: Arc<str>,
+    /// Epoch milliseconds.
+    pub since: i64,
+}
+
+impl Stage {
+    /// As it stands in answers that tell why there is no other.
+    pub fn sentence(&self) -> String {
+        let Stage { text, since } = self;
+        let since = instant_text(*since);
+        format!("The worker is currently {text}, which began at {since}.")
+    }
+}
+
 /// Cheap to clone: connectors are shared until they change.
 #[derive(Clone)]
 pub struct View {
@@ -22,6 +40,17 @@ pub struct View {
     /// How far the shared configuration was read.
     pub(super) position: Position,
     pub(super) generation: i32,
+    /// The last one that was read.
+    pub(super) session_key: Option<SessionKey>,
+    /// What the group has agreed on; before it has, what this worker offers.
+    pub(super) protocol: GroupProtocol,
+    /// What requests wait for that are not answered.
+    pub(super) stage: Option<Stage>,
+    /// URLs of other workers: of all if this one leads, else of the leader.
+    pub(super) others: Arc<BTreeSet<Arc<str>>>,
+    pub(super) leads: bool,
+    /// This worker has been given its work once.
+    pub(super) has_started: bool,
     connectors: BTreeMap<Arc<str>, Arc<Known>>,
 }
 
@@ -32,6 +61,10 @@ pub(super) struct Known {
     pub(super) config: Option<Arc<Properties>>,
     pub(super) target: TargetState,
     pub(super) tasks: Arc<Vec<Properties>>,
+    /// Of how many former tasks the producers can write no more; `None` if nobody ever saw to that.
+    pub(super) fenced: Option<u32>,
+    /// Tasks were set after that.
+    pub(super) is_unfenced: bool,
     /// The shared statuses, as far as they were read.
     pub(super) status: Option<Arc<Status>>,
     pub(super) task_statuses: BTreeMap<u32, Arc<Status>>,
@@ -45,6 +78,7 @@ impl Known {
         self.config.is_none()
             && self.target == TargetState::default()
             && self.tasks.is_empty()
+            && self.fenced.is_none()
             && self.status.is_none()
             && self.task_statuses.is_empty()
             && self.topics.is_empty()
@@ -56,9 +90,15 @@ impl Known {
 impl View {
     pub(super) fn new(settings: Settings) -> Self {
         View {
+            protocol: settings.protocol,
+            stage: None,
+            others: Arc::default(),
+            leads: false,
+            has_started: false,
             settings: Arc::new(settings),
             position: Position::default(),
             generation: 0,
+            session_key: None,
             connectors: BTreeMap::new(),
         }
     }
@@ -155,7 +195,7 @@ impl View {
         Some(self.plugin(name)?.version().to_owned())
     }
 
-    fn kind(&self, name: &str) -> Option<ConnectorKind> {
+    pub(super) fn kind(&self, name: &str) -> Option<ConnectorKind> {
         Some(self.plugin(name)?.role().kind())
     }
 
@@ -184,6 +224,48 @@ impl View {
 
 /// What anybody may ask.
 impl View {
+    /// What requests between workers are signed with; `None` until one was read.
+    pub fn session_key(&self) -> Option<&SessionKey> {
+        self.session_key.as_ref()
+    }
+
+    /// What the group has agreed on; before it has, what this worker offers.
+    pub fn protocol(&self) -> GroupProtocol {
+        self.protocol
+    }
+
+    /// Whether this worker has been given its work once.
+    pub fn has_started(&self) -> bool {
+        self.has_started
+    }
+
+    /// What is to be said if requests between workers are not signed.
+    pub fn unsigned(&self) -> Option<String> {
+        let is_signed = self.protocol == GroupProtocol::Sessioned;
+        if is_signed || self.settings.keys.is_none() || !self.has_started {
+            return None;
+        }
+        let (protocol, offered) = (self.protocol.name(), self.settings.protocol.name());
+        Some(format!(
+            "Requests between workers are not signed: the group speaks {protocol}, which is all that each of its workers offers; this one offers {offered} (connect.protocol)."
+        ))
+    }
+
+    /// The other workers, as far as they are known.
+    pub fn others(&self) -> &BTreeSet<Arc<str>> {
+        &self.others
+    }
+
+    /// Whether this worker leads.
+    pub fn leads(&self) -> bool {
+        self.leads
+    }
+
+    /// What requests wait for that are not answered, if there is such a thing.
+    pub fn stage(&self) -> Option<&Stage> {
+        self.stage.as_ref()
+    }
+
     pub fn names(&self) -> Vec<Arc<str>> {
         let there = self.all().filter(|(_, known)| known.config.is_some());
         there.map(|(name, _)| name.clone()).collect()

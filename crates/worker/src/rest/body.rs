@@ -23,6 +23,13 @@ pub(super) struct Body {
     _turn: Option<SemaphorePermit<'static>>,
 }
 
+impl Body {
+    /// To be passed on. Sharing it takes no memory.
+    pub(super) fn bytes(&self) -> Bytes {
+        self.bytes.clone()
+    }
+}
+
 impl Deref for Body {
     type Target = [u8];
 

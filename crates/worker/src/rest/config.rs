@@ -3,15 +3,18 @@
 use super::body::Body;
 use super::error::{CONFIG_TAKES, RestError};
 use super::lookup::{info, not_found};
+use super::peers;
+use super::relay::{Relay, Relayed};
 use super::wire::{Info, Name, StringMap};
 use super::{Api, resource};
 use crate::herder::request::{Answer, Put, Request};
 use crate::json_text::string_map;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use bytes::Bytes;
 use millstream_core::Properties;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -53,6 +56,7 @@ async fn replace(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
     headers: HeaderMap,
+    relay: Relay,
     body: Body,
 ) -> Result<Response, RestError> {
     let config = string_map(&body)?.ok_or(RestError::NullBody(
@@ -65,16 +69,21 @@ async fn replace(
         initial_state: None,
         may_replace: true,
     };
-    put(&api, &headers, request).await
+    put(&api, &headers, &relay, request, body.bytes()).await
 }
 
-/// The connector is looked up before the body is; a null takes a key away.
+/// The leader looks the connector up before the body; a null takes a key away.
 async fn patch(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
+    relay: Relay,
     body: Body,
-) -> Result<Json<Info>, RestError> {
+) -> Result<Response, RestError> {
     let changes = string_map(&body)?;
+    let lead = Request::Lead { waits: true };
+    if let Relayed::There(answer) = relay.change(&api, lead, body.bytes()).await? {
+        return Ok(answer);
+    }
     let mut config = info(&api, &name)?.config;
     let changes = changes.ok_or(RestError::NullBody(
         "Cannot invoke \"java.util.Map.forEach(java.util.function.BiConsumer)\" because \"patch\" is null",
@@ -94,9 +103,10 @@ async fn patch(
         initial_state: None,
         may_replace: true,
     };
-    match store(&api, request).await? {
-        Answer::Connector { info, .. } => Ok(Json(info.into())),
-        Answer::Done | Answer::Restarting(_) => Err(not_found(&name)),
+    match store(&api, &relay, request, body.bytes()).await? {
+        Relayed::Here(Answer::Connector { info, .. }) => Ok(Json(Info::from(info)).into_response()),
+        Relayed::Here(Answer::Done | Answer::Restarting(_)) => Err(not_found(&name)),
+        Relayed::There(answer) => Ok(answer),
     }
 }
 
@@ -104,26 +114,45 @@ async fn patch(
 pub(super) async fn put(
     api: &Api,
     headers: &HeaderMap,
+    relay: &Relay,
     request: Put,
+    body: Bytes,
 ) -> Result<Response, RestError> {
     let name = request.name.clone();
-    match store(api, request).await? {
-        Answer::Connector { info, is_new: true } => {
-            let location = [(header::LOCATION, location(api, headers, &name))];
-            Ok((StatusCode::CREATED, location, Json(Info::from(info))).into_response())
+    let mut response = match store(api, relay, request, body).await? {
+        Relayed::Here(Answer::Connector { info, is_new: true }) => {
+            (StatusCode::CREATED, Json(Info::from(info))).into_response()
         }
-        Answer::Connector { info, .. } => Ok(Json(Info::from(info)).into_response()),
-        Answer::Done | Answer::Restarting(_) => Err(not_found(&name)),
+        Relayed::Here(Answer::Connector { info, .. }) => Json(Info::from(info)).into_response(),
+        Relayed::Here(Answer::Done | Answer::Restarting(_)) => return Err(not_found(&name)),
+        Relayed::There(answer) => answer,
+    };
+    if response.status() == StatusCode::CREATED {
+        let location = HeaderValue::from_str(&location(api, headers, relay, &name));
+        // Escaped, there is nothing in it that a header may not hold.
+        response
+            .headers_mut()
+            .extend(location.ok().map(|l| (header::LOCATION, l)));
     }
+    Ok(response)
 }
 
-async fn store(api: &Api, request: Put) -> Result<Answer, RestError> {
+/// Validates and stores. A class that only others have is theirs to validate.
+async fn store(api: &Api, relay: &Relay, request: Put, body: Bytes) -> Result<Relayed, RestError> {
     let name = request.name.clone();
-    let warnings = api.validator.validate(&request.config).await?.accepted()?;
-    let answer = api.herder.change(Request::Put(request)).await?;
-    // Only of what was accepted: whoever is refused reads the answer.
-    warnings.log(&name);
-    Ok(answer)
+    let warnings = if peers::may_know_better(api, &request.config) {
+        peers::validate(api, relay, &request.config).await?;
+        None
+    } else {
+        let validated = api.validator.validate(&request.config).await?;
+        Some(validated.accepted()?)
+    };
+    let relayed = relay.change(api, Request::Put(request), body).await?;
+    // Only of what was accepted here: whoever is refused reads the answer.
+    if let (Relayed::Here(_), Some(warnings)) = (&relayed, warnings) {
+        warnings.log(&name);
+    }
+    Ok(relayed)
 }
 
 /// The configuration with its connector's name in it.
@@ -141,13 +170,13 @@ pub(super) fn name_in(mut config: Properties, name: &str) -> Result<Properties, 
 }
 
 /// Under the address by which the client came; slashes stay as they are.
-fn location(api: &Api, headers: &HeaderMap, name: &str) -> String {
+fn location(api: &Api, headers: &HeaderMap, relay: &Relay, name: &str) -> String {
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
     let name = utf8_percent_encode(name, ESCAPED);
     match host {
-        Some(host) => format!("http://{host}/connectors/{name}"),
+        Some(host) => format!("{}://{host}/connectors/{name}", relay.scheme()),
         None => format!("{}connectors/{name}", api.advertised_url),
     }
 }

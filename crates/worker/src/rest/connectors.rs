@@ -5,6 +5,7 @@ use super::config::{name_in, put};
 use super::error::{CREATE_TAKES, RestError};
 use super::lookup::info;
 use super::query::query_values;
+use super::relay::Relay;
 use super::wire::{Info, Name, State as Status};
 use super::{Api, resource};
 use crate::herder::View;
@@ -15,6 +16,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use bytes::Bytes;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -71,6 +73,7 @@ fn expand(view: &View, with_status: bool, with_info: bool) -> BTreeMap<String, E
 async fn create(
     State(api): State<Api>,
     headers: HeaderMap,
+    relay: Relay,
     body: Body,
 ) -> Result<Response, RestError> {
     let request = create_request(&body, UnknownFields::Refused)
@@ -90,7 +93,7 @@ async fn create(
         initial_state: request.initial_state,
         may_replace: false,
     };
-    put(&api, &headers, put_request).await
+    put(&api, &headers, &relay, put_request, body.bytes()).await
 }
 
 async fn show(
@@ -103,7 +106,9 @@ async fn show(
 async fn delete(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
-) -> Result<StatusCode, RestError> {
-    api.herder.change(Request::Delete(name)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    relay: Relay,
+) -> Result<Response, RestError> {
+    let request = Request::Delete(name);
+    let relayed = relay.change(&api, request, Bytes::new()).await?;
+    Ok(relayed.or(|_| StatusCode::NO_CONTENT))
 }

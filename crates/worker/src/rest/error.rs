@@ -1,12 +1,13 @@
 //! Every error's status, body and headers. There is no wildcard: a new error must pick its status here.
 
+use crate::forward::ForwardError;
 use crate::herder::request::HerderError;
 use crate::json_text::JsonError;
 use crate::kafka_admin::AdminError;
 use crate::loggers::UnknownLevel;
 use crate::validation::{InvalidConfig, ValidationError};
 use axum::Json;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -28,9 +29,14 @@ pub(crate) enum RestError {
     /// The text is Java's.
     BadRequest(String),
     Forbidden(String),
+    /// The client is not known. The answer is a bare text, as Java's extension has it.
+    Unauthorized,
+    Conflict(&'static str),
+    Unavailable(&'static str),
     NotFound(String),
     Failed(String),
     Herder(HerderError),
+    Forward(ForwardError),
     Json(JsonError),
     /// Where Java dereferences a null: its text, and what the request takes.
     NullBody(&'static str, &'static str),
@@ -71,18 +77,23 @@ impl RestError {
             | RestError::Invalid(_)
             | RestError::Validation(ValidationError::BadRequest(_)) => StatusCode::BAD_REQUEST,
             RestError::Forbidden(_) => StatusCode::FORBIDDEN,
-            RestError::Herder(
+            RestError::Unauthorized => StatusCode::UNAUTHORIZED,
+            RestError::Conflict(_)
+            | RestError::Herder(
                 HerderError::AlreadyExists(_)
+                | HerderError::Conflict(_)
                 | HerderError::NotHere { .. }
                 | HerderError::Rebalancing,
             ) => StatusCode::CONFLICT,
+            RestError::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
             RestError::Failed(_)
+            | RestError::Forward(_)
             | RestError::Json(_)
             | RestError::NullBody(..)
             | RestError::Admin(_)
             | RestError::Validation(ValidationError::Config(_) | ValidationError::Thrown(_))
             | RestError::Herder(
-                HerderError::Failed(_) | HerderError::TimedOut | HerderError::ShuttingDown,
+                HerderError::Failed(_) | HerderError::TimedOut(_) | HerderError::ShuttingDown,
             ) => StatusCode::INTERNAL_SERVER_ERROR,
         }
     }
@@ -103,6 +114,9 @@ impl RestError {
             | RestError::Forbidden(text)
             | RestError::NotFound(text)
             | RestError::Failed(text) => text,
+            RestError::Unauthorized => "User cannot access the resource.".to_owned(),
+            RestError::Conflict(text) | RestError::Unavailable(text) => text.to_owned(),
+            RestError::Forward(error) => error.to_string(),
             RestError::NullBody(text, "") => text.to_owned(),
             RestError::NullBody(text, takes) => format!("{text}; {takes}"),
             RestError::Herder(error) => error.to_string(),
@@ -129,6 +143,10 @@ impl RestError {
 impl IntoResponse for RestError {
     fn into_response(self) -> Response {
         let (status, names_its_type) = (self.status(), self.names_its_type());
+        if let RestError::Unauthorized = self {
+            let json = HeaderValue::from_static("application/json");
+            return (status, [(header::CONTENT_TYPE, json)], self.message()).into_response();
+        }
         let body = Body {
             error_code: status.as_u16(),
             message: self.message(),
@@ -152,6 +170,7 @@ macro_rules! from {
 }
 
 from!(HerderError => Herder);
+from!(ForwardError => Forward);
 from!(JsonError => Json);
 from!(ValidationError => Validation);
 from!(InvalidConfig => Invalid);

@@ -1,7 +1,9 @@
-//! Status, pause, resume, stop and restart of a connector; and two requests that only workers send each other.
+//! Status, pause, resume, stop and restart of a connector.
 
 use super::error::RestError;
+use super::internal;
 use super::query::query_flag;
+use super::relay::Relay;
 use super::wire::{Name, State as Status};
 use super::{Api, resource};
 use crate::cluster::TargetState;
@@ -11,6 +13,7 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post, put};
 use axum::{Json, Router};
+use bytes::Bytes;
 
 pub(super) fn router() -> Router<Api> {
     let change = "OPTIONS,PUT";
@@ -33,7 +36,7 @@ pub(super) fn router() -> Router<Api> {
         .merge(resource("/connectors/{connector}/stop", put(stop), change))
         .merge(resource(
             "/connectors/{connector}/fence",
-            put(fence),
+            put(internal::fence),
             change,
         ))
         .merge(resource(
@@ -73,20 +76,18 @@ async fn resume(
 async fn stop(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
-) -> Result<StatusCode, RestError> {
-    api.herder.change(Request::Stop(name)).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-async fn fence() -> RestError {
-    let text = "Kafka Connect in standalone mode does not support exactly-once source connectors.";
-    RestError::Failed(text.to_owned())
+    relay: Relay,
+) -> Result<Response, RestError> {
+    let request = Request::Stop(name);
+    let relayed = relay.change(&api, request, Bytes::new()).await?;
+    Ok(relayed.or(|_| StatusCode::NO_CONTENT))
 }
 
 async fn restart(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
     RawQuery(query): RawQuery,
+    relay: Relay,
 ) -> Result<Response, RestError> {
     let flag = |name| query_flag(query.as_deref(), name, false);
     let (include_tasks, only_failed) = (flag("includeTasks"), flag("onlyFailed"));
@@ -99,10 +100,11 @@ async fn restart(
     } else {
         Request::RestartConnector(name)
     };
-    Ok(match api.herder.change(request).await? {
+    let relayed = relay.change(&api, request, Bytes::new()).await?;
+    Ok(relayed.or(|answer| match answer {
         Answer::Restarting(state) => {
             (StatusCode::ACCEPTED, Json(Status::from(state))).into_response()
         }
         Answer::Done | Answer::Connector { .. } => StatusCode::NO_CONTENT.into_response(),
-    })
+    }))
 }

@@ -4,15 +4,18 @@
 use super::body::Body;
 use super::error::RestError;
 use super::lookup::{info, not_found};
+use super::relay::{Relay, Relayed};
 use super::wire::{Message, Name, Offset, Offsets, Partition, Position};
 use super::{Api, resource, source_offsets};
 use crate::client_settings;
+use crate::herder::request::Request;
 use crate::json_text::{JsonError, object};
 use crate::kafka_admin::{AdminError, KafkaAdmin};
 use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
+use bytes::Bytes;
 use indexmap::IndexMap;
 use millstream_core::{Connector, ConnectorKind, Properties, Role, TopicPartition};
 use serde::Deserialize;
@@ -72,9 +75,14 @@ async fn resolved(api: &Api, config: &Properties) -> Result<Properties, String> 
 async fn alter(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
+    relay: Relay,
     body: Body,
-) -> Result<Json<Message>, RestError> {
+) -> Result<Response, RestError> {
     let entries = entries(&body)?;
+    let lead = Request::Lead { waits: false };
+    if let Relayed::There(answer) = relay.change(&api, lead, body.bytes()).await? {
+        return Ok(answer);
+    }
     let config = stopped(&api, &name)?;
     if let Some(Role::Source(source)) = plugin(&api, &config).map(Connector::role) {
         let config = resolved(&api, &config).await.map_err(RestError::Failed)?;
@@ -82,7 +90,7 @@ async fn alter(
         let changes = source_offsets::changes(entries.map(|e| (e.partition, e.offset)))?;
         let store = api.offsets.as_ref();
         let altered = source_offsets::alter(store, source, &name, &config, changes);
-        return altered.await.map(Json);
+        return Ok(Json(altered.await?).into_response());
     }
     let mut changes: IndexMap<TopicPartition, Option<i64>> = IndexMap::new();
     for entry in entries {
@@ -104,29 +112,32 @@ async fn alter(
         .map_err(|error| alter_failed(&name, &error))?;
     let altered = group.alter(changes).await;
     altered.map_err(|error| alter_failed(&name, &error))?;
-    Ok(Json(Message {
-        message: "The offsets for this connector have been altered successfully",
-    }))
+    let message = "The offsets for this connector have been altered successfully";
+    Ok(Json(Message { message }).into_response())
 }
 
 async fn reset(
     State(api): State<Api>,
     Path(Name(name)): Path<Name>,
-) -> Result<Json<Message>, RestError> {
+    relay: Relay,
+) -> Result<Response, RestError> {
+    let lead = Request::Lead { waits: false };
+    if let Relayed::There(answer) = relay.change(&api, lead, Bytes::new()).await? {
+        return Ok(answer);
+    }
     let config = stopped(&api, &name)?;
     if let Some(Role::Source(source)) = plugin(&api, &config).map(Connector::role) {
         let config = resolved(&api, &config).await.map_err(RestError::Failed)?;
         let reset = source_offsets::reset(api.offsets.as_ref(), source, &name, &config);
-        return reset.await.map(Json);
+        return Ok(Json(reset.await?).into_response());
     }
     let group = Group::of(&api, &name, &config)
         .await
         .map_err(|error| reset_failed(&name, &error))?;
     let deleted = group.kafka.delete_group(&group.client, &group.id).await;
     deleted.map_err(|error| reset_failed(&name, &error))?;
-    Ok(Json(Message {
-        message: "The offsets for this connector have been reset successfully",
-    }))
+    let message = "The offsets for this connector have been reset successfully";
+    Ok(Json(Message { message }).into_response())
 }
 
 /// The configuration of a connector that is stopped, which is when its offsets may change.

@@ -37,20 +37,34 @@ async fn root(State(api): State<Api>) -> Json<ServerInfo> {
 }
 
 async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
-    match tokio::time::timeout(HEALTH_WAIT, api.herder.change(Request::Health)).await {
+    let asked = api.herder.change(Request::Health);
+    let answered = tokio::time::timeout(HEALTH_WAIT, asked).await;
+    let view = api.herder.view();
+    let (code, status, message) = match answered {
         Ok(Ok(_)) => (
             StatusCode::OK,
-            Json(Health {
-                status: "healthy",
-                message: "Worker has completed startup and is ready to handle requests.",
-            }),
+            "healthy",
+            "Worker has completed startup and is ready to handle requests.",
+        ),
+        Ok(Err(_)) | Err(_) if !view.has_started() => (
+            StatusCode::SERVICE_UNAVAILABLE,
+            "starting",
+            "Worker is still starting up.",
         ),
         Ok(Err(_)) | Err(_) => (
             StatusCode::INTERNAL_SERVER_ERROR,
-            Json(Health {
-                status: "unhealthy",
-                message: "Worker was unable to handle this request and may be unable to handle other requests.",
-            }),
+            "unhealthy",
+            "Worker was unable to handle this request and may be unable to handle other requests.",
         ),
+    };
+    let mut message = message.to_owned();
+    if let Some(stage) = view.stage().filter(|_| code != StatusCode::OK) {
+        message.push(' ');
+        message.push_str(&stage.sentence());
     }
+    if let Some(remark) = view.unsigned() {
+        message.push(' ');
+        message.push_str(&remark);
+    }
+    (code, Json(Health { status, message }))
 }

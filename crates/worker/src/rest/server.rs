@@ -1,9 +1,11 @@
 //! Serves the REST API: so many connections and no more, each with its deadlines. When all places are taken, the client
 //! that has said nothing for the longest gives its own up, so that those who have something to say are heard.
 
+use super::relay::Secure;
 use super::timeouts::{Phase, Watch, Watched};
-use axum::Router;
+use crate::tls::ServerTls;
 use axum::extract::Request;
+use axum::{Extension, Router};
 use hyper::server::conn::http1;
 use hyper::service::{Service, service_fn};
 use hyper_util::rt::TokioIo;
@@ -80,13 +82,13 @@ impl Server {
     }
 
     /// Takes connections until the shutdown. The task is the tracker's.
-    pub(crate) fn serve(&self, listener: TcpListener, router: Router) {
+    pub(crate) fn serve(&self, listener: TcpListener, tls: Option<ServerTls>, router: Router) {
         let server = self.clone();
         self.0.tracker.spawn(async move {
             let shutdown = server.0.shutdown.clone();
             while let Some(accepted) = shutdown.run_until_cancelled(listener.accept()).await {
                 match accepted {
-                    Ok((stream, _)) => server.take(stream, router.clone()),
+                    Ok((stream, _)) => server.take(stream, tls.clone(), router.clone()),
                     Err(error) if is_of_the_client(&error) => {}
                     Err(error) => server.make_room(&error).await,
                 }
@@ -94,7 +96,7 @@ impl Server {
         });
     }
 
-    fn take(&self, stream: TcpStream, router: Router) {
+    fn take(&self, stream: TcpStream, tls: Option<ServerTls>, router: Router) {
         if self.lock().connections.len() >= self.0.most && !self.give_one_up() {
             self.warn("every REST connection is busy, refusing another");
             return;
@@ -111,15 +113,42 @@ impl Server {
         };
         let server = self.clone();
         self.0.tracker.spawn(async move {
-            let shared = &server.0;
-            let stream = Watched { stream, watch };
             tokio::select! {
-                () = connection(stream, router, &shared.shutdown, shared.deadline) => {}
+                () = server.talk(stream, tls, watch, router) => {}
                 () = close.cancelled() => {}
             }
             server.lock().connections.remove(&id);
             server.refill();
         });
+    }
+
+    /// Greets the client, if it speaks TLS, and serves it.
+    async fn talk(&self, stream: TcpStream, tls: Option<ServerTls>, watch: Watch, router: Router) {
+        let Shared {
+            shutdown, deadline, ..
+        } = &*self.0;
+        let Some(tls) = tls else {
+            let stream = Watched { stream, watch };
+            return connection(stream, router, shutdown, *deadline).await;
+        };
+        // The time for a greeting is that for a head.
+        watch.enter(Phase::Head);
+        let greeted = tokio::select! {
+            greeted = tls.accept(stream) => greeted,
+            () = watch.expired() => return,
+            () = shutdown.cancelled() => return,
+        };
+        match greeted {
+            Ok(stream) => {
+                watch.enter(Phase::Idle);
+                let stream = Watched { stream, watch };
+                let router = router.layer(Extension(Secure));
+                connection(stream, router, shutdown, *deadline).await;
+            }
+            Err(error) => {
+                tracing::debug!(%error, "a client of an https listener was not understood");
+            }
+        }
     }
 
     /// Closes the connection whose client has kept quiet for the longest; false if all are at work.
@@ -294,7 +323,7 @@ mod tests {
         let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
         let server =
             Server::with_most(4, tracker.clone(), shutdown.clone(), Duration::from_secs(5));
-        server.serve(listener, router());
+        server.serve(listener, None, router());
         let mut quiet = Vec::new();
         for number in 0..40 {
             let mut stream = TcpStream::connect(address).await.unwrap();

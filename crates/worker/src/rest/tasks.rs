@@ -1,19 +1,23 @@
 //! `/connectors/{connector}/tasks` and what belongs to one task.
 
 use super::error::RestError;
+use super::internal;
 use super::lookup::not_found;
+use super::relay::Relay;
 use super::wire::{Name, TaskInfo, TaskStatus};
 use super::{Api, resource};
 use crate::herder::request::Request;
 use crate::task::TaskId;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use axum::response::Response;
 use axum::routing::{get, post};
 use axum::{Json, Router};
+use bytes::Bytes;
 use std::sync::Arc;
 
 pub(super) fn router() -> Router<Api> {
-    let all = get(list).post(set_configs);
+    let all = get(list).post(internal::set_tasks);
     let status = get(status);
     let one = "/connectors/{connector}/tasks/{task}";
     Router::new()
@@ -48,13 +52,6 @@ async fn list(
     ))
 }
 
-/// Only workers ask for this, and only in a cluster.
-async fn set_configs() -> RestError {
-    let text =
-        "Kafka Connect in standalone mode does not support externally setting task configurations.";
-    RestError::Failed(text.to_owned())
-}
-
 async fn status(
     State(api): State<Api>,
     Path((Name(name), task)): Path<(Name, String)>,
@@ -69,13 +66,15 @@ async fn status(
 async fn restart(
     State(api): State<Api>,
     Path((Name(name), task)): Path<(Name, String)>,
-) -> Result<StatusCode, RestError> {
+    relay: Relay,
+) -> Result<Response, RestError> {
     let number = number(&task)?;
     let Some(id) = task_id(&name, number) else {
         return Err(api.herder.view().no_such_task(&name, number).into());
     };
-    api.herder.change(Request::RestartTask(id)).await?;
-    Ok(StatusCode::NO_CONTENT)
+    let request = Request::RestartTask(id);
+    let relayed = relay.change(&api, request, Bytes::new()).await?;
+    Ok(relayed.or(|_| StatusCode::NO_CONTENT))
 }
 
 /// A task's number as Java reads it: a 32-bit integer, which may be one that no task has.

@@ -35,7 +35,7 @@ pub(super) struct ServerInfo {
 #[derive(Serialize)]
 pub(super) struct Health {
     pub(super) status: &'static str,
-    pub(super) message: &'static str,
+    pub(super) message: String,
 }
 
 #[derive(Serialize)]

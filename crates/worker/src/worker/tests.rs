@@ -1,5 +1,10 @@
-//! A worker whose shared configuration is slow to be written.
+//! A worker as a whole: alone with a shared configuration that is slow to be written, and among others.
 #![allow(clippy::unwrap_used)]
+
+mod cluster;
+mod https;
+mod peers;
+mod speed;
 
 use super::*;
 use crate::cluster::{ConfigEvent, ConfigRecord, ConfigStore, MemoryConfigStore};
@@ -121,10 +126,11 @@ async fn reads_are_answered_while_writes_hang() {
             held: Vec::new(),
             came: came_in,
         }),
-        ..Cluster::of_one()
+        ..Cluster::of_one(GroupProtocol::Sessioned)
     };
     let shutdown = CancellationToken::new();
-    let launched = Worker::launch(start(shutdown.clone()), Flavour::Standalone, cluster).await;
+    let started = start(shutdown.clone());
+    let launched = Worker::launch(started, Flavour::Standalone, |_| cluster).await;
     let (worker, _) = launched.unwrap();
     let address = worker.addresses()[0];
     let create = r#"{"name":"c","config":{"connector.class":"Sink","topics":"t"}}"#;

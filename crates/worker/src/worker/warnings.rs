@@ -3,13 +3,15 @@
 use crate::client_keys::{self, Client};
 use crate::config::{ConfigProviders, WorkerConfig};
 use crate::connector_config::framework_keys;
+use crate::inter_worker::InterWorkerConfig;
 use crate::registry::PluginRegistry;
 use crate::spelling::closest;
+use crate::tls::ListenerTlsConfig;
 use crate::validation::{ConfigWarnings, unknown_setting};
-use millstream_core::{ConfigDef, ConnectorKind, Properties};
+use millstream_core::{ConfigDef, ConnectorKind, Key, Properties};
 
 /// Java's keys that have no meaning here; files that hold them are right all the same.
-const IGNORED: [&str; 34] = [
+const IGNORED: [&str; 27] = [
     "config.storage.replication.factor",
     "config.storage.topic",
     "connect.protocol",
@@ -17,11 +19,6 @@ const IGNORED: [&str; 34] = [
     "group.id",
     "header.converter.plugin.version",
     "heartbeat.interval.ms",
-    "inter.worker.key.generation.algorithm",
-    "inter.worker.key.size",
-    "inter.worker.key.ttl.ms",
-    "inter.worker.signature.algorithm",
-    "inter.worker.verification.algorithms",
     "internal.key.converter",
     "internal.value.converter",
     "key.converter.plugin.version",
@@ -33,10 +30,8 @@ const IGNORED: [&str; 34] = [
     "plugin.discovery",
     "plugin.path",
     "rebalance.timeout.ms",
-    "rest.extension.classes",
     "scheduled.rebalance.max.delay.ms",
     "session.timeout.ms",
-    "ssl.client.auth",
     "status.storage.partitions",
     "status.storage.replication.factor",
     "status.storage.topic",
@@ -141,7 +136,7 @@ fn warning(key: &str, properties: &Properties, registry: &PluginRegistry) -> Opt
     if is_of_a_connector(key, registry) {
         return belongs();
     }
-    let own = WorkerConfig::keys();
+    let own: Vec<Key> = own_keys().collect();
     let own = own.iter().map(|key| &*key.name);
     let prefixes = CLIENTS.iter().map(|(prefix, _)| *prefix);
     let names = own.chain(IGNORED.iter().copied()).chain(prefixes);
@@ -150,9 +145,15 @@ fn warning(key: &str, properties: &Properties, registry: &PluginRegistry) -> Opt
     Some(unknown_setting(closest(key, names)))
 }
 
+fn own_keys() -> impl Iterator<Item = Key> {
+    let own = WorkerConfig::keys().into_iter();
+    own.chain(InterWorkerConfig::keys())
+        .chain(ListenerTlsConfig::keys())
+}
+
 /// Keys of the worker, of its clients, and those that mean nothing here.
 fn is_own(key: &str) -> bool {
-    WorkerConfig::keys().iter().any(|known| known.name == key)
+    own_keys().any(|known| known.name == key)
         || IGNORED.contains(&key)
         || [Client::Consumer, Client::Producer, Client::Admin]
             .into_iter()

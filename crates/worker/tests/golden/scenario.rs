@@ -24,7 +24,6 @@ pub(crate) struct Scenario {
     placeholders: Placeholders,
     pub(crate) doubles: Doubles,
     shutdown: CancellationToken,
-    is_standalone: bool,
     /// A change that is not due makes what follows it different.
     missing: Option<String>,
     _folder: TempDir,
@@ -38,17 +37,13 @@ pub(crate) fn not_due(setup: &Json) -> Option<String> {
         .map(|key| format!("needs {key}"))
 }
 
-/// Why a step is not due: requests between workers, and what is different on purpose.
-fn step_not_due(case: &Json, is_standalone: bool) -> Option<String> {
-    let request = &case["request"];
-    let path = request["path"].as_str().unwrap_or_default();
+/// Why a step is not due: what is different on purpose.
+fn step_not_due(case: &Json) -> Option<String> {
     // Java shows a task that never was, because somebody asked to restart it.
     if case["response"]["body"].to_string().contains("inputMap") {
         return Some("a deliberate difference".to_owned());
     }
-    let is_internal = path.contains("/fence")
-        || (path.contains("/tasks") && request["method"] == "POST" && !path.contains("restart"));
-    (is_internal && !is_standalone).then(|| "requests between workers".to_owned())
+    None
 }
 
 /// The plugins that the recorded worker had.
@@ -137,7 +132,6 @@ impl Scenario {
             placeholders,
             doubles,
             shutdown,
-            is_standalone,
             missing: None,
             _folder: folder,
         })
@@ -155,7 +149,7 @@ impl Scenario {
         if let Some(deed) = case.get("do") {
             return self.perform(deed).await;
         }
-        if let Some(why) = step_not_due(case, self.is_standalone) {
+        if let Some(why) = step_not_due(case) {
             let path = case["request"]["path"].as_str().unwrap_or_default();
             let is_change = case["request"]["method"] != "GET" && !path.ends_with("/validate");
             if is_change && case["response"]["status"].as_u64() < Some(300) {

@@ -72,8 +72,10 @@ impl State {
         if self.view.config(name).is_none() {
             return;
         }
-        self.view
-            .change(name, |known| known.tasks = Arc::new(configs));
+        self.view.change(name, |known| {
+            known.tasks = Arc::new(configs);
+            known.is_unfenced = true;
+        });
         for id in self.view.live_tasks(name) {
             self.stop_task(&id, true, out);
         }

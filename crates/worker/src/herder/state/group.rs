@@ -65,10 +65,22 @@ impl State {
         }
     }
 
+    fn set_leader(&mut self, leader: Leader) {
+        let (leads, others) = match &leader {
+            Leader::Here(owners) => (true, owners.others.clone()),
+            Leader::At(url) => (false, BTreeSet::from([url.clone()])),
+            Leader::Unknown => (false, BTreeSet::new()),
+        };
+        self.leader = leader;
+        self.view.leads = leads;
+        self.view.others = Arc::new(others);
+    }
+
     /// Starts nothing before the configuration is known that the assignment was made for.
     fn on_assigned(&mut self, mut assignment: Assignment, out: &mut Vec<Action>) {
         self.view.generation = assignment.generation;
-        self.leader = assignment.leader.clone();
+        self.view.protocol = assignment.protocol;
+        self.set_leader(assignment.leader.clone());
         // A newer assignment takes the place of one that waits.
         if self.is_caught_up {
             self.reading = None;
@@ -191,6 +203,7 @@ impl State {
 
     fn put_into_effect(&mut self, position: Position, work: Work, out: &mut Vec<Action>) {
         self.is_rebalancing = false;
+        self.view.has_started = true;
         self.assigned_for = position;
         self.assigned = work;
         let assigned = &self.assigned;
@@ -300,7 +313,7 @@ impl State {
     /// Stops all that runs here; then the group is left.
     fn stop_everything(&mut self, out: &mut Vec<Action>) {
         self.is_rebalancing = true;
-        self.leader = Leader::Unknown;
+        self.set_leader(Leader::Unknown);
         self.assigned = Work::default();
         for id in self.view.slots().map(|(id, _)| id).collect::<Vec<_>>() {
             self.stop_task(&id, false, out);

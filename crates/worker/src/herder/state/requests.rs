@@ -5,7 +5,7 @@ use super::writes::Then;
 use super::*;
 
 /// `None`: the answer comes later.
-type Outcome = Result<Option<Answer>, HerderError>;
+pub(super) type Outcome = Result<Option<Answer>, HerderError>;
 
 impl State {
     pub(super) fn on_request(&mut self, request: Request, ticket: Ticket, out: &mut Vec<Action>) {
@@ -49,6 +49,10 @@ impl State {
                 LATER
             }
             Request::SetTasks { name, configs } => self.set_tasks(name, configs, ticket, out),
+            Request::Fence(name) => self.fence(name, ticket, out),
+            Request::Lead { .. } => self
+                .check_leads("Only the leader can process this request.")
+                .map(|()| Some(Answer::Done)),
             Request::Health => {
                 self.healths.push((ticket, self.last_number));
                 LATER
@@ -255,6 +259,11 @@ impl State {
                 "Cannot submit non-empty set of task configs for stopped connector {name}"
             )));
         }
+        // As in Java, whoever sets them has the last word, until the connector plans them anew.
+        let instance = self.instances.get_mut(&name);
+        if let Some(planned) = instance.and_then(|instance| instance.planned.as_mut()) {
+            planned.clone_from(&configs);
+        }
         let records = vec![ConfigRecord::Tasks {
             name: name.clone(),
             configs,
@@ -274,7 +283,7 @@ impl State {
         LATER
     }
 
-    fn check_leads(&self, why: &'static str) -> Result<(), HerderError> {
+    pub(super) fn check_leads(&self, why: &'static str) -> Result<(), HerderError> {
         match &self.leader {
             Leader::Here(_) => Ok(()),
             Leader::At(_) | Leader::Unknown => Err(self.not_here(why, |_| None)),
@@ -299,4 +308,4 @@ impl State {
     }
 }
 
-const LATER: Outcome = Ok(None);
+pub(super) const LATER: Outcome = Ok(None);

@@ -64,7 +64,8 @@ impl State {
     fn forget_if_gone(&self, key: StatusKey, out: &mut Vec<Action>) {
         let is_there = match &key {
             StatusKey::Connector(name) => self.view.config(name).is_some(),
-            StatusKey::Task(id) => self.view.has_task(id),
+            // Whoever runs it still says so itself when it has ended.
+            StatusKey::Task(id) => self.view.has_task(id) || self.view.slot(id).is_some(),
             StatusKey::Topic { connector, .. } => self.view.config(connector).is_some(),
         };
         if !is_there {
@@ -121,7 +122,7 @@ impl State {
     }
 }
 
-fn write_status(
+pub(super) fn write_status(
     key: StatusKey,
     status: Status,
     known: Option<&Arc<Status>>,

@@ -1,7 +1,10 @@
 //! Tasks that run here: started, restarted, stopped, healed, and what they report.
 
+use super::statuses::write_status;
 use super::*;
 use crate::herder::request::Outage;
+use crate::too_many_tasks::check_tasks;
+use crate::trace::trace;
 
 impl State {
     /// Starts a task that has no instance; one that is stopping starts again afterwards.
@@ -15,6 +18,12 @@ impl State {
     }
 
     fn start_instance(&mut self, id: &TaskId, out: &mut Vec<Action>) {
+        let known = self.view.known(&id.connector);
+        let config = known.and_then(|known| Some((known.config.as_ref()?, known.tasks.len())));
+        let checked = config.map(|(config, count)| check_tasks(&id.connector, config, count));
+        if let Some(Err(error)) = checked {
+            return self.refuse_task(id, trace(&error), out);
+        }
         let instance = self.next_number();
         let start = self.view.change(&id.connector, |known| {
             let config = known.config.clone();
@@ -33,6 +42,19 @@ impl State {
             })
         });
         out.extend(start.map(Action::StartTask));
+    }
+
+    /// A task that is never made has no version.
+    fn refuse_task(&mut self, id: &TaskId, trace: String, out: &mut Vec<Action>) {
+        let name = &id.connector;
+        self.view.change(name, |known| known.slots.remove(&id.task));
+        let status = Status {
+            version: None,
+            ..self.view.status_of(name, RunState::Failed, Some(trace))
+        };
+        let known = self.view.known(name);
+        let known = known.and_then(|known| known.task_statuses.get(&id.task));
+        write_status(StatusKey::Task(id.clone()), status, known, out);
     }
 
     pub(super) fn stop_task(&mut self, id: &TaskId, starts_again: bool, out: &mut Vec<Action>) {

@@ -3,6 +3,7 @@
 
 mod anything;
 mod group;
+mod session_keys;
 mod world;
 
 use super::*;
@@ -320,6 +321,7 @@ fn a_worker_that_cannot_read_the_configuration_gives_its_work_to_others() {
         leader: state.leader.clone(),
         position: Position(state.view.position.0 + 1),
         work: Some(state.assigned.clone()),
+        ..Default::default()
     };
     world.handle(1, Event::Group(GroupEvent::Assigned(assignment)));
     while world.workers[1]

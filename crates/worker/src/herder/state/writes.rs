@@ -21,6 +21,26 @@ pub(super) enum Then {
     AnswerOnceStarted(Ticket, bool),
     /// The settings of tasks: nobody has asked, so it is tried again.
     Retry,
+    /// A session key: likewise.
+    RenewKey,
+    /// No write yet: the producers of former tasks are shut out, and then the number of these tasks is written.
+    RecordFencing(Ticket, Arc<Vec<Properties>>),
+}
+
+impl Write {
+    /// In Java's words.
+    pub(super) fn stage(&self) -> String {
+        match (&self.then, &self.name) {
+            (Then::RenewKey, _) => "writing a new session key to the config topic".to_owned(),
+            (Then::RecordFencing(..), Some(name)) => {
+                format!("fencing out previous tasks of connector {name}")
+            }
+            (_, Some(name)) => {
+                format!("writing a config for connector {name} to the config topic")
+            }
+            (_, None) => "writing to the config topic".to_owned(),
+        }
+    }
 }
 
 impl State {
@@ -31,12 +51,18 @@ impl State {
         then: Then,
         out: &mut Vec<Action>,
     ) -> u64 {
+        let number = self.begin_write(name, then);
+        out.push(Action::WriteConfig { number, records });
+        number
+    }
+
+    /// The number of a write whose action is the caller's to add.
+    pub(super) fn begin_write(&mut self, name: Option<Arc<str>>, then: Then) -> u64 {
         let number = self.next_number();
         if let Some(name) = &name {
             self.busy.entry(name.clone()).or_default();
         }
         self.writes.insert(number, Write { name, then });
-        out.push(Action::WriteConfig { number, records });
         number
     }
 
@@ -57,10 +83,22 @@ impl State {
                     self.wait_for(name, ticket, Some(is_new));
                 }
             }
-            (Then::Answer(ticket, _) | Then::AnswerOnceStarted(ticket, _), Err(error)) => {
+            (Then::RecordFencing(ticket, tasks), Ok(())) => {
+                if let Some(name) = name {
+                    self.on_fenced(name, &tasks, ticket, out);
+                }
+                return;
+            }
+            (
+                Then::Answer(ticket, _)
+                | Then::AnswerOnceStarted(ticket, _)
+                | Then::RecordFencing(ticket, _),
+                Err(error),
+            ) => {
                 let error = HerderError::Failed(error.to_string());
                 out.push(Action::Reply(ticket, Err(error)));
             }
+            (Then::RenewKey, outcome) => self.on_key_written(outcome.is_ok(), now),
             (Then::Retry, outcome) => {
                 if let Some(name) = &name {
                     self.on_handed_over(name, number, outcome, now);
@@ -76,16 +114,18 @@ impl State {
     pub(super) fn give_up_writes(&mut self, out: &mut Vec<Action>) {
         for write in std::mem::take(&mut self.writes).into_values() {
             match write.then {
-                Then::Answer(ticket, _) | Then::AnswerOnceStarted(ticket, _) => {
+                Then::Answer(ticket, _)
+                | Then::AnswerOnceStarted(ticket, _)
+                | Then::RecordFencing(ticket, _) => {
                     out.push(Action::Reply(ticket, Err(HerderError::ShuttingDown)));
                 }
-                Then::Retry => {}
+                Then::Retry | Then::RenewKey => {}
             }
         }
     }
 
     /// The connector is not busy any more: those who waited get their turn, until one of them writes.
-    fn go_on_with(&mut self, name: &Arc<str>, out: &mut Vec<Action>) {
+    pub(super) fn go_on_with(&mut self, name: &Arc<str>, out: &mut Vec<Action>) {
         let mut waiting = self.busy.remove(name).unwrap_or_default();
         while let Some((request, ticket)) = waiting.pop_front() {
             self.decide(request, ticket, out);

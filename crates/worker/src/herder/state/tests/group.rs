@@ -144,6 +144,7 @@ impl Group {
             leader,
             position,
             work,
+            ..Assignment::default()
         };
         self.tell(worker, GroupEvent::Assigned(assignment));
     }

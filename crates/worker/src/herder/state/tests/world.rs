@@ -3,7 +3,7 @@
 
 use super::super::*;
 use super::group::Group;
-use crate::cluster::{AloneInCluster, Membership};
+use crate::cluster::{AloneInCluster, GroupProtocol, Membership, SessionKey};
 use crate::herder::request::TaskState;
 use crate::registry::PluginRegistry;
 use crate::task::TaskEvent;
@@ -63,6 +63,23 @@ pub(super) struct Worker {
     stopped: VecDeque<Event>,
 }
 
+pub(super) fn key_policy() -> KeyPolicy {
+    KeyPolicy {
+        algorithm: "HmacSHA256".into(),
+        length: 32,
+        ttl_ms: 3_600_000,
+    }
+}
+
+/// One such as the policy asks for.
+pub(super) fn session_key(created: i64) -> SessionKey {
+    SessionKey {
+        key: vec![7; 32].into(),
+        algorithm: "HmacSHA256".into(),
+        created,
+    }
+}
+
 /// How a write to the shared configuration ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WriteEnd {
@@ -108,6 +125,8 @@ impl World {
             registry: Arc::new(registry),
             topic_tracking: true,
             self_healing: true,
+            protocol: GroupProtocol::Sessioned,
+            keys: (flavour == Flavour::Distributed).then(key_policy),
         });
         let actions = state.begin();
         self.workers.push(Worker {
@@ -180,6 +199,16 @@ impl World {
             Action::Reply(ticket, answer) => self.answer(ticket, answer),
             Action::WriteConfig { number, records } => {
                 worker.config_calls.push_back(Call::Write(number, records));
+            }
+            Action::WriteSessionKey { number, created } => {
+                let key = ConfigRecord::SessionKey(session_key(created));
+                worker
+                    .config_calls
+                    .push_back(Call::Write(number, vec![key]));
+            }
+            Action::FenceProducers { number, .. } => {
+                let outcome = Ok(());
+                worker.plans.push_back(Event::Fenced { number, outcome });
             }
             Action::ReadToEnd(number) => worker.config_calls.push_back(Call::ReadToEnd(number)),
             Action::WriteStatus(record) => {
@@ -530,6 +559,7 @@ impl State {
             .values()
             .filter_map(|instance| instance.retry_at);
         let reading = self.reading.iter().filter_map(|reading| reading.retry_at);
-        instances.chain(reading).min()
+        let key = self.key_is_due().filter(|_| self.keys.retry_at.is_some());
+        instances.chain(reading).chain(key).min()
     }
 }

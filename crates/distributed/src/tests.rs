@@ -1,6 +1,6 @@
 //! Whole clusters, played: the herders' states, the members and the assignor over one log, one group and one clock, with
-//! crashes, pauses, cut connections and every order of events. A run is a function of its seed; `MILLSTREAM_SEED` plays
-//! one alone.
+//! crashes, pauses, cut connections and every order of events. A run is a function of its seed: `MILLSTREAM_SEED` plays
+//! one alone and prints all that happens, `MILLSTREAM_SCHEDULES` plays so many.
 
 mod coordinator;
 mod process;
@@ -37,17 +37,21 @@ fn play(seed: u64, is_told: bool) {
     world.check();
 }
 
+fn setting(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
 /// No task runs twice among workers that are in touch; in the end every task runs once, what was accepted is configured,
 /// and all workers know the same.
 #[test]
 fn every_cluster_comes_to_what_was_asked_of_it() {
-    let one = std::env::var("MILLSTREAM_SEED").ok();
-    if let Some(seed) = one.and_then(|seed| seed.parse().ok()) {
+    if let Some(seed) = setting("MILLSTREAM_SEED") {
         return play(seed, true);
     }
-    let half = |first: u64| {
+    let schedules = setting("MILLSTREAM_SCHEDULES").unwrap_or(SCHEDULES);
+    let half = move |first: u64| {
         let mut failed = Vec::new();
-        for seed in (first..SCHEDULES).step_by(2) {
+        for seed in (first..schedules).step_by(2) {
             let played = catch_unwind(AssertUnwindSafe(|| play(seed, false)));
             if played.is_err() {
                 failed.push(seed);

@@ -251,8 +251,9 @@ async fn statuses_lie_where_java_looks_for_them_and_survive_an_outage() {
 
 #[tokio::test]
 async fn brokers_that_are_away_are_waited_for() {
-    let address = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = address.local_addr().unwrap();
+    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = free.local_addr().unwrap();
+    drop(free);
     let mut opening = std::pin::pin!(stores_at(address.to_string()));
     let early = tokio::time::timeout(Duration::from_millis(300), &mut opening).await;
     assert!(early.is_err(), "there is no broker");

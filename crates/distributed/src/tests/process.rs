@@ -3,58 +3,22 @@
 
 use super::coordinator::{Answer, Asker, Coordinator};
 use crate::member::{Deed, Joined, Member, MemberSettings};
-use async_trait::async_trait;
 use bytes::Bytes;
-use millstream_core::{ConfigDef, Properties};
-use millstream_core::{Connector, Role, SinkConnector, SinkError, SinkTask, TaskContext};
 use millstream_kafka::group::Offer;
 use millstream_worker::PluginRegistry;
 use millstream_worker::cluster::{
     ConfigEvent, ConfigRecord, GroupEvent, GroupProtocol, Status, StatusEvent, StatusKey,
     StatusRecord, StatusValue,
 };
-use millstream_worker::herder::state::{Event, Flavour, Settings, State};
+use millstream_worker::herder::state::{Event, Flavour, KeyPolicy, Settings, State};
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 
-static REGISTRY: LazyLock<Arc<PluginRegistry>> = LazyLock::new(|| {
-    let mut registry = PluginRegistry::default();
-    registry
-        .connectors
-        .push(Arc::new(Sink(ConfigDef::new(Vec::new()))));
-    Arc::new(registry)
-});
-
-/// Known by its name; nothing is started.
-struct Sink(ConfigDef);
-
-impl Connector for Sink {
-    fn class_name(&self) -> &'static str {
-        "Sink"
-    }
-
-    fn role(&self) -> Role<'_> {
-        Role::Sink(self)
-    }
-
-    fn version(&self) -> &'static str {
-        "1"
-    }
-
-    fn config_def(&self) -> &ConfigDef {
-        &self.0
-    }
-}
-
-#[async_trait]
-impl SinkConnector for Sink {
-    async fn start_task(
-        &self,
-        _properties: &Properties,
-        _context: TaskContext,
-    ) -> Result<Box<dyn SinkTask>, SinkError> {
-        Err(SinkError::fatal("nothing is started here"))
-    }
+/// What all workers of a played cluster are set to.
+pub(super) struct Terms {
+    pub(super) protocol: GroupProtocol,
+    pub(super) max_delay: i32,
+    pub(super) keys: KeyPolicy,
 }
 
 pub(super) enum ConfigCall {
@@ -141,20 +105,23 @@ enum Request {
 }
 
 impl Process {
-    pub(super) fn new(number: usize, protocol: GroupProtocol, max_delay: i32) -> Self {
+    pub(super) fn new(number: usize, terms: &Terms) -> Self {
         let state = State::new(Settings {
             flavour: Flavour::Distributed,
             worker_id: format!("w:{number}"),
-            registry: REGISTRY.clone(),
+            // The classes are known to nobody: plans come from the world, and nothing is started.
+            registry: Arc::new(PluginRegistry::default()),
             topic_tracking: false,
             self_healing: true,
+            protocol: terms.protocol,
+            keys: Some(terms.keys.clone()),
         });
         Process {
             state,
             member: Member::new(MemberSettings {
                 url: number.to_string(),
-                protocol,
-                max_delay,
+                protocol: terms.protocol,
+                max_delay: terms.max_delay,
                 sync_timeout: 300,
                 patience: 300,
             }),

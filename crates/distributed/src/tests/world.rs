@@ -1,24 +1,26 @@
-//! The played cluster: what there is beside the processes, what may happen next, and what has to hold.
+//! The played cluster: what there is beside the processes, what may happen next, and what always has to hold.
 #![allow(clippy::unwrap_used)]
+
+mod rest;
 
 use super::Dice;
 use super::coordinator::Coordinator;
-use super::process::{ConfigCall, Process, StatusCall};
+use super::process::{ConfigCall, Process, StatusCall, Terms};
 use millstream_core::Properties;
 use millstream_worker::TaskId;
 use millstream_worker::cluster::{
-    ConfigEvent, ConfigRecord, GroupEvent, GroupProtocol, Leader, Position, RunState, StatusEvent,
-    StatusRecord, StoreError, TargetState,
+    ConfigEvent, ConfigRecord, GroupEvent, GroupProtocol, Leader, Position, RunState, SessionKey,
+    StatusEvent, StatusRecord, StoreError, TargetState,
 };
 use millstream_worker::herder::request::{Answer, HerderError, Put, Request};
-use millstream_worker::herder::state::{Action, Event, Ticket};
+use millstream_worker::herder::state::{Action, Event, KeyPolicy, Ticket};
 use millstream_worker::task::{TaskEvent, TaskReport};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 const MOST_WORKERS: usize = 4;
-/// More than any run that comes to rest takes.
-const MOST_STEPS: usize = 20_000;
+/// None is replaced because of its age.
+const LONG_LIVED_KEY_MS: i64 = 1_000_000_000;
 
 /// An instance of a task, from its start to its end.
 struct Live {
@@ -52,8 +54,7 @@ pub(super) struct World {
     /// Every event and action is printed.
     is_told: bool,
     now: i64,
-    max_delay: i32,
-    protocol: GroupProtocol,
+    terms: Terms,
     group: Coordinator,
     processes: Vec<Process>,
     log: Vec<ConfigRecord>,
@@ -78,12 +79,20 @@ impl World {
             _ => GroupProtocol::Sessioned,
         };
         let workers = 1 + dice.roll(MOST_WORKERS);
+        let keys = KeyPolicy {
+            algorithm: "HmacSHA256".into(),
+            length: 32,
+            ttl_ms: [0, LONG_LIVED_KEY_MS][dice.roll(2)],
+        };
         let mut world = World {
             dice,
             is_told,
             now: 1,
-            max_delay,
-            protocol,
+            terms: Terms {
+                protocol,
+                max_delay,
+                keys,
+            },
             group: Coordinator::new(),
             processes: Vec::new(),
             log: Vec::new(),
@@ -101,7 +110,7 @@ impl World {
 
     fn start(&mut self) {
         let number = self.processes.len();
-        let mut process = Process::new(number, self.protocol, self.max_delay);
+        let mut process = Process::new(number, &self.terms);
         let actions = process.state.begin();
         let end = (self.statuses.len(), StatusEvent::End);
         process.status_events.push_back(end);
@@ -121,7 +130,7 @@ impl World {
         let number = alive[self.dice.roll(alive.len())];
         let connector = name(self.dice.roll(3));
         let deed = self.dice.roll(100);
-        if self.is_told && deed < 24 {
+        if self.is_told && deed < 25 {
             eprintln!("{} {number} {connector}: deed {deed}", self.now);
         }
         match deed {
@@ -156,6 +165,7 @@ impl World {
                 let later = self.now + 1 + self.dice.roll(longest) as i64;
                 self.advance(later);
             }
+            24 => self.request(number, Request::Fence(connector)),
             _ => {
                 // Things go on, for some more than for others.
                 for _ in 0..1 + self.dice.roll(12) {
@@ -217,7 +227,7 @@ impl World {
         if is_there {
             self.handle(number, Event::Request(request, ticket));
         } else {
-            self.answer(ticket, Err(HerderError::TimedOut));
+            self.answer(ticket, Err(HerderError::TimedOut(String::new())));
         }
     }
 
@@ -261,7 +271,7 @@ impl World {
         let asked = self.asking.iter().filter(|(_, open)| open.at == number);
         let asked: Vec<Ticket> = asked.map(|(ticket, _)| *ticket).collect();
         for ticket in asked {
-            self.answer(ticket, Err(HerderError::TimedOut));
+            self.answer(ticket, Err(HerderError::TimedOut(String::new())));
         }
     }
 
@@ -387,6 +397,25 @@ impl World {
             Action::WriteConfig { number, records } => {
                 let call = ConfigCall::Write(number, records);
                 process.config_calls.push_back(call);
+            }
+            Action::WriteSessionKey { number, created } => {
+                self.tickets += 1;
+                let key = SessionKey {
+                    key: self.tickets.to_be_bytes().repeat(4).into(),
+                    algorithm: self.terms.keys.algorithm.clone(),
+                    created,
+                };
+                let call = ConfigCall::Write(number, vec![ConfigRecord::SessionKey(key)]);
+                process.config_calls.push_back(call);
+            }
+            Action::FenceProducers { number, .. } => {
+                let away = StoreError("the brokers are away".to_owned());
+                let outcome = if self.dice.roll(4) == 0 {
+                    Err(away)
+                } else {
+                    Ok(())
+                };
+                process.local.push_back(Event::Fenced { number, outcome });
             }
             Action::ReadToEnd(number) => {
                 process
@@ -562,91 +591,5 @@ impl World {
         process.statuses_read += 1;
         process.note(&record);
         Some(StatusEvent::Record(record))
-    }
-
-    /// Everything is mended, and goes on until nothing is left and no time would bring anything.
-    pub(super) fn settle(&mut self) {
-        for process in self.processes.iter_mut().filter(|p| p.is_alive) {
-            process.is_frozen = false;
-            process.has_group = true;
-            process.has_log = true;
-        }
-        if !self.someone_stays() {
-            self.start();
-        }
-        for _ in 0..MOST_STEPS {
-            let mut happened = false;
-            for number in 0..self.processes.len() {
-                happened |= self.step(number, 0);
-            }
-            if happened {
-                continue;
-            }
-            let alive = self.processes.iter().filter(|process| process.is_alive);
-            let due = alive.filter_map(|process| {
-                let due = process.state.next_due().into_iter();
-                due.chain(process.member.next_due()).min()
-            });
-            let processes = &self.processes;
-            let in_touch =
-                |id: &str, number: usize, waits| processes[number].is_in_touch(id, waits);
-            let session = self.group.next_due(in_touch);
-            let Some(due) = due.chain(session).min() else {
-                return;
-            };
-            self.advance(due.max(self.now));
-        }
-        panic!("it never comes to rest");
-    }
-
-    /// What has to hold once all is mended and at rest.
-    pub(super) fn check(&self) {
-        let mut configured: BTreeMap<Arc<str>, Option<&Properties>> = BTreeMap::new();
-        for record in &self.log {
-            if let ConfigRecord::Connector { name, config } = record {
-                configured.insert(name.clone(), config.as_ref());
-            }
-        }
-        for accepted in &self.accepted {
-            assert!(self.log.contains(accepted), "{accepted:?} was lost");
-        }
-        let generation = self.group.generation();
-        let mut alive = 0;
-        for (number, process) in self.processes.iter().enumerate() {
-            if !process.is_alive {
-                continue;
-            }
-            alive += 1;
-            assert!(self.group.has(number), "{number} is in no group");
-            assert_eq!(process.generation, generation, "of {number}");
-            for name in [name(0), name(1), name(2)] {
-                let info = process.state.view().info(&name);
-                let config = configured.get(&name).copied().flatten();
-                let shown = info.as_ref().map(|info| &info.config);
-                assert_eq!(shown, config, "{number} on {name}");
-                self.check_connector(process, &name, info.map_or(0, |info| info.tasks));
-            }
-        }
-        assert!(alive > 0);
-    }
-
-    fn check_connector(&self, process: &Process, name: &Arc<str>, tasks: u32) {
-        let mut lives = self.live.iter().filter(|live| live.id.connector == *name);
-        let live = |task| {
-            let id = TaskId::new(name.clone(), task);
-            self.live.iter().find(|live| live.id == id)
-        };
-        assert_eq!(lives.clone().count() as u32, tasks, "tasks of {name}");
-        assert!(lives.all(|live| live.id.task < tasks), "tasks of {name}");
-        let Some(state) = process.state.view().state(name) else {
-            assert_eq!(tasks, 0, "{name} has no status");
-            return;
-        };
-        for (task, shown) in state.tasks {
-            let live = live(task).unwrap_or_else(|| panic!("{name}-{task} does not run"));
-            assert_eq!(shown.status.state, live.state, "{name}-{task}");
-            let runs_in = format!("w:{}", live.process);
-            assert_eq!(shown.status.worker_id, runs_in, "{name}-{task}");
-        }
     }
 }

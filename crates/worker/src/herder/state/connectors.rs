@@ -29,8 +29,23 @@ impl State {
         }
         if was_there && is_there {
             self.start_connector(name, out);
+            self.start_refused_tasks(name, out);
         } else {
             self.change_inventory(name, out);
+        }
+    }
+
+    /// Tasks that were more than the last configuration allowed: if the connector wants the same ones again, nobody sets them
+    /// anew.
+    fn start_refused_tasks(&mut self, name: &Arc<str>, out: &mut Vec<Action>) {
+        let assigned = self.assigned.tasks.iter();
+        let refused = assigned.filter(|id| {
+            id.connector == *name && self.view.has_task(id) && self.view.slot(id).is_none()
+        });
+        for id in refused.cloned().collect::<Vec<_>>() {
+            if !self.is_rebalancing {
+                self.start_task(&id, out);
+            }
         }
     }
 

@@ -213,6 +213,7 @@ impl State {
             self.stop_task(&id, false, out);
         }
         self.drop_lost_instances(out);
+        self.say_what_is_kept(out);
         for name in self.assigned.connectors.clone() {
             if self.view.config(&name).is_some() && !self.instances.contains_key(&name) {
                 self.instances.insert(name.clone(), Instance::default());

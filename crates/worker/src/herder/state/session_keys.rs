@@ -43,11 +43,13 @@ impl State {
         let is_right =
             |key: &SessionKey| key.algorithm == policy.algorithm && key.key.len() == policy.length;
         let key = self.view.session_key.as_ref();
+        // One that could not be written may have been written all the same, or by another leader.
+        self.keys.retry_at = None;
         if key.is_some_and(is_right) && !is_due(self.keys.expires_at) {
+            self.keys.failed_times = 0;
             return;
         }
         self.keys.is_writing = true;
-        self.keys.retry_at = None;
         let number = self.begin_write(None, Then::RenewKey);
         out.push(Action::WriteSessionKey {
             number,

@@ -10,7 +10,7 @@ impl State {
             Some(StatusValue::Status(status)) => Some(Arc::new(status)),
             Some(StatusValue::Topic { .. }) | None => None,
         };
-        let generation = status.as_ref().map(|status| status.generation);
+        let told = status.clone();
         self.view.change(key.connector(), |known| match &key {
             StatusKey::Connector(_) => known.status = status,
             StatusKey::Task(id) => {
@@ -33,18 +33,23 @@ impl State {
             }
         });
         let leads = matches!(self.leader, Leader::Here(_)) && !self.is_rebalancing;
-        match generation {
-            // It came after its connector or task was gone. Of a later generation others may know more.
-            Some(generation) if leads && generation <= self.view.generation => {
-                self.forget_if_gone(key, out);
-            }
-            Some(_) => {}
-            None => self.republish(&key, out),
+        if told.as_ref().is_none_or(|status| self.is_overruled(status)) {
+            self.say_again(&key, out);
+        }
+        // It came after its connector or task was gone. Of a later generation others may know more.
+        if told.is_some_and(|status| leads && status.generation <= self.view.generation) {
+            self.forget_if_gone(key, out);
         }
     }
 
-    /// Whoever runs something has the last word: a leader that has read less may have forgotten its status.
-    fn republish(&self, key: &StatusKey, out: &mut Vec<Action>) {
+    /// Whether another worker said so before this one was given its work.
+    fn is_overruled(&self, status: &Status) -> bool {
+        status.worker_id != self.view.settings.worker_id && status.generation < self.view.generation
+    }
+
+    /// Whoever runs something has the last word: a leader that has read less may have forgotten its status, and a worker that
+    /// ran it while this one was out of the group may have said of it what was true then.
+    fn say_again(&self, key: &StatusKey, out: &mut Vec<Action>) {
         let said = match key {
             StatusKey::Connector(name) => self.instances.get(name).and_then(|i| i.said.clone()),
             StatusKey::Task(id) => {
@@ -58,6 +63,23 @@ impl State {
             let value = Some(StatusValue::Status(status));
             let key = key.clone();
             out.push(Action::WriteStatus(StatusRecord { key, value }));
+        }
+    }
+
+    /// What this worker has kept through a rebalance, and others have told of meanwhile.
+    pub(super) fn say_what_is_kept(&self, out: &mut Vec<Action>) {
+        for (name, known) in self.view.all() {
+            let connector = known.status.iter();
+            let connector = connector.map(|status| (StatusKey::Connector(name.clone()), status));
+            let tasks = known.slots.keys().filter_map(|task| {
+                let status = known.task_statuses.get(task)?;
+                Some((StatusKey::Task(TaskId::new(name.clone(), *task)), status))
+            });
+            for (key, status) in connector.chain(tasks) {
+                if self.is_overruled(status) {
+                    self.say_again(&key, out);
+                }
+            }
         }
     }
 

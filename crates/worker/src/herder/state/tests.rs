@@ -387,3 +387,61 @@ fn a_shutdown_stops_what_runs_says_so_and_answers_everybody() {
     assert_eq!(state.connector.worker_id, "w:1");
     assert!(world.live.values().all(|live| live.worker == 1) && world.live.len() == 2);
 }
+
+#[test]
+fn tasks_that_were_too_many_for_a_while_start_once_they_are_not() {
+    let mut world = World::new(Flavour::Distributed, 1);
+    let name: Arc<str> = "c".into();
+    world.put(0, "c", &[("tasks.max", "3")]);
+    world.settle();
+    world.request(0, Request::SetTarget(name.clone(), TargetState::Paused));
+    world.put(0, "c", &[("tasks.max", "1")]);
+    world.settle();
+    let restart = Request::Restart {
+        name,
+        include_tasks: true,
+        only_failed: false,
+    };
+    world.request(0, restart);
+    world.settle();
+    assert_eq!(world.shown("c"), "PAUSED FAILED FAILED FAILED");
+    world.put(0, "c", &[("tasks.max", "3")]);
+    world.settle();
+    assert_eq!(world.shown("c"), "PAUSED PAUSED PAUSED PAUSED");
+}
+
+/// It was out of the group, and whoever ran the connector meanwhile has left.
+#[test]
+fn whoever_runs_something_has_the_last_word_about_it() {
+    let mut world = World::new(Flavour::Distributed, 1);
+    world.put(0, "c", &[]);
+    world.settle();
+    let generation = world.workers[0].state.view.generation;
+    let said = |key: StatusKey, generation: i32| {
+        let status = Status {
+            state: RunState::Unassigned,
+            trace: None,
+            worker_id: "w:9".to_owned(),
+            generation,
+            version: None,
+        };
+        let value = Some(StatusValue::Status(status));
+        Event::Status(StatusEvent::Record(StatusRecord { key, value }))
+    };
+    let connector = StatusKey::Connector("c".into());
+    let task = StatusKey::Task(TaskId::new("c", 0));
+    // From before this worker had it.
+    world.handle(0, said(connector.clone(), generation - 1));
+    world.settle();
+    assert_eq!(world.shown("c"), "RUNNING RUNNING RUNNING");
+    // From a round of which it does not know yet.
+    world.handle(0, said(connector, generation + 1));
+    world.handle(0, said(task, generation + 1));
+    world.settle();
+    assert_eq!(world.shown("c"), "UNASSIGNED UNASSIGNED RUNNING");
+    while world.workers[0].state.view.generation <= generation + 1 {
+        world.rejoin(0);
+        world.settle();
+    }
+    assert_eq!(world.shown("c"), "RUNNING RUNNING RUNNING");
+}

@@ -182,6 +182,19 @@ fn a_key_that_could_not_be_written_is_made_again_later() {
     assert_eq!(key.map(|key| key.created), Some(world.now));
 }
 
+/// There is nothing to do when its pause is over, and no reason to look again at once.
+#[test]
+fn a_key_that_was_written_without_anybody_s_knowing_is_kept() {
+    let mut world = World::new(Flavour::Distributed, 1);
+    while !world.step_write(0, WriteEnd::Unknown) {
+        world.step(0, 1, WriteEnd::Done);
+    }
+    world.settle();
+    assert_eq!(world.log().len(), 1);
+    let due = world.workers[0].state.next_due();
+    assert_eq!(due, Some(1_000_000 + key_policy().ttl_ms));
+}
+
 /// Followers use the leader's, and whoever leads next keeps it.
 #[test]
 fn a_cluster_has_one_key() {

@@ -84,6 +84,16 @@ pub trait CompactedLog: Send {
     /// have what was written. Ends in `LogEvent::Written`.
     fn write(&mut self, number: u64, entries: Vec<LogEntry>);
 
+    /// As `write`, in one transaction where the log writes in those: who reads what is committed sees all of the records or
+    /// none, and none are written once another process has claimed the log. In no order with other writes. Ends in
+    /// `LogEvent::Written`.
+    fn write_in_transaction(&mut self, number: u64, entries: Vec<LogEntry>) {
+        self.write(number, entries);
+    }
+
+    /// This process writes in transactions from here on, and whoever did before is shut out of that.
+    fn claim(&mut self) {}
+
     /// Makes sure of what anybody has written before. Ends in `LogEvent::End`.
     fn read_to_end(&mut self, number: u64);
 

@@ -18,6 +18,9 @@ use tokio::time::{Instant, sleep_until};
 /// How long all steps of a write may take together, as in Java.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// What is said if a transaction fails; the text is Java's.
+const TRANSACTION: &str = "Failed to write to config topic; this may be due to a transient error and the request can be safely retried";
+
 /// What a call of the log is for.
 enum Call {
     /// A step of the write in front.
@@ -35,12 +38,16 @@ struct Write {
     number: u64,
     deadline: Instant,
     steps: VecDeque<Planned>,
+    /// The step under way is a transaction.
+    is_in_transaction: bool,
 }
 
 /// One write is under way at a time, so that none comes between the steps of another.
 pub struct KafkaConfigStore {
     log: Box<dyn CompactedLog>,
     fold: Fold,
+    /// Whether a leader writes in transactions (`exactly.once.source.support`).
+    is_transactional: bool,
     /// How long reading to the end may take (`worker.sync.timeout.ms`).
     sync_timeout: Duration,
     has_read: bool,
@@ -64,6 +71,7 @@ impl KafkaConfigStore {
         KafkaConfigStore {
             log,
             fold: Fold::default(),
+            is_transactional: false,
             sync_timeout,
             has_read: false,
             writes: VecDeque::new(),
@@ -73,6 +81,13 @@ impl KafkaConfigStore {
             events: VecDeque::new(),
             outage: Outage::new("the topic of configurations", failed),
         }
+    }
+
+    /// Over a log that writes in transactions what only a leader writes.
+    #[must_use]
+    pub fn in_transactions(mut self) -> Self {
+        self.is_transactional = true;
+        self
     }
 
     fn call(&mut self, call: Call) -> u64 {
@@ -95,11 +110,19 @@ impl KafkaConfigStore {
                 None => self.end_write(Ok(())),
                 Some((step, _)) => {
                     let step = std::mem::replace(step, Step::ReadToEnd);
+                    write.is_in_transaction =
+                        self.is_transactional && matches!(step, Step::WriteAsLeader(_));
+                    let is_in_transaction = write.is_in_transaction;
                     let number = self.call(Call::Step);
                     self.step = Some(number);
                     match step {
                         Step::ReadToEnd => self.log.read_to_end(number),
-                        Step::Write(entries) => self.log.write(number, entries),
+                        Step::WriteAsLeader(entries) if is_in_transaction => {
+                            self.log.write_in_transaction(number, entries);
+                        }
+                        Step::Write(entries) | Step::WriteAsLeader(entries) => {
+                            self.log.write(number, entries);
+                        }
                     }
                 }
             }
@@ -121,6 +144,12 @@ impl KafkaConfigStore {
         let step = self.writes.front().and_then(|write| write.steps.front());
         let said = step.map(|(_, said)| said.to_string()).unwrap_or_default();
         tracing::error!(reason, "{said}");
+        let is_in_transaction = self.writes.front().is_some_and(|w| w.is_in_transaction);
+        let said = if is_in_transaction {
+            TRANSACTION.to_owned()
+        } else {
+            said
+        };
         self.end_write(Err(StoreError(said)));
     }
 
@@ -235,8 +264,15 @@ impl ConfigStore for KafkaConfigStore {
             number,
             deadline: Instant::now() + WRITE_TIMEOUT,
             steps: sequence::steps(records),
+            is_in_transaction: false,
         });
         self.go_on();
+    }
+
+    fn lead(&mut self) {
+        if self.is_transactional {
+            self.log.claim();
+        }
     }
 
     fn read_to_end(&mut self, number: u64) {

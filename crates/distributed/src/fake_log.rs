@@ -20,7 +20,7 @@ pub(crate) enum Answers {
 #[derive(Debug, Default)]
 pub(crate) struct Inner {
     pub(crate) answers: Answers,
-    /// `end` for a reading, else the keys of a write.
+    /// `end` for a reading, `claim`, else the keys of a write, those of a transaction after `together`.
     pub(crate) calls: Vec<String>,
     end: i64,
     events: VecDeque<LogEvent>,
@@ -71,6 +71,20 @@ impl Inner {
         }));
     }
 
+    fn write(&mut self, how: &str, number: u64, entries: &[LogEntry]) {
+        let keys = entries
+            .iter()
+            .map(|entry| String::from_utf8_lossy(&entry.key));
+        let keys = keys.collect::<Vec<_>>().join(" ");
+        self.calls.push(format!("{how}{keys}"));
+        if self.answers == Answers::Done {
+            entries.iter().for_each(|entry| self.append(entry));
+        }
+        if let Some(outcome) = self.outcome() {
+            self.events.push_back(LogEvent::Written { number, outcome });
+        }
+    }
+
     fn outcome(&self) -> Option<Result<Vec<LogPlace>, LogError>> {
         let error = |is_transient| {
             let message = "away".to_owned();
@@ -91,20 +105,15 @@ impl Inner {
 #[async_trait]
 impl CompactedLog for FakeLog {
     fn write(&mut self, number: u64, entries: Vec<LogEntry>) {
-        let mut inner = self.inner();
-        let keys = entries
-            .iter()
-            .map(|entry| String::from_utf8_lossy(&entry.key));
-        let keys = keys.collect::<Vec<_>>().join(" ");
-        inner.calls.push(keys);
-        if inner.answers == Answers::Done {
-            entries.iter().for_each(|entry| inner.append(entry));
-        }
-        if let Some(outcome) = inner.outcome() {
-            inner
-                .events
-                .push_back(LogEvent::Written { number, outcome });
-        }
+        self.inner().write("", number, &entries);
+    }
+
+    fn write_in_transaction(&mut self, number: u64, entries: Vec<LogEntry>) {
+        self.inner().write("together ", number, &entries);
+    }
+
+    fn claim(&mut self) {
+        self.inner().calls.push("claim".to_owned());
     }
 
     fn read_to_end(&mut self, number: u64) {

@@ -68,7 +68,7 @@ pub async fn open(
 ) -> Result<(Stores, mpsc::Receiver<String>), OpenError> {
     let mut backoff = Backoff::new(PAUSES);
     loop {
-        match attempt(settings, config).await {
+        match Box::pin(attempt(settings, config)).await {
             Err(error) if error.is_transient() => {
                 let pause = backoff.next_pause();
                 tracing::warn!(%error, "internal topics are unavailable, retrying in {} ms", pause.as_millis());
@@ -95,14 +95,30 @@ async fn attempt(
     }
     let statuses = client(settings, config, "statuses");
     let group = ClientSettings::from_properties(&settings.properties)?;
+    let mut config_settings = LogSettings::from_properties(&configs)?;
+    let is_transactional = config.exactly_once != ExactlyOnce::Disabled;
+    if is_transactional {
+        config_settings = config_settings.with_transactional_id(transactional_id(config));
+    }
     let (configs, statuses, offsets) = tokio::try_join!(
-        log(&configs, &config.config_topic),
-        log(&statuses, &config.status_topic),
-        log(&offsets, &config.offset_topic)
+        log(config_settings, &config.config_topic),
+        log(
+            LogSettings::from_properties(&statuses)?,
+            &config.status_topic
+        ),
+        log(
+            LogSettings::from_properties(&offsets)?,
+            &config.offset_topic
+        )
     )?;
     let (report, failed) = mpsc::channel(1);
+    let mut configs =
+        KafkaConfigStore::new(Box::new(configs), config.sync_timeout(), report.clone());
+    if is_transactional {
+        configs = configs.in_transactions();
+    }
     let stores = Stores {
-        configs: KafkaConfigStore::new(Box::new(configs), config.sync_timeout(), report.clone()),
+        configs,
         offsets: TopicOffsets::new(Box::new(offsets), report.clone()),
         statuses: KafkaStatusStore::new(Box::new(statuses), report),
         group,
@@ -110,14 +126,23 @@ async fn attempt(
     Ok((stores, failed))
 }
 
-async fn log(client: &Properties, topic: &str) -> Result<KafkaLog, OpenError> {
+async fn log(settings: LogSettings, topic: &str) -> Result<KafkaLog, OpenError> {
     let budget = ByteBudget::new(FETCHED_BYTES);
-    Ok(KafkaLog::open(LogSettings::from_properties(client)?, topic, budget).await?)
+    Ok(KafkaLog::open(settings, topic, budget).await?)
+}
+
+/// Under which the leader writes what only a leader writes; all workers of a group have the same, as in Java.
+fn transactional_id(config: &DistributedConfig) -> String {
+    format!("connect-cluster-{}", config.group_id)
 }
 
 /// The worker's own properties, under the name that Java gives to the client.
 fn client(settings: &WorkerSettings, config: &DistributedConfig, name: &str) -> Properties {
     let mut client = settings.properties.clone();
+    if config.exactly_once != ExactlyOnce::Disabled {
+        // As in Java, the worker's own takes its place.
+        client.remove("transactional.id");
+    }
     let DistributedConfig {
         group_id,
         client_id,

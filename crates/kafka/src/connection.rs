@@ -208,6 +208,27 @@ impl Connection {
         build: impl FnOnce(i16) -> R,
     ) -> Result<(R::Response, Option<BytePermit>), KafkaError> {
         let version = self.version_of::<R>()?;
+        self.exchange(version, limit, build).await
+    }
+
+    /// As `request`, in no newer version than this one.
+    pub(crate) async fn request_up_to<R: Request<Response: Shaped>>(
+        &self,
+        newest: i16,
+        build: impl FnOnce(i16) -> R,
+    ) -> Result<R::Response, KafkaError> {
+        let version = self.version_of::<R>()?.min(newest);
+        let limit = self.shared.request_timeout;
+        let (response, _) = self.exchange(version, limit, build).await?;
+        Ok(response)
+    }
+
+    async fn exchange<R: Request<Response: Shaped>>(
+        &self,
+        version: i16,
+        limit: Duration,
+        build: impl FnOnce(i16) -> R,
+    ) -> Result<(R::Response, Option<BytePermit>), KafkaError> {
         let sent = self.shared.send(&build(version), version, limit).await;
         let frame = sent.map_err(|error| self.shared.hint(error))?;
         self.shared.is_accepted.store(true, Ordering::Relaxed);

@@ -124,6 +124,11 @@ impl KafkaError {
             | KafkaError::Disconnected { .. }
             | KafkaError::TimedOut { .. }
             | KafkaError::Malformed { .. } => true,
+            // The end of the transaction before is being written.
+            KafkaError::Response {
+                error: ResponseError::ConcurrentTransactions,
+                ..
+            } => true,
             KafkaError::Response { error, .. } => error.is_retriable(),
             KafkaError::Unsupported { .. }
             | KafkaError::TooLarge { .. }
@@ -181,6 +186,9 @@ fn remedy(error: ResponseError) -> Option<&'static str> {
         }
         ResponseError::TopicAuthorizationFailed => {
             "not authorized to access the topic: check its ACLs, and the user in sasl.jaas.config"
+        }
+        ResponseError::TransactionalIdAuthorizationFailed => {
+            "not authorized on the transactional id: grant the user WRITE and DESCRIBE on it"
         }
         ResponseError::ClusterAuthorizationFailed => {
             "not authorized on the cluster: check its ACLs, and the user in sasl.jaas.config"

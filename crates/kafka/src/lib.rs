@@ -20,6 +20,7 @@ pub mod producer;
 pub mod reader;
 pub mod security;
 mod tasks;
+mod transactions;
 pub mod walker;
 
 pub use admin::Admin;

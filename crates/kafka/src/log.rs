@@ -1,6 +1,7 @@
 //! KafkaLog: a compacted topic as a log that is read whole and then followed. A reader without a group reads it, a producer
 //! writes it; a write is over once it has been read back.
 
+mod claimed;
 mod waits;
 
 use crate::admin::{Admin, LATEST};
@@ -9,6 +10,7 @@ use crate::error::KafkaError;
 use crate::producer::{KafkaProducer, ProducerRecord, ProducerSettings};
 use crate::reader::{KafkaReader, Read, ReadRange, ReadUpTo, StartAt, WhenLost};
 use async_trait::async_trait;
+use claimed::{Claimed, Transacted};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use millstream_core::compacted_log::{
@@ -28,6 +30,7 @@ use waits::{Kind, Waits};
 pub struct LogSettings {
     reader: ReaderSettings,
     producer: ProducerSettings,
+    transactional_id: Option<String>,
 }
 
 impl LogSettings {
@@ -46,7 +49,15 @@ impl LogSettings {
         Ok(LogSettings {
             reader: ReaderSettings::from_properties(&config)?,
             producer: ProducerSettings::from_properties(&config)?,
+            transactional_id: None,
         })
+    }
+
+    /// For a topic of one partition: what is written in transactions is written under this id.
+    #[must_use]
+    pub fn with_transactional_id(mut self, id: String) -> Self {
+        self.transactional_id = Some(id);
+        self
     }
 }
 
@@ -68,6 +79,7 @@ enum Done {
         kind: Kind,
         outcome: Result<Vec<LogPlace>, LogError>,
     },
+    Transacted(Transacted),
 }
 
 /// A topic's partitions as they were when it was opened; ones that are added later are not read.
@@ -87,6 +99,7 @@ pub struct KafkaLog {
     /// Of which there may be no more, as the producer has as much again.
     room: usize,
     is_sending: bool,
+    transactions: Option<Claimed>,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     waits: Waits,
     events: VecDeque<LogEvent>,
@@ -109,6 +122,12 @@ impl KafkaLog {
                 why: "it does not exist".to_owned(),
             });
         }
+        if settings.transactional_id.is_some() && count > 1 {
+            return Err(KafkaError::Failed {
+                operation: format!("open topic {topic}"),
+                why: format!("it has {count} partitions, and transactions are written to one"),
+            });
+        }
         let topic: Arc<str> = Arc::from(topic);
         let partitions: Vec<TopicPartition> = (0..count)
             .map(|number| TopicPartition::new(topic.clone(), number))
@@ -128,6 +147,10 @@ impl KafkaLog {
                 budget,
             ),
             room: usize::try_from(settings.producer.config.buffer_memory).unwrap_or(usize::MAX),
+            transactions: settings.transactional_id.map(|id| {
+                let partition = TopicPartition::new(topic.clone(), 0);
+                Claimed::new(settings.producer.clone(), &id, partition)
+            }),
             producer: KafkaProducer::start(settings.producer),
             topic,
             partitions,
@@ -151,6 +174,28 @@ impl KafkaLog {
         tokio::join!(reader.close(deadline), producer.close(deadline));
     }
 
+    /// Whether there is room for a write; if not, it has ended.
+    fn takes(&mut self, number: u64, entries: &[LogEntry]) -> bool {
+        if let Some(error) = self.failure.clone() {
+            self.finish(number, Kind::Write, Err(error));
+            return false;
+        }
+        let bytes = size(entries);
+        if self.unsent_bytes > 0 && self.unsent_bytes + bytes > self.room {
+            let error = LogError {
+                message: format!(
+                    "buffer full: the records that wait for topic {} exceed {} bytes (buffer.memory)",
+                    self.topic, self.room
+                ),
+                is_transient: true,
+            };
+            self.finish(number, Kind::Write, Err(error));
+            return false;
+        }
+        self.unsent_bytes += bytes;
+        true
+    }
+
     fn send_next(&mut self) {
         if self.is_sending {
             return;
@@ -163,13 +208,7 @@ impl KafkaLog {
         let producer = self.producer.clone();
         let topic = self.topic.clone();
         self.work.push(Box::pin(async move {
-            let records = entries.into_iter().map(|entry| ProducerRecord {
-                topic: topic.clone(),
-                key: Some(entry.key),
-                value: entry.value,
-                ..ProducerRecord::default()
-            });
-            let outcome = match producer.send(records.collect()).await {
+            let outcome = match producer.send(records(&topic, entries)).await {
                 Ok(outcome) => Ok(outcome),
                 Err(error) => Err(refusal(&error)),
             };
@@ -193,6 +232,36 @@ impl KafkaLog {
         }));
     }
 
+    /// Begins what is written in transactions.
+    fn transact_next(&mut self) {
+        let begun = self.transactions.as_mut().and_then(Claimed::begin);
+        if let Some((bytes, begun)) = begun {
+            self.unsent_bytes -= bytes;
+            self.work
+                .push(Box::pin(async move { Done::Transacted(begun.await) }));
+        }
+    }
+
+    fn on_transacted(&mut self, transacted: Transacted) {
+        let ended = self
+            .transactions
+            .as_mut()
+            .and_then(|claimed| claimed.end(transacted));
+        if let Some((number, outcome)) = ended {
+            let places = |offsets: Vec<i64>| {
+                let places = offsets.into_iter().map(|offset| LogPlace {
+                    partition: 0,
+                    offset,
+                });
+                places.collect()
+            };
+            self.on_done(Done::Written {
+                number,
+                outcome: outcome.map(places).map_err(|error| refusal(&error)),
+            });
+        }
+    }
+
     fn ask_ends(&mut self, number: u64, kind: Kind) {
         let (admin, partitions) = (self.admin.clone(), self.partitions.clone());
         let reads_committed = self.reads_committed;
@@ -214,6 +283,7 @@ impl KafkaLog {
 
     fn on_done(&mut self, done: Done) {
         match done {
+            Done::Transacted(transacted) => self.on_transacted(transacted),
             Done::Sent { number, outcome } => {
                 self.is_sending = false;
                 match outcome {
@@ -356,24 +426,26 @@ impl KafkaLog {
 #[async_trait]
 impl CompactedLog for KafkaLog {
     fn write(&mut self, number: u64, entries: Vec<LogEntry>) {
-        if let Some(error) = self.failure.clone() {
-            self.finish(number, Kind::Write, Err(error));
-            return;
+        if self.takes(number, &entries) {
+            self.unsent.push_back((number, entries));
         }
-        let bytes = size(&entries);
-        if self.unsent_bytes > 0 && self.unsent_bytes + bytes > self.room {
-            let error = LogError {
-                message: format!(
-                    "buffer full: the records that wait for topic {} exceed {} bytes (buffer.memory)",
-                    self.topic, self.room
-                ),
-                is_transient: true,
-            };
-            self.finish(number, Kind::Write, Err(error));
-            return;
+    }
+
+    fn claim(&mut self) {
+        if let Some(transactions) = &mut self.transactions {
+            transactions.claim();
         }
-        self.unsent_bytes += bytes;
-        self.unsent.push_back((number, entries));
+    }
+
+    fn write_in_transaction(&mut self, number: u64, entries: Vec<LogEntry>) {
+        if self.transactions.is_none() {
+            return self.write(number, entries);
+        }
+        let is_taken = self.takes(number, &entries);
+        if let Some(transactions) = self.transactions.as_mut().filter(|_| is_taken) {
+            let bytes = size(&entries);
+            transactions.write(number, records(&self.topic, entries), bytes);
+        }
     }
 
     fn read_to_end(&mut self, number: u64) {
@@ -396,6 +468,7 @@ impl CompactedLog for KafkaLog {
                 continue;
             }
             self.send_next();
+            self.transact_next();
             let expiry = self.waits.first_deadline();
             tokio::select! {
                 read = self.reader.next(), if self.failure.is_none() => self.on_read(read),
@@ -406,6 +479,16 @@ impl CompactedLog for KafkaLog {
             }
         }
     }
+}
+
+fn records(topic: &Arc<str>, entries: Vec<LogEntry>) -> Vec<ProducerRecord> {
+    let records = entries.into_iter().map(|entry| ProducerRecord {
+        topic: topic.clone(),
+        key: Some(entry.key),
+        value: entry.value,
+        ..ProducerRecord::default()
+    });
+    records.collect()
 }
 
 /// Bytes of keys and values.

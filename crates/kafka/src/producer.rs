@@ -7,6 +7,7 @@ mod partitioner;
 mod request;
 mod worker;
 
+pub(crate) use batch::{Batch, ProducerId};
 pub use config::{ProducerConfig, ProducerSettings};
 
 use crate::cluster::Cluster;

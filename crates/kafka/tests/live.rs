@@ -519,3 +519,66 @@ async fn a_log_is_written_read_back_and_read_by_ranges() {
     assert_eq!(rows, 97);
     reader.close(PATIENCE).await;
 }
+
+/// A log of committed records that writes in transactions, under an id named after its topic.
+async fn claimed(bench: &Bench) -> KafkaLog {
+    let config = bench.properties(&[("isolation.level", "read_committed")]);
+    let settings = LogSettings::from_properties(&config).unwrap();
+    let settings = settings.with_transactional_id(bench.topic.clone());
+    let mut log = KafkaLog::open(settings, &bench.topic, ByteBudget::new(8 << 20))
+        .await
+        .unwrap();
+    log.claim();
+    log
+}
+
+/// Until the call of this number has ended: how many records came out, and its outcome.
+async fn ended(log: &mut KafkaLog, wanted: u64) -> (usize, Result<Vec<i64>, String>) {
+    let mut records = 0;
+    loop {
+        match tokio::time::timeout(PATIENCE, log.next()).await.unwrap() {
+            LogEvent::Record(_) => records += 1,
+            LogEvent::Written { number, outcome } | LogEvent::End { number, outcome } => {
+                assert_eq!(number, wanted);
+                let offsets = outcome.map(|all| all.iter().map(|place| place.offset).collect());
+                return (records, offsets.map_err(|error| error.message));
+            }
+            LogEvent::Failed(error) => panic!("{error}"),
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn transactions_are_written_by_whoever_claimed_them_last() {
+    let bench = Bench::new("transactions", 1).await;
+    let entries = |count: usize| {
+        let entries = (0..count).map(|number| LogEntry {
+            key: Bytes::from(number.to_string()),
+            value: Some(Bytes::from("v".repeat(1_000))),
+        });
+        entries.collect::<Vec<_>>()
+    };
+    let mut one = claimed(&bench).await;
+    // More than one batch, and then a marker.
+    one.write_in_transaction(1, entries(100));
+    assert_eq!(ended(&mut one, 1).await, (100, Ok((0..100).collect())));
+    one.write_in_transaction(2, entries(1));
+    assert_eq!(ended(&mut one, 2).await, (1, Ok(vec![101])));
+    let mut other = claimed(&bench).await;
+    other.write_in_transaction(1, entries(1));
+    assert_eq!(ended(&mut other, 1).await, (102, Ok(vec![103])));
+    one.write_in_transaction(3, entries(1));
+    let (_, refused) = ended(&mut one, 3).await;
+    let refused = refused.unwrap_err();
+    assert!(refused.contains("PRODUCER"), "{refused}");
+    // What is no transaction is written by anybody.
+    one.write(4, entries(1));
+    assert_eq!(ended(&mut one, 4).await.1, Ok(vec![105]));
+    one.claim();
+    one.write_in_transaction(5, entries(1));
+    assert_eq!(ended(&mut one, 5).await.1, Ok(vec![106]));
+    other.read_to_end(2);
+    assert_eq!(ended(&mut other, 2).await, (2, Ok(vec![108])));
+    tokio::join!(one.close(PATIENCE), other.close(PATIENCE));
+}

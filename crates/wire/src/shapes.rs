@@ -36,11 +36,13 @@ const NEVER: i16 = i16::MAX;
 shapes! {
     ConsumerProtocolAssignment, NEVER => "[s *4] b";
     ConsumerProtocolSubscription, NEVER => "*s b [s@1+ *4@1+]@1+ 4@2+ s@3+";
+    AddPartitionsToTxnResponse, 3 => "4 2@4+ [s@4+ [s [4 2]]@4+]@4+ [s [4 2]]@-3";
     ApiVersionsResponse, 3 => "2 [2 2 2] 4@1+ ~0 [s@3+ 2@3+ 2@3+]@3+ ~1 8@3+ ~2 [s@3+ 2@3+ 2@3+]@3+ ~3 1@3+";
     CreateTopicsResponse, 5 => "4 [s 16@7+ 2 s 4@5+ 2@5+ [s@5+ s@5+ 1@5+ 1@5+ 1@5+]@5+ ~0 2@5+]";
     DeleteGroupsResponse, 2 => "4 [s 2]";
     DeleteTopicsResponse, 4 => "4 [s 16@6+ 2 s@5+]";
     DescribeConfigsResponse, 4 => "4 [2 s 1 s [s s 1 1@1+ 1 [s s 1]@1+ 1@3+ s@3+]]";
+    EndTxnResponse, 3 => "4 2 8@5+ 2@5+";
     FetchResponse, 12 => "4 2@7+ 4@7+ [s@-12 16@13+ [4 2 8 8 8@5+ [8 8] 4@11+ b ~0 (4@12+ 8@12+)@12+ ~1 (4@12+ 4@12+)@12+ ~2 (8 4)@12+]] ~0 [4@16+ s@16+ 4@16+ s@16+]@16+";
     FindCoordinatorResponse, 3 => "4@1+ 2@-3 s@1-3 4@-3 s@-3 4@-3 [s@4+ 4@4+ s@4+ 4@4+ 2@4+ s@4+]@4+";
     HeartbeatResponse, 4 => "4@1+ 2";

@@ -98,6 +98,10 @@ pub trait ConfigStore: Send {
     /// Writes the records in order, after those of earlier calls. Ends in `ConfigEvent::Written`.
     fn write(&mut self, number: u64, records: Vec<ConfigRecord>);
 
+    /// This worker leads since the last rebalance: what only a leader writes is to be refused from then on to whoever led
+    /// before, where the store can tell them apart.
+    fn lead(&mut self) {}
+
     /// Makes sure of what others have written. Ends in `ConfigEvent::End`.
     fn read_to_end(&mut self, number: u64);
 

@@ -234,6 +234,7 @@ impl Herder {
                         Event::Fenced { number, outcome }
                     });
                 }
+                Action::Lead => configs.lead(),
                 Action::ReadToEnd(number) => configs.read_to_end(number),
                 Action::WriteStatus(record) => {
                     log_status(&record);

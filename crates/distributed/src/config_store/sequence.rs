@@ -13,6 +13,8 @@ pub(super) enum Step {
     ReadToEnd,
     /// Written together, and read back.
     Write(Vec<LogEntry>),
+    /// Likewise, by whoever leads: with exactly-once support in one transaction.
+    WriteAsLeader(Vec<LogEntry>),
 }
 
 /// A step, and what is said if it fails; the text is Java's.
@@ -37,10 +39,10 @@ pub(super) fn steps(records: Vec<ConfigRecord>) -> VecDeque<Planned> {
                         ConfigEntry::Task { id, config }.write()
                     });
                     // It is over once it has been read back, so reading to the end again would tell nothing new.
-                    steps.push_back((Step::Write(entries.collect()), TASKS.into()));
+                    steps.push_back((Step::WriteAsLeader(entries.collect()), TASKS.into()));
                 }
                 let commit = ConfigEntry::Commit { name, tasks }.write();
-                steps.push_back((Step::Write(vec![commit]), COMMIT.into()));
+                steps.push_back((Step::WriteAsLeader(vec![commit]), COMMIT.into()));
             }
             other => together.push(other),
         }
@@ -54,8 +56,20 @@ fn written_together(records: Vec<ConfigRecord>) -> Option<Planned> {
     let is_target = |record: &&ConfigRecord| matches!(record, ConfigRecord::Target { .. });
     let first = records.iter().find(|record| !is_target(record));
     let said = error(first.or(records.first())?);
+    // Any worker may write these, whoever leads.
+    let is_anybody_s = |record: &ConfigRecord| {
+        matches!(
+            record,
+            ConfigRecord::Target { .. } | ConfigRecord::Logger { .. }
+        )
+    };
+    let step = if records.iter().all(is_anybody_s) {
+        Step::Write
+    } else {
+        Step::WriteAsLeader
+    };
     let entries = records.into_iter().filter_map(entry);
-    Some((Step::Write(entries.collect()), said))
+    Some((step(entries.collect()), said))
 }
 
 fn error(record: &ConfigRecord) -> Arc<str> {
@@ -110,19 +124,21 @@ mod tests {
     use millstream_core::Properties;
     use millstream_worker::cluster::TargetState;
 
-    /// Each step with what is said if it fails: keys, those that are removed with a minus, or `end`.
+    /// Each step with what is said if it fails: keys, those that are removed with a minus, after whose write it is; or `end`.
     fn check(records: Vec<ConfigRecord>, expected: &[(&str, &str)]) {
         let steps = steps(records);
         let shown = steps.iter().map(|(step, said)| {
+            let keys = |entries: &[LogEntry]| {
+                let keys = entries.iter().map(|entry| {
+                    let sign = if entry.value.is_none() { "-" } else { "" };
+                    format!("{sign}{}", String::from_utf8_lossy(&entry.key))
+                });
+                keys.collect::<Vec<_>>().join(" ")
+            };
             let keys = match step {
                 Step::ReadToEnd => "end".to_owned(),
-                Step::Write(entries) => {
-                    let keys = entries.iter().map(|entry| {
-                        let sign = if entry.value.is_none() { "-" } else { "" };
-                        format!("{sign}{}", String::from_utf8_lossy(&entry.key))
-                    });
-                    keys.collect::<Vec<_>>().join(" ")
-                }
+                Step::Write(entries) => format!("any {}", keys(entries)),
+                Step::WriteAsLeader(entries) => format!("leader {}", keys(entries)),
             };
             (keys, said.to_string())
         });
@@ -155,26 +171,26 @@ mod tests {
         let stopped = || target(Some(TargetState::Stopped));
         check(
             vec![stopped(), connector(Some(Properties::new()))],
-            &[("target-state-c connector-c", writing)],
+            &[("leader target-state-c connector-c", writing)],
         );
         check(
             vec![connector(None), target(None)],
-            &[("-connector-c -target-state-c", removing)],
+            &[("leader -connector-c -target-state-c", removing)],
         );
         check(
             vec![tasks(2)],
             &[
                 ("end", COMMIT),
-                ("task-c-0 task-c-1", TASKS),
-                ("commit-c", COMMIT),
+                ("leader task-c-0 task-c-1", TASKS),
+                ("leader commit-c", COMMIT),
             ],
         );
         check(
             vec![tasks(0), stopped()],
             &[
                 ("end", COMMIT),
-                ("commit-c", COMMIT),
-                ("target-state-c", state),
+                ("leader commit-c", COMMIT),
+                ("any target-state-c", state),
             ],
         );
         let restart = ConfigRecord::Restart {
@@ -185,8 +201,19 @@ mod tests {
         check(
             vec![restart],
             &[(
-                "restart-connector-c",
+                "leader restart-connector-c",
                 "Error writing restart request for {connectorName='c', onlyFailed=false, includeTasks=true} to Kafka",
+            )],
+        );
+        let level = ConfigRecord::Logger {
+            namespace: "root".to_owned(),
+            level: "INFO".to_owned(),
+        };
+        check(
+            vec![level],
+            &[(
+                "any logger-cluster-root",
+                "Error writing logger level to Kafka",
             )],
         );
         check(vec![], &[]);

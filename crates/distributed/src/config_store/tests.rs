@@ -183,3 +183,54 @@ async fn a_topic_that_starts_over_takes_what_it_lacks_with_it() {
         ]
     );
 }
+
+#[tokio::test]
+async fn with_exactly_once_support_a_leader_writes_in_transactions() {
+    let (log, store) = store();
+    let mut store = store.in_transactions();
+    let target = || ConfigRecord::Target {
+        name: name(),
+        state: Some(TargetState::Paused),
+    };
+    store.lead();
+    store.write(1, vec![target(), connector()]);
+    store.write(2, vec![tasks(2)]);
+    store.write(3, vec![target()]);
+    happen(&mut store);
+    assert_eq!(
+        log.take_calls(),
+        [
+            "claim",
+            "together target-state-c connector-c",
+            "end",
+            "together task-c-0 task-c-1",
+            "together commit-c",
+            "target-state-c",
+        ]
+    );
+    // Java's words for what was to be a transaction, and as ever for the rest.
+    log.inner().answers = Answers::Refuses;
+    store.write(4, vec![connector()]);
+    store.write(5, vec![target()]);
+    assert_eq!(
+        happen(&mut store),
+        [
+            written(
+                4,
+                Err(
+                    "Failed to write to config topic; this may be due to a transient error and the request can be safely retried"
+                )
+            ),
+            written(5, Err("Error writing target state to Kafka")),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn without_it_nobody_claims_the_log() {
+    let (log, mut store) = store();
+    store.lead();
+    store.write(1, vec![connector()]);
+    happen(&mut store);
+    assert_eq!(log.take_calls(), ["connector-c"]);
+}

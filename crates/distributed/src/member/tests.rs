@@ -147,6 +147,40 @@ fn number(events: &[GroupEvent]) -> u64 {
     numbers.next_back().unwrap()
 }
 
+/// A member of a round that this worker leads: how far it has read, and what it holds.
+fn member(id: &str, url: &str, offset: i64, holds: &[&str]) -> GroupMember {
+    let allocation = (!holds.is_empty()).then(|| told(offset, holds, &[]));
+    let metadata = Metadata {
+        url: url.to_owned(),
+        offset,
+        allocation,
+    };
+    GroupMember {
+        id: id.to_owned(),
+        instance_id: None,
+        metadata: metadata.encode(GroupProtocol::Sessioned),
+    }
+}
+
+/// What it tells each member, after the longest that it may wait for its own reading.
+fn lead(script: &mut Script, members: &[GroupMember]) -> BTreeMap<String, Assignment> {
+    let now = script.now;
+    script
+        .member
+        .on_assign("sessioned", 1, "me".to_owned(), members, now);
+    loop {
+        match script.member.next_deed() {
+            Some(Deed::Assign(shares)) => {
+                let decoded = shares.into_iter();
+                let decoded = decoded.map(|(id, bytes)| (id, Assignment::decode(&bytes).unwrap()));
+                return decoded.collect();
+            }
+            Some(other) => panic!("{other:?}"),
+            None => script.wait(),
+        };
+    }
+}
+
 #[test]
 fn nothing_is_said_before_the_configuration_is_known() {
     let mut script = Script::new(0, &[]);
@@ -404,6 +438,31 @@ fn additions_12_a_delay_that_runs_out_brings_about_a_round() {
     assert_eq!(script.member.next_due(), None);
 }
 
+/// Followers that say nothing new bring about no round: whoever leads has to.
+#[test]
+fn additions_12_a_leader_joins_again_after_a_round_that_brought_an_error() {
+    let mut script = Script::new(7, &[("a", 0)]);
+    script.joining().unwrap();
+    let far = [member("other", "http://o/", 9, &[])];
+    let shared = lead(&mut script, &far);
+    let behind = shared["other"].clone();
+    assert_eq!((behind.error, behind.offset), (1, 9));
+    let own = Assignment {
+        leader: "me".to_owned(),
+        ..behind
+    };
+    let events = script.joined(&own);
+    assert_eq!(outcome(&events), (vec![], None));
+    // As the herder has it once it has read to the end, though that is no further.
+    script.member.rejoin(script.now);
+    while script.member.next_deed() != Some(Deed::Rejoin) {
+        assert!(script.wait() <= FIRST_PAUSE_MS);
+    }
+    script.joining().unwrap();
+    script.member.observe(snapshot(9, &[("a", 0)]), script.now);
+    assert_eq!(lead(&mut script, &far)["other"].error, 0);
+}
+
 #[test]
 fn additions_13_who_says_the_same_again_waits_longer_each_time() {
     let mut script = Script::new(7, &[("a", 2)]);
@@ -448,6 +507,26 @@ fn additions_16_what_is_given_twice_is_held_once() {
 }
 
 #[test]
+fn additions_16_a_leader_gives_nothing_twice_to_who_says_it_twice() {
+    let mut script = Script::new(7, &[("a", 2)]);
+    script.joining().unwrap();
+    let twice = ["a", "a", "a/0", "a/0", "a/0", "a/1"];
+    let members = [
+        member("one", "http://o/", 7, &twice),
+        member("two", "http://t/", 7, &[]),
+    ];
+    let mut given: Vec<TaskId> = Vec::new();
+    for said in lead(&mut script, &members).into_values() {
+        let distinct = said.assigned.clone().distinct();
+        assert_eq!(said.assigned, distinct);
+        assert_eq!(said.revoked, said.revoked.clone().distinct());
+        given.extend(said.assigned.tasks);
+    }
+    // One has all of it, and is to give away one of the two tasks.
+    assert_eq!(given, []);
+}
+
+#[test]
 fn additions_17_what_is_deleted_is_dropped_though_no_leader_asks_for_it() {
     let mut script = Script::new(7, &[("a", 2), ("b", 1)]);
     script.round(&told(7, &["a", "a/0", "a/1", "b"], &[]));
@@ -472,25 +551,11 @@ fn additions_17_what_is_deleted_is_dropped_though_no_leader_asks_for_it() {
 #[test]
 fn additions_20_an_offset_that_nobody_reaches_is_told_of() {
     let mut script = Script::new(7, &[]);
-    let said = Metadata {
-        url: "http://odd/".to_owned(),
-        offset: 99,
-        allocation: None,
-    };
-    let members = [GroupMember {
-        id: "odd".to_owned(),
-        instance_id: None,
-        metadata: said.encode(GroupProtocol::Sessioned),
-    }];
+    let members = [member("odd", "http://odd/", 99, &[])];
     let trouble = |script: &Script| script.member.standing().trouble.clone();
     for round in 0..3 {
         assert_eq!(trouble(&script), None, "{round}");
-        let now = script.now;
-        script
-            .member
-            .on_assign("sessioned", 1, "me".to_owned(), &members, now);
-        script.wait();
-        script.member.next_deed().unwrap();
+        assert_eq!(lead(&mut script, &members)["odd"].error, 1);
     }
     let told = trouble(&script).unwrap();
     assert!(

@@ -478,7 +478,7 @@ impl World {
                 let stopped = Event::TaskStopped { id, instance };
                 process.local.push_back(stopped);
             }
-            Action::SetLogger { .. } => {}
+            Action::SetLogger { .. } | Action::Lead => {}
         }
     }
 

@@ -13,7 +13,8 @@ fn newest_of_ours(key: i16) -> i16 {
         Ok(ApiKey::OffsetFetch) => 7,
         Ok(ApiKey::OffsetCommit) => 8,
         Ok(ApiKey::ListOffsets) => 7,
-        Ok(ApiKey::InitProducerId) => 4,
+        Ok(ApiKey::InitProducerId | ApiKey::EndTxn) => 4,
+        Ok(ApiKey::AddPartitionsToTxn) => 3,
         Ok(ApiKey::DeleteTopics) => 5,
         Ok(_) | Err(_) => i16::MAX,
     }

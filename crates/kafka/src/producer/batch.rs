@@ -8,12 +8,13 @@ use tokio::time::Instant;
 const HEADER: usize = 61;
 /// What the checksum covers begins here.
 const ATTRIBUTES_AT: usize = 21;
+const TRANSACTIONAL: u16 = 1 << 4;
 
 /// Who writes a batch; without idempotence nobody in particular.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct ProducerId {
-    pub(super) id: i64,
-    pub(super) epoch: i16,
+pub(crate) struct ProducerId {
+    pub(crate) id: i64,
+    pub(crate) epoch: i16,
 }
 
 impl ProducerId {
@@ -21,7 +22,7 @@ impl ProducerId {
 }
 
 #[derive(Debug)]
-pub(super) struct Batch {
+pub(crate) struct Batch {
     records: Vec<u8>,
     count: i32,
     base_timestamp: i64,
@@ -36,7 +37,7 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Batch {
             records: Vec::new(),
             count: 0,
@@ -53,16 +54,16 @@ impl Batch {
         HEADER + self.records.len()
     }
 
-    pub(super) fn count(&self) -> i32 {
+    pub(crate) fn count(&self) -> i32 {
         self.count
     }
 
     /// Whether a record can still be added without the batch growing beyond `limit`.
-    pub(super) fn has_room(&self, record: &ProducerRecord, limit: usize) -> bool {
+    pub(crate) fn has_room(&self, record: &ProducerRecord, limit: usize) -> bool {
         self.body.is_none() && (self.count == 0 || self.size() + record.size() <= limit)
     }
 
-    pub(super) fn push(&mut self, record: &ProducerRecord, timestamp: i64, owner: (u64, usize)) {
+    pub(crate) fn push(&mut self, record: &ProducerRecord, timestamp: i64, owner: (u64, usize)) {
         if self.count == 0 {
             self.base_timestamp = timestamp;
         }
@@ -95,6 +96,26 @@ impl Batch {
         producer: ProducerId,
         base_sequence: i32,
     ) -> std::io::Result<Bytes> {
+        self.encode_as(codec, producer, base_sequence, 0)
+    }
+
+    /// As `encode`, for a batch that is part of a transaction.
+    pub(crate) fn encode_in_transaction(
+        &mut self,
+        codec: Codec,
+        producer: ProducerId,
+        base_sequence: i32,
+    ) -> std::io::Result<Bytes> {
+        self.encode_as(codec, producer, base_sequence, TRANSACTIONAL)
+    }
+
+    fn encode_as(
+        &mut self,
+        codec: Codec,
+        producer: ProducerId,
+        base_sequence: i32,
+        attributes: u16,
+    ) -> std::io::Result<Bytes> {
         let body = match &self.body {
             Some(body) => body.clone(),
             None => {
@@ -108,7 +129,7 @@ impl Batch {
         out.put_i32(-1);
         out.put_u8(2);
         out.put_u32(0);
-        out.put_u16(codec.id().into());
+        out.put_u16(u16::from(codec.id()) | attributes);
         out.put_i32(self.count - 1);
         out.put_i64(self.base_timestamp);
         out.put_i64(self.max_timestamp);

@@ -104,11 +104,11 @@ impl ProducerSettings {
         }
     }
 
-    pub(super) fn codec(&self) -> Codec {
+    pub(crate) fn codec(&self) -> Codec {
         Codec::named(&self.config.compression_type).unwrap_or(Codec::None)
     }
 
-    pub(super) fn batch_size(&self) -> usize {
+    pub(crate) fn batch_size(&self) -> usize {
         usize::try_from(self.config.batch_size).unwrap_or(0)
     }
 
@@ -128,7 +128,7 @@ impl ProducerSettings {
         duration(self.config.max_block_ms)
     }
 
-    pub(super) fn delivery_timeout(&self) -> Duration {
+    pub(crate) fn delivery_timeout(&self) -> Duration {
         duration(self.config.delivery_timeout_ms.into())
     }
 

@@ -118,7 +118,7 @@ config_def! {
             .doc("Java only: how long such a worker stays away. Here it comes back as soon as it can read."),
         pub exactly_once: ExactlyOnce = Key::new("exactly.once.source.support", Kind::String, "disabled").importance(Importance::High)
             .validator(EXACTLY_ONCE)
-            .doc("How the topic of configurations is read, as all workers of a cluster must do alike: with enabled, without what transactions have aborted."),
+            .doc("How the topic of configurations is written and read, as all workers of a cluster must do alike: with preparing and enabled, the leader writes in transactions, so that a former leader cannot; with enabled, what transactions have aborted is not read."),
         pub client_id: String = Key::new("client.id", Kind::String, "").importance(Importance::Low)
             .doc("A part of the names by which brokers know this worker's clients."),
     }

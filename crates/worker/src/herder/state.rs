@@ -77,6 +77,8 @@ pub enum Action {
         name: Arc<str>,
         tasks: u32,
     },
+    /// A rebalance has made this worker the leader, or left it that.
+    Lead,
     /// Ends in `ConfigEvent::End`.
     ReadToEnd(u64),
     WriteStatus(StatusRecord),

@@ -81,6 +81,9 @@ impl State {
         self.view.generation = assignment.generation;
         self.view.protocol = assignment.protocol;
         self.set_leader(assignment.leader.clone());
+        if self.view.leads {
+            out.push(Action::Lead);
+        }
         // A newer assignment takes the place of one that waits.
         if self.is_caught_up {
             self.reading = None;

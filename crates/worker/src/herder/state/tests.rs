@@ -274,6 +274,20 @@ fn while_the_work_is_shared_out_changes_wait_restarts_are_refused_and_pauses_go_
     assert_eq!(world.shown("c"), "none");
 }
 
+/// A worker that asks takes any other answer for a failure of its task, and asks once.
+#[test]
+fn additions_29_whom_to_shut_out_is_asked_while_the_work_is_shared_out() {
+    let mut world = World::new(Flavour::Distributed, 1);
+    world.put(0, "c", &[("connector.class", "Elsewhere")]);
+    world.settle();
+    world.handle(0, Event::Group(GroupEvent::Rebalancing));
+    let fence = world.request(0, Request::Fence("c".into()));
+    assert!(!world.answers.contains_key(&fence));
+    world.rejoin(0);
+    world.settle();
+    assert!(world.answers[&fence].is_ok());
+}
+
 #[test]
 fn a_follower_names_the_leader_and_the_leader_the_owner() {
     let mut world = World::new(Flavour::Distributed, 2);
@@ -444,4 +458,20 @@ fn whoever_runs_something_has_the_last_word_about_it() {
         world.settle();
     }
     assert_eq!(world.shown("c"), "RUNNING RUNNING RUNNING");
+}
+
+/// A leader that stays one may have been taken for dead meanwhile.
+#[test]
+fn whoever_leads_claims_the_log_after_each_rebalance() {
+    let mut world = World::new(Flavour::Distributed, 3);
+    world.settle();
+    let leads = |worker: &usize| world.workers[*worker].state.view.leads;
+    let leaders: Vec<usize> = (0..3).filter(leads).collect();
+    assert_eq!(world.led.last(), leaders.first());
+    for _ in 0..2 {
+        world.led.clear();
+        world.rejoin(1);
+        world.settle();
+        assert_eq!(world.led.last(), leaders.first());
+    }
 }

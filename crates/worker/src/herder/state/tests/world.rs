@@ -36,6 +36,8 @@ pub(super) struct World {
     /// Of clients, and how each was answered.
     pub(super) tickets: u64,
     pub(super) answers: BTreeMap<Ticket, Result<Answer, HerderError>>,
+    /// Who was told to write as the leader, in order.
+    pub(super) led: Vec<usize>,
     group: Group,
     configs: Vec<ConfigRecord>,
     statuses: Vec<StatusRecord>,
@@ -98,6 +100,7 @@ impl World {
             live: BTreeMap::new(),
             tickets: 0,
             answers: BTreeMap::new(),
+            led: Vec::new(),
             group: Group::default(),
             configs: Vec::new(),
             statuses: Vec::new(),
@@ -291,6 +294,7 @@ impl World {
                     .stopped
                     .push_back(Event::TaskStopped { id, instance });
             }
+            Action::Lead => self.led.push(number),
             Action::SetLogger { .. } => {}
         }
     }

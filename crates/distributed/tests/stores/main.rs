@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod transactions;
+
 use millstream_core::Properties;
 use millstream_distributed::{Stores, open};
 use millstream_embedded::broker::{
@@ -27,10 +29,11 @@ async fn broker() -> Broker {
 }
 
 async fn stores(broker: &Broker) -> Stores {
-    stores_at(broker.bootstrap()).await
+    stores_at(broker.bootstrap(), "disabled").await
 }
 
-async fn stores_at(bootstrap: String) -> Stores {
+/// `support`: how the group is set to support exactly-once sources.
+async fn stores_at(bootstrap: String, support: &str) -> Stores {
     let settings = [
         ("bootstrap.servers", bootstrap.as_str()),
         ("group.id", "g"),
@@ -44,6 +47,7 @@ async fn stores_at(bootstrap: String) -> Stores {
         ("value.converter", "v"),
         ("retry.backoff.ms", "20"),
         ("metadata.max.age.ms", "300"),
+        ("exactly.once.source.support", support),
     ];
     let mut file = String::new();
     for (key, value) in settings {
@@ -254,7 +258,7 @@ async fn brokers_that_are_away_are_waited_for() {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = free.local_addr().unwrap();
     drop(free);
-    let mut opening = std::pin::pin!(stores_at(address.to_string()));
+    let mut opening = std::pin::pin!(stores_at(address.to_string(), "disabled"));
     let early = tokio::time::timeout(Duration::from_millis(300), &mut opening).await;
     assert!(early.is_err(), "there is no broker");
     let settings = BrokerSettings {

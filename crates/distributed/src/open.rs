@@ -10,6 +10,7 @@ use millstream_core::{ByteBudget, Properties};
 use millstream_kafka::{Admin, ClientSettings, InvalidConfig, KafkaError, KafkaLog, LogSettings};
 use millstream_worker::WorkerSettings;
 use millstream_worker::config::{DistributedConfig, ExactlyOnce};
+use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 
@@ -29,7 +30,8 @@ const DELIVERY_MS: i64 = 30_000;
 pub struct Stores {
     pub configs: KafkaConfigStore,
     pub statuses: KafkaStatusStore,
-    pub offsets: TopicOffsets,
+    /// For the worker, not for its group.
+    pub offsets: Arc<TopicOffsets>,
     /// What the group is joined with.
     pub group: ClientSettings,
 }
@@ -119,7 +121,7 @@ async fn attempt(
     }
     let stores = Stores {
         configs,
-        offsets: TopicOffsets::new(Box::new(offsets), report.clone()),
+        offsets: Arc::new(TopicOffsets::new(Box::new(offsets), report.clone())),
         statuses: KafkaStatusStore::new(Box::new(statuses), report),
         group,
     };

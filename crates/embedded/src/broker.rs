@@ -146,6 +146,11 @@ impl Broker {
         for address in &settings.listeners {
             listeners.push(TcpListener::bind(address).await?);
         }
+        Self::start_on(settings, listeners)
+    }
+
+    /// Starts it, a node on each of these listeners instead of those of the settings; must be called inside a Tokio runtime.
+    pub fn start_on(settings: BrokerSettings, listeners: Vec<TcpListener>) -> io::Result<Self> {
         let addresses = listeners
             .iter()
             .map(TcpListener::local_addr)

@@ -114,6 +114,8 @@ pub(crate) struct StandaloneArgs {
 pub(crate) struct WorkerArgs {
     /// The worker's settings, a Java properties file.
     pub(crate) worker: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) jvm: JvmArgs,
 }
 
 /// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.

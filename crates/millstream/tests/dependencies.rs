@@ -33,7 +33,9 @@ const BANNED: [&str; 6] = [
     "ring",
 ];
 
-/// Crates that are there in more than one version, because crates that we need ask for different ones.
+/// Crates that are there in more than one version, because crates that we need ask for different ones. p12-keystore, which
+/// reads the key stores of HTTPS listeners, has five of them here: nom, num-bigint and synstructure are older below it, rand
+/// and rand_core newer than bson's.
 const MANIFOLD: [&str; 10] = [
     "base64",
     "crypto-common",

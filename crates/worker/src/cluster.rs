@@ -23,6 +23,7 @@ use async_trait::async_trait;
 use millstream_core::Properties;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use tokio::sync::watch;
 
 /// What the user wants of a connector.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -236,6 +237,8 @@ pub struct Cluster {
     pub configs: Box<dyn ConfigStore>,
     pub statuses: Box<dyn StatusStore>,
     pub membership: Box<dyn Membership>,
+    /// As the membership publishes it.
+    pub standing: watch::Receiver<GroupStanding>,
 }
 
 impl Cluster {
@@ -245,6 +248,7 @@ impl Cluster {
             configs: Box::<MemoryConfigStore>::default(),
             statuses: Box::<MemoryStatusStore>::default(),
             membership: Box::new(AloneInCluster::new(protocol)),
+            standing: watch::channel(GroupStanding::default()).1,
         }
     }
 }

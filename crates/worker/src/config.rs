@@ -65,7 +65,7 @@ config_def! {
         pub flush_timeout_ms: i64 = Key::new("offset.flush.timeout.ms", Kind::Long, "5000").importance(Importance::Low)
             .doc("Time after which an unanswered commit counts as failed."),
         pub offset_file: Option<String> = Key::null("offset.storage.file.filename", Kind::String).importance(Importance::High)
-            .doc("Standalone only, and without effect so far: the offsets of source connectors are kept in memory and are gone with the process."),
+            .doc("Standalone only: the file with the offsets of source connectors, in the format of Java's worker, whose file may be taken over. Without it they are gone with the process."),
         pub plugin_path: Option<Vec<String>> = Key::null("plugin.path", Kind::List).importance(Importance::Low)
             .validator(FILLED)
             .doc("Taken and ignored: plugins are compiled in."),

@@ -7,7 +7,7 @@ mod slot;
 pub mod state;
 mod view;
 
-use crate::cluster::{Cluster, ConfigRecord, SessionKey, StatusRecord};
+use crate::cluster::{Cluster, ConfigRecord, GroupStanding, SessionKey, StatusRecord};
 use crate::fencer::Fencer;
 use crate::local_tasks::LocalTasks;
 use crate::loggers::Loggers;
@@ -42,6 +42,7 @@ type Reply = oneshot::Sender<Result<Answer, HerderError>>;
 pub struct HerderHandle {
     requests: mpsc::Sender<(Request, Reply)>,
     published: watch::Receiver<Arc<View>>,
+    standing: watch::Receiver<GroupStanding>,
 }
 
 impl HerderHandle {
@@ -66,6 +67,11 @@ impl HerderHandle {
     /// What the herder knew when it last published: all that answers have told, and more. Waits for nobody.
     pub fn view(&self) -> Arc<View> {
         self.published.borrow().clone()
+    }
+
+    /// What keeps the group from its work, if it is no matter of waiting.
+    pub fn trouble(&self) -> Option<String> {
+        self.standing.borrow().trouble.clone()
     }
 }
 
@@ -100,6 +106,7 @@ impl Herder {
         let state = State::new(parts.settings.clone());
         let (published, view) = watch::channel(Arc::new(state.view().clone()));
         let cluster = cluster(view.clone());
+        let standing = cluster.standing.clone();
         let herder = Herder {
             state,
             parts,
@@ -113,6 +120,7 @@ impl Herder {
         let handle = HerderHandle {
             requests: sender,
             published: view,
+            standing,
         };
         (herder, handle)
     }
@@ -153,6 +161,7 @@ impl Herder {
             configs,
             statuses,
             membership,
+            ..
         } = &mut self.cluster;
         loop {
             tokio::select! {
@@ -200,6 +209,7 @@ impl Herder {
             configs,
             statuses,
             membership,
+            ..
         } = &mut self.cluster;
         for action in actions {
             match action {

@@ -15,8 +15,10 @@ use millstream_worker::cluster::{
     StatusRecord, StatusStore, StatusValue, TargetState,
 };
 use std::fmt::Write;
+use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::net::TcpSocket;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -255,18 +257,18 @@ async fn statuses_lie_where_java_looks_for_them_and_survive_an_outage() {
 
 #[tokio::test]
 async fn brokers_that_are_away_are_waited_for() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = free.local_addr().unwrap();
-    drop(free);
+    // A socket that does not listen refuses connections, and nobody else gets its port.
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+    let address = socket.local_addr().unwrap();
     let mut opening = std::pin::pin!(stores_at(address.to_string(), "disabled"));
     let early = tokio::time::timeout(Duration::from_millis(300), &mut opening).await;
     assert!(early.is_err(), "there is no broker");
     let settings = BrokerSettings {
-        listeners: vec![address],
         auto_create_topics: false,
         ..BrokerSettings::of_nodes(1)
     };
-    let _broker = Broker::start(settings).await.unwrap();
+    let _broker = Broker::start_on(settings, vec![socket.listen(16).unwrap()]).unwrap();
     let mut opened = tokio::time::timeout(PATIENCE, opening).await.unwrap();
     opened.configs.read_to_end(1);
     assert_eq!(until_end(&mut opened.configs, 1).await.1, end(1, 0));

@@ -5,7 +5,7 @@ use crate::cli::WorkerArgs;
 use crate::logging::LogLevels;
 use crate::{cause, launch, progress, shutdown};
 use millstream_distributed::{join, open};
-use millstream_worker::{Worker, WorkerSettings};
+use millstream_worker::{Worker, WorkerSettings, WorkerStart};
 use std::fs;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -22,6 +22,7 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
     let text = fs::read(&file)
         .map_err(|error| Exit::not_started(format!("cannot read {}: {error}", file.display())))?;
     let (settings, config) = WorkerSettings::of_cluster(&text).map_err(Exit::not_started)?;
+    let settings = settings.with_kafka_opts(args.jvm.kafka_opts.as_deref());
     let Some(opened) = stop
         .run_until_cancelled(Box::pin(open(&settings, &config)))
         .await
@@ -30,6 +31,10 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
     };
     let (stores, mut failed) = opened.map_err(Exit::no_cluster)?;
     let (start, board) = launch::worker(settings, levels, data, stop.clone());
+    let start = WorkerStart {
+        offsets: Some(stores.offsets.clone()),
+        ..start
+    };
     let farewells = TaskTracker::new();
     let leaving = farewells.clone();
     let started = Worker::start_in_cluster(start, |here| join(stores, &config, here, leaving));

@@ -3,12 +3,20 @@
 mod ends;
 mod records;
 mod series;
+mod sources;
 mod together;
 
 use crate::worker::Worker;
 use millstream_embedded::broker::{Broker, BrokerSettings};
 use std::fmt::Write;
 use std::path::Path;
+
+/// A worker that is gone is noticed soon, and nobody waits for its return.
+const HASTY: [(&str, &str); 3] = [
+    ("session.timeout.ms", "6000"),
+    ("heartbeat.interval.ms", "300"),
+    ("scheduled.rebalance.max.delay.ms", "0"),
+];
 
 /// A broker that makes no topic unasked.
 async fn broker() -> Broker {

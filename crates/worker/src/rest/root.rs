@@ -40,13 +40,16 @@ async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
     let asked = api.herder.change(Request::Health);
     let answered = tokio::time::timeout(HEALTH_WAIT, asked).await;
     let view = api.herder.view();
+    let trouble = api.herder.trouble();
+    // That which waiting does not help is no start.
+    let is_starting = !view.has_started() && trouble.is_none();
     let (code, status, message) = match answered {
         Ok(Ok(_)) => (
             StatusCode::OK,
             "healthy",
             "Worker has completed startup and is ready to handle requests.",
         ),
-        Ok(Err(_)) | Err(_) if !view.has_started() => (
+        Ok(Err(_)) | Err(_) if is_starting => (
             StatusCode::SERVICE_UNAVAILABLE,
             "starting",
             "Worker is still starting up.",
@@ -62,7 +65,8 @@ async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
         message.push(' ');
         message.push_str(&stage.sentence());
     }
-    if let Some(remark) = view.unsigned() {
+    let trouble = trouble.map(|why| format!("The group cannot work: {why}."));
+    for remark in trouble.into_iter().chain(view.unsigned()) {
         message.push(' ');
         message.push_str(&remark);
     }

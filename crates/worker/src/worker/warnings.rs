@@ -1,7 +1,7 @@
 //! What the log says about a worker file: keys that nobody reads, or that belong into a connector's configuration.
 
 use crate::client_keys::{self, Client};
-use crate::config::{ConfigProviders, WorkerConfig};
+use crate::config::{ConfigProviders, DistributedConfig, WorkerConfig};
 use crate::connector_config::framework_keys;
 use crate::inter_worker::InterWorkerConfig;
 use crate::registry::PluginRegistry;
@@ -11,34 +11,16 @@ use crate::validation::{ConfigWarnings, unknown_setting};
 use millstream_core::{ConfigDef, ConnectorKind, Key, Properties};
 
 /// Java's keys that have no meaning here; files that hold them are right all the same.
-const IGNORED: [&str; 27] = [
-    "config.storage.replication.factor",
-    "config.storage.topic",
-    "connect.protocol",
-    "exactly.once.source.support",
-    "group.id",
+const IGNORED: [&str; 9] = [
     "header.converter.plugin.version",
-    "heartbeat.interval.ms",
     "internal.key.converter",
     "internal.value.converter",
     "key.converter.plugin.version",
     "metadata.recovery.strategy",
     "metric.reporters",
-    "offset.storage.partitions",
-    "offset.storage.replication.factor",
-    "offset.storage.topic",
     "plugin.discovery",
     "plugin.path",
-    "rebalance.timeout.ms",
-    "scheduled.rebalance.max.delay.ms",
-    "session.timeout.ms",
-    "status.storage.partitions",
-    "status.storage.replication.factor",
-    "status.storage.topic",
     "value.converter.plugin.version",
-    "worker.sync.timeout.ms",
-    "worker.unsync.backoff.ms",
-    "internal.topics.automatic.creation.enable",
 ];
 
 /// Families of keys of which each name may be anything.
@@ -147,7 +129,8 @@ fn warning(key: &str, properties: &Properties, registry: &PluginRegistry) -> Opt
 
 fn own_keys() -> impl Iterator<Item = Key> {
     let own = WorkerConfig::keys().into_iter();
-    own.chain(InterWorkerConfig::keys())
+    own.chain(DistributedConfig::keys())
+        .chain(InterWorkerConfig::keys())
         .chain(ListenerTlsConfig::keys())
 }
 
@@ -207,6 +190,8 @@ mod tests {
     fn report_c12_misspelt_worker_keys_leave_a_word() {
         check("bootstrap.servers", None);
         check("group.id", None);
+        check("worker.unsync.backoff.ms", None);
+        check("millstream.fix.internal.topics", None);
         check("sasl.mechanism", None);
         check("consumer.max.poll.records", None);
         check("config.providers.file.class", None);

@@ -62,10 +62,8 @@ fn recorded_plugins(setup: &Json) -> String {
 impl Scenario {
     pub(crate) async fn start(setup: &Json) -> Result<Self, String> {
         let folder = tempfile::tempdir().unwrap();
-        let admin_port = free_port();
         let mut placeholders = Placeholders::default();
         placeholders.set("DIR", &folder.path().display().to_string());
-        placeholders.set("ADMIN_PORT", &admin_port.to_string());
         placeholders.set("VERSION", millstream_worker::KAFKA_VERSION);
         placeholders.set("CLUSTER_ID", "a-cluster");
         let json = "org.apache.kafka.connect.json.JsonConverter";
@@ -85,6 +83,8 @@ impl Scenario {
             let value = value
                 .as_str()
                 .map_or_else(|| value.to_string(), str::to_owned);
+            // Any port that is free.
+            let value = value.replace("{{ADMIN_PORT}}", "0");
             properties.insert(key.clone(), placeholders.fill(&value));
         }
         let doubles = Doubles::default();
@@ -126,6 +126,9 @@ impl Scenario {
         let worker = worker.map_err(|error| error.to_string())?;
         let address = worker.addresses()[0].to_string();
         placeholders.set("WORKER_ID", &address);
+        if let Some(admin) = worker.admin_addresses().first() {
+            placeholders.set("ADMIN_PORT", &admin.port().to_string());
+        }
         Ok(Scenario {
             worker,
             address,
@@ -234,9 +237,4 @@ impl Scenario {
         }
         Outcome::Passed
     }
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
 }

@@ -12,17 +12,20 @@ type Key = (String, String);
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Told {
     pub(crate) topic: String,
-    partition: i32,
+    /// `None` where it depends on the names of this run.
+    partition: Option<i32>,
     key: String,
     value: Option<String>,
 }
 
 impl Told {
     fn of(recorded: &Json, fill: impl Fn(&str) -> String) -> Self {
+        let key = recorded["key"]["text"].as_str().unwrap();
+        let partition = recorded["partition"].as_i64().unwrap() as i32;
         Told {
             topic: recorded["topic"].as_str().unwrap().to_owned(),
-            partition: recorded["partition"].as_i64().unwrap() as i32,
-            key: fill(recorded["key"]["text"].as_str().unwrap()),
+            partition: (!key.contains("{{")).then_some(partition),
+            key: fill(key),
             value: recorded["value"]["text"].as_str().map(fill),
         }
     }
@@ -75,7 +78,7 @@ impl<'a> Topics<'a> {
                 for record in &records[*seen..] {
                     let told = Told {
                         topic: topic.to_owned(),
-                        partition,
+                        partition: Some(partition),
                         key: record.key.as_ref().map(text).unwrap(),
                         value: record.value.as_ref().map(text),
                     };
@@ -99,6 +102,7 @@ impl<'a> Topics<'a> {
         let recorded = recorded.iter().map(|record| Told::of(record, &fill));
         let mut last = self.last_recorded.clone();
         let recorded: Vec<Told> = recorded.filter(|told| is_new(&mut last, told)).collect();
+        let recorded = without_last_breaths(recorded);
         let (ours, theirs) = (by_key(&self.waiting), by_key(&recorded));
         let mut generations = self.generations.clone();
         let mut differ = Vec::new();
@@ -142,6 +146,28 @@ impl<'a> Topics<'a> {
     }
 }
 
+/// Java's paused source says RUNNING once more when it is stopped for good: a deliberate difference.
+fn without_last_breaths(recorded: Vec<Told>) -> Vec<Told> {
+    let state = |told: &Told| {
+        let value = told.value.as_ref()?;
+        let value: Json = serde_json::from_str(value).unwrap_or_default();
+        value["state"].as_str().map(str::to_owned)
+    };
+    let is_last_breath = |at: usize| {
+        let of_task = recorded[at..]
+            .iter()
+            .filter(|told| told.key == recorded[at].key);
+        let states: Vec<Option<String>> = of_task.take(3).map(state).collect();
+        let states: Vec<&str> = states
+            .iter()
+            .map(|s| s.as_deref().unwrap_or("none"))
+            .collect();
+        recorded[at].key.starts_with("status-task-") && states == ["RUNNING", "UNASSIGNED", "none"]
+    };
+    let kept = (0..recorded.len()).filter(|at| !is_last_breath(*at));
+    kept.map(|at| recorded[at].clone()).collect()
+}
+
 /// Whether it is more than a repetition that does not count.
 fn is_new(last: &mut BTreeMap<Key, Option<String>>, told: &Told) -> bool {
     let before = last.insert(told.key(), told.value.clone());
@@ -164,7 +190,7 @@ fn is_ascending(generations: &BTreeMap<i64, (i64, i64)>) -> bool {
 }
 
 fn is_alike(ours: &Told, theirs: &Told, generations: &mut BTreeMap<i64, (i64, i64)>) -> bool {
-    if ours.partition != theirs.partition {
+    if theirs.partition.is_some() && ours.partition != theirs.partition {
         return false;
     }
     let (Some(ours), Some(theirs)) = (&ours.value, &theirs.value) else {

@@ -1,16 +1,10 @@
-//! Three workers: work is shared out, taken over from one that is killed, and handed over by one that is stopped.
+//! Several workers: work is shared out, taken over from one that is killed, and handed over by one that is stopped; one that
+//! shares the group and not the configuration says so.
 
-use super::{broker, start};
+use super::{HASTY, broker, start};
 use crate::worker::{Worker, until};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeSet;
-
-/// A worker that is gone is noticed soon, and nobody waits for its return.
-const HASTY: [(&str, &str); 3] = [
-    ("session.timeout.ms", "6000"),
-    ("heartbeat.interval.ms", "300"),
-    ("scheduled.rebalance.max.delay.ms", "0"),
-];
 
 /// Who runs the connector's tasks, once all of them run.
 async fn owners(asked: &Worker, tasks: usize) -> Option<BTreeSet<String>> {
@@ -73,4 +67,36 @@ async fn three_workers_share_out_the_work_and_take_it_over() {
             .filter(|owners| *owners == last)
     });
     found.await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn additions_24_a_worker_with_another_config_topic_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = broker().await;
+    let one = start(folder.path(), "one", &broker, &HASTY).await;
+    until("the leader", || async {
+        let (status, _) = one.request("GET", "/health", None).await;
+        (status == 200).then_some(())
+    })
+    .await;
+    let mut settings = HASTY.to_vec();
+    settings.push(("config.storage.topic", "kc_other"));
+    let other = start(folder.path(), "other", &broker, &settings).await;
+    // That is more than the other will ever read.
+    let config = json!({"connector.class": "FileStreamSink", "topics": "t", "file": "/dev/null"});
+    let body = json!({"name": "c", "config": config});
+    let (status, _) = one.request("POST", "/connectors", Some(&body)).await;
+    assert_eq!(status, 201);
+    let told = until("the trouble", || async {
+        let (status, health) = other.request("GET", "/health", None).await;
+        let text = health["message"].as_str()?.to_owned();
+        (status == 500 && text.contains("The group cannot work")).then_some(text)
+    });
+    let told = told.await;
+    let remedy = "check that all workers of the group have the same config.storage.topic";
+    assert!(told.contains(remedy), "{told}");
+    assert!(other.log().contains(remedy), "{}", other.log());
+    // The others go on.
+    let (status, _) = one.request("GET", "/health", None).await;
+    assert_eq!(status, 200);
 }

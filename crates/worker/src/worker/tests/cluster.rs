@@ -2,7 +2,9 @@
 
 use super::peers::{Asked, Peer, Puppet, answer, json, leading};
 use super::*;
-use crate::cluster::{Assignment, GroupEvent, Leader, Owners, SessionKey, TaskSubmitter, Work};
+use crate::cluster::{
+    Assignment, GroupEvent, GroupStanding, Leader, Owners, SessionKey, TaskSubmitter, Work,
+};
 use crate::tls::ServerTls;
 use axum::body::Body;
 use axum::http::Request as HttpRequest;
@@ -16,6 +18,7 @@ struct Member {
     worker: Worker,
     shutdown: CancellationToken,
     say: mpsc::Sender<GroupEvent>,
+    standing: watch::Sender<GroupStanding>,
     submitter: Arc<dyn TaskSubmitter>,
 }
 
@@ -46,6 +49,7 @@ impl Member {
         }
         start.settings = WorkerSettings::quiet(properties).unwrap();
         let (puppet, say) = Puppet::new(leader);
+        let standing = puppet.standing.clone();
         let cluster = puppet.speaking(protocol).cluster(records);
         let mut submitter = None;
         let launched = Worker::launch(start, Flavour::Distributed, |here| {
@@ -58,6 +62,7 @@ impl Member {
             worker,
             shutdown,
             say,
+            standing,
             submitter: submitter.unwrap(),
         };
         while !member.api.herder.view().has_started() {
@@ -375,6 +380,21 @@ async fn additions_33_the_name_of_a_leader_must_be_in_its_certificate() {
         assert_eq!(is_html, status == 400);
         follower.end().await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn additions_24_a_group_that_cannot_work_is_told_of() {
+    let member = Member::new(leading(&[])).await;
+    member.say.send(GroupEvent::Rebalancing).await.unwrap();
+    let why = "check that all workers of the group have the same config.storage.topic";
+    member
+        .standing
+        .send_modify(|standing| standing.trouble = Some(why.to_owned()));
+    let health = member.call("GET", "/health", "").await;
+    assert_eq!(health.status, 500);
+    let (text, expected) = (message(&health), format!("The group cannot work: {why}."));
+    assert!(text.ends_with(&expected), "{text}");
+    member.end().await;
 }
 
 #[tokio::test]

@@ -1,8 +1,8 @@
 //! Other workers: an HTTP server that answers what it is told to, and a group that says what it is told to.
 
 use crate::cluster::{
-    Assignment, Cluster, ConfigRecord, ConfigStore, GroupEvent, GroupProtocol, Leader, Membership,
-    MemoryConfigStore, MemoryStatusStore, Owners, Snapshot, Work,
+    Assignment, Cluster, ConfigRecord, ConfigStore, GroupEvent, GroupProtocol, GroupStanding,
+    Leader, Membership, MemoryConfigStore, MemoryStatusStore, Owners, Snapshot, Work,
 };
 use crate::tls::ServerTls;
 use async_trait::async_trait;
@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// What a peer was asked.
 #[derive(Clone, Debug)]
@@ -131,6 +131,7 @@ pub(super) struct Puppet {
     assignment: Assignment,
     snapshot: Snapshot,
     joins: bool,
+    pub(super) standing: watch::Sender<GroupStanding>,
 }
 
 impl Puppet {
@@ -147,6 +148,7 @@ impl Puppet {
             },
             snapshot: Snapshot::default(),
             joins: false,
+            standing: watch::Sender::new(GroupStanding::default()),
         };
         (puppet, say)
     }
@@ -163,6 +165,7 @@ impl Puppet {
         Cluster {
             configs: Box::new(configs),
             statuses: Box::<MemoryStatusStore>::default(),
+            standing: self.standing.subscribe(),
             membership: Box::new(self),
         }
     }

@@ -160,3 +160,83 @@ fn ended() -> ConsumerError {
         source: None,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_core::{
+        ByteBudget, ByteColumn, Destination, FetchedColumns, Headers, Payload, TimestampType,
+    };
+    use std::pin::pin;
+    use std::task::{Context, Poll, Waker};
+
+    /// A batch of one record.
+    fn batch(partition: &TopicPartition, offset: i64, permit: Option<BytePermit>) -> RecordBatch {
+        RecordBatch {
+            origin: partition.clone(),
+            destination: Destination::Uniform(partition.topic.clone()),
+            first_offset: offset,
+            next_offset: offset + 1,
+            offsets: vec![offset],
+            timestamps: vec![0],
+            timestamp_type: TimestampType::CreateTime,
+            keys: Payload::undecoded(ByteColumn::nulls(1)),
+            values: Payload::undecoded(ByteColumn::nulls(1)),
+            headers: Headers::None,
+            fetched: FetchedColumns::default(),
+            permit,
+        }
+    }
+
+    /// The partition and offset of the next batch, if one is there now.
+    fn next_batch(inbox: &mut Inbox) -> Option<(i32, i64)> {
+        let mut context = Context::from_waker(Waker::noop());
+        match pin!(inbox.next()).poll(&mut context) {
+            Poll::Ready(Taken::Batch(batch)) => Some((batch.origin.partition, batch.first_offset)),
+            Poll::Ready(_) => panic!("only batches were sent"),
+            Poll::Pending => None,
+        }
+    }
+
+    /// One that waits for its paused partition would hold up those of all other tasks.
+    #[test]
+    fn report_a9_an_oversized_record_of_a_paused_partition_is_given_back_and_read_again() {
+        let budget = ByteBudget::one_by_one(100, 0);
+        let oversized = || budget.try_acquire(101);
+        let (_events, events) = mpsc::channel(1);
+        let (items, receiver) = mpsc::channel(9);
+        let controls = Arc::new(Controls::default());
+        let mut inbox = Inbox::new(events, receiver, Arc::clone(&controls));
+        let partitions = [0, 1].map(|number| TopicPartition::new("t", number));
+        let epochs = [0, 1].map(|number| controls.assign(&partitions[number]));
+        let send = |number: usize, epoch, offset, permit| {
+            let batch = batch(&partitions[number], offset, permit);
+            let sent = items.try_send(Item::Batch {
+                epoch,
+                weight: 0,
+                batch,
+            });
+            sent.expect("there is room");
+        };
+        controls.set_paused(&partitions, true);
+        send(0, epochs[0], 7, None);
+        send(1, epochs[1], 3, None);
+        send(0, epochs[0], 8, Some(oversized().expect("nobody has one")));
+        assert!(oversized().is_none());
+        assert_eq!(next_batch(&mut inbox), None);
+        assert!(oversized().is_some(), "it is given back");
+        // What was held before it in its partition goes as well, so that the order stays.
+        let changes = controls.take();
+        let told = changes
+            .iter()
+            .map(|(of, control)| (of.partition, control.seek));
+        assert_eq!(told.collect::<Vec<_>>(), [(0, Some(7)), (1, None)]);
+        controls.set_paused(&partitions, false);
+        inbox.release(&partitions);
+        assert_eq!(next_batch(&mut inbox), Some((1, 3)));
+        send(0, epochs[0], 9, None);
+        assert_eq!(next_batch(&mut inbox), None, "it was fetched before");
+        send(0, changes[0].1.epoch, 7, None);
+        assert_eq!(next_batch(&mut inbox), Some((0, 7)));
+    }
+}

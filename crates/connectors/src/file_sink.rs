@@ -189,7 +189,7 @@ impl SinkTask for FileStreamSinkTask {
         })
     }
 
-    async fn news(&mut self) {
+    async fn progressed(&mut self) {
         if !self.output.is_writing() {
             return std::future::pending().await;
         }

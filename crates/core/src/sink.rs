@@ -144,7 +144,7 @@ pub trait SinkTask: Send {
 
     /// Returns when something has happened that `poll` or `put` can make use of: a write has ended, there is room again.
     /// Cancel safe: dropping the future loses nothing. What it has seen is gone only with the next `poll` or `put`.
-    async fn news(&mut self) {
+    async fn progressed(&mut self) {
         std::future::pending().await
     }
 

@@ -58,7 +58,7 @@ pub(crate) struct MongoTask {
     writing: JoinSet<Ended>,
     /// Those that only wait for others of their partition.
     waiting: usize,
-    /// A write that ended while the task waited for news.
+    /// A write that ended while the task waited for progress.
     heard: Option<Result<Ended, tokio::task::JoinError>>,
     /// For writes under way.
     memory: ByteBudget,
@@ -699,7 +699,7 @@ impl SinkTask for MongoTask {
         }
     }
 
-    async fn news(&mut self) {
+    async fn progressed(&mut self) {
         if self.heard.is_none() {
             self.heard = self.writing.join_next().await;
         }

@@ -28,7 +28,7 @@ const SLOW_DEAD_LETTERS: Duration = Duration::from_secs(2);
 /// records flow on, and the next commit says the same and more.
 const COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// How often an idle sink is asked how it is. What comes of earlier rows it tells by itself (`SinkTask::news`).
+/// How often an idle sink is asked how it is. What comes of earlier rows it tells by itself (`SinkTask::progressed`).
 const IDLE_POLL: Duration = Duration::from_secs(1);
 
 /// How often the lag is worked out.
@@ -86,7 +86,7 @@ enum Event {
     Target(Target),
     Settled(Result<(), TaskFailure>),
     /// The sink has something to tell, and may have room again.
-    News,
+    Progressed,
     /// Something is due by the clock.
     Due,
     Stop,
@@ -153,7 +153,7 @@ impl Pipeline {
                 Event::Fetched(fetched) => self.on_fetched(*fetched).await?,
                 Event::Target(target) => self.on_target(target).await,
                 Event::Settled(outcome) => self.on_settled(outcome).await?,
-                Event::News => {
+                Event::Progressed => {
                     self.poll_sink().await?;
                     self.put_current(true).await?;
                 }
@@ -242,7 +242,7 @@ impl Pipeline {
             fetched = async {
                 if is_busy { consumer.next_event().await } else { consumer.next().await }
             } => Event::Fetched(Box::new(fetched)),
-            () = self.sink.news() => Event::News,
+            () = self.sink.progressed() => Event::Progressed,
             () = sleep_until(wake) => Event::Due,
         }
     }

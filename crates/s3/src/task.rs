@@ -380,8 +380,8 @@ impl SinkTask for S3Task {
         std::mem::take(&mut self.rewinds)
     }
 
-    async fn news(&mut self) {
-        self.context.uploads.news().await;
+    async fn progressed(&mut self) {
+        self.context.uploads.progressed().await;
     }
 
     fn next_due(&self) -> Option<i64> {

@@ -245,7 +245,7 @@ impl Uploads {
     }
 
     /// Returns once a job has ended, or a part of the outbox has found room and is on its way. Cancel safe.
-    pub(crate) async fn news(&mut self) {
+    pub(crate) async fn progressed(&mut self) {
         if !self.heard.is_empty() {
             return;
         }
@@ -273,7 +273,7 @@ impl Uploads {
             if self.jobs.is_empty() && self.outbox.is_empty() || Instant::now() >= deadline {
                 return None;
             }
-            let news = tokio::time::timeout_at(deadline, self.news());
+            let news = tokio::time::timeout_at(deadline, self.progressed());
             // What it tells, or that the deadline has passed, is looked at above.
             let _ = ticking(&clock, news).await;
         }

@@ -132,7 +132,7 @@ async fn a_full_disk_holds_the_rows_back() {
         .await
         .unwrap();
     for later in [0, 1_000] {
-        task.news().await;
+        task.progressed().await;
         let error = task.poll(NOW + later).await.unwrap_err();
         let kind = SinkErrorKind::Retriable {
             after: RETRY_PAUSE,
@@ -148,7 +148,7 @@ async fn a_full_disk_holds_the_rows_back() {
     task.put(batch(0, strings(&[Some(b"one")])), NOW)
         .await
         .unwrap();
-    task.news().await;
+    task.progressed().await;
     let error = task.poll(NOW).await.unwrap_err();
     assert_eq!(error.kind, SinkErrorKind::Fatal);
 }

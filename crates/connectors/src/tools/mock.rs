@@ -196,7 +196,7 @@ impl SinkTask for MockSinkTask {
         })
     }
 
-    async fn news(&mut self) {
+    async fn progressed(&mut self) {
         wait(self.fails_at).await;
     }
 

@@ -156,7 +156,7 @@ impl<'a, S: Subject> Drive<'a, S> {
 
     async fn wait(&mut self) {
         // Nothing is lost by going on without news.
-        let _ = tokio::time::timeout(LOOK, self.task.news()).await;
+        let _ = tokio::time::timeout(LOOK, self.task.progressed()).await;
         self.now += STEP_MILLIS;
         self.look().await;
     }

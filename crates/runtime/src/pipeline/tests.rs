@@ -119,10 +119,10 @@ impl Consumer for Script {
 
 struct Recorder {
     log: Log,
-    /// How long it works on a batch before it has news of it; without, a batch is done at once.
+    /// How long it works on a batch before it has progressed; without, a batch is done at once.
     work: Option<Duration>,
-    /// When the news comes.
-    news_at: Option<Instant>,
+    /// When it has progressed next.
+    progress_at: Option<Instant>,
     /// Refusals to give before the first batch is taken.
     refusals: usize,
     /// After so many batches, so many refusals.
@@ -143,7 +143,7 @@ impl Recorder {
         Recorder {
             log: log.clone(),
             work: None,
-            news_at: None,
+            progress_at: None,
             refusals: 0,
             refuses_behind: None,
             done: Vec::new(),
@@ -188,7 +188,7 @@ impl SinkTask for Recorder {
         }
         self.taken += 1;
         note(&self.log, format!("put {:?}", batch.offsets));
-        self.news_at = self.work.map(|work| Instant::now() + work);
+        self.progress_at = self.work.map(|work| Instant::now() + work);
         self.done
             .push((batch.origin.clone(), batch.first_offset..batch.next_offset));
         if self.rejects {
@@ -199,19 +199,19 @@ impl SinkTask for Recorder {
         Ok(())
     }
 
-    async fn news(&mut self) {
-        match self.news_at {
+    async fn progressed(&mut self) {
+        match self.progress_at {
             Some(at) => sleep_until(at).await,
             None => std::future::pending().await,
         }
     }
 
     async fn poll(&mut self, _: i64) -> Result<Progress, SinkError> {
-        if let Some(at) = self.news_at {
+        if let Some(at) = self.progress_at {
             if Instant::now() < at {
                 return Ok(Progress::default());
             }
-            self.news_at = None;
+            self.progress_at = None;
             let late = Instant::now() - at;
             note(&self.log, format!("heard after {late:?}"));
         }

@@ -157,9 +157,9 @@ class Servers:
         self.facts = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
         return f"127.0.0.1:{port}"
 
-    def topic(self, kind: str, records: int, partitions: int = PARTITIONS) -> str:
+    def topic(self, kind: str, records: int, partitions: int = PARTITIONS, name: str | None = None) -> str:
         """A topic with this many records, filled once."""
-        name = f"bench-{kind}-{partitions}"
+        name = name or f"bench-{kind}-{partitions}"
         if name not in self.filled:
             command = [HELPER, "fill", *self.topic_options(name, records, partitions), "--kind", kind]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)

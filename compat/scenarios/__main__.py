@@ -11,14 +11,15 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import assignors, dead_letters, differential, kills, moves, s3, secure, stranger, stream
+from . import assignors, dead_letters, differential, kills, moves, rolling, s3, secure, stranger, stream, workers
 from .services import ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
-             "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run}  # fmt: skip
+             "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run, "rolling": rolling.run, "workers": workers.run}  # fmt: skip
 # The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
-NEEDS_NO_KAFKA = ("kills", "stranger")
+NEEDS_NO_KAFKA = ("kills", "stranger", "workers")
+RUN_BY_JAVA = ("s3", "rolling", "workers")
 # What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two
 # cores; long runs are asked for with --rounds and --records.
 CI_RUNS = [
@@ -84,8 +85,8 @@ class Tally:
 
 def run(tally: Tally, worker: str, seed: int, name: str, version: str, rounds: int, records: int, java: int):
     what = f"{name} on Kafka {version}, {rounds} rounds, {records} records, seed {seed}, worker {worker}"
-    if worker == "java" and (name != "s3" or not s3_plugin()):
-        return tally.skip(what, "Java's worker runs scenario s3 only, with MILLSTREAM_S3_PLUGIN naming the folder of the sink")
+    if worker == "java" and (name not in RUN_BY_JAVA or not s3_plugin()):
+        return tally.skip(what, f"Java's worker runs {' and '.join(RUN_BY_JAVA)} only, with MILLSTREAM_S3_PLUGIN naming the folder of the sink")
     lacking = [tool for tool in ("java", "mvn") if version != EMBEDDED and shutil.which(tool) is None]
     if lacking:
         return tally.skip(what, f"{' and '.join(lacking)} not installed")

@@ -26,8 +26,12 @@ BUCKET = "moves"
 class Source(threading.Thread):
     """Produces a steady trickle until it is told to stop; idempotent, so that a retry doubles nothing."""
 
-    def __init__(self, bootstrap: str, seed: int):
+    def __init__(self, bootstrap: str, seed: int, topic: str = stream.TOPIC, partitions: int = topics.PARTITIONS, at_once: int = 20):
         super().__init__(daemon=True)
+        self.topic = topic
+        self.partitions = partitions
+        # Records of every hundredth of a second.
+        self.at_once = at_once
         settings = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5, "delivery.timeout.ms": 300_000, "log_level": 2}
         self.producer = Producer(settings)
         self.rng = random.Random(f"{seed}/source")
@@ -36,10 +40,10 @@ class Source(threading.Thread):
 
     def run(self):
         while not self.done.wait(0.01):
-            for _ in range(20):
+            for _ in range(self.at_once):
                 text = f"{self.sent} {topics.words(self.rng)} {self.rng.choice(topics.ODD_TEXTS)}"
                 with contextlib.suppress(BufferError):
-                    self.producer.produce(stream.TOPIC, text.encode(), partition=self.rng.randrange(topics.PARTITIONS))
+                    self.producer.produce(self.topic, text.encode(), partition=self.rng.randrange(self.partitions))
                     self.sent += 1
             self.producer.poll(0)
 

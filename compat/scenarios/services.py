@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -83,12 +84,12 @@ def wait_until(what: str, seconds: float, condition, pause: float = 0.02):
         time.sleep(pause)
 
 
-def http(method: str, url: str, body=None, timeout: float = 30):
+def http(method: str, url: str, body=None, timeout: float = 30, context: ssl.SSLContext | None = None):
     """Status and decoded JSON; status 0 where nobody answers."""
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
     try:
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
+        with urllib.request.urlopen(request, timeout=timeout, context=context) as answer:
             status, text = answer.status, answer.read()
     except urllib.error.HTTPError as error:
         status, text = error.code, error.read()

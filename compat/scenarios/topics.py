@@ -105,9 +105,9 @@ def struct_values(rng: random.Random, count: int) -> Iterator[bytes | None]:
         yield json.dumps({"schema": schema, "payload": payload}).encode() if rng.random() < 0.995 else None
 
 
-def create(bootstrap: str, topic: str, replicas: int = 1):
-    admin = AdminClient({"bootstrap.servers": bootstrap})
-    for future in admin.create_topics([NewTopic(topic, PARTITIONS, replicas)]).values():
+def create(bootstrap: str, topic: str, replicas: int = 1, partitions: int = PARTITIONS):
+    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
+    for future in admin.create_topics([NewTopic(topic, partitions, replicas)]).values():
         future.result(30)
 
 
@@ -157,13 +157,15 @@ def fill(bootstrap: str, topic: str, source, count: int, seed: int) -> list[list
     return records
 
 
-def read_back(bootstrap: str, topic: str, isolation: str = "read_uncommitted") -> list[list[tuple[int, bytes | None]]]:
+def read_back(
+    bootstrap: str, topic: str, isolation: str = "read_uncommitted", partitions: int = PARTITIONS
+) -> list[list[tuple[int, bytes | None]]]:
     """Offset and value of every record, by partition."""
     settings = {"bootstrap.servers": bootstrap, "group.id": "witness", "enable.auto.commit": False, "isolation.level": isolation}
     consumer = Consumer(settings)
-    records: list[list[tuple[int, bytes | None]]] = [[] for _ in range(PARTITIONS)]
-    ends = [consumer.get_watermark_offsets(TopicPartition(topic, p), 30)[1] for p in range(PARTITIONS)]
-    consumer.assign([TopicPartition(topic, p, 0) for p in range(PARTITIONS)])
+    records: list[list[tuple[int, bytes | None]]] = [[] for _ in range(partitions)]
+    ends = [consumer.get_watermark_offsets(TopicPartition(topic, p), 30)[1] for p in range(partitions)]
+    consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
     # The last offset of a partition is a transaction's marker, which no consumer sees: hence the positions.
     while any(position.offset < ends[position.partition] for position in consumer.position(consumer.assignment())):
         for message in consumer.consume(10_000, 0.5):

@@ -279,7 +279,11 @@ class Round:
         yield AT_THE_END, "PUT", f"{held('put')}/config", {**config, "a.note": "another"}, (200,)
         yield AT_THE_END, "PUT", f"{held('stop')}/stop", None, (202, 204)
         yield AT_THE_END, "DELETE", held("delete"), None, (204,)
-        yield AT_THE_END, "GET", f"{held('pause')}/offsets", None, (200,)
+        # Java's reads through its herder wait, too, and may be refused then; ours tell what is known.
+        if worker.stores == OURS:
+            yield from ((AT_ONCE, "GET", held("pause") + path, None, (200,)) for path in ("", "/config", "/tasks", "/offsets"))
+        else:
+            yield AT_THE_END, "GET", f"{held('pause')}/offsets", None, (200,)
         # Java's waits to the end, too; what it says then depends on what else has waited.
         yield REFUSED, "POST", f"{held('pause')}/restart", None, (409,) if worker.stores == OURS else (204, 409)
 

@@ -33,6 +33,8 @@ CI_RUNS = [
     ("moves", "4.3.1", 3, 0, 0),
     ("differential", "4.3.1", 3, 0, 0),
     ("assignors", "4.3.1", 20, 0, 0),
+    ("workers", EMBEDDED, 3, 0, 0),
+    ("rolling", "4.3.1", 1, 0, 0),
 ]
 QUICK = (3, 20_000)
 # CI asks what is known to be equal to stay so; other seeds look for more.

@@ -8,16 +8,17 @@ import ssl
 import struct
 import subprocess
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
-from .services import CREDENTIALS, TOOLS, Failed, Process, free_ports, http, wait_until
+from confluent_kafka.admin import AdminClient
+
+from .services import CREDENTIALS, SHORT_LIVED, TOOLS, Failed, Process, free_ports, http, wait_until
 
 JAVA, OURS = "java", "millstream"
-# Quick to start: plugins are found by their manifests, and the JVM compiles once.
-JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -Xshare:auto"
 START_SECONDS = 120
 
 
@@ -79,6 +80,17 @@ class Cluster:
     all_java: bool = False
     workers: list["Member"] = field(default_factory=list)
 
+    def __post_init__(self):
+        self.admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 2})
+
+    def members(self) -> list:
+        """Of the group at rest, with what its leader has told each; none while it rebalances."""
+        with warnings.catch_warnings():
+            # The newer call does not show assignments of groups that are no consumers'.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            found = self.admin.list_groups(self.name, 10)
+        return found[0].members if found and found[0].state == "Stable" else []
+
     def add(self, kind: str, name: str, host: str = "127.0.0.1", port: int | None = None) -> "Member":
         program = JavaMember if kind == JAVA or self.all_java else OurMember
         worker = program(self, kind, name, host, port or free_ports(1))
@@ -99,7 +111,7 @@ class Cluster:
 
     def leader(self) -> "Member | None":
         """Who leads the group, if it is at rest; its members have all been told the leader's address."""
-        for member in group_members(self.bootstrap, self.name):
+        for member in self.members():
             url = leader_url(member.assignment)
             return next((worker for worker in self.live() if worker.url == url.rstrip("/")), None)
         return None
@@ -109,8 +121,7 @@ class Cluster:
 
         def found():
             leader = self.leader()
-            members = group_members(self.bootstrap, self.name)
-            return leader if leader in (among or self.live()) and len(members) == len(self.live()) else None
+            return leader if leader in (among or self.live()) and len(self.members()) == len(self.live()) else None
 
         return wait_until(f"a leader of {self.name}", 60, found, 0.1)
 
@@ -201,8 +212,8 @@ class Member:
             found, answer = self.ask(method, path, body)
             if found in wanted:
                 return answer
-            # Java's words, with 500, for reads that go through its herder.
-            is_refused = found == 409 or "because a rebalance is expected" in str(answer)
+            # Java's words, with 500: for reads through its herder, and for writes in a transaction that a rebalance ends.
+            is_refused = found == 409 or any(words in str(answer) for words in ("because a rebalance is expected", "can be safely retried"))
             if not is_refused or time.monotonic() > end:
                 raise Failed(f"{method} {path} at {self.name} answers {found}, not {status}: {json.dumps(answer)[:800]}")
             time.sleep(0.1)
@@ -284,11 +295,12 @@ class JavaMember(Member):
         command += ["--dir", str(self.folder), "--version", self.cluster.java_version, "--group", self.cluster.name, "--heap", "512m"]
         for name, topic in self.topics().items():
             command += [f"--{name}-topic", topic]
+        # Plugins are found by their manifests, which is quick.
         plugins = ",".join(str(folder) for folder in self.cluster.plugins)
         for key, value in {"plugin.path": plugins, "plugin.discovery": "service_load", **self.settings()}.items():
             if value:
                 command += ["--set", f"{key}={value}"]
-        environment = {"CONNECT_JAVA_OPTS": JAVA_OPTIONS, **os.environ, **CREDENTIALS}
+        environment = {"CONNECT_JAVA_OPTS": SHORT_LIVED, **os.environ, **CREDENTIALS}
         done = subprocess.run(command, capture_output=True, text=True, env=environment)
         if done.returncode != 0:
             raise Failed(f"the Java worker {self.name} did not start: {done.stderr.strip()[-400:]}")
@@ -312,20 +324,6 @@ class JavaMember(Member):
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.kill(self._pid, signal.SIGKILL)
-
-
-def group_members(bootstrap: str, group: str) -> list:
-    """Of a group at rest, with what its leader has told each; none while it rebalances."""
-    from confluent_kafka.admin import AdminClient
-
-    admin = AdminClient({"bootstrap.servers": bootstrap, "log_level": 2})
-    import warnings
-
-    with warnings.catch_warnings():
-        # The newer call does not show assignments of groups that are no consumers'.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        found = admin.list_groups(group, 10)
-    return found[0].members if found and found[0].state == "Stable" else []
 
 
 def leader_url(assignment: bytes) -> str:

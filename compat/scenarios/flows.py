@@ -25,7 +25,7 @@ class Lines(threading.Thread):
 
     def run(self):
         with open(self.file, "a") as file:
-            while not self.done.wait(0.02):
+            while not self.done.wait(0.04):
                 file.write(f"{self.written}\n")
                 file.flush()
                 self.written += 1

@@ -26,12 +26,12 @@ BUCKET = "moves"
 class Source(threading.Thread):
     """Produces a steady trickle until it is told to stop; idempotent, so that a retry doubles nothing."""
 
-    def __init__(self, bootstrap: str, seed: int, topic: str = stream.TOPIC, partitions: int = topics.PARTITIONS, at_once: int = 20):
+    def __init__(self, bootstrap: str, seed: int, topic: str = stream.TOPIC, partitions: int = topics.PARTITIONS, at_once: int = 20, pause: float = 0.01):
         super().__init__(daemon=True)
         self.topic = topic
         self.partitions = partitions
-        # Records of every hundredth of a second.
-        self.at_once = at_once
+        # So many records, and so many seconds to the next ones.
+        self.at_once, self.pause = at_once, pause
         settings = {"bootstrap.servers": bootstrap, "enable.idempotence": True, "linger.ms": 5, "delivery.timeout.ms": 300_000, "log_level": 2}
         self.producer = Producer(settings)
         self.rng = random.Random(f"{seed}/source")
@@ -39,7 +39,7 @@ class Source(threading.Thread):
         self.sent = 0
 
     def run(self):
-        while not self.done.wait(0.01):
+        while not self.done.wait(self.pause):
             for _ in range(self.at_once):
                 text = f"{self.sent} {topics.words(self.rng)} {self.rng.choice(topics.ODD_TEXTS)}"
                 with contextlib.suppress(BufferError):

@@ -103,7 +103,7 @@ class Scenario:
         self.cluster = Cluster("workers", services.bootstrap, options.folder, SETTINGS, plugins=[s3_plugin()] if is_java else [], all_java=is_java)
         self.flow = S3Flow(services.s3, services.bootstrap, "workers-flow", TASKS, FLUSH_SIZE)
         self.lines = Lines(services.bootstrap, "workers-lines", options.folder / "lines.txt")
-        self.source = Source(services.bootstrap, options.seed, self.flow.topic, TASKS, 4)
+        self.source = Source(services.bootstrap, options.seed, self.flow.topic, TASKS, 40, 0.1)
         self.watch = Watch(self.cluster)
         self.count = 0
         self.accepted = -1

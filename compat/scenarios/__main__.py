@@ -11,15 +11,16 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import assignors, dead_letters, differential, kills, moves, rolling, s3, secure, stranger, stream, workers
+from . import assignors, clients, crowd, dead_letters, differential, kills, moves, rest, rolling, s3, secure, stranger, stream, workers
 from .services import ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
-             "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run, "rolling": rolling.run, "workers": workers.run}  # fmt: skip
+             "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run, "rolling": rolling.run, "workers": workers.run,
+             "rest": rest.run, "clients": clients.run, "crowd": crowd.run}  # fmt: skip
 # The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
 NEEDS_NO_KAFKA = ("kills", "stranger", "workers")
-RUN_BY_JAVA = ("s3", "rolling", "workers")
+RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd")
 # What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two
 # cores; long runs are asked for with --rounds and --records.
 CI_RUNS = [
@@ -85,7 +86,8 @@ class Tally:
         self.say(f"FAILED: {what}: {why}", failed=1)
 
 
-def run(tally: Tally, worker: str, seed: int, name: str, version: str, rounds: int, records: int, java: int):
+def run(tally: Tally, arguments, seed: int, name: str, version: str, rounds: int, records: int, java: int):
+    worker = arguments.worker
     what = f"{name} on Kafka {version}, {rounds} rounds, {records} records, seed {seed}, worker {worker}"
     if worker == "java" and (name not in RUN_BY_JAVA or not s3_plugin()):
         return tally.skip(what, f"Java's worker runs {' and '.join(RUN_BY_JAVA)} only, with MILLSTREAM_S3_PLUGIN naming the folder of the sink")
@@ -98,7 +100,7 @@ def run(tally: Tally, worker: str, seed: int, name: str, version: str, rounds: i
 
     def scenario(log):
         log(step="start", kafka=version, rounds=rounds, records=records, seed=seed, worker=worker)
-        SCENARIOS[name](Options(version, rounds, records, seed, worker, java, folder, log))
+        SCENARIOS[name](Options(version, rounds, records, seed, worker, java, folder, log, arguments.only))
 
     tally.run(what, folder, scenario)
 
@@ -113,6 +115,7 @@ def main() -> int:
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--seed", type=int, help="a random one by default")
     parser.add_argument("--java", type=int, default=5, help="how many variants of scenario s3 are compared with Java's objects")
+    parser.add_argument("--only", default="", help="a regular expression for the chapters of scenario rest, or for the clients")
     parser.add_argument("--worker", choices=["millstream", "java"], default="millstream", help="java checks the scenario itself")
     arguments = parser.parse_args()
     if not arguments.ci and not arguments.scenario:
@@ -130,7 +133,7 @@ def main() -> int:
         for each in lane:
             known = CI_SEEDS.get(each[0]) if arguments.ci else None
             seed = next(seed for seed in (arguments.seed, known, random.randrange(10**6)) if seed is not None)
-            run(tally, arguments.worker, seed, *each)
+            run(tally, arguments, seed, *each)
 
     lanes = [[each for each in runs if (each[1] == CI_LANE) is first] for first in (True, False)] if arguments.ci else [runs]
     with ThreadPoolExecutor(len(lanes)) as pool:

@@ -39,6 +39,8 @@ class Options:
     folder: Path
     # Called with one keyword argument per fact of a finished step; kept as the run's log.
     log: Callable[..., None]
+    # A regular expression for the parts that are wanted; all of them without one.
+    only: str = ""
 
 
 class Failed(Exception):

@@ -1,3 +1,5 @@
+//! What is counted, who may have how much, and that nobody waits for ever.
+
 use super::*;
 use proptest::prelude::*;
 use std::pin::pin;

@@ -16,7 +16,6 @@ use std::sync::Arc;
 
 /// What all workers of a played cluster are set to.
 pub(super) struct Terms {
-    pub(super) protocol: GroupProtocol,
     pub(super) max_delay: i32,
     pub(super) keys: KeyPolicy,
 }
@@ -105,7 +104,7 @@ enum Request {
 }
 
 impl Process {
-    pub(super) fn new(number: usize, terms: &Terms) -> Self {
+    pub(super) fn new(number: usize, protocol: GroupProtocol, terms: &Terms) -> Self {
         let state = State::new(Settings {
             flavour: Flavour::Distributed,
             worker_id: format!("w:{number}"),
@@ -113,14 +112,14 @@ impl Process {
             registry: Arc::new(PluginRegistry::default()),
             topic_tracking: false,
             self_healing: true,
-            protocol: terms.protocol,
+            protocol,
             keys: Some(terms.keys.clone()),
         });
         Process {
             state,
             member: Member::new(MemberSettings {
                 url: number.to_string(),
-                protocol: terms.protocol,
+                protocol,
                 max_delay: terms.max_delay,
                 sync_timeout: 300,
                 patience: 300,

@@ -54,6 +54,8 @@ pub(super) struct World {
     /// Every event and action is printed.
     is_told: bool,
     now: i64,
+    /// What most offer.
+    protocol: GroupProtocol,
     terms: Terms,
     group: Coordinator,
     processes: Vec<Process>,
@@ -88,11 +90,8 @@ impl World {
             dice,
             is_told,
             now: 1,
-            terms: Terms {
-                protocol,
-                max_delay,
-                keys,
-            },
+            protocol,
+            terms: Terms { max_delay, keys },
             group: Coordinator::new(),
             processes: Vec::new(),
             log: Vec::new(),
@@ -110,7 +109,13 @@ impl World {
 
     fn start(&mut self) {
         let number = self.processes.len();
-        let mut process = Process::new(number, &self.terms);
+        // Some offer less. The eager protocol is for all: a group that goes over to it lets two run the same for a moment,
+        // as Java's does.
+        let protocol = match self.dice.roll(8) {
+            0 if self.protocol == GroupProtocol::Sessioned => GroupProtocol::Compatible,
+            _ => self.protocol,
+        };
+        let mut process = Process::new(number, protocol, &self.terms);
         let actions = process.state.begin();
         let end = (self.statuses.len(), StatusEvent::End);
         process.status_events.push_back(end);

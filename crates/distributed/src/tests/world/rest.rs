@@ -75,7 +75,7 @@ impl World {
             assert_eq!(process.generation, generation, "of {number}");
             let view = process.state.view();
             assert!(
-                self.terms.protocol != GroupProtocol::Sessioned
+                view.protocol() != GroupProtocol::Sessioned
                     || view.session_key() == told.key && told.key.is_some(),
                 "the key of {number}"
             );

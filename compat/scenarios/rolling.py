@@ -32,14 +32,14 @@ from .services import TOOLS, Failed, Kafka, Options, S3Server, s3_plugin, wait_u
 
 TASKS = 8
 FLUSH_SIZE = 100
-REBALANCE_MS = 5_000
+SESSION_MS, REBALANCE_MS = 4_000, 8_000
 FLOW = "flow"
 JAVA_ONLY = "scenario.JavaOnlySinkConnector"
 NO_CLASS = "Failed to find any class"
 RUNNING = "RUNNING"
 # Quick to notice what happens; restarts find offsets that were stored.
 SETTINGS = {
-    "session.timeout.ms": "4000",
+    "session.timeout.ms": str(SESSION_MS),
     "heartbeat.interval.ms": "300",
     "rebalance.timeout.ms": str(REBALANCE_MS),
     "scheduled.rebalance.max.delay.ms": "500",
@@ -239,20 +239,31 @@ class Round:
         """Killed; until its session ends, what only a leader does fails at once, and all else works."""
         others = [worker for worker in self.cluster.live() if worker is not leader]
         asked = [self.rng.choice(of_kind) for kind in (JAVA, OURS) if (of_kind := [worker for worker in others if worker.kind == kind])]
-        leader.kill()
         body = {"name": "not-made", "config": self.file_sink("not-made")}
-        wanted = [("GET", "/connectors", None, 200), ("GET", f"/connectors/{FLOW}/status", None, 200), ("GET", "/health", None, 200)]
-        wanted.append(("POST", "/connectors", body, 500))
-        for worker in asked:
-            for method, path, content, status in wanted:
-                began = time.monotonic()
-                found, answer = worker.ask(method, path, content)
-                took = time.monotonic() - began
-                if found != status or took > 2:
-                    raise Failed(f"beside a dead leader {method} {path} at {worker.name} answers {found} after {took:.1f} s: {answer}")
-            if "IO Error trying to forward REST request: java.net.ConnectException" not in answer["message"]:
-                raise Failed(f"beside a dead leader POST at {worker.name} answers {answer}")
-        self.log("dead leader", leader=leader.name, asked=[worker.name for worker in asked])
+        leader.kill()
+        killed = time.monotonic()
+
+        def ask(worker: Member, method: str, path: str, content) -> tuple:
+            answer = worker.ask(method, path, content)
+            return worker, method, path, *answer, time.monotonic() - killed
+
+        with ThreadPoolExecutor(8) as pool:
+            posts = [pool.submit(ask, worker, "POST", "/connectors", body) for worker in asked]
+            paths = ("/connectors", f"/connectors/{FLOW}/status", "/health")
+            reads = [pool.submit(ask, worker, "GET", path, None) for worker in asked for path in paths]
+        for worker, method, path, status, answer, after in (read.result() for read in reads):
+            if status != 200:
+                raise Failed(f"{after:.1f} s after the leader's death {method} {path} at {worker.name} answers {status}: {answer}")
+        made = False
+        for worker, method, path, status, answer, after in (post.result() for post in posts):
+            is_refused = status == 500 and "IO Error trying to forward REST request: java.net.ConnectException" in answer["message"]
+            # On a machine that is slow there may be another leader by now.
+            made = made or (status in (201, 409) and after > SESSION_MS / 2000)
+            if not is_refused and not made:
+                raise Failed(f"{after:.1f} s after the leader's death {method} {path} at {worker.name} answers {status}: {answer}")
+        if made:
+            self.pick().want("DELETE", "/connectors/not-made", status=(204, 404))
+        self.log("dead leader", leader=leader.name, asked=[worker.name for worker in asked], refused=not made)
 
     def blocked(self):
         """A member that heartbeats and does not join again holds up the herder of every worker, and nobody's reads."""
@@ -316,7 +327,7 @@ class Round:
     def ask_held(worker: Member, began: float, when: str, method: str, path: str, body, statuses: tuple[int, ...]) -> tuple[str, bool]:
         status, answer = worker.ask(method, path, body)
         took = time.monotonic() - began
-        is_in_time = when == REFUSED or (took < 2) == (when == AT_ONCE)
+        is_in_time = when == REFUSED or (took < REBALANCE_MS / 2000) == (when == AT_ONCE)
         is_right = status in statuses and is_in_time
         return f"{worker.kind} {method} {path}: {status} after {took:.1f} s" + ("" if is_right else f", not {when}: {str(answer)[:300]}"), is_right
 

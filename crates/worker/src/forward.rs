@@ -22,6 +22,9 @@ use tokio_util::task::TaskTracker;
 /// Requests under way to other workers. They have clients that wait here, of which there are not many more.
 const AT_A_TIME: usize = 64;
 
+/// How requests of a worker of ours name their sender.
+pub(crate) const AGENT: HeaderValue = HeaderValue::from_static("kafka-connect");
+
 /// Until a connection is there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -156,7 +159,7 @@ fn request(url: &Uri, ask: Ask) -> Result<Request<Full<Bytes>>, ForwardError> {
     let headers = request.headers_mut();
     *headers = ask.headers;
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
-    headers.insert(USER_AGENT, HeaderValue::from_static("kafka-connect"));
+    headers.insert(USER_AGENT, AGENT);
     if !ask.body.is_empty() {
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     }

@@ -103,7 +103,13 @@ async fn restart(
     let relayed = relay.change(&api, request, Bytes::new()).await?;
     Ok(relayed.or(|answer| match answer {
         Answer::Restarting(state) => {
-            (StatusCode::ACCEPTED, Json(Status::from(state))).into_response()
+            let status = Status::from(state);
+            let status = if relay.is_from_java() {
+                status.for_any_java()
+            } else {
+                status
+            };
+            (StatusCode::ACCEPTED, Json(status)).into_response()
         }
         Answer::Done | Answer::Connector { .. } => StatusCode::NO_CONTENT.into_response(),
     }))

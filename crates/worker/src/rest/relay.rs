@@ -3,7 +3,7 @@
 use super::Api;
 use super::error::RestError;
 use super::query::query_values;
-use crate::forward::Ask;
+use crate::forward::{AGENT, Ask};
 use crate::herder::request::{Answer, HerderError, Request};
 use crate::inter_worker::Signature;
 use axum::body::Body;
@@ -24,6 +24,7 @@ pub(super) struct Relay {
     /// Those alone that go along.
     headers: HeaderMap,
     is_secure: bool,
+    is_from_ours: bool,
 }
 
 /// The request came over TLS.
@@ -62,6 +63,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Relay {
             query: parts.uri.query().map(str::to_owned),
             headers,
             is_secure: parts.extensions.get::<Secure>().is_some(),
+            is_from_ours: parts.headers.get(header::USER_AGENT) == Some(&AGENT),
         })
     }
 }
@@ -70,6 +72,11 @@ impl Relay {
     /// Of the address by which the client came.
     pub(super) fn scheme(&self) -> &'static str {
         if self.is_secure { "https" } else { "http" }
+    }
+
+    /// Another worker, one of Java's, has passed it on and reads the answer itself.
+    pub(super) fn is_from_java(&self) -> bool {
+        !self.is_from_ours && hops(self.query.as_deref()) != Hops::Two
     }
 
     /// What goes along with every request that is made for this one.
@@ -191,6 +198,26 @@ mod tests {
         }
     }
 
+    #[test]
+    fn a_worker_of_java_s_is_known_by_what_it_passes_on() {
+        for (query, is_from_ours, expected) in [
+            (None, false, false),
+            (Some("forward=true"), false, true),
+            (Some("includeTasks=true&forward=false"), false, true),
+            (Some("forward=true"), true, false),
+        ] {
+            let relay = Relay {
+                method: Method::POST,
+                path: "/connectors/c/restart".to_owned(),
+                query: query.map(str::to_owned),
+                headers: HeaderMap::new(),
+                is_secure: false,
+                is_from_ours,
+            };
+            assert_eq!(relay.is_from_java(), expected, "{query:?} {is_from_ours}");
+        }
+    }
+
     /// Java's workers accept leaders whose URLs have a path, or no slash at the end.
     #[test]
     fn additions_18_the_url_of_a_leader_may_have_a_path() {
@@ -200,6 +227,7 @@ mod tests {
             query: Some("forward=true&onlyFailed=true".to_owned()),
             headers: HeaderMap::new(),
             is_secure: false,
+            is_from_ours: false,
         };
         for (base, hops, expected) in [
             (

@@ -103,7 +103,9 @@ pub(super) struct State {
 struct Status {
     state: &'static str,
     worker_id: String,
-    version: Option<String>,
+    /// A null where it is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    version: Option<Option<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<String>,
 }
@@ -139,7 +141,7 @@ impl From<crate::cluster::Status> for Status {
         Status {
             state: status.state.name(),
             worker_id: status.worker_id,
-            version: status.version,
+            version: Some(status.version),
             trace: status.trace.filter(|trace| !trace.is_empty()),
         }
     }
@@ -178,6 +180,20 @@ impl From<ConnectorState> for State {
             tasks: state.tasks.into_iter().map(TaskStatus::from).collect(),
             r#type: connector_type(state.kind),
         }
+    }
+}
+
+impl State {
+    /// With those fields alone that workers of Java's know, whatever their release: they refuse answers with others. Those of
+    /// 3.9 do not know a version, those of 4.3 nothing of outages.
+    pub(super) fn for_any_java(mut self) -> Self {
+        self.connector.version = None;
+        for task in &mut self.tasks {
+            task.status.version = None;
+            task.degraded = None;
+            task.self_healing = None;
+        }
+        self
     }
 }
 
@@ -326,5 +342,50 @@ impl From<ConfigValue> for Value {
             errors: value.errors,
             visible: value.visible,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cluster::{RunState, Status as Known};
+
+    /// Java's workers refuse answers that they passed a restart on for, if one field is new to them.
+    #[test]
+    fn additions_47_what_any_java_reads_has_no_field_of_its_successors_or_of_ours() {
+        let status = Known {
+            state: RunState::Restarting,
+            trace: None,
+            worker_id: "w:1".to_owned(),
+            generation: 3,
+            version: Some("4.3.1".to_owned()),
+        };
+        let outage = Outage::Restarting {
+            restarts: 1,
+            next_try: 7,
+        };
+        let state = || {
+            State::from(ConnectorState {
+                name: "c".into(),
+                connector: status.clone(),
+                tasks: vec![(
+                    0,
+                    TaskState {
+                        status: status.clone(),
+                        outage: Some(outage.clone()),
+                    },
+                )],
+                kind: Some(ConnectorKind::Sink),
+            })
+        };
+        let json = |state: State| serde_json::to_string(&state).expect("a state is JSON");
+        assert_eq!(
+            json(state()),
+            r#"{"name":"c","connector":{"state":"RESTARTING","worker_id":"w:1","version":"4.3.1"},"tasks":[{"id":0,"state":"RESTARTING","worker_id":"w:1","version":"4.3.1","self_healing":{"restarts":1,"next_try":7}}],"type":"sink"}"#
+        );
+        assert_eq!(
+            json(state().for_any_java()),
+            r#"{"name":"c","connector":{"state":"RESTARTING","worker_id":"w:1"},"tasks":[{"id":0,"state":"RESTARTING","worker_id":"w:1"}],"type":"sink"}"#
+        );
     }
 }

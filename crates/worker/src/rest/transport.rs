@@ -2,14 +2,14 @@
 //! a slash at the end and matrix parameters do not count.
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderValue, Method, StatusCode, Uri, Version, header};
 use axum::middleware::Next;
 use axum::response::{Html, IntoResponse, Response};
 
 pub(super) async fn check(mut request: Request, next: Next) -> Response {
     let content_types = request.headers().get_all(header::CONTENT_TYPE);
     let path = request.uri().path();
-    if content_types.iter().count() > 1 || is_suspicious(path) {
+    if content_types.iter().count() > 1 || is_suspicious(path) || !names_its_host(&request) {
         return bad_request(request.method());
     }
     if let Some(plain) = plain_uri(request.uri()) {
@@ -23,16 +23,32 @@ pub(super) async fn check(mut request: Request, next: Next) -> Response {
     response
 }
 
-/// Paths that could be read in more than one way.
+/// HTTP/1.1 wants one host, and a name for it.
+fn names_its_host(request: &Request) -> bool {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    match (request.version(), hosts.next(), hosts.next()) {
+        (Version::HTTP_11, Some(host), None) => !host.is_empty(),
+        (Version::HTTP_11, ..) => false,
+        _ => true,
+    }
+}
+
+/// Paths that could be read in more than one way. Dots that are written as such are names, unless they lead above the root.
 fn is_suspicious(path: &str) -> bool {
     let Some(decoded) = decode(path) else {
         return true;
     };
     let mut segments = path.split('/').skip(1).peekable();
+    let mut depth = 0;
     while let Some(segment) = segments.next() {
         let is_last = segments.peek().is_none();
-        let is_dots = matches!(&*decode_text(segment), "." | "..");
-        if (segment.is_empty() && !is_last) || is_dots {
+        let is_hidden = segment.contains('%') && matches!(&*decode_text(segment), "." | "..");
+        depth += match segment {
+            ".." => -1,
+            "." => 0,
+            _ => 1,
+        };
+        if (segment.is_empty() && !is_last) || is_hidden || depth < 0 {
             return true;
         }
     }
@@ -117,6 +133,9 @@ mod tests {
             "/a%2Fb",
             "/a%25",
             "/%2e%2e/a",
+            "/a/.%2e",
+            "/../a",
+            "/a/../../a",
             "/%FF",
             "/a%5Cb",
         ] {
@@ -128,8 +147,30 @@ mod tests {
             "/connectors/a%20b%3F",
             "/connectors/x;a=b",
             "/connectors/a+b.c",
+            "/connectors/../config",
+            "/connectors/./config",
+            "/connectors/..",
         ] {
             assert!(!is_suspicious(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_request_names_one_host() {
+        for (version, hosts, expected) in [
+            (Version::HTTP_11, &["a:1"][..], true),
+            (Version::HTTP_11, &[], false),
+            (Version::HTTP_11, &[""], false),
+            (Version::HTTP_11, &["a", "a"], false),
+            (Version::HTTP_10, &[], true),
+        ] {
+            let mut request = axum::http::Request::builder().version(version);
+            for host in hosts {
+                request = request.header(header::HOST, *host);
+            }
+            let request = request.body(axum::body::Body::empty());
+            let request = request.expect("the parts are fine");
+            assert_eq!(names_its_host(&request), expected, "{version:?} {hosts:?}");
         }
     }
 

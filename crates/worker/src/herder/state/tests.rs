@@ -171,6 +171,18 @@ fn report_c21_a_restart_of_a_task_that_is_not_there_leaves_no_ghost() {
     }
 }
 
+#[test]
+fn a_task_that_was_taken_away_is_not_there_to_restart() {
+    let mut world = World::new(Flavour::Distributed, 0);
+    world.put(0, "c", &[]);
+    world.settle();
+    check(&mut world, Request::Stop("c".into()), "STOPPED");
+    let ticket = world.request(0, Request::RestartTask(TaskId::new("c", 0)));
+    world.settle();
+    let answer = world.answers[&ticket].clone();
+    assert!(matches!(answer, Err(HerderError::NotFound(_))));
+}
+
 /// Steps until the log is asked to be written to, and how that write ends.
 fn end_write(world: &mut World, end: WriteEnd) {
     for _ in 0..1_000 {

@@ -606,7 +606,10 @@ async fn additions_39_before_the_group_is_joined_the_worker_is_starting() {
     let launched = Worker::launch(start, Flavour::Distributed, |_| cluster);
     let (worker, api) = launched.await.unwrap();
     let router = rest::main_router(&api, ResponseHeaders::default());
-    let request = HttpRequest::builder().uri("/health").body(Body::empty());
+    let request = HttpRequest::builder()
+        .uri("/health")
+        .header("Host", "a")
+        .body(Body::empty());
     let response = TowerToHyperService::new(router).call(request.unwrap());
     let (head, body) = response.await.unwrap().into_parts();
     let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();

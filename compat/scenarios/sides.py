@@ -20,7 +20,7 @@ from .services import TOOLS, Failed, Kafka, Process, free_ports, wait_until
 PACKAGES = ("converters", "file", "json", "storage", "transforms")
 JSON = "org.apache.kafka.connect.json.JsonConverter"
 # Until a worker answers; two cores start two of them beside each other.
-START_S = 120
+START_S = 240
 
 
 @dataclass

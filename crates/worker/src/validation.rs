@@ -174,7 +174,7 @@ impl Validator {
         if let Some(group) = self.group.as_ref().filter(|_| kind == ConnectorKind::Sink) {
             overrides::refuse_group(group, config, &mut configs);
         }
-        refuse_nulls(config, &mut configs);
+        refuse_nulls(config, connector.config_def(), &mut configs);
         let mut error_count: usize = configs.iter().map(|(_, value)| value.errors.len()).sum();
 
         // Of these Java counts keys with errors, not errors.
@@ -441,14 +441,14 @@ fn hide_versions_of_nothing(values: &mut [ConfigValue]) {
     }
 }
 
-/// A null is an error for a key that nobody defines, and beside what a validator says of it.
-fn refuse_nulls(config: &Properties, configs: &mut Configs) {
+/// A null is an error for a key of the framework or of nobody; of the connector's own keys for those that have one already.
+fn refuse_nulls(config: &Properties, own: &ConfigDef, configs: &mut Configs) {
     const REFUSED: &str = "Null value can not be supplied as the configuration value.";
     let mut unknown = Vec::new();
     for (name, _) in config.entries().filter(|(_, value)| value.is_none()) {
         match configs.iter_mut().find(|(_, value)| value.name == name) {
-            Some((_, value)) if !value.errors.is_empty() => value.errors.push(REFUSED.to_owned()),
-            Some(_) => {}
+            Some((_, value)) if value.errors.is_empty() && own.key(name).is_some() => {}
+            Some((_, value)) => value.errors.push(REFUSED.to_owned()),
             None => unknown.push((
                 None,
                 ConfigValue {

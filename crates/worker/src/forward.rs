@@ -22,8 +22,8 @@ use tokio_util::task::TaskTracker;
 /// Requests under way to other workers. They have clients that wait here, of which there are not many more.
 const AT_A_TIME: usize = 64;
 
-/// How requests of a worker of ours name their sender.
-pub(crate) const AGENT: HeaderValue = HeaderValue::from_static("kafka-connect");
+/// How requests of a worker of ours name their sender: as Java's do, and so that ours are told apart.
+pub(crate) const AGENT: HeaderValue = HeaderValue::from_static("kafka-connect (millstream)");
 
 /// Until a connection is there.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);

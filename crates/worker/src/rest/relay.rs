@@ -183,6 +183,7 @@ fn passed_back(answer: Response<Body>) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::{HeaderValue, Request as HttpRequest};
 
     #[test]
     fn a_request_is_passed_on_twice_at_most() {
@@ -198,23 +199,25 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_worker_of_java_s_is_known_by_what_it_passes_on() {
-        for (query, is_from_ours, expected) in [
-            (None, false, false),
-            (Some("forward=true"), false, true),
-            (Some("includeTasks=true&forward=false"), false, true),
-            (Some("forward=true"), true, false),
+    #[tokio::test]
+    async fn a_worker_of_java_s_is_known_by_what_it_passes_on() {
+        let java = HeaderValue::from_static("kafka-connect");
+        for (path, agent, expected) in [
+            ("/connectors/c/restart", java.clone(), false),
+            ("/connectors/c/restart?forward=true", java.clone(), true),
+            (
+                "/connectors/c/restart?includeTasks=true&forward=false",
+                java,
+                true,
+            ),
+            ("/connectors/c/restart?forward=true", AGENT, false),
         ] {
-            let relay = Relay {
-                method: Method::POST,
-                path: "/connectors/c/restart".to_owned(),
-                query: query.map(str::to_owned),
-                headers: HeaderMap::new(),
-                is_secure: false,
-                is_from_ours,
-            };
-            assert_eq!(relay.is_from_java(), expected, "{query:?} {is_from_ours}");
+            let request = HttpRequest::builder()
+                .uri(path)
+                .header(header::USER_AGENT, &agent);
+            let (mut parts, ()) = request.body(()).expect("a request").into_parts();
+            let Ok(relay) = Relay::from_request_parts(&mut parts, &()).await;
+            assert_eq!(relay.is_from_java(), expected, "{path} {agent:?}");
         }
     }
 

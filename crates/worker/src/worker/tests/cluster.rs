@@ -171,7 +171,7 @@ async fn a_follower_passes_changes_on_as_java_s_worker_does() {
     for (name, value) in [
         ("host", peer.address.to_string().as_str()),
         ("accept", "application/json"),
-        ("user-agent", "kafka-connect"),
+        ("user-agent", "kafka-connect (millstream)"),
         ("content-type", "application/json"),
         ("authorization", "Basic abc"),
     ] {

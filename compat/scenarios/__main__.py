@@ -20,6 +20,7 @@ SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": mo
 # The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
 NEEDS_NO_KAFKA = ("kills", "stranger", "workers")
+NEEDS_BESIDES = {"rolling": ("javac", "keytool", "openssl")}
 RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd")
 # What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two
 # cores; long runs are asked for with --rounds and --records.
@@ -90,9 +91,9 @@ class Tally:
 def run(tally: Tally, arguments, seed: int, name: str, version: str, rounds: int, records: int, java: int):
     worker = arguments.worker
     what = f"{name} on Kafka {version}, {rounds} rounds, {records} records, seed {seed}, worker {worker}"
-    if worker == "java" and (name not in RUN_BY_JAVA or not s3_plugin()):
-        return tally.skip(what, f"Java's worker runs {' and '.join(RUN_BY_JAVA)} only, with MILLSTREAM_S3_PLUGIN naming the folder of the sink")
-    lacking = [tool for tool in ("java", "mvn") if version != EMBEDDED and shutil.which(tool) is None]
+    if worker == "java" and (name not in RUN_BY_JAVA or (name == "s3" and not s3_plugin())):
+        return tally.skip(what, f"Java's worker runs {', '.join(RUN_BY_JAVA)} only, s3 with MILLSTREAM_S3_PLUGIN naming the folder of the sink")
+    lacking = [tool for tool in ("java", "mvn", *NEEDS_BESIDES.get(name, ())) if version != EMBEDDED and shutil.which(tool) is None]
     if lacking:
         return tally.skip(what, f"{' and '.join(lacking)} not installed")
     if name == "s3" and java and not s3_plugin():

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import quote
 
+from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from .services import CREDENTIALS, SHORT_LIVED, TOOLS, Failed, Process, free_ports, http, wait_until
@@ -88,7 +89,11 @@ class Cluster:
         with warnings.catch_warnings():
             # The newer call does not show assignments of groups that are no consumers'.
             warnings.simplefilter("ignore", DeprecationWarning)
-            found = self.admin.list_groups(self.name, 10)
+            try:
+                found = self.admin.list_groups(self.name, 10)
+            except KafkaException:
+                # A broker that has just started may still be reading its groups.
+                return []
         return found[0].members if found and found[0].state == "Stable" else []
 
     def add(self, kind: str, name: str, host: str = "127.0.0.1", port: int | None = None) -> "Member":

@@ -27,6 +27,8 @@ def neutral_text(text: str) -> str:
     text = re.sub(r"\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b", "{{UUID}}", text)
     text = re.sub(r"@[0-9a-f]{6,8}\b", "@{{HASH}}", text)
     text = re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "{{INSTANT}}", text)
+    # The values of an enumeration come from a hash set.
+    text = re.sub(r"(?<=\(case insensitive\): )[A-Z_, ]+", lambda found: ", ".join(sorted(found[0].split(", "))), text)
     return text.rstrip("\n")
 
 

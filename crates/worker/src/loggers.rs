@@ -213,7 +213,7 @@ impl Loggers {
 pub fn parse_level(level: &str) -> Result<&'static str, UnknownLevel> {
     let known = LEVELS
         .iter()
-        .find(|known| known.eq_ignore_ascii_case(level));
+        .find(|known| known.eq_ignore_ascii_case(level.trim()));
     known.copied().ok_or_else(|| UnknownLevel(level.to_owned()))
 }
 

@@ -397,7 +397,10 @@ impl Validator {
                 continue;
             };
             let mut settings = config.with_prefix(&format!("{role}."));
-            settings.insert("converter.type", kind);
+            // A type that is given is checked, though it has no effect.
+            if settings.get("converter.type").is_none() {
+                settings.insert("converter.type", kind);
+            }
             let values = definition.validate(&settings);
             // Java lists them as its hash map has them.
             let keys = definition.keys();
@@ -444,11 +447,21 @@ fn hide_versions_of_nothing(values: &mut [ConfigValue]) {
 /// A null is an error for a key of the framework or of nobody; of the connector's own keys for those that have one already.
 fn refuse_nulls(config: &Properties, own: &ConfigDef, configs: &mut Configs) {
     const REFUSED: &str = "Null value can not be supplied as the configuration value.";
+    const LISTS_OF_NAMES: [&str; 3] = ["transforms", "predicates", "topic.creation.groups"];
     let mut unknown = Vec::new();
     for (name, _) in config.entries().filter(|(_, value)| value.is_none()) {
         match configs.iter_mut().find(|(_, value)| value.name == name) {
             Some((_, value)) if value.errors.is_empty() && own.key(name).is_some() => {}
-            Some((_, value)) => value.errors.push(REFUSED.to_owned()),
+            Some((_, value)) => {
+                // A start can do without; only who validates is told.
+                if LISTS_OF_NAMES.contains(&name) {
+                    let why = format!(
+                        "Invalid value null for configuration {name}: entry must be non null"
+                    );
+                    value.errors.push(why);
+                }
+                value.errors.push(REFUSED.to_owned());
+            }
             None => unknown.push((
                 None,
                 ConfigValue {

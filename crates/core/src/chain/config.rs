@@ -59,7 +59,6 @@ fn predicate_candidates(plugins: &[PredicatePlugin]) -> Vec<Candidate> {
 /// The check of the keys `transforms` and `predicates`; the signature is that of `Validator::Check`.
 pub fn unique_aliases(name: &str, value: Option<&Parsed>) -> Result<(), String> {
     match value {
-        None => Err(invalid(name, value, "entry must be non null")),
         Some(Parsed::List(aliases)) if distinct(aliases.clone()).len() < aliases.len() => {
             Err(invalid(name, value, "Duplicate alias provided."))
         }

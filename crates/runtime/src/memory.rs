@@ -5,8 +5,11 @@ use millstream_core::limits;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
-/// One part in so many is for records: fetched, open and in flight. The rest is for the program, its clients, what it knows
-/// of each partition, responses that are being read, and what the allocator has not given back.
+/// What the program takes whatever it does, most of it pages of its file.
+const PROGRAM: usize = 8 * 1024 * 1024;
+
+/// Of what is left one part in so many is for records: fetched, open and in flight. The rest is for clients, what is known of
+/// each partition, responses that are being read, and what the allocator has not given back.
 const RECORDS: usize = 2;
 
 /// Bytes for records. `setting` is the memory of the process, or 0 where nobody has set it.
@@ -15,7 +18,7 @@ pub fn for_records(setting: i64) -> usize {
         Ok(bytes) if bytes > 0 => bytes,
         _ => of_cgroups(),
     };
-    process / RECORDS
+    process.saturating_sub(PROGRAM).max(process / 2) / RECORDS
 }
 
 /// Half of the limit: the other half absorbs what a cgroup is charged for beside the process, such as pages of files.
@@ -99,7 +102,7 @@ mod tests {
 
     #[test]
     fn leaves_room_for_the_program() {
-        assert_eq!(for_records(128 << 20), 64 << 20);
+        assert_eq!(for_records(128 << 20), 60 << 20);
     }
 
     /// The limit found in a file system with these files.

@@ -1,10 +1,11 @@
-//! A log in memory for the tests of the stores, which answers, fails or keeps silent.
+//! A log in memory for the tests of the stores, which answers, fails or keeps silent, and what they write to it.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_core::compacted_log::{
     CompactedLog, LogEntry, LogError, LogEvent, LogPlace, LogRecord,
 };
+use millstream_core::{Plain, SourceMap};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -131,4 +132,9 @@ impl CompactedLog for FakeLog {
             None => std::future::pending().await,
         }
     }
+}
+
+/// A partition or an offset of a source, with one value.
+pub(crate) fn source_map(name: &str, value: impl Into<Plain>) -> SourceMap {
+    SourceMap::from_iter([(name, value)])
 }

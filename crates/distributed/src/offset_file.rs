@@ -133,13 +133,7 @@ fn replace(path: &Path, content: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use millstream_core::Plain;
-
-    fn map(name: &str, value: impl Into<Plain>) -> SourceMap {
-        let mut map = SourceMap::new();
-        map.set(name, value);
-        map
-    }
+    use crate::fake_log::source_map as map;
 
     #[tokio::test]
     async fn offsets_outlive_the_process() {

@@ -191,14 +191,7 @@ fn offset_error(error: LogError) -> OffsetError {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fake_log::{Answers, FakeLog};
-    use millstream_core::Plain;
-
-    fn map(name: &str, value: impl Into<Plain>) -> SourceMap {
-        let mut map = SourceMap::new();
-        map.set(name, value);
-        map
-    }
+    use crate::fake_log::{Answers, FakeLog, source_map as map};
 
     fn store(log: &FakeLog) -> TopicOffsets {
         let (failed, _) = mpsc::channel(1);

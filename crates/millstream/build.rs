@@ -2,15 +2,28 @@
 //! a process has to hold.
 
 use std::env;
+use std::path::Path;
+use std::process::Command;
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");
     let target = |name: &str| env::var(format!("CARGO_CFG_TARGET_{name}")).unwrap_or_default();
     // The linker that Rust brings for this target knows how; another one, chosen by flags, may not.
-    let has_own_linker = ["ARCH", "OS", "ENV"].map(target) == ["x86_64", "linux", "gnu"];
+    let is_known = ["ARCH", "OS", "ENV"].map(target) == ["x86_64", "linux", "gnu"];
     let flags = env::var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
     let linker = env::var("RUSTC_LINKER").unwrap_or_default();
-    if has_own_linker && linker.is_empty() && !flags.contains("link") {
+    if is_known && linker.is_empty() && !flags.contains("link") && brings_its_linker() {
         println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
     }
+}
+
+/// Compilers that a distribution has built often come without, and take the system's.
+fn brings_its_linker() -> bool {
+    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let Ok(answer) = Command::new(rustc).args(["--print", "sysroot"]).output() else {
+        return false;
+    };
+    let sysroot = String::from_utf8_lossy(&answer.stdout).into_owned();
+    let linker = "lib/rustlib/x86_64-unknown-linux-gnu/bin/gcc-ld/ld.lld";
+    Path::new(sysroot.trim()).join(linker).exists()
 }

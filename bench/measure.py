@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import shutil
 import signal
 import socket
 import statistics
@@ -14,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+CONNECT_JAVA = ROOT / "compat" / "tools" / "connect-java"
 RELEASE = ROOT / "target" / "release"
 HELPER = RELEASE / "millstream-bench"
 WORK = ROOT / "target" / "bench"
@@ -33,8 +35,9 @@ S3_CONNECTOR = {
     "partitioner.class": "io.confluent.connect.storage.partitioner.DefaultPartitioner",
     "schema.compatibility": "NONE",
 }
+STRING = "org.apache.kafka.connect.storage.StringConverter"
 CONVERTERS = {
-    "s3_string": {"value.converter": "org.apache.kafka.connect.storage.StringConverter"},
+    "s3_string": {"value.converter": STRING},
     "s3_json": {"value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false"},
 }
 KINDS = {"s3_string": "text", "s3_json": "json"}
@@ -110,6 +113,55 @@ class Client:
 
     def tail(self) -> str:
         return self.log.read_text(errors="replace")[-800:]
+
+
+class OurWorker:
+    """A worker of ours with these settings, its cost counted from start to end."""
+
+    # Until the first answer.
+    PATIENCE_SECONDS = 20
+
+    def __init__(self, binary: Path, command: str, settings: dict, log: str, environment: dict | None = None):
+        self.url = f"http://127.0.0.1:{free_port()}"
+        file = WORK / f"{log}.properties"
+        file.write_text("".join(f"{key}={value}\n" for key, value in {**settings, "listeners": self.url}.items()))
+        self.client = Client([binary, command, file], WORK / f"{log}.log", environment)
+        wait_until("the worker's REST answers", self.PATIENCE_SECONDS, self.answers, 0.0005)
+        self.start_ms = self.since_exec_ms()
+
+    def answers(self) -> bool:
+        if self.client.ended():
+            raise Failed(f"the worker ended: {self.client.tail()}")
+        return http("GET", self.url)[0] == 200
+
+    def since_exec_ms(self) -> float:
+        return (time.monotonic() - self.client.started) * 1000
+
+    def resident_mib(self) -> float:
+        status = Path(f"/proc/{self.client.process.pid}/status").read_text()
+        return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+class JavaWorker:
+    """Java's worker of a cluster; `more` are further options of the tool that starts it."""
+
+    def __init__(self, bootstrap: str, folder: Path, group: str, more: list, environment: dict | None = None):
+        self.folder, port = folder, free_port()
+        shutil.rmtree(self.folder, ignore_errors=True)
+        self.url = f"http://127.0.0.1:{port}"
+        command = [CONNECT_JAVA, "up", "--bootstrap", bootstrap, "--port", str(port), "--dir", self.folder, "--group", group, *more]
+        self.started = time.monotonic()
+        done = subprocess.run(command, capture_output=True, text=True, env=dict(os.environ, **(environment or {})))
+        if done.returncode != 0:
+            raise Failed(f"the Java worker did not start: {done.stderr.strip()[-400:]}")
+        self.start_ms = int(next(line for line in done.stdout.splitlines() if line.startswith("START_MS="))[9:])
+
+    def usage(self) -> dict[str, float]:
+        done = subprocess.run([CONNECT_JAVA, "usage", "--dir", self.folder], capture_output=True, text=True, check=True)
+        return {key: float(value) for key, value in (line.split("=") for line in done.stdout.split())}
+
+    def stop(self):
+        subprocess.run([CONNECT_JAVA, "down", "--dir", self.folder, "--wipe"])
 
 
 class Servers:

@@ -121,6 +121,11 @@ class Caller:
 
         wait_until(f"{self.connector} is {state} with {tasks} tasks", seconds, is_there, 0.1)
 
+    def pause_and_resume(self, tasks: int, **headers: str):
+        for deed, state in (("pause", "PAUSED"), ("resume", "RUNNING")):
+            self.call("PUT", f"/connectors/{{name}}/{deed}", 202)
+            self.await_status(state, tasks, **headers)
+
 
 def is_rebalancing(status: int, body: Any) -> bool:
     """A conflict, or the words of a rebalance: by these kcctl and the Terraform provider ask again."""
@@ -176,10 +181,7 @@ def kcctl(urls: list[str], name: str, file: str) -> int:
     c.await_status("RUNNING", 2, **ACCEPT)
     c.call("POST", "/connectors/{name}/tasks/1/restart", 204)
     c.await_status("RUNNING", 2, **ACCEPT)
-    c.call("PUT", "/connectors/{name}/pause", 202)
-    c.await_status("PAUSED", 2, **ACCEPT)
-    c.call("PUT", "/connectors/{name}/resume", 202)
-    c.await_status("RUNNING", 2, **ACCEPT)
+    c.pause_and_resume(2, **ACCEPT)
     # patch loggers, get loggers, get logger.
     c.call("PUT", "/admin/loggers/org.apache.kafka.connect.file", 200, body={"level": "DEBUG"}, pattern=[str])
     c.call("PUT", "/admin/loggers/org.apache.kafka.connect.file?scope=worker", 200, body={"level": "INFO"}, pattern=[str])
@@ -220,10 +222,7 @@ def terraform(urls: list[str], name: str, file: str) -> int:
     c.call("GET", "/connectors/{name}/status", 200, pattern=status)
     c.call("GET", "/connectors/{name}/tasks", 200, pattern=[{"id": TASK_ID, "config": dict}])
     c.call("GET", "/connectors/{name}/tasks/0/status", 200, pattern={"id": int, "state": str, "worker_id": str})
-    c.call("PUT", "/connectors/{name}/pause", 202)
-    c.await_status("PAUSED", 2)
-    c.call("PUT", "/connectors/{name}/resume", 202)
-    c.await_status("RUNNING", 2)
+    c.pause_and_resume(2)
     c.call("POST", "/connectors/{name}/restart", 204)
     c.await_status("RUNNING", 2)
     c.call("DELETE", "/connectors/{name}", 204)
@@ -256,10 +255,7 @@ def console(urls: list[str], name: str, file: str) -> int:
     c.await_status("RUNNING", 2)
     c.call("POST", "/connectors/{name}/tasks/0/restart", 204)
     c.await_status("RUNNING", 2)
-    c.call("PUT", "/connectors/{name}/pause", 202)
-    c.await_status("PAUSED", 2)
-    c.call("PUT", "/connectors/{name}/resume", 202)
-    c.await_status("RUNNING", 2)
+    c.pause_and_resume(2)
     c.call("PUT", "/connectors/{name}/stop", 204)
     c.await_status("STOPPED", 0)
     c.call("DELETE", "/connectors/{name}", 204)
@@ -295,10 +291,7 @@ def kafka_ui(urls: list[str], name: str, file: str) -> int:
         c.await_status("RUNNING", 2)
     c.call("POST", "/connectors/{name}/tasks/0/restart", 204)
     c.await_status("RUNNING", 2)
-    c.call("PUT", "/connectors/{name}/pause", 202)
-    c.await_status("PAUSED", 2)
-    c.call("PUT", "/connectors/{name}/resume", 202)
-    c.await_status("RUNNING", 2)
+    c.pause_and_resume(2)
     c.call("DELETE", "/connectors/{name}", 204)
     return c.calls
 
@@ -324,10 +317,7 @@ def strimzi(urls: list[str], name: str, file: str) -> int:
     loggers = c.call("GET", "/admin/loggers/", 200, pattern=Map(only))
     for logger in ["root", *sorted(name for name in loggers if name != "root")[:4]]:
         c.call("PUT", f"/admin/loggers/{logger}?scope=cluster", 200, 204, body={"level": "INFO"}, **{"Content_Type": JSON})
-    c.call("PUT", "/connectors/{name}/pause", 202)
-    c.await_status("PAUSED", 2)
-    c.call("PUT", "/connectors/{name}/resume", 202)
-    c.await_status("RUNNING", 2)
+    c.pause_and_resume(2)
     c.call("POST", "/connectors/{name}/restart?includeTasks=true&onlyFailed=true", 202, pattern=STATUS)
     c.await_status("RUNNING", 2)
     c.call("POST", "/connectors/{name}/tasks/0/restart", 204)

@@ -44,6 +44,8 @@ DELIBERATE = [
     Deliberate(r"^wire/(no-version|odd-version|connect|star|no-slash|bad-chunk|bad-length|two-lengths|folded-header|blank-in-header|long-header): ",
                "What is no HTTP (no version or an unknown one"),
     Deliberate(r"^lists/keys-of-(java|org\.apache\.kafka\.connect\.file\.FileStreamSinkTask).*: status 404", "`GET /connector-plugins/NAME/config` takes any class"),
+    Deliberate(r"^basic-auth/.*-(no-base64|two-blanks): status (401|400|200) instead of 500", "Basic auth: credentials that are not base64"),
+    Deliberate(r"^two-workers-eager/[0-9]/health: body\.message is .*Requests between workers are not signed", "`/health` does not say whether requests"),
     Deliberate(r"^names/create-\{a\}: status 201 instead of 500: .*template variable", "A connector whose name has braces is created"),
 ]  # fmt: skip
 

@@ -121,8 +121,12 @@ class Side:
 
     def is_up(self, number: int, port: int) -> bool:
         self.check(number)
-        request = exchange.request_bytes(f"127.0.0.1:{port}", "GET", "/", {}, b"")
+        request = exchange.request_bytes(self.host(port), "GET", "/", {}, b"")
         return exchange.send(port, request, "GET", self.setup.tls, 5).status in (200, 401)
+
+    def host(self, port: int) -> str:
+        """As it stands in a request: Jetty refuses one that its certificate is not for."""
+        return f"127.0.0.1:{port}" if self.setup.tls is None else f"localhost:{port}"
 
     def clear(self):
         """Takes the chapter's topics away, so that the next one finds a clean broker."""
@@ -146,7 +150,7 @@ class Side:
         port = self.ports[request.get("worker", 1) - 1]
         if "port" in request:
             port = int(self.fill(str(request["port"])))
-        host = f"127.0.0.1:{port}" if self.setup.tls is None else f"localhost:{port}"
+        host = self.host(port)
         method = request.get("method", "GET")
         if "raw" in request:
             whole = self.fill(request["raw"]).replace("{{HOST}}", host).encode()

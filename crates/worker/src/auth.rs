@@ -166,6 +166,8 @@ mod tests {
             &both,
             &basic("alice:secret:with:colons").replace("Basic", "bAsIc")
         ));
+        let blanks = basic("alice:secret:with:colons").replace(' ', "  ");
+        assert!(knows(&both, &blanks));
         assert!(knows(&both, "Bearer t0ken"));
         for wrong in [
             &*basic("alice:secret"),

@@ -12,17 +12,22 @@ use std::sync::Arc;
 #[derive(Clone)]
 pub(super) struct Guard(pub(super) Arc<Authenticator>);
 
-/// Answers those with 401 whom the guard does not know.
+/// Answers those with 401 whom the guard does not know; for OPTIONS the type is that of its other answers, as in Java.
 pub(super) async fn check(request: Request, next: Next) -> Response {
     let guard = request.extensions().get::<Guard>().cloned();
     let Some(Guard(authenticator)) = guard else {
         return next.run(request).await;
     };
     let header = request.headers().get(header::AUTHORIZATION);
+    let is_options = request.method() == Method::OPTIONS;
     if is_internal(request.method(), request.uri().path()) || authenticator.knows(header) {
         return next.run(request).await;
     }
     let mut response = RestError::Unauthorized.into_response();
+    if is_options {
+        let text = HeaderValue::from_static("text/plain");
+        response.headers_mut().insert(header::CONTENT_TYPE, text);
+    }
     if authenticator.takes_tokens() {
         let bearer = HeaderValue::from_static("Bearer");
         response

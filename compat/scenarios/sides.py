@@ -30,8 +30,8 @@ class Setup:
     name: str
     workers: int = 1
     config: dict[str, str] = field(default_factory=dict)
-    # Settings in which ours must differ, such as files of another format.
-    ours: dict[str, str] = field(default_factory=dict)
+    # Settings in which ours must differ, such as files of another format; None takes one away.
+    ours: dict[str, str | None] = field(default_factory=dict)
     files: dict[str, str] = field(default_factory=dict)
     test_plugins: bool = False
     standalone: bool = False
@@ -74,7 +74,7 @@ class Side:
             "{{VERSION}}": "4.3.1",
         }
         for number, port in enumerate(self.ports):
-            self.placeholders["{{WORKER_ID}}" if number == 0 else f"{{{{WORKER_ID_{number + 1}}}}}"] = f"127.0.0.1:{port}"
+            self.placeholders["{{WORKER_ID}}" if number == 0 else f"{{{{WORKER_ID_{number + 1}}}}}"] = self.host(port)
         for path, text in setup.files.items():
             self.write(path, text, "w")
         for number, port in enumerate(self.ports):
@@ -245,7 +245,7 @@ class OurSide(Side):
         packages = [*PACKAGES, "tools"] if setup.test_plugins else PACKAGES
         classes = [*(f"org.apache.kafka.connect.{package}.*" for package in packages), *setup.classes]
         properties = self.settings(port) | {"millstream.plugins.include": ",".join(classes)}
-        properties |= {key: self.fill(value) for key, value in setup.ours.items()}
+        properties |= {key: value and self.fill(value) for key, value in setup.ours.items()}
         file = process.folder / "worker.properties"
         file.write_text("".join(f"{key}={value}\n" for key, value in properties.items() if value is not None))
         arguments = ["standalone", file, self.connector_file()] if setup.standalone else ["worker", file]

@@ -46,6 +46,8 @@ DELIBERATE = [
     Deliberate(r"^lists/keys-of-(java|org\.apache\.kafka\.connect\.file\.FileStreamSinkTask).*: status 404", "`GET /connector-plugins/NAME/config` takes any class"),
     Deliberate(r"^basic-auth/.*-(no-base64|two-blanks): status (401|400|200) instead of 500", "Basic auth: credentials that are not base64"),
     Deliberate(r"^two-workers-eager/[0-9]/health: body\.message is .*Requests between workers are not signed", "`/health` does not say whether requests"),
+    Deliberate(r"^keys-of-a-(sink|source)/[a-z.]+\.plugin\.version(=|-null)", "`connector.plugin.version` and those of converters"),
+    Deliberate(r"^keys-of-a-(sink|source)/[a-z.]+-null: ", "In a validation, a key of the framework whose value is null"),
     Deliberate(r"^names/create-\{a\}: status 201 instead of 500: .*template variable", "A connector whose name has braces is created"),
 ]  # fmt: skip
 

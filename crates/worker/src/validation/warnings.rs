@@ -12,6 +12,10 @@ use millstream_core::{ConfigDef, Properties};
 /// Lines about one connector; more are counted.
 const SHOWN: usize = 10;
 
+/// Ends the keys that ask for a version of a plugin: a worker of Java's may have several, and is to be replaced by one of
+/// ours without a change.
+const VERSION: &str = ".plugin.version";
+
 /// A key is cut in the log: it may be as long as a request.
 const KEY_SHOWN: usize = 100;
 
@@ -118,6 +122,19 @@ pub(super) fn of(
                     unknown(closest(name, known.chain(prefixes)))
                 });
             }
+        }
+    }
+    for (_, value) in configs {
+        let asked = config
+            .get(&value.name)
+            .filter(|_| value.name.ends_with(VERSION));
+        let has_it = |asked: &str| value.recommended.iter().any(|one| one == asked);
+        if let (Some(asked), Some(ours)) = (asked, value.recommended.first())
+            && !has_it(asked)
+        {
+            warnings.add(&value.name, || {
+                format!("ignored: there is one version of each plugin here, this one's is {ours}")
+            });
         }
     }
     warnings
@@ -239,6 +256,24 @@ mod tests {
         ]);
         let found = of(&config, &known, &ConfigDef::new(Vec::new()), &[]);
         assert_eq!(found.texts(), expected, "{key}");
+    }
+
+    #[test]
+    fn a_version_that_is_asked_for_is_not_looked_for() {
+        let key = "connector.plugin.version";
+        let mut known = configs(&[key, "name"]);
+        known[0].1.recommended = vec!["4.3.1".to_owned()];
+        let found = |asked: &str| {
+            let config = Properties::from_iter([(key, asked), ("name", "4")]);
+            of(&config, &known, &ConfigDef::new(Vec::new()), &[]).texts()
+        };
+        assert!(found("4.3.1").is_empty());
+        for other in ["[3,4)", "", "latest"] {
+            let expected = format!(
+                "{key}: ignored: there is one version of each plugin here, this one's is 4.3.1"
+            );
+            assert_eq!(found(other), [expected]);
+        }
     }
 
     #[test]

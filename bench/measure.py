@@ -203,7 +203,8 @@ class Servers:
     def start_kafka(self) -> str:
         tool, folder, port = ROOT / "compat" / "tools" / "kafka", WORK / "kafka", free_port(6)
         command = [tool, "up", "--version", self.kafka, "--port", str(port), "--dir", folder, "--heap", "1g"]
-        command += ["--secure"] if self.secure else []
+        # Its records are as old as they say; a broker would delete them after some minutes.
+        command += ["--set", "log.retention.ms=-1", *(["--secure"] if self.secure else [])]
         self.stack.callback(subprocess.run, [tool, "down", "--dir", folder, "--wipe"], stdout=subprocess.DEVNULL)
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         self.facts = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)

@@ -13,11 +13,11 @@
 use crate::offsets::TopicPartition;
 use crate::oversized::{Gate, Passage};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 /// A holder may have so many times what is left.
 const SHARE_OF_THE_REST: i64 = 4;
@@ -51,6 +51,34 @@ struct Pool {
     /// Where oversized requests pass one by one.
     gate: Option<Gate>,
     state: Mutex<State>,
+    /// How many have had to wait, and for how long together, in microseconds.
+    waits: AtomicU64,
+    waited: AtomicU64,
+}
+
+/// How much of a budget is taken, and what waits for it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct BudgetUse {
+    pub total: usize,
+    pub used: usize,
+    /// Those that wait now.
+    pub waiting: usize,
+    /// Those that have had to wait, and for how long together.
+    pub waits: u64,
+    pub waited: Duration,
+}
+
+/// Counts the time of one that waits, however that ends.
+struct Wait<'a> {
+    pool: &'a Pool,
+    begun: Instant,
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        let micros = u64::try_from(self.begun.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.pool.waited.fetch_add(micros, Ordering::Relaxed);
+    }
 }
 
 #[derive(Debug)]
@@ -122,6 +150,8 @@ impl ByteBudget {
                 kept_back: 0,
                 waiting: VecDeque::new(),
             }),
+            waits: AtomicU64::new(0),
+            waited: AtomicU64::new(0),
         };
         ByteBudget {
             holder: Arc::new(Holder {
@@ -178,6 +208,12 @@ impl ByteBudget {
             (granted, gone)
         };
         drop(gone);
+        let pool = &*self.holder.pool;
+        pool.waits.fetch_add(1, Ordering::Relaxed);
+        let _wait = Wait {
+            pool,
+            begun: Instant::now(),
+        };
         // The pool lives as long as this handle and answers everybody.
         granted.await.unwrap_or_else(|_| self.nothing())
     }
@@ -252,6 +288,24 @@ impl ByteBudget {
 
     pub fn available(&self) -> usize {
         usize::try_from(self.holder.pool.lock().free).unwrap_or(0)
+    }
+
+    /// What of it is taken, and what is waited for.
+    pub fn usage(&self) -> BudgetUse {
+        let pool = &self.holder.pool;
+        let (free, kept_back, waiting) = {
+            let state = pool.lock();
+            let waiting = state.waiting.iter().filter(|one| !one.reply.is_closed());
+            (state.free, state.kept_back, waiting.count())
+        };
+        let used = signed(pool.total) - kept_back - free;
+        BudgetUse {
+            total: pool.total,
+            used: usize::try_from(used).unwrap_or(0),
+            waiting,
+            waits: pool.waits.load(Ordering::Relaxed),
+            waited: Duration::from_micros(pool.waited.load(Ordering::Relaxed)),
+        }
     }
 
     /// How many share it.

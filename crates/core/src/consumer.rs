@@ -46,6 +46,15 @@ pub enum Confirms {
     Ranges,
 }
 
+/// What a consumer knows of a partition without having delivered anything of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Where reading began when the partition was assigned: its committed offset, or where it starts without one.
+    pub begin: i64,
+    /// The end, as the last fetch response told it.
+    pub end: i64,
+}
+
 /// A record source with groups and commits. `next` and the others are called by one owner.
 #[async_trait]
 pub trait Consumer: Send {
@@ -84,8 +93,8 @@ pub trait Consumer: Send {
     /// Moves the position; batches already delivered are the caller's to drop.
     fn seek(&mut self, partition: &TopicPartition, offset: i64);
 
-    /// The ends of the assigned partitions as the brokers last told them, for the lag; unknown ones are left out.
-    fn ends(&self) -> Vec<(TopicPartition, i64)> {
+    /// How far the assigned partitions reach, as the brokers last told it, for the lag; unknown ones are left out.
+    fn extents(&self) -> Vec<(TopicPartition, Extent)> {
         Vec::new()
     }
 

@@ -21,6 +21,7 @@ pub mod error_settings;
 pub mod limits;
 pub mod logical;
 pub mod map;
+pub mod meters;
 pub mod offsets;
 mod oversized;
 pub mod plugin;
@@ -40,17 +41,18 @@ pub use batch::{
     Decoded, Destination, FetchedColumns, Header, Headers, Payload, RawHeaders, RawKind,
     RecordBatch, RowMask, TimestampType,
 };
-pub use budget::{ByteBudget, BytePermit};
+pub use budget::{BudgetUse, ByteBudget, BytePermit};
 pub use byte_column::ByteColumn;
 pub use config::{ConfigDef, ConfigValue, Key, Password, Properties};
 pub use connector::{Connector, ConnectorKind, Role};
 pub use connector_error::ConnectorError;
-pub use consumer::{Confirms, Consumer, ConsumerError, Fetched};
+pub use consumer::{Confirms, Consumer, ConsumerError, Extent, Fetched};
 pub use converter::{Converter, HeaderConverter};
 pub use decimal::Decimal;
 pub use degraded::Degraded;
 pub use error_settings::{ErrorSettings, Tolerance};
 pub use map::Map;
+pub use meters::{ClientMeters, SinkMeters};
 pub use offsets::TopicPartition;
 pub use plugin::{
     ConverterPlugin, ConverterUse, HeaderConverterPlugin, PluginError, PredicatePlugin,

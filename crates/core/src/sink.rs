@@ -5,6 +5,7 @@ use crate::budget::ByteBudget;
 use crate::config::Properties;
 use crate::degraded::Degraded;
 use crate::limits;
+use crate::meters::SinkMeters;
 use crate::offsets::TopicPartition;
 use crate::rejected::{FailedRecord, RecordError, RejectedRow};
 use crate::transform::Fusable;
@@ -51,6 +52,8 @@ pub struct TaskContext {
     pub retries_outages: bool,
     /// Whether errors may repeat what records hold, see `rejected::SHOW_CONTENT`.
     pub shows_content: bool,
+    /// Where the sink counts what it sends.
+    pub meters: Arc<SinkMeters>,
 }
 
 /// `max.poll.records` where nobody sets it.
@@ -75,6 +78,7 @@ impl TaskContext {
             longest_put: limits::LONGEST_PUT,
             retries_outages: true,
             shows_content: false,
+            meters: Arc::default(),
         }
     }
 }

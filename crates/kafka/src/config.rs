@@ -10,7 +10,7 @@ use crate::address::Address;
 use crate::group::assignor::Assignor;
 use crate::security::{Security, SecurityConfig, TokenSource};
 use millstream_core::config::{ConfigValue, Importance, Key, Kind, Validator};
-use millstream_core::{Properties, config_def};
+use millstream_core::{ClientMeters, Properties, config_def};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -193,6 +193,8 @@ pub struct ClientSettings {
     pub config: ClientConfig,
     security_config: SecurityConfig,
     pub(crate) security: Security,
+    /// What the client counts; clones of the settings share it.
+    pub meters: Arc<ClientMeters>,
 }
 
 impl ClientSettings {
@@ -228,6 +230,7 @@ impl ClientSettings {
             config: config?,
             security_config: security_config?,
             security: security?,
+            meters: Arc::default(),
         })
     }
 

@@ -13,7 +13,7 @@ use crate::security::{authenticate, explain_tls};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Request, StrBytes};
-use millstream_core::{ByteBudget, BytePermit};
+use millstream_core::{ByteBudget, BytePermit, ClientMeters};
 use millstream_wire::Shaped;
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
@@ -27,6 +27,9 @@ use tokio_util::sync::CancellationToken;
 use versions::Versions;
 
 const UNSUPPORTED_VERSION: i16 = 35;
+
+/// What an answer begins with.
+const FRAME_LENGTH: usize = 4;
 
 /// From this size on an answer is counted as memory before it is read.
 const COUNTED_FROM: usize = 32 * 1024;
@@ -130,9 +133,14 @@ impl Connection {
         };
         if let Some(credentials) = &settings.security.sasl {
             let authenticated = Instant::now();
-            let lifetime = authenticate(&connection, credentials)
-                .await
-                .map_err(explain)?;
+            let lifetime = authenticate(&connection, credentials).await;
+            match &lifetime {
+                Ok(_) => settings.meters.authenticated(true),
+                // One that broke off says nothing about the sign-in.
+                Err(KafkaError::Authentication { .. }) => settings.meters.authenticated(false),
+                Err(_) => {}
+            }
+            let lifetime = lifetime.map_err(explain)?;
             // Nobody else has a handle yet.
             if let Some(shared) = Arc::get_mut(&mut connection.shared) {
                 // As in Java, well before the broker would end it.
@@ -406,14 +414,16 @@ fn start(
     let close_reason = Arc::new(OnceLock::new());
     let reason_of_task = Arc::clone(&close_reason);
     let is_held = Arc::new(AtomicBool::new(false));
+    let meters = Arc::clone(&settings.meters);
     let gate = memory.map(|memory| Gate {
         memory,
         is_held: Arc::clone(&is_held),
     });
     crate::tasks::spawn(async move {
+        meters.opened();
         let result = tokio::select! {
-            result = write(writer, requests, sent) => result,
-            result = read(reader, &mut waiting, gate) => result,
+            result = write(writer, requests, sent, &meters) => result,
+            result = read(reader, &mut waiting, gate, &meters) => result,
             () = token.cancelled() => Ok(()),
         };
         if let Err(error) = result {
@@ -422,6 +432,7 @@ fn start(
                 let _ = reason_of_task.set(reason);
             }
         }
+        meters.closed();
         // Those who wait hear of the end only now, so that they find the reason.
         drop(waiting);
         token.cancel();
@@ -447,6 +458,7 @@ async fn write(
     mut writer: WriteHalf<Box<dyn Stream>>,
     mut requests: mpsc::Receiver<Outgoing>,
     sent: mpsc::Sender<Waiting>,
+    meters: &ClientMeters,
 ) -> io::Result<()> {
     while let Some(outgoing) = requests.recv().await {
         if let Some(waiting) = outgoing.waiting
@@ -456,6 +468,7 @@ async fn write(
         }
         writer.write_all(&outgoing.frame).await?;
         writer.flush().await?;
+        meters.sent(outgoing.frame.len());
     }
     Ok(())
 }
@@ -482,6 +495,7 @@ async fn read(
     mut reader: ReadHalf<Box<dyn Stream>>,
     waiting: &mut mpsc::Receiver<Waiting>,
     gate: Option<Gate>,
+    meters: &ClientMeters,
 ) -> io::Result<()> {
     loop {
         let size = frame::size(&mut reader).await?;
@@ -490,6 +504,7 @@ async fn read(
             Some(_) | None => None,
         };
         let bytes = frame::body(&mut reader, size).await?;
+        meters.received(FRAME_LENGTH + size);
         let id = frame::correlation_id(&bytes)?;
         let Some(next) = waiting.recv().await else {
             return Ok(());

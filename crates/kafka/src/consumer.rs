@@ -13,7 +13,7 @@ use crate::group::{Group, GroupSettings, Offsets, protocol};
 use async_trait::async_trait;
 use millstream_core::backoff::Backoff;
 use millstream_core::limits::QUEUED_BATCHES;
-use millstream_core::{ByteBudget, Consumer, ConsumerError, Fetched, TopicPartition};
+use millstream_core::{ByteBudget, Consumer, ConsumerError, Extent, Fetched, TopicPartition};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -126,8 +126,8 @@ impl Consumer for KafkaConsumer {
         self.controls.seek(partition, offset);
     }
 
-    fn ends(&self) -> Vec<(TopicPartition, i64)> {
-        self.controls.ends()
+    fn extents(&self) -> Vec<(TopicPartition, Extent)> {
+        self.controls.extents()
     }
 
     async fn close(self: Box<Self>, deadline: Duration) {

@@ -101,7 +101,7 @@ async fn run(
     let worker = &start.worker;
     let (id, commit_interval) = (start.id.clone(), worker.flush_interval());
     let (stop_timeout, retries_outages) = (worker.shutdown_timeout(), worker.config.self_healing);
-    let assembly = Assembly::new(start, services.budgets);
+    let assembly = Assembly::new(start, services.budgets, &metrics);
     let settings = TaskSettings {
         id,
         commit_interval,

@@ -98,6 +98,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(10);
 
 impl BulkWrite {
     pub(crate) async fn run(&self, store: &Store, policy: WritePolicy) -> BulkOutcome {
+        let begun = Instant::now();
         let mut outcome = BulkOutcome::default();
         for indexes in self.commands() {
             let retries = Retries::new(policy.retry_for);
@@ -110,6 +111,9 @@ impl BulkWrite {
             }
         }
         outcome.errors.sort_by_key(|error| error.index);
+        store
+            .meters
+            .wrote(outcome.failure.is_none(), begun.elapsed());
         outcome
     }
 

@@ -137,13 +137,14 @@ impl SinkConnector for MongoSinkConnector {
             .client_options(api)
             .await
             .map_err(|error| refuse(CONFIG_EXCEPTION, error.message))?;
-        let store =
-            Store::new(options, uri.first_host(), uri.answer_timeout()).map_err(|error| {
-                refuse(
-                    "com.mongodb.MongoClientException",
-                    format!("connection.uri: {}", error.kind),
-                )
-            })?;
+        let meters = Arc::clone(&context.meters);
+        let store = Store::new(options, uri.first_host(), uri.answer_timeout(), meters);
+        let store = store.map_err(|error| {
+            refuse(
+                "com.mongodb.MongoClientException",
+                format!("connection.uri: {}", error.kind),
+            )
+        })?;
         Ok(Box::new(MongoTask::new(TaskParts {
             context,
             topics,
@@ -209,8 +210,13 @@ async fn try_connection(uri: &ConnectionString, properties: &Properties) -> Resu
     let timeout = options.connect_timeout.unwrap_or(CONNECT_TIMEOUT) + CONNECT_GRACE;
     options.server_selection_timeout = Some(timeout);
     let database = properties.get("database").unwrap_or("admin").to_owned();
-    let store = Store::new(options, uri.first_host(), uri.answer_timeout())
-        .map_err(|error| unreachable(&error.kind.to_string()))?;
+    let store = Store::new(
+        options,
+        uri.first_host(),
+        uri.answer_timeout(),
+        Arc::default(),
+    )
+    .map_err(|error| unreachable(&error.kind.to_string()))?;
     let database = if uri.has_credentials() {
         "admin".to_owned()
     } else {

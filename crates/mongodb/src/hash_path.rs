@@ -20,6 +20,7 @@ use millstream_core::{
     Destination, Fusable, Payload, RawKind, RecordBatch, RecordError, SinkError,
 };
 use std::sync::Arc;
+use tokio::time::Instant;
 
 /// Documents of one command: more gain nothing, the buffers stay in the processor's cache, and a replay is short.
 const MAX_DOCUMENTS: usize = 5_000;
@@ -385,19 +386,20 @@ impl HashWrite {
     }
 
     pub(crate) async fn run(&self, store: &Store, policy: WritePolicy) -> BulkOutcome {
+        let begun = Instant::now();
         let mut retries = Retries::new(policy.retry_for);
-        loop {
+        let outcome = loop {
             match store
                 .send(&self.namespace.database, self.command.clone())
                 .await
             {
                 Ok(reply) if reply.write_errors.is_empty() => {
-                    return BulkOutcome {
+                    break BulkOutcome {
                         concern: reply.concern_error,
                         ..BulkOutcome::default()
                     };
                 }
-                Ok(reply) => return self.bulk().resume(store, policy, reply, retries).await,
+                Ok(reply) => break self.bulk().resume(store, policy, reply, retries).await,
                 Err(failure)
                     if failure.kind == FailureKind::Transient
                         && retries.pause(store, &failure.reason).await =>
@@ -405,13 +407,16 @@ impl HashWrite {
                     retries.is_ambiguous = true;
                 }
                 Err(failure) => {
-                    return BulkOutcome {
+                    break BulkOutcome {
                         failure: Some(failure),
                         ..BulkOutcome::default()
                     };
                 }
             }
-        }
+        };
+        let succeeded = outcome.failure.is_none();
+        store.meters.wrote(succeeded, begun.elapsed());
+        outcome
     }
 
     /// The same write statement by statement, for the rare answer that has to be looked at item by item.

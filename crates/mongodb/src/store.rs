@@ -7,10 +7,11 @@ use crate::java_text::relaxed_json;
 use crate::namespace::Namespace;
 use crate::reply::Reply;
 use bson::{Bson, Document, RawDocument, RawDocumentBuf, doc};
-use millstream_core::{Degraded, RecordError};
+use millstream_core::{Degraded, RecordError, SinkMeters};
 use mongodb::error::{Error, ErrorKind};
 use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria, Tls};
 use mongodb::{Client, Database};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How long an answer may take when the connection string does not say: the driver itself waits for ever.
@@ -25,6 +26,7 @@ pub(crate) struct Store {
     pub(crate) write_concern: Option<Vec<u8>>,
     /// The first server, as error texts name it.
     pub(crate) host: String,
+    pub(crate) meters: Arc<SinkMeters>,
 }
 
 /// A command without a usable answer.
@@ -61,6 +63,7 @@ impl Store {
         mut options: ClientOptions,
         host: &str,
         answer_timeout: Option<Duration>,
+        meters: Arc<SinkMeters>,
     ) -> Result<Self, Error> {
         let write_concern = options
             .write_concern
@@ -80,6 +83,7 @@ impl Store {
             causes,
             write_concern,
             host: host.to_owned(),
+            meters,
         })
     }
 
@@ -94,6 +98,7 @@ impl Store {
         command: RawDocumentBuf,
     ) -> Result<Reply, Failure> {
         let database = self.database(database);
+        self.meters.sent(command.as_bytes().len());
         let answer = async { database.run_raw_command(command).await };
         let answer = self.in_time(answer).await?;
         self.health.note_answer();
@@ -126,6 +131,7 @@ impl Store {
 
     /// Notes that a command is tried again after a pause.
     pub(crate) fn note_retry(&self, reason: &str, pause: Duration) {
+        self.meters.retried();
         self.health.note_retry(reason, pause);
     }
 

@@ -1,9 +1,10 @@
 //! Durability: what of a task's rows is done, which offsets may be committed, which have been, and when the next commit
 //! is due.
 
+use crate::metrics::PartitionLag;
 use crate::offset_tracker::OffsetTracker;
 use crate::stored::Stored;
-use millstream_core::{Confirms, RejectedRow, TopicPartition};
+use millstream_core::{Confirms, Extent, RejectedRow, TopicPartition};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::time::Duration;
@@ -137,11 +138,6 @@ impl Durability {
         Some(from)
     }
 
-    /// The next offset that is not durable yet; `None` while nothing is known of the partition.
-    pub(crate) fn durable(&self, partition: &TopicPartition) -> Option<i64> {
-        self.partitions.get(partition)?.position()
-    }
-
     /// Takes over where reading begins in partitions without a committed offset, and has it committed soon: it never
     /// goes before anything that is known already.
     pub(crate) fn begin(&mut self, positions: &[(TopicPartition, i64)], now: Instant) {
@@ -149,6 +145,19 @@ impl Durability {
             self.partition(partition).start.get_or_insert(*offset);
         }
         self.due = self.due.min(now);
+    }
+
+    /// How far a partition is behind its end. Of one that nothing was delivered of, all before where reading began is done.
+    pub(crate) fn lag(&self, partition: TopicPartition, extent: Extent) -> PartitionLag {
+        let known = self.partitions.get(&partition);
+        let begin = extent.begin;
+        PartitionLag {
+            end: extent.end,
+            position: known.and_then(|p| p.tracker.delivered()).unwrap_or(begin),
+            durable: known.and_then(Partition::position).unwrap_or(begin),
+            committed: known.and_then(|p| p.committed.or(p.start)).unwrap_or(begin),
+            partition,
+        }
     }
 
     /// When the next commit is due.
@@ -267,6 +276,27 @@ mod tests {
         durability.deliver(&idle, 5..6);
         durability.complete(&[(idle.clone(), 5..6)]);
         assert_eq!(durability.pending(), [(idle, 6, String::new())]);
+    }
+
+    #[test]
+    fn a_partition_is_behind_by_what_is_read_done_and_committed() {
+        let t = partition(0);
+        let mut durability = durability();
+        let extent = Extent { begin: 3, end: 30 };
+        let offsets = |durability: &Durability| {
+            let lag = durability.lag(t.clone(), extent);
+            [lag.position, lag.durable, lag.committed]
+        };
+        assert_eq!(offsets(&durability), [3, 3, 3]);
+        durability.deliver(&t, 3..20);
+        assert_eq!(offsets(&durability), [20, 3, 3]);
+        durability.complete(&[(t.clone(), 3..10)]);
+        let pending = durability.pending();
+        durability.committed(&pending);
+        durability.complete(&[(t.clone(), 10..12)]);
+        assert_eq!(offsets(&durability), [20, 12, 10]);
+        durability.rewind(&t, 14);
+        assert_eq!(offsets(&durability), [14, 12, 10]);
     }
 
     #[test]

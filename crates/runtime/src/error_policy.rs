@@ -25,11 +25,12 @@ impl ErrorPolicy {
         }
     }
 
-    /// Settles the rows in offset order and empties the list. An error means the task fails, at the lowest of them.
+    /// Settles the rows in offset order and empties the list. `now`: epoch milliseconds. An error means the task fails, at the lowest of them.
     pub async fn settle(
         &self,
         rejected: &mut Rejected,
         metrics: &TaskMetrics,
+        now: i64,
     ) -> Result<(), TaskFailure> {
         if rejected.is_empty() {
             return Ok(());
@@ -39,14 +40,17 @@ impl ErrorPolicy {
         let end = self.end(&rows);
         // The task ends there; those behind are read again after a restart.
         rows.truncate(end.map_or(rows.len(), |index| index + 1));
-        metrics.rejected(rows.len());
+        metrics.rejected(rows.len(), now);
         if self.settings.log {
+            metrics.logged(rows.len());
             for row in &rows {
                 self.log(row);
             }
         }
         if let Some(dead_letters) = &self.dead_letters {
-            dead_letters.write(&rows).await?;
+            metrics.dead_letters(rows.len());
+            let written = dead_letters.write(&rows).await;
+            written.inspect_err(|_| metrics.dead_letter_failed())?;
         }
         match end {
             Some(index) => Err(TaskFailure::rejected(
@@ -54,6 +58,7 @@ impl ErrorPolicy {
                 self.settings.shows_content,
             )),
             None => {
+                metrics.skipped(rows.len());
                 self.note_skipped(&rows);
                 Ok(())
             }

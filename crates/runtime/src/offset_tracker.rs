@@ -92,6 +92,11 @@ impl OffsetTracker {
         self.first_open().filter(|open| *open > delivered.start)
     }
 
+    /// The next offset to be delivered. `None` before any was.
+    pub(crate) fn delivered(&self) -> Option<i64> {
+        self.delivered.as_ref().map(|delivered| delivered.end)
+    }
+
     /// The first row that is not done, or the next one to come. `None` before any has come.
     pub(crate) fn first_open(&self) -> Option<i64> {
         let delivered = self.delivered.as_ref()?;

@@ -59,7 +59,7 @@ impl OutageReporter {
                 "degraded, retrying"
             );
         }
-        self.metrics.degraded(true);
+        self.metrics.degraded(true, Instant::now());
         report(&self.events, TaskEvent::Degraded(degraded)).await;
     }
 
@@ -70,7 +70,7 @@ impl OutageReporter {
 
     pub(crate) async fn recover(&mut self, source: OutageSource) {
         if let Recovery::Yes { is_logged } = self.outages.remove(source) {
-            self.metrics.degraded(false);
+            self.metrics.degraded(false, Instant::now());
             if is_logged {
                 tracing::info!(
                     connector = &*self.id.connector,

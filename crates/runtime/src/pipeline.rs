@@ -3,7 +3,7 @@
 use crate::durability::Durability;
 use crate::error_policy::ErrorPolicy;
 use crate::failure::TaskFailure;
-use crate::metrics::TaskMetrics;
+use crate::metrics::{Commit, Lag, Phase, TaskMetrics};
 use crate::outage_reporter::OutageReporter;
 use crate::outages::OutageSource;
 use crate::plan::Plan;
@@ -31,8 +31,10 @@ const COMMIT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How often an idle sink is asked how it is. What comes of earlier rows it tells by itself (`SinkTask::progressed`).
 const IDLE_POLL: Duration = Duration::from_secs(1);
 
-/// How often the lag is worked out.
-const LAG_INTERVAL: Duration = Duration::from_secs(5);
+/// How often the lag is worked out, of what batches and fetch responses have told by the way; and what is added to that for
+/// each partition, so that a task with thousands of them does little else.
+const LAG_INTERVAL: Duration = Duration::from_secs(1);
+const LAG_INTERVAL_PER_PARTITION: Duration = Duration::from_millis(1);
 
 pub(crate) struct Pipeline {
     settings: TaskSettings,
@@ -173,8 +175,9 @@ impl Pipeline {
                 self.commit(COMMIT_TIMEOUT).await;
             }
             if self.lag_due <= now {
-                self.lag_due = now + LAG_INTERVAL;
-                self.note_lag();
+                let partitions = self.assigned.len() as u32;
+                self.lag_due = now + LAG_INTERVAL + LAG_INTERVAL_PER_PARTITION * partitions;
+                self.note_lag(now);
             }
         }
     }
@@ -208,17 +211,11 @@ impl Pipeline {
         Ok(())
     }
 
-    /// How far what is durable is behind the ends, in partitions of which both are known.
-    fn note_lag(&self) {
-        let behind = self
-            .consumer
-            .ends()
-            .into_iter()
-            .filter_map(|(partition, end)| {
-                let durable = self.durability.durable(&partition)?;
-                Some(end.saturating_sub(durable).max(0) as u64)
-            });
-        self.metrics.lag(behind.sum());
+    /// How far the task is behind the ends, in partitions of which they are known.
+    fn note_lag(&self, now: Instant) {
+        let extents = self.consumer.extents().into_iter();
+        let behind = extents.map(|(partition, extent)| self.durability.lag(partition, extent));
+        self.metrics.lag(Lag::of(behind.collect()), now);
     }
 
     /// A batch is asked for only while none is current and no rejected row waits; the group is listened to always.
@@ -300,7 +297,7 @@ impl Pipeline {
     async fn deliver(&mut self, mut batch: RecordBatch) -> Result<(), TaskFailure> {
         let mut rejected = Rejected::default();
         let read = batch.len();
-        self.metrics.read(read);
+        self.metrics.read(read, self.delay(&batch), Instant::now());
         self.note_topic(&batch).await;
         self.durability
             .deliver(&batch.origin, batch.first_offset..batch.next_offset);
@@ -317,6 +314,12 @@ impl Pipeline {
         });
         self.settle(rejected);
         self.put_current(false).await
+    }
+
+    /// Milliseconds since the last record's own time.
+    fn delay(&self, batch: &RecordBatch) -> Option<i64> {
+        let time = batch.timestamps.last().filter(|time| **time >= 0)?;
+        Some((self.settings.clock)().saturating_sub(*time))
     }
 
     async fn note_topic(&mut self, batch: &RecordBatch) {
@@ -351,13 +354,16 @@ impl Pipeline {
             return Err(TaskFailure::renamed(&batch, row, &self.plan.renaming()));
         }
         let (origin, next_offset, rows) = (batch.origin.clone(), batch.next_offset, batch.len());
+        let begun = Instant::now();
         let outcome = self.sink.put(batch, (self.settings.clock)()).await;
         match outcome {
             Ok(()) => {
                 self.current = None;
                 self.durability.taken(&origin, next_offset, rows);
+                let now = Instant::now();
+                self.metrics.put(now - begun, now);
                 let filtered = self.poll_sink().await?;
-                self.metrics.sent(rows.saturating_sub(filtered));
+                self.metrics.sent(rows.saturating_sub(filtered), now);
                 Ok(())
             }
             Err(error) => {
@@ -411,7 +417,8 @@ impl Pipeline {
             .note_not_stored(rejected.rows.len() + progress.filtered);
         self.settle(rejected);
         let stored = self.durability.complete(&progress.done);
-        self.metrics.stored(stored, progress.objects);
+        self.metrics
+            .stored(stored, progress.objects, Instant::now());
         self.metrics.filtered(progress.filtered);
         // Whatever a sink says that has refused a batch, it is not well before it has taken it.
         let refused = self
@@ -435,8 +442,9 @@ impl Pipeline {
         let rows = rejected.rows.iter();
         let rows = rows.map(|row| (row.origin.clone(), row.offset)).collect();
         let (errors, metrics) = (Arc::clone(&self.errors), Arc::clone(&self.metrics));
+        let now = (self.settings.clock)();
         self.settling = Some(Settling {
-            outcome: Box::pin(async move { errors.settle(&mut rejected, &metrics).await }),
+            outcome: Box::pin(async move { errors.settle(&mut rejected, &metrics, now).await }),
             rows,
             slow_at: Instant::now() + SLOW_DEAD_LETTERS,
         });
@@ -460,7 +468,7 @@ impl Pipeline {
             .map_or_else(Vec::new, |settling| settling.rows);
         outcome?;
         let stored = self.durability.settle(&rows);
-        self.metrics.stored(stored, 0);
+        self.metrics.stored(stored, 0, Instant::now());
         self.settle(Rejected::default());
         Ok(())
     }
@@ -504,13 +512,17 @@ impl Pipeline {
             self.outage_reporter.recover(OutageSource::Commit).await;
             return;
         }
-        let outcome = match timeout(limit, self.consumer.commit(&pending)).await {
-            Ok(outcome) => outcome.map_err(|error| error.message),
+        let begun = Instant::now();
+        let (outcome, counted) = match timeout(limit, self.consumer.commit(&pending)).await {
+            Ok(Ok(())) => (Ok(()), Commit::Done),
+            Ok(Err(error)) => (Err(error.message), Commit::Failed),
             Err(_) => {
-                Err("offset commit timed out: no response from the group coordinator".to_owned())
+                let why = "offset commit timed out: no response from the group coordinator";
+                (Err(why.to_owned()), Commit::Late)
             }
         };
-        self.metrics.committed(outcome.is_ok());
+        let now = Instant::now();
+        self.metrics.committed(counted, now - begun, now);
         match outcome {
             Ok(()) => {
                 self.durability.committed(&pending);
@@ -535,6 +547,7 @@ impl Pipeline {
         }
         self.log_partitions("partitions assigned", &partitions);
         self.assigned.extend(partitions);
+        self.metrics.assigned(self.assigned.len(), true);
         Ok(())
     }
 
@@ -601,6 +614,7 @@ impl Pipeline {
         for partition in partitions {
             self.assigned.remove(partition);
         }
+        self.metrics.assigned(self.assigned.len(), false);
     }
 
     /// One line, however many there are.
@@ -638,11 +652,13 @@ impl Pipeline {
                 self.consumer.pause(&assigned);
                 self.is_paused = true;
                 self.commit(COMMIT_TIMEOUT).await;
+                self.metrics.phase(Phase::Paused, Instant::now());
                 report(&self.events, TaskEvent::Paused).await;
             }
             Target::Running => {
                 self.consumer.resume(&assigned);
                 self.is_paused = false;
+                self.metrics.phase(Phase::Running, Instant::now());
                 report(&self.events, TaskEvent::Running).await;
             }
         }

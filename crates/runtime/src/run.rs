@@ -1,13 +1,14 @@
 //! One task from start to end: paused before it begins, made of its parts, and run.
 
 use crate::failure::TaskFailure;
-use crate::metrics::TaskMetrics;
+use crate::metrics::{Phase, TaskMetrics};
 use crate::pipeline::Pipeline;
 use crate::source::SourcePipeline;
 use crate::task::{Target, TaskEvent, TaskParts, TaskSettings, report};
 use futures::future::BoxFuture;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
 
@@ -19,12 +20,31 @@ pub type Starting = BoxFuture<'static, Result<TaskParts, TaskFailure>>;
 pub async fn run_task(
     settings: TaskSettings,
     start: Starting,
+    target: watch::Receiver<Target>,
+    events: mpsc::Sender<TaskEvent>,
+    metrics: Arc<TaskMetrics>,
+    stop: CancellationToken,
+) -> Result<(), TaskFailure> {
+    metrics.phase(Phase::Starting, Instant::now());
+    let outcome = run_counted(settings, start, target, events, Arc::clone(&metrics), stop).await;
+    let end = match &outcome {
+        Ok(()) => Phase::Ended,
+        Err(_) => Phase::Failed,
+    };
+    metrics.phase(end, Instant::now());
+    outcome
+}
+
+async fn run_counted(
+    settings: TaskSettings,
+    start: Starting,
     mut target: watch::Receiver<Target>,
     events: mpsc::Sender<TaskEvent>,
     metrics: Arc<TaskMetrics>,
     stop: CancellationToken,
 ) -> Result<(), TaskFailure> {
     if *target.borrow_and_update() == Target::Paused {
+        metrics.phase(Phase::Paused, Instant::now());
         report(&events, TaskEvent::Paused).await;
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
@@ -42,6 +62,7 @@ pub async fn run_task(
         plan = parts.describe(),
         "task started"
     );
+    metrics.phase(Phase::Running, Instant::now());
     report(&events, TaskEvent::Running).await;
     match parts {
         TaskParts::Sink(parts) => {

@@ -94,6 +94,7 @@ impl Uploads {
                 settings,
                 requests: Semaphore::new(REQUESTS_AT_A_TIME),
                 outage: Mutex::default(),
+                meters: Arc::clone(&context.meters),
             }),
             jobs: JoinSet::new(),
             heard: VecDeque::new(),

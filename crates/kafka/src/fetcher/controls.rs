@@ -1,7 +1,7 @@
 //! Controls: what the consumer's owner wants of each partition, seen by the task as well.
 //! Every assignment and every seek begins a new epoch; batches of an older one are not delivered.
 
-use millstream_core::TopicPartition;
+use millstream_core::{Extent, TopicPartition};
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
@@ -40,8 +40,8 @@ pub(crate) struct Control {
     pub(crate) is_paused: bool,
     /// Where to go on, until the task has seen it.
     pub(crate) seek: Option<i64>,
-    /// The end that the broker last told.
-    end: Option<i64>,
+    /// Where the first fetch began, and the end that the broker last told.
+    extent: Option<Extent>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Controls {
             epoch: state.last_epoch,
             is_paused: false,
             seek: None,
-            end: None,
+            extent: None,
         };
         state.partitions.insert(partition.clone(), control);
         control.epoch
@@ -102,17 +102,19 @@ impl Controls {
         }
     }
 
-    pub(crate) fn note_end(&self, partition: &TopicPartition, end: i64) {
+    /// A fetch from this offset has told where the partition ends.
+    pub(crate) fn note_end(&self, partition: &TopicPartition, offset: i64, end: i64) {
         if let Some(control) = self.state().partitions.get_mut(partition) {
-            control.end = Some(end);
+            let begin = control.extent.map_or(offset, |extent| extent.begin);
+            control.extent = Some(Extent { begin, end });
         }
     }
 
-    pub(crate) fn ends(&self) -> Vec<(TopicPartition, i64)> {
+    pub(crate) fn extents(&self) -> Vec<(TopicPartition, Extent)> {
         let state = self.state();
         let known = state.partitions.iter();
         known
-            .filter_map(|(partition, control)| Some((partition.clone(), control.end?)))
+            .filter_map(|(partition, control)| Some((partition.clone(), control.extent?)))
             .collect()
     }
 

@@ -159,7 +159,8 @@ impl Fetcher {
                 let partition = TopicPartition::new(name.clone(), data.partition_index);
                 if let Some((partition, wanted)) = session.asked(&partition) {
                     if data.error_code == 0 {
-                        controls.note_end(partition, end_of(&data, reads_committed));
+                        let end = end_of(&data, reads_committed);
+                        controls.note_end(partition, wanted.offset, end);
                     }
                     answers.extend(Answer::new(partition, wanted, data, reads_committed));
                 }

@@ -5,7 +5,9 @@ mod source;
 mod source_writer;
 
 use async_trait::async_trait;
-use millstream_runtime::{Assemble, Budgets, PlanParts, Start, TaskFailure, TaskParts};
+use millstream_runtime::{
+    Assemble, Budgets, PlanParts, Start, TaskFailure, TaskMetrics, TaskParts,
+};
 use millstream_worker::{TaskSettings, TaskStart};
 use sink::SinkAssembly;
 use source::SourceAssembly;
@@ -20,11 +22,11 @@ pub(super) enum Assembly {
 }
 
 impl Assembly {
-    pub(super) fn new(start: TaskStart, budgets: Budgets) -> Self {
+    pub(super) fn new(start: TaskStart, budgets: Budgets, metrics: &TaskMetrics) -> Self {
         match start.settings.clone() {
-            TaskSettings::Sink(settings) => {
-                Assembly::Sink(Box::new(SinkAssembly::new(start, settings, budgets)))
-            }
+            TaskSettings::Sink(settings) => Assembly::Sink(Box::new(SinkAssembly::new(
+                start, settings, budgets, metrics,
+            ))),
             TaskSettings::Source(settings) => {
                 Assembly::Source(Box::new(SourceAssembly::new(start, settings, budgets)))
             }

@@ -2,7 +2,7 @@
 
 use super::progress::{Offset, Progress};
 use crate::failure::TaskFailure;
-use crate::metrics::TaskMetrics;
+use crate::metrics::{Commit, Phase, TaskMetrics};
 use crate::outage_reporter::OutageReporter;
 use crate::outages::OutageSource;
 use crate::task::{SourceParts, Target, TaskEvent, TaskSettings, report};
@@ -73,6 +73,7 @@ struct Sent {
 
 /// Offsets on their way into the store.
 struct Flush {
+    begun: Instant,
     outcome: BoxFuture<'static, Result<(), OffsetError>>,
     offsets: Vec<(Arc<SourceMap>, Offset)>,
 }
@@ -223,7 +224,7 @@ impl SourcePipeline {
         if read == 0 {
             return Ok(());
         }
-        self.metrics.read(read);
+        self.metrics.read(read, None, Instant::now());
         let mut rejected = Rejected::default();
         let place = batch.place.clone();
         let read_offsets = batch.records.offsets.clone();
@@ -232,7 +233,7 @@ impl SourcePipeline {
         self.metrics.filtered(outgoing.filtered);
         self.parts
             .errors
-            .settle(&mut rejected, &self.metrics)
+            .settle(&mut rejected, &self.metrics, (self.settings.clock)())
             .await?;
         if outgoing.offsets.len() < read {
             // What was dropped has no offset of its own; the next record that is acknowledged covers it.
@@ -312,7 +313,7 @@ impl SourcePipeline {
                     self.heard = Instant::now();
                 }
                 self.outage_reporter.recover(OutageSource::Producer).await;
-                self.metrics.sent(sent.records.len());
+                self.metrics.sent(sent.records.len(), Instant::now());
                 self.in_flight.push(Box::pin(async move {
                     let outcome = acknowledgement.await;
                     drop(permit);
@@ -349,7 +350,8 @@ impl SourcePipeline {
                 report(&self.events, TaskEvent::Topic(Arc::clone(&record.topic))).await;
             }
         }
-        self.metrics.stored(sent.records.len() as u64, 0);
+        let stored = sent.records.len() as u64;
+        self.metrics.stored(stored, 0, Instant::now());
         self.settle(&sent);
         Ok(())
     }
@@ -377,6 +379,7 @@ impl SourcePipeline {
         let sender = Arc::clone(&self.parts.sender);
         let errors = Arc::clone(&self.parts.errors);
         let metrics = Arc::clone(&self.metrics);
+        let now = (self.settings.clock)();
         let alone = async move {
             for (record, offset) in sent.records.iter().zip(&sent.offsets) {
                 let outcome = match sender.send(vec![record.clone()]).await {
@@ -391,7 +394,7 @@ impl SourcePipeline {
                             rows: vec![unsent(record, *offset, &error)],
                         };
                         // All errors are tolerated, so that nothing comes of it but a line in the log.
-                        let _ = errors.settle(&mut rejected, &metrics).await;
+                        let _ = errors.settle(&mut rejected, &metrics, now).await;
                     }
                 }
             }
@@ -446,6 +449,7 @@ impl SourcePipeline {
             }
         };
         self.flush = Some(Flush {
+            begun: Instant::now(),
             outcome: Box::pin(outcome),
             offsets,
         });
@@ -455,7 +459,12 @@ impl SourcePipeline {
         let Some(flush) = self.flush.take() else {
             return;
         };
-        self.metrics.committed(outcome.is_ok());
+        let counted = match &outcome {
+            Ok(()) => Commit::Done,
+            Err(_) => Commit::Failed,
+        };
+        let now = Instant::now();
+        self.metrics.committed(counted, now - flush.begun, now);
         match outcome {
             Ok(()) => {
                 self.progress.stored(&flush.offsets);
@@ -471,10 +480,11 @@ impl SourcePipeline {
     }
 
     async fn turn(&mut self, target: Target) {
-        let event = match target {
-            Target::Paused => TaskEvent::Paused,
-            Target::Running => TaskEvent::Running,
+        let (event, phase) = match target {
+            Target::Paused => (TaskEvent::Paused, Phase::Paused),
+            Target::Running => (TaskEvent::Running, Phase::Running),
         };
+        self.metrics.phase(phase, Instant::now());
         self.is_paused = target == Target::Paused;
         if self.is_paused {
             self.begin_flush();

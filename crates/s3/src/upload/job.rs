@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tracing::warn;
 
 /// How long a request takes that nothing is wrong with: a part of 25 MiB has it on a line of 20 Mbit/s.
@@ -41,6 +42,7 @@ impl Job {
 
     pub(super) async fn run(&self, mut pieces: mpsc::Receiver<Piece>) -> Result<End, StoreError> {
         let (store, key) = (&self.shared.store, &self.object.key);
+        let begun = Instant::now();
         let id: Arc<str> = match self
             .attempt("CreateMultipartUpload", || store.create(key))
             .await
@@ -49,7 +51,7 @@ impl Job {
             Err(GivenUp::Cancelled) => return Ok(End::Dropped),
             Err(GivenUp::Failed(error)) => return Err(error),
         };
-        let outcome = match self.store(&id, &mut pieces).await {
+        let outcome = match self.store(&id, &mut pieces, begun).await {
             Ok(Outcome::Stored(closing)) => {
                 return self.tag(closing.tags).await.map(|()| End::Stored);
             }
@@ -72,8 +74,15 @@ impl Job {
         outcome
     }
 
-    /// Stores the parts and puts the object together.
-    async fn store(&self, id: &Arc<str>, pieces: &mut mpsc::Receiver<Piece>) -> Attempted<Outcome> {
+    /// Stores the parts and puts the object together. Its time is counted from its last part on, and from the first request
+    /// if that is the only one: before, it waits for records.
+    async fn store(
+        &self,
+        id: &Arc<str>,
+        pieces: &mut mpsc::Receiver<Piece>,
+        mut begun: Instant,
+    ) -> Attempted<Outcome> {
+        let mut bytes = 0;
         let mut uploading = JoinSet::new();
         let mut parts: Vec<StoredPart> = Vec::new();
         let mut number = 0;
@@ -83,6 +92,10 @@ impl Job {
                 return Ok(Outcome::Dropped);
             };
             number += 1;
+            bytes += piece.body.len() as u64;
+            if number > 1 {
+                begun = Instant::now();
+            }
             let closing = piece.closing.take();
             let (job, id) = (self.share(), Arc::clone(id));
             uploading.spawn(async move { job.store_part(&id, number, piece).await });
@@ -105,7 +118,10 @@ impl Job {
             })
             .await?;
         Ok(match completed {
-            Completed::Stored => Outcome::Stored(closing),
+            Completed::Stored => {
+                self.shared.meters.uploaded(bytes, begun.elapsed());
+                Outcome::Stored(closing)
+            }
             Completed::Exists => Outcome::Exists(closing),
         })
     }
@@ -143,6 +159,7 @@ impl Job {
                 GivenUp::Failed(error) => GivenUp::Failed(error.within("Part upload failed: ")),
                 cancelled => cancelled,
             })?;
+        self.shared.meters.sent(piece.body.len());
         // First the bytes, then what they are counted as.
         drop(piece.body);
         drop(piece.permit);

@@ -4,6 +4,7 @@ use super::outage::Outage;
 use super::settings::UploadSettings;
 use crate::clock::Clock;
 use crate::store::{Store, StoreError};
+use millstream_core::SinkMeters;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -18,12 +19,14 @@ pub(super) struct Shared {
     pub(super) settings: Arc<UploadSettings>,
     pub(super) requests: Semaphore,
     pub(super) outage: Mutex<Outage>,
+    pub(super) meters: Arc<SinkMeters>,
 }
 
 impl Shared {
     /// Takes note of a request that failed and is sent again after a pause, milliseconds.
     pub(super) fn note_failure(&self, operation: &str, key: &str, error: &StoreError, pause: i64) {
         let bucket = self.store.bucket();
+        self.meters.retried();
         let reason = format!("{operation} failed for bucket {bucket}: {error}");
         self.note(reason, "request failed, retrying", key, pause);
     }

@@ -2,9 +2,11 @@
 
 use super::{CONFIG_EXCEPTION, plan_parts, wrong_role};
 use crate::{client_warnings, dead_letters};
-use millstream_core::{Role, TaskContext, Tolerance};
+use millstream_core::{Role, SinkMeters, TaskContext, Tolerance};
 use millstream_kafka::{ConsumerSettings, KafkaConsumer, Role as Client, Subscription};
-use millstream_runtime::{Budgets, ErrorPolicy, Plan, SinkParts, Start, TaskFailure, deadlines};
+use millstream_runtime::{
+    Budgets, ErrorPolicy, Plan, SinkParts, Start, TaskFailure, TaskMetrics, deadlines,
+};
 use millstream_worker::TaskStart;
 use millstream_worker::sink_settings::{SinkSettings, Topics};
 use std::sync::Arc;
@@ -16,17 +18,28 @@ pub(in crate::starter) struct SinkAssembly {
     budgets: Budgets,
     /// Settings that are wrong are told of when the consumer's turn has come.
     consumer: Result<ConsumerSettings, TaskFailure>,
+    meters: Arc<SinkMeters>,
 }
 
 impl SinkAssembly {
-    pub(super) fn new(start: TaskStart, settings: SinkSettings, budgets: Budgets) -> Self {
+    pub(super) fn new(
+        start: TaskStart,
+        settings: SinkSettings,
+        budgets: Budgets,
+        metrics: &TaskMetrics,
+    ) -> Self {
         let consumer = ConsumerSettings::from_properties(&settings.consumer)
             .map_err(|errors| TaskFailure::new(CONFIG_EXCEPTION, &errors.to_string()));
+        let consumer = consumer.map(|mut consumer| {
+            consumer.client.meters = Arc::clone(&metrics.client);
+            consumer
+        });
         SinkAssembly {
             start,
             settings,
             budgets,
             consumer,
+            meters: Arc::clone(&metrics.sink),
         }
     }
 
@@ -44,6 +57,7 @@ impl SinkAssembly {
             longest_put: deadlines::longest_put(max_poll_interval(consumer)),
             retries_outages: self.start.worker.config.self_healing,
             shows_content: errors.shows_content,
+            meters: Arc::clone(&self.meters),
             ..TaskContext::new(
                 Arc::clone(&id.connector),
                 id.task,

@@ -1,0 +1,252 @@
+//! Meters: what clients and sinks count, shared with whoever shows it. One addition per request, write or object, never one
+//! per record; whoever shows it reads without stopping anybody.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Bounds of times, in microseconds. Those of MongoDB's own metrics (1, 10, 100, 1,000 and 10,000 ms) are among them.
+pub const TIME_BOUNDS: [u64; 12] = [
+    1_000, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000,
+    10_000_000, 60_000_000,
+];
+
+/// Bounds of sizes, in bytes: from a file of three small records to S3's parts and beyond.
+pub const SIZE_BOUNDS: [u64; 9] = [
+    1 << 10,
+    1 << 14,
+    1 << 17,
+    1 << 20,
+    4 << 20,
+    16 << 20,
+    64 << 20,
+    256 << 20,
+    1 << 30,
+];
+
+/// How many of what size. The bounds are fixed, so that it costs two additions, and as much memory at the end as at the start.
+#[derive(Debug)]
+pub struct Histogram {
+    bounds: &'static [u64],
+    /// One for each bound, and one for what is beyond the last.
+    counts: Box<[AtomicU64]>,
+    sum: AtomicU64,
+}
+
+/// A histogram at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HistogramCounts {
+    pub bounds: &'static [u64],
+    /// How many are within each bound and not within the one before; the last is of those beyond all.
+    pub counts: Vec<u64>,
+    pub sum: u64,
+}
+
+impl Histogram {
+    pub fn of_times() -> Self {
+        Histogram::new(&TIME_BOUNDS)
+    }
+
+    pub fn of_sizes() -> Self {
+        Histogram::new(&SIZE_BOUNDS)
+    }
+
+    fn new(bounds: &'static [u64]) -> Self {
+        Histogram {
+            bounds,
+            counts: (0..=bounds.len()).map(|_| AtomicU64::new(0)).collect(),
+            sum: AtomicU64::new(0),
+        }
+    }
+
+    pub fn count(&self, value: u64) {
+        let bucket = self.bounds.partition_point(|bound| *bound < value);
+        self.counts[bucket].fetch_add(1, Ordering::Relaxed);
+        self.sum.fetch_add(value, Ordering::Relaxed);
+    }
+
+    pub fn count_time(&self, time: Duration) {
+        self.count(u64::try_from(time.as_micros()).unwrap_or(u64::MAX));
+    }
+
+    pub fn counts(&self) -> HistogramCounts {
+        let counts = self.counts.iter();
+        HistogramCounts {
+            bounds: self.bounds,
+            counts: counts.map(|count| count.load(Ordering::Relaxed)).collect(),
+            sum: self.sum.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl HistogramCounts {
+    pub fn total(&self) -> u64 {
+        self.counts.iter().sum()
+    }
+
+    /// How many are beyond a bound, which must be one of this histogram's.
+    pub fn over(&self, bound: u64) -> u64 {
+        let within = self.bounds.partition_point(|b| *b <= bound);
+        self.counts[within..].iter().sum()
+    }
+}
+
+/// What a sink counts beside what its task does.
+#[derive(Debug)]
+pub struct SinkMeters {
+    /// From an object's first request to the answer to its last.
+    pub uploads: Histogram,
+    pub object_bytes: Histogram,
+    /// Bulk writes that succeeded, with those whose items failed: from the command to its outcome, retries and all.
+    pub writes: Histogram,
+    /// Bulk writes that failed as a whole.
+    pub failed_writes: Histogram,
+    bytes_out: AtomicU64,
+    retries: AtomicU64,
+}
+
+impl Default for SinkMeters {
+    fn default() -> Self {
+        SinkMeters {
+            uploads: Histogram::of_times(),
+            object_bytes: Histogram::of_sizes(),
+            writes: Histogram::of_times(),
+            failed_writes: Histogram::of_times(),
+            bytes_out: AtomicU64::new(0),
+            retries: AtomicU64::new(0),
+        }
+    }
+}
+
+impl SinkMeters {
+    /// An object is stored.
+    pub fn uploaded(&self, bytes: u64, time: Duration) {
+        self.uploads.count_time(time);
+        self.object_bytes.count(bytes);
+    }
+
+    /// So many bytes have gone to the sink's server.
+    pub fn sent(&self, bytes: usize) {
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// A request is sent again.
+    pub fn retried(&self) {
+        self.retries.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn bytes_out(&self) -> u64 {
+        self.bytes_out.load(Ordering::Relaxed)
+    }
+
+    pub fn retries(&self) -> u64 {
+        self.retries.load(Ordering::Relaxed)
+    }
+
+    /// A bulk write has ended.
+    pub fn wrote(&self, succeeded: bool, time: Duration) {
+        let histogram = if succeeded {
+            &self.writes
+        } else {
+            &self.failed_writes
+        };
+        histogram.count_time(time);
+    }
+}
+
+/// What a client of Kafka counts, over all its connections.
+#[derive(Debug, Default)]
+pub struct ClientMeters {
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    requests: AtomicU64,
+    responses: AtomicU64,
+    opened: AtomicU64,
+    closed: AtomicU64,
+    authentications: AtomicU64,
+    failed_authentications: AtomicU64,
+}
+
+/// A client's counters at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ClientCounts {
+    pub bytes_in: u64,
+    pub bytes_out: u64,
+    pub requests: u64,
+    pub responses: u64,
+    pub opened: u64,
+    pub closed: u64,
+    /// Connections that are open now.
+    pub open: u64,
+    pub authentications: u64,
+    pub failed_authentications: u64,
+}
+
+impl ClientMeters {
+    pub fn sent(&self, bytes: usize) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        self.bytes_out.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub fn received(&self, bytes: usize) {
+        self.responses.fetch_add(1, Ordering::Relaxed);
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub fn opened(&self) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn closed(&self) {
+        self.closed.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn authenticated(&self, succeeded: bool) {
+        let counter = if succeeded {
+            &self.authentications
+        } else {
+            &self.failed_authentications
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn counts(&self) -> ClientCounts {
+        let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (closed, opened) = (get(&self.closed), get(&self.opened));
+        ClientCounts {
+            bytes_in: get(&self.bytes_in),
+            bytes_out: get(&self.bytes_out),
+            requests: get(&self.requests),
+            responses: get(&self.responses),
+            opened,
+            closed,
+            open: opened.saturating_sub(closed),
+            authentications: get(&self.authentications),
+            failed_authentications: get(&self.failed_authentications),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bound_belongs_to_its_own_bucket() {
+        let histogram = Histogram::of_times();
+        for value in [0, 1_000, 1_001, 60_000_000, 60_000_001] {
+            histogram.count(value);
+        }
+        let counts = histogram.counts();
+        assert_eq!((counts.counts[0], counts.counts[1]), (2, 1));
+        assert_eq!(counts.counts[11..], [1, 1]);
+        assert_eq!((counts.total(), counts.sum), (5, 120_002_002));
+        assert_eq!((counts.over(1_000), counts.over(10_000_000)), (3, 2));
+    }
+
+    #[test]
+    fn the_longest_time_is_counted() {
+        let histogram = Histogram::of_times();
+        histogram.count_time(Duration::from_secs(3600));
+        assert_eq!(histogram.counts().over(60_000_000), 1);
+    }
+}

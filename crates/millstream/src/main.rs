@@ -8,6 +8,7 @@ mod commands;
 mod dead_letters;
 mod demo;
 mod descriptors;
+mod emf;
 mod json_lines;
 mod kafka_admin;
 mod launch;

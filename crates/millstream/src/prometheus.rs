@@ -1,140 +1,122 @@
-//! What tasks count in Prometheus' text format, under the names that Connect's dashboards chart.
+//! What this process counts, in Prometheus' text format: what Java's worker counts under the names that its dashboards chart,
+//! ours beside it. Everything is looked up when somebody asks, and nothing is counted for it that is not counted anyway.
+
+mod exposition;
+mod java;
+mod names;
+mod own;
+mod process;
+mod row;
+mod snapshot;
+mod tables;
 
 use crate::progress::Board;
-use millstream_core::TaskId;
-use millstream_runtime::metrics::Counts;
-use millstream_worker::MetricsSource;
-use std::fmt::Write;
+use exposition::Exposition;
+use millstream_core::ClientMeters;
+use millstream_core::meters::ClientCounts;
+use millstream_runtime::Budgets;
+use millstream_worker::{MetricsSource, WorkerFacts};
+pub(crate) use names::Names;
+pub(crate) use process::Process;
+pub(crate) use snapshot::{GroupClient, Snapshot, TaskSnapshot};
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
 
-/// One family: its name, its type, its help text and the number it shows.
-type Family = (&'static str, &'static str, &'static str, fn(&Counts) -> u64);
+/// Over what time rates of the worker's own client are, and how often what they are made of is kept.
+const RATES_OVER: Duration = Duration::from_secs(60);
+const KEPT_EVERY: Duration = Duration::from_secs(10);
 
-const FAMILIES: [Family; 11] = [
-    (
-        "kafka_connect_sink_task_metrics_sink_record_read_total",
-        "counter",
-        "Records that the task's consumer delivered.",
-        |counts| counts.records_read,
-    ),
-    (
-        "kafka_connect_sink_task_metrics_sink_record_send_total",
-        "counter",
-        "Records that passed the transforms and were taken by the sink.",
-        |counts| counts.records_sent,
-    ),
-    (
-        "millstream_records_stored_total",
-        "counter",
-        "Records that the sink has made durable.",
-        |counts| counts.records_stored,
-    ),
-    (
-        "millstream_objects_stored_total",
-        "counter",
-        "Objects that the sink has made durable; 0 where it writes none.",
-        |counts| counts.objects_stored,
-    ),
-    (
-        "millstream_records_lag",
-        "gauge",
-        "Records between what is durable and the ends of the task's partitions.",
-        |counts| counts.lag,
-    ),
-    (
-        "kafka_connect_task_error_metrics_total_record_failures",
-        "counter",
-        "Records that a converter, a transform or the sink rejected.",
-        |counts| counts.records_rejected,
-    ),
-    (
-        "millstream_records_filtered_total",
-        "counter",
-        "Records that a transform dropped.",
-        |counts| counts.records_filtered,
-    ),
-    (
-        "kafka_connect_task_error_metrics_total_retries",
-        "counter",
-        "Times that a sink refused a batch for a transient reason.",
-        |counts| counts.retries,
-    ),
-    (
-        "kafka_connect_sink_task_metrics_offset_commit_completion_total",
-        "counter",
-        "Offset commits that succeeded.",
-        |counts| counts.commits,
-    ),
-    (
-        "millstream_offset_commit_failure_total",
-        "counter",
-        "Offset commits that failed; the next one includes their offsets.",
-        |counts| counts.failed_commits,
-    ),
-    (
-        "millstream_task_degraded",
-        "gauge",
-        "1 while the task is degraded: something that it needs is unavailable and retried.",
-        |counts| u64::from(counts.is_degraded),
-    ),
-];
-
-/// The metrics of every task on the board.
-pub(crate) struct Prometheus(pub(crate) Board);
-
-impl MetricsSource for Prometheus {
-    fn render(&self) -> String {
-        let tasks: Vec<(TaskId, Counts)> = self
-            .0
-            .tasks()
-            .into_iter()
-            .map(|(id, metrics)| (id, metrics.counts()))
-            .collect();
-        render(&tasks)
-    }
+/// The metrics of this process.
+pub(crate) struct Prometheus {
+    board: Board,
+    budgets: Budgets,
+    names: Names,
+    group: Option<GroupMeters>,
 }
 
-fn render(tasks: &[(TaskId, Counts)]) -> String {
-    let mut text = String::new();
-    for (name, kind, help, number) in FAMILIES {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
-        for (id, counts) in tasks {
-            let connector = escape(&id.connector);
-            let _ = writeln!(
-                text,
-                "{name}{{connector=\"{connector}\",task=\"{}\"}} {}",
-                id.task,
-                number(counts)
-            );
+/// What the worker's own client has counted, now and during the last minute.
+struct GroupMeters {
+    meters: Arc<ClientMeters>,
+    kept: Mutex<VecDeque<(Instant, ClientCounts)>>,
+}
+
+impl GroupMeters {
+    /// The counts, and those of a minute ago or of the oldest time that is known.
+    fn look(&self, now: Instant) -> GroupClient {
+        let counts = self.meters.counts();
+        // What it holds is whole whatever a panicking holder did.
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        while kept.get(1).is_some_and(|(at, _)| now - *at >= RATES_OVER) {
+            kept.pop_front();
+        }
+        let (since, before) = kept.front().copied().unwrap_or((now, counts));
+        if kept.back().is_none_or(|(at, _)| now - *at >= KEPT_EVERY) {
+            kept.push_back((now, counts));
+        }
+        GroupClient {
+            counts,
+            before,
+            elapsed: now - since,
         }
     }
-    text
 }
 
-/// A label's value may hold any text; three characters need a backslash.
-fn escape(label: &str) -> String {
-    label
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+impl Prometheus {
+    pub(crate) fn new(board: Board, budgets: Budgets, names: Names) -> Self {
+        Prometheus {
+            board,
+            budgets,
+            names,
+            group: None,
+        }
+    }
+
+    /// Shows the client with which the worker is in its group as well.
+    pub(crate) fn with_group(self, meters: Arc<ClientMeters>, now: Instant) -> Self {
+        let kept = Mutex::new(VecDeque::from([(now, ClientCounts::default())]));
+        let group = Some(GroupMeters { meters, kept });
+        Prometheus { group, ..self }
+    }
+
+    /// All that is shown. Tasks that run elsewhere now, or nowhere, are told of no more.
+    pub(crate) fn look(&self, facts: WorkerFacts, now: Instant) -> Snapshot {
+        let counted = self.board.tasks();
+        let tasks = facts.tasks().filter_map(|(id, state)| {
+            let place = counted.binary_search_by(|(known, _)| known.cmp(&id)).ok()?;
+            let (_, metrics) = &counted[place];
+            Some(TaskSnapshot::new(&facts, (id, state), metrics, now))
+        });
+        let tasks = tasks.collect();
+        let budgets = &self.budgets;
+        Snapshot {
+            facts,
+            tasks,
+            group: self.group.as_ref().map(|group| group.look(now)),
+            budgets: [
+                ("fetched", budgets.fetched.usage()),
+                ("open", budgets.open.usage()),
+                ("in_flight", budgets.in_flight.usage()),
+            ],
+            process: Process::now(),
+        }
+    }
+}
+
+impl MetricsSource for Prometheus {
+    fn render(&self, worker: WorkerFacts) -> String {
+        render(&self.look(worker, Instant::now()), self.names)
+    }
+}
+
+fn render(snapshot: &Snapshot, names: Names) -> String {
+    let mut out = Exposition::default();
+    java::write(&mut out, snapshot, names);
+    java::app_info(&mut out, snapshot);
+    own::write(&mut out, snapshot);
+    out.finish()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_task_has_a_line_in_every_family() {
-        let counts = Counts {
-            records_read: 7,
-            is_degraded: true,
-            ..Counts::default()
-        };
-        let text = render(&[(TaskId::new("a\"b", 0), counts)]);
-        assert!(text.contains(
-            "kafka_connect_sink_task_metrics_sink_record_read_total{connector=\"a\\\"b\",task=\"0\"} 7\n"
-        ));
-        assert!(text.contains("millstream_task_degraded{connector=\"a\\\"b\",task=\"0\"} 1\n"));
-        assert_eq!(text.lines().count(), 3 * FAMILIES.len());
-    }
-}
+pub(crate) mod tests;

@@ -113,6 +113,14 @@ config_def! {
             .doc("Whether the REST API only shows: whatever would change something is answered with 403."),
         pub memory_bytes: i64 = Key::new("millstream.memory.bytes", Kind::Long, "0").importance(Importance::Low)
             .doc("Memory that the process is to stay below, at least 67108864; 0 takes half of the cgroup's limit and 268435456 at most."),
+        pub metrics_names: String = Key::new("millstream.metrics.names", Kind::String, "confluent").importance(Importance::Low)
+            .validator(Validator::OneOf(&["confluent", "strimzi", "both"]))
+            .doc("By whose names /metrics calls what Java's worker counts too: those that Confluent's dashboards chart, those that Strimzi's chart, or both, which makes the answer almost twice as long."),
+        pub metrics_emf: bool = Key::new("millstream.metrics.emf", Kind::Boolean, "false").importance(Importance::Low)
+            .doc("Whether a line in CloudWatch's embedded metric format is written to the standard output for the worker and for each task that runs, as often as millstream.metrics.emf.interval.ms says."),
+        pub metrics_emf_interval_ms: i64 = Key::new("millstream.metrics.emf.interval.ms", Kind::Long, "60000").importance(Importance::Low)
+            .validator(Validator::AtLeast(1000))
+            .doc("Time between two such lines. CloudWatch keeps one value a minute, unless asked for more."),
     }
 }
 

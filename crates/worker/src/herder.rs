@@ -1,6 +1,7 @@
 //! The herder: one loop owns the control state; everybody else sends it messages or reads what it publishes. It performs
 //! what `state` decides and never waits: whatever takes time goes on beside it and comes back as an event.
 
+mod facts;
 pub mod request;
 mod settings;
 mod slot;
@@ -11,6 +12,7 @@ use crate::cluster::{Cluster, ConfigRecord, GroupStanding, SessionKey, StatusRec
 use crate::fencer::Fencer;
 use crate::local_tasks::LocalTasks;
 use crate::loggers::Loggers;
+use crate::metrics::WorkerFacts;
 use crate::task::TaskReport;
 use futures::FutureExt;
 use rand::RngCore;
@@ -67,6 +69,11 @@ impl HerderHandle {
     /// What the herder knew when it last published: all that answers have told, and more. Waits for nobody.
     pub fn view(&self) -> Arc<View> {
         self.published.borrow().clone()
+    }
+
+    /// What this worker tells of itself in its metrics.
+    pub fn facts(&self) -> WorkerFacts {
+        self.view().facts(now())
     }
 
     /// What keeps the group from its work, if it is no matter of waiting.

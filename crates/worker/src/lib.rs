@@ -38,7 +38,7 @@ pub use config::{WorkerConfigError, WorkerSettings};
 pub use inter_worker::InterWorkerConfig;
 pub use kafka_admin::{AdminError, KafkaAdmin};
 pub use loggers::LogControl;
-pub use metrics::MetricsSource;
+pub use metrics::{MetricsSource, WorkerFacts};
 pub use millstream_core::plugin::KAFKA_VERSION;
 pub use registry::PluginRegistry;
 pub use stages::Converters;

@@ -72,6 +72,7 @@ pub struct Here {
 pub struct Worker {
     addresses: Vec<SocketAddr>,
     admin_addresses: Vec<SocketAddr>,
+    herder: HerderHandle,
     tracker: TaskTracker,
 }
 
@@ -267,6 +268,7 @@ impl Worker {
         let worker = Worker {
             addresses: addresses(&listeners),
             admin_addresses: addresses(&admin),
+            herder: api.herder.clone(),
             tracker,
         };
         let deadline = settings.shutdown_timeout();
@@ -289,6 +291,11 @@ impl Worker {
     /// Where the admin endpoints listen, if on listeners of their own.
     pub fn admin_addresses(&self) -> &[SocketAddr] {
         &self.admin_addresses
+    }
+
+    /// Shows what the worker knows.
+    pub fn herder(&self) -> &HerderHandle {
+        &self.herder
     }
 
     /// Returns once everything has ended after the shutdown.

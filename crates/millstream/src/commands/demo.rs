@@ -55,7 +55,7 @@ pub(crate) async fn run(
     introduce(&view, &services, &args)?;
     let worker_stop = CancellationToken::new();
     let settings = WorkerSettings::new(worker_properties(&services))?;
-    let (start, _) = launch::worker(settings, levels, data, worker_stop.clone());
+    let (start, _) = launch::worker(settings, levels, data, worker_stop.clone(), None);
     let worker = Worker::start(WorkerStart {
         connectors: vec![(HASH.to_owned(), hash_job(&services))],
         ..start

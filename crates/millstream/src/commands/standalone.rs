@@ -24,7 +24,7 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     let settings = WorkerSettings::from_file(&text)?;
     let settings = settings.with_kafka_opts(args.jvm.kafka_opts.as_deref());
     let offsets = offsets(&settings)?;
-    let (start, board) = launch::worker(settings, levels, data, stop.clone());
+    let (start, counted) = launch::worker(settings, levels, data, stop.clone(), None);
     let started = Worker::start(WorkerStart {
         connector_files: args.connectors,
         offsets,
@@ -37,9 +37,15 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     };
     launch::announce(&worker);
     let questions = shutdown::questions()?;
-    let progress = progress::log_every(PROGRESS_INTERVAL, board.clone(), questions, stop);
-    tokio::join!(worker.ended(), progress);
-    progress::log_end(&board);
+    let progress = progress::log_every(
+        PROGRESS_INTERVAL,
+        counted.board.clone(),
+        questions,
+        stop.clone(),
+    );
+    let told = counted.tell(&worker, stop);
+    tokio::join!(worker.ended(), progress, told);
+    progress::log_end(&counted.board);
     Ok(())
 }
 

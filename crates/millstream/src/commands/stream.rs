@@ -24,7 +24,7 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
     let worker = WorkerSettings::quiet(settings.worker.clone())
         .map_err(|errors| settings.explain(&errors.into()))?
         .with_values(PROVIDER, settings.secrets.clone());
-    let (start, board) = launch::worker(worker, levels, data, stop.clone());
+    let (start, counted) = launch::worker(worker, levels, data, stop.clone(), None);
     let started = Worker::start(WorkerStart {
         connectors: vec![(CONNECTOR.to_owned(), settings.connector.clone())],
         ..start
@@ -36,17 +36,23 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
     };
     launch::announce(&worker);
     let questions = shutdown::questions()?;
-    let progress = progress::log_every(PROGRESS_INTERVAL, board.clone(), questions, stop.clone());
+    let progress = progress::log_every(
+        PROGRESS_INTERVAL,
+        counted.board.clone(),
+        questions,
+        stop.clone(),
+    );
+    let told = counted.tell(&worker, stop.clone());
     let job = async {
-        tokio::join!(worker.ended(), progress);
-        progress::log_end(&board);
+        tokio::join!(worker.ended(), progress, told);
+        progress::log_end(&counted.board);
     };
     let mut job = std::pin::pin!(job);
     // Where changes are allowed somebody may restart the task; else the process is of no use without it, and whoever runs
     // it learns that from the exit code.
     tokio::select! {
         _ = &mut job => Ok(()),
-        reason = board.failed(), if !args.rest_allow_changes => {
+        reason = counted.board.failed(), if !args.rest_allow_changes => {
             stop.cancel();
             job.await;
             Err(settings.in_typed_words(&reason).into())

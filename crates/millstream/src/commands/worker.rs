@@ -30,7 +30,13 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
         return Ok(());
     };
     let (stores, mut failed) = opened.map_err(Exit::no_cluster)?;
-    let (start, board) = launch::worker(settings, levels, data, stop.clone());
+    let (start, counted) = launch::worker(
+        settings,
+        levels,
+        data,
+        stop.clone(),
+        Some(stores.group.meters.clone()),
+    );
     let start = WorkerStart {
         offsets: Some(stores.offsets.clone()),
         ..start
@@ -45,12 +51,18 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
     };
     launch::announce(&worker);
     let questions = shutdown::questions()?;
-    let progress = progress::log_every(PROGRESS_INTERVAL, board.clone(), questions, stop.clone());
+    let progress = progress::log_every(
+        PROGRESS_INTERVAL,
+        counted.board.clone(),
+        questions,
+        stop.clone(),
+    );
+    let told = counted.tell(&worker, stop.clone());
     let work = async {
-        tokio::join!(worker.ended(), progress);
+        tokio::join!(worker.ended(), progress, told);
         farewells.close();
         farewells.wait().await;
-        progress::log_end(&board);
+        progress::log_end(&counted.board);
     };
     let mut work = std::pin::pin!(work);
     tokio::select! {

@@ -266,6 +266,10 @@ impl State {
             Event::Due => self.on_due(now, out),
             Event::Shutdown => self.on_shutdown(out),
         }
+        if self.view.settings.flavour == Flavour::Distributed {
+            let tally = &mut self.view.tally;
+            tally.rebalancing(self.is_rebalancing, now);
+        }
         self.renew_session_key(now, out);
         self.answer_settled(out);
         self.observe(out);

@@ -5,6 +5,7 @@ use super::request::{ConnectorInfo, ConnectorState, HerderError, TaskState};
 use super::settings::{Flavour, Settings};
 use super::slot::Slot;
 use crate::cluster::{GroupProtocol, Position, RunState, SessionKey, Status, TargetState};
+use crate::metrics::Tally;
 use crate::task::TaskId;
 use millstream_core::{Connector, ConnectorKind, Properties};
 use millstream_java::civil::instant_text;
@@ -51,6 +52,7 @@ pub struct View {
     pub(super) leads: bool,
     /// This worker has been given its work once.
     pub(super) has_started: bool,
+    pub(super) tally: Tally,
     connectors: BTreeMap<Arc<str>, Arc<Known>>,
 }
 
@@ -95,6 +97,7 @@ impl View {
             others: Arc::default(),
             leads: false,
             has_started: false,
+            tally: Tally::default(),
             settings: Arc::new(settings),
             position: Position::default(),
             generation: 0,
@@ -191,8 +194,13 @@ impl View {
     }
 
     /// The version of the connector's plugin, if its class is known.
-    fn version(&self, name: &str) -> Option<String> {
+    pub(super) fn version(&self, name: &str) -> Option<String> {
         Some(self.plugin(name)?.version().to_owned())
+    }
+
+    /// The full name of the connector's class, if that is known.
+    pub(super) fn class(&self, name: &str) -> Option<String> {
+        Some(self.plugin(name)?.class_name().to_owned())
     }
 
     pub(super) fn kind(&self, name: &str) -> Option<ConnectorKind> {

@@ -17,5 +17,6 @@ pub(super) fn router() -> Router<Api> {
 
 async fn metrics(State(api): State<Api>) -> Result<Response, RestError> {
     let source = api.metrics.as_ref().ok_or(RestError::NoSuchPath)?;
-    Ok(([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], source.render()).into_response())
+    let text = source.render(api.herder.facts());
+    Ok(([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], text).into_response())
 }

@@ -143,6 +143,7 @@ impl State {
             return;
         };
         instance.planning = None;
+        self.view.tally.connector_started(outcome.is_ok());
         match outcome {
             Ok(tasks) => {
                 instance.planned = Some(tasks);

@@ -115,8 +115,17 @@ impl State {
         } = report;
         let heals = self.view.settings.self_healing;
         let slot = self.view.slot(&id);
-        if slot.is_none_or(|slot| slot.instance != instance || slot.is_stopping) {
+        let slot = slot.filter(|slot| slot.instance == instance && slot.is_live());
+        let Some(slot) = slot else {
             return;
+        };
+        let is_first_word = slot.said.is_none();
+        match &event {
+            TaskEvent::Running | TaskEvent::Paused if is_first_word => {
+                self.view.tally.task_started(true);
+            }
+            TaskEvent::Failed { .. } if is_first_word => self.view.tally.task_started(false),
+            _ => {}
         }
         match event {
             TaskEvent::Running => {

@@ -11,15 +11,15 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import assignors, clients, crowd, dead_letters, differential, kills, moves, rest, rolling, s3, secure, stranger, stream, workers
+from . import assignors, charts, clients, crowd, dead_letters, differential, kills, moves, rest, rolling, s3, secure, stranger, stream, workers
 from .services import ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
              "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run, "rolling": rolling.run, "workers": workers.run,
-             "rest": rest.run, "clients": clients.run, "crowd": crowd.run}  # fmt: skip
+             "rest": rest.run, "clients": clients.run, "crowd": crowd.run, "charts": charts.run}  # fmt: skip
 # The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
-NEEDS_NO_KAFKA = ("kills", "stranger", "workers")
+NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts")
 NEEDS_BESIDES = {"rolling": ("javac", "keytool", "openssl")}
 RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd")
 # What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two

@@ -3,12 +3,16 @@
 use crate::shutdown::Questions;
 use millstream_core::TaskId;
 use millstream_runtime::TaskMetrics;
+use millstream_runtime::metrics::Phase;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_util::sync::CancellationToken;
+
+/// Tasks that are remembered before those are forgotten that have ended: connectors may come and go under ever new names.
+const MOST_TASKS: usize = 10_000;
 
 /// A line about a task: what it has done since the start, and what there is to say beside that.
 macro_rules! tell {
@@ -49,6 +53,10 @@ impl Board {
     /// The counters of a task, new ones if it has none.
     pub(crate) fn metrics(&self, id: &TaskId) -> Arc<TaskMetrics> {
         let mut tasks = self.tasks.lock().unwrap_or_else(PoisonError::into_inner);
+        if tasks.len() >= MOST_TASKS && !tasks.contains_key(id) {
+            // What has ended and been forgotten counts from the beginning, should it come again.
+            tasks.retain(|_, metrics| metrics.current_phase() != Phase::Ended);
+        }
         Arc::clone(tasks.entry(id.clone()).or_default())
     }
 

@@ -148,7 +148,7 @@ mod tests {
         let mut family = exposition.family("a", Kind::Gauge, "What.");
         family.sample(&[("l", "x\\y\"z\nw")], 1.0);
         family.sample(&[], f64::NAN);
-        drop(exposition.family("b", Kind::Counter, "Nothing."));
+        let _ = exposition.family("b", Kind::Counter, "Nothing.");
         let text = "# HELP a What.\n# TYPE a gauge\na{l=\"x\\\\y\\\"z\\nw\"} 1\na NaN\n";
         assert_eq!(exposition.finish(), text);
     }

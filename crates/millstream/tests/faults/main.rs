@@ -9,6 +9,7 @@ mod differences;
 mod documents;
 mod kafka;
 mod memory;
+mod metrics;
 mod poison;
 mod report_a_records;
 mod report_c_many;

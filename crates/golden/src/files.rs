@@ -9,7 +9,7 @@ const LIST: &str = include_str!("../data/cases.txt");
 
 /// Every runner: its name, the crate whose tests it is in, and its files. A pattern has a subfolder and a name, in which one
 /// `*` stands for anything; one that begins with `!` takes files away.
-const RUNNERS: [(&str, &str, &[&str]); 23] = [
+const RUNNERS: [(&str, &str, &[&str]); 24] = [
     (
         "connect",
         "worker",
@@ -76,7 +76,12 @@ const RUNNERS: [(&str, &str, &[&str]); 23] = [
     ("mongodb end to end", "mongodb", &["mongodb/e2e*.jsonl"]),
     ("mongodb settings", "mongodb", &["mongodb/configdef*.json"]),
     // For what does not exist yet.
-    (CLUSTER, "golden", &["aws/*.jsonl", "aws/*.json"]),
+    (
+        CLUSTER,
+        "golden",
+        &["aws/*.jsonl", "aws/*.json", "!aws/healthcheck*.jsonl"],
+    ),
+    ("healthcheck", "millstream", &["aws/healthcheck*.jsonl"]),
     (SIGNED_IN, "golden", &["mongodb/config-secure*.jsonl"]),
 ];
 

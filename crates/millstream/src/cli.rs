@@ -1,5 +1,9 @@
 //! The command line, and the environment as far as it stands for flags.
 
+mod health;
+
+pub(crate) use health::{HealthArgs, HealthcheckArgs};
+
 use crate::logging::LogArgs;
 use clap::builder::Resettable;
 use clap::{Arg, ArgAction, Args, Command as ClapCommand, CommandFactory, FromArgMatches};
@@ -25,7 +29,12 @@ impl Cli {
     /// Reads the command line; what is wrong with it is told, and the process ends.
     pub(crate) fn read() -> Self {
         let command = with_env(Cli::command(), &|name| std::env::var_os(name));
-        Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit())
+        let read = Cli::from_arg_matches(&command.get_matches());
+        let mut cli = read.unwrap_or_else(|error| error.exit());
+        if let Command::Healthcheck(args) = &cli.command {
+            cli.log.log_level = cli.log.log_level.or(args.level.clone());
+        }
+        cli
     }
 
     #[cfg(test)]
@@ -85,6 +94,8 @@ pub(crate) enum Command {
     Demo(DemoArgs),
     /// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.
     Stream(StreamArgs),
+    /// Tell load balancers and containers how a worker is, as kafka-connect-healthcheck does; or ask once and end.
+    Healthcheck(HealthcheckArgs),
 }
 
 /// What a JVM would be told.
@@ -108,6 +119,8 @@ pub(crate) struct StandaloneArgs {
     pub(crate) connectors: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) jvm: JvmArgs,
+    #[command(flatten)]
+    pub(crate) health: HealthArgs,
 }
 
 #[derive(Debug, Args)]
@@ -116,6 +129,8 @@ pub(crate) struct WorkerArgs {
     pub(crate) worker: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) jvm: JvmArgs,
+    #[command(flatten)]
+    pub(crate) health: HealthArgs,
 }
 
 /// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.
@@ -172,6 +187,8 @@ pub(crate) struct StreamArgs {
     #[arg(long, env = "REST_ALLOW_CHANGES", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true")]
     pub(crate) rest_allow_changes: bool,
+    #[command(flatten)]
+    pub(crate) health: HealthArgs,
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

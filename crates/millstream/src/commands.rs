@@ -1,12 +1,14 @@
 //! One file per command; each is `run(args)` on the runtimes made here.
 
 mod demo;
+mod healthcheck;
 mod standalone;
 mod stream;
 mod worker;
 
 use crate::cli::Command;
 use crate::demo::screen::Screen;
+use crate::descriptors;
 use crate::logging::LogLevels;
 use std::error::Error;
 use std::fmt;
@@ -47,6 +49,10 @@ impl Error for Exit {}
 ///
 /// `screen` is where the log and the demo's view share a terminal.
 pub(crate) fn run(command: Command, levels: LogLevels, screen: Option<Screen>) -> CommandResult {
+    if let Command::Healthcheck(args) = command {
+        return healthcheck::run(args);
+    }
+    descriptors::raise_limit();
     let control = Builder::new_current_thread().enable_all().build()?;
     let data = data_runtime()?;
     let outcome = control.block_on(dispatch(command, levels, data.handle().clone(), screen));
@@ -65,6 +71,8 @@ async fn dispatch(
         Command::Demo(args) => demo::run(args, levels, data, screen).await,
         Command::Stream(args) => stream::run(args, levels, data).await,
         Command::Worker(args) => Box::pin(worker::run(args, levels, data)).await,
+        // It has no data and runs before anything is made for that.
+        Command::Healthcheck(args) => healthcheck::run(args),
     }
 }
 

@@ -7,9 +7,12 @@ use crate::plugins;
 use crate::progress::Board;
 use crate::prometheus::{Names, Prometheus};
 use crate::starter::{Starter, TaskServices};
-use millstream_core::ClientMeters;
+use millstream_core::{ClientMeters, TaskId};
+use millstream_health::TaskSample;
+use millstream_runtime::metrics::Counts;
 use millstream_runtime::{Budgets, memory};
-use millstream_worker::{Worker, WorkerSettings, WorkerStart};
+use millstream_worker::health::{HealthPort, ProgressSource};
+use millstream_worker::{Worker, WorkerConfigError, WorkerSettings, WorkerStart};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::runtime::Handle;
@@ -37,17 +40,51 @@ impl Counted {
     }
 }
 
-/// A worker without connectors, and what its tasks count on. Tasks run on `data`; a worker of a cluster is in its group with
-/// the client that counts on `group`.
+/// The board of a process, and the health port that is open while there is no worker yet.
+///
+/// # Errors
+/// If a setting of the port is wrong.
+pub(crate) async fn health(
+    settings: &WorkerSettings,
+    shutdown: &CancellationToken,
+) -> Result<(Board, HealthPort), WorkerConfigError> {
+    let board = Board::default();
+    let progress = Arc::new(board.clone());
+    let health = HealthPort::open(settings, progress, shutdown.clone()).await?;
+    Ok((board, health))
+}
+
+impl ProgressSource for Board {
+    fn samples(&self) -> Vec<TaskSample> {
+        let tasks = self.running().into_iter();
+        tasks
+            .map(|(id, metrics)| sample(&id, &metrics.counts()))
+            .collect()
+    }
+}
+
+/// Lag is what the task has not read yet: rows that are open in its sink, as in a file that is not full, wait on purpose.
+fn sample(id: &TaskId, counts: &Counts) -> TaskSample {
+    let settled = counts.records_stored + counts.records_filtered + counts.records_rejected;
+    TaskSample {
+        connector: id.connector.clone(),
+        task: id.task,
+        done: counts.records_read + counts.records_sent + settled,
+        lag: counts.position_lag,
+    }
+}
+
+/// A worker without connectors, whose tasks count on `board` and run on `data`, and what is told of it; a worker of a cluster
+/// is in its group with the client that counts on `group`.
 pub(crate) fn worker(
     settings: WorkerSettings,
     levels: LogLevels,
     data: Handle,
     shutdown: CancellationToken,
+    board: Board,
     group: Option<Arc<ClientMeters>>,
 ) -> (WorkerStart, Counted) {
     let records = memory::for_records(settings.config.memory_bytes);
-    let board = Board::default();
     let budgets = Budgets::new(records);
     let names = Names::of(&settings.config.metrics_names);
     let metrics = Prometheus::new(board.clone(), budgets.clone(), names);
@@ -72,6 +109,7 @@ pub(crate) fn worker(
         offsets: None,
         log_control: Some(Box::new(levels)),
         metrics: Some(metrics),
+        health: None,
         connector_files: Vec::new(),
         connectors: Vec::new(),
         shutdown,
@@ -94,5 +132,23 @@ fn emf_settings(settings: &WorkerSettings) -> Option<EmfSettings> {
 pub(crate) fn announce(worker: &Worker) {
     for address in worker.addresses() {
         tracing::info!(%address, "REST API is ready");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rows_of_an_open_file_are_no_lag() {
+        let counts = Counts {
+            records_read: 10,
+            records_stored: 4,
+            lag: 13,
+            position_lag: 7,
+            ..Counts::default()
+        };
+        let sample = sample(&TaskId::new("c", 0), &counts);
+        assert_eq!((sample.lag, sample.done), (7, 14));
     }
 }

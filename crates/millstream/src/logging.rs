@@ -156,6 +156,13 @@ fn of_level(level: &str) -> EnvFilter {
 /// A level's name in any case. A misspelt one would else be taken for the name of a module, and every line be dropped.
 pub(crate) fn parse_level(text: &str) -> Result<String, String> {
     let level = text.trim().to_ascii_lowercase();
+    let level = match level.as_str() {
+        // Python's words, which HEALTHCHECK_LOG_LEVEL has.
+        "warning" => "warn".to_owned(),
+        "critical" | "fatal" => "error".to_owned(),
+        "notset" => "trace".to_owned(),
+        _ => level,
+    };
     if LEVELS.contains(&level.as_str()) {
         return Ok(level);
     }

@@ -29,7 +29,10 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 fn default_level(command: &cli::Command) -> &'static str {
     match command {
         cli::Command::Demo(_) => "warn",
-        cli::Command::Standalone(_) | cli::Command::Stream(_) | cli::Command::Worker(_) => "info",
+        cli::Command::Standalone(_)
+        | cli::Command::Stream(_)
+        | cli::Command::Worker(_)
+        | cli::Command::Healthcheck(_) => "info",
     }
 }
 
@@ -49,7 +52,6 @@ fn main() -> ExitCode {
         None => BoxMakeWriter::new(std::io::stderr),
     };
     let levels = logging::start(&cli.log, default_level(&cli.command), log);
-    descriptors::raise_limit();
     let outcome = commands::run(cli.command, levels, screen);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -91,7 +91,7 @@ impl Board {
     }
 
     /// The tasks that run now.
-    fn running(&self) -> Vec<(TaskId, Arc<TaskMetrics>)> {
+    pub(crate) fn running(&self) -> Vec<(TaskId, Arc<TaskMetrics>)> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let mut tasks = self.tasks();
         tasks.retain(|(id, _)| running.contains_key(id));

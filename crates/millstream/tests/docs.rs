@@ -12,6 +12,7 @@ use millstream_mongodb::MongoSinkConnector;
 use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
 use millstream_s3::S3SinkConnector;
 use millstream_worker::config::{DistributedConfig, WorkerConfig};
+use millstream_worker::health::HealthConfig;
 use millstream_worker::validation::Validator;
 use millstream_worker::{InterWorkerConfig, ListenerTlsConfig};
 use std::fmt::Write;
@@ -62,6 +63,8 @@ fn worker() {
     sections.push((signed, InterWorkerConfig::definition()));
     let https = "HTTPS: for listeners as `listeners.https.…`, for admin listeners as `admin.listeners.https.…`, or without a prefix".to_owned();
     sections.push((https, ListenerTlsConfig::definition()));
+    let health = "The health port: see [health.md](../health.md)".to_owned();
+    sections.push((health, HealthConfig::definition()));
     page("worker.md", "# The worker", &sections);
 }
 

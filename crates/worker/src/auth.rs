@@ -64,9 +64,10 @@ impl Authenticator {
             return false;
         };
         let users = users.current();
-        users
-            .get(user)
-            .is_some_and(|known| is_same(known, password))
+        let known = users.get(user);
+        // A user who is not there takes as long as a wrong password.
+        let is_right = is_same(known.unwrap_or_default(), password);
+        known.is_some() && is_right
     }
 
     fn knows_token(&self, token: &str) -> bool {
@@ -74,9 +75,9 @@ impl Authenticator {
             return false;
         };
         let tokens = tokens.current();
-        // All are looked at, so that the time does not tell which one is close.
+        // All are looked at, so that the time does not tell which one is close. A name without a token has none.
         let known = tokens.iter().filter(|(_, known)| is_same(known, token));
-        known.count() > 0
+        known.count() > 0 && !token.is_empty()
     }
 
     /// Whether it asks for tokens.
@@ -154,7 +155,7 @@ mod tests {
         )
         .unwrap();
         fs::write(&users, "alice=secret:with:colons\nbob=\n").unwrap();
-        fs::write(&tokens, "dashboard=t0ken\n").unwrap();
+        fs::write(&tokens, "dashboard=t0ken\nnobody=\n").unwrap();
         let both = settings(&[
             ("rest.extension.classes", BASIC_AUTH),
             ("millstream.rest.login.config", &jaas),

@@ -34,6 +34,9 @@ const OPEN_REQUESTS: usize = 256;
 /// How long a client waits for the herder, as in Java.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(90);
 
+/// Questions whether the loop turns, each of somebody who waits for the answer.
+const OPEN_PINGS: usize = 32;
+
 /// Beyond the time that tasks have to stop: for the last statuses.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
@@ -43,6 +46,7 @@ type Reply = oneshot::Sender<Result<Answer, HerderError>>;
 #[derive(Clone)]
 pub struct HerderHandle {
     requests: mpsc::Sender<(Request, Reply)>,
+    pings: mpsc::Sender<oneshot::Sender<()>>,
     published: watch::Receiver<Arc<View>>,
     standing: watch::Receiver<GroupStanding>,
 }
@@ -63,6 +67,14 @@ impl HerderHandle {
                 let stage = view.stage().map(|stage| format!(". {}", stage.sentence()));
                 Err(HerderError::TimedOut(stage.unwrap_or_default()))
             }
+        }
+    }
+
+    /// Returns once the loop has turned, or has ended for good.
+    pub async fn turned(&self) {
+        let (reply, answer) = oneshot::channel();
+        if self.pings.send(reply).await.is_ok() {
+            let _ = answer.await;
         }
     }
 
@@ -96,6 +108,7 @@ pub(crate) struct Herder {
     parts: HerderParts,
     cluster: Cluster,
     requests: mpsc::Receiver<(Request, Reply)>,
+    pings: mpsc::Receiver<oneshot::Sender<()>>,
     published: watch::Sender<Arc<View>>,
     replies: HashMap<Ticket, Reply>,
     last_ticket: u64,
@@ -110,6 +123,7 @@ impl Herder {
         cluster: impl FnOnce(watch::Receiver<Arc<View>>) -> Cluster,
     ) -> (Herder, HerderHandle) {
         let (sender, requests) = mpsc::channel(OPEN_REQUESTS);
+        let (pings_in, pings) = mpsc::channel(OPEN_PINGS);
         let state = State::new(parts.settings.clone());
         let (published, view) = watch::channel(Arc::new(state.view().clone()));
         let cluster = cluster(view.clone());
@@ -119,6 +133,7 @@ impl Herder {
             parts,
             cluster,
             requests,
+            pings,
             published,
             replies: HashMap::new(),
             last_ticket: 0,
@@ -126,6 +141,7 @@ impl Herder {
         };
         let handle = HerderHandle {
             requests: sender,
+            pings: pings_in,
             published: view,
             standing,
         };
@@ -173,6 +189,10 @@ impl Herder {
         loop {
             tokio::select! {
                 biased;
+                Some(reply) = self.pings.recv() => {
+                    // Who went away needs no answer.
+                    let _ = reply.send(());
+                }
                 event = configs.next() => return Event::Config(event),
                 event = statuses.next() => return Event::Status(event),
                 event = membership.next() => return Event::Group(event),

@@ -9,6 +9,7 @@ pub mod config;
 mod connector_config;
 mod fencer;
 mod forward;
+pub mod health;
 pub mod herder;
 mod inter_worker;
 pub mod json_text;

@@ -28,7 +28,9 @@ mod topics;
 mod transport;
 mod wire;
 
-pub(crate) use server::Server;
+pub(crate) use auth::{may_pass, refused};
+pub(crate) use metrics::PROMETHEUS_TEXT;
+pub(crate) use server::{Limits, Server};
 pub(crate) use submitter::RestSubmitter;
 
 use crate::auth::Authenticator;

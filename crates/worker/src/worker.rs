@@ -12,6 +12,7 @@ use crate::config::{
 };
 use crate::fencer::Fencer;
 use crate::forward::Forwarder;
+use crate::health::HealthPort;
 use crate::herder::request::{Answer, HerderError, Put, Request};
 use crate::herder::state::{Flavour, KeyPolicy, Settings};
 use crate::herder::{Herder, HerderHandle, HerderParts};
@@ -21,7 +22,7 @@ use crate::local_tasks::LocalTasks;
 use crate::loggers::{LogControl, Loggers};
 use crate::metrics::MetricsSource;
 use crate::registry::PluginRegistry;
-use crate::rest::{self, Api, RestSubmitter, Server};
+use crate::rest::{self, Api, Limits, RestSubmitter, Server};
 use crate::task::TaskStarter;
 use crate::tls::{self, ClientTls};
 use crate::validation::{InvalidConfig, ValidationError, Validator};
@@ -52,6 +53,8 @@ pub struct WorkerStart {
     pub log_control: Option<Box<dyn LogControl>>,
     /// What `/metrics` shows.
     pub metrics: Option<Arc<dyn MetricsSource>>,
+    /// The port that tells how the worker is, if there is one.
+    pub health: Option<HealthPort>,
     pub connector_files: Vec<PathBuf>,
     /// Connectors by name, created like those of the files.
     pub connectors: Vec<(String, Properties)>,
@@ -221,11 +224,12 @@ impl Worker {
             },
         };
         let url: Arc<str> = advertised.url.into();
+        let worker_id: Arc<str> = advertised.worker_id.into();
         let (herder, handle) = Herder::new(parts, |view| {
             let submitter = RestSubmitter::new(forwarder.clone(), view, inter_worker.clone());
             cluster(Here {
                 url: url.clone(),
-                worker_id: advertised.worker_id.into(),
+                worker_id: worker_id.clone(),
                 submitter: Arc::new(submitter),
             })
         });
@@ -272,7 +276,12 @@ impl Worker {
             tracker,
         };
         let deadline = settings.shutdown_timeout();
-        let server = Server::new(worker.tracker.clone(), start.shutdown.clone(), deadline);
+        let server = Server::new(
+            Limits::REST,
+            worker.tracker.clone(),
+            start.shutdown.clone(),
+            deadline,
+        );
         let admin_router = rest::admin_router(&api);
         let served = listeners.into_iter().map(|listener| (listener, &main));
         let admin = admin.into_iter().map(|listener| (listener, &admin_router));
@@ -280,6 +289,9 @@ impl Worker {
             server.serve(bound.socket, bound.tls, router.clone());
         }
         worker.tracker.close();
+        if let Some(health) = &start.health {
+            health.attach(api.herder.clone(), worker_id, api.metrics.clone());
+        }
         Ok((worker, api))
     }
 

@@ -13,6 +13,7 @@ use crate::demo::view::{Snapshot, View, grouped};
 use crate::demo::{post, producer};
 use crate::logging::LogLevels;
 use crate::preset::HashJob;
+use crate::progress::Board;
 use crate::{cause, launch, shutdown};
 use millstream_core::{Properties, RecordWriter};
 use millstream_kafka::{KafkaProducer, ProducerSettings};
@@ -55,7 +56,8 @@ pub(crate) async fn run(
     introduce(&view, &services, &args)?;
     let worker_stop = CancellationToken::new();
     let settings = WorkerSettings::new(worker_properties(&services))?;
-    let (start, _) = launch::worker(settings, levels, data, worker_stop.clone(), None);
+    let board = Board::default();
+    let (start, _) = launch::worker(settings, levels, data, worker_stop.clone(), board, None);
     let worker = Worker::start(WorkerStart {
         connectors: vec![(HASH.to_owned(), hash_job(&services))],
         ..start

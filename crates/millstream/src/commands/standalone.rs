@@ -23,9 +23,12 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     refuse_json(&args.worker, &text)?;
     let settings = WorkerSettings::from_file(&text)?;
     let settings = settings.with_kafka_opts(args.jvm.kafka_opts.as_deref());
+    let settings = args.health.apply(settings);
     let offsets = offsets(&settings)?;
-    let (start, counted) = launch::worker(settings, levels, data, stop.clone(), None);
+    let (board, health) = launch::health(&settings, &stop).await?;
+    let (start, counted) = launch::worker(settings, levels, data, stop.clone(), board, None);
     let started = Worker::start(WorkerStart {
+        health: Some(health.clone()),
         connector_files: args.connectors,
         offsets,
         ..start
@@ -45,6 +48,7 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     );
     let told = counted.tell(&worker, stop);
     tokio::join!(worker.ended(), progress, told);
+    health.close().await;
     progress::log_end(&counted.board);
     Ok(())
 }

@@ -24,8 +24,11 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
     let worker = WorkerSettings::quiet(settings.worker.clone())
         .map_err(|errors| settings.explain(&errors.into()))?
         .with_values(PROVIDER, settings.secrets.clone());
-    let (start, counted) = launch::worker(worker, levels, data, stop.clone(), None);
+    let worker = args.health.apply(worker);
+    let (board, health) = launch::health(&worker, &stop).await?;
+    let (start, counted) = launch::worker(worker, levels, data, stop.clone(), board, None);
     let started = Worker::start(WorkerStart {
+        health: Some(health.clone()),
         connectors: vec![(CONNECTOR.to_owned(), settings.connector.clone())],
         ..start
     });
@@ -45,6 +48,7 @@ pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> Co
     let told = counted.tell(&worker, stop.clone());
     let job = async {
         tokio::join!(worker.ended(), progress, told);
+        health.close().await;
         progress::log_end(&counted.board);
     };
     let mut job = std::pin::pin!(job);

@@ -23,6 +23,9 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
         .map_err(|error| Exit::not_started(format!("cannot read {}: {error}", file.display())))?;
     let (settings, config) = WorkerSettings::of_cluster(&text).map_err(Exit::not_started)?;
     let settings = settings.with_kafka_opts(args.jvm.kafka_opts.as_deref());
+    let settings = args.health.apply(settings);
+    let health = launch::health(&settings, &stop).await;
+    let (board, health) = health.map_err(Exit::not_started)?;
     let Some(opened) = stop
         .run_until_cancelled(Box::pin(open(&settings, &config)))
         .await
@@ -35,9 +38,11 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
         levels,
         data,
         stop.clone(),
+        board,
         Some(stores.group.meters.clone()),
     );
     let start = WorkerStart {
+        health: Some(health.clone()),
         offsets: Some(stores.offsets.clone()),
         ..start
     };
@@ -62,6 +67,7 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
         tokio::join!(worker.ended(), progress, told);
         farewells.close();
         farewells.wait().await;
+        health.close().await;
         progress::log_end(&counted.board);
     };
     let mut work = std::pin::pin!(work);

@@ -208,6 +208,8 @@ fn spawn(mut command: Command, arguments: &[&str], env: &[(&str, &str)], log: &P
     command
         .args(arguments)
         .env_remove("RUST_LOG")
+        // Many of them run on one machine.
+        .env("HEALTHCHECK_PORT", "off")
         .envs(env.iter().copied())
         .stdin(Stdio::null())
         .stdout(Stdio::null())

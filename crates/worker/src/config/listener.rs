@@ -1,6 +1,8 @@
 //! Listener: where the API listens, as `http://host:port` or `https://host:port`.
 
+use std::io;
 use std::str::FromStr;
+use tokio::net::TcpListener;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Listener {
@@ -10,6 +12,19 @@ pub(crate) struct Listener {
     pub(crate) host: String,
     /// 0: any free one.
     pub(crate) port: u16,
+}
+
+impl Listener {
+    pub(crate) async fn bind(&self) -> io::Result<TcpListener> {
+        if !self.host.is_empty() {
+            return TcpListener::bind((&*self.host, self.port)).await;
+        }
+        match TcpListener::bind(("::", self.port)).await {
+            Ok(both) => Ok(both),
+            // A machine without IPv6.
+            Err(_) => TcpListener::bind(("0.0.0.0", self.port)).await,
+        }
+    }
 }
 
 impl FromStr for Listener {

@@ -18,16 +18,25 @@ pub(super) async fn check(request: Request, next: Next) -> Response {
     let Some(Guard(authenticator)) = guard else {
         return next.run(request).await;
     };
-    let header = request.headers().get(header::AUTHORIZATION);
-    let is_options = request.method() == Method::OPTIONS;
-    if is_internal(request.method(), request.uri().path()) || authenticator.knows(header) {
+    if is_internal(request.method(), request.uri().path()) || may_pass(&authenticator, &request) {
         return next.run(request).await;
     }
-    let mut response = RestError::Unauthorized.into_response();
-    if is_options {
+    let mut response = refused(&authenticator);
+    if request.method() == Method::OPTIONS {
         let text = HeaderValue::from_static("text/plain");
         response.headers_mut().insert(header::CONTENT_TYPE, text);
     }
+    response
+}
+
+/// Whether the sender of a request is known.
+pub(crate) fn may_pass(authenticator: &Authenticator, request: &Request) -> bool {
+    authenticator.knows(request.headers().get(header::AUTHORIZATION))
+}
+
+/// What strangers are answered.
+pub(crate) fn refused(authenticator: &Authenticator) -> Response {
+    let mut response = RestError::Unauthorized.into_response();
     if authenticator.takes_tokens() {
         let bearer = HeaderValue::from_static("Bearer");
         response

@@ -1,4 +1,4 @@
-//! Serves the REST API: so many connections and no more, each with its deadlines. When all places are taken, the client
+//! Serves HTTP, the REST API and the health port: so many connections and no more, each with its deadlines. When all places are taken, the client
 //! that has said nothing for the longest gives its own up, so that those who have something to say are heard.
 
 use super::relay::Secure;
@@ -22,11 +22,35 @@ use tokio::time::{Instant, sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Connections of all listeners together. Dashboards and scripts need a handful.
-const CONNECTIONS: usize = 256;
+/// How much a server gives to its clients.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// What is served, in messages.
+    what: &'static str,
+    /// Of all listeners together.
+    connections: usize,
+    /// Descriptors kept back, so that it answers when everything else has taken the rest.
+    reserve: usize,
+    /// For a request's head and for what is read of a body at a time.
+    buffer: usize,
+}
 
-/// Descriptors kept back, so that the API answers when everything else has taken the rest.
-const RESERVE: usize = 8;
+impl Limits {
+    /// Dashboards and scripts need a handful of connections; the buffer is that of the library.
+    pub(crate) const REST: Limits = Limits {
+        what: "REST",
+        connections: 256,
+        reserve: 8,
+        buffer: 408 << 10,
+    };
+    /// Load balancers and containers ask one question at a time, and with short heads.
+    pub(crate) const HEALTH: Limits = Limits {
+        what: "health",
+        connections: 32,
+        reserve: 2,
+        buffer: 16 << 10,
+    };
+}
 
 /// Pause after a connection could not be taken although nothing is in its way.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -39,7 +63,7 @@ const QUIET: Duration = Duration::from_secs(60);
 pub(crate) struct Server(Arc<Shared>);
 
 struct Shared {
-    most: usize,
+    limits: Limits,
     open: Mutex<Open>,
     tracker: TaskTracker,
     shutdown: CancellationToken,
@@ -57,21 +81,13 @@ struct Open {
 
 impl Server {
     pub(crate) fn new(
-        tracker: TaskTracker,
-        shutdown: CancellationToken,
-        deadline: Duration,
-    ) -> Self {
-        Server::with_most(CONNECTIONS, tracker, shutdown, deadline)
-    }
-
-    fn with_most(
-        most: usize,
+        limits: Limits,
         tracker: TaskTracker,
         shutdown: CancellationToken,
         deadline: Duration,
     ) -> Self {
         let server = Server(Arc::new(Shared {
-            most,
+            limits,
             open: Mutex::default(),
             tracker,
             shutdown,
@@ -97,8 +113,11 @@ impl Server {
     }
 
     fn take(&self, stream: TcpStream, tls: Option<ServerTls>, router: Router) {
-        if self.lock().connections.len() >= self.0.most && !self.give_one_up() {
-            self.warn("every REST connection is busy, refusing another");
+        if self.lock().connections.len() >= self.0.limits.connections && !self.give_one_up() {
+            let what = self.0.limits.what;
+            self.warn(&format!(
+                "every {what} connection is busy, refusing another"
+            ));
             return;
         }
         // Answers are small and whole; waiting for more to send gains nothing.
@@ -125,11 +144,15 @@ impl Server {
     /// Greets the client, if it speaks TLS, and serves it.
     async fn talk(&self, stream: TcpStream, tls: Option<ServerTls>, watch: Watch, router: Router) {
         let Shared {
-            shutdown, deadline, ..
+            limits,
+            shutdown,
+            deadline,
+            ..
         } = &*self.0;
+        let buffer = limits.buffer;
         let Some(tls) = tls else {
             let stream = Watched { stream, watch };
-            return connection(stream, router, shutdown, *deadline).await;
+            return connection(stream, router, buffer, shutdown, *deadline).await;
         };
         // The time for a greeting is that for a head.
         watch.enter(Phase::Head);
@@ -143,7 +166,7 @@ impl Server {
                 watch.enter(Phase::Idle);
                 let stream = Watched { stream, watch };
                 let router = router.layer(Extension(Secure));
-                connection(stream, router, shutdown, *deadline).await;
+                connection(stream, router, buffer, shutdown, *deadline).await;
             }
             Err(error) => {
                 tracing::debug!(%error, "a client of an https listener was not understood");
@@ -169,7 +192,8 @@ impl Server {
     /// A connection could not be taken, most likely for want of a descriptor.
     async fn make_room(&self, error: &io::Error) {
         self.warn(&format!(
-            "cannot take a REST connection: {error}; if descriptors run out, raise the limit with ulimit -n or LimitNOFILE"
+            "cannot take a {} connection: {error}; if descriptors run out, raise the limit with ulimit -n or LimitNOFILE",
+            self.0.limits.what
         ));
         let spare = self.lock().spare.pop();
         let had_spare = spare.is_some();
@@ -183,7 +207,7 @@ impl Server {
     /// Takes back what was given away of the reserve, as far as there is any.
     fn refill(&self) {
         let mut open = self.lock();
-        while open.spare.len() < RESERVE {
+        while open.spare.len() < self.0.limits.reserve {
             match File::open("/dev/null") {
                 Ok(file) => open.spare.push(file),
                 Err(_) => return,
@@ -219,6 +243,7 @@ fn is_of_the_client(error: &io::Error) -> bool {
 async fn connection<S>(
     stream: Watched<S>,
     router: Router,
+    buffer: usize,
     shutdown: &CancellationToken,
     deadline: Duration,
 ) where
@@ -242,6 +267,7 @@ async fn connection<S>(
     let served = http1::Builder::new()
         // The watch has the deadlines.
         .header_read_timeout(None)
+        .max_buf_size(buffer)
         .serve_connection(TokioIo::new(stream), service);
     let mut served = pin!(served);
     let mut last = None;
@@ -280,7 +306,14 @@ mod tests {
                 watch: Watch::new(),
             };
             let shutdown = CancellationToken::new();
-            connection(stream, router(), &shutdown, Duration::ZERO).await;
+            connection(
+                stream,
+                router(),
+                Limits::REST.buffer,
+                &shutdown,
+                Duration::ZERO,
+            )
+            .await;
         });
         (client, ended)
     }
@@ -350,8 +383,12 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let (tracker, shutdown) = (TaskTracker::new(), CancellationToken::new());
-        let server =
-            Server::with_most(4, tracker.clone(), shutdown.clone(), Duration::from_secs(5));
+        let limits = Limits {
+            connections: 4,
+            ..Limits::REST
+        };
+        let deadline = Duration::from_secs(5);
+        let server = Server::new(limits, tracker.clone(), shutdown.clone(), deadline);
         server.serve(listener, None, router());
         let mut quiet = Vec::new();
         for number in 0..40 {

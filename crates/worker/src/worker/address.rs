@@ -4,7 +4,6 @@ use super::StartError;
 use crate::config::{Listener, WorkerConfigError, WorkerSettings};
 use crate::tls::ServerTls;
 use millstream_core::Properties;
-use std::io;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
@@ -40,7 +39,7 @@ pub(super) async fn bind(
             let tls = ServerTls::new(properties, prefix);
             shared = Some(tls.map_err(WorkerConfigError)?);
         }
-        let socket = open(&listener).await.map_err(|source| StartError::Listen {
+        let socket = listener.bind().await.map_err(|source| StartError::Listen {
             listener: text.clone(),
             source,
         })?;
@@ -51,17 +50,6 @@ pub(super) async fn bind(
         });
     }
     Ok(bound)
-}
-
-async fn open(listener: &Listener) -> io::Result<TcpListener> {
-    if !listener.host.is_empty() {
-        return TcpListener::bind((&*listener.host, listener.port)).await;
-    }
-    match TcpListener::bind(("::", listener.port)).await {
-        Ok(both) => Ok(both),
-        // A machine without IPv6.
-        Err(_) => TcpListener::bind(("0.0.0.0", listener.port)).await,
-    }
 }
 
 pub(super) fn addresses(listeners: &[Bound]) -> Vec<SocketAddr> {

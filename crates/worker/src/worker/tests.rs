@@ -109,6 +109,7 @@ fn start(shutdown: CancellationToken) -> WorkerStart {
         offsets: None,
         log_control: None,
         metrics: None,
+        health: None,
         connector_files: Vec::new(),
         connectors: Vec::new(),
         shutdown,

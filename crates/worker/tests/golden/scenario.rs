@@ -105,6 +105,7 @@ impl Scenario {
             offsets: None,
             log_control: None,
             metrics: None,
+            health: None,
             connector_files: Vec::new(),
             connectors: Vec::new(),
             shutdown: shutdown.clone(),

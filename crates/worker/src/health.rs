@@ -1,0 +1,13 @@
+//! The health port: a server of its own beside REST, which answers probes for this worker, or in front of another one as
+//! kafka-connect-healthcheck does. What it answers is decided in the crate `health`.
+
+mod config;
+mod http;
+mod port;
+mod sidecar;
+mod upstream;
+
+pub use config::{HealthConfig, HealthSettings};
+pub use port::{HealthPort, ProgressSource};
+pub use sidecar::{Sidecar, SidecarServer};
+pub use upstream::Upstream;

@@ -1,0 +1,418 @@
+//! HealthPort: answers probes for the worker of this process, from what the herder publishes. It is open before the worker
+//! starts and until everything has ended, so that a process that waits for its brokers or drains is not taken for dead.
+
+use super::config::HealthSettings;
+use super::http::{response, routed};
+use crate::auth::Authenticator;
+use crate::cluster::RunState;
+use crate::config::{Listener, WorkerConfigError, WorkerSettings};
+use crate::herder::request::Outage;
+use crate::herder::{HerderHandle, View};
+use crate::metrics::MetricsSource;
+use crate::rest::{Limits, PROMETHEUS_TEXT, Server, may_pass, refused};
+use crate::tls::{self, ServerTls};
+use axum::Router;
+use axum::extract::{Request, State};
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use millstream_health::{
+    Alarm, AlarmKind, ConnectorStatus, Reply, Route, Standing, TaskSample, Verdict, Watchman,
+    judge, readiness,
+};
+use serde_json::{Value as Json, json};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
+use tokio::net::TcpListener;
+use tokio::sync::watch;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Between two looks at the tasks.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
+/// Between two attempts to open a port that is taken: whoever has it may be about to end.
+const OPEN_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long the herder's loop may take for a turn; it never waits for anything.
+const LONGEST_TURN: Duration = Duration::from_secs(5);
+
+/// For clients that have not taken their answer when the process ends.
+const LAST_ANSWERS: Duration = Duration::from_millis(500);
+
+/// What the tasks of this process get done.
+pub trait ProgressSource: Send + Sync {
+    /// One for each task that runs.
+    fn samples(&self) -> Vec<TaskSample>;
+}
+
+/// The worker, once there is one.
+struct Here {
+    herder: HerderHandle,
+    worker_id: Arc<str>,
+    metrics: Option<Arc<dyn MetricsSource>>,
+}
+
+/// Cloning shares it.
+#[derive(Clone)]
+pub struct HealthPort(Arc<Shared>);
+
+struct Shared {
+    settings: HealthSettings,
+    progress: Arc<dyn ProgressSource>,
+    /// Who may see more than whether the worker is well.
+    guard: Option<Authenticator>,
+    begun: Instant,
+    /// Of the worker; the port outlasts it.
+    shutdown: CancellationToken,
+    closing: CancellationToken,
+    tracker: TaskTracker,
+    worker: OnceLock<Here>,
+    watchman: Mutex<Watchman>,
+    address: watch::Sender<Option<SocketAddr>>,
+}
+
+impl HealthPort {
+    /// Opens the port, if the settings want one. `shutdown` tells the worker to stop.
+    ///
+    /// # Errors
+    /// If a setting is wrong. A port that is taken is none: it is told and tried again.
+    pub async fn open(
+        worker: &WorkerSettings,
+        progress: Arc<dyn ProgressSource>,
+        shutdown: CancellationToken,
+    ) -> Result<Self, WorkerConfigError> {
+        let settings = HealthSettings::read(&worker.properties).map_err(WorkerConfigError)?;
+        if let Some(warning) = settings.warning {
+            tracing::warn!("{warning}");
+        }
+        let guard = Authenticator::new(worker).map_err(|why| WorkerConfigError(vec![why]))?;
+        let listener = settings.listener.clone();
+        let is_secure = listener.as_ref().is_some_and(|listener| listener.is_secure);
+        let tls = is_secure.then(|| ServerTls::new(&worker.properties, tls::LISTENERS));
+        let tls = tls.transpose().map_err(WorkerConfigError)?;
+        let port = HealthPort(Arc::new(Shared {
+            settings,
+            progress,
+            guard,
+            begun: Instant::now(),
+            shutdown,
+            closing: CancellationToken::new(),
+            tracker: TaskTracker::new(),
+            worker: OnceLock::new(),
+            watchman: Mutex::default(),
+            address: watch::Sender::new(None),
+        }));
+        port.0.tracker.spawn(port.clone().watch());
+        if let Some(listener) = listener {
+            // Most often the port is free; then it is open when this returns.
+            match listener.bind().await {
+                Ok(socket) => port.serve(socket, tls),
+                Err(error) => {
+                    tracing::warn!(port = listener.port, %error, "the health port cannot be opened; the worker runs without, and tries again. If another process should have it, choose one with HEALTHCHECK_PORT (millstream.health.listener), or off");
+                    port.0.tracker.spawn(port.clone().open_again(listener, tls));
+                }
+            }
+        }
+        Ok(port)
+    }
+
+    async fn open_again(self, listener: Listener, tls: Option<ServerTls>) {
+        let closing = self.0.closing.clone();
+        while closing
+            .run_until_cancelled(sleep(OPEN_AGAIN))
+            .await
+            .is_some()
+        {
+            if let Ok(socket) = listener.bind().await {
+                return self.serve(socket, tls);
+            }
+        }
+    }
+
+    fn serve(&self, socket: TcpListener, tls: Option<ServerTls>) {
+        let Shared {
+            tracker, closing, ..
+        } = &*self.0;
+        if let Ok(address) = socket.local_addr() {
+            tracing::info!(%address, "health port is open");
+            self.0.address.send_replace(Some(address));
+        }
+        let router = Router::new().fallback(answer).with_state(self.clone());
+        let server = Server::new(
+            Limits::HEALTH,
+            tracker.clone(),
+            closing.clone(),
+            LAST_ANSWERS,
+        );
+        server.serve(socket, tls, router);
+    }
+
+    /// The worker has started, and its listeners take connections.
+    pub(crate) fn attach(
+        &self,
+        herder: HerderHandle,
+        worker_id: Arc<str>,
+        metrics: Option<Arc<dyn MetricsSource>>,
+    ) {
+        let here = Here {
+            herder,
+            worker_id,
+            metrics,
+        };
+        // A process starts one worker.
+        let _ = self.0.worker.set(here);
+    }
+
+    /// Where it listens; returns once it does.
+    pub async fn address(&self) -> Option<SocketAddr> {
+        let mut address = self.0.address.subscribe();
+        // The sender lives as long as this.
+        let found = address.wait_for(Option::is_some).await;
+        found.ok().and_then(|address| *address)
+    }
+
+    /// Closes the port, once everything else has ended.
+    pub async fn close(self) {
+        self.0.closing.cancel();
+        self.0.tracker.close();
+        self.0.tracker.wait().await;
+    }
+
+    /// Looks at the tasks, and tells of what begins to be wrong and what does not any more.
+    async fn watch(self) {
+        let mut ticks = interval(LOOK_EVERY);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut told = BTreeMap::new();
+        let closing = self.0.closing.clone();
+        while closing.run_until_cancelled(ticks.tick()).await.is_some() {
+            let (now, samples) = (self.0.begun.elapsed(), self.0.progress.samples());
+            self.watchman()
+                .look(now, self.0.settings.patience, &samples);
+            tell(&mut told, self.watched());
+        }
+    }
+
+    fn watchman(&self) -> std::sync::MutexGuard<'_, Watchman> {
+        // Nothing between lock and unlock leaves it half changed.
+        self.0
+            .watchman
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tasks that stand still or fall behind.
+    fn watched(&self) -> Vec<Alarm> {
+        let now = self.0.begun.elapsed();
+        self.watchman().alarms(now, self.0.settings.patience)
+    }
+
+    /// Everything that is wrong with what runs here.
+    fn alarms(&self) -> Vec<Alarm> {
+        let mut alarms = self.watched();
+        if let Some(here) = self.0.worker.get() {
+            alarms.extend(of_view(&here.herder.view(), &here.worker_id));
+        }
+        alarms.sort_unstable();
+        alarms
+    }
+
+    /// # Errors
+    /// Why the process had better be replaced.
+    async fn live(&self) -> Result<(), String> {
+        let Some(here) = self.0.worker.get() else {
+            return Ok(());
+        };
+        let turned = timeout(LONGEST_TURN, here.herder.turned()).await;
+        turned.map_err(|_| {
+            let seconds = LONGEST_TURN.as_secs();
+            format!("the herder has not answered within {seconds} s")
+        })
+    }
+
+    /// # Errors
+    /// Why the worker should be sent no requests.
+    fn ready(&self) -> Result<(), String> {
+        let Shared {
+            settings,
+            begun,
+            shutdown,
+            worker,
+            ..
+        } = &*self.0;
+        let herder = worker.get().map(|here| &here.herder);
+        readiness(&Standing {
+            is_draining: shutdown.is_cancelled(),
+            serves: herder.is_some(),
+            has_joined: herder.is_some_and(|herder| herder.view().has_started()),
+            trouble: herder.and_then(HerderHandle::trouble),
+            age: begun.elapsed(),
+            grace: settings.start_grace,
+        })
+    }
+
+    /// What kafka-connect-healthcheck would say in front of this worker.
+    fn verdict(&self) -> Verdict {
+        let mut policy = self.0.settings.policy.clone();
+        let Some(here) = self.0.worker.get() else {
+            return Verdict::failed(&policy, "the worker is starting");
+        };
+        let (view, trouble) = (here.herder.view(), here.herder.trouble());
+        if policy.worker_id.is_none() && !self.0.settings.is_of_all {
+            policy.worker_id = Some(here.worker_id.to_string());
+        }
+        if !view.has_started() {
+            let why = trouble.map_or_else(
+                || "the worker has not joined its group yet".to_owned(),
+                |trouble| format!("the group cannot work: {trouble}"),
+            );
+            return Verdict::failed(&policy, &why);
+        }
+        judge(&policy, &statuses(&view), trouble.is_none())
+    }
+
+    async fn status(&self) -> Reply {
+        let (live, ready) = (self.live().await, self.ready());
+        let alarms = self.alarms();
+        let well = live.is_ok() && alarms.is_empty();
+        let alarms: Vec<Json> = alarms.into_iter().map(|alarm| {
+            json!({"alarm": alarm.kind.name(), "connector": &*alarm.connector, "task": alarm.task, "text": alarm.text})
+        }).collect();
+        let body = json!({
+            "verdict": if well { "healthy" } else { "alarming" },
+            "live": live.is_ok(),
+            "not_live_because": live.err(),
+            "ready": ready.is_ok(),
+            "not_ready_because": ready.err(),
+            "alarms": alarms,
+        });
+        Reply::json(200, body.to_string())
+    }
+
+    /// None before there is a worker.
+    fn metrics(&self) -> Option<Response> {
+        let here = self.0.worker.get()?;
+        let text = here.metrics.as_ref()?.render(here.herder.facts());
+        Some(([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], text).into_response())
+    }
+
+    /// Whether strangers may not see what is at this path.
+    fn is_guarded(&self, route: &Route) -> bool {
+        match route {
+            Route::Verdict => self.0.settings.authenticate,
+            Route::Own(path) => matches!(path.as_str(), "/status" | "/metrics"),
+            Route::Answered(_) => false,
+        }
+    }
+}
+
+async fn answer(State(port): State<HealthPort>, request: Request) -> Response {
+    let route = routed(&request);
+    if let Some(guard) = port.0.guard.as_ref().filter(|_| port.is_guarded(&route))
+        && !may_pass(guard, &request)
+    {
+        return refused(guard);
+    }
+    let told = |outcome: Result<(), String>| match outcome {
+        Ok(()) => Reply::up(),
+        Err(why) => Reply::json(503, json!({"status": "DOWN", "reason": why}).to_string()),
+    };
+    let reply = match route {
+        Route::Verdict => Reply::of(port.verdict()),
+        Route::Answered(reply) => reply,
+        Route::Own(path) => match path.as_str() {
+            "/live" => told(port.live().await),
+            "/ready" => told(port.ready()),
+            "/status" => port.status().await,
+            "/metrics" => return port.metrics().unwrap_or_else(|| response(Reply::nothing())),
+            _ => Reply::nothing(),
+        },
+    };
+    response(reply)
+}
+
+/// The statuses of all connectors that have one: one that was just created is none that has failed.
+fn statuses(view: &View) -> Vec<ConnectorStatus> {
+    let states = view
+        .names()
+        .into_iter()
+        .filter_map(|name| view.state(&name));
+    states
+        .map(|state| ConnectorStatus {
+            name: Json::from(&*state.name),
+            state: state.connector.state.name().to_owned(),
+            worker_id: state.connector.worker_id.into(),
+            tasks: state
+                .tasks
+                .into_iter()
+                .map(|(id, task)| {
+                    let status = task.status;
+                    let trace = status.trace.filter(|trace| !trace.is_empty());
+                    json!({"id": id, "state": status.state.name(), "worker_id": status.worker_id, "trace": trace})
+                })
+                .collect(),
+        })
+        .collect()
+}
+
+/// What the statuses of this worker's connectors and tasks tell.
+fn of_view(view: &View, worker_id: &str) -> Vec<Alarm> {
+    let mut alarms = Vec::new();
+    for state in view
+        .names()
+        .into_iter()
+        .filter_map(|name| view.state(&name))
+    {
+        let mut tell = |task, kind, text: &str| {
+            alarms.push(Alarm {
+                connector: state.name.clone(),
+                task,
+                kind,
+                // The first line of a trace says what happened.
+                text: text.lines().next().unwrap_or_default().to_owned(),
+            });
+        };
+        let connector = &state.connector;
+        let has_failed = connector.state == RunState::Failed;
+        if has_failed && connector.worker_id == worker_id {
+            tell(
+                None,
+                AlarmKind::TaskFailed,
+                connector.trace.as_deref().unwrap_or_default(),
+            );
+        }
+        for (id, task) in &state.tasks {
+            if task.status.worker_id != worker_id {
+                continue;
+            }
+            if task.status.state == RunState::Failed {
+                let trace = task.status.trace.as_deref().unwrap_or_default();
+                tell(Some(*id), AlarmKind::TaskFailed, trace);
+            }
+            if let Some(Outage::Degraded(degraded)) = &task.outage {
+                tell(Some(*id), AlarmKind::Degraded, &degraded.reason);
+            }
+        }
+    }
+    alarms
+}
+
+type Told = BTreeMap<(Arc<str>, Option<u32>, AlarmKind), ()>;
+
+/// Failures and outages are logged where they happen; this tells of what nobody else notices.
+fn tell(told: &mut Told, alarms: Vec<Alarm>) {
+    let mut now = Told::new();
+    for alarm in alarms {
+        let key = (alarm.connector, alarm.task, alarm.kind);
+        if !told.contains_key(&key) {
+            tracing::warn!(connector = %key.0, task = key.1, alarm = key.2.name(), "{}", alarm.text);
+        }
+        now.insert(key, ());
+    }
+    for (connector, task, kind) in told.keys().filter(|key| !now.contains_key(*key)) {
+        tracing::info!(%connector, task, alarm = kind.name(), "over");
+    }
+    *told = now;
+}

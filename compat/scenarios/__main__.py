@@ -11,12 +11,12 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import assignors, charts, clients, crowd, dead_letters, differential, kills, moves, rest, rolling, s3, secure, stranger, stream, workers
+from . import assignors, charts, clients, crowd, dead_letters, differential, health, kills, moves, rest, rolling, s3, secure, stranger, stream, workers
 from .services import ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
              "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run, "rolling": rolling.run, "workers": workers.run,
-             "rest": rest.run, "clients": clients.run, "crowd": crowd.run, "charts": charts.run}  # fmt: skip
+             "rest": rest.run, "clients": clients.run, "crowd": crowd.run, "charts": charts.run, "health": health.run}  # fmt: skip
 # The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
 NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts")
@@ -38,6 +38,7 @@ CI_RUNS = [
     ("moves", "4.3.1", 3, 0, 0),
     ("rolling", "4.3.1", 1, 0, 0),
     ("rest", "4.3.1", 3, 0, 0),
+    ("health", "4.3.1", 2, 0, 0),
 ]
 QUICK = (3, 20_000)
 # CI asks what is known to be equal to stay so; other seeds look for more.

@@ -25,6 +25,10 @@ KEY_PAIR = ("demo", "demodemo")
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY_PAIR[0], "AWS_SECRET_ACCESS_KEY": KEY_PAIR[1], "AWS_REGION": "us-east-1"}
 
 
+# Several workers of one machine would all want the usual one.
+HEALTH_PORT = {"HEALTHCHECK_PORT": "off"}
+
+
 @dataclass
 class Options:
     """What one run of a scenario is asked for."""
@@ -261,7 +265,7 @@ class Process:
     def launch(self, *arguments, **environment: str):
         with open(self.folder / "millstream.log", "a") as log:
             command = [self.binary, *arguments]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment})
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**HEALTH_PORT, **os.environ, **environment})
 
     def check(self):
         if self.process.poll() is not None:

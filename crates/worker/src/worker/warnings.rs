@@ -3,6 +3,7 @@
 use crate::client_keys::{self, Client};
 use crate::config::{ConfigProviders, DistributedConfig, WorkerConfig};
 use crate::connector_config::framework_keys;
+use crate::health::HealthConfig;
 use crate::inter_worker::InterWorkerConfig;
 use crate::registry::PluginRegistry;
 use crate::spelling::closest;
@@ -131,6 +132,7 @@ fn own_keys() -> impl Iterator<Item = Key> {
     let own = WorkerConfig::keys().into_iter();
     own.chain(DistributedConfig::keys())
         .chain(InterWorkerConfig::keys())
+        .chain(HealthConfig::keys())
         .chain(ListenerTlsConfig::keys())
 }
 

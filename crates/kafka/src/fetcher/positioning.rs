@@ -6,6 +6,7 @@ use crate::error::KafkaError;
 use crate::positions;
 use millstream_core::{ConsumerError, TopicPartition};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use tokio::time::Instant;
 
 /// An offset to read from.
@@ -134,6 +135,7 @@ impl Fetcher {
         };
         let mut failed = Vec::new();
         let mut begun = Vec::new();
+        let mut set: BTreeMap<Arc<str>, Vec<(i32, i64)>> = BTreeMap::new();
         for ((partition, answer), (_, epoch)) in listed.into_iter().zip(asked) {
             let Some(state) = self.partitions.change(&partition) else {
                 continue;
@@ -143,7 +145,8 @@ impl Fetcher {
             }
             match answer {
                 Ok(offset) => {
-                    tracing::info!(topic = %partition.topic, partition = partition.partition, offset, "position set by auto.offset.reset");
+                    let of_topic = set.entry(partition.topic.clone()).or_default();
+                    of_topic.push((partition.partition, offset));
                     let offset = offset.max(0);
                     state.stage = Stage::Fetching(offset);
                     if std::mem::take(&mut state.is_uncommitted) {
@@ -152,6 +155,9 @@ impl Fetcher {
                 }
                 Err(code) => failed.push((partition, *epoch, code)),
             }
+        }
+        for (topic, positions) in &set {
+            tell_positions(topic, positions);
         }
         if !begun.is_empty() {
             self.emit(Fetched::Positioned(begun));
@@ -208,6 +214,19 @@ impl Fetcher {
             }
         }
         self.wake_at(retry_at);
+    }
+}
+
+/// One line for what is set of a topic at a time, however many partitions it has.
+fn tell_positions(topic: &str, positions: &[(i32, i64)]) {
+    const TEXT: &str = "position set by auto.offset.reset";
+    if let [(partition, offset)] = *positions {
+        tracing::info!(topic, partition, offset, "{TEXT}");
+        return;
+    }
+    tracing::info!(topic, partitions = positions.len(), "{TEXT}");
+    for (partition, offset) in positions {
+        tracing::debug!(topic, partition, offset, "{TEXT}");
     }
 }
 

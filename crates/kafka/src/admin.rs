@@ -134,6 +134,13 @@ impl Admin {
         self.describe(&wanted).await
     }
 
+    /// How many brokers the cluster has, as one that answers knows it.
+    pub async fn broker_count(&self) -> Result<usize, KafkaError> {
+        let nothing = Topics::Named(Vec::new());
+        let metadata = self.retry(|| self.cluster.refresh(&nothing, false)).await?;
+        Ok(metadata.brokers.len())
+    }
+
     /// All topics.
     pub async fn list_topics(&self) -> Result<BTreeMap<String, TopicInfo>, KafkaError> {
         self.describe(&Topics::All).await

@@ -2,11 +2,13 @@
 
 use std::future::Future;
 use tokio::task::JoinHandle;
+use tracing::Instrument;
 
 pub(crate) fn spawn<F>(future: F) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    tokio::spawn(future)
+    // What a task of a connector starts says whose it is.
+    tokio::spawn(future.in_current_span())
 }

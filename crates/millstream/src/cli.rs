@@ -37,6 +37,33 @@ impl Cli {
         cli
     }
 
+    /// What `stream` would be told by the variables alone.
+    pub(crate) fn stream_by_variables() -> Result<StreamArgs, clap::Error> {
+        let command = with_env(Cli::command(), &|name| std::env::var_os(name));
+        let matches = command.try_get_matches_from(["millstream", "stream"])?;
+        let matches = matches.subcommand_matches("stream");
+        matches.map_or_else(
+            || Err(clap::Error::new(clap::error::ErrorKind::InvalidSubcommand)),
+            StreamArgs::from_arg_matches,
+        )
+    }
+
+    /// The variables of `stream` and of every command, each with its default.
+    pub(crate) fn stream_defaults() -> Vec<(String, Option<String>)> {
+        let cli = Cli::command();
+        let of_stream = cli.find_subcommand("stream");
+        let args = of_stream
+            .into_iter()
+            .flat_map(ClapCommand::get_arguments)
+            .chain(cli.get_arguments());
+        args.filter_map(|arg| {
+            let name = arg.get_env()?.to_str()?.to_owned();
+            let default = arg.get_default_values().first();
+            Some((name, default.map(|it| it.to_string_lossy().into_owned())))
+        })
+        .collect()
+    }
+
     #[cfg(test)]
     pub(crate) fn of(flags: &[&str], env: &[(&str, &str)]) -> Result<Self, clap::Error> {
         let value = |name: &str| {
@@ -62,21 +89,27 @@ fn with_env(command: ClapCommand, value: &dyn Fn(&str) -> Option<OsString>) -> C
     command.mut_subcommands(|sub| sub.mut_args(unset))
 }
 
-/// Variables that look like one of a command's with a slip of the pen: each with the one that may be meant.
-pub(crate) fn misspelt_variables(
-    command: &str,
-    set: impl Iterator<Item = String>,
-) -> Vec<(String, String)> {
+/// The variables that stand for the flags of a command.
+pub(crate) fn variables_of(command: &str) -> Vec<String> {
     let cli = Cli::command();
     let args = cli.get_arguments().chain(
         cli.find_subcommand(command)
             .into_iter()
             .flat_map(ClapCommand::get_arguments),
     );
-    let known: Vec<&str> = args.filter_map(|arg| arg.get_env()?.to_str()).collect();
-    set.filter(|name| !known.contains(&name.as_str()))
+    args.filter_map(|arg| Some(arg.get_env()?.to_str()?.to_owned()))
+        .collect()
+}
+
+/// Variables that look like one of a command's with a slip of the pen: each with the one that may be meant.
+pub(crate) fn misspelt_variables(
+    command: &str,
+    set: impl Iterator<Item = String>,
+) -> Vec<(String, String)> {
+    let known = variables_of(command);
+    set.filter(|name| !known.contains(name))
         .filter_map(|name| {
-            let meant = closest(&name, known.iter().copied())?;
+            let meant = closest(&name, known.iter().map(String::as_str))?;
             Some((name, meant.to_owned()))
         })
         .collect()
@@ -96,6 +129,9 @@ pub(crate) enum Command {
     Stream(StreamArgs),
     /// Tell load balancers and containers how a worker is, as kafka-connect-healthcheck does; or ask once and end.
     Healthcheck(HealthcheckArgs),
+    /// Show what the environment variables come to, without starting anything: each setting, where it is from, what would be
+    /// asked for, and what is wrong. Ends with 78 if something is.
+    Env(EnvArgs),
 }
 
 /// What a JVM would be told.
@@ -112,6 +148,22 @@ pub(crate) struct JvmArgs {
 }
 
 #[derive(Debug, Args)]
+pub(crate) struct EnvArgs {
+    /// The command whose start is looked at; unless set, worker where a variable begins with CONNECT_, else stream.
+    #[arg(long = "for", value_enum)]
+    pub(crate) command: Option<EnvFor>,
+    /// One JSON object for machines.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum EnvFor {
+    Worker,
+    Stream,
+}
+
+#[derive(Debug, Args)]
 pub(crate) struct StandaloneArgs {
     /// The worker's settings, a Java properties file.
     pub(crate) worker: PathBuf,
@@ -125,7 +177,8 @@ pub(crate) struct StandaloneArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct WorkerArgs {
-    /// The worker's settings, a Java properties file.
+    /// The worker's settings, a Java properties file; without one the environment is read as the images for Java's worker read
+    /// it, CONNECT_BOOTSTRAP_SERVERS and so on.
     pub(crate) worker: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) jvm: JvmArgs,
@@ -142,7 +195,8 @@ pub(crate) struct StreamArgs {
     /// The topic to read.
     #[arg(long, env = "TOPIC_NAME", default_value = "MyTopic")]
     pub(crate) topic: String,
-    /// Brokers to ask first, as host:port, separated by commas.
+    /// Brokers to ask first, as host:port, separated by commas; where they are not set, NAMESPACE and MSK_SERVICE tell by which
+    /// names they are found.
     #[arg(long, env = "KAFKA_BOOTSTRAP_SERVERS")]
     pub(crate) bootstrap_servers: Option<String>,
     /// A client.properties file with further settings of the Kafka client (TLS, SASL).
@@ -163,6 +217,18 @@ pub(crate) struct StreamArgs {
     /// The document store, as mongodb://…
     #[arg(long, env = "MONGODB_URI", hide_env_values = true)]
     pub(crate) mongodb_uri: Option<String>,
+    /// The Cloud Map namespace of the two services.
+    #[arg(long, env = "NAMESPACE")]
+    pub(crate) namespace: Option<String>,
+    /// The Cloud Map service of the Kafka cluster.
+    #[arg(long, env = "MSK_SERVICE")]
+    pub(crate) msk_service: Option<String>,
+    /// The Cloud Map service of the document store.
+    #[arg(long, env = "DDB_SERVICE")]
+    pub(crate) ddb_service: Option<String>,
+    /// The AWS region of both; else that of AWS_REGION, AWS_DEFAULT_REGION or the task.
+    #[arg(long, env = "REGION")]
+    pub(crate) region: Option<String>,
     /// The database.
     #[arg(long, env = "MONGODB_DATABASE", default_value = "kafka")]
     pub(crate) mongodb_database: String,

@@ -2,6 +2,7 @@
 
 mod demo;
 mod healthcheck;
+mod env;
 mod standalone;
 mod stream;
 mod worker;
@@ -24,6 +25,18 @@ pub(crate) struct Exit {
 }
 
 impl Exit {
+    /// What is required is not there, as the images for Java's worker end.
+    pub(crate) fn not_given(why: impl ToString) -> Self {
+        let why = why.to_string();
+        Exit { code: 1, why }
+    }
+
+    /// The environment is not fit for a start; the number is that of `sysexits.h` for configurations.
+    pub(crate) fn misconfigured(why: impl ToString) -> Self {
+        let why = why.to_string();
+        Exit { code: 78, why }
+    }
+
     /// Settings that cannot be used, or a port that is taken.
     fn not_started(why: impl ToString) -> Self {
         let why = why.to_string();
@@ -69,6 +82,7 @@ async fn dispatch(
     match command {
         Command::Standalone(args) => standalone::run(args, levels, data).await,
         Command::Demo(args) => demo::run(args, levels, data, screen).await,
+        Command::Env(args) => Box::pin(env::run(&args)).await,
         Command::Stream(args) => stream::run(args, levels, data).await,
         Command::Worker(args) => Box::pin(worker::run(args, levels, data)).await,
         // It has no data and runs before anything is made for that.

@@ -1,8 +1,9 @@
-//! Log lines as JSON, one object each: time, level, what happened, and the fields beside one another.
+//! Log lines as JSON, one object each: time, level, what happened, and the fields beside one another, with those of what it
+//! happened in.
 
-use serde_json::{Map, Value};
-use std::fmt::{self, Debug};
-use tracing::field::{Field, Visit};
+use crate::log_context::{Fields, around};
+use serde_json::Value;
+use std::fmt;
 use tracing::{Event, Subscriber};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
@@ -18,7 +19,7 @@ where
 {
     fn format_event(
         &self,
-        _context: &FmtContext<'_, S, N>,
+        context: &FmtContext<'_, S, N>,
         mut writer: Writer<'_>,
         event: &Event<'_>,
     ) -> fmt::Result {
@@ -28,48 +29,15 @@ where
         fields.put("timestamp", time);
         fields.put("level", event.metadata().level().as_str());
         event.record(&mut fields);
+        fields.0.extend(around(context, event).0);
         writeln!(writer, "{}", Value::Object(fields.0))
-    }
-}
-
-#[derive(Default)]
-struct Fields(Map<String, Value>);
-
-impl Fields {
-    fn put(&mut self, name: &str, value: impl Into<Value>) {
-        self.0.insert(name.to_owned(), value.into());
-    }
-}
-
-impl Visit for Fields {
-    fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
-        self.put(field.name(), format!("{value:?}"));
-    }
-
-    fn record_str(&mut self, field: &Field, value: &str) {
-        self.put(field.name(), value);
-    }
-
-    fn record_i64(&mut self, field: &Field, value: i64) {
-        self.put(field.name(), value);
-    }
-
-    fn record_u64(&mut self, field: &Field, value: u64) {
-        self.put(field.name(), value);
-    }
-
-    fn record_bool(&mut self, field: &Field, value: bool) {
-        self.put(field.name(), value);
-    }
-
-    fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
-        self.put(field.name(), value.to_string());
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::log_context::LogContext;
     use std::io::{self, Write};
     use std::sync::{Arc, Mutex};
     use tracing_subscriber::layer::SubscriberExt;
@@ -98,7 +66,9 @@ mod tests {
         let layer = tracing_subscriber::fmt::layer()
             .event_format(JsonLines)
             .with_writer(move || writer.clone());
-        tracing::subscriber::with_default(tracing_subscriber::registry().with(layer), || {
+        let registry = tracing_subscriber::registry().with(LogContext).with(layer);
+        tracing::subscriber::with_default(registry, || {
+            let _task = tracing::error_span!("task", connector = "other", partition = 1).entered();
             let error = io::Error::other("a \"quoted\" line\nbreak");
             tracing::warn!(connector = "s3-sink", task = 3u32, %error, stopped = false, "it fails");
         });
@@ -110,7 +80,7 @@ mod tests {
             .and_then(|line| line.remove("timestamp"));
         assert!(time.is_some_and(|time| time.as_str().is_some_and(|time| time.ends_with('Z'))));
         let expected = serde_json::json!({
-            "level": "WARN", "message": "it fails", "connector": "s3-sink", "task": 3,
+            "level": "WARN", "message": "it fails", "connector": "s3-sink", "task": 3, "partition": 1,
             "error": "a \"quoted\" line\nbreak", "stopped": false
         });
         assert_eq!(line, expected);

@@ -8,17 +8,22 @@ mod commands;
 mod dead_letters;
 mod demo;
 mod descriptors;
+mod discovery;
 mod emf;
+mod environment;
 mod json_lines;
 mod kafka_admin;
 mod launch;
+mod log_context;
 mod logging;
 mod plugins;
+mod preflight;
 mod preset;
 mod progress;
 mod prometheus;
 mod shutdown;
 mod starter;
+mod text_lines;
 
 use demo::screen::Screen;
 use std::process::ExitCode;
@@ -29,6 +34,8 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 fn default_level(command: &cli::Command) -> &'static str {
     match command {
         cli::Command::Demo(_) => "warn",
+        // What is to be known stands in its answer.
+        cli::Command::Env(_) => "error",
         cli::Command::Standalone(_)
         | cli::Command::Stream(_)
         | cli::Command::Worker(_)
@@ -51,7 +58,8 @@ fn main() -> ExitCode {
         Some(screen) => BoxMakeWriter::new(screen.clone()),
         None => BoxMakeWriter::new(std::io::stderr),
     };
-    let levels = logging::start(&cli.log, default_level(&cli.command), log);
+    let of_image = environment::log_of(&cli.command);
+    let levels = logging::start(&cli.log, &of_image, default_level(&cli.command), log);
     let outcome = commands::run(cli.command, levels, screen);
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use tracing::Instrument;
 
 /// Reports that wait for the herder. A task reports changes, not records, so few are ever under way.
 const QUEUED_REPORTS: usize = 16;
@@ -57,8 +58,14 @@ impl TaskStarter for Starter {
         let (target, targets) = watch::channel(first);
         let stop = CancellationToken::new();
         let services = self.services.clone();
+        // Whatever the task and what it starts have to say tells whose it is.
+        let span = tracing::error_span!(
+            "task",
+            connector = &*start.id.connector,
+            task = start.id.task
+        );
         let task = run(start, services, targets, events, stop.clone());
-        let ended = self.runtime.spawn(task);
+        let ended = self.runtime.spawn(task.instrument(span));
         Box::new(RunningTask {
             target,
             stop,

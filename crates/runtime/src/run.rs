@@ -11,6 +11,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 /// Yields the parts of a task. In a place of its own, since it needs more memory than the task does that it makes.
 pub type Starting = BoxFuture<'static, Result<TaskParts, TaskFailure>>;
@@ -87,7 +88,7 @@ pub async fn run_task_alone(
     stop: CancellationToken,
 ) -> Result<(), TaskFailure> {
     let run = Box::pin(run_task(settings, start, target, events, metrics, stop));
-    match AbortOnDropHandle::new(tokio::spawn(run)).await {
+    match AbortOnDropHandle::new(tokio::spawn(run.in_current_span())).await {
         Ok(ended) => ended,
         Err(panic) => Err(TaskFailure::new(
             "java.lang.Error",

@@ -28,6 +28,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 /// Requests at a time of one task: enough to hide S3's latency of some 30 ms at 100 MB/s and more.
 const REQUESTS_AT_A_TIME: usize = 32;
@@ -158,7 +159,7 @@ impl Uploads {
             return;
         }
         if let Some((id, job, pieces)) = next.begin {
-            self.jobs.spawn(async move {
+            let upload = async move {
                 let result = job.run(pieces).await;
                 let Object { key, owner, .. } = job.object;
                 Ended {
@@ -167,7 +168,8 @@ impl Uploads {
                     key,
                     result,
                 }
-            });
+            };
+            self.jobs.spawn(upload.in_current_span());
         }
         let piece = Piece {
             body: next.body,

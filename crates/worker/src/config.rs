@@ -155,7 +155,17 @@ impl WorkerSettings {
     /// # Errors
     /// As `from_file`.
     pub fn of_cluster(file: &[u8]) -> Result<(Self, DistributedConfig), WorkerConfigError> {
-        let read = WorkerSettings::read(read_properties(file)?, DistributedConfig::read)?;
+        WorkerSettings::of_cluster_properties(read_properties(file)?)
+    }
+
+    /// Reads the settings of a worker of a cluster that were parsed before.
+    ///
+    /// # Errors
+    /// As `from_file`.
+    pub fn of_cluster_properties(
+        properties: Properties,
+    ) -> Result<(Self, DistributedConfig), WorkerConfigError> {
+        let read = WorkerSettings::read(properties, DistributedConfig::read)?;
         read.0.check_serves()?;
         Ok(read)
     }

@@ -9,6 +9,11 @@ pub trait LogControl: Send + Sync {
     /// `logger`: one of our modules or a part of one, or `root` for all. `level`: one of `LEVELS`.
     fn set(&self, logger: &str, level: &'static str);
 
+    /// The levels at the start, `root` among them, by the names that they were given.
+    fn first(&self) -> Vec<(String, &'static str)> {
+        Vec::new()
+    }
+
     /// Hands over who hides what references stand for, in every line from here on.
     fn redact(&self, _providers: ConfigProviders) {}
 }
@@ -21,9 +26,11 @@ pub const LEVELS: [&str; 8] = [
 const ROOT: &str = "root";
 
 /// Our own modules: what they log is what a level changes.
-const MODULES: [&str; 8] = [
+const MODULES: [&str; 10] = [
     "millstream",
+    "millstream_connectors",
     "millstream_core",
+    "millstream_distributed",
     "millstream_kafka",
     "millstream_mongodb",
     "millstream_plugins",
@@ -90,11 +97,11 @@ const WELL_KNOWN: [(&str, &[&str]); 40] = [
     ("org.apache.kafka.connect.runtime.WorkerTask", DATA),
     (
         "org.apache.kafka.connect.runtime.distributed.DistributedHerder",
-        WORKER,
+        CLUSTER,
     ),
     (
         "org.apache.kafka.connect.runtime.distributed.WorkerCoordinator",
-        WORKER,
+        CLUSTER,
     ),
     ("org.apache.kafka.connect.runtime.errors.LogReporter", DATA),
     (
@@ -114,15 +121,20 @@ const WELL_KNOWN: [(&str, &[&str]); 40] = [
     ),
     (
         "org.apache.kafka.connect.storage.KafkaConfigBackingStore",
-        WORKER,
+        CLUSTER,
     ),
-    ("org.apache.kafka.connect.util.KafkaBasedLog", WORKER),
+    ("org.apache.kafka.connect.util.KafkaBasedLog", CLUSTER),
 ];
 
 const KAFKA: &[&str] = &["millstream_kafka"];
 const WORKER: &[&str] = &["millstream_worker"];
+const CLUSTER: &[&str] = &["millstream_distributed", "millstream_worker"];
 const DATA: &[&str] = &["millstream_runtime", "millstream_plugins"];
-const DATA_AND_WORKER: &[&str] = &["millstream_runtime", "millstream_worker"];
+const DATA_AND_WORKER: &[&str] = &[
+    "millstream_distributed",
+    "millstream_runtime",
+    "millstream_worker",
+];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LoggerLevel {
@@ -154,8 +166,20 @@ impl Loggers {
         let known = WELL_KNOWN.iter().map(|(name, _)| *name);
         let names = known.chain(MODULES).chain([ROOT]).map(str::to_owned);
         let names = names.chain(plugins.map(|class| outer(&class).to_owned()));
+        let mut levels: BTreeMap<String, LoggerLevel> = names.map(|name| (name, first)).collect();
+        let given = control.as_ref().map(|control| control.first());
+        let (root, loggers): (Vec<_>, Vec<_>) = given
+            .into_iter()
+            .flatten()
+            .partition(|(logger, _)| logger == ROOT);
+        for (logger, level) in root.iter().chain(&loggers) {
+            let given = LoggerLevel { level, ..first };
+            levels.entry(logger.clone()).or_insert(given);
+            let meant = levels.iter_mut().filter(|(name, _)| is_meant(logger, name));
+            meant.for_each(|(_, own)| *own = given);
+        }
         Loggers {
-            levels: Mutex::new(names.map(|name| (name, first)).collect()),
+            levels: Mutex::new(levels),
             control,
         }
     }
@@ -185,9 +209,7 @@ impl Loggers {
         }
         let mut changed = Vec::new();
         for (name, own) in levels.iter_mut() {
-            let is_meant =
-                logger == ROOT || name == logger || (name != ROOT && name.starts_with(logger));
-            if is_meant && own.level != level {
+            if is_meant(logger, name) && own.level != level {
                 *own = LoggerLevel {
                     level,
                     last_modified: Some(now),
@@ -210,6 +232,11 @@ impl Loggers {
     }
 }
 
+/// Whether the level of a logger is that of another, too.
+fn is_meant(logger: &str, name: &str) -> bool {
+    logger == ROOT || name == logger || (name != ROOT && name.starts_with(logger))
+}
+
 pub fn parse_level(level: &str) -> Result<&'static str, UnknownLevel> {
     let known = LEVELS
         .iter()
@@ -223,7 +250,7 @@ fn outer(class: &str) -> &str {
 }
 
 /// Where the lines come from that a logger's level is about; nowhere for a name that only Java knows.
-fn targets(logger: &str) -> Vec<&str> {
+pub fn targets(logger: &str) -> Vec<&str> {
     if logger == ROOT || logger.starts_with("millstream") {
         return vec![logger];
     }
@@ -292,6 +319,37 @@ mod tests {
         let changed = loggers.set("org.apache.kafka.connect.runtime.W", "WARN", 7);
         assert!(changed.unwrap().iter().all(|name| name.contains(".W")));
         assert!(loggers.get("no.such.logger").is_none());
+    }
+
+    struct Given(Vec<(String, &'static str)>);
+
+    impl LogControl for Given {
+        fn set(&self, _: &str, _: &'static str) {}
+
+        fn first(&self) -> Vec<(String, &'static str)> {
+            self.0.clone()
+        }
+    }
+
+    #[test]
+    fn levels_of_the_start_are_shown() {
+        let given = [
+            ("a.b", "TRACE"),
+            ("root", "WARN"),
+            ("org.apache.kafka.clients", "DEBUG"),
+        ];
+        let given = given.map(|(name, level)| (name.to_owned(), level)).to_vec();
+        let loggers = Loggers::new(Some(Box::new(Given(given))), std::iter::empty());
+        for (name, level) in [
+            ("root", "WARN"),
+            ("a.b", "TRACE"),
+            ("org.apache.kafka.clients.NetworkClient", "DEBUG"),
+            ("org.apache.kafka.connect.runtime.Worker", "WARN"),
+            ("millstream_kafka", "WARN"),
+        ] {
+            let shown = loggers.get(name).unwrap();
+            assert_eq!((shown.level, shown.last_modified), (level, None), "{name}");
+        }
     }
 
     #[test]

@@ -24,8 +24,8 @@ use crate::metrics::MetricsSource;
 use crate::registry::PluginRegistry;
 use crate::rest::{self, Api, Limits, RestSubmitter, Server};
 use crate::task::TaskStarter;
-use crate::tls::{self, ClientTls};
-use crate::validation::{InvalidConfig, ValidationError, Validator};
+use crate::tls::{self, ClientTls, ServerTls};
+use crate::validation::{ConfigWarnings, InvalidConfig, ValidationError, Validator};
 use address::{addresses, advertised, bind};
 use cluster_id::learn_cluster_id;
 use millstream_core::{OffsetStore, Properties};
@@ -36,6 +36,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+pub use warnings::worker_keys;
 
 /// Reports of tasks that wait for the herder; tasks report changes, not records.
 const QUEUED_REPORTS: usize = 256;
@@ -152,6 +153,32 @@ impl Worker {
     ) -> Result<Self, StartError> {
         let (worker, _) = Worker::launch(start, Flavour::Distributed, cluster).await?;
         Ok(worker)
+    }
+
+    /// What a start with these settings would end with, or else warn of, without starting anything: files that they name are
+    /// read, no port is opened, nobody is asked.
+    pub fn examine(
+        settings: &WorkerSettings,
+        registry: PluginRegistry,
+    ) -> (Vec<String>, ConfigWarnings) {
+        let registry = registry.limited_to(&settings.config.plugins_include);
+        let mut errors = Vec::new();
+        if let Err(WorkerConfigError(missing)) = check_converters(settings, &registry) {
+            errors.extend(missing);
+        }
+        errors.extend(Authenticator::new(settings).err());
+        let (config, properties) = (&settings.config, &settings.properties);
+        let admin = config.admin_listeners.as_deref().unwrap_or_default();
+        for (listeners, prefix) in [
+            (&*config.listeners, tls::LISTENERS),
+            (admin, tls::ADMIN_LISTENERS),
+        ] {
+            if address::is_any_secure(listeners) {
+                errors.extend(ServerTls::new(properties, prefix).err().unwrap_or_default());
+            }
+        }
+        let warnings = warnings::of(properties, &settings.providers, &registry);
+        (errors, warnings)
     }
 
     /// Starts everything but connectors.

@@ -1,11 +1,11 @@
 //! `millstream stream`: topic → hash → document store, an ordinary connector with its settings preset.
 
-mod settings;
+pub(super) mod settings;
 
 use super::CommandResult;
 use crate::cli::{StreamArgs, misspelt_variables};
 use crate::logging::LogLevels;
-use crate::{cause, launch, progress, shutdown};
+use crate::{cause, discovery, launch, progress, shutdown};
 use millstream_worker::{Worker, WorkerSettings, WorkerStart};
 use settings::{CONNECTOR, PROVIDER, StreamSettings};
 use std::time::Duration;
@@ -17,6 +17,7 @@ const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
 pub(crate) async fn run(args: StreamArgs, levels: LogLevels, data: Handle) -> CommandResult {
     let stop = shutdown::on_signal()?;
     warn_of_misspelt_variables();
+    discovery::complete_stream(&args)?;
     let settings = StreamSettings::read(&args)?;
     for warning in &settings.warnings {
         tracing::warn!("{warning}");

@@ -3,10 +3,13 @@
 use super::{CommandResult, Exit};
 use crate::cli::WorkerArgs;
 use crate::logging::LogLevels;
-use crate::{cause, launch, progress, shutdown};
+use crate::{cause, discovery, environment, launch, preflight, progress, shutdown};
 use millstream_distributed::{join, open};
+use millstream_environment::{ConnectEnvironment, Preflight, Severity};
+use millstream_worker::config::DistributedConfig;
 use millstream_worker::{Worker, WorkerSettings, WorkerStart};
 use std::fs;
+use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio_util::task::TaskTracker;
@@ -14,18 +17,35 @@ use tokio_util::task::TaskTracker;
 /// How often each task writes a sign of life.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(60);
 
+/// What the worker was told, by its file or by variables.
+struct Told {
+    settings: WorkerSettings,
+    config: DistributedConfig,
+    /// Brokers to wait for before the start; a file asks for none.
+    preflight: Option<Preflight>,
+}
+
 pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> CommandResult {
     let stop = shutdown::on_signal()?;
-    let Some(file) = args.worker else {
-        return Err("usage: millstream worker worker.properties".into());
+    let Told {
+        settings,
+        config,
+        preflight,
+    } = match &args.worker {
+        Some(file) => by_file(file)?,
+        None => by_environment()?,
     };
-    let text = fs::read(&file)
-        .map_err(|error| Exit::not_started(format!("cannot read {}: {error}", file.display())))?;
-    let (settings, config) = WorkerSettings::of_cluster(&text).map_err(Exit::not_started)?;
     let settings = settings.with_kafka_opts(args.jvm.kafka_opts.as_deref());
     let settings = args.health.apply(settings);
     let health = launch::health(&settings, &stop).await;
     let (board, health) = health.map_err(Exit::not_started)?;
+    if let Some(preflight) = preflight {
+        let waiting = preflight::wait_for_brokers(&preflight, &settings.properties);
+        match stop.run_until_cancelled(Box::pin(waiting)).await {
+            None => return Ok(()),
+            Some(outcome) => outcome.map_err(Exit::not_given)?,
+        }
+    }
     let Some(opened) = stop
         .run_until_cancelled(Box::pin(open(&settings, &config)))
         .await
@@ -79,4 +99,58 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
             Err(why.into())
         }
     }
+}
+
+fn by_file(file: &Path) -> Result<Told, Exit> {
+    let shown = file.display();
+    let text = fs::read(file)
+        .map_err(|error| Exit::not_started(format!("cannot read {shown}: {error}")))?;
+    if ConnectEnvironment::is_given(&environment::variables()) {
+        tracing::info!(
+            "variables that begin with CONNECT_ are not read: the settings are those of {shown}"
+        );
+    }
+    let (settings, config) = WorkerSettings::of_cluster(&text).map_err(Exit::not_started)?;
+    Ok(Told {
+        settings,
+        config,
+        preflight: None,
+    })
+}
+
+/// As the images for Java's worker are told.
+fn by_environment() -> Result<Told, Exit> {
+    let variables = environment::variables();
+    let mut environment = ConnectEnvironment::read(&variables);
+    let notes = environment::notes(&variables, &environment);
+    notes.iter().for_each(environment::log);
+    if !ConnectEnvironment::is_given(&variables) {
+        tracing::error!(
+            "neither a file nor variables say what to do: millstream worker worker.properties, or CONNECT_BOOTSTRAP_SERVERS and so on"
+        );
+    }
+    let lacking: Vec<String> = environment.lacking().map(|it| it.message()).collect();
+    if let Some((last, others)) = lacking.split_last() {
+        others
+            .iter()
+            .for_each(|message| tracing::error!("{message}"));
+        return Err(Exit::not_given(last));
+    }
+    let problems = notes
+        .iter()
+        .filter(|note| note.severity == Severity::Problem);
+    let problems = problems.count();
+    if problems > 0 {
+        return Err(Exit::not_given(format!(
+            "the environment has {problems} problem(s); millstream env shows them"
+        )));
+    }
+    discovery::complete(&mut environment)?;
+    let (settings, config) = WorkerSettings::of_cluster_properties(environment.properties())
+        .map_err(Exit::not_started)?;
+    Ok(Told {
+        settings,
+        config,
+        preflight: Some(environment.preflight),
+    })
 }

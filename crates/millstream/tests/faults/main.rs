@@ -7,6 +7,7 @@ mod case;
 mod cluster;
 mod differences;
 mod documents;
+mod environment;
 mod kafka;
 mod memory;
 mod metrics;

@@ -248,11 +248,12 @@ fn read(log: &PathBuf) -> String {
 fn ready_address(log: &str) -> Option<SocketAddr> {
     let behind = |line: &str, mark: &str| {
         let rest = line.split(mark).nth(1)?;
-        rest.split('/').next()?.trim().parse().ok()
+        rest.split(['/', '"']).next()?.trim().parse().ok()
     };
     log.lines().find_map(|line| {
         if line.contains("REST API is ready") {
-            behind(line, "address=")
+            let json = behind(line, "\"address\":\"");
+            json.or_else(|| behind(line, "address="))
         } else {
             behind(line, "curl http://")
         }

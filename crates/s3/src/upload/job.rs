@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{Instrument, warn};
 
 /// How long a request takes that nothing is wrong with: a part of 25 MiB has it on a line of 20 Mbit/s.
 const SLOW: Duration = Duration::from_secs(10);
@@ -98,7 +98,8 @@ impl Job {
             }
             let closing = piece.closing.take();
             let (job, id) = (self.share(), Arc::clone(id));
-            uploading.spawn(async move { job.store_part(&id, number, piece).await });
+            let part = async move { job.store_part(&id, number, piece).await };
+            uploading.spawn(part.in_current_span());
             while let Some(Ok(done)) = uploading.try_join_next() {
                 parts.push(done?);
             }

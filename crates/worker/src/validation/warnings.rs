@@ -44,6 +44,18 @@ impl ConfigWarnings {
         self.more += others.more;
     }
 
+    /// Each with the key that it is about.
+    pub fn lines(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.lines
+            .iter()
+            .map(|(key, text)| (key.as_str(), text.as_str()))
+    }
+
+    /// How many there are beyond the lines.
+    pub fn more(&self) -> usize {
+        self.more
+    }
+
     /// Writes them to the log.
     pub fn log(&self, connector: &str) {
         for (key, text) in &self.lines {

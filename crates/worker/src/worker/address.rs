@@ -52,6 +52,12 @@ pub(super) async fn bind(
     Ok(bound)
 }
 
+/// Whether one of the listeners speaks TLS.
+pub(super) fn is_any_secure(listeners: &[String]) -> bool {
+    let mut listeners = listeners.iter().filter_map(|text| text.parse().ok());
+    listeners.any(|listener: Listener| listener.is_secure)
+}
+
 pub(super) fn addresses(listeners: &[Bound]) -> Vec<SocketAddr> {
     listeners
         .iter()

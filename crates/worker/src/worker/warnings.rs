@@ -136,6 +136,26 @@ fn own_keys() -> impl Iterator<Item = Key> {
         .chain(ListenerTlsConfig::keys())
 }
 
+/// Every key that a worker's file may have but for families of keys, those of older workers included.
+pub fn worker_keys() -> Vec<String> {
+    let own = own_keys().map(|key| key.name.to_string());
+    let clients = CLIENTS.iter().flat_map(|(prefix, client)| {
+        client_keys::names(*client).map(move |name| format!("{prefix}{name}"))
+    });
+    let of_worker = client_keys::names(Client::Admin).map(str::to_owned);
+    let ignored = IGNORED.iter().map(|key| (*key).to_owned());
+    let replaced = REPLACED.iter().map(|(key, _)| (*key).to_owned());
+    let mut keys: Vec<String> = own
+        .chain(clients)
+        .chain(of_worker)
+        .chain(ignored)
+        .chain(replaced)
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    keys
+}
+
 /// Keys of the worker, of its clients, and those that mean nothing here.
 fn is_own(key: &str) -> bool {
     own_keys().any(|known| known.name == key)

@@ -17,7 +17,7 @@ pub(super) const CONNECTOR: &str = "stream";
 
 /// Who knows what the references in the connector's settings stand for: REST answers show settings, and nobody who can
 /// reach the port is to learn a password that came by a variable or a file.
-pub(super) const PROVIDER: &str = "stream";
+pub(in crate::commands) const PROVIDER: &str = "stream";
 
 /// How often offsets are committed: a restart then has seconds to skip, not a minute.
 const COMMIT_INTERVAL_MS: &str = "5000";
@@ -53,13 +53,13 @@ const TYPED: [(&str, &str); 11] = [
 ];
 
 #[derive(Debug)]
-pub(super) struct StreamSettings {
-    pub(super) worker: Properties,
-    pub(super) connector: Properties,
+pub(in crate::commands) struct StreamSettings {
+    pub(in crate::commands) worker: Properties,
+    pub(in crate::commands) connector: Properties,
     /// What references in `connector` stand for.
-    pub(super) secrets: Properties,
+    pub(in crate::commands) secrets: Properties,
     /// What has no effect, and why.
-    pub(super) warnings: Vec<String>,
+    pub(in crate::commands) warnings: Vec<String>,
     /// Keys and what people call them here.
     names: Vec<(&'static str, String)>,
 }
@@ -70,6 +70,12 @@ impl StreamSettings {
     /// # Errors
     /// All that is wrong, in one message.
     pub(super) fn read(args: &StreamArgs) -> Result<Self, String> {
+        StreamSettings::read_all(args)
+            .map_err(|problems| wrong(problems.iter().map(String::as_str)))
+    }
+
+    /// The same, with each problem by itself.
+    pub(in crate::commands) fn read_all(args: &StreamArgs) -> Result<Self, Vec<String>> {
         let mut problems = Problems::default();
         let client = problems.note(client_properties(args)).unwrap_or_default();
         let mut shared = Shared::new(args, &client);
@@ -77,12 +83,18 @@ impl StreamSettings {
         let group = shared.value("group.id", args.group_id.as_deref());
         let reset = shared.value("auto.offset.reset", args.auto_offset_reset.as_deref());
         if brokers.is_none() {
-            problems.add("KAFKA_BOOTSTRAP_SERVERS (--bootstrap-servers) is missing: brokers as host:port, separated by commas");
+            problems.add(&missing(
+                "KAFKA_BOOTSTRAP_SERVERS (--bootstrap-servers) is missing: brokers as host:port, separated by commas",
+                ("MSK_SERVICE (--msk-service)", args.msk_service.as_deref()),
+                args.namespace.as_deref(),
+            ));
         }
         if args.mongodb_uri.is_none() {
-            problems.add(
+            problems.add(&missing(
                 "MONGODB_URI (--mongodb-uri) is missing: the document store as mongodb://host:port",
-            );
+                ("DDB_SERVICE (--ddb-service)", args.ddb_service.as_deref()),
+                args.namespace.as_deref(),
+            ));
         }
         let mut secrets = Properties::new();
         if let Some(uri) = &args.mongodb_uri {
@@ -121,7 +133,7 @@ impl StreamSettings {
     }
 
     /// A message with each key called by what was typed for it.
-    pub(super) fn in_typed_words(&self, message: &str) -> String {
+    pub(in crate::commands) fn in_typed_words(&self, message: &str) -> String {
         // A name may hold its key: marks keep what was replaced from being replaced again.
         let mark = |number: usize| format!("\u{0}{number}\u{0}");
         let names = self.names.iter().enumerate();
@@ -170,11 +182,22 @@ impl Problems {
         outcome.map_err(|problem| self.0.push(problem)).ok()
     }
 
-    fn end(self) -> Result<(), String> {
-        if self.0.is_empty() {
-            return Ok(());
+    fn end(self) -> Result<(), Vec<String>> {
+        match self.0.is_empty() {
+            true => Ok(()),
+            false => Err(self.0),
         }
-        Err(wrong(self.0.iter().map(String::as_str)))
+    }
+}
+
+/// What is missing, or else one of the two names by which it would be found.
+fn missing(what: &str, service: (&str, Option<&str>), namespace: Option<&str>) -> String {
+    let (variable, service) = service;
+    match (service, namespace) {
+        (Some(_), None) => format!(
+            "NAMESPACE (--namespace) is missing, the Cloud Map namespace of {variable}; without it, {what}"
+        ),
+        _ => format!("{what}; or NAMESPACE (--namespace) and {variable}, by which it is found"),
     }
 }
 

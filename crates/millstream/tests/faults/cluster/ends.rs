@@ -16,11 +16,7 @@ async fn an_exit_code_tells_what_keeps_a_worker_from_its_cluster() {
         &[("connect.protocol", "x")],
     );
     for (arguments, code, reason) in [
-        (
-            vec!["worker"],
-            1,
-            "usage: millstream worker worker.properties",
-        ),
+        (vec!["worker"], 1, "CONNECT_BOOTSTRAP_SERVERS is required."),
         (vec!["worker", "nowhere"], 2, "cannot read nowhere"),
         (
             vec!["worker", &wrong],

@@ -180,19 +180,24 @@ impl Words<'_> {
 
     /// The key that an error names is that of a client whose settings have a prefix.
     fn problem_of(&self, prefix: &str, error: &str) -> Note {
-        let keys = self.0.settings().keys();
-        let named = keys.filter_map(|key| Some((key, key.strip_prefix(prefix)?)));
-        let named = named.filter(|(_, name)| !name.is_empty() && is_word_of(error, name));
-        let longest = named.max_by_key(|(_, name)| name.len());
-        let about = longest.map_or_else(
-            || prefix.trim_end_matches('.').to_owned(),
-            |(key, _)| self.variable(key),
-        );
+        let named = self.named(prefix, error);
+        // An admin client has the worker's own settings where none are set for it.
+        let named = named.or_else(|| self.named("", error));
+        let about = named.map_or_else(String::new, |key| self.variable(key));
         let remedy = match about.is_empty() {
             true => WHERE.to_owned(),
             false => format!("correct {about}; {WHERE}"),
         };
         Note::problem(about, error).with_remedy(remedy)
+    }
+
+    /// The longest key that stands in a text without its prefix.
+    fn named(&self, prefix: &str, text: &str) -> Option<&str> {
+        let keys = self.0.settings().keys();
+        let named = keys.filter_map(|key| Some((key, key.strip_prefix(prefix)?)));
+        let named = named.filter(|(_, name)| !name.is_empty() && is_word_of(text, name));
+        let longest = named.max_by_key(|(_, name)| name.len());
+        longest.map(|(key, _)| key.as_str())
     }
 
     fn warning(&self, key: &str, text: &str) -> Note {
@@ -315,7 +320,9 @@ mod tests {
             found[0].starts_with("problem CONNECT_LISTENERS: correct"),
             "{found:?}"
         );
+        // One problem of the worker, of consumers and producers, which inherit it, and of admin clients.
         let found = whole(&[("CONNECT_SECURITY_PROTOCOL", "TLS")]);
+        assert_eq!(found.len(), 1, "{found:?}");
         assert!(
             found[0].starts_with("problem CONNECT_SECURITY_PROTOCOL: correct"),
             "{found:?}"

@@ -75,11 +75,17 @@ const RUNNERS: [(&str, &str, &[&str]); 24] = [
     ),
     ("mongodb end to end", "mongodb", &["mongodb/e2e*.jsonl"]),
     ("mongodb settings", "mongodb", &["mongodb/configdef*.json"]),
+    ("msk iam", "aws", &["aws/msk-iam*.jsonl"]),
     // For what does not exist yet.
     (
         CLUSTER,
         "golden",
-        &["aws/*.jsonl", "aws/*.json", "!aws/healthcheck*.jsonl"],
+        &[
+            "aws/*.jsonl",
+            "aws/*.json",
+            "!aws/healthcheck*.jsonl",
+            "!aws/msk-iam*.jsonl",
+        ],
     ),
     ("healthcheck", "millstream", &["aws/healthcheck*.jsonl"]),
     (SIGNED_IN, "golden", &["mongodb/config-secure*.jsonl"]),

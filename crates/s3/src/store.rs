@@ -1,6 +1,5 @@
 //! The S3 client: the few requests that the sink makes, and which of their failures may pass.
 
-mod causes;
 mod client;
 mod connections;
 mod credentials;

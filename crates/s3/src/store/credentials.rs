@@ -1,10 +1,8 @@
 //! Credentials: the providers that the setting names, and in words why none of them gave any.
 
-use super::causes::{causes, innermost};
 use crate::config::{self, CredentialsSource, S3Config};
 use aws_config::ecs::EcsCredentialsProvider;
 use aws_config::environment::EnvironmentVariableCredentialsProvider;
-use aws_config::imds::client::error::{ImdsError, TokenError};
 use aws_config::imds::credentials::ImdsCredentialsProvider;
 use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::provider_config::ProviderConfig;
@@ -15,9 +13,7 @@ use aws_credential_types::Credentials;
 use aws_credential_types::provider::SharedCredentialsProvider;
 use aws_credential_types::provider::error::CredentialsError;
 use aws_smithy_runtime_api::client::http::SharedHttpClient;
-use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
-use aws_smithy_runtime_api::client::result::SdkError;
-use aws_smithy_types::error::ErrorMetadata;
+use millstream_aws::causes::{innermost, refusal};
 use millstream_core::Properties;
 
 /// The provider that the setting names, for requests that go through `http`. Static keys win over all but a role,
@@ -141,32 +137,6 @@ pub(super) fn explain(error: &CredentialsError, source: CredentialsSource) -> (S
         }
         _ => (format!("no AWS credentials: {}", refusal(error)), true),
     }
-}
-
-/// What the service that should have provided credentials said.
-fn refusal(error: &CredentialsError) -> String {
-    const METADATA: &str = "EC2 metadata";
-    for cause in causes(error) {
-        if let Some(said) = cause.downcast_ref::<ErrorMetadata>() {
-            let code = said.code().unwrap_or_default();
-            let message = said.message().unwrap_or_default();
-            return format!("{code}: {message}");
-        }
-        if let Some(ImdsError::ErrorResponse(answer)) = cause.downcast_ref() {
-            let status = answer.response().status().as_u16();
-            return format!("{METADATA} denied credentials (Status Code: {status})");
-        }
-        if let Some(token) = cause.downcast_ref::<SdkError<TokenError, HttpResponse>>() {
-            return match token.raw_response() {
-                Some(raw) => {
-                    let status = raw.status().as_u16();
-                    format!("{METADATA} denied credentials (Status Code: {status})")
-                }
-                None => format!("connection to {METADATA} failed: {}", innermost(token)),
-            };
-        }
-    }
-    innermost(error)
 }
 
 #[cfg(test)]

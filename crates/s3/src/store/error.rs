@@ -3,7 +3,6 @@
 //! S3 is believed by its code, not by its status: some refusals come as 200, some that pass as 400, and what comes without
 //! a code comes from somebody else.
 
-use super::causes::{causes, innermost};
 use super::connections::NoAnswer;
 use super::credentials;
 use crate::config::CredentialsSource;
@@ -11,6 +10,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_smithy_runtime_api::client::orchestrator::HttpResponse;
 use aws_smithy_runtime_api::client::result::DispatchFailure;
+use millstream_aws::causes::{causes, innermost};
 use rustls::CertificateError;
 use std::error::Error;
 use std::io;

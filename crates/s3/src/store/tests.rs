@@ -596,7 +596,7 @@ async fn report_c1_connections_are_shared_bounded_and_closed() {
 
 /// What clients trust where `AWS_CA_BUNDLE` names the file.
 fn trust_of(bundle: &str) -> TrustStore {
-    connections::trust_store(Some(bundle.into()), None).unwrap()
+    millstream_aws::trust::trust_store(Some(bundle.into()), None).unwrap()
 }
 
 #[tokio::test]

@@ -1,5 +1,6 @@
-//! In-process stand-ins for Kafka, S3 and MongoDB at wire level, for demos and tests.
+//! In-process stand-ins for Kafka, S3, MongoDB and what AWS tells a process of itself, at wire level, for demos and tests.
 
+pub mod aws;
 pub mod broker;
 pub mod documents;
 pub mod faults;

@@ -3,12 +3,16 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod causes;
+pub mod client;
 pub mod credentials;
+pub mod ecs;
 pub mod environment;
 pub mod http;
 pub mod msk_iam;
+pub mod services;
 pub mod trust;
 
+pub use client::{Call, CallError, Class, Client, Endpoints, Service};
 pub use credentials::{Credentials, CredentialsChain, CredentialsError, CredentialsSettings};
 pub use environment::Environment;
 pub use http::Http;

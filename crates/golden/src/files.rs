@@ -9,7 +9,7 @@ const LIST: &str = include_str!("../data/cases.txt");
 
 /// Every runner: its name, the crate whose tests it is in, and its files. A pattern has a subfolder and a name, in which one
 /// `*` stands for anything; one that begins with `!` takes files away.
-const RUNNERS: [(&str, &str, &[&str]); 24] = [
+const RUNNERS: [(&str, &str, &[&str]); 26] = [
     (
         "connect",
         "worker",
@@ -76,6 +76,8 @@ const RUNNERS: [(&str, &str, &[&str]); 24] = [
     ("mongodb end to end", "mongodb", &["mongodb/e2e*.jsonl"]),
     ("mongodb settings", "mongodb", &["mongodb/configdef*.json"]),
     ("msk iam", "aws", &["aws/msk-iam*.jsonl"]),
+    ("aws requests", "aws", &["aws/aws-requests*.jsonl"]),
+    ("ecs metadata", "aws", &["aws/ecs-metadata*.jsonl"]),
     // For what does not exist yet.
     (
         CLUSTER,
@@ -83,8 +85,10 @@ const RUNNERS: [(&str, &str, &[&str]); 24] = [
         &[
             "aws/*.jsonl",
             "aws/*.json",
-            "!aws/healthcheck*.jsonl",
             "!aws/msk-iam*.jsonl",
+            "!aws/aws-requests*.jsonl",
+            "!aws/ecs-metadata*.jsonl",
+            "!aws/healthcheck*.jsonl",
         ],
     ),
     ("healthcheck", "millstream", &["aws/healthcheck*.jsonl"]),

@@ -5,6 +5,7 @@
 pub mod causes;
 pub mod client;
 pub mod credentials;
+pub mod discovery;
 pub mod ecs;
 pub mod environment;
 pub mod http;

@@ -18,6 +18,7 @@ mod nodes;
 mod offsets;
 mod produce;
 mod reload;
+mod sasl;
 mod server;
 mod store;
 mod topics;
@@ -33,6 +34,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use kafka_protocol::error::ResponseError;
 use tokio::net::TcpListener;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use uuid::Uuid;
@@ -41,11 +43,14 @@ pub use batch::BatchBuilder;
 pub use direct::ReadRecord;
 pub use faults::{ApiAction, ApiFault, ApiFaults};
 pub use kafka_protocol::messages::ApiKey;
+pub(crate) use sasl::make_jwt;
+pub use sasl::{IamRule, JwtRule, SaslSettings, SignIns};
 pub use versions::ApiCap;
 
 use fetch::Sessions;
 use groups::Groups;
 use nodes::Nodes;
+use sasl::Sasl;
 use store::Journal;
 use topics::Topics;
 use transactions::Transactions;
@@ -65,6 +70,8 @@ pub struct BrokerSettings {
     pub default_partitions: i32,
     /// How long the first rebalance of a group waits for more members (`group.initial.rebalance.delay.ms`, 3 s in Kafka).
     pub initial_rebalance_delay: Duration,
+    /// Who may sign in; without it nobody has to, and nobody can.
+    pub sasl: Option<SaslSettings>,
 }
 
 impl Default for BrokerSettings {
@@ -83,6 +90,7 @@ impl BrokerSettings {
             auto_create_topics: true,
             default_partitions: 1,
             initial_rebalance_delay: Duration::ZERO,
+            sasl: None,
         }
     }
 }
@@ -102,6 +110,7 @@ pub(crate) struct Shared {
     faults: ApiFaults,
     sessions: Sessions,
     journal: Arc<Journal>,
+    sasl: Option<Sasl>,
 }
 
 impl Shared {
@@ -225,6 +234,18 @@ impl Broker {
     /// The faults by request.
     pub fn faults(&self) -> &ApiFaults {
         &self.shared.faults
+    }
+
+    /// What became of sign-ins, where there are any.
+    pub fn sign_ins(&self) -> Option<watch::Receiver<SignIns>> {
+        self.shared.sasl.as_ref().map(Sasl::sign_ins)
+    }
+
+    /// Changes who may sign in from now on; sessions go on until they end.
+    pub fn change_sasl(&self, change: impl FnOnce(&mut SaslSettings)) {
+        if let Some(sasl) = &self.shared.sasl {
+            sasl.change(change);
+        }
     }
 
     /// Shows clients another address for a node, such as that of a proxy in front of it.

@@ -5,3 +5,5 @@ pub mod broker;
 pub mod documents;
 pub mod faults;
 pub mod s3;
+mod scram;
+pub mod token_endpoint;

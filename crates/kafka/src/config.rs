@@ -8,7 +8,7 @@ pub use warnings::{ConfigWarning, Role, warnings};
 
 use crate::address::Address;
 use crate::group::assignor::Assignor;
-use crate::security::{Security, SecurityConfig, TokenSource};
+use crate::security::{OAuthConfig, Security, SecurityConfig, TokenSource};
 use millstream_core::config::{ConfigValue, Importance, Key, Kind, Validator};
 use millstream_core::{ClientMeters, Properties, config_def};
 use std::sync::Arc;
@@ -223,9 +223,11 @@ impl ClientSettings {
             config.check(errors);
         }
         let security_config = collect(SecurityConfig::parse(properties), errors);
+        let oauth = collect(OAuthConfig::parse(properties), errors);
         let security = security_config
             .as_ref()
-            .map(|config| Security::new(config, source, errors));
+            .zip(oauth.as_ref())
+            .map(|(config, oauth)| Security::new(config, oauth, source, errors));
         Some(ClientSettings {
             config: config?,
             security_config: security_config?,

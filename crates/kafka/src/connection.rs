@@ -2,37 +2,37 @@
 //! A task owns the socket; it ends when the last handle is dropped or the stream breaks.
 
 mod frame;
+mod session;
+mod socket;
 mod stream;
 mod versions;
+
+pub(crate) use session::SignedIn;
 
 use crate::address::Address;
 use crate::config::ClientSettings;
 use crate::error::KafkaError;
-use crate::limits::IN_FLIGHT;
-use crate::security::{authenticate, explain_tls};
+use crate::security::{Credentials, Prepared, authenticate};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Request, StrBytes};
-use millstream_core::{ByteBudget, BytePermit, ClientMeters};
+use millstream_core::{ByteBudget, BytePermit};
 use millstream_wire::Shaped;
+use session::{Session, Times};
+use socket::{CloseReason, Frame, Outgoing, Waiting};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
-use stream::Stream;
-use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
-use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
+use tokio::sync::{RwLockReadGuard, mpsc, oneshot};
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use versions::Versions;
 
 const UNSUPPORTED_VERSION: i16 = 35;
 
-/// What an answer begins with.
-const FRAME_LENGTH: usize = 4;
-
-/// From this size on an answer is counted as memory before it is read.
-const COUNTED_FROM: usize = 32 * 1024;
+/// Pause between attempts to get what a renewal takes, while the session has not run out.
+const RETRY: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Debug)]
 pub(crate) struct Connection {
@@ -50,9 +50,8 @@ struct Shared {
     outgoing: mpsc::Sender<Outgoing>,
     /// Cancelled when the stream is of no use any more.
     closed: CancellationToken,
-    /// The broker wants a new sign-in before long. It happens on a new connection, which leaves what is
-    /// under way on this one alone.
-    retires_at: Option<Instant>,
+    /// Where the broker wants a new sign-in before long.
+    session: Option<Arc<Session>>,
     /// Why the stream ended, if that is for a person to mend.
     close_reason: Arc<OnceLock<CloseReason>>,
     /// The broker has answered more than the question what it offers, which every listener answers.
@@ -60,53 +59,6 @@ struct Shared {
     /// The next answer has begun to come and waits for memory, which is no fault of the broker's.
     is_held: Arc<AtomicBool>,
     security_protocol: String,
-}
-
-/// What a person has to mend before the broker and we can talk.
-#[derive(Debug)]
-enum CloseReason {
-    Tls(String),
-    InvalidResponse(String),
-}
-
-impl CloseReason {
-    fn of(error: &io::Error) -> Option<Self> {
-        explain_tls(error).map(CloseReason::Tls).or_else(|| {
-            (error.kind() == io::ErrorKind::InvalidData)
-                .then(|| CloseReason::InvalidResponse(error.to_string()))
-        })
-    }
-
-    fn error(&self, broker: String) -> KafkaError {
-        match self {
-            CloseReason::Tls(why) => KafkaError::Tls {
-                broker,
-                why: why.clone(),
-            },
-            CloseReason::InvalidResponse(why) => KafkaError::InvalidResponse {
-                broker,
-                why: why.clone(),
-            },
-        }
-    }
-}
-
-struct Outgoing {
-    frame: BytesMut,
-    /// `None`: the broker will not answer.
-    waiting: Option<Waiting>,
-}
-
-/// Someone who waits for the answer to a request.
-struct Waiting {
-    id: i32,
-    reply: oneshot::Sender<Frame>,
-}
-
-/// An answer as it came, with the memory that it is counted as.
-struct Frame {
-    bytes: Bytes,
-    memory: Option<BytePermit>,
 }
 
 impl Connection {
@@ -117,7 +69,7 @@ impl Connection {
         memory: Option<ByteBudget>,
     ) -> Result<Self, KafkaError> {
         let stream = stream::open(address, settings).await?;
-        let mut shared = start(stream, address, settings, memory);
+        let mut shared = socket::start(stream, address, settings, memory);
         // A broker that hangs still accepts connections; it is found out by its silence.
         let limit = settings.request_timeout().min(settings.setup_timeout());
         // What went wrong before the broker's first answer says more than that the stream ended.
@@ -132,20 +84,29 @@ impl Connection {
             shared: Arc::new(shared),
         };
         if let Some(credentials) = &settings.security.sasl {
-            let authenticated = Instant::now();
-            let lifetime = authenticate(&connection, credentials).await;
-            match &lifetime {
+            let prepared = Prepared::new(credentials, address).await?;
+            let signed_in = authenticate(&connection, &prepared).await;
+            match &signed_in {
                 Ok(_) => settings.meters.authenticated(true),
                 // One that broke off says nothing about the sign-in.
                 Err(KafkaError::Authentication { .. }) => settings.meters.authenticated(false),
                 Err(_) => {}
             }
-            let lifetime = lifetime.map_err(explain)?;
+            let signed_in = signed_in.map_err(explain)?;
             // Nobody else has a handle yet.
-            if let Some(shared) = Arc::get_mut(&mut connection.shared) {
-                // As in Java, well before the broker would end it.
-                shared.retires_at =
-                    lifetime.map(|l| authenticated + l.mul_f64(rand::random_range(0.85..0.95)));
+            if signed_in.lifetime.is_some()
+                && let Some(shared) = Arc::get_mut(&mut connection.shared)
+            {
+                let session = Arc::new(Session::new(times(signed_in)));
+                shared.session = Some(Arc::clone(&session));
+                let closed = shared.closed.clone();
+                let connection = Arc::downgrade(&connection.shared);
+                crate::tasks::spawn(keep_signed_in(
+                    connection,
+                    session,
+                    closed,
+                    credentials.clone(),
+                ));
             }
         }
         Ok(connection)
@@ -165,8 +126,9 @@ impl Connection {
             || self.shared.outgoing.is_closed()
             || self
                 .shared
-                .retires_at
-                .is_some_and(|at| at <= Instant::now())
+                .session
+                .as_ref()
+                .is_some_and(|session| session.is_over())
     }
 
     /// Gives the connection up, also for those who share it.
@@ -231,13 +193,36 @@ impl Connection {
         Ok(response)
     }
 
+    /// As `request`, while all others wait for the sign-in that it is part of.
+    pub(crate) async fn request_of_sign_in<R: Request<Response: Shaped>>(
+        &self,
+        build: impl FnOnce(i16) -> R,
+    ) -> Result<R::Response, KafkaError> {
+        let version = self.version_of::<R>()?;
+        let request = build(version);
+        let limit = self.shared.request_timeout;
+        let sent = self.shared.send(&request, version, limit, None).await;
+        let (response, _) = self.decoded::<R>(sent, version)?;
+        Ok(response)
+    }
+
     async fn exchange<R: Request<Response: Shaped>>(
         &self,
         version: i16,
         limit: Duration,
         build: impl FnOnce(i16) -> R,
     ) -> Result<(R::Response, Option<BytePermit>), KafkaError> {
-        let sent = self.shared.send(&build(version), version, limit).await;
+        let pass = self.shared.pass().await?;
+        let request = build(version);
+        let sent = self.shared.send(&request, version, limit, pass).await;
+        self.decoded::<R>(sent, version)
+    }
+
+    fn decoded<R: Request<Response: Shaped>>(
+        &self,
+        sent: Result<Frame, KafkaError>,
+        version: i16,
+    ) -> Result<(R::Response, Option<BytePermit>), KafkaError> {
         let frame = sent.map_err(|error| self.shared.hint(error))?;
         self.shared.is_accepted.store(true, Ordering::Relaxed);
         let response = frame::decode::<R>(frame.bytes, version);
@@ -251,26 +236,90 @@ impl Connection {
         build: impl FnOnce(i16) -> R,
     ) -> Result<(), KafkaError> {
         let version = self.version_of::<R>()?;
+        let _pass = self.shared.pass().await?;
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let outgoing = Outgoing {
             frame: self.shared.encode(&build(version), version, id)?,
             waiting: None,
         };
         let sent = self.shared.outgoing.send(outgoing).await;
-        sent.map_err(|_| KafkaError::Disconnected {
-            broker: self.shared.broker.clone(),
-            source: io::ErrorKind::ConnectionReset.into(),
-        })
+        sent.map_err(|_| self.shared.disconnected())
     }
 }
 
+fn times(signed_in: SignedIn) -> Times {
+    Times::new(signed_in, rand::random_range(0.85..0.95))
+}
+
+/// Renews the sign-in of a connection until that ends, and does not keep it open meanwhile.
+async fn keep_signed_in(
+    connection: Weak<Shared>,
+    session: Arc<Session>,
+    closed: CancellationToken,
+    credentials: Credentials,
+) {
+    loop {
+        tokio::select! {
+            () = session.due() => {}
+            () = closed.cancelled() => return,
+        }
+        let Some(shared) = connection.upgrade() else {
+            return;
+        };
+        let connection = Connection { shared };
+        if let Err(error) = renew(&connection, &session, &credentials).await {
+            connection.close();
+            if !matches!(error, KafkaError::Disconnected { .. }) {
+                tracing::warn!(broker = connection.broker(), %error, "cannot renew the sign-in, connecting anew");
+            }
+            return;
+        }
+    }
+}
+
+/// What a sign-in takes (a token) is gotten while requests go on.
+async fn renew(
+    connection: &Connection,
+    session: &Session,
+    credentials: &Credentials,
+) -> Result<(), KafkaError> {
+    let prepared = loop {
+        match Prepared::new(credentials, connection.address()).await {
+            Ok(prepared) => break prepared,
+            Err(error) if error.is_transient() && !session.is_at_end() => sleep(RETRY).await,
+            Err(error) => return Err(error),
+        }
+    };
+    let _hold = session.hold().await;
+    let signed_in = authenticate(connection, &prepared).await?;
+    session.renewed(times(signed_in));
+    Ok(())
+}
+
 impl Shared {
+    /// Waits where a sign-in is being renewed.
+    async fn pass(&self) -> Result<Option<RwLockReadGuard<'_, ()>>, KafkaError> {
+        let Some(session) = &self.session else {
+            return Ok(None);
+        };
+        let pass = session.pass(&self.closed).await;
+        pass.map(Some).ok_or_else(|| self.disconnected())
+    }
+
+    fn disconnected(&self) -> KafkaError {
+        KafkaError::Disconnected {
+            broker: self.broker.clone(),
+            source: io::ErrorKind::ConnectionReset.into(),
+        }
+    }
+
     /// Sends a request and waits for the frame that answers it.
     async fn send<R: Request>(
         &self,
         request: &R,
         version: i16,
         limit: Duration,
+        pass: Option<RwLockReadGuard<'_, ()>>,
     ) -> Result<Frame, KafkaError> {
         let shared = self;
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
@@ -282,18 +331,14 @@ impl Shared {
         };
         let exchange = async {
             shared.outgoing.send(outgoing).await.ok()?;
+            drop(pass);
             answer.await.ok()
         };
         let mut exchange = std::pin::pin!(exchange);
         loop {
             match tokio::time::timeout(limit, &mut exchange).await {
                 Ok(Some(frame)) => return Ok(frame),
-                Ok(None) => {
-                    return Err(KafkaError::Disconnected {
-                        broker: shared.broker.clone(),
-                        source: io::ErrorKind::ConnectionReset.into(),
-                    });
-                }
+                Ok(None) => return Err(shared.disconnected()),
                 Err(_) if self.is_held.load(Ordering::Relaxed) => {}
                 Err(_) => {
                     // Answers come in order, so everything behind this one is stuck too.
@@ -357,13 +402,13 @@ async fn request_versions(shared: &Shared, limit: Duration) -> Result<Versions, 
     let request = ApiVersionsRequest::default()
         .with_client_software_name(StrBytes::from_static_str("millstream"))
         .with_client_software_version(StrBytes::from_static_str(env!("CARGO_PKG_VERSION")));
-    let frame = shared.send(&request, 3, limit).await?.bytes;
+    let frame = shared.send(&request, 3, limit, None).await?.bytes;
     let error = frame
         .get(4..6)
         .map(|code| i16::from_be_bytes([code[0], code[1]]));
     let response = if error == Some(UNSUPPORTED_VERSION) {
         let frame = shared
-            .send(&ApiVersionsRequest::default(), 0, limit)
+            .send(&ApiVersionsRequest::default(), 0, limit, None)
             .await?;
         decode_versions(frame.bytes, 0)
     } else {
@@ -395,130 +440,4 @@ fn name<R: Request>() -> &'static str {
     let path = std::any::type_name::<R>();
     let name = path.rsplit("::").next().unwrap_or(path);
     name.strip_suffix("Request").unwrap_or(name)
-}
-
-/// Starts the task that owns the stream.
-fn start(
-    stream: Box<dyn Stream>,
-    address: &Address,
-    settings: &ClientSettings,
-    memory: Option<ByteBudget>,
-) -> Shared {
-    let (reader, writer) = tokio::io::split(stream);
-    let (outgoing, requests) = mpsc::channel(IN_FLIGHT);
-    let (sent, mut waiting) = mpsc::channel(IN_FLIGHT);
-    let closed = CancellationToken::new();
-    let broker = address.to_string();
-    let token = closed.clone();
-    let name = broker.clone();
-    let close_reason = Arc::new(OnceLock::new());
-    let reason_of_task = Arc::clone(&close_reason);
-    let is_held = Arc::new(AtomicBool::new(false));
-    let meters = Arc::clone(&settings.meters);
-    let gate = memory.map(|memory| Gate {
-        memory,
-        is_held: Arc::clone(&is_held),
-    });
-    crate::tasks::spawn(async move {
-        meters.opened();
-        let result = tokio::select! {
-            result = write(writer, requests, sent, &meters) => result,
-            result = read(reader, &mut waiting, gate, &meters) => result,
-            () = token.cancelled() => Ok(()),
-        };
-        if let Err(error) = result {
-            tracing::debug!(broker = %name, %error, "connection closed");
-            if let Some(reason) = CloseReason::of(&error) {
-                let _ = reason_of_task.set(reason);
-            }
-        }
-        meters.closed();
-        // Those who wait hear of the end only now, so that they find the reason.
-        drop(waiting);
-        token.cancel();
-    });
-    Shared {
-        address: address.clone(),
-        broker,
-        client_id: StrBytes::from_string(settings.client_id.clone()),
-        versions: Versions::default(),
-        request_timeout: settings.request_timeout(),
-        next_id: AtomicI32::new(0),
-        outgoing,
-        closed,
-        retires_at: None,
-        close_reason,
-        is_accepted: AtomicBool::new(false),
-        is_held,
-        security_protocol: settings.security_protocol().to_owned(),
-    }
-}
-
-async fn write(
-    mut writer: WriteHalf<Box<dyn Stream>>,
-    mut requests: mpsc::Receiver<Outgoing>,
-    sent: mpsc::Sender<Waiting>,
-    meters: &ClientMeters,
-) -> io::Result<()> {
-    while let Some(outgoing) = requests.recv().await {
-        if let Some(waiting) = outgoing.waiting
-            && sent.send(waiting).await.is_err()
-        {
-            break;
-        }
-        writer.write_all(&outgoing.frame).await?;
-        writer.flush().await?;
-        meters.sent(outgoing.frame.len());
-    }
-    Ok(())
-}
-
-/// Where answers wait for memory.
-struct Gate {
-    memory: ByteBudget,
-    is_held: Arc<AtomicBool>,
-}
-
-impl Gate {
-    async fn pass(&self, size: usize) -> BytePermit {
-        if let Some(permit) = self.memory.try_acquire(size) {
-            return permit;
-        }
-        self.is_held.store(true, Ordering::Relaxed);
-        let permit = self.memory.acquire(size).await;
-        self.is_held.store(false, Ordering::Relaxed);
-        permit
-    }
-}
-
-async fn read(
-    mut reader: ReadHalf<Box<dyn Stream>>,
-    waiting: &mut mpsc::Receiver<Waiting>,
-    gate: Option<Gate>,
-    meters: &ClientMeters,
-) -> io::Result<()> {
-    loop {
-        let size = frame::size(&mut reader).await?;
-        let memory = match &gate {
-            Some(gate) if size >= COUNTED_FROM => Some(gate.pass(size).await),
-            Some(_) | None => None,
-        };
-        let bytes = frame::body(&mut reader, size).await?;
-        meters.received(FRAME_LENGTH + size);
-        let id = frame::correlation_id(&bytes)?;
-        let Some(next) = waiting.recv().await else {
-            return Ok(());
-        };
-        if next.id != id {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                format!(
-                    "correlation id {id} of a response does not match request {}",
-                    next.id
-                ),
-            ));
-        }
-        // Whoever asked may have stopped waiting.
-        let _ = next.reply.send(Frame { bytes, memory });
-    }
 }

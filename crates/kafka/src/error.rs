@@ -53,6 +53,9 @@ pub enum KafkaError {
     /// The broker does not accept who we are.
     #[error("authentication failed at {broker}: {why}")]
     Authentication { broker: String, why: String },
+    /// What it takes to sign in cannot be had now.
+    #[error("cannot sign in to {broker}: {why}")]
+    NoToken { broker: String, why: String },
     #[error("TLS handshake failed with {broker}: {why}")]
     Tls { broker: String, why: String },
     /// Whoever answers does not speak Kafka's protocol.
@@ -96,6 +99,7 @@ impl KafkaError {
         matches!(
             self,
             KafkaError::Authentication { .. }
+                | KafkaError::NoToken { .. }
                 | KafkaError::Tls { .. }
                 | KafkaError::InvalidResponse { .. }
         )
@@ -123,6 +127,7 @@ impl KafkaError {
             KafkaError::Connect { .. }
             | KafkaError::Disconnected { .. }
             | KafkaError::TimedOut { .. }
+            | KafkaError::NoToken { .. }
             | KafkaError::Malformed { .. } => true,
             // The end of the transaction before is being written.
             KafkaError::Response {

@@ -7,7 +7,7 @@ use millstream_core::config::markdown_table;
 use millstream_core::{ConfigDef, Connector, ConnectorKind, Key};
 use millstream_kafka::config::{ClientConfig, ConsumerConfig, FetchConfig};
 use millstream_kafka::producer::ProducerConfig;
-use millstream_kafka::security::SecurityConfig;
+use millstream_kafka::security::{OAuthConfig, SecurityConfig};
 use millstream_mongodb::MongoSinkConnector;
 use millstream_plugins::{CONVERTERS, HEADER_CONVERTERS, PREDICATES, TRANSFORMS};
 use millstream_s3::S3SinkConnector;
@@ -158,6 +158,7 @@ fn kafka_clients() {
     let sections = [
         ("Every client", ClientConfig::definition()),
         ("Security", SecurityConfig::definition()),
+        ("Security: OAUTHBEARER", OAuthConfig::definition()),
         ("Consumers: fetching", FetchConfig::definition()),
         ("Consumers: groups", ConsumerConfig::definition()),
         ("Producers", ProducerConfig::definition()),

@@ -87,6 +87,8 @@ shapes! {
     OffsetFetchRequest, 6 => "s@-7 [s@-7 *4@-7]@-7 [s@8+ s@9+ 4@9+ [s@8+ *4@8+]@8+]@8+ 1@7+";
     OffsetForLeaderEpochRequest, 4 => "4@3+ [s [4 4 4]]";
     ProduceRequest, 9 => "s 2 4 [s@-12 16@13+ [4 b]]";
+    SaslAuthenticateRequest, 2 => "b";
+    SaslHandshakeRequest, NEVER => "s";
     SyncGroupRequest, 4 => "s 4 s s@3+ s@5+ s@5+ [s b]";
     TxnOffsetCommitRequest, 3 => "s s 8 2 4@3+ s@3+ s@3+ [s [4 8 4@2+ s]]";
 }

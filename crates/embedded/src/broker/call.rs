@@ -12,7 +12,8 @@ use kafka_protocol::messages::{
     IncrementalAlterConfigsRequest, InitProducerIdRequest, JoinGroupRequest, LeaveGroupRequest,
     ListGroupsRequest, ListOffsetsRequest, MetadataRequest, OffsetCommitRequest,
     OffsetDeleteRequest, OffsetFetchRequest, OffsetForLeaderEpochRequest, ProduceRequest,
-    RequestHeader, SyncGroupRequest, TxnOffsetCommitRequest,
+    RequestHeader, SaslAuthenticateRequest, SaslHandshakeRequest, SyncGroupRequest,
+    TxnOffsetCommitRequest,
 };
 use kafka_protocol::protocol::{Decodable, Encodable, StrBytes};
 use millstream_wire::Shaped;
@@ -20,11 +21,14 @@ use tokio::sync::Notify;
 
 use super::Shared;
 use super::faults::ApiAction;
+use super::sasl::{Admission, SignIn};
 use super::versions;
 
 /// What goes back to the client.
 pub(crate) enum Outcome {
     Answer(Vec<Bytes>),
+    /// The last answer of the connection.
+    LastAnswer(Vec<Bytes>),
     /// The client asked for no answer.
     Silence,
     Close,
@@ -106,6 +110,7 @@ pub(crate) async fn serve(
     node: i32,
     client_host: &str,
     waiter: &Arc<Notify>,
+    sign_in: &mut SignIn,
     mut frame: Bytes,
 ) -> Outcome {
     if frame.len() < 8 {
@@ -116,15 +121,23 @@ pub(crate) async fn serve(
         return Outcome::Close;
     };
     let correlation = (&frame[4..8]).get_i32();
-    let Some((min, max)) = versions::range(api, broker.cap) else {
+    let Some((min, max)) = versions::range(api, broker.cap, broker.sasl.is_some()) else {
         return Outcome::Close;
     };
+    if let Some(sasl) = &broker.sasl
+        && matches!(sasl.admit(sign_in, api), Admission::Refused)
+    {
+        return Outcome::Close;
+    }
     if api == ApiKey::ApiVersions && version > max {
         return respond(
             correlation,
             api,
             0,
-            encode(&versions::answer(broker.cap, false), 0),
+            encode(
+                &versions::answer(broker.cap, broker.sasl.is_some(), false),
+                0,
+            ),
         );
     }
     if version < min || version > max {
@@ -144,6 +157,34 @@ pub(crate) async fn serve(
         waiter,
         fault: None,
     };
+    if let Some(sasl) = &broker.sasl {
+        let decoded = match api {
+            ApiKey::SaslHandshake => decode::<SaslHandshakeRequest>(&mut frame, version)
+                .map(|request| encode(&sasl.handshake(sign_in, &request), version)),
+            ApiKey::SaslAuthenticate => {
+                let request = decode::<SaslAuthenticateRequest>(&mut frame, version);
+                let answer = request.map(|request| sasl.authenticate(sign_in, &request));
+                if let Some((answer, true)) = answer {
+                    let answer = respond(correlation, api, version, encode(&answer, version));
+                    return match answer {
+                        Outcome::Answer(pieces) => Outcome::LastAnswer(pieces),
+                        other => other,
+                    };
+                }
+                answer.map(|(answer, _)| encode(&answer, version))
+            }
+            _ => return served(call, api, correlation, frame).await,
+        };
+        return match decoded {
+            Some(body) => respond(correlation, api, version, body),
+            None => Outcome::Close,
+        };
+    }
+    served(call, api, correlation, frame).await
+}
+
+async fn served(call: Call<'_>, api: ApiKey, correlation: i32, frame: Bytes) -> Outcome {
+    let version = call.version;
     match handle(call, api, frame).await {
         Some((lost, body)) if lost || body.is_none() => {
             if lost {
@@ -215,7 +256,8 @@ async fn handle(
     Some(match api {
         ApiKey::ApiVersions => {
             let lost = call.meet_fault(api, Vec::new).await?;
-            let mut answer = versions::answer(call.broker.cap, true);
+            let has_sasl = call.broker.sasl.is_some();
+            let mut answer = versions::answer(call.broker.cap, has_sasl, true);
             if let Some(forced) = call.forced_whole() {
                 answer.error_code = forced.code();
             }

@@ -12,6 +12,7 @@ use super::fetch::Sessions;
 use super::group::{Committed, Offsets};
 use super::groups::Groups;
 use super::nodes::Nodes;
+use super::sasl::Sasl;
 use super::store::{Entry, Journal};
 use super::topics::Topics;
 use super::transactions::Transactions;
@@ -159,6 +160,7 @@ impl Shared {
             faults: ApiFaults::default(),
             sessions: Sessions::default(),
             journal,
+            sasl: settings.sasl.clone().map(Sasl::new),
         };
         shared.abort_leftovers();
         let entries = [

@@ -15,6 +15,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Shared;
 use super::call::{Outcome, serve};
+use super::sasl::SignIn;
 
 /// Kafka's default of `socket.request.max.bytes`.
 const MAX_FRAME: usize = 100 * 1024 * 1024;
@@ -60,12 +61,16 @@ async fn connection(
     stream.set_nodelay(true)?;
     let host = format!("/{}", peer.ip());
     let waiter = Arc::new(Notify::new());
+    let mut sign_in = SignIn::default();
     let mut input = BytesMut::with_capacity(16 * 1024);
     while let Some(frame) = read_frame(&mut stream, &mut input).await? {
-        match serve(broker, node, &host, &waiter, frame).await {
+        match serve(broker, node, &host, &waiter, &mut sign_in, frame).await {
             Outcome::Silence => {}
             Outcome::Close => return Ok(()),
             Outcome::Answer(pieces) => stream.write_all_buf(&mut Answer(pieces.into())).await?,
+            Outcome::LastAnswer(pieces) => {
+                return stream.write_all_buf(&mut Answer(pieces.into())).await;
+            }
         }
     }
     Ok(())

@@ -65,20 +65,34 @@ const APIS: &[Api] = &[
     api(ApiKey::DescribeCluster, 0, 2, [-1, 0, 1, 2]),
 ];
 
+/// What a listener has besides where clients have to sign in.
+const SIGN_IN: &[Api] = &[
+    api(ApiKey::SaslHandshake, 0, 1, [1, 1, 1, 1]),
+    api(ApiKey::SaslAuthenticate, 0, 2, [1, 2, 2, 2]),
+];
+
 /// The versions of a request that are served under `cap`.
-pub(crate) fn range(key: ApiKey, cap: Option<ApiCap>) -> Option<(i16, i16)> {
-    let api = APIS.iter().find(|api| api.key == key)?;
+pub(crate) fn range(key: ApiKey, cap: Option<ApiCap>, has_sasl: bool) -> Option<(i16, i16)> {
+    let mut apis = apis(has_sasl);
+    apis.find(|api| api.key == key)
+        .and_then(|api| range_of(api, cap))
+}
+
+fn apis(has_sasl: bool) -> impl Iterator<Item = &'static Api> {
+    let sign_in = if has_sasl { SIGN_IN } else { &[] };
+    APIS.iter().chain(sign_in)
+}
+
+fn range_of(api: &Api, cap: Option<ApiCap>) -> Option<(i16, i16)> {
     let max = cap.map_or(api.max, |cap| api.max.min(api.releases[cap as usize]));
     (api.min <= max).then_some((api.min, max))
 }
 
 /// The answer to `ApiVersions`; to a version that is too new, only the range of `ApiVersions` itself.
-pub(crate) fn answer(cap: Option<ApiCap>, is_known: bool) -> ApiVersionsResponse {
-    let shown = APIS
-        .iter()
-        .filter(|api| is_known || api.key == ApiKey::ApiVersions);
+pub(crate) fn answer(cap: Option<ApiCap>, has_sasl: bool, is_known: bool) -> ApiVersionsResponse {
+    let shown = apis(has_sasl).filter(|api| is_known || api.key == ApiKey::ApiVersions);
     let keys = shown.filter_map(|api| {
-        let (min, max) = range(api.key, cap)?;
+        let (min, max) = range_of(api, cap)?;
         // librdkafka takes compression for unsupported unless Produce 0 is offered, so real brokers list it without serving it.
         let min = if api.key == ApiKey::Produce { 0 } else { min };
         Some(
@@ -104,12 +118,17 @@ mod tests {
 
     #[test]
     fn shows_the_ranges_of_a_release() {
-        assert_eq!(range(ApiKey::Fetch, Some(ApiCap::V2_2)), Some((4, 10)));
         assert_eq!(
-            range(ApiKey::IncrementalAlterConfigs, Some(ApiCap::V2_2)),
+            range(ApiKey::Fetch, Some(ApiCap::V2_2), false),
+            Some((4, 10))
+        );
+        assert_eq!(
+            range(ApiKey::IncrementalAlterConfigs, Some(ApiCap::V2_2), false),
             None
         );
-        assert_eq!(range(ApiKey::JoinGroup, None), Some((0, 9)));
-        assert_eq!(answer(None, false).api_keys.len(), 1);
+        assert_eq!(range(ApiKey::JoinGroup, None, false), Some((0, 9)));
+        assert_eq!(answer(None, true, false).api_keys.len(), 1);
+        assert_eq!(range(ApiKey::SaslHandshake, None, false), None);
+        assert_eq!(range(ApiKey::SaslHandshake, None, true), Some((0, 1)));
     }
 }

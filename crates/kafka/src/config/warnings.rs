@@ -3,7 +3,7 @@
 
 use super::{ClientConfig, ConsumerConfig, FetchConfig};
 use crate::producer::ProducerConfig;
-use crate::security::SecurityConfig;
+use crate::security::{OAuthConfig, SecurityConfig};
 use millstream_core::Properties;
 use std::borrow::Cow;
 use std::fmt;
@@ -186,7 +186,8 @@ fn known(role: Role) -> Vec<Cow<'static, str>> {
         Role::Producer => (ProducerConfig::keys(), PRODUCER_TUNING),
         Role::Admin => (Vec::new(), ADMIN_TUNING),
     };
-    [ClientConfig::keys(), SecurityConfig::keys(), own]
+    let sign_in = [SecurityConfig::keys(), OAuthConfig::keys()].concat();
+    [ClientConfig::keys(), sign_in, own]
         .into_iter()
         .flatten()
         .map(|key| key.name)

@@ -1,4 +1,5 @@
-//! Sign-in tokens of MSK's IAM authentication: a presigned URL, which the broker takes as an OAUTHBEARER token.
+//! Sign-in tokens of MSK's IAM authentication: a presigned URL, which the broker takes as an OAUTHBEARER token, or its parameters
+//! as a JSON document, which is what the mechanism `AWS_MSK_IAM` sends.
 //!
 //! For one time and one key all official signers make the same signature, but write the URL differently. Ours is written
 //! as aws-msk-iam-sasl-signer-js (1.0.3) and -go write it: parameters sorted by name, `User-Agent` among them, although it
@@ -21,6 +22,9 @@ const VALID_FOR: Duration = Duration::from_secs(900);
 
 const SERVICE: &str = "kafka-cluster";
 const ACTION: (&str, &str) = ("Action", "kafka-cluster:Connect");
+
+/// The only version of the document.
+const PAYLOAD_VERSION: &str = "2020_10_22";
 
 /// What the brokers may log of us. They do not look at it.
 const USER_AGENT: &str = concat!("millstream/", env!("CARGO_PKG_VERSION"));
@@ -96,11 +100,58 @@ pub fn make_token(
     user_agent: &str,
     now: SystemTime,
 ) -> Result<MskIamToken, String> {
-    let wrong = |error: &dyn fmt::Display| format!("cannot sign a token for MSK: {error}");
     let escaped = |text: &str| utf8_percent_encode(text, ESCAPED).to_string();
-    let url = format!("https://{}/", host(region));
-    let signed = format!("{url}?{}={}", ACTION.0, escaped(ACTION.1));
+    let host = host(region);
+    let mut query = presigned(credentials, region, &host, now)?;
+    query.push(("User-Agent".to_owned(), user_agent.to_owned()));
+    query.sort_unstable();
+    let query: Vec<String> = query
+        .into_iter()
+        .map(|(name, value)| format!("{name}={}", escaped(&value)))
+        .collect();
+    let url = format!("https://{host}/?{}", query.join("&"));
+    Ok(MskIamToken {
+        value: URL_SAFE_NO_PAD.encode(url),
+        expires_at: expires_at(credentials, now)?,
+    })
+}
 
+/// The document that mechanism `AWS_MSK_IAM` sends to the broker of this name, as aws-msk-iam-auth writes it: names in lower case,
+/// values not escaped. It is signed for the broker, not for the region's host.
+pub fn make_payload(
+    credentials: &Credentials,
+    region: &str,
+    broker: &str,
+    user_agent: &str,
+    now: SystemTime,
+) -> Result<MskIamToken, String> {
+    let query = presigned(credentials, region, broker, now)?;
+    let mut document: serde_json::Map<_, _> = query
+        .into_iter()
+        .map(|(name, value)| (name.to_lowercase(), value.into()))
+        .collect();
+    for (name, value) in [
+        ("version", PAYLOAD_VERSION),
+        ("host", broker),
+        ("user-agent", user_agent),
+    ] {
+        document.insert(name.to_owned(), value.into());
+    }
+    Ok(MskIamToken {
+        value: serde_json::Value::Object(document).to_string(),
+        expires_at: expires_at(credentials, now)?,
+    })
+}
+
+/// The parameters of a presigned request to `host`, the signature among them.
+fn presigned(
+    credentials: &Credentials,
+    region: &str,
+    host: &str,
+    now: SystemTime,
+) -> Result<Vec<(String, String)>, String> {
+    let escaped = utf8_percent_encode(ACTION.1, ESCAPED);
+    let signed = format!("https://{host}/?{}={escaped}", ACTION.0);
     let mut settings = SigningSettings::default();
     settings.signature_location = SignatureLocation::QueryParams;
     settings.expires_in = Some(VALID_FOR);
@@ -118,26 +169,26 @@ pub fn make_token(
     let request = request.map_err(|error| wrong(&error))?;
     let output = sign(request, &parameters).map_err(|error| wrong(&error))?;
     let (instructions, _signature) = output.into_parts();
-
-    let mut query = vec![ACTION, ("User-Agent", user_agent)];
     let made = instructions.params().iter();
-    query.extend(made.map(|(name, value)| (*name, &**value)));
-    query.sort_unstable();
-    let query: Vec<String> = query
-        .into_iter()
-        .map(|(name, value)| format!("{name}={}", escaped(value)))
-        .collect();
-    let value = URL_SAFE_NO_PAD.encode(format!("{url}?{}", query.join("&")));
+    let made = made.map(|(name, value)| ((*name).to_owned(), value.to_string()));
+    Ok(made
+        .chain([(ACTION.0.to_owned(), ACTION.1.to_owned())])
+        .collect())
+}
 
+fn wrong(error: &dyn fmt::Display) -> String {
+    format!("cannot sign a token for MSK: {error}")
+}
+
+fn expires_at(credentials: &Credentials, now: SystemTime) -> Result<SystemTime, String> {
     // The URL tells whole seconds.
     let since = now.duration_since(UNIX_EPOCH);
     let since = since.map_err(|error| wrong(&error))?;
     let expires_at = UNIX_EPOCH + Duration::from_secs(since.as_secs()) + VALID_FOR;
-    let expires_at = match credentials.expiry() {
+    Ok(match credentials.expiry() {
         Some(expiry) => expires_at.min(expiry),
         None => expires_at,
-    };
-    Ok(MskIamToken { value, expires_at })
+    })
 }
 
 #[cfg(test)]
@@ -179,5 +230,41 @@ mod tests {
         let late = Some(now + Duration::from_secs(3600));
         assert_eq!(token(late).expires_at, whole);
         assert!(!format!("{:?}", token(None)).contains(&token(None).value));
+    }
+
+    /// A signature for one host is none for another, so that the broker's name is in it.
+    #[test]
+    fn a_document_has_the_parameters_in_lower_case() {
+        let now = UNIX_EPOCH + Duration::from_secs(1_767_323_045);
+        let key = Credentials::new(
+            "AKIDEXAMPLE",
+            "secret",
+            Some("tok/en".to_owned()),
+            None,
+            "test",
+        );
+        let payload = |broker| make_payload(&key, "eu-west-1", broker, "a/1", now).unwrap();
+        let read =
+            |broker| -> serde_json::Value { serde_json::from_str(&payload(broker).value).unwrap() };
+        let mut document = read("b-1.example");
+        let signature = document["x-amz-signature"].take();
+        assert_eq!(
+            document,
+            serde_json::json!({
+                "version": "2020_10_22",
+                "host": "b-1.example",
+                "user-agent": "a/1",
+                "action": "kafka-cluster:Connect",
+                "x-amz-algorithm": "AWS4-HMAC-SHA256",
+                "x-amz-credential": "AKIDEXAMPLE/20260102/eu-west-1/kafka-cluster/aws4_request",
+                "x-amz-date": "20260102T030405Z",
+                "x-amz-expires": "900",
+                "x-amz-security-token": "tok/en",
+                "x-amz-signature": null,
+                "x-amz-signedheaders": "host",
+            })
+        );
+        assert_ne!(signature, read("b-2.example")["x-amz-signature"]);
+        assert_eq!(signature.as_str().map(str::len), Some(64));
     }
 }

@@ -227,7 +227,10 @@ impl ClientSettings {
         let security = security_config
             .as_ref()
             .zip(oauth.as_ref())
-            .map(|(config, oauth)| Security::new(config, oauth, source, errors));
+            .map(|(security, oauth)| {
+                let is_local = config.as_ref().is_some_and(ClientConfig::is_local);
+                Security::new(security, oauth, source, is_local, errors)
+            });
         Some(ClientSettings {
             config: config?,
             security_config: security_config?,
@@ -256,6 +259,15 @@ impl ClientConfig {
 
     pub(crate) fn bootstrap(&self) -> Vec<Address> {
         servers::addresses(&self.bootstrap_servers)
+    }
+
+    /// Whether all brokers are on this host.
+    fn is_local(&self) -> bool {
+        let is_local = |address: &Address| {
+            let ip = address.host.parse::<std::net::IpAddr>();
+            ip.map_or(address.host == "localhost", |ip| ip.is_loopback())
+        };
+        self.bootstrap().iter().all(is_local)
     }
 
     pub(crate) fn request_timeout(&self) -> Duration {

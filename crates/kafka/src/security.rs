@@ -1,6 +1,7 @@
 //! Security: TLS and sign-in by Kafka's property names, resolved once when the settings are read.
 
 mod config;
+mod iam;
 mod jaas;
 mod kept;
 mod oidc;
@@ -25,6 +26,7 @@ mod mechanism {
     pub(super) const SCRAM_SHA_256: &str = "SCRAM-SHA-256";
     pub(super) const SCRAM_SHA_512: &str = "SCRAM-SHA-512";
     pub(super) const OAUTHBEARER: &str = "OAUTHBEARER";
+    pub(super) const AWS_MSK_IAM: &str = "AWS_MSK_IAM";
 }
 
 /// The settings resolved: stores read, credentials parsed.
@@ -40,6 +42,8 @@ pub(crate) enum Credentials {
     Plain(User),
     Scram(scram::Hash, User),
     Token(Arc<dyn TokenSource>),
+    /// `AWS_MSK_IAM`: what the source makes is the whole message.
+    Iam(Arc<dyn TokenSource>),
 }
 
 #[derive(Clone, Debug)]
@@ -56,10 +60,12 @@ impl std::fmt::Debug for Credentials {
 
 impl Security {
     /// Reads stores and credentials; a token source given by the program goes before one that settings name.
+    /// Whoever `is_local` sends nothing over a network.
     pub(crate) fn new(
         config: &SecurityConfig,
         oauth: &OAuthConfig,
         source: Option<Arc<dyn TokenSource>>,
+        is_local: bool,
         errors: &mut Vec<String>,
     ) -> Self {
         let protocol = config.security_protocol.to_ascii_uppercase();
@@ -72,7 +78,8 @@ impl Security {
             }
         }
         if matches!(protocol, "SASL_PLAINTEXT" | "SASL_SSL") {
-            match credentials(config, oauth, source) {
+            let is_private = protocol == "SASL_SSL" || is_local;
+            match credentials(config, oauth, source, is_private) {
                 Ok(credentials) => security.sasl = Some(credentials),
                 Err(found) => errors.extend(found),
             }
@@ -85,6 +92,7 @@ fn credentials(
     config: &SecurityConfig,
     oauth: &OAuthConfig,
     source: Option<Arc<dyn TokenSource>>,
+    is_private: bool,
 ) -> Result<Credentials, Vec<String>> {
     let jaas = match &config.sasl_jaas_config {
         Some(text) => Some(Jaas::parse(text.reveal()).map_err(|error| vec![error])?),
@@ -102,10 +110,14 @@ fn credentials(
         }
         mechanism::OAUTHBEARER => match source {
             Some(source) => Ok(Credentials::Token(source)),
+            None if iam::is_asked_for(config) => {
+                iam::bearer(jaas, is_private).map(Credentials::Token)
+            }
             None => oidc::source(config, oauth, jaas).map(Credentials::Token),
         },
+        mechanism::AWS_MSK_IAM => iam::native(jaas, is_private).map(Credentials::Iam),
         other => Err(vec![format!(
-            "Invalid value {other} for configuration sasl.mechanism: supported are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 and OAUTHBEARER"
+            "Invalid value {other} for configuration sasl.mechanism: supported are PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER and AWS_MSK_IAM"
         )]),
     };
     match made {
@@ -138,10 +150,17 @@ fn check_handlers(config: &SecurityConfig) -> Vec<String> {
         }
     };
     check(
+        "sasl.client.callback.handler.class",
+        &config.client_handler,
+        mechanism::AWS_MSK_IAM,
+        &[iam::CLIENT_HANDLER],
+    );
+    check(
         "sasl.login.callback.handler.class",
         &config.login_handler,
         mechanism::OAUTHBEARER,
         &[
+            iam::LOGIN_HANDLER,
             oidc::LOGIN_HANDLER,
             oidc::FORMER_LOGIN_HANDLER,
             oidc::UNSECURED_LOGIN_HANDLER,

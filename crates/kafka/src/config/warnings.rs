@@ -77,7 +77,6 @@ const WITHOUT_EFFECT: &[&str] = &[
     "metric.reporters",
     "partitioner.class",
     "partitioner.ignore.keys",
-    "sasl.client.callback.handler.class",
     "sasl.kerberos.",
     "sasl.login.",
     "sasl.oauthbearer.",

@@ -33,11 +33,13 @@ config_def! {
         pub endpoint_identification: String = Key::new("ssl.endpoint.identification.algorithm", Kind::String, "https")
             .doc("`https` checks that the broker's certificate is for its host name; empty does not."),
         pub sasl_mechanism: String = Key::new("sasl.mechanism", Kind::String, "GSSAPI")
-            .doc("PLAIN, SCRAM-SHA-256, SCRAM-SHA-512 or OAUTHBEARER."),
+            .doc("PLAIN, SCRAM-SHA-256, SCRAM-SHA-512, OAUTHBEARER or AWS_MSK_IAM."),
         pub sasl_jaas_config: Option<Password> = Key::null("sasl.jaas.config", Kind::Password)
             .doc("The login module with its options, as Java clients write it: `…LoginModule required username=\"…\" password=\"…\";`."),
+        pub client_handler: Option<String> = Key::null("sasl.client.callback.handler.class", Kind::Class)
+            .doc("With `AWS_MSK_IAM`: `software.amazon.msk.auth.iam.IAMClientCallbackHandler`, which may be left out."),
         pub login_handler: Option<String> = Key::null("sasl.login.callback.handler.class", Kind::Class)
-            .doc("With OAUTHBEARER: where tokens come from. Kafka's `OAuthBearerLoginCallbackHandler` asks `sasl.oauthbearer.token.endpoint.url`. Left out, what else is set decides between the latter and unsecured tokens."),
+            .doc("With OAUTHBEARER: where tokens come from. `software.amazon.msk.auth.iam.IAMOAuthBearerLoginCallbackHandler` signs them with AWS credentials, Kafka's `OAuthBearerLoginCallbackHandler` asks `sasl.oauthbearer.token.endpoint.url`. Left out, what else is set decides between the latter and unsecured tokens."),
     }
 }
 

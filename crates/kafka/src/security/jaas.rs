@@ -44,6 +44,11 @@ impl Jaas {
         Ok(Jaas { module, options })
     }
 
+    /// The class of the login module.
+    pub(super) fn module(&self) -> &str {
+        &self.module
+    }
+
     pub(super) fn option(&self, key: &str) -> Option<&str> {
         self.options.get(key).map(String::as_str)
     }
@@ -150,6 +155,7 @@ mod tests {
         let text = r#" org.apache.kafka.common.security.scram.ScramLoginModule required
             username="alice" password="a\"b=c;d" tokenauth=true ; "#;
         let jaas = Jaas::parse(text).expect("well formed");
+        assert!(jaas.module().ends_with(".ScramLoginModule"));
         assert_eq!(jaas.option("username"), Some("alice"));
         assert_eq!(jaas.option("password"), Some("a\"b=c;d"));
         assert_eq!(jaas.option("tokenauth"), Some("true"));

@@ -20,6 +20,7 @@ pub(crate) enum Prepared<'a> {
     Plain(&'a User),
     Scram(Hash, &'a User),
     Bearer(Token, &'a dyn TokenSource),
+    Iam(Token, &'a dyn TokenSource),
 }
 
 impl<'a> Prepared<'a> {
@@ -34,6 +35,9 @@ impl<'a> Prepared<'a> {
             Credentials::Token(source) => {
                 Prepared::Bearer(token(source.as_ref(), broker).await?, source.as_ref())
             }
+            Credentials::Iam(source) => {
+                Prepared::Iam(token(source.as_ref(), broker).await?, source.as_ref())
+            }
         })
     }
 
@@ -42,6 +46,7 @@ impl<'a> Prepared<'a> {
             Prepared::Plain(_) => mechanism::PLAIN,
             Prepared::Scram(hash, _) => hash.mechanism(),
             Prepared::Bearer(..) => mechanism::OAUTHBEARER,
+            Prepared::Iam(..) => mechanism::AWS_MSK_IAM,
         }
     }
 }
@@ -85,6 +90,8 @@ pub(crate) async fn authenticate(
             Exchange::check(&last.text()?, &expected).map_err(|why| failed(connection, why))?;
             last
         }
+        // What comes back holds the number of the request, which helps nobody here.
+        Prepared::Iam(payload, _) => exchange(connection, payload.value.clone(), prepared).await?,
         Prepared::Bearer(token, _) => {
             let answer = exchange(connection, token.first_message(), prepared).await?;
             if !answer.bytes.is_empty() {
@@ -184,7 +191,7 @@ fn rejected(prepared: &Prepared<'_>, message: &str) -> String {
             "the broker rejected user {}: {message}; check username and password in sasl.jaas.config",
             user.name
         ),
-        Prepared::Bearer(_, source) => {
+        Prepared::Bearer(_, source) | Prepared::Iam(_, source) => {
             format!(
                 "the broker rejected the token ({message}); {}",
                 source.remedy()

@@ -11,12 +11,12 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import assignors, charts, clients, crowd, dead_letters, differential, health, kills, moves, rest, rolling, s3, secure, stranger, stream, workers
+from . import assignors, charts, clients, crowd, dead_letters, differential, health, kills, moves, rest, rolling, s3, secure, stranger, stream, tokens, workers
 from .services import ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
              "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run, "rolling": rolling.run, "workers": workers.run,
-             "rest": rest.run, "clients": clients.run, "crowd": crowd.run, "charts": charts.run, "health": health.run}  # fmt: skip
+             "rest": rest.run, "clients": clients.run, "crowd": crowd.run, "charts": charts.run, "health": health.run, "tokens": tokens.run}  # fmt: skip
 # The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
 NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts")
@@ -39,7 +39,10 @@ CI_RUNS = [
     ("rolling", "4.3.1", 1, 0, 0),
     ("rest", "4.3.1", 3, 0, 0),
     ("health", "4.3.1", 2, 0, 0),
+    ("tokens", "4.3.1", 1, 0, 0),
 ]
+# How long those run that go by time.
+MINUTES, CI_MINUTES = 10.0, 0.5
 QUICK = (3, 20_000)
 # CI asks what is known to be equal to stay so; other seeds look for more.
 CI_SEEDS = {"differential": 21, "rest": 147}
@@ -103,7 +106,7 @@ def run(tally: Tally, arguments, seed: int, name: str, version: str, rounds: int
 
     def scenario(log):
         log(step="start", kafka=version, rounds=rounds, records=records, seed=seed, worker=worker)
-        SCENARIOS[name](Options(version, rounds, records, seed, worker, java, folder, log, arguments.only))
+        SCENARIOS[name](Options(version, rounds, records, seed, worker, java, folder, log, arguments.only, arguments.minutes))
 
     tally.run(what, folder, scenario)
 
@@ -119,11 +122,13 @@ def main() -> int:
     parser.add_argument("--seed", type=int, help="a random one by default")
     parser.add_argument("--java", type=int, default=5, help="how many variants of scenario s3 are compared with Java's objects")
     parser.add_argument("--only", default="", help="a regular expression for the chapters of scenario rest, or for the clients")
+    parser.add_argument("--minutes", type=float, help=f"how long scenario tokens runs, {MINUTES:.0f} by default")
     parser.add_argument("--worker", choices=["millstream", "java"], default="millstream", help="java checks the scenario itself")
     arguments = parser.parse_args()
     if not arguments.ci and not arguments.scenario:
         parser.error("name a scenario, or give --ci")
     name = arguments.scenario
+    arguments.minutes = arguments.minutes or (CI_MINUTES if arguments.ci else MINUTES)
     rounds, records = QUICK if arguments.quick else (arguments.rounds, arguments.records)
     if arguments.ci:
         runs = [run for run in CI_RUNS if name in (None, run[0])]

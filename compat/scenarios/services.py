@@ -45,6 +45,8 @@ class Options:
     log: Callable[..., None]
     # A regular expression for the parts that are wanted; all of them without one.
     only: str = ""
+    # How long a scenario goes on that has no rounds.
+    minutes: float = 1.0
 
 
 class Failed(Exception):

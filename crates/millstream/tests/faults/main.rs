@@ -24,6 +24,7 @@ mod report_stall;
 mod report_worker;
 mod rest;
 mod s3;
+mod sign_in;
 mod stage;
 mod stops;
 mod strike;

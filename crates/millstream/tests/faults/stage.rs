@@ -50,9 +50,12 @@ impl Stage {
 
     /// With so many brokers, the first of them behind the wrapper.
     pub(crate) async fn of_brokers(brokers: usize) -> Stage {
-        let broker = Broker::start(BrokerSettings::of_nodes(brokers))
-            .await
-            .unwrap();
+        Stage::with(BrokerSettings::of_nodes(brokers)).await
+    }
+
+    /// With a broker that is set so.
+    pub(crate) async fn with(settings: BrokerSettings) -> Stage {
+        let broker = Broker::start(settings).await.unwrap();
         broker.create_topic(TOPIC, PARTITIONS).unwrap();
         let broker_wire = FaultProxy::start(broker.addresses()[0]).await.unwrap();
         broker.advertise(1, broker_wire.address());
@@ -83,11 +86,21 @@ impl Stage {
 
     /// A worker without connectors.
     pub(crate) async fn standalone(&self, name: &str, more: &[(&str, &str)]) -> Worker {
+        self.standalone_in(name, more, &[]).await
+    }
+
+    /// The same with environment variables.
+    pub(crate) async fn standalone_in(
+        &self,
+        name: &str,
+        more: &[(&str, &str)],
+        env: &[(&str, &str)],
+    ) -> Worker {
         let file = self.path(&format!("{name}.properties"));
         fs::write(&file, self.standalone_properties(more)).unwrap();
         Worker::start(
             &["standalone", file.to_str().unwrap()],
-            &[],
+            env,
             self.path(&format!("{name}.log")),
         )
         .await

@@ -1,6 +1,6 @@
 // All stacks, in the order in which they need each other.
 
-import { App, Tags, Validations } from 'aws-cdk-lib';
+import { App, DefaultStackSynthesizer, Tags, Validations } from 'aws-cdk-lib';
 import { AwsSolutionsChecks } from 'cdk-nag';
 import { Cluster } from './cluster';
 import { Connect } from './connect';
@@ -29,7 +29,13 @@ export interface Deployment {
 
 /** `context`: settings by name, for tests; people give theirs by the CLI or CDK_CONTEXT_JSON. */
 export function deployment(context: Record<string, unknown> = {}, outdir?: string): Deployment {
-  const app = new App({ context: { ...FLAGS, ...context }, outdir, analyticsReporting: false });
+  const app = new App({
+    context: { ...FLAGS, ...context },
+    outdir,
+    analyticsReporting: false,
+    // Without that rule a template is deployed by any tool, also where `cdk bootstrap` was never run.
+    defaultStackSynthesizer: new DefaultStackSynthesizer({ generateBootstrapVersionRule: false }),
+  });
   Validations.of(app).addPlugins(new AwsSolutionsChecks(app));
   const settings = readSettings(app.node, {
     account: process.env.CDK_DEFAULT_ACCOUNT,

@@ -15,7 +15,6 @@ import type { Connect } from './connect';
 import { acknowledge, acknowledgeWildcard } from './findings';
 import type { Settings } from './settings';
 import type { Streams } from './streams';
-import { CONNECT_CONTAINER, STREAM_CONTAINER } from './task';
 
 const GITHUB = 'token.actions.githubusercontent.com';
 
@@ -143,12 +142,12 @@ export class Pipeline extends Stack {
       buildSpec: build.BuildSpec.fromSourceFilename('deploy/pipeline/buildspec.yml'),
       environment: {
         buildImage: isArm ? build.LinuxArmBuildImage.AMAZON_LINUX_2023_STANDARD_4_0 : build.LinuxBuildImage.AMAZON_LINUX_2023_6,
+        // The image is built by the engine of the build's own container.
+        privileged: true,
         // Not stated, ARM images are LARGE and others SMALL.
         computeType: build.ComputeType.LARGE,
         environmentVariables: {
           PARAMETERS: { value: `/millstream/${settings.environment}` },
-          STREAM_CONTAINER: { value: STREAM_CONTAINER },
-          CONNECT_CONTAINER: { value: CONNECT_CONTAINER },
         },
       },
       timeout: Duration.minutes(60),
@@ -162,11 +161,12 @@ export class Pipeline extends Stack {
         },
       },
     });
+    acknowledge(project, 'CB3', 'without it there is no container engine in a build; the source is the repository of the pipeline alone');
     acknowledge(project, 'CB4', 'its artifacts are images and a file of two lines, encrypted by the bucket; a key of its own costs more than the pipeline');
     cluster.repository.grantPullPush(project);
     project.addToRolePolicy(
       new iam.PolicyStatement({
-        actions: ['ssm:GetParameters', 'ssm:GetParameter'],
+        actions: ['ssm:GetParameter'],
         resources: ['region', 'repo_uri', 'image_streamproc', 'image_s3sink'].map(
           name => `arn:${this.partition}:ssm:${this.region}:${this.account}:parameter/millstream/${settings.environment}/${name}`,
         ),

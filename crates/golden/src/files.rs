@@ -78,25 +78,11 @@ const RUNNERS: [(&str, &str, &[&str]); 26] = [
     ("msk iam", "aws", &["aws/msk-iam*.jsonl"]),
     ("aws requests", "aws", &["aws/aws-requests*.jsonl"]),
     ("ecs metadata", "aws", &["aws/ecs-metadata*.jsonl"]),
-    // For what does not exist yet.
-    (
-        CLUSTER,
-        "golden",
-        &[
-            "aws/*.jsonl",
-            "aws/*.json",
-            "!aws/msk-iam*.jsonl",
-            "!aws/aws-requests*.jsonl",
-            "!aws/ecs-metadata*.jsonl",
-            "!aws/healthcheck*.jsonl",
-        ],
-    ),
     ("healthcheck", "millstream", &["aws/healthcheck*.jsonl"]),
+    // For what does not exist yet.
     (SIGNED_IN, "golden", &["mongodb/config-secure*.jsonl"]),
 ];
 
-/// Recordings of the parts of a distributed worker.
-const CLUSTER: &str = "a distributed worker";
 /// Recordings of a store that signs in.
 const SIGNED_IN: &str = "a store that signs in";
 
@@ -297,11 +283,6 @@ mod tests {
                 "docs/golden.md is stale; run `MILLSTREAM_WRITE_DOCS=1 cargo test --release -p millstream-golden`"
             );
         }
-    }
-
-    #[test]
-    fn golden_of_a_cluster() {
-        crate::run(CLUSTER, |_, _| Outcome::NotDue(CLUSTER.to_owned()));
     }
 
     #[test]

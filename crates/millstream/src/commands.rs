@@ -1,8 +1,8 @@
 //! One file per command; each is `run(args)` on the runtimes made here.
 
 mod demo;
-mod healthcheck;
 mod env;
+mod healthcheck;
 mod standalone;
 mod stream;
 mod worker;

@@ -1,3 +1,4 @@
+//! The page as monitoring reads it: every line by a strict parser, Java's names, hostile names.
 #![allow(clippy::unwrap_used)]
 
 mod java;

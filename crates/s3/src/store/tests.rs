@@ -622,7 +622,7 @@ async fn report_a10_a_server_of_the_named_authority_is_spoken_to() {
 async fn report_a10_another_authority_is_refused_with_the_key_to_set() {
     let other = concat!(
         env!("CARGO_MANIFEST_DIR"),
-        "/src/store/connections/authority.pem"
+        "/../aws/src/trust/authority.pem"
     );
     for trust in [TrustStore::default(), trust_of(other)] {
         let server = Server::start_with_tls(trust, well).await;

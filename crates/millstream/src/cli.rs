@@ -253,6 +253,10 @@ pub(crate) struct StreamArgs {
     #[arg(long, env = "REST_ALLOW_CHANGES", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
           default_value = "false", default_missing_value = "true")]
     pub(crate) rest_allow_changes: bool,
+    /// Write a line in CloudWatch's embedded metric format to the standard output once a minute.
+    #[arg(long, env = "METRICS_EMF", action = ArgAction::Set, num_args = 0..=1, require_equals = true,
+          default_value = "false", default_missing_value = "true")]
+    pub(crate) metrics_emf: bool,
     #[command(flatten)]
     pub(crate) health: HealthArgs,
 }

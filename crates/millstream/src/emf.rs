@@ -236,7 +236,12 @@ fn of_task(line: &mut Line, task: &TaskSnapshot) {
     line.total("RecordsRejected", "Count", counts.records_rejected as f64);
     line.total("ObjectsStored", "Count", counts.objects_stored as f64);
     line.total("BytesIn", "Bytes", task.client.bytes_in as f64);
-    line.total("BytesOut", "Bytes", sink.bytes_out() as f64);
+    let bytes_out = if task.is_source() {
+        task.client.bytes_out
+    } else {
+        sink.bytes_out()
+    };
+    line.total("BytesOut", "Bytes", bytes_out as f64);
     line.total("Retries", "Count", (counts.retries + sink.retries()) as f64);
     line.total("FailedCommits", "Count", counts.failed_commits as f64);
     line.gauge("Degraded", "None", f64::from(u8::from(counts.is_degraded)));

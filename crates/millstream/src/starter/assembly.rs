@@ -27,9 +27,9 @@ impl Assembly {
             TaskSettings::Sink(settings) => Assembly::Sink(Box::new(SinkAssembly::new(
                 start, settings, budgets, metrics,
             ))),
-            TaskSettings::Source(settings) => {
-                Assembly::Source(Box::new(SourceAssembly::new(start, settings, budgets)))
-            }
+            TaskSettings::Source(settings) => Assembly::Source(Box::new(SourceAssembly::new(
+                start, settings, budgets, metrics,
+            ))),
         }
     }
 

@@ -178,3 +178,64 @@ async fn lag_is_told_by_position_and_by_what_is_committed() {
         .await;
     }
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lines_for_cloudwatch_are_on_the_standard_output() {
+    let stage = Stage::new().await;
+    let emf = [
+        ("millstream.metrics.emf", "true"),
+        ("millstream.metrics.emf.interval.ms", "1000"),
+    ];
+    let worker = stage.standalone("worker", &emf).await;
+    stage.post_archive(&worker, &[]).await;
+    stage.produce(3);
+    stage.archived().await;
+    // Totals are told as what has come since, so that they sum up.
+    let told = |name: &str| {
+        let output = worker.output();
+        // The last line may still be on its way.
+        let (whole, _) = output.rsplit_once('\n').unwrap_or_default();
+        let lines = whole.lines();
+        let lines = lines.map(|line| serde_json::from_str::<Value>(line).unwrap());
+        let of_task = lines.filter(|line| line["Connector"] == "s3-sink");
+        of_task.filter_map(|line| line[name].as_f64()).sum::<f64>()
+    };
+    until("all records told", || async {
+        (told("RecordsStored") == 9.0).then_some(())
+    })
+    .await;
+    assert_eq!(told("ObjectsStored"), 3.0);
+    assert!(told("ObjectSize") > 0.0);
+}
+
+/// The client of a source counts as that of a sink does.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_a_source_sends_is_counted() {
+    let stage = Stage::new().await;
+    let worker = stage.standalone("worker", &[]).await;
+    let lines = stage.path("lines.txt");
+    fs::write(&lines, "one\ntwo\n").unwrap();
+    let config = json!({
+        "connector.class": "FileStreamSource",
+        "topic": TOPIC,
+        "file": lines.to_str().unwrap(),
+    });
+    let body = json!({"name": "lines", "config": config});
+    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
+    assert!(status.is_success(), "{status}: {answer}");
+    for (metric, least) in [
+        (
+            "kafka_connect_source_task_metrics_source_record_write_total",
+            2,
+        ),
+        ("millstream_records_stored_total", 2),
+        ("millstream_kafka_bytes_out_total", 10),
+        ("kafka_producer_producer_metrics_request_total", 2),
+        ("kafka_producer_producer_metrics_connection_count", 1),
+    ] {
+        until(metric, || async {
+            (worker.metric(metric).await >= least).then_some(())
+        })
+        .await;
+    }
+}

@@ -95,6 +95,11 @@ impl Worker {
         read(&self.log)
     }
 
+    /// What it has written to the standard output, which is no part of the log.
+    pub(crate) fn output(&self) -> String {
+        read(&self.log.with_extension("out"))
+    }
+
     pub(crate) async fn request(
         &self,
         method: &str,
@@ -212,7 +217,7 @@ fn spawn(mut command: Command, arguments: &[&str], env: &[(&str, &str)], log: &P
         .env("HEALTHCHECK_PORT", "off")
         .envs(env.iter().copied())
         .stdin(Stdio::null())
-        .stdout(Stdio::null())
+        .stdout(File::create(log.with_extension("out")).unwrap())
         .stderr(File::create(log).unwrap())
         .spawn()
         .unwrap()

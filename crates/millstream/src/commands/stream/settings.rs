@@ -289,6 +289,7 @@ fn worker_properties(args: &StreamArgs, brokers: &str, client: &Properties) -> P
         "millstream.rest.read.only",
         (!args.rest_allow_changes).to_string(),
     );
+    worker.insert("millstream.metrics.emf", args.metrics_emf.to_string());
     for (key, value) in client.iter().filter(|(key, _)| !SHARED_KEYS.contains(key)) {
         worker.insert(format!("consumer.{key}"), value);
         // The worker's own questions to the brokers need the same way in.

@@ -179,7 +179,7 @@ This page is written by a test from the tables in the code.
 const BESIDE: &str = "
 ## CloudWatch
 
-With `millstream.metrics.emf=true` a line in the embedded metric format is written to the standard output every
+With `millstream.metrics.emf=true` (`METRICS_EMF=true` for `stream`) a line in the embedded metric format is written to the standard output every
 `millstream.metrics.emf.interval.ms` for the worker and for each of its tasks, in the namespace `Millstream`. The log driver of a
 container takes it to CloudWatch, which makes metrics of it; no call is made and no permission needed. Lines of the log go to the
 standard error. Dimensions are `Cluster` (the `group.id`, or `standalone`), `Connector` and `Task`: the worker's lines have the

@@ -3,11 +3,13 @@
 use super::source_writer::{SourceWriter, Topics};
 use super::{CONFIG_EXCEPTION, plan_parts, wrong_role};
 use crate::client_warnings;
-use millstream_core::{Role, SourceContext};
+use millstream_core::{ClientMeters, Role, SourceContext};
 use millstream_kafka::{
     Admin, ClientSettings, InvalidConfig, KafkaProducer, ProducerSettings, Role as Client,
 };
-use millstream_runtime::{Budgets, ErrorPolicy, SourceParts, SourcePlan, Start, TaskFailure};
+use millstream_runtime::{
+    Budgets, ErrorPolicy, SourceParts, SourcePlan, Start, TaskFailure, TaskMetrics,
+};
 use millstream_worker::TaskStart;
 use millstream_worker::source_settings::SourceSettings;
 use std::sync::Arc;
@@ -16,14 +18,21 @@ pub(in crate::starter) struct SourceAssembly {
     start: TaskStart,
     settings: SourceSettings,
     budgets: Budgets,
+    meters: Arc<ClientMeters>,
 }
 
 impl SourceAssembly {
-    pub(super) fn new(start: TaskStart, settings: SourceSettings, budgets: Budgets) -> Self {
+    pub(super) fn new(
+        start: TaskStart,
+        settings: SourceSettings,
+        budgets: Budgets,
+        metrics: &TaskMetrics,
+    ) -> Self {
         SourceAssembly {
             start,
             settings,
             budgets,
+            meters: Arc::clone(&metrics.client),
         }
     }
 
@@ -35,7 +44,8 @@ impl SourceAssembly {
         let plan = SourcePlan::new(plan_parts(start)?);
         client_warnings::warn(start, &self.settings.producer, Client::Producer);
         let producer = ProducerSettings::from_properties(&self.settings.producer);
-        let producer = producer.map_err(refused)?;
+        let mut producer = producer.map_err(refused)?;
+        producer.client.meters = Arc::clone(&self.meters);
         let topics = self.topics()?;
         let context = SourceContext {
             connector: Arc::clone(&start.id.connector),

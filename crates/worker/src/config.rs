@@ -15,7 +15,9 @@ pub use distributed::{DistributedConfig, ExactlyOnce};
 pub(crate) use listener::Listener;
 pub use override_policy::OverridePolicy;
 pub use properties_file::{MalformedEscape, parse_properties};
-pub use providers::{ConfigProviders, ProviderError, Resolved};
+pub use providers::{
+    ConfigProviders, ProviderError, RemoteValue, RemoteValues, Resolved, SharedValues,
+};
 pub use redactor::Redactor;
 pub(crate) use reference::has_reference;
 pub(crate) use response_headers::ResponseHeaders;
@@ -240,8 +242,8 @@ impl WorkerSettings {
 
     /// With values that references such as `${provider:key}` stand for, so that answers show the reference in their place.
     #[must_use]
-    pub fn with_values(mut self, provider: &str, values: Properties) -> Self {
-        self.providers = self.providers.with_values(provider, values);
+    pub fn with_values(mut self, provider: &str, values: impl Into<SharedValues>) -> Self {
+        self.providers = self.providers.with_values(provider, values.into());
         self
     }
 

@@ -1,11 +1,17 @@
-//! Config providers: `${file:/path:key}`, `${env:KEY}` and `${directory:/path:name}` in settings.
+//! Config providers: `${file:/path:key}`, `${env:KEY}` and `${directory:/path:name}` in settings, and those that ask a service:
+//! `${aws-secrets:name:key}` and `${ssm:/path}`.
 //! A reference is resolved when a setting is used, never when it is stored.
+
+mod remote;
+
+pub use remote::{RemoteValue, RemoteValues};
 
 use super::properties_file::parse_properties;
 use super::redactor::Redactor;
 use super::reference::{REFERENCE, has_reference};
 use millstream_core::Properties;
 use regex::Regex;
+use remote::{Remote, RemoteKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -15,6 +21,7 @@ pub struct ConfigProviders {
     providers: Arc<Vec<(String, Provider)>>,
     /// What the references of all connectors so far stood for, for the log.
     seen: Arc<RwLock<Redactor>>,
+    remote: Remote,
 }
 
 #[derive(Clone, Debug)]
@@ -29,7 +36,33 @@ enum Provider {
         allowed: Option<Regex>,
     },
     /// What the program itself was given: by flags, variables or files of its own.
-    Values(Properties),
+    Values(SharedValues),
+    /// A service outside of this process.
+    Remote(RemoteKind, Remote),
+}
+
+/// Values that references stand for, which may change while the worker runs. Cloning shares them.
+#[derive(Clone, Debug, Default)]
+pub struct SharedValues(Arc<RwLock<Properties>>);
+
+impl SharedValues {
+    /// What the references to a key stand for from now on: what is started after that gets it.
+    pub fn set(&self, key: &str, value: &str) {
+        // A value is replaced whole or not at all.
+        let mut values = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        values.insert(key, value);
+    }
+
+    fn get(&self, key: &str) -> Option<String> {
+        let values = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        values.get(key).map(str::to_owned)
+    }
+}
+
+impl From<Properties> for SharedValues {
+    fn from(values: Properties) -> Self {
+        SharedValues(Arc::new(RwLock::new(values)))
+    }
 }
 
 /// A reference that could not be looked up.
@@ -46,9 +79,10 @@ impl ConfigProviders {
         let names = properties.get("config.providers").unwrap_or_default();
         let names = names.split(',').map(str::trim).filter(|n| !n.is_empty());
         let (mut providers, mut errors) = (Vec::new(), Vec::new());
+        let remote = Remote::default();
         for name in names {
             let settings = properties.with_prefix(&format!("config.providers.{name}."));
-            match Provider::new(name, &settings) {
+            match Provider::new(name, &settings, &remote) {
                 Ok(provider) => providers.push((name.to_owned(), provider)),
                 Err(error) => errors.push(error),
             }
@@ -57,6 +91,7 @@ impl ConfigProviders {
             Ok(ConfigProviders {
                 providers: Arc::new(providers),
                 seen: Arc::default(),
+                remote,
             })
         } else {
             Err(errors)
@@ -64,13 +99,19 @@ impl ConfigProviders {
     }
 
     /// These providers and one more, which knows these values.
-    pub(super) fn with_values(&self, name: &str, values: Properties) -> Self {
+    pub(super) fn with_values(&self, name: &str, values: SharedValues) -> Self {
         let mut providers = Vec::clone(&self.providers);
         providers.push((name.to_owned(), Provider::Values(values)));
         ConfigProviders {
             providers: Arc::new(providers),
             seen: self.seen.clone(),
+            remote: self.remote.clone(),
         }
+    }
+
+    /// Names who asks the services; the first who is named does.
+    pub fn ask_with(&self, values: Arc<dyn RemoteValues>) {
+        self.remote.name(values);
     }
 
     /// The settings with every reference replaced that a provider knows, and who hides what the references stand for.
@@ -174,7 +215,7 @@ pub struct Resolved {
 }
 
 impl Provider {
-    fn new(name: &str, settings: &Properties) -> Result<Self, String> {
+    fn new(name: &str, settings: &Properties, remote: &Remote) -> Result<Self, String> {
         let class = settings.get("class").unwrap_or_default().trim();
         let paths = |key| {
             let paths: &str = settings.get(key).unwrap_or_default();
@@ -184,7 +225,13 @@ impl Provider {
         let simple = class
             .strip_prefix("org.apache.kafka.common.config.provider.")
             .unwrap_or(class);
+        // As the plugin of AWS calls its own.
+        let simple = simple
+            .strip_prefix("com.amazonaws.kafka.config.providers.")
+            .unwrap_or(simple);
         match simple.strip_suffix("ConfigProvider").unwrap_or(simple) {
+            "SecretsManager" => Ok(Provider::Remote(RemoteKind::Secrets, remote.clone())),
+            "SsmParamStore" => Ok(Provider::Remote(RemoteKind::Parameters, remote.clone())),
             "File" => Ok(Provider::File {
                 allowed: paths("param.allowed.paths"),
             }),
@@ -202,7 +249,7 @@ impl Provider {
                 Ok(Provider::Environment { allowed })
             }
             _ => Err(format!(
-                "Invalid value {class} for configuration config.providers.{name}.class: Class {class} could not be found; there are FileConfigProvider, DirectoryConfigProvider and EnvVarConfigProvider"
+                "Invalid value {class} for configuration config.providers.{name}.class: Class {class} could not be found; there are FileConfigProvider, DirectoryConfigProvider, EnvVarConfigProvider, SecretsManagerConfigProvider and SsmParamStoreConfigProvider"
             )),
         }
     }
@@ -237,7 +284,18 @@ impl Provider {
                     ))
                 })
             }
-            Provider::Values(values) => Ok(values.get(key).map(str::to_owned)),
+            Provider::Values(values) => Ok(values.get(key)),
+            Provider::Remote(kind, remote) => {
+                let Some(values) = remote.get() else {
+                    return Err(ProviderError(
+                        "values of AWS are not there yet while the worker's own settings are read; use them in connectors"
+                            .to_owned(),
+                    ));
+                };
+                values
+                    .get(&RemoteValue::of(*kind, path, key))
+                    .map_err(ProviderError)
+            }
             Provider::Environment { .. } if !path.is_empty() => Err(ProviderError(
                 "Path is not used for EnvVarConfigProvider, invalid value".to_owned(),
             )),
@@ -305,6 +363,69 @@ mod tests {
         check(&providers, "${unknown:x}", "${unknown:x}");
         let missing = providers.resolve_text("${file:/no/such/file:x}", &mut Vec::new());
         assert!(missing.is_err());
+    }
+
+    struct Asked;
+
+    impl RemoteValues for Asked {
+        fn get(&self, value: &RemoteValue) -> Result<Option<String>, String> {
+            match value {
+                RemoteValue::Secret { id, .. } if id == "gone" => Ok(None),
+                RemoteValue::Secret { id, member } => {
+                    Ok(Some(format!("{id}/{}", member.as_deref().unwrap_or("-"))))
+                }
+                RemoteValue::Parameter(name) => Ok(Some(name.clone())),
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn asks_services_and_hides_what_they_say() {
+        let providers = ConfigProviders::new(&Properties::from_iter([
+            ("config.providers", "aws-secrets,ssm"),
+            (
+                "config.providers.aws-secrets.class",
+                "com.amazonaws.kafka.config.providers.SecretsManagerConfigProvider",
+            ),
+            ("config.providers.ssm.class", "SsmParamStoreConfigProvider"),
+        ]))
+        .unwrap();
+        let early = providers.resolve_text("${ssm:/a/b}", &mut Vec::new());
+        assert!(early.is_err());
+        providers.ask_with(Arc::new(Asked));
+        check(&providers, "${aws-secrets:name}", "name/-");
+        check(&providers, "${aws-secrets:name:password}", "name/password");
+        let arn = "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf";
+        check(
+            &providers,
+            &format!("${{aws-secrets:{arn}:password}}"),
+            &format!("{arn}/password"),
+        );
+        check(
+            &providers,
+            &format!("${{aws-secrets:{arn}}}"),
+            &format!("{arn}/-"),
+        );
+        check(&providers, "${ssm:/a/b}", "/a/b");
+        check(&providers, "${ssm:/a/b:3}", "/a/b:3");
+        check(&providers, "${aws-secrets:gone}", "${aws-secrets:gone}");
+        let settings = Properties::from_iter([("connection.uri", "${aws-secrets:name:password}")]);
+        let resolved = providers.resolve(&settings).await.unwrap();
+        assert_eq!(
+            resolved.properties.get("connection.uri"),
+            Some("name/password")
+        );
+        let line = providers.hide("cannot reach name/password");
+        assert!(line.is_some_and(|line| !line.contains("name/password")));
+    }
+
+    #[test]
+    fn values_of_the_program_may_change() {
+        let values = SharedValues::from(Properties::from_iter([("uri", "old")]));
+        let providers = ConfigProviders::default().with_values("stream", values.clone());
+        check(&providers, "${stream:uri}", "old");
+        values.set("uri", "new");
+        check(&providers, "${stream:uri}", "new");
     }
 
     #[test]

@@ -10,6 +10,6 @@ mod trouble;
 mod watched;
 
 pub use resolvers::{Database, DatabaseResolver, Kafka, KafkaResolver};
-pub use settings::{ClusterSettings, DatabaseSettings, namespace};
+pub use settings::{ClusterSettings, DatabaseSettings};
 pub use trouble::{DiscoveryError, Ending, Trouble};
 pub use watched::{Found, Resolve, Watched};

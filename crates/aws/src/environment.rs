@@ -23,6 +23,14 @@ impl Environment {
         text.filter(|text| !text.is_empty())
     }
 
+    /// These variables and others, which win.
+    pub fn with<'a>(&self, others: impl IntoIterator<Item = (&'a str, &'a str)>) -> Self {
+        let mut all = BTreeMap::clone(&self.0);
+        let others = others.into_iter();
+        all.extend(others.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        Environment(Arc::new(all))
+    }
+
     /// Whether a switch is on.
     pub fn is_on(&self, name: &str) -> bool {
         self.get(name)

@@ -37,6 +37,12 @@ impl Exit {
         Exit { code: 78, why }
     }
 
+    /// AWS does not tell what has to be known for a start. The code says who has to act.
+    pub(crate) fn undiscovered(code: u8, why: impl ToString) -> Self {
+        let why = why.to_string();
+        Exit { code, why }
+    }
+
     /// Settings that cannot be used, or a port that is taken.
     fn not_started(why: impl ToString) -> Self {
         let why = why.to_string();
@@ -83,7 +89,7 @@ async fn dispatch(
         Command::Standalone(args) => standalone::run(args, levels, data).await,
         Command::Demo(args) => demo::run(args, levels, data, screen).await,
         Command::Env(args) => Box::pin(env::run(&args)).await,
-        Command::Stream(args) => stream::run(args, levels, data).await,
+        Command::Stream(args) => Box::pin(stream::run(args, levels, data)).await,
         Command::Worker(args) => Box::pin(worker::run(args, levels, data)).await,
         // It has no data and runs before anything is made for that.
         Command::Healthcheck(args) => healthcheck::run(args),

@@ -1,41 +1,84 @@
 //! Who finds out what no variable says: brokers, the document store, the host by which others reach this worker.
 
+use crate::aws::{Aws, Brokers, Store, client_settings};
 use crate::cli::StreamArgs;
 use crate::commands::Exit;
+use millstream_aws::Environment;
+use millstream_aws::discovery::Kafka;
+use millstream_core::Properties;
 use millstream_environment::{ConnectEnvironment, Finder};
 use millstream_worker::config::parse_properties;
+use std::convert::Infallible;
+
+/// Whose settings say how to sign in: the worker's own clients, and those of its tasks.
+const CLIENTS: [&str; 4] = ["", "consumer.", "producer.", "admin."];
+
+/// What a worker starts with.
+pub(crate) struct Completed {
+    pub(crate) properties: Properties,
+    /// Brokers that were asked for, which may change.
+    pub(crate) brokers: Option<Brokers>,
+}
 
 /// Finds out what a worker's variables leave open.
 ///
 /// # Errors
 /// If a value cannot be found, in words for whoever set the variables.
-pub(crate) fn complete(environment: &mut ConnectEnvironment) -> Result<(), Exit> {
-    let open: Vec<(String, Finder)> = environment
-        .open()
-        .map(|(missing, finder)| (missing.message(), finder))
-        .collect();
-    for (message, finder) in open {
-        match finder {
-            // The worker itself takes its listener's host, else that of the machine.
-            Finder::AdvertisedHost => {}
-            Finder::Brokers | Finder::Database => {
-                tracing::error!(
-                    "MSK_SERVICE is set, but nobody here can ask for it; set CONNECT_BOOTSTRAP_SERVERS to the brokers"
-                );
-                return Err(Exit::not_given(message));
+pub(crate) async fn complete(environment: &mut ConnectEnvironment) -> Result<Completed, Exit> {
+    let open: Vec<Finder> = environment.open().map(|(_, finder)| finder).collect();
+    let mut completed = Completed {
+        properties: Properties::new(),
+        brokers: None,
+    };
+    if !open.is_empty() {
+        let aws = Aws::new(Environment::of_process()).await?;
+        for finder in open {
+            match finder {
+                // Without one the worker takes its listener's host, else that of the machine.
+                Finder::AdvertisedHost => {
+                    if let Some(host) = aws.advertised_host() {
+                        environment.found(finder, host, "metadata of the task, or its interface");
+                    }
+                }
+                Finder::Brokers => {
+                    let set = |key: &str| environment.settings().get(key).map(|it| &*it.value);
+                    let found = aws.brokers(set("security.protocol"), set("sasl.mechanism"));
+                    let found = found.await?;
+                    let brokers = found.current().brokers.clone();
+                    environment.found(finder, brokers, "Cloud Map, then Amazon MSK");
+                    completed.brokers = Some(found);
+                }
+                Finder::Database => {}
             }
         }
     }
-    Ok(())
+    completed.properties = environment.properties();
+    if let Some(brokers) = &completed.brokers {
+        let kafka = brokers.current();
+        for prefix in CLIENTS {
+            sign_in(&mut completed.properties, prefix, &kafka);
+        }
+    }
+    Ok(completed)
+}
+
+/// Sets how to sign in, as far as nothing else is set.
+fn sign_in(properties: &mut Properties, prefix: &str, kafka: &Kafka) {
+    let decided = ["sasl.mechanism", "sasl.jaas.config"];
+    let mut decided = decided.iter().map(|key| format!("{prefix}{key}"));
+    let is_decided = decided.any(|key| properties.get(&key).is_some());
+    for (key, value) in client_settings(kafka) {
+        let name = format!("{prefix}{key}");
+        let is_protocol = key == "security.protocol";
+        if properties.get(&name).is_none() && (is_protocol || !is_decided) {
+            properties.insert(name, value);
+        }
+    }
 }
 
 /// What `stream` leaves open, and the names that it has suffice to find.
 pub(crate) fn open_of_stream(args: &StreamArgs) -> Vec<Finder> {
-    // What is wrong with the file is told when it is read for its settings.
-    let file = args.kafka_properties.as_ref();
-    let file = file.and_then(|path| std::fs::read(path).ok());
-    let client = file.and_then(|text| parse_properties(&text).ok());
-    let client = client.unwrap_or_default();
+    let client = client_file(args);
     let has_brokers = args.bootstrap_servers.is_some()
         || client
             .get("bootstrap.servers")
@@ -47,21 +90,119 @@ pub(crate) fn open_of_stream(args: &StreamArgs) -> Vec<Finder> {
     brokers.into_iter().chain(database).collect()
 }
 
-/// Finds out what `stream` leaves open.
+/// The client's file. What is wrong with it is told when it is read for its settings.
+fn client_file(args: &StreamArgs) -> Properties {
+    let file = args.kafka_properties.as_ref();
+    let file = file.and_then(|path| std::fs::read(path).ok());
+    let client = file.and_then(|text| parse_properties(&text).ok());
+    client.unwrap_or_default()
+}
+
+/// What `stream` finds out, beside what it was told.
+#[derive(Default)]
+pub(crate) struct StreamFinds {
+    pub(crate) brokers: Option<Brokers>,
+    pub(crate) store: Option<Store>,
+}
+
+/// Finds out what `stream` leaves open, and puts it into its arguments.
 ///
 /// # Errors
 /// As `complete`.
-pub(crate) fn complete_stream(args: &StreamArgs) -> Result<(), Exit> {
+pub(crate) async fn complete_stream(args: &mut StreamArgs) -> Result<StreamFinds, Exit> {
+    let mut finds = StreamFinds::default();
     let open = open_of_stream(args);
-    let remedy = |finder: &Finder| match finder {
-        Finder::Database => "DDB_SERVICE is set, but nobody here can ask for it; set MONGODB_URI",
-        Finder::Brokers | Finder::AdvertisedHost => {
-            "MSK_SERVICE is set, but nobody here can ask for it; set KAFKA_BOOTSTRAP_SERVERS"
+    if open.is_empty() {
+        return Ok(finds);
+    }
+    let told = [
+        ("NAMESPACE", &args.namespace),
+        ("MSK_SERVICE", &args.msk_service),
+        ("DDB_SERVICE", &args.ddb_service),
+        ("REGION", &args.region),
+    ];
+    let told = told
+        .iter()
+        .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
+    let aws = Aws::new(Environment::of_process().with(told)).await?;
+    for finder in open {
+        match finder {
+            Finder::Brokers => {
+                let client = client_file(args);
+                let set = |key| client.get(key);
+                let brokers = aws.brokers(set("security.protocol"), set("sasl.mechanism"));
+                let brokers = brokers.await?;
+                args.bootstrap_servers = Some(brokers.current().brokers.clone());
+                finds.brokers = Some(brokers);
+            }
+            Finder::Database => {
+                let store = aws.database().await?;
+                args.mongodb_uri = Some(store.uri());
+                finds.store = Some(store);
+            }
+            Finder::AdvertisedHost => {}
         }
-    };
-    let remedies: Vec<&str> = open.iter().map(remedy).collect();
-    match remedies.is_empty() {
-        true => Ok(()),
-        false => Err(Exit::misconfigured(remedies.join("\n"))),
+    }
+    Ok(finds)
+}
+
+impl StreamFinds {
+    /// Adds how to sign in at brokers that were found to the settings of the worker of `stream`.
+    pub(crate) fn sign_in(&self, worker: &mut Properties) {
+        if let Some(brokers) = &self.brokers {
+            let kafka = brokers.current();
+            for prefix in ["", "consumer."] {
+                sign_in(worker, prefix, &kafka);
+            }
+        }
+    }
+
+    /// As `Brokers::watch`.
+    pub(crate) async fn watch(&self) -> Infallible {
+        match &self.brokers {
+            Some(brokers) => brokers.watch().await,
+            None => std::future::pending().await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_aws::services::msk::SignIn;
+
+    #[test]
+    fn what_is_set_about_signing_in_stays() {
+        let kafka = Kafka {
+            brokers: "b:9098".to_owned(),
+            sign_in: Some(SignIn::Iam),
+            region: None,
+            scram: None,
+        };
+        let check = |set: &[(&str, &str)], expected: &[(&str, Option<&str>)]| {
+            let mut properties: Properties = set.iter().copied().collect();
+            for prefix in CLIENTS {
+                sign_in(&mut properties, prefix, &kafka);
+            }
+            for (key, value) in expected {
+                assert_eq!(properties.get(key), *value, "{key} after {set:?}");
+            }
+        };
+        check(
+            &[],
+            &[
+                ("security.protocol", Some("SASL_SSL")),
+                ("consumer.sasl.mechanism", Some("AWS_MSK_IAM")),
+            ],
+        );
+        check(
+            &[("consumer.sasl.mechanism", "OAUTHBEARER")],
+            &[
+                ("sasl.mechanism", Some("AWS_MSK_IAM")),
+                ("consumer.security.protocol", Some("SASL_SSL")),
+                ("consumer.sasl.mechanism", Some("OAUTHBEARER")),
+                ("consumer.sasl.jaas.config", None),
+            ],
+        );
     }
 }

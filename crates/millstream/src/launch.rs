@@ -1,5 +1,6 @@
 //! What every command that runs a worker gives it: the plugins, the starter of tasks, the Kafka client, the metrics.
 
+use crate::aws::AwsValues;
 use crate::emf::{self, EmfSettings};
 use crate::kafka_admin::AdminClient;
 use crate::logging::LogLevels;
@@ -84,6 +85,8 @@ pub(crate) fn worker(
     board: Board,
     group: Option<Arc<ClientMeters>>,
 ) -> (WorkerStart, Counted) {
+    let values = AwsValues::new(data.clone());
+    settings.providers.ask_with(Arc::new(values));
     let records = memory::for_records(settings.config.memory_bytes);
     let budgets = Budgets::new(records);
     let names = Names::of(&settings.config.metrics_names);

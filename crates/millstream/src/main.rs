@@ -1,5 +1,6 @@
 //! The binary: reads the command line, makes the two runtimes, runs one command and turns its end into an exit code.
 
+mod aws;
 mod cause;
 mod cli;
 mod client_warnings;

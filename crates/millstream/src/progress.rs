@@ -69,6 +69,11 @@ impl Board {
         });
     }
 
+    /// Forgets the failure: what had failed is started again.
+    pub(crate) fn forgive(&self) {
+        self.failure.send_replace(None);
+    }
+
     /// Returns the reason once a task has failed for good.
     pub(crate) async fn failed(&self) -> String {
         let mut failure = self.failure.subscribe();

@@ -25,7 +25,6 @@ pub struct ClusterSettings {
     pub timeout: Duration,
     /// Nothing where nobody polls.
     pub poll: Option<Duration>,
-    pub warnings: Vec<String>,
 }
 
 /// How the database of a process is found.
@@ -37,7 +36,6 @@ pub struct DatabaseSettings {
     pub login: Option<Login>,
     pub timeout: Duration,
     pub poll: Option<Duration>,
-    pub warnings: Vec<String>,
 }
 
 impl ClusterSettings {
@@ -63,7 +61,7 @@ impl ClusterSettings {
             Network::Private
         });
         let (timeout, poll) = times(environment, &mut errors);
-        let (namespace, warning) = namespace(environment);
+        let namespace = namespace(environment);
         let scram_secret = environment.get("MSK_SCRAM_SECRET").map(str::to_owned);
         if !errors.is_empty() {
             return Err(errors);
@@ -81,7 +79,6 @@ impl ClusterSettings {
             scram_secret,
             timeout,
             poll,
-            warnings: warning.into_iter().collect(),
         }))
     }
 }
@@ -97,7 +94,7 @@ impl DatabaseSettings {
         };
         let mut errors = Vec::new();
         let (timeout, poll) = times(environment, &mut errors);
-        let (namespace, warning) = namespace(environment);
+        let namespace = namespace(environment);
         let (user, password) = (
             environment.get("DOCDB_USER"),
             environment.get("DOCDB_PASSWORD"),
@@ -126,20 +123,12 @@ impl DatabaseSettings {
             login,
             timeout,
             poll,
-            warnings: warning.into_iter().collect(),
         }))
     }
 }
 
-/// The namespace, and what to say where it was not set.
-pub fn namespace(environment: &Environment) -> (String, Option<String>) {
-    match environment.get("NAMESPACE") {
-        Some(name) => (name.to_owned(), None),
-        None => (
-            WORKSHOP.to_owned(),
-            Some(format!("NAMESPACE is not set; {WORKSHOP} is taken")),
-        ),
-    }
+fn namespace(environment: &Environment) -> String {
+    environment.get("NAMESPACE").unwrap_or(WORKSHOP).to_owned()
 }
 
 /// The way of signing in that the settings ask for; nothing if they leave it to the cluster.
@@ -216,7 +205,6 @@ mod tests {
         let read = ClusterSettings::read(&lab, Some("SSL"), None).unwrap();
         let read = read.unwrap();
         assert_eq!(read.namespace, "FargateWorkshopNamespace");
-        assert!(read.warnings[0].starts_with("NAMESPACE is not set"));
         assert_eq!(read.wish.sign_in, Some(SignIn::Tls));
         assert_eq!(read.timeout, TIMEOUT);
         assert_eq!(read.poll, Some(POLL));

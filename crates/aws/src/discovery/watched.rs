@@ -3,6 +3,7 @@
 use super::patience::Patience;
 use super::trouble::{DiscoveryError, Trouble};
 use crate::client::Class;
+use std::convert::Infallible;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
@@ -127,7 +128,7 @@ impl<R: Resolve> Watched<R> {
     }
 
     /// Looks now and then, until the future is dropped. `every` is how often, give or take a fifth.
-    pub async fn poll(&self, every: Duration) {
+    pub async fn poll(&self, every: Duration) -> Infallible {
         loop {
             let jitter = rand::random_range(0.8..1.2);
             tokio::time::sleep(every.mul_f64(jitter)).await;

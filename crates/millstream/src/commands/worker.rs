@@ -1,6 +1,7 @@
 //! `millstream worker`: a worker of a cluster, beside others of ours and Java's.
 
 use super::{CommandResult, Exit};
+use crate::aws::Brokers;
 use crate::cli::WorkerArgs;
 use crate::logging::LogLevels;
 use crate::{cause, discovery, environment, launch, preflight, progress, shutdown};
@@ -23,6 +24,8 @@ struct Told {
     config: DistributedConfig,
     /// Brokers to wait for before the start; a file asks for none.
     preflight: Option<Preflight>,
+    /// Brokers that were asked for, which may change.
+    brokers: Option<Brokers>,
 }
 
 pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> CommandResult {
@@ -31,9 +34,16 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
         settings,
         config,
         preflight,
+        brokers,
     } = match &args.worker {
         Some(file) => by_file(file)?,
-        None => by_environment()?,
+        None => {
+            let told = stop.run_until_cancelled(Box::pin(by_environment())).await;
+            match told {
+                None => return Ok(()),
+                Some(told) => told?,
+            }
+        }
     };
     let settings = settings.with_kafka_opts(args.jvm.kafka_opts.as_deref());
     let settings = args.health.apply(settings);
@@ -91,7 +101,14 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
         progress::log_end(&counted.board);
     };
     let mut work = std::pin::pin!(work);
+    let watch = async {
+        match &brokers {
+            Some(brokers) => brokers.watch().await,
+            None => std::future::pending().await,
+        }
+    };
     tokio::select! {
+        never = watch => match never {},
         () = &mut work => Ok(()),
         Some(why) = failed.recv() => {
             stop.cancel();
@@ -115,11 +132,12 @@ fn by_file(file: &Path) -> Result<Told, Exit> {
         settings,
         config,
         preflight: None,
+        brokers: None,
     })
 }
 
 /// As the images for Java's worker are told.
-fn by_environment() -> Result<Told, Exit> {
+async fn by_environment() -> Result<Told, Exit> {
     let variables = environment::variables();
     let mut environment = ConnectEnvironment::read(&variables);
     let notes = environment::notes(&variables, &environment);
@@ -145,12 +163,13 @@ fn by_environment() -> Result<Told, Exit> {
             "the environment has {problems} problem(s); millstream env shows them"
         )));
     }
-    discovery::complete(&mut environment)?;
-    let (settings, config) = WorkerSettings::of_cluster_properties(environment.properties())
-        .map_err(Exit::not_started)?;
+    let completed = Box::pin(discovery::complete(&mut environment)).await?;
+    let (settings, config) =
+        WorkerSettings::of_cluster_properties(completed.properties).map_err(Exit::not_started)?;
     Ok(Told {
         settings,
         config,
         preflight: Some(environment.preflight),
+        brokers: completed.brokers,
     })
 }

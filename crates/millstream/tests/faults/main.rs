@@ -6,6 +6,7 @@
 mod case;
 mod cluster;
 mod differences;
+mod discovery;
 mod documents;
 mod environment;
 mod kafka;

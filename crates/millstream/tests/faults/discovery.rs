@@ -1,0 +1,197 @@
+//! Workers and `stream` that are told names alone: Cloud Map, MSK and Secrets Manager, played by the stand-in that checks
+//! signatures, tell the rest.
+
+use crate::stage::{Stage, TOPIC, value};
+use crate::worker::{Worker, until};
+use millstream_embedded::aws::{ControlPlane, Step};
+use millstream_embedded::documents::DocumentServer;
+use mongodb::Client;
+use mongodb::bson::{Document, doc};
+use serde_json::json;
+use std::net::SocketAddr;
+
+const ARN: &str = "arn:aws:kafka:eu-west-1:111122223333:cluster/m/0a1b-7";
+const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf";
+
+fn any() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], 0))
+}
+
+/// AWS with the cluster of the stage.
+async fn plane(stage: &Stage) -> ControlPlane {
+    let plane = ControlPlane::start(any(), "AKID", "SECRET").await.unwrap();
+    let instance: (&str, &[(&str, &str)]) = ("KafkaBrokerArn1", &[("broker_arn", ARN)]);
+    plane.register("ns", "KafkaSvc", &[instance]);
+    let brokers = stage.broker_wire.address().to_string();
+    plane.set_brokers(ARN, json!({"bootstrapBrokerString": brokers}));
+    plane
+}
+
+/// What a task is given to ask AWS, and where ours is.
+fn names(plane: &ControlPlane) -> Vec<(&'static str, String)> {
+    let text = str::to_owned;
+    vec![
+        ("AWS_ENDPOINT_URL_SERVICEDISCOVERY", plane.endpoint()),
+        ("AWS_ENDPOINT_URL_KAFKA", plane.endpoint()),
+        ("AWS_ENDPOINT_URL_SECRETS_MANAGER", plane.endpoint()),
+        ("AWS_ENDPOINT_URL_SSM", plane.endpoint()),
+        ("AWS_ACCESS_KEY_ID", text("AKID")),
+        ("AWS_SECRET_ACCESS_KEY", text("SECRET")),
+        ("REGION", text("eu-west-1")),
+        ("NAMESPACE", text("ns")),
+        ("MSK_SERVICE", text("KafkaSvc")),
+        ("ALLOW_PLAINTEXT", text("true")),
+        ("DISCOVERY_TIMEOUT", text("20")),
+    ]
+}
+
+fn worker_env(plane: &ControlPlane) -> Vec<(&'static str, String)> {
+    let string = "org.apache.kafka.connect.storage.StringConverter";
+    let mut env = names(plane);
+    let more = [
+        ("CONNECT_GROUP_ID", "KcS3SinkGroup"),
+        ("CONNECT_CONFIG_STORAGE_TOPIC", "kc_config"),
+        ("CONNECT_OFFSET_STORAGE_TOPIC", "kc_offset"),
+        ("CONNECT_STATUS_STORAGE_TOPIC", "kc_status"),
+        ("CONNECT_CONFIG_STORAGE_REPLICATION_FACTOR", "1"),
+        ("CONNECT_OFFSET_STORAGE_REPLICATION_FACTOR", "1"),
+        ("CONNECT_STATUS_STORAGE_REPLICATION_FACTOR", "1"),
+        ("CONNECT_KEY_CONVERTER", string),
+        ("CONNECT_VALUE_CONVERTER", string),
+        ("CONNECT_LISTENERS", "http://127.0.0.1:0"),
+        ("CONNECT_OFFSET_FLUSH_INTERVAL_MS", "500"),
+        ("CONNECT_CONFIG_PROVIDERS", "ssm"),
+        (
+            "CONNECT_CONFIG_PROVIDERS_SSM_CLASS",
+            "SsmParamStoreConfigProvider",
+        ),
+    ];
+    env.extend(more.map(|(name, value)| (name, value.to_owned())));
+    env
+}
+
+fn borrowed<'a>(env: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+    env.iter()
+        .map(|(name, value)| (*name, value.as_str()))
+        .collect()
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_worker_finds_its_brokers_and_its_own_address() {
+    let stage = Stage::new().await;
+    let plane = plane(&stage).await;
+    plane.set_parameter("/archive/flush", "3");
+    let networks = json!([{"NetworkMode": "awsvpc", "IPv4Addresses": ["127.0.0.1"]}]);
+    plane.set_document("/v4/abc", json!({"Networks": networks}), None);
+    let mut env = worker_env(&plane);
+    let metadata = format!("{}/v4/abc", plane.endpoint());
+    env.push(("ECS_CONTAINER_METADATA_URI_V4", metadata));
+    let worker = Worker::start(&["worker"], &borrowed(&env), stage.path("worker.log")).await;
+    stage.produce(3);
+    stage
+        .post_archive(&worker, &[("flush.size", "${ssm:/archive/flush}")])
+        .await;
+    stage.archived().await;
+    assert_eq!(plane.refusals(), []);
+    assert_eq!(plane.calls("GetBootstrapBrokers"), 1);
+    let log = worker.log();
+    assert!(
+        log.contains("KafkaBrokerArn1 of namespace ns, service KafkaSvc"),
+        "{log}"
+    );
+    let (_, status) = worker
+        .request("GET", "/connectors/s3-sink/status", None)
+        .await;
+    let id = status["connector"]["worker_id"].as_str().unwrap();
+    assert!(id.starts_with("127.0.0.1:"), "{id}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_start_that_finds_nothing_says_whose_matter_it_is() {
+    let stage = Stage::new().await;
+    let plane = plane(&stage).await;
+    let mut env = worker_env(&plane);
+    env.push(("CONNECT_REST_ADVERTISED_HOST_NAME", "localhost".to_owned()));
+    env.retain(|(name, _)| *name != "DISCOVERY_TIMEOUT");
+    env.push(("DISCOVERY_TIMEOUT", "1".to_owned()));
+    let run = async |name: &str, env: &[(&'static str, String)]| {
+        Worker::run(&["worker"], &borrowed(env), stage.path(name)).await
+    };
+    plane.script(
+        "GetBootstrapBrokers",
+        [Step::error(403, "AccessDeniedException", "no")],
+    );
+    let (code, log) = run("denied.log", &env).await;
+    assert_eq!(code, 77, "{log}");
+    assert!(
+        log.contains("needs kafka:GetBootstrapBrokers on the cluster"),
+        "{log}"
+    );
+    plane.register("ns", "KafkaSvc", &[]);
+    let (code, log) = run("empty.log", &env).await;
+    assert_eq!(code, 78, "{log}");
+    assert!(
+        log.contains("namespace ns, service KafkaSvc: nothing is registered"),
+        "{log}"
+    );
+    plane.stop().await;
+    let (code, log) = run("away.log", &env).await;
+    assert_eq!(code, 69, "{log}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stream_finds_both_and_survives_a_new_password() {
+    let stage = Stage::new().await;
+    let plane = plane(&stage).await;
+    let store = DocumentServer::start_with_user(any(), "hasher", "n3w/p@ss")
+        .await
+        .unwrap();
+    let endpoint = store.addr().to_string();
+    let reader = [("endpoint", "nowhere.invalid:1")];
+    let writer = [("endpoint", &*endpoint), ("secret_arn", SECRET)];
+    plane.register(
+        "ns",
+        "DbSvc",
+        &[("dbReadEndpoint1", &reader), ("dbEndpoint1", &writer)],
+    );
+    let secret = |password: &str| json!({"username": "hasher", "password": password}).to_string();
+    plane.set_secret(SECRET, &secret("n3w/p@ss"));
+    // At the start the secret is the one of yesterday.
+    let old = json!({"SecretString": secret("old")}).to_string();
+    let first = Step::Answer {
+        status: 200,
+        headers: Vec::new(),
+        body: old,
+    };
+    plane.script("GetSecretValue", [first]);
+    let mut env = names(&plane);
+    for (name, value) in [
+        ("DDB_SERVICE", "DbSvc"),
+        (
+            "DOCDB_OPTIONS",
+            "retryWrites=false&authMechanism=SCRAM-SHA-256",
+        ),
+        ("TOPIC_NAME", TOPIC),
+        ("LISTENERS", "http://127.0.0.1:0"),
+    ] {
+        env.push((name, value.to_owned()));
+    }
+    stage.produce(2);
+    let worker = Worker::start(&["stream"], &borrowed(&env), stage.path("stream.log")).await;
+    let uri = format!("mongodb://hasher:n3w%2Fp%40ss@{endpoint}/?authMechanism=SCRAM-SHA-256");
+    let client = Client::with_uri_str(uri).await.unwrap();
+    let hashed = client.database("kafka").collection::<Document>("hashed");
+    let stored = until("all records in the store", || async {
+        let count = hashed.count_documents(doc! {}).await.ok()?;
+        (count == 6).then_some(count)
+    });
+    stored.await;
+    assert_eq!(plane.calls("GetSecretValue"), 2);
+    let log = worker.log();
+    assert!(log.contains("login has changed"), "{log}");
+    assert!(!log.contains("n3w") && !log.contains(&value(0, 0)), "{log}");
+    let (_, config) = worker
+        .request("GET", "/connectors/stream/config", None)
+        .await;
+    assert!(!config.to_string().contains("n3w"), "{config}");
+}

@@ -17,7 +17,7 @@ pub const METADATA: [&str; 2] = [
 ];
 
 /// What is read beside the settings, for whoever looks for a slip of the pen.
-pub const NAMES: [&str; 9] = [
+pub const NAMES: [&str; 19] = [
     "NAMESPACE",
     "MSK_SERVICE",
     "DDB_SERVICE",
@@ -27,6 +27,16 @@ pub const NAMES: [&str; 9] = [
     "ECS_CONTAINER_METADATA_URI_V4",
     "ECS_CONTAINER_METADATA_URI",
     "TOPIC_NAME",
+    "MSK_INSTANCE_ID",
+    "MSK_NETWORK",
+    "MSK_SCRAM_SECRET",
+    "ALLOW_PLAINTEXT",
+    "DOCDB_USER",
+    "DOCDB_PASSWORD",
+    "DOCDB_CA_FILE",
+    "DOCDB_OPTIONS",
+    "DISCOVERY_TIMEOUT",
+    "DISCOVERY_INTERVAL",
 ];
 
 /// Whoever may find out a value that no variable has.

@@ -10,6 +10,7 @@ use clap::{Arg, ArgAction, Args, Command as ClapCommand, CommandFactory, FromArg
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::fmt::friendly::SpanParser;
 use millstream_core::digest::HashFunction;
+use millstream_environment::discovery::NAMES;
 use millstream_worker::spelling::closest;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -107,7 +108,7 @@ pub(crate) fn misspelt_variables(
     set: impl Iterator<Item = String>,
 ) -> Vec<(String, String)> {
     let known = variables_of(command);
-    set.filter(|name| !known.contains(name))
+    set.filter(|name| !known.contains(name) && !NAMES.contains(&name.as_str()))
         .filter_map(|name| {
             let meant = closest(&name, known.iter().map(String::as_str))?;
             Some((name, meant.to_owned()))

@@ -4,7 +4,7 @@ use super::report::Report;
 use crate::cli::{Cli, variables_of};
 use crate::commands::stream::settings::StreamSettings;
 use crate::{discovery, plugins};
-use millstream_environment::discovery::REGION;
+use millstream_environment::discovery::{NAMES, REGION};
 use millstream_environment::{Finder, Note, Origin, Resolved, Services, Variables};
 use millstream_worker::config::WorkerConfigError;
 use millstream_worker::spelling::closest;
@@ -53,8 +53,10 @@ pub(super) async fn report(variables: &Variables) -> Report {
 fn misspelt(variables: &Variables, report: &mut Report) {
     let known = variables_of("stream");
     let names = variables.iter().map(|(name, _)| name);
-    for name in names.filter(|name| !known.iter().any(|known| known == name)) {
-        if let Some(meant) = closest(name, known.iter().map(String::as_str)) {
+    let known = known.iter().map(String::as_str).chain(NAMES);
+    let known: Vec<&str> = known.collect();
+    for name in names.filter(|name| !known.contains(name)) {
+        if let Some(meant) = closest(name, known.iter().copied()) {
             let note = Note::warning(name, "is not read");
             report.note(note.with_remedy(format!("did you mean {meant}?")));
         }

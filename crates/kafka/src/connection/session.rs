@@ -40,7 +40,7 @@ impl Times {
         let renew = lifetime.mul_f64(share);
         Times {
             renew_at: signed_in.since + renew,
-            hold_at: signed_in.since + (renew + lifetime) / 2,
+            hold_at: signed_in.since + renew + (lifetime - renew) / 4,
             is_short: renew < SHORTEST,
         }
     }

@@ -234,5 +234,5 @@ fn cases() -> Vec<Case> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn sign_in_faults() {
     let rows = play_all(cases(), 8).await;
-    crate::table::check("Sign-in", &rows);
+    crate::table::check("Authentication", &rows);
 }

@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::{env, fs};
 
 /// The page's sections, in its order.
-const SECTIONS: [&str; 5] = ["Kafka", "Sign-in", "S3", "Document store", "Records"];
+const SECTIONS: [&str; 5] = ["Kafka", "Authentication", "S3", "Document store", "Records"];
 
 const INTRO: &str = "# Error messages
 

@@ -184,3 +184,84 @@ fn user(config: &SecurityConfig, jaas: Option<&Jaas>) -> Result<User, Vec<String
         password: Password::new(option("password").ok_or_else(|| missing("password"))?),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::ClientSettings;
+    use millstream_core::Properties;
+
+    fn said(pairs: &[(&str, &str)]) -> String {
+        let base = [
+            (
+                "bootstrap.servers",
+                "b-1.kafka.eu-west-1.amazonaws.com:9098",
+            ),
+            ("security.protocol", "SASL_SSL"),
+            ("ssl.truststore.certificates", AUTHORITY),
+        ];
+        let properties = Properties::from_iter(base.iter().chain(pairs).copied());
+        let read = ClientSettings::from_properties(&properties);
+        read.map_or_else(|errors| errors.to_string(), |_| String::new())
+    }
+
+    const AUTHORITY: &str = include_str!("../../aws/src/trust/authority.pem");
+    const MECHANISM: &str = "sasl.mechanism";
+    const CLIENT: &str = "sasl.client.callback.handler.class";
+    const LOGIN: &str = "sasl.login.callback.handler.class";
+    const IAM: &str = "software.amazon.msk.auth.iam.IAMClientCallbackHandler";
+    const IAM_LOGIN: &str = "software.amazon.msk.auth.iam.IAMOAuthBearerLoginCallbackHandler";
+
+    #[test]
+    fn what_java_users_write_is_taken_and_everything_else_named() {
+        let jaas = |line: &'static str| ("sasl.jaas.config", line);
+        let iam = jaas("software.amazon.msk.auth.iam.IAMLoginModule required;");
+        let user = jaas("x.PlainLoginModule required username=a password=b;");
+        let aws = (MECHANISM, "AWS_MSK_IAM");
+        for good in [
+            &[aws, iam, (CLIENT, IAM)][..],
+            &[aws],
+            &[(MECHANISM, "OAUTHBEARER"), (LOGIN, IAM_LOGIN)],
+            &[(MECHANISM, "PLAIN"), user],
+        ] {
+            assert_eq!(said(good), "", "{good:?}");
+        }
+        for (bad, words) in [
+            (
+                &[aws, ("security.protocol", "SASL_PLAINTEXT")][..],
+                "needs security.protocol=SASL_SSL",
+            ),
+            (
+                &[aws, (CLIENT, "my.Handler")],
+                "my.Handler is not known here",
+            ),
+            (
+                &[(MECHANISM, "PLAIN"), user, (CLIENT, IAM)],
+                "is for sasl.mechanism AWS_MSK_IAM, not PLAIN",
+            ),
+            (
+                &[aws, (LOGIN, IAM_LOGIN)],
+                "is for sasl.mechanism OAUTHBEARER",
+            ),
+            (
+                &[(MECHANISM, "OAUTHBEARER")],
+                "sasl.oauthbearer.token.endpoint.url",
+            ),
+            (&[(MECHANISM, "GSSAPI")], "supported are PLAIN"),
+            (
+                &[aws, ("sasl.login.refresh.window.factor", "0.4")],
+                "Value must be at least 0.5",
+            ),
+            (
+                &[aws, ("sasl.login.refresh.window.jitter", "NaN")],
+                "Value must be no more than 0.25",
+            ),
+            (
+                &[aws, ("sasl.oauthbearer.assertion.algorithm", "HS256")],
+                "RS256, ES256",
+            ),
+        ] {
+            let said = said(bad);
+            assert!(said.contains(words), "{bad:?}: {said}");
+        }
+    }
+}

@@ -80,7 +80,7 @@ impl Bench {
         let rule = IamRule {
             access_key_id: "AKIDEXAMPLE".to_owned(),
             secret_access_key: "secret".to_owned(),
-            session_token: Some("tok/en+1==".to_owned()),
+            session_token: Some(long_token()),
             region: "eu-west-1".to_owned(),
         };
         let sasl = SaslSettings {
@@ -121,7 +121,7 @@ impl Bench {
         let mut settings =
             ClientSettings::from_properties(&properties).map_err(|e| e.to_string())?;
         let variables = environment.iter();
-        let variables = variables.map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let variables = variables.map(|(k, v)| ((*k).to_owned(), v.replace(LONG, &long_token())));
         let source = source(Some(&jaas(&line)), true, form, variables.collect()).unwrap();
         // As the settings have it, but with the test's environment.
         settings.security.sasl = settings.security.sasl.map(|made| match made {
@@ -137,9 +137,16 @@ impl Bench {
 const KEYS: [(&str, &str); 4] = [
     ("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE"),
     ("AWS_SECRET_ACCESS_KEY", "secret"),
-    ("AWS_SESSION_TOKEN", "tok/en+1=="),
+    ("AWS_SESSION_TOKEN", LONG),
     ("AWS_REGION", "eu-west-1"),
 ];
+
+/// Stands for a token as long as those of roles: what it makes has several thousand characters.
+const LONG: &str = "LONG";
+
+fn long_token() -> String {
+    "tok/en+1==".repeat(300)
+}
 
 #[tokio::test]
 async fn a_broker_lets_in_whom_it_knows() {

@@ -197,14 +197,12 @@ mod tests {
                 "b-1.kafka.eu-west-1.amazonaws.com:9098",
             ),
             ("security.protocol", "SASL_SSL"),
-            ("ssl.truststore.certificates", AUTHORITY),
         ];
         let properties = Properties::from_iter(base.iter().chain(pairs).copied());
         let read = ClientSettings::from_properties(&properties);
         read.map_or_else(|errors| errors.to_string(), |_| String::new())
     }
 
-    const AUTHORITY: &str = include_str!("../../aws/src/trust/authority.pem");
     const MECHANISM: &str = "sasl.mechanism";
     const CLIENT: &str = "sasl.client.callback.handler.class";
     const LOGIN: &str = "sasl.login.callback.handler.class";

@@ -1,0 +1,91 @@
+"""What schemas do not say about the files of deploy/: that what one names is there, and that what has to agree agrees."""
+
+import json
+import sys
+from pathlib import Path
+
+import yaml
+
+HERE = Path(__file__).parent
+problems = []
+
+
+def load(name):
+    return list(yaml.safe_load_all((HERE / name).read_text()))
+
+
+def check(is_right, problem):
+    if not is_right:
+        problems.append(problem)
+
+
+def compose():
+    """Files that are mounted exist, images have exact versions, ports are this machine's, ours are without rights."""
+    (file,) = load("compose.yaml")
+    for name, service in file["services"].items():
+        for volume in service.get("volumes", []):
+            source = volume.split(":")[0]
+            if source.startswith("."):
+                check((HERE / source).exists(), f"compose.yaml: {name} mounts {source}, which is not there")
+            else:
+                check(source in file["volumes"], f"compose.yaml: {name} has a volume {source} that is not declared")
+        for port in service.get("ports", []):
+            check(port.startswith("127.0.0.1:"), f"compose.yaml: {name} opens {port} to other machines")
+        image = service["image"]
+        if image.startswith("${"):
+            check(service["read_only"] and service["cap_drop"] == ["ALL"], f"compose.yaml: {name} may write or has capabilities")
+            check(service["healthcheck"]["test"][0] == "CMD", f"compose.yaml: {name} is checked with a shell, which it lacks")
+        else:
+            tag = image.rpartition(":")[2]
+            check(tag.count(".") >= 2, f"compose.yaml: {image} is no exact version")
+        for other in service.get("depends_on", {}):
+            check(other in file["services"], f"compose.yaml: {name} waits for {other}, which is not there")
+    (scrape,) = load("compose/prometheus.yml")
+    for target in scrape["scrape_configs"][0]["static_configs"][0]["targets"]:
+        host, port = target.split(":")
+        check(host in file["services"] and port == "18083", f"prometheus.yml: nobody is at {target}")
+
+
+def connectors():
+    """Each file of connectors is one, as POST /connectors takes it, with texts for values."""
+    for name in ("compose/connectors.json", "kubernetes/connect/connectors.json"):
+        connector = json.loads((HERE / name).read_text())
+        check(set(connector) == {"name", "config"}, f"{name}: it has a name and a config")
+        wrong = [key for key, value in connector["config"].items() if not isinstance(value, str)]
+        check(not wrong, f"{name}: {wrong} are no texts")
+
+
+def kubernetes():
+    """Probes at the health port, what the autoscaler and the budget name is there, and nobody has rights."""
+    for part in ("connect", "stream"):
+        documents = load(f"kubernetes/{part}/deployment.yaml")
+        by_kind = {document["kind"]: document for document in documents}
+        deployment = by_kind["Deployment"]
+        pod = deployment["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        where = f"kubernetes/{part}"
+        ports = {port["name"]: port["containerPort"] for port in container["ports"]}
+        check(ports["health"] == 18083, f"{where}: the health port is 18083")
+        for probe, path in (("livenessProbe", "/live"), ("readinessProbe", "/ready")):
+            check(container[probe]["httpGet"] == {"path": path, "port": "health"}, f"{where}: {probe} asks {path} at the health port")
+        security = container["securityContext"]
+        check(security["readOnlyRootFilesystem"] and not security["allowPrivilegeEscalation"], f"{where}: it may write or gain rights")
+        check(security["capabilities"] == {"drop": ["ALL"]}, f"{where}: it has capabilities")
+        check(pod["securityContext"]["runAsNonRoot"], f"{where}: it may be root")
+        labels = deployment["spec"]["template"]["metadata"]["labels"]
+        check(by_kind["PodDisruptionBudget"]["spec"]["selector"]["matchLabels"] == labels, f"{where}: the budget is for other pods")
+        check(deployment["spec"]["selector"]["matchLabels"] == labels, f"{where}: the selector is for other pods")
+        (scaler,) = load(f"{where}/scaling.yaml")
+        check(scaler["spec"]["scaleTargetRef"]["name"] == deployment["metadata"]["name"], f"{where}: something else is scaled")
+        kinds = [metric["type"] for metric in scaler["spec"]["metrics"]]
+        check(kinds == ["External", "Resource"], f"{where}: it is scaled by lag and CPU")
+        grace = [int(entry["value"]) for entry in container["env"] if entry["name"] == "CONNECT_TASK_SHUTDOWN_GRACEFUL_TIMEOUT_MS"]
+        check(all(it / 1000 < pod["terminationGracePeriodSeconds"] for it in grace), f"{where}: it is killed while it stops")
+
+
+compose()
+connectors()
+kubernetes()
+for problem in problems:
+    print(f"deploy/{problem}", file=sys.stderr)
+sys.exit(1 if problems else 0)

@@ -1,6 +1,7 @@
 """What schemas do not say about the files of deploy/: that what one names is there, and that what has to agree agrees."""
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -83,9 +84,68 @@ def kubernetes():
         check(all(it / 1000 < pod["terminationGracePeriodSeconds"] for it in grace), f"{where}: it is killed while it stops")
 
 
+
+def named():
+    """Names of variables and flags, each with the folders that name it."""
+    found = {}
+
+    def add(name, where):
+        found.setdefault(name, set()).add(where)
+
+    def command(words, where):
+        for word in words:
+            if word.startswith("--"):
+                add(word.partition("=")[0], where)
+
+    for path in sorted(HERE.glob("cdk/cdk.out/*/*.template.json")):
+        for resource in json.loads(path.read_text())["Resources"].values():
+            if resource["Type"] == "AWS::ECS::TaskDefinition":
+                for container in resource["Properties"]["ContainerDefinitions"]:
+                    for variable in container["Environment"]:
+                        add(variable["Name"], "cdk")
+                    command(container["Command"] + container.get("HealthCheck", {}).get("Command", []), "cdk")
+    for name in ("connect/deployment", "stream/deployment", "strimzi/connect"):
+        for document in load(f"kubernetes/{name}.yaml"):
+            if document["kind"] == "Deployment":
+                for container in document["spec"]["template"]["spec"]["containers"]:
+                    for variable in container["env"]:
+                        add(variable["name"], "kubernetes")
+                    command(container.get("args", []), "kubernetes")
+    (file,) = load("compose.yaml")
+    for service in file["services"].values():
+        if service["image"].startswith("${"):
+            for variable in service["environment"]:
+                add(variable, "compose")
+            command(service["command"] + service["healthcheck"]["test"], "compose")
+    for path in sorted(HERE.glob("systemd/*.env")):
+        for name in re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", path.read_text(), re.MULTILINE):
+            add(name, "systemd")
+    for path in sorted(HERE.glob("systemd/*.service")):
+        for line in re.findall(r"^ExecStart=(.*)", path.read_text(), re.MULTILINE):
+            command(line.split(), "systemd")
+    return found
+
+
+def table():
+    """The README lists every name, and where it is."""
+    text = (HERE / "README.md").read_text().partition("## Every variable and flag")[2]
+    rows = {}
+    for names, where in re.findall(r"^\| (`.*?) \| .*? \| (.*?) \|$", text, re.MULTILINE):
+        for name in re.findall(r"`([^`]+)`", names):
+            rows[name] = set(where.split(", "))
+    found = named()
+    if not any("cdk" in where for where in found.values()):
+        # Without Node.js there are no templates.
+        rows = {name: where - {"cdk"} for name, where in rows.items() if where != {"cdk"}}
+    for name in sorted(found.keys() | rows.keys()):
+        here, there = sorted(found.get(name, [])), sorted(rows.get(name, []))
+        check(here == there, f"README.md: {name} is named by {', '.join(here) or 'nothing'}, and the table says {', '.join(there) or 'nothing'}")
+
+
 compose()
 connectors()
 kubernetes()
+table()
 for problem in problems:
     print(f"deploy/{problem}", file=sys.stderr)
 sys.exit(1 if problems else 0)

@@ -74,6 +74,8 @@ export class Observability extends Stack {
       stalled: sink('StalledTime'),
       rejected: sink('RecordsRejected', 'Sum'),
       stored: sink('RecordsStored', 'Sum'),
+      // The stream processor is a worker of its own, with one connector.
+      streamStalled: of('Millstream', 'StalledTime', { Cluster: 'standalone', Connector: 'stream' }),
       objects: sink('ObjectsStored', 'Sum'),
       upload: sink('UploadTime', 'Average'),
       streamLag: of('AWS/Kafka', 'SumOffsetLag', group),
@@ -167,6 +169,7 @@ function watches(m: Metrics): Watch[] {
     { name: 'ArchiveLag', says: 'The archive falls behind even with the most tasks', metric: m.sinkLag, threshold: 3_000_000, minutes: 30 },
     { name: 'RecordsRejected', says: 'Records could not be converted or stored', metric: m.rejected, threshold: 0, minutes: 1 },
     { name: 'StreamDelay', says: 'The stream processor is more than five minutes behind', metric: m.streamDelay, threshold: 300, minutes: 15 },
+    { name: 'StreamStalled', says: 'The stream processor has records to read and does not get on', metric: m.streamStalled, threshold: 300, minutes: 5 },
     { name: 'NoProcessor', says: 'No stream processor runs', metric: m.processors, threshold: 1, minutes: 5, below: true, silent: true },
     { name: 'NoWorker', says: 'No Connect worker runs', metric: m.workers, threshold: 1, minutes: 5, below: true, silent: true },
     { name: 'ProcessorMemory', says: 'The stream processor is near its memory', metric: m.processorMemory, threshold: 90, minutes: 10 },

@@ -36,6 +36,8 @@ export class Streams extends Stack {
         TOPIC_NAME: settings.topic,
         REGION: this.region,
         GROUP_ID: this.group,
+        // Standstill and rejected records reach CloudWatch through the log.
+        METRICS_EMF: 'true',
       },
       ports: [HEALTH_PORT],
       spot: settings.spot,

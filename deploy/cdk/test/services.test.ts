@@ -38,8 +38,8 @@ test('the health command is the binary, without a shell', () => {
 });
 
 test('the stream processor gets the workshop\'s variables', () => {
-  const { LOG_FORMAT, GROUP_ID, ...rest } = variables(streams);
-  assert.deepEqual({ LOG_FORMAT, GROUP_ID }, { LOG_FORMAT: 'json', GROUP_ID: 'millstream-MyTopic' });
+  const { LOG_FORMAT, GROUP_ID, METRICS_EMF, ...rest } = variables(streams);
+  assert.deepEqual([LOG_FORMAT, GROUP_ID, METRICS_EMF], ['json', 'millstream-MyTopic', 'true']);
   assert.deepEqual(Object.keys(rest).sort(), ['DDB_SERVICE', 'MSK_SERVICE', 'NAMESPACE', 'REGION', 'TOPIC_NAME']);
   assert.equal(rest.TOPIC_NAME, 'MyTopic');
   assert.equal(container(streams).Name, 'StreamProcContainer');

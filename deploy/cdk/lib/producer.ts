@@ -23,7 +23,8 @@ export class Producer extends Stack {
       settings,
       repository: cluster.repository,
       container: PRODUCER_CONTAINER,
-      command: ['produce'],
+      // One message, at once; the schedule is what repeats it.
+      command: ['produce', '--every', '5m', '--records', '1'],
       environment: {
         NAMESPACE: data.namespace.namespaceName,
         MSK_SERVICE: data.kafkaService.serviceName,

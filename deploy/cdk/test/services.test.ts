@@ -244,7 +244,7 @@ test('topics and groups of a role are named', () => {
 
 test('a message is sent every five minutes by a task, unless nobody wants it', () => {
   producer.hasResourceProperties('AWS::Scheduler::Schedule', { ScheduleExpression: 'rate(5 minutes)', State: 'ENABLED' });
-  assert.deepEqual(container(producer).Command?.[0], 'produce');
+  assert.deepEqual(container(producer).Command, ['produce', '--every', '5m', '--records', '1']);
   assert.equal(new Synthesised({ producer: 'false' }).deployment.producer, undefined);
 });
 

@@ -24,7 +24,7 @@ use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
-use tokio::sync::{RwLockReadGuard, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use versions::Versions;
@@ -212,9 +212,9 @@ impl Connection {
         limit: Duration,
         build: impl FnOnce(i16) -> R,
     ) -> Result<(R::Response, Option<BytePermit>), KafkaError> {
-        let pass = self.shared.pass().await?;
+        let session = self.shared.open().await?;
         let request = build(version);
-        let sent = self.shared.send(&request, version, limit, pass).await;
+        let sent = self.shared.send(&request, version, limit, session).await;
         self.decoded::<R>(sent, version)
     }
 
@@ -236,14 +236,14 @@ impl Connection {
         build: impl FnOnce(i16) -> R,
     ) -> Result<(), KafkaError> {
         let version = self.version_of::<R>()?;
-        let _pass = self.shared.pass().await?;
+        let session = self.shared.open().await?;
         let id = self.shared.next_id.fetch_add(1, Ordering::Relaxed);
         let outgoing = Outgoing {
             frame: self.shared.encode(&build(version), version, id)?,
             waiting: None,
         };
-        let sent = self.shared.outgoing.send(outgoing).await;
-        sent.map_err(|_| self.shared.disconnected())
+        let queued = self.shared.enqueue(outgoing, session).await;
+        queued.ok_or_else(|| self.shared.disconnected())
     }
 }
 
@@ -290,7 +290,7 @@ async fn renew(
             Err(error) => return Err(error),
         }
     };
-    let _hold = session.hold().await;
+    session.hold();
     let signed_in = authenticate(connection, &prepared).await?;
     session.renewed(times(signed_in));
     Ok(())
@@ -298,12 +298,34 @@ async fn renew(
 
 impl Shared {
     /// Waits where a sign-in is being renewed.
-    async fn pass(&self) -> Result<Option<RwLockReadGuard<'_, ()>>, KafkaError> {
+    async fn open(&self) -> Result<Option<&Session>, KafkaError> {
         let Some(session) = &self.session else {
             return Ok(None);
         };
-        let pass = session.pass(&self.closed).await;
-        pass.map(Some).ok_or_else(|| self.disconnected())
+        let open = session.open(&self.closed).await;
+        open.map(|()| Some(&**session))
+            .ok_or_else(|| self.disconnected())
+    }
+
+    /// Puts a request into the queue, not between the parts of a renewal. It holds nothing while it waits: whoever does not go
+    /// on with a request keeps nobody else from a renewal. `None`: the connection ends.
+    async fn enqueue(&self, outgoing: Outgoing, session: Option<&Session>) -> Option<()> {
+        let Some(session) = session else {
+            return self.outgoing.send(outgoing).await.ok();
+        };
+        let mut outgoing = Some(outgoing);
+        loop {
+            let place = self.outgoing.reserve().await.ok()?;
+            let is_queued = session.unless_renewing(|| {
+                if let Some(outgoing) = outgoing.take() {
+                    place.send(outgoing);
+                }
+            });
+            if is_queued {
+                return Some(());
+            }
+            session.open(&self.closed).await?;
+        }
     }
 
     fn disconnected(&self) -> KafkaError {
@@ -319,7 +341,7 @@ impl Shared {
         request: &R,
         version: i16,
         limit: Duration,
-        pass: Option<RwLockReadGuard<'_, ()>>,
+        session: Option<&Session>,
     ) -> Result<Frame, KafkaError> {
         let shared = self;
         let id = shared.next_id.fetch_add(1, Ordering::Relaxed);
@@ -330,8 +352,7 @@ impl Shared {
             waiting: Some(Waiting { id, reply }),
         };
         let exchange = async {
-            shared.outgoing.send(outgoing).await.ok()?;
-            drop(pass);
+            shared.enqueue(outgoing, session).await?;
             answer.await.ok()
         };
         let mut exchange = std::pin::pin!(exchange);

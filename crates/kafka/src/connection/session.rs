@@ -3,7 +3,7 @@
 //! that has run out with the next request alone, and takes a renewal even then.
 
 use std::time::Duration;
-use tokio::sync::{Notify, RwLock, RwLockReadGuard, RwLockWriteGuard, watch};
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
@@ -46,57 +46,81 @@ impl Times {
     }
 }
 
+/// Where a session stands.
+#[derive(Clone, Copy, Debug)]
+struct State {
+    times: Times,
+    /// The broker takes nothing but the renewal.
+    is_renewing: bool,
+}
+
+impl State {
+    fn is_due(&self, now: Instant) -> bool {
+        !self.times.is_short && now >= self.times.renew_at
+    }
+
+    fn is_open(&self, now: Instant) -> bool {
+        !self.is_renewing && (!self.is_due(now) || now < self.times.hold_at)
+    }
+}
+
 #[derive(Debug)]
 pub(super) struct Session {
-    times: watch::Sender<Times>,
-    /// Requests hold it while they join the queue, a renewal for its whole exchange.
-    gate: RwLock<()>,
+    state: watch::Sender<State>,
     due: Notify,
 }
 
 impl Session {
     pub(super) fn new(times: Times) -> Self {
         Session {
-            times: watch::Sender::new(times),
-            gate: RwLock::new(()),
+            state: watch::Sender::new(State {
+                times,
+                is_renewing: false,
+            }),
             due: Notify::new(),
         }
     }
 
     /// Whether new requests need another connection.
     pub(super) fn is_over(&self) -> bool {
-        let times = self.times.borrow();
+        let times = self.state.borrow().times;
         times.is_short && times.renew_at <= Instant::now()
     }
 
     /// Whether requests wait for a renewal.
     pub(super) fn is_at_end(&self) -> bool {
-        self.times.borrow().hold_at <= Instant::now()
+        self.state.borrow().times.hold_at <= Instant::now()
     }
 
     /// Waits while the sign-in is being renewed. Before its end it asks for a renewal and goes on; at its end it waits for that.
     /// `None`: the connection ends.
-    pub(super) async fn pass(&self, closed: &CancellationToken) -> Option<RwLockReadGuard<'_, ()>> {
-        let mut times = self.times.subscribe();
+    pub(super) async fn open(&self, closed: &CancellationToken) -> Option<()> {
+        let mut states = self.state.subscribe();
         loop {
-            let seen = *times.borrow_and_update();
+            let state = *states.borrow_and_update();
             let now = Instant::now();
-            if seen.is_short || now < seen.renew_at {
-                break;
+            if state.is_due(now) {
+                self.due.notify_one();
             }
-            self.due.notify_one();
-            if now < seen.hold_at {
-                break;
+            if state.is_open(now) {
+                return Some(());
             }
             tokio::select! {
-                changed = times.changed() => changed.ok()?,
+                changed = states.changed() => changed.ok()?,
                 () = closed.cancelled() => return None,
             }
         }
-        tokio::select! {
-            pass = self.gate.read() => Some(pass),
-            () = closed.cancelled() => None,
+    }
+
+    /// Does something at once that no renewal may come between, unless one is under way.
+    pub(super) fn unless_renewing(&self, what: impl FnOnce()) -> bool {
+        // No renewal begins while this is borrowed.
+        let state = self.state.borrow();
+        if state.is_renewing {
+            return false;
         }
+        what();
+        true
     }
 
     /// Returns when a renewal is due and somebody wants to send.
@@ -104,20 +128,22 @@ impl Session {
         loop {
             self.due.notified().await;
             // A request may have asked while the last renewal was under way.
-            let times = *self.times.borrow();
-            if !times.is_short && times.renew_at <= Instant::now() {
+            if self.state.borrow().is_due(Instant::now()) {
                 return;
             }
         }
     }
 
-    /// Keeps requests from joining the queue. Those in it are answered before the renewal.
-    pub(super) async fn hold(&self) -> RwLockWriteGuard<'_, ()> {
-        self.gate.write().await
+    /// Keeps requests from joining the queue from now on. Those in it are answered before the renewal.
+    pub(super) fn hold(&self) {
+        self.state.send_modify(|state| state.is_renewing = true);
     }
 
     pub(super) fn renewed(&self, times: Times) {
-        self.times.send_replace(times);
+        self.state.send_replace(State {
+            times,
+            is_renewing: false,
+        });
     }
 }
 
@@ -135,23 +161,23 @@ mod tests {
     async fn renews_before_the_end_and_waits_at_the_end() {
         let closed = CancellationToken::new();
         let session = Session::new(times(Instant::now(), 10_000));
-        assert!(session.pass(&closed).await.is_some());
+        assert!(session.open(&closed).await.is_some());
         tokio::time::advance(Duration::from_millis(9_001)).await;
         // Late, and not yet too late: it goes on, and asks.
-        assert!(session.pass(&closed).await.is_some());
+        assert!(session.open(&closed).await.is_some());
         session.due().await;
         tokio::time::advance(Duration::from_millis(600)).await;
         let renewal = async {
             session.due().await;
-            let hold = session.hold().await;
+            session.hold();
+            assert!(!session.unless_renewing(|| unreachable!("it is held")));
             session.renewed(times(Instant::now(), 10_000));
-            drop(hold);
         };
-        let (passed, ()) = tokio::join!(session.pass(&closed), renewal);
+        let (passed, ()) = tokio::join!(session.open(&closed), renewal);
         assert!(passed.is_some());
         tokio::time::advance(Duration::from_millis(9_900)).await;
         closed.cancel();
-        assert!(session.pass(&closed).await.is_none());
+        assert!(session.open(&closed).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -161,7 +187,7 @@ mod tests {
         tokio::time::advance(Duration::from_millis(901)).await;
         assert!(session.is_over());
         // Whoever has the connection yet uses it.
-        assert!(session.pass(&CancellationToken::new()).await.is_some());
+        assert!(session.open(&CancellationToken::new()).await.is_some());
         let endless = times(Instant::now(), u64::MAX);
         assert!(!endless.is_short);
     }

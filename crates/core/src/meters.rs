@@ -164,6 +164,8 @@ pub struct ClientMeters {
     closed: AtomicU64,
     authentications: AtomicU64,
     failed_authentications: AtomicU64,
+    renewals: AtomicU64,
+    failed_renewals: AtomicU64,
 }
 
 /// A client's counters at one moment.
@@ -179,6 +181,9 @@ pub struct ClientCounts {
     pub open: u64,
     pub authentications: u64,
     pub failed_authentications: u64,
+    /// Sign-ins that were renewed on their connection.
+    pub renewals: u64,
+    pub failed_renewals: u64,
 }
 
 impl ClientMeters {
@@ -209,6 +214,16 @@ impl ClientMeters {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// A sign-in that runs out was renewed on its connection, or refused.
+    pub fn renewed(&self, succeeded: bool) {
+        let counter = if succeeded {
+            &self.renewals
+        } else {
+            &self.failed_renewals
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     pub fn counts(&self) -> ClientCounts {
         let get = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (closed, opened) = (get(&self.closed), get(&self.opened));
@@ -222,6 +237,8 @@ impl ClientMeters {
             open: opened.saturating_sub(closed),
             authentications: get(&self.authentications),
             failed_authentications: get(&self.failed_authentications),
+            renewals: get(&self.renewals),
+            failed_renewals: get(&self.failed_renewals),
         }
     }
 }

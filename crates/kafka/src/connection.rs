@@ -16,7 +16,7 @@ use crate::security::{Credentials, Prepared, authenticate};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::messages::{ApiVersionsRequest, ApiVersionsResponse};
 use kafka_protocol::protocol::{Request, StrBytes};
-use millstream_core::{ByteBudget, BytePermit};
+use millstream_core::{ByteBudget, BytePermit, ClientMeters};
 use millstream_wire::Shaped;
 use session::{Session, Times};
 use socket::{CloseReason, Frame, Outgoing, Waiting};
@@ -106,6 +106,7 @@ impl Connection {
                     session,
                     closed,
                     credentials.clone(),
+                    Arc::clone(&settings.meters),
                 ));
             }
         }
@@ -257,6 +258,7 @@ async fn keep_signed_in(
     session: Arc<Session>,
     closed: CancellationToken,
     credentials: Credentials,
+    meters: Arc<ClientMeters>,
 ) {
     loop {
         tokio::select! {
@@ -267,7 +269,13 @@ async fn keep_signed_in(
             return;
         };
         let connection = Connection { shared };
-        if let Err(error) = renew(&connection, &session, &credentials).await {
+        let renewed = renew(&connection, &session, &credentials).await;
+        match &renewed {
+            Ok(()) => meters.renewed(true),
+            Err(KafkaError::Authentication { .. }) => meters.renewed(false),
+            Err(_) => {}
+        }
+        if let Err(error) = renewed {
             connection.close();
             if !matches!(error, KafkaError::Disconnected { .. }) {
                 tracing::warn!(broker = connection.broker(), %error, "cannot renew the sign-in, connecting anew");

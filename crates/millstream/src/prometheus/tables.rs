@@ -167,6 +167,8 @@ pub(super) const CLIENT: &[Row<ClientCounts>] = &[
     row("connection-close-total", "Connections closed.", |c| c.closed as f64),
     row("successful-authentication-total", "Sign-ins that succeeded.", |c| c.authentications as f64),
     row("failed-authentication-total", "Sign-ins that were refused.", |c| c.failed_authentications as f64),
+    row("successful-reauthentication-total", "Sign-ins that were renewed on their connection.", |c| c.renewals as f64),
+    row("failed-reauthentication-total", "Sign-ins that could not be renewed.", |c| c.failed_renewals as f64),
 ];
 
 #[rustfmt::skip]
@@ -180,6 +182,8 @@ pub(super) const CLIENT_RATES: &[Row<GroupClient>] = &[
     row("connection-close-rate", "Connections closed per second.", |c| c.rate(|c| c.closed)),
     row("successful-authentication-rate", "Sign-ins per second that succeeded.", |c| c.rate(|c| c.authentications)),
     row("failed-authentication-rate", "Sign-ins per second that were refused.", |c| c.rate(|c| c.failed_authentications)),
+    row("successful-reauthentication-rate", "Sign-ins per second that were renewed.", |c| c.rate(|c| c.renewals)),
+    row("failed-reauthentication-rate", "Sign-ins per second that could not be renewed.", |c| c.rate(|c| c.failed_renewals)),
 ];
 
 #[rustfmt::skip]

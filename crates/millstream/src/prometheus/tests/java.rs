@@ -36,12 +36,10 @@ pub(super) const MISSING: &[(&str, &[&str], &str)] = &[
     (
         "connect-metrics",
         &[
-            "failed-reauthentication",
             "reauthentication-latency",
-            "successful-reauthentication",
             "successful-authentication-no-reauth",
         ],
-        "a sign-in that runs out is renewed on a new connection, where it counts as any other",
+        "a renewal is counted, its time is not kept; a sign-in counts alike, whatever the broker renews",
     ),
     (
         "connector-task-metrics",
@@ -92,6 +90,8 @@ pub(super) const MISSING: &[(&str, &[&str], &str)] = &[
             "request-rate",
             "response-rate",
             "successful-authentication-rate",
+            "failed-reauthentication-rate",
+            "successful-reauthentication-rate",
         ],
         "the rate of the total is one function away: rate(…_total[1m])",
     ),
@@ -108,12 +108,10 @@ pub(super) const MISSING: &[(&str, &[&str], &str)] = &[
     (
         "consumer-metrics",
         &[
-            "failed-reauthentication",
             "reauthentication-latency",
-            "successful-reauthentication",
             "successful-authentication-no-reauth",
         ],
-        "a sign-in that runs out is renewed on a new connection, where it counts as any other",
+        "a renewal is counted, its time is not kept; a sign-in counts alike, whatever the broker renews",
     ),
 ];
 

@@ -156,7 +156,7 @@ fn page() -> String {
 
 const ABOUT: &str = "# Metrics
 
-`GET /metrics` on the REST listener answers in Prometheus' text format. It shows what Java's worker shows over JMX, under the
+`GET /metrics` on the REST listener, and on the health port, answers in Prometheus' text format. It shows what Java's worker shows over JMX, under the
 names that the JMX exporter makes of it by the rules of Confluent's monitoring stacks or of Strimzi, and beside that what only
 millstream counts. No agent is needed, and dashboards made for Java's workers go on working.
 

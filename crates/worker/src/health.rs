@@ -4,6 +4,7 @@
 mod config;
 mod http;
 mod port;
+mod seen;
 mod sidecar;
 mod upstream;
 

@@ -188,6 +188,68 @@ async fn a_port_that_is_taken_keeps_no_worker_from_its_work() {
     assert!(ends.log().contains("HEALTHCHECK_PORT"), "{}", ends.log());
 }
 
+/// The file is a pipe that nobody reads.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_has_work_and_does_none_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = broker().await;
+    broker.create_topic("t", 1).unwrap();
+    let value = "x".repeat(200);
+    for _ in 0..3000 {
+        broker
+            .produce("t", 0, None, Some(value.as_bytes()))
+            .unwrap();
+    }
+    // Slowly enough that the lag is known before the pipe is full: a sink that does not return keeps the task from more.
+    let late = ApiFault::new(ApiKey::Fetch, ApiAction::Delay(Duration::from_millis(300)));
+    broker.faults().add(late.times(100));
+    let pipe = folder.path().join("pipe");
+    let made = std::process::Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.unwrap().success());
+    let mut options = std::fs::OpenOptions::new();
+    // Opened for both, it waits for nobody.
+    let _held = options.read(true).write(true).open(&pipe).unwrap();
+    let text = "org.apache.kafka.connect.storage.StringConverter";
+    let settings = [
+        ("value.converter", text),
+        ("key.converter", text),
+        ("consumer.max.partition.fetch.bytes", "8000"),
+        ("consumer.auto.offset.reset", "earliest"),
+        ("millstream.health.stalled.ms", "2000"),
+    ];
+    let worker = standalone(folder.path(), &broker.bootstrap(), &settings);
+    let connector = properties(
+        folder.path(),
+        "c.properties",
+        &[
+            ("name", "c"),
+            ("connector.class", "FileStreamSink"),
+            ("topics", "t"),
+            ("file", &pipe.display().to_string()),
+        ],
+    );
+    let log = folder.path().join("log");
+    let mut process = Process::start(&["standalone", &worker, &connector], &[ANY], log);
+    let health = process.health().await;
+    let alarm = until("the alarm", || async move {
+        let (_, told) = json(health, "/status").await;
+        let alarms = told["alarms"].as_array()?.clone();
+        alarms.into_iter().find(|alarm| alarm["alarm"] == "stalled")
+    });
+    let alarm = alarm.await;
+    assert_eq!(alarm["connector"], "c", "{alarm}");
+    // That is a matter for people: the worker is none the worse.
+    for path in ["/", "/live", "/ready"] {
+        assert_eq!(json(health, path).await.0, 200, "{path}");
+    }
+    // The log tells at the next look.
+    until("the line", || {
+        let is_told = process.log().contains("no progress for");
+        async move { is_told.then_some(()) }
+    })
+    .await;
+}
+
 #[tokio::test]
 async fn the_hash_job_has_a_port_without_an_api() {
     let folder = tempfile::tempdir().unwrap();

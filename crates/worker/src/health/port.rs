@@ -3,21 +3,21 @@
 
 use super::config::HealthSettings;
 use super::http::{response, routed};
+use super::seen::{alarms_of, statuses, tell};
 use crate::auth::Authenticator;
 use crate::cluster::RunState;
 use crate::config::{Listener, WorkerConfigError, WorkerSettings};
-use crate::herder::request::Outage;
-use crate::herder::{HerderHandle, View};
+use crate::herder::HerderHandle;
 use crate::metrics::MetricsSource;
 use crate::rest::{Limits, PROMETHEUS_TEXT, Server, may_pass, refused};
+use crate::task::TaskId;
 use crate::tls::{self, ServerTls};
 use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use millstream_health::{
-    Alarm, AlarmKind, ConnectorStatus, Reply, Route, Standing, TaskSample, Verdict, Watchman,
-    judge, readiness,
+    Alarm, Patience, Reply, Route, Standing, TaskSample, Verdict, Watchman, judge, readiness,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -30,8 +30,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// Between two looks at the tasks.
+/// Between two looks at the tasks; less where less is waited for.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
+const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(100);
 
 /// Between two attempts to open a port that is taken: whoever has it may be about to end.
 const OPEN_AGAIN: Duration = Duration::from_secs(5);
@@ -183,16 +184,31 @@ impl HealthPort {
 
     /// Looks at the tasks, and tells of what begins to be wrong and what does not any more.
     async fn watch(self) {
-        let mut ticks = interval(LOOK_EVERY);
+        let mut ticks = interval(between_looks(self.0.settings.patience));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut told = BTreeMap::new();
         let closing = self.0.closing.clone();
         while closing.run_until_cancelled(ticks.tick()).await.is_some() {
-            let (now, samples) = (self.0.begun.elapsed(), self.0.progress.samples());
+            let (now, samples) = (self.0.begun.elapsed(), self.samples());
             self.watchman()
                 .look(now, self.0.settings.patience, &samples);
             tell(&mut told, self.watched());
         }
+    }
+
+    /// Of the tasks that are to get something done: one that is paused is not.
+    fn samples(&self) -> Vec<TaskSample> {
+        let Some(here) = self.0.worker.get() else {
+            return Vec::new();
+        };
+        let view = here.herder.view();
+        let mut samples = self.0.progress.samples();
+        samples.retain(|sample| {
+            let id = TaskId::new(sample.connector.clone(), sample.task);
+            let state = view.task_state(&id);
+            state.is_some_and(|state| state.status.state == RunState::Running)
+        });
+        samples
     }
 
     fn watchman(&self) -> std::sync::MutexGuard<'_, Watchman> {
@@ -213,7 +229,7 @@ impl HealthPort {
     fn alarms(&self) -> Vec<Alarm> {
         let mut alarms = self.watched();
         if let Some(here) = self.0.worker.get() {
-            alarms.extend(of_view(&here.herder.view(), &here.worker_id));
+            alarms.extend(alarms_of(&here.herder.view(), &here.worker_id));
         }
         alarms.sort_unstable();
         alarms
@@ -225,11 +241,7 @@ impl HealthPort {
         let Some(here) = self.0.worker.get() else {
             return Ok(());
         };
-        let turned = timeout(LONGEST_TURN, here.herder.turned()).await;
-        turned.map_err(|_| {
-            let seconds = LONGEST_TURN.as_secs();
-            format!("the herder has not answered within {seconds} s")
-        })
+        turns(here.herder.turned()).await
     }
 
     /// # Errors
@@ -308,6 +320,22 @@ impl HealthPort {
     }
 }
 
+/// A trend takes six looks.
+fn between_looks(patience: Patience) -> Duration {
+    let waits = [patience.stalled / 4, patience.growing / 10];
+    let waits = waits.into_iter().filter(|wait| !wait.is_zero());
+    let shortest = waits.min().unwrap_or(LOOK_EVERY);
+    shortest.clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY)
+}
+
+/// # Errors
+/// If the turn of the herder's loop does not come.
+async fn turns(turn: impl Future<Output = ()>) -> Result<(), String> {
+    let seconds = LONGEST_TURN.as_secs();
+    let late = |_| format!("the herder has not answered within {seconds} s");
+    timeout(LONGEST_TURN, turn).await.map_err(late)
+}
+
 async fn answer(State(port): State<HealthPort>, request: Request) -> Response {
     let route = routed(&request);
     if let Some(guard) = port.0.guard.as_ref().filter(|_| port.is_guarded(&route))
@@ -333,86 +361,31 @@ async fn answer(State(port): State<HealthPort>, request: Request) -> Response {
     response(reply)
 }
 
-/// The statuses of all connectors that have one: one that was just created is none that has failed.
-fn statuses(view: &View) -> Vec<ConnectorStatus> {
-    let states = view
-        .names()
-        .into_iter()
-        .filter_map(|name| view.state(&name));
-    states
-        .map(|state| ConnectorStatus {
-            name: Json::from(&*state.name),
-            state: state.connector.state.name().to_owned(),
-            worker_id: state.connector.worker_id.into(),
-            tasks: state
-                .tasks
-                .into_iter()
-                .map(|(id, task)| {
-                    let status = task.status;
-                    let trace = status.trace.filter(|trace| !trace.is_empty());
-                    json!({"id": id, "state": status.state.name(), "worker_id": status.worker_id, "trace": trace})
-                })
-                .collect(),
-        })
-        .collect()
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::{pending, ready};
 
-/// What the statuses of this worker's connectors and tasks tell.
-fn of_view(view: &View, worker_id: &str) -> Vec<Alarm> {
-    let mut alarms = Vec::new();
-    for state in view
-        .names()
-        .into_iter()
-        .filter_map(|name| view.state(&name))
-    {
-        let mut tell = |task, kind, text: &str| {
-            alarms.push(Alarm {
-                connector: state.name.clone(),
-                task,
-                kind,
-                // The first line of a trace says what happened.
-                text: text.lines().next().unwrap_or_default().to_owned(),
-            });
-        };
-        let connector = &state.connector;
-        let has_failed = connector.state == RunState::Failed;
-        if has_failed && connector.worker_id == worker_id {
-            tell(
-                None,
-                AlarmKind::TaskFailed,
-                connector.trace.as_deref().unwrap_or_default(),
+    #[tokio::test(start_paused = true)]
+    async fn a_loop_that_does_not_turn_is_not_alive() {
+        assert_eq!(turns(ready(())).await, Ok(()));
+        let why = turns(pending()).await.expect_err("it hangs");
+        assert!(why.contains("within 5 s"), "{why}");
+    }
+
+    #[test]
+    fn tasks_are_looked_at_often_enough() {
+        let between = |stalled, growing| {
+            let (stalled, growing) = (
+                Duration::from_millis(stalled),
+                Duration::from_millis(growing),
             );
-        }
-        for (id, task) in &state.tasks {
-            if task.status.worker_id != worker_id {
-                continue;
-            }
-            if task.status.state == RunState::Failed {
-                let trace = task.status.trace.as_deref().unwrap_or_default();
-                tell(Some(*id), AlarmKind::TaskFailed, trace);
-            }
-            if let Some(Outage::Degraded(degraded)) = &task.outage {
-                tell(Some(*id), AlarmKind::Degraded, &degraded.reason);
-            }
-        }
+            between_looks(Patience { stalled, growing }).as_millis()
+        };
+        assert_eq!(between(300_000, 600_000), 10_000);
+        assert_eq!(between(0, 0), 10_000);
+        assert_eq!(between(20_000, 0), 5_000);
+        assert_eq!(between(0, 2_000), 200);
+        assert_eq!(between(1, 1), 100);
     }
-    alarms
-}
-
-type Told = BTreeMap<(Arc<str>, Option<u32>, AlarmKind), ()>;
-
-/// Failures and outages are logged where they happen; this tells of what nobody else notices.
-fn tell(told: &mut Told, alarms: Vec<Alarm>) {
-    let mut now = Told::new();
-    for alarm in alarms {
-        let key = (alarm.connector, alarm.task, alarm.kind);
-        if !told.contains_key(&key) {
-            tracing::warn!(connector = %key.0, task = key.1, alarm = key.2.name(), "{}", alarm.text);
-        }
-        now.insert(key, ());
-    }
-    for (connector, task, kind) in told.keys().filter(|key| !now.contains_key(*key)) {
-        tracing::info!(%connector, task, alarm = kind.name(), "over");
-    }
-    *told = now;
 }

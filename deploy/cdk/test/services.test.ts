@@ -183,6 +183,7 @@ test('the buckets are closed, encrypted, by TLS alone, and forget parts of uploa
       Rules: Match.arrayWith([Match.objectLike({ AbortIncompleteMultipartUpload: { DaysAfterInitiation: 7 } })]),
     },
     LoggingConfiguration: Match.anyValue(),
+    VersioningConfiguration: { Status: 'Enabled' },
   });
 });
 

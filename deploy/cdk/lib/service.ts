@@ -1,6 +1,5 @@
 // A service of such tasks: deployments that go back by themselves, and no more of the network than it needs.
 
-import { Duration } from 'aws-cdk-lib';
 import * as ec2 from 'aws-cdk-lib/aws-ec2';
 import * as ecs from 'aws-cdk-lib/aws-ecs';
 import { Construct } from 'constructs';
@@ -43,7 +42,6 @@ export class Service extends Construct {
       vpcSubnets: { subnetType: ec2.SubnetType.PRIVATE_WITH_EGRESS },
       platformVersion: ecs.FargatePlatformVersion.VERSION1_4,
       propagateTags: ecs.PropagatedTagSource.SERVICE,
-      healthCheckGracePeriod: props.ports?.length ? Duration.seconds(60) : undefined,
       capacityProviderStrategies: props.spot
         ? [
             { capacityProvider: 'FARGATE', base: 1, weight: 0 },

@@ -98,6 +98,11 @@ test('a service goes back by itself and never below what runs', () => {
   }
 });
 
+test('a grace before health counts is there with the load balancer alone: without one the service refuses it', () => {
+  assert.equal(only(connect, 'AWS::ECS::Service').Properties.HealthCheckGracePeriodSeconds, 60);
+  assert.equal(only(streams, 'AWS::ECS::Service').Properties.HealthCheckGracePeriodSeconds, undefined);
+});
+
 test('two policies scale up to ten, which is no more than partitions', () => {
   for (const template of [connect, streams]) {
     template.hasResourceProperties('AWS::ApplicationAutoScaling::ScalableTarget', { MinCapacity: 1, MaxCapacity: 10 });

@@ -1,3 +1,4 @@
+//! Lines as CloudWatch takes them: their shape, their bounds, their dimensions.
 #![allow(clippy::unwrap_used)]
 
 use super::*;

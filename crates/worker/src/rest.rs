@@ -101,7 +101,7 @@ pub(crate) fn main_router(api: &Api, headers: ResponseHeaders) -> Router {
             cors::apply(cors.clone(), request, next)
         }))
         .layer(map_response(move |mut response: Response| {
-            headers.apply(response.headers_mut());
+            headers.apply(response.headers_mut(), jiff::Timestamp::now());
             ready(response)
         }))
         .layer(from_fn(transport::check))

@@ -1,8 +1,10 @@
 //! Admin: the few things that a client asks of a cluster besides reading and writing.
 
 mod configs;
+mod described_groups;
 mod fencing;
 mod groups;
+mod topics;
 
 use crate::cluster::{Cluster, Lane, Topics};
 use crate::config::ClientSettings;
@@ -20,6 +22,9 @@ use std::future::Future;
 use tokio::time::Instant;
 
 pub use crate::positions::{EARLIEST, LATEST};
+pub use configs::TopicSetting;
+pub use described_groups::{GroupDescription, GroupKind, GroupListing, GroupMember};
+pub use topics::{Node, PartitionDetail, TopicDetail};
 
 /// Stands for the brokers' default, and the first version of CreateTopics that takes it.
 const BY_DEFAULT: i32 = -1;

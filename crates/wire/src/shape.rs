@@ -50,6 +50,8 @@ pub(crate) enum Kind {
     /// A count, and so many values.
     List(Box<Kind>),
     Struct(Vec<Field>),
+    /// A byte that is 1 before a struct, and anything else where there is none.
+    Optional(Vec<Field>),
 }
 
 impl Shape {
@@ -118,6 +120,10 @@ impl<'a> Walk<'a> {
         match kind {
             Kind::Fixed(size) => self.take(*size).map(|_| ()),
             Kind::Struct(fields) => self.fields(fields),
+            Kind::Optional(fields) => match self.take(1)? {
+                [1] => self.fields(fields),
+                _ => Ok(()),
+            },
             Kind::Text | Kind::Bytes => {
                 let length = match kind {
                     _ if self.is_flexible => i64::from(self.varint()?) - 1,
@@ -184,7 +190,8 @@ impl<'a> Walk<'a> {
 }
 
 /// A line of the table: fields apart by blanks. A number is so many bytes, `s` a text, `b` bytes, `*4` a list of such
-/// values, `[…]` a list of structs, `(…)` a struct; `@3+`, `@-7` and `@1-3` are the versions, `~0 ` a tag.
+/// values, `[…]` a list of structs, `(…)` a struct, `?(…)` one that may be missing; `@3+`, `@-7` and `@1-3` are the
+/// versions, `~0 ` a tag.
 struct Line<'a>(&'a [u8]);
 
 impl Line<'_> {
@@ -236,6 +243,12 @@ impl Line<'_> {
                 let fields = self.fields()?;
                 self.eat(b']').then_some(())?;
                 Kind::List(Box::new(Kind::Struct(fields)))
+            }
+            b'?' => {
+                self.eat(b'(').then_some(())?;
+                let fields = self.fields()?;
+                self.eat(b')').then_some(())?;
+                Kind::Optional(fields)
             }
             b'(' => {
                 let fields = self.fields()?;

@@ -37,11 +37,17 @@ shapes! {
     ConsumerProtocolAssignment, NEVER => "[s *4] b";
     ConsumerProtocolSubscription, NEVER => "*s b [s@1+ *4@1+]@1+ 4@2+ s@3+";
     AddPartitionsToTxnResponse, 3 => "4 2@4+ [s@4+ [s [4 2]]@4+]@4+ [s [4 2]]@-3";
+    AlterConfigsResponse, 2 => "4 [2 s 1 s]";
     ApiVersionsResponse, 3 => "2 [2 2 2] 4@1+ ~0 [s@3+ 2@3+ 2@3+]@3+ ~1 8@3+ ~2 [s@3+ 2@3+ 2@3+]@3+ ~3 1@3+";
+    ConsumerGroupDescribeResponse, 0 => "4 [2 s s s 4 4 s [s s s 4 s s *s s ([16 s *4]) ([16 s *4]) 1@1+] 4]";
+    CreatePartitionsResponse, 2 => "4 [s 2 s]";
     CreateTopicsResponse, 5 => "4 [s 16@7+ 2 s 4@5+ 2@5+ [s@5+ s@5+ 1@5+ 1@5+ 1@5+]@5+ ~0 2@5+]";
     DeleteGroupsResponse, 2 => "4 [s 2]";
     DeleteTopicsResponse, 4 => "4 [s 16@6+ 2 s@5+]";
     DescribeConfigsResponse, 4 => "4 [2 s 1 s [s s 1 1@1+ 1 [s s 1]@1+ 1@3+ s@3+]]";
+    DescribeGroupsResponse, 5 => "4@1+ [2 s@6+ s s s s [s s@4+ s s b b] 4@3+]";
+    DescribeShareGroupOffsetsResponse, 0 => "4 [s [s 16 [4 8 4 2 s]] 2 s]";
+    DescribeTopicPartitionsResponse, 0 => "4 [2 s 16 1 [2 4 4 4 *4 *4 *4 *4 *4] 4] ?(s 4)";
     EndTxnResponse, 3 => "4 2 8@5+ 2@5+";
     FetchResponse, 12 => "4 2@7+ 4@7+ [s@-12 16@13+ [4 2 8 8 8@5+ [8 8] 4@11+ b ~0 (4@12+ 8@12+)@12+ ~1 (4@12+ 4@12+)@12+ ~2 (8 4)@12+]] ~0 [4@16+ s@16+ 4@16+ s@16+]@16+";
     FindCoordinatorResponse, 3 => "4@1+ 2@-3 s@1-3 4@-3 s@-3 4@-3 [s@4+ 4@4+ s@4+ 4@4+ 2@4+ s@4+]@4+";
@@ -50,6 +56,7 @@ shapes! {
     InitProducerIdResponse, 2 => "4 2 8 2 8@6+ 2@6+";
     JoinGroupResponse, 6 => "4@2+ 2 4 s@7+ s s 1@9+ s [s s@5+ b]";
     LeaveGroupResponse, 4 => "4@1+ 2 [s@3+ s@3+ 2@3+]@3+";
+    ListGroupsResponse, 3 => "4@1+ 2 [s s s@4+ s@5+]";
     ListOffsetsResponse, 6 => "4@2+ [s [4 2 8 8 4@4+]]";
     MetadataResponse, 9 => "4@3+ [4 s 4 s@1+] s@2+ 4@1+ [2 s 16@10+ 1@1+ [2 4 4 4@7+ *4 *4 *4@5+] 4@8+] 4@8-10 2@13+";
     OffsetCommitResponse, 8 => "4@3+ [s@-9 16@10+ [4 2]]";
@@ -59,6 +66,7 @@ shapes! {
     ProduceResponse, 9 => "[s@-12 16@13+ [4 2 8 8 8@5+ [4@8+ s@8+]@8+ s@8+ ~0 (4@10+ 4@10+)@10+]] 4 ~0 [4@10+ s@10+ 4@10+ s@10+]@10+";
     SaslAuthenticateResponse, 2 => "2 s b 8@1+";
     SaslHandshakeResponse, NEVER => "2 *s";
+    ShareGroupDescribeResponse, 0 => "4 [2 s s s 4 4 s [s s 4 s s *s ([16 s *4])] 4]";
     SyncGroupResponse, 4 => "4@1+ 2 s@5+ s@5+ b";
     AddOffsetsToTxnRequest, 3 => "s 8 2 s";
     AddPartitionsToTxnRequest, 3 => "[s@4+ 8@4+ 2@4+ 1@4+ [s *4]@4+]@4+ s@-3 8@-3 2@-3 [s *4]@-3";

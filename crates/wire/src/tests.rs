@@ -73,6 +73,13 @@ impl Writer {
                 }
             }
             Kind::Struct(fields) => self.fields(fields),
+            Kind::Optional(fields) => {
+                let is_there = self.random.random();
+                self.out.put_u8(if is_there { 1 } else { 0xFF });
+                if is_there {
+                    self.fields(fields);
+                }
+            }
             Kind::Text | Kind::Bytes => {
                 let length = self.random.random_range(0..9);
                 match kind {

@@ -157,14 +157,14 @@ impl Admin {
         .await
     }
 
-    async fn coordinator(&self, group: &str) -> Result<Connection, KafkaError> {
+    pub(super) async fn coordinator(&self, group: &str) -> Result<Connection, KafkaError> {
         let key = StrBytes::from_string(group.to_owned());
         let address = self.cluster.find_coordinator(&key).await?;
         self.cluster.connect(&address, Lane::Control).await
     }
 }
 
-fn group_id(group: &str) -> GroupId {
+pub(super) fn group_id(group: &str) -> GroupId {
     GroupId(StrBytes::from_string(group.to_owned()))
 }
 

@@ -11,6 +11,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 use jiff::fmt::friendly::SpanParser;
 use millstream_core::digest::HashFunction;
 use millstream_environment::discovery::NAMES;
+use millstream_tools::consume::ConsumeArgs;
+use millstream_tools::groups::GroupsArgs;
+use millstream_tools::produce::ProduceArgs;
+use millstream_tools::topics::TopicsArgs;
 use millstream_worker::spelling::closest;
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -133,6 +137,14 @@ pub(crate) enum Command {
     /// Show what the environment variables come to, without starting anything: each setting, where it is from, what would be
     /// asked for, and what is wrong. Ends with 78 if something is.
     Env(EnvArgs),
+    /// List, describe, create, change and delete topics, as kafka-topics does; or make those of a Connect cluster.
+    Topics(TopicsArgs),
+    /// List, describe, reset and delete groups, as kafka-consumer-groups does.
+    Groups(GroupsArgs),
+    /// Write records: lines, a message every so often, or a load.
+    Produce(ProduceArgs),
+    /// Print the records of a topic.
+    Consume(ConsumeArgs),
 }
 
 /// What a JVM would be told.

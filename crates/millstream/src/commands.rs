@@ -1,10 +1,15 @@
 //! One file per command; each is `run(args)` on the runtimes made here.
 
+mod consume;
 mod demo;
 mod env;
 mod healthcheck;
+mod groups;
+mod kafka_tool;
+mod produce;
 mod standalone;
 mod stream;
+mod topics;
 mod worker;
 
 use crate::cli::Command;
@@ -49,6 +54,11 @@ impl Exit {
         Exit { code: 2, why }
     }
 
+    /// Flags that are wrong, as clap's own errors end.
+    fn usage(why: impl ToString) -> Self {
+        Exit::not_started(why)
+    }
+
     /// What the cluster shares cannot be used.
     fn no_cluster(why: impl ToString) -> Self {
         let why = why.to_string();
@@ -90,6 +100,10 @@ async fn dispatch(
         Command::Demo(args) => demo::run(args, levels, data, screen).await,
         Command::Env(args) => Box::pin(env::run(&args)).await,
         Command::Stream(args) => Box::pin(stream::run(args, levels, data)).await,
+        Command::Consume(args) => kafka_tool::as_far_as_read(consume::run(args).await),
+        Command::Groups(args) => kafka_tool::as_far_as_read(groups::run(args).await),
+        Command::Produce(args) => kafka_tool::as_far_as_read(produce::run(args, data).await),
+        Command::Topics(args) => kafka_tool::as_far_as_read(topics::run(args).await),
         Command::Worker(args) => Box::pin(worker::run(args, levels, data)).await,
         // It has no data and runs before anything is made for that.
         Command::Healthcheck(args) => healthcheck::run(args),

@@ -34,7 +34,11 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 /// What is logged where nobody says: a demo has its own lines for what goes well.
 fn default_level(command: &cli::Command) -> &'static str {
     match command {
-        cli::Command::Demo(_) => "warn",
+        cli::Command::Consume(_)
+        | cli::Command::Demo(_)
+        | cli::Command::Groups(_)
+        | cli::Command::Produce(_)
+        | cli::Command::Topics(_) => "warn",
         // What is to be known stands in its answer.
         cli::Command::Env(_) => "error",
         cli::Command::Standalone(_)

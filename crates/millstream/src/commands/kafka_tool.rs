@@ -1,0 +1,105 @@
+//! What `topics`, `groups`, `consume` and `produce` share: the client's settings, questions before something is
+//! destroyed, and standard output.
+
+use super::{CommandResult, Exit};
+use millstream_core::Properties;
+use millstream_kafka::{Admin, ClientSettings, Role, warnings};
+use millstream_tools::UsageError;
+use millstream_tools::connection::ConnectionArgs;
+use millstream_worker::config::parse_properties;
+use std::fs;
+use std::io::{self, IsTerminal, Write};
+
+pub(super) type ToolError = Box<dyn std::error::Error + Send + Sync>;
+
+const SERVERS: &str = "bootstrap.servers";
+
+/// The brokers to ask first: as the flag says, or the file. The one place that is to know where else they may be found.
+pub(super) fn bootstrap_servers(
+    args: &ConnectionArgs,
+    file: &Properties,
+) -> Result<String, UsageError> {
+    let flag = args.bootstrap_server.as_deref();
+    let found = flag.or_else(|| file.get(SERVERS)).map(str::trim);
+    found
+        .filter(|servers| !servers.is_empty())
+        .map(str::to_owned)
+        .ok_or_else(|| {
+            UsageError::new("--bootstrap-server (KAFKA_BOOTSTRAP_SERVERS) is missing: brokers as host:port, separated by commas")
+        })
+}
+
+/// The client's settings: those of the file, then those given one by one, then the brokers.
+pub(super) fn properties(args: &ConnectionArgs) -> Result<Properties, ToolError> {
+    let mut properties = Properties::new();
+    if let Some(path) = &args.command_config {
+        let text = fs::read(path)
+            .map_err(|error| Exit::usage(format!("cannot read {}: {error}", path.display())))?;
+        let file = parse_properties(&text)
+            .map_err(|error| Exit::usage(format!("{}: {error}", path.display())))?;
+        for (key, value) in file.iter() {
+            properties.insert(key, value);
+        }
+    }
+    for (key, value) in args.properties().map_err(Exit::usage)? {
+        properties.insert(key, value);
+    }
+    let servers = bootstrap_servers(args, &properties).map_err(Exit::usage)?;
+    properties.insert(SERVERS, servers);
+    Ok(properties)
+}
+
+/// Tells of settings that do nothing.
+pub(super) fn warn(properties: &Properties, role: Role) {
+    for warning in warnings(properties, role) {
+        tracing::warn!("the client's setting {warning}");
+    }
+}
+
+pub(super) fn admin(args: &ConnectionArgs) -> Result<Admin, ToolError> {
+    let properties = properties(args)?;
+    warn(&properties, Role::Admin);
+    let settings = ClientSettings::from_properties(&properties).map_err(Exit::usage)?;
+    Ok(Admin::new(settings))
+}
+
+/// Whether to go on: `--yes` was given, or somebody at a terminal says so.
+///
+/// # Errors
+/// If there is nobody to ask.
+pub(super) fn confirm(question: &str, yes: bool) -> Result<bool, ToolError> {
+    if yes {
+        return Ok(true);
+    }
+    let input = io::stdin();
+    if !input.is_terminal() {
+        let why = format!("{question} Nobody can be asked here: add --yes to do it");
+        return Err(Exit::usage(why).into());
+    }
+    let mut screen = io::stderr();
+    write!(screen, "{question} [y/N] ")?;
+    screen.flush()?;
+    let mut answer = String::new();
+    input.read_line(&mut answer)?;
+    let answer = answer.trim();
+    Ok(answer.eq_ignore_ascii_case("y") || answer.eq_ignore_ascii_case("yes"))
+}
+
+/// Writes to standard output, whole.
+pub(super) fn print(text: impl AsRef<[u8]>) -> io::Result<()> {
+    let mut output = io::stdout().lock();
+    output.write_all(text.as_ref())?;
+    output.flush()
+}
+
+pub(super) fn print_line(text: impl std::fmt::Display) -> io::Result<()> {
+    print(format!("{text}\n"))
+}
+
+/// Whoever has read enough (`… | head`) ends the command, and that is no failure.
+pub(super) fn as_far_as_read(outcome: CommandResult) -> CommandResult {
+    outcome.or_else(|error| match error.downcast_ref::<io::Error>() {
+        Some(cause) if cause.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        Some(_) | None => Err(error),
+    })
+}

@@ -1,0 +1,227 @@
+//! Flags, plans and texts of `groups`.
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use clap::Parser;
+use millstream_core::TopicPartition;
+use millstream_kafka::admin::{GroupDescription, GroupKind, GroupListing, GroupMember, Node};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+#[derive(Debug, Parser)]
+struct Line {
+    #[command(flatten)]
+    groups: GroupsArgs,
+}
+
+fn action(line: &str) -> Result<GroupsAction, String> {
+    let words = std::iter::once("groups").chain(line.split_whitespace());
+    let line = Line::try_parse_from(words).map_err(|error| error.to_string())?;
+    line.groups
+        .action(10_000_000)
+        .map_err(|error| error.to_string())
+}
+
+#[test]
+fn a_reset_is_a_dry_run_until_it_is_executed() {
+    let line = "--reset-offsets --group g --topic MyTopic:0,2 --topic other";
+    let reset = |rest: &str| match action(&format!("{line} {rest}")).unwrap() {
+        GroupsAction::Reset {
+            target,
+            execute,
+            topics,
+            ..
+        } => {
+            let ResetTopics::Named(topics) = topics else {
+                panic!("topics were named");
+            };
+            assert_eq!(topics[0].partitions, Some(vec![0, 2]));
+            assert_eq!(topics[1].partitions, None);
+            (target, execute)
+        }
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(reset("--to-earliest"), (ResetTarget::Earliest, false));
+    assert_eq!(reset("--to-latest --execute"), (ResetTarget::Latest, true));
+    assert_eq!(
+        reset("--to-offset 7 --dry-run"),
+        (ResetTarget::Offset(7), false)
+    );
+    assert_eq!(reset("--shift-by -10"), (ResetTarget::ShiftBy(-10), false));
+    assert_eq!(
+        reset("--to-datetime 1970-01-01T00:00:05.000"),
+        (ResetTarget::Time(5000), false)
+    );
+    assert_eq!(
+        reset("--by-duration PT1H"),
+        (ResetTarget::Time(6_400_000), false)
+    );
+}
+
+#[test]
+fn flags_that_do_not_go_together_are_told() {
+    for (line, told) in [
+        ("", "required"),
+        ("--describe", "--group"),
+        ("--describe --group g --all-groups", "cannot be used"),
+        ("--reset-offsets --group g --topic t", "--to-earliest"),
+        ("--reset-offsets --group g --to-latest", "--all-topics"),
+        (
+            "--reset-offsets --group g --to-latest --topic t:x",
+            "MyTopic:0,1",
+        ),
+        (
+            "--reset-offsets --group g --to-latest --to-earliest --topic t",
+            "cannot be used",
+        ),
+        ("--list --type odd", "classic, consumer"),
+    ] {
+        let error = action(line).unwrap_err();
+        assert!(error.contains(told), "{line}: {error}");
+    }
+}
+
+#[test]
+fn kinds_of_groups_are_told_apart() {
+    let group = |id: &str, protocol: &str, kind: &str| GroupListing {
+        id: id.to_owned(),
+        protocol_type: protocol.to_owned(),
+        state: Some("Stable".to_owned()),
+        kind: Some(kind.to_owned()),
+    };
+    let groups = [
+        group("a", "consumer", "Classic"),
+        group("b", "consumer", "Consumer"),
+        group("c", "share", "Share"),
+        group("d", "connect", "Classic"),
+    ];
+    let listed = |line: &str| match action(line).unwrap() {
+        GroupsAction::List(columns) => list_text(&groups, &columns),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(listed("--list"), "a\nb\n");
+    let row = |id: &str, kind: &str| format!("{id:<25} {kind:<20}\n");
+    let typed = row("GROUP", "TYPE") + &row("a", "Classic") + &row("b", "Consumer");
+    assert_eq!(listed("--list --type"), typed);
+    assert_eq!(
+        listed("--list --type share"),
+        row("GROUP", "TYPE") + &row("c", "Share")
+    );
+    assert_eq!(listed("--list --type all").lines().count(), 5);
+    assert_eq!(listed("--list --state empty").lines().count(), 1);
+    assert_eq!(
+        list_json(&groups, &ListColumns::default())
+            .as_array()
+            .unwrap()
+            .len(),
+        4
+    );
+}
+
+fn described() -> GroupDescription {
+    let member = |id: &str, partitions: &[i32]| GroupMember {
+        id: id.to_owned(),
+        instance_id: None,
+        client_id: "c".to_owned(),
+        host: "/127.0.0.1".to_owned(),
+        partitions: partitions
+            .iter()
+            .map(|p| TopicPartition::new("t", *p))
+            .collect(),
+    };
+    GroupDescription {
+        id: "g".to_owned(),
+        kind: GroupKind::Classic,
+        protocol_type: "consumer".to_owned(),
+        state: "Stable".to_owned(),
+        assignor: "range".to_owned(),
+        coordinator: Node {
+            id: 1,
+            host: "h".to_owned(),
+            port: 9092,
+        },
+        members: vec![member("m1", &[0]), member("m2", &[2, 1])],
+    }
+}
+
+#[test]
+fn offsets_are_shown_with_their_members_first() {
+    let group = described();
+    let place = |p| TopicPartition::new("t", p);
+    let committed = BTreeMap::from([(place(0), 5), (place(3), 1)]);
+    let ends = BTreeMap::from([(place(0), 9), (place(1), 4), (place(2), 4), (place(3), 1)]);
+    let text = offsets_text(&group, &OffsetRow::of(&group, &committed, &ends));
+    let lines: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
+    assert_eq!(lines[0], Vec::<&str>::new());
+    assert_eq!(
+        lines[1][..4],
+        ["GROUP", "TOPIC", "PARTITION", "CURRENT-OFFSET"]
+    );
+    assert_eq!(
+        lines[2],
+        ["g", "t", "1", "-", "4", "-", "m2", "/127.0.0.1", "c"]
+    );
+    assert_eq!(
+        lines[4],
+        ["g", "t", "0", "5", "9", "4", "m1", "/127.0.0.1", "c"]
+    );
+    assert_eq!(lines[5], ["g", "t", "3", "1", "1", "0", "-", "-", "-"]);
+    assert!(members_text(&group, true).contains("t:1,2"));
+    assert!(state_text(&group).contains("h:9092  (1)"));
+    assert_eq!(GroupState::of(&group), GroupState::Plain);
+    let empty = GroupDescription {
+        state: "Empty".to_owned(),
+        ..group
+    };
+    assert!(
+        matches!(GroupState::of(&empty), GroupState::Note(note) if note.contains("no active members"))
+    );
+}
+
+#[test]
+fn an_offset_outside_of_the_log_is_brought_inside() {
+    let facts = Facts {
+        start: 10,
+        end: 20,
+        committed: Some(15),
+        at_time: None,
+    };
+    let to = |target| {
+        new_offset(target, "t-0", facts).map(|reset| (reset.offset, reset.warning.is_some()))
+    };
+    assert_eq!(to(ResetTarget::Earliest), Ok((10, false)));
+    assert_eq!(to(ResetTarget::Latest), Ok((20, false)));
+    assert_eq!(to(ResetTarget::Current), Ok((15, false)));
+    assert_eq!(to(ResetTarget::Offset(30)), Ok((20, true)));
+    assert_eq!(to(ResetTarget::Offset(0)), Ok((10, true)));
+    assert_eq!(to(ResetTarget::ShiftBy(-3)), Ok((12, false)));
+    assert_eq!(to(ResetTarget::ShiftBy(i64::MIN)), Ok((10, true)));
+    assert_eq!(to(ResetTarget::Time(5)), Ok((20, true)));
+    let none = Facts {
+        committed: None,
+        ..facts
+    };
+    assert!(new_offset(ResetTarget::ShiftBy(1), "t-0", none).is_err());
+}
+
+proptest! {
+    #[test]
+    fn a_new_offset_is_always_in_the_log(
+        start in 0i64..100, length in 0i64..100, committed in proptest::option::of(0i64..200),
+        offset in any::<i64>(), by in any::<bool>(),
+    ) {
+        let facts = Facts { start, end: start + length, committed, at_time: None };
+        let target = if by { ResetTarget::ShiftBy(offset) } else { ResetTarget::Offset(offset) };
+        if let Ok(reset) = new_offset(target, "t-0", facts) {
+            prop_assert!((start..=start + length).contains(&reset.offset));
+        }
+    }
+
+    #[test]
+    fn any_topic_is_read_or_refused(text in "[a-zA-Z0-9:, .-]{0,20}") {
+        let _ = topic_partitions(&text);
+    }
+}

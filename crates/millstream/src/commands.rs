@@ -3,8 +3,8 @@
 mod consume;
 mod demo;
 mod env;
-mod healthcheck;
 mod groups;
+mod healthcheck;
 mod kafka_tool;
 mod produce;
 mod standalone;

@@ -19,14 +19,10 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confluent_kafka import Producer
-
 from . import topics
-from .services import DocumentServer, Failed, Kafka, Millstream, Options, Process, S3Server, bound, free_ports, http, wait_until
+from .both_jobs import TOPIC, BothJobs, SecureWorker, connector
+from .services import Failed, Kafka, Millstream, Options, Process, bound, free_ports, http, wait_until
 
-TOPIC = "sealed"
-# Records per partition and batch; one object each.
-SHARE = 10
 BATCHES = 8
 REAUTHENTICATION_MS = 2500
 WRONG = "wrong-secret"
@@ -208,56 +204,13 @@ def denials(facts: dict[str, str], files: Files, expired: str) -> list[Denial]:
     ]  # fmt: skip
 
 
-def properties(settings: dict[str, str]) -> str:
-    """A properties file; line breaks within a value are continued on the next line or escaped."""
-    lines = []
-    for key, value in settings.items():
-        value = value.replace("\\", "\\\\")
-        value = re.sub("\n( *)", lambda found: " \\\n    " if found[1] else "\\n\\\n", value)
-        lines.append(f"{key}={value}\n")
-    return "".join(lines)
-
-
-def override(settings: dict[str, str]) -> dict[str, str]:
-    return {f"consumer.override.{key}": value for key, value in settings.items()}
-
-
-def connector(s3: S3Server, bucket: str, settings: dict[str, str]) -> dict[str, str]:
-    return {
-        "connector.class": "io.confluent.connect.s3.S3SinkConnector",
-        "tasks.max": "1",
-        "topics": TOPIC,
-        "s3.region": "us-east-1",
-        "s3.bucket.name": bucket,
-        "flush.size": str(SHARE),
-        "storage.class": "io.confluent.connect.s3.storage.S3Storage",
-        "format.class": "io.confluent.connect.s3.format.json.JsonFormat",
-        "store.url": s3.url,
-        **override(settings),
-    }
-
-
-class SecureWorker(Millstream):
-    """A worker that signs in itself and hands its own way on to connectors that name none."""
-
-    def __init__(self, way: dict[str, str], folder: Path):
-        super().__init__(way["bootstrap.servers"], folder)
-        self.way = {key: value.replace("\n", "\\n") for key, value in way.items() if key != "bootstrap.servers"}
-
-    def settings(self) -> dict[str, str]:
-        return {**super().settings(), **self.way, **{f"consumer.{key}": value for key, value in self.way.items()}}
-
-
-class Scenario:
+class Scenario(BothJobs):
     def __init__(self, options: Options, stack: contextlib.ExitStack):
         self.options = options
         more = ("--secure", "--set", f"connections.max.reauth.ms={REAUTHENTICATION_MS}")
         self.kafka = Kafka(options.kafka, options.folder / "kafka", more=more)
         stack.callback(self.kafka.stop)
-        self.s3 = S3Server(options.folder / "moto")
-        stack.callback(self.s3.stop)
-        self.documents = DocumentServer(options.folder / "docstore")
-        stack.callback(self.documents.stop)
+        self.serve(stack)
         self.files = Files(self.kafka.facts, options.folder / "files")
         self.secrets = [self.kafka.facts["SASL_PASSWORD"], WRONG, "PRIVATE KEY", self.files.key.split("\n")[5]]
         self.secrets += [Path(path).read_text() for path in (self.files.token, self.files.expired_token)]
@@ -270,16 +223,6 @@ class Scenario:
             # Somebody's connection had one of its ports for a moment.
             self.kafka.broker("start", 1)
         topics.create(self.kafka.bootstrap, TOPIC)
-        self.produced: list[str] = []
-
-    def produce(self):
-        """One batch, the same number of records for each partition."""
-        producer = Producer({"bootstrap.servers": self.kafka.bootstrap})
-        for i in range(SHARE * topics.PARTITIONS):
-            value = f"record {len(self.produced)}"
-            producer.produce(TOPIC, value.encode(), partition=i % topics.PARTITIONS)
-            self.produced.append(value)
-        producer.flush(60)
 
     def let_in(self, stack: contextlib.ExitStack):
         """Every way at the same time, with records that come over several sign-ins."""
@@ -287,53 +230,17 @@ class Scenario:
         worker = SecureWorker(found["ssl-scram-sha-512"], self.options.folder / "worker")
         stack.callback(worker.stop)
         worker.start()
-        streams: dict[str, Process] = {}
         self.produce()
-        for name, settings in {**found, "the-workers-own": {}}.items():
-            self.s3.client.create_bucket(Bucket=name)
-            worker.create(name, connector(self.s3, name, settings))
-            if settings:
-                streams[name] = self.stream(name, settings)
-                stack.callback(streams[name].kill)
+        streams = self.begin(worker, found, stack)
         for _ in range(BATCHES - 1):
             time.sleep(REAUTHENTICATION_MS / 1000 / 2)
             self.produce()
-        for name in [*found, "the-workers-own"]:
-            self.await_all(worker, name, streams.get(name))
+        self.await_all(worker, found, streams)
         for process in [worker.process, *streams.values()]:
             complaints = self.complaints(process)
             if complaints:
                 raise Failed(f"{process.folder.name} complains: {complaints[0]}")
         self.options.log(step="let in", ways=list(found), records=len(self.produced), reauthentication_ms=REAUTHENTICATION_MS)
-
-    def stream(self, name: str, settings: dict[str, str]) -> Process:
-        process = Process(self.options.folder / f"stream-{name}")
-        file = process.folder / "client.properties"
-        file.write_text(properties({key: value for key, value in settings.items() if key != "bootstrap.servers"}))
-        process.launch(
-            "stream", KAFKA_BOOTSTRAP_SERVERS=settings["bootstrap.servers"], KAFKA_PROPERTIES=str(file), TOPIC_NAME=TOPIC,
-            GROUP_ID=f"stream-{name}", MONGODB_URI=self.documents.uri, MONGODB_COLLECTION=name,
-        )  # fmt: skip
-        return process
-
-    def await_all(self, worker: Millstream, name: str, stream: Process | None):
-        collection = self.documents.client["kafka"][name]
-        objects = len(self.produced) // SHARE
-
-        def complete() -> bool:
-            if trace := worker.failure(name):
-                raise Failed(f"{name} is FAILED: {trace[:1500]}")
-            if stream:
-                stream.check()
-            documents = collection.count_documents({}) if stream else len(self.produced)
-            return len(self.s3.objects(name)) >= objects and documents >= len(self.produced)
-
-        wait_until(f"{name}: all records in {objects} objects and in the collection", 60, complete, 0.2)
-        lines = [json.loads(line) for key in self.s3.objects(name) for line in self.s3.body(name, key).splitlines()]
-        if sorted(lines) != sorted(self.produced):
-            raise Failed(f"{name}: the objects have {len(lines)} records, {len(set(lines))} of them distinct, not {len(self.produced)} each once")
-        if stream and collection.count_documents({}) != len(self.produced):
-            raise Failed(f"{name}: the collection has {collection.count_documents({})} documents, not {len(self.produced)}")
 
     def keep_out(self, stack: contextlib.ExitStack):
         """Every mistake as a connector of one worker, which goes on answering."""

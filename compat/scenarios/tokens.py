@@ -20,11 +20,10 @@ import time
 import urllib.parse
 from pathlib import Path
 
-from confluent_kafka import Producer
-
 from . import topics
-from .secure import MODULES, SHARE, TOPIC, SecureWorker, connector, properties
-from .services import DocumentServer, Failed, Kafka, Options, Process, S3Server, wait_until
+from .both_jobs import TOPIC, BothJobs, SecureWorker
+from .secure import MODULES
+from .services import Failed, Kafka, Options, Process
 
 REAUTHENTICATION_MS = 3000
 TOKEN_SECONDS = 8
@@ -162,7 +161,9 @@ def ways(facts: dict[str, str], provider: Provider) -> dict[str, dict[str, str]]
     }
 
 
-class Scenario:
+class Scenario(BothJobs):
+    PATIENCE_S = 90
+
     def __init__(self, options: Options, stack: contextlib.ExitStack):
         self.options = options
         self.provider = Provider(options.folder / "provider")
@@ -189,33 +190,15 @@ class Scenario:
             else:
                 os.environ["JAVA_TOOL_OPTIONS"] = before
         stack.callback(self.kafka.stop)
-        self.s3 = S3Server(options.folder / "moto")
-        stack.callback(self.s3.stop)
-        self.documents = DocumentServer(options.folder / "docstore")
-        stack.callback(self.documents.stop)
+        self.serve(stack)
         topics.create(self.kafka.bootstrap, TOPIC)
-        self.produced: list[str] = []
-
-    def produce(self):
-        producer = Producer({"bootstrap.servers": self.kafka.bootstrap})
-        for i in range(SHARE * topics.PARTITIONS):
-            value = f"record {len(self.produced)}"
-            producer.produce(TOPIC, value.encode(), partition=i % topics.PARTITIONS)
-            self.produced.append(value)
-        producer.flush(60)
 
     def run(self, stack: contextlib.ExitStack):
         found = ways(self.kafka.facts, self.provider)
         worker = SecureWorker(found["secret"], self.options.folder / "worker")
         stack.callback(worker.stop)
         worker.start()
-        streams: dict[str, Process] = {}
-        for name, settings in {**found, "the-workers-own": {}}.items():
-            self.s3.client.create_bucket(Bucket=name)
-            worker.create(name, connector(self.s3, name, settings))
-            if settings:
-                streams[name] = self.stream(name, settings)
-                stack.callback(streams[name].kill)
+        streams = self.begin(worker, found, stack)
         end = time.monotonic() + self.options.minutes * 60
         half = time.monotonic() + self.options.minutes * 30
         while time.monotonic() < end:
@@ -226,8 +209,7 @@ class Scenario:
                 self.provider.is_away = True
                 time.sleep(OUTAGE_SECONDS)
                 self.provider.is_away = False
-        for name in [*found, "the-workers-own"]:
-            self.await_all(worker, name, streams.get(name))
+        self.await_all(worker, found, streams)
         for process in [worker.process, *streams.values()]:
             self.check_log(process)
         if self.provider.refused:
@@ -240,35 +222,6 @@ class Scenario:
             step="signed in", minutes=self.options.minutes, records=len(self.produced), tokens=self.provider.granted,
             reauthentication_ms=REAUTHENTICATION_MS, token_seconds=TOKEN_SECONDS,
         )  # fmt: skip
-
-    def stream(self, name: str, settings: dict[str, str]) -> Process:
-        process = Process(self.options.folder / f"stream-{name}")
-        file = process.folder / "client.properties"
-        file.write_text(properties({key: value for key, value in settings.items() if key != "bootstrap.servers"}))
-        process.launch(
-            "stream", KAFKA_BOOTSTRAP_SERVERS=settings["bootstrap.servers"], KAFKA_PROPERTIES=str(file), TOPIC_NAME=TOPIC,
-            GROUP_ID=f"stream-{name}", MONGODB_URI=self.documents.uri, MONGODB_COLLECTION=name,
-        )  # fmt: skip
-        return process
-
-    def await_all(self, worker: SecureWorker, name: str, stream: Process | None):
-        collection = self.documents.client["kafka"][name]
-        objects = len(self.produced) // SHARE
-
-        def complete() -> bool:
-            if trace := worker.failure(name):
-                raise Failed(f"{name} is FAILED: {trace[:1500]}")
-            if stream:
-                stream.check()
-            documents = collection.count_documents({}) if stream else len(self.produced)
-            return len(self.s3.objects(name)) >= objects and documents >= len(self.produced)
-
-        wait_until(f"{name}: all records in {objects} objects and in the collection", 90, complete, 0.2)
-        lines = [json.loads(line) for key in self.s3.objects(name) for line in self.s3.body(name, key).splitlines()]
-        if sorted(lines) != sorted(self.produced):
-            raise Failed(f"{name}: the objects have {len(lines)} records, {len(set(lines))} of them distinct, not {len(self.produced)} each once")
-        if stream and collection.count_documents({}) != len(self.produced):
-            raise Failed(f"{name}: the collection has {collection.count_documents({})} documents, not {len(self.produced)}")
 
     def check_log(self, process: Process):
         """No secret, no token, and no complaint but that of the provider's outage."""

@@ -33,7 +33,7 @@ pub fn join(
     }
     let membership = GroupMembership::new(client, membership, here.submitter, farewells);
     Cluster {
-        standing: membership.standing(),
+        group_health: membership.group_health(),
         configs: Box::new(stores.configs),
         statuses: Box::new(stores.statuses),
         membership: Box::new(membership),

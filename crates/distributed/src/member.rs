@@ -1,17 +1,17 @@
 //! The member of a group of workers: what it says and is told in each round, and what of that it tells the herder. Pure:
 //! events and the time go in, what is to be done comes out. A membership (`membership.rs`) carries it out.
 
-mod standing;
+mod group_health;
 
 use crate::assignor::Incremental;
 use crate::leader::{Led, Said, offset};
 use crate::protocol::{Assignment, Items, Metadata, offers};
 use bytes::Bytes;
+use group_health::HealthTracker;
 use millstream_kafka::group::{GroupMember, Offer};
 use millstream_worker::cluster::{
-    self, GroupEvent, GroupProtocol, GroupStanding, Leader, Owners, Position, Snapshot, Work,
+    self, GroupEvent, GroupHealth, GroupProtocol, Leader, Owners, Position, Snapshot, Work,
 };
-use standing::Standing;
 use std::collections::{BTreeMap, VecDeque};
 
 /// The pause before a member says again what it has said, which a coordinator answers at once and without a round: Java's
@@ -95,7 +95,7 @@ pub(crate) struct Member {
     scheduled_at: Option<i64>,
     /// When the group is joined again that has refused this member.
     join_at: Option<i64>,
-    standing: Standing,
+    health: HealthTracker,
     /// Not more than one round brings: the group is not listened to while some wait.
     events: VecDeque<GroupEvent>,
     deeds: VecDeque<Deed>,
@@ -105,7 +105,7 @@ impl Member {
     pub(crate) fn new(settings: MemberSettings) -> Self {
         Member {
             assignor: Incremental::new(settings.max_delay),
-            standing: Standing::new(),
+            health: HealthTracker::new(),
             settings,
             snapshot: None,
             is_member: false,
@@ -140,8 +140,8 @@ impl Member {
         self.deeds.pop_front()
     }
 
-    pub(crate) fn standing(&self) -> &GroupStanding {
-        self.standing.shown()
+    pub(crate) fn group_health(&self) -> &GroupHealth {
+        self.health.shown()
     }
 
     /// Who leads, as far as this member knows.
@@ -307,12 +307,12 @@ impl Member {
             None => Leader::Unknown,
         };
         let own = self.position();
-        self.standing.joined(protocol);
+        self.health.joined(protocol);
         match &told {
             // Of its own round it has judged already.
             Some(_) if joined.member_id == joined.leader_id => {}
-            Some(told) => self.standing.followed(told, own, now),
-            None => self.standing.not_understood(),
+            Some(told) => self.health.followed(told, own, now),
+            None => self.health.not_understood(),
         }
         let Some(told) = told else {
             // It cannot be put into effect; perhaps that of another round can.
@@ -375,7 +375,7 @@ impl Member {
         self.unreachable_since = None;
         self.last = None;
         self.said = None;
-        self.standing.refused(reason);
+        self.health.refused(reason);
         self.deeds.push_back(Deed::Leave);
         self.join_at = Some(now + REFUSED_PAUSE_MS);
     }
@@ -451,7 +451,7 @@ impl Member {
         self.events
             .push_back(GroupEvent::Assigned(cluster::Assignment {
                 generation: self.generation,
-                protocol: self.standing.shown().protocol.unwrap_or_default(),
+                protocol: self.health.shown().protocol.unwrap_or_default(),
                 leader: self.leader.clone(),
                 position,
                 work,
@@ -495,7 +495,7 @@ impl Member {
     fn share_out(&mut self, led: &Led, now: i64) {
         let snapshot = self.snapshot.clone().unwrap_or_default();
         let shared = led.share_out(&snapshot, &mut self.assignor, now);
-        self.standing.led(led, snapshot.position.0, now);
+        self.health.led(led, snapshot.position.0, now);
         self.owners = shared.owners;
         let assignments = shared.assignments.into_iter();
         let bytes = assignments.map(|(id, assignment)| (id, assignment.encode(led.protocol)));

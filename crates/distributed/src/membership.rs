@@ -8,8 +8,7 @@ use millstream_core::Properties;
 use millstream_kafka::ClientSettings;
 use millstream_kafka::group::{self, Group, GroupSettings, Offer};
 use millstream_worker::cluster::{
-    GroupEvent, GroupProtocol, GroupStanding, Leader, Membership, Snapshot, StoreError,
-    TaskSubmitter,
+    GroupEvent, GroupHealth, GroupProtocol, Leader, Membership, Snapshot, StoreError, TaskSubmitter,
 };
 use std::future::pending;
 use std::sync::Arc;
@@ -53,7 +52,7 @@ pub struct GroupMembership {
     submits: JoinSet<GroupEvent>,
     /// Leaves, each bounded by `FAREWELL`; its owner waits for them before the process ends.
     farewells: TaskTracker,
-    standing: watch::Sender<GroupStanding>,
+    group_health: watch::Sender<GroupHealth>,
     most: GroupProtocol,
     started: Instant,
 }
@@ -91,15 +90,15 @@ impl GroupMembership {
             submitter,
             submits: JoinSet::new(),
             farewells,
-            standing: watch::Sender::new(GroupStanding::default()),
+            group_health: watch::Sender::new(GroupHealth::default()),
             most: config.protocol,
             started: Instant::now(),
         }
     }
 
     /// How it is with the group.
-    pub fn standing(&self) -> watch::Receiver<GroupStanding> {
-        self.standing.subscribe()
+    pub fn group_health(&self) -> watch::Receiver<GroupHealth> {
+        self.group_health.subscribe()
     }
 
     /// Milliseconds since a moment before the start: zero is no time for the assignor.
@@ -190,10 +189,10 @@ impl GroupMembership {
                 }
             }
         }
-        let standing = self.member.standing();
-        if *self.standing.borrow() != *standing {
-            let before = self.standing.send_replace(standing.clone());
-            log_change(&before, standing, self.most);
+        let group_health = self.member.group_health();
+        if *self.group_health.borrow() != *group_health {
+            let before = self.group_health.send_replace(group_health.clone());
+            log_change(&before, group_health, self.most);
         }
     }
 
@@ -208,9 +207,9 @@ impl GroupMembership {
     }
 }
 
-fn log_change(before: &GroupStanding, now: &GroupStanding, most: GroupProtocol) {
-    if let Some(trouble) = now.trouble.as_ref().filter(|_| before.trouble.is_none()) {
-        tracing::error!(trouble, "the group cannot work");
+fn log_change(before: &GroupHealth, now: &GroupHealth, most: GroupProtocol) {
+    if let Some(error) = now.error.as_ref().filter(|_| before.error.is_none()) {
+        tracing::error!(error, "the group cannot work");
     }
     if let Some(protocol) = now.protocol.filter(|_| before.protocol != now.protocol)
         && protocol < most

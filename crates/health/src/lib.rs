@@ -12,6 +12,6 @@ mod walk;
 pub use alarm::{Alarm, AlarmKind, Patience, TaskSample, Watchman};
 pub use contract::{HTML, JSON, Reply, Route, route};
 pub use policy::{Credentials, Matching, Policy};
-pub use readiness::{Standing, readiness};
+pub use readiness::{WorkerState, readiness};
 pub use verdict::{ConnectorStatus, Verdict, judge};
 pub use walk::{Answer, Step, Walk};

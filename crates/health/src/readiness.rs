@@ -4,7 +4,7 @@ use std::time::Duration;
 
 /// What is known of a worker.
 #[derive(Clone, Debug, Default)]
-pub struct Standing {
+pub struct WorkerState {
     /// It was told to stop.
     pub is_draining: bool,
     /// Its listeners take connections, or it has none.
@@ -12,7 +12,7 @@ pub struct Standing {
     /// It has been given its work once.
     pub has_joined: bool,
     /// What keeps the group from its work, and waiting does not help.
-    pub trouble: Option<String>,
+    pub group_error: Option<String>,
     /// Since its start.
     pub age: Duration,
     /// How long after its start a worker counts as ready that has not joined.
@@ -21,22 +21,22 @@ pub struct Standing {
 
 /// # Errors
 /// Why it is not ready.
-pub fn readiness(standing: &Standing) -> Result<(), String> {
-    if standing.is_draining {
+pub fn readiness(state: &WorkerState) -> Result<(), String> {
+    if state.is_draining {
         return Err("the worker is stopping".to_owned());
     }
-    if !standing.serves {
+    if !state.serves {
         return Err("the worker is starting: what its cluster shares is being opened, and its REST API does not listen yet".to_owned());
     }
-    if let Some(trouble) = &standing.trouble {
-        return Err(format!("the group cannot work: {trouble}"));
+    if let Some(group_error) = &state.group_error {
+        return Err(format!("the group cannot work: {group_error}"));
     }
-    if standing.has_joined || standing.age < standing.grace {
+    if state.has_joined || state.age < state.grace {
         return Ok(());
     }
     Err(format!(
         "the worker has not joined its group within {} s of its start",
-        standing.grace.as_secs()
+        state.grace.as_secs()
     ))
 }
 
@@ -46,54 +46,54 @@ mod tests {
 
     #[test]
     fn a_worker_is_ready_while_it_may_be_sent_requests() {
-        let ready = Standing {
+        let ready = WorkerState {
             serves: true,
             has_joined: true,
             age: Duration::from_secs(61),
             grace: Duration::from_secs(60),
-            ..Standing::default()
+            ..WorkerState::default()
         };
-        let late = Standing {
+        let late = WorkerState {
             has_joined: false,
             ..ready.clone()
         };
-        let young = Standing {
+        let young = WorkerState {
             age: Duration::from_secs(59),
             ..late.clone()
         };
-        for (standing, expected) in [
+        for (state, expected) in [
             (ready.clone(), None),
             (young.clone(), None),
             (late, Some("has not joined")),
             (
-                Standing {
+                WorkerState {
                     serves: false,
                     ..young
                 },
                 Some("is starting"),
             ),
             (
-                Standing {
+                WorkerState {
                     is_draining: true,
                     ..ready.clone()
                 },
                 Some("is stopping"),
             ),
             (
-                Standing {
-                    trouble: Some("x".to_owned()),
+                WorkerState {
+                    group_error: Some("x".to_owned()),
                     ..ready
                 },
                 Some("cannot work: x"),
             ),
         ] {
-            let why = readiness(&standing).err();
+            let why = readiness(&state).err();
             let fits = match (&why, expected) {
                 (Some(why), Some(part)) => why.contains(part),
                 (None, None) => true,
                 _ => false,
             };
-            assert!(fits, "{standing:?}: {why:?}");
+            assert!(fits, "{state:?}: {why:?}");
         }
     }
 }

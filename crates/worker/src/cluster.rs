@@ -11,7 +11,7 @@ mod session_key;
 mod status;
 
 pub use alone::AloneInCluster;
-pub use group::{GroupProtocol, GroupStanding, TaskSubmitter};
+pub use group::{GroupHealth, GroupProtocol, TaskSubmitter};
 pub use memory::{MemoryConfigStore, MemoryOffsets, MemoryStatusStore};
 pub use session_key::SessionKey;
 pub use status::{
@@ -238,7 +238,7 @@ pub struct Cluster {
     pub statuses: Box<dyn StatusStore>,
     pub membership: Box<dyn Membership>,
     /// As the membership publishes it.
-    pub standing: watch::Receiver<GroupStanding>,
+    pub group_health: watch::Receiver<GroupHealth>,
 }
 
 impl Cluster {
@@ -248,7 +248,7 @@ impl Cluster {
             configs: Box::<MemoryConfigStore>::default(),
             statuses: Box::<MemoryStatusStore>::default(),
             membership: Box::new(AloneInCluster::new(protocol)),
-            standing: watch::channel(GroupStanding::default()).1,
+            group_health: watch::channel(GroupHealth::default()).1,
         }
     }
 }

@@ -8,7 +8,7 @@ mod slot;
 pub mod state;
 mod view;
 
-use crate::cluster::{Cluster, ConfigRecord, GroupStanding, SessionKey, StatusRecord};
+use crate::cluster::{Cluster, ConfigRecord, GroupHealth, SessionKey, StatusRecord};
 use crate::fencer::Fencer;
 use crate::local_tasks::LocalTasks;
 use crate::loggers::Loggers;
@@ -48,7 +48,7 @@ pub struct HerderHandle {
     requests: mpsc::Sender<(Request, Reply)>,
     pings: mpsc::Sender<oneshot::Sender<()>>,
     published: watch::Receiver<Arc<View>>,
-    standing: watch::Receiver<GroupStanding>,
+    group_health: watch::Receiver<GroupHealth>,
 }
 
 impl HerderHandle {
@@ -89,8 +89,8 @@ impl HerderHandle {
     }
 
     /// What keeps the group from its work, if it is no matter of waiting.
-    pub fn trouble(&self) -> Option<String> {
-        self.standing.borrow().trouble.clone()
+    pub fn group_error(&self) -> Option<String> {
+        self.group_health.borrow().error.clone()
     }
 }
 
@@ -127,7 +127,7 @@ impl Herder {
         let state = State::new(parts.settings.clone());
         let (published, view) = watch::channel(Arc::new(state.view().clone()));
         let cluster = cluster(view.clone());
-        let standing = cluster.standing.clone();
+        let group_health = cluster.group_health.clone();
         let herder = Herder {
             state,
             parts,
@@ -143,7 +143,7 @@ impl Herder {
             requests: sender,
             pings: pings_in,
             published: view,
-            standing,
+            group_health,
         };
         (herder, handle)
     }

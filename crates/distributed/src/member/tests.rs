@@ -311,8 +311,8 @@ fn a_group_that_refuses_this_worker_is_asked_again_later() {
     script.round(&told(7, &["a"], &[]));
     script.member.on_refused("not authorized", script.now);
     assert_eq!(script.member.next_deed(), Some(Deed::Leave));
-    let trouble = script.member.standing().trouble.clone().unwrap();
-    assert!(trouble.ends_with("not authorized"), "{trouble}");
+    let error = script.member.group_health().error.clone().unwrap();
+    assert!(error.ends_with("not authorized"), "{error}");
     let number = number(&script.events());
     script.member.released(number);
     script.member.rejoin(script.now);
@@ -320,7 +320,7 @@ fn a_group_that_refuses_this_worker_is_asked_again_later() {
     assert_eq!(script.wait(), REFUSED_PAUSE_MS);
     assert_eq!(script.member.next_deed(), Some(Deed::Join));
     script.round(&told(7, &["a"], &[]));
-    assert_eq!(script.member.standing().trouble, None);
+    assert_eq!(script.member.group_health().error, None);
 }
 
 #[test]
@@ -552,12 +552,12 @@ fn additions_17_what_is_deleted_is_dropped_though_no_leader_asks_for_it() {
 fn additions_20_an_offset_that_nobody_reaches_is_told_of() {
     let mut script = Script::new(7, &[]);
     let members = [member("odd", "http://odd/", 99, &[])];
-    let trouble = |script: &Script| script.member.standing().trouble.clone();
+    let error = |script: &Script| script.member.group_health().error.clone();
     for round in 0..3 {
-        assert_eq!(trouble(&script), None, "{round}");
+        assert_eq!(error(&script), None, "{round}");
         assert_eq!(lead(&mut script, &members)["odd"].error, 1);
     }
-    let told = trouble(&script).unwrap();
+    let told = error(&script).unwrap();
     assert!(
         told.contains("http://odd/") && told.contains("99"),
         "{told}"
@@ -566,7 +566,7 @@ fn additions_20_an_offset_that_nobody_reaches_is_told_of() {
     script
         .member
         .on_assign("sessioned", 1, "me".to_owned(), &members, script.now);
-    assert_eq!(trouble(&script), None);
+    assert_eq!(error(&script), None);
 }
 
 #[test]
@@ -583,10 +583,10 @@ fn additions_24_another_config_topic_is_told_of() {
         script.joining().unwrap();
         script.answered(GroupProtocol::Sessioned, &far);
     }
-    let trouble = script.member.standing().trouble.clone().unwrap();
-    assert!(trouble.contains("config.storage.topic"), "{trouble}");
+    let error = script.member.group_health().error.clone().unwrap();
+    assert!(error.contains("config.storage.topic"), "{error}");
     // Who reads on is well.
     script.member.observe(snapshot(99, &[("x", 0)]), script.now);
     script.round(&told(99, &[], &[]));
-    assert_eq!(script.member.standing().trouble, None);
+    assert_eq!(script.member.group_health().error, None);
 }

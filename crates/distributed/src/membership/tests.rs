@@ -242,12 +242,12 @@ async fn one_worker_runs_everything_and_two_share_it() {
         worker.read(9, &now);
     }
     world.until_even(&now).await;
-    let standing = world.workers[&3].membership.standing();
-    let expected = GroupStanding {
+    let group_health = world.workers[&3].membership.group_health();
+    let expected = GroupHealth {
         protocol: Some(GroupProtocol::Sessioned),
-        trouble: None,
+        error: None,
     };
-    assert_eq!(*standing.borrow(), expected);
+    assert_eq!(*group_health.borrow(), expected);
     world.end().await;
 }
 
@@ -368,13 +368,13 @@ async fn additions_34_one_worker_that_offers_less_is_told_of() {
     world.until_even(&INVENTORY).await;
     world.join_as(2, GroupProtocol::Compatible, None);
     world.until_even(&INVENTORY).await;
-    let standing = world.workers[&1].membership.standing();
-    let protocol = standing.borrow().protocol;
+    let group_health = world.workers[&1].membership.group_health();
+    let protocol = group_health.borrow().protocol;
     assert_eq!(protocol, Some(GroupProtocol::Compatible));
     world.may_overlap = true;
     world.join_as(3, GroupProtocol::Eager, None);
     world.until_even(&INVENTORY).await;
-    let protocol = standing.borrow().protocol;
+    let protocol = group_health.borrow().protocol;
     assert_eq!(protocol, Some(GroupProtocol::Eager));
     world.end().await;
 }

@@ -51,11 +51,11 @@ impl GroupProtocol {
 
 /// How it is with the group, for those who do not follow its rounds. A membership publishes it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct GroupStanding {
+pub struct GroupHealth {
     /// What the last round was in; `None` before the first. Requests between workers are signed under `Sessioned` alone.
     pub protocol: Option<GroupProtocol>,
     /// What keeps the group from its work, for whoever asks after the health.
-    pub trouble: Option<String>,
+    pub error: Option<String>,
 }
 
 /// Carries the settings of a connector's tasks to the worker that leads.

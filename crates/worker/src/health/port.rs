@@ -17,7 +17,7 @@ use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use millstream_health::{
-    Alarm, Patience, Reply, Route, Standing, TaskSample, Verdict, Watchman, judge, readiness,
+    Alarm, Patience, Reply, Route, TaskSample, Verdict, Watchman, WorkerState, judge, readiness,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -255,11 +255,11 @@ impl HealthPort {
             ..
         } = &*self.0;
         let herder = worker.get().map(|here| &here.herder);
-        readiness(&Standing {
+        readiness(&WorkerState {
             is_draining: shutdown.is_cancelled(),
             serves: herder.is_some(),
             has_joined: herder.is_some_and(|herder| herder.view().has_started()),
-            trouble: herder.and_then(HerderHandle::trouble),
+            group_error: herder.and_then(HerderHandle::group_error),
             age: begun.elapsed(),
             grace: settings.start_grace,
         })
@@ -271,18 +271,18 @@ impl HealthPort {
         let Some(here) = self.0.worker.get() else {
             return Verdict::failed(&policy, "the worker is starting");
         };
-        let (view, trouble) = (here.herder.view(), here.herder.trouble());
+        let (view, group_error) = (here.herder.view(), here.herder.group_error());
         if policy.worker_id.is_none() && !self.0.settings.is_of_all {
             policy.worker_id = Some(here.worker_id.to_string());
         }
         if !view.has_started() {
-            let why = trouble.map_or_else(
+            let why = group_error.map_or_else(
                 || "the worker has not joined its group yet".to_owned(),
-                |trouble| format!("the group cannot work: {trouble}"),
+                |group_error| format!("the group cannot work: {group_error}"),
             );
             return Verdict::failed(&policy, &why);
         }
-        judge(&policy, &statuses(&view), trouble.is_none())
+        judge(&policy, &statuses(&view), group_error.is_none())
     }
 
     async fn status(&self) -> Reply {

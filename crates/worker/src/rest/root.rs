@@ -40,9 +40,9 @@ async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
     let asked = api.herder.change(Request::Health);
     let answered = tokio::time::timeout(HEALTH_WAIT, asked).await;
     let view = api.herder.view();
-    let trouble = api.herder.trouble();
+    let group_error = api.herder.group_error();
     // That which waiting does not help is no start.
-    let is_starting = !view.has_started() && trouble.is_none();
+    let is_starting = !view.has_started() && group_error.is_none();
     let (code, status, message) = match answered {
         Ok(Ok(_)) => (
             StatusCode::OK,
@@ -65,8 +65,8 @@ async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
         message.push(' ');
         message.push_str(&stage.sentence());
     }
-    let trouble = trouble.map(|why| format!("The group cannot work: {why}."));
-    for remark in trouble.into_iter().chain(view.unsigned()) {
+    let group_error = group_error.map(|why| format!("The group cannot work: {why}."));
+    for remark in group_error.into_iter().chain(view.unsigned()) {
         message.push(' ');
         message.push_str(&remark);
     }

@@ -23,7 +23,7 @@ const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'_')
     .remove(b'~');
 
-/// How long the leader may know another session key than this worker before that is a trouble.
+/// How long the leader may know another session key than this worker before that is an error.
 const KEY_ROTATION: Duration = Duration::from_secs(60);
 
 /// Of an error's text.

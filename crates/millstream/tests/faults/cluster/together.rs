@@ -87,7 +87,7 @@ async fn additions_24_a_worker_with_another_config_topic_says_so() {
     let body = json!({"name": "c", "config": config});
     let (status, _) = one.request("POST", "/connectors", Some(&body)).await;
     assert_eq!(status, 201);
-    let told = until("the trouble", || async {
+    let told = until("the error", || async {
         let (status, health) = other.request("GET", "/health", None).await;
         let text = health["message"].as_str()?.to_owned();
         (status == 500 && text.contains("The group cannot work")).then_some(text)

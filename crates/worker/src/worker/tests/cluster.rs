@@ -3,7 +3,7 @@
 use super::peers::{Asked, Peer, Puppet, answer, json, leading};
 use super::*;
 use crate::cluster::{
-    Assignment, GroupEvent, GroupStanding, Leader, Owners, SessionKey, TaskSubmitter, Work,
+    Assignment, GroupEvent, GroupHealth, Leader, Owners, SessionKey, TaskSubmitter, Work,
 };
 use crate::tls::ServerTls;
 use axum::body::Body;
@@ -18,7 +18,7 @@ struct Member {
     worker: Worker,
     shutdown: CancellationToken,
     say: mpsc::Sender<GroupEvent>,
-    standing: watch::Sender<GroupStanding>,
+    group_health: watch::Sender<GroupHealth>,
     submitter: Arc<dyn TaskSubmitter>,
 }
 
@@ -49,7 +49,7 @@ impl Member {
         }
         start.settings = WorkerSettings::quiet(properties).unwrap();
         let (puppet, say) = Puppet::new(leader);
-        let standing = puppet.standing.clone();
+        let group_health = puppet.group_health.clone();
         let cluster = puppet.speaking(protocol).cluster(records);
         let mut submitter = None;
         let launched = Worker::launch(start, Flavour::Distributed, |here| {
@@ -62,7 +62,7 @@ impl Member {
             worker,
             shutdown,
             say,
-            standing,
+            group_health,
             submitter: submitter.unwrap(),
         };
         while !member.api.herder.view().has_started() {
@@ -388,8 +388,8 @@ async fn additions_24_a_group_that_cannot_work_is_told_of() {
     member.say.send(GroupEvent::Rebalancing).await.unwrap();
     let why = "check that all workers of the group have the same config.storage.topic";
     member
-        .standing
-        .send_modify(|standing| standing.trouble = Some(why.to_owned()));
+        .group_health
+        .send_modify(|group_health| group_health.error = Some(why.to_owned()));
     let health = member.call("GET", "/health", "").await;
     assert_eq!(health.status, 500);
     let (text, expected) = (message(&health), format!("The group cannot work: {why}."));

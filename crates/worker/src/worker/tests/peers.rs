@@ -1,8 +1,8 @@
 //! Other workers: an HTTP server that answers what it is told to, and a group that says what it is told to.
 
 use crate::cluster::{
-    Assignment, Cluster, ConfigRecord, ConfigStore, GroupEvent, GroupProtocol, GroupStanding,
-    Leader, Membership, MemoryConfigStore, MemoryStatusStore, Owners, Snapshot, Work,
+    Assignment, Cluster, ConfigRecord, ConfigStore, GroupEvent, GroupHealth, GroupProtocol, Leader,
+    Membership, MemoryConfigStore, MemoryStatusStore, Owners, Snapshot, Work,
 };
 use crate::tls::ServerTls;
 use async_trait::async_trait;
@@ -131,7 +131,7 @@ pub(super) struct Puppet {
     assignment: Assignment,
     snapshot: Snapshot,
     joins: bool,
-    pub(super) standing: watch::Sender<GroupStanding>,
+    pub(super) group_health: watch::Sender<GroupHealth>,
 }
 
 impl Puppet {
@@ -148,7 +148,7 @@ impl Puppet {
             },
             snapshot: Snapshot::default(),
             joins: false,
-            standing: watch::Sender::new(GroupStanding::default()),
+            group_health: watch::Sender::new(GroupHealth::default()),
         };
         (puppet, say)
     }
@@ -165,7 +165,7 @@ impl Puppet {
         Cluster {
             configs: Box::new(configs),
             statuses: Box::<MemoryStatusStore>::default(),
-            standing: self.standing.subscribe(),
+            group_health: self.group_health.subscribe(),
             membership: Box::new(self),
         }
     }

@@ -3,14 +3,14 @@
 
 use crate::leader::Led;
 use crate::protocol::Assignment;
-use millstream_worker::cluster::{GroupProtocol, GroupStanding};
+use millstream_worker::cluster::{GroupHealth, GroupProtocol};
 
 /// Rounds in a row, and the time over which they come, that say that it is no matter of reading on.
 const HOPELESS_ROUNDS: u32 = 3;
 const HOPELESS_MS: i64 = 3_000;
 
-pub(super) struct Standing {
-    shown: GroupStanding,
+pub(super) struct HealthTracker {
+    shown: GroupHealth,
     behind: Option<Behind>,
 }
 
@@ -21,15 +21,15 @@ struct Behind {
     rounds: u32,
 }
 
-impl Standing {
+impl HealthTracker {
     pub(super) fn new() -> Self {
-        Standing {
-            shown: GroupStanding::default(),
+        HealthTracker {
+            shown: GroupHealth::default(),
             behind: None,
         }
     }
 
-    pub(super) fn shown(&self) -> &GroupStanding {
+    pub(super) fn shown(&self) -> &GroupHealth {
         &self.shown
     }
 
@@ -52,22 +52,22 @@ impl Standing {
     }
 
     pub(super) fn not_understood(&mut self) {
-        let trouble = "the leader's answer is not of the group's protocol";
-        self.shown.trouble = Some(trouble.to_owned());
+        let error = "the leader's answer is not of the group's protocol";
+        self.shown.error = Some(error.to_owned());
     }
 
     pub(super) fn refused(&mut self, reason: &str) {
         self.behind = None;
-        self.shown = GroupStanding {
+        self.shown = GroupHealth {
             protocol: None,
-            trouble: Some(format!("the group does not take this worker: {reason}")),
+            error: Some(format!("the group does not take this worker: {reason}")),
         };
     }
 
     fn compare(&mut self, who: &str, theirs: i64, own: i64, now: i64) {
         if theirs <= own {
             self.behind = None;
-            self.shown.trouble = None;
+            self.shown.error = None;
             return;
         }
         let known = self.behind.take().filter(|behind| behind.own == own);
@@ -79,7 +79,7 @@ impl Standing {
         behind.rounds += 1;
         let is_hopeless = behind.rounds >= HOPELESS_ROUNDS && now - behind.since >= HOPELESS_MS;
         self.behind = Some(behind);
-        self.shown.trouble = is_hopeless.then(|| {
+        self.shown.error = is_hopeless.then(|| {
             format!(
                 "{who} has read the configuration as far as offset {theirs}, and its topic ends at {own} here; \
                  check that all workers of the group have the same config.storage.topic"

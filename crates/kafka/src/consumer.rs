@@ -8,7 +8,7 @@ pub use subscription::Subscription;
 
 use crate::cluster::Cluster;
 use crate::config::ConsumerSettings;
-use crate::fetcher::{Controls, Inbox, Outbox, Taken};
+use crate::fetcher::{Collected, Controls, FetchBuffer, FetchCollector};
 use crate::group::{Group, GroupSettings, Offsets, protocol};
 use async_trait::async_trait;
 use millstream_core::backoff::Backoff;
@@ -22,7 +22,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use worker::Worker;
 
 pub struct KafkaConsumer {
-    inbox: Inbox,
+    collector: FetchCollector,
     controls: Arc<Controls>,
     offsets: Offsets,
     settings: ConsumerSettings,
@@ -60,10 +60,10 @@ impl KafkaConsumer {
             subscription,
             group,
             Arc::clone(&controls),
-            Outbox::new(event_sender, item_sender, budget),
+            FetchBuffer::new(event_sender, item_sender, budget),
         );
         Ok(KafkaConsumer {
-            inbox: Inbox::new(events, items, Arc::clone(&controls)),
+            collector: FetchCollector::new(events, items, Arc::clone(&controls)),
             controls,
             offsets,
             settings,
@@ -79,12 +79,12 @@ impl Consumer for KafkaConsumer {
         let controls = Arc::clone(&self.controls);
         let _polling = controls.poll();
         loop {
-            match self.inbox.next().await {
-                Taken::Event(event) => return event,
-                Taken::Batch(batch) => return Fetched::Batch(batch),
-                Taken::Failed(error) => return Fetched::Failed(error),
+            match self.collector.next().await {
+                Collected::Event(event) => return event,
+                Collected::Batch(batch) => return Fetched::Batch(batch),
+                Collected::Failed(error) => return Fetched::Failed(error),
                 // No partition of a consumer's has an end.
-                Taken::Reached(..) => {}
+                Collected::Reached(..) => {}
             }
         }
     }
@@ -92,7 +92,7 @@ impl Consumer for KafkaConsumer {
     async fn next_event(&mut self) -> Fetched {
         let controls = Arc::clone(&self.controls);
         let _polling = controls.poll();
-        self.inbox.next_event().await
+        self.collector.next_event().await
     }
 
     async fn commit(
@@ -119,7 +119,7 @@ impl Consumer for KafkaConsumer {
 
     fn resume(&mut self, partitions: &[TopicPartition]) {
         self.controls.set_paused(partitions, false);
-        self.inbox.release(partitions);
+        self.collector.release(partitions);
     }
 
     fn seek(&mut self, partition: &TopicPartition, offset: i64) {
@@ -132,11 +132,14 @@ impl Consumer for KafkaConsumer {
 
     async fn close(self: Box<Self>, deadline: Duration) {
         let KafkaConsumer {
-            task, stop, inbox, ..
+            task,
+            stop,
+            collector,
+            ..
         } = *self;
         stop.disarm().cancel();
         // A full queue must not keep the task from ending.
-        drop(inbox);
+        drop(collector);
         let _ = tokio::time::timeout(deadline, task).await;
     }
 }

@@ -1,6 +1,6 @@
 //! Fetcher: reads partitions from all brokers side by side, and is no member of a group. Whoever owns it says which
 //! partitions, from where and how far; it finds their leaders, follows them, notices logs that were cut short and topics
-//! that were made anew, and hands what it read to the outbox as far as the byte budget goes. It owns all state of reading;
+//! that were made anew, and hands what it read to the fetch buffer as far as the byte budget goes. It owns all state of reading;
 //! requests run beside it as futures whose results come back to `step`. A broker's next fetch is under way while the
 //! records of the last one are being handed over.
 //!
@@ -8,10 +8,10 @@
 
 mod controls;
 mod fetch;
-mod inbox;
+mod fetch_buffer;
+mod fetch_collector;
 mod known_topics;
 mod outages;
-mod outbox;
 mod partitions;
 mod positioning;
 mod reading;
@@ -20,9 +20,9 @@ mod session;
 mod truncation;
 
 pub(crate) use controls::Controls;
-pub(crate) use inbox::{Inbox, Taken};
+pub(crate) use fetch_buffer::{FetchBuffer, Item};
+pub(crate) use fetch_collector::{Collected, FetchCollector};
 pub(crate) use outages::Source;
-pub(crate) use outbox::{Item, Outbox};
 pub(crate) use positioning::Position;
 
 use crate::cluster::{Cluster, Metadata, Topics};
@@ -64,7 +64,7 @@ pub(crate) struct Fetcher {
     config: FetchConfig,
     reset_policy: ResetPolicy,
     controls: Arc<Controls>,
-    outbox: Outbox,
+    buffer: FetchBuffer,
     partitions: Partitions,
     /// Requests other than fetches.
     work: FuturesUnordered<BoxFuture<'static, Done>>,
@@ -139,14 +139,14 @@ impl Fetcher {
         reset_policy: ResetPolicy,
         topics: Topics,
         controls: Arc<Controls>,
-        outbox: Outbox,
+        buffer: FetchBuffer,
     ) -> Self {
         let backoff = Backoff::new(cluster.settings().retry_backoff());
         Fetcher {
             config,
             reset_policy,
             controls,
-            outbox,
+            buffer,
             partitions: Partitions::default(),
             work: FuturesUnordered::new(),
             fetches: FuturesUnordered::new(),
@@ -246,7 +246,7 @@ impl Fetcher {
             Some((broker, result)) = self.fetches.next(), if !self.fetches.is_empty() => {
                 self.on_fetched(broker, result);
             }
-            is_open = self.outbox.send_some(), if !self.outbox.is_empty() => {
+            is_open = self.buffer.send_some(), if !self.buffer.is_empty() => {
                 if !is_open {
                     return Step::Closed;
                 }
@@ -270,7 +270,7 @@ impl Fetcher {
             };
             let (is_due, source) = (state.is_due(now), state.source(now));
             if let Some(offset) = state.take_reached() {
-                self.outbox
+                self.buffer
                     .push_reached(state.epoch, partition.clone(), offset);
             }
             match state.stage {
@@ -342,7 +342,7 @@ impl Fetcher {
         for unread in &mut self.unread {
             unread.answers.retain(|answer| !is_going(&answer.partition));
         }
-        self.outbox.withdraw(is_going);
+        self.buffer.withdraw(is_going);
     }
 
     fn on_done(&mut self, done: Done) -> Step {
@@ -394,7 +394,7 @@ impl Fetcher {
     /// Tells the owner's owner of an event.
     pub(crate) fn emit(&mut self, event: impl Into<Option<Fetched>>) {
         if let Some(event) = event.into() {
-            self.outbox.push(event);
+            self.buffer.push(event);
         }
     }
 
@@ -402,7 +402,7 @@ impl Fetcher {
     pub(crate) fn fail(&mut self, error: ConsumerError) {
         if !self.has_failed {
             self.has_failed = true;
-            self.outbox.push_end(error);
+            self.buffer.push_end(error);
         }
     }
 
@@ -412,7 +412,7 @@ impl Fetcher {
 
     /// Everything that there was to say before the end has been said.
     pub(crate) fn is_over(&self) -> bool {
-        self.has_failed && self.outbox.is_empty()
+        self.has_failed && self.buffer.is_empty()
     }
 
     pub(crate) fn client(&self) -> &ClientSettings {

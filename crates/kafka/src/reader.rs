@@ -6,7 +6,7 @@ mod worker;
 
 use crate::cluster::Cluster;
 use crate::config::ReaderSettings;
-use crate::fetcher::{Controls, Inbox, Outbox, Taken};
+use crate::fetcher::{Collected, Controls, FetchBuffer, FetchCollector};
 use millstream_core::limits::QUEUED_BATCHES;
 use millstream_core::{ByteBudget, ConsumerError, Degraded, Fetched, RecordBatch, TopicPartition};
 use std::sync::Arc;
@@ -84,7 +84,7 @@ pub enum Read {
 
 /// A running reader. Dropping it ends it, too.
 pub struct KafkaReader {
-    inbox: Inbox,
+    collector: FetchCollector,
     when_lost: WhenLost,
     task: JoinHandle<()>,
     stop: DropGuard,
@@ -103,18 +103,18 @@ impl KafkaReader {
         let controls = Arc::new(Controls::default());
         let (event_sender, events) = mpsc::channel(QUEUED_BATCHES);
         let (item_sender, items) = mpsc::channel(QUEUED_BATCHES);
-        let outbox = Outbox::new(event_sender, item_sender, budget);
+        let buffer = FetchBuffer::new(event_sender, item_sender, budget);
         let worker = Worker::new(
             cluster,
             settings,
             ranges,
             when_lost,
             Arc::clone(&controls),
-            outbox,
+            buffer,
         );
         let token = CancellationToken::new();
         KafkaReader {
-            inbox: Inbox::new(events, items, controls),
+            collector: FetchCollector::new(events, items, controls),
             when_lost,
             task: crate::tasks::spawn(worker.run(token.clone())),
             stop: token.drop_guard(),
@@ -124,11 +124,13 @@ impl KafkaReader {
     /// The next item. Cancel safe: dropping the future loses nothing.
     pub async fn next(&mut self) -> Read {
         loop {
-            match self.inbox.next().await {
-                Taken::Batch(batch) => return Read::Batch(batch),
-                Taken::Reached(partition, offset) => return Read::Reached { partition, offset },
-                Taken::Failed(error) => return Read::Failed(error),
-                Taken::Event(event) => {
+            match self.collector.next().await {
+                Collected::Batch(batch) => return Read::Batch(batch),
+                Collected::Reached(partition, offset) => {
+                    return Read::Reached { partition, offset };
+                }
+                Collected::Failed(error) => return Read::Failed(error),
+                Collected::Event(event) => {
                     if let Some(read) = self.on_event(event) {
                         return read;
                     }
@@ -156,11 +158,14 @@ impl KafkaReader {
     /// Ends the reader and closes its connections, within the deadline.
     pub async fn close(self, deadline: Duration) {
         let KafkaReader {
-            inbox, task, stop, ..
+            collector,
+            task,
+            stop,
+            ..
         } = self;
         stop.disarm().cancel();
         // A full queue must not keep the task from ending.
-        drop(inbox);
+        drop(collector);
         let _ = tokio::time::timeout(deadline, task).await;
     }
 }

@@ -1,8 +1,8 @@
 //! Uploads: objects on their way to S3, beside the task that fills them.
 //!
-//! The task puts parts into an outbox without waiting; as many as may be in flight go on to the jobs, one for each
+//! The task queues parts without waiting; as many as may be in flight go on to the jobs, one for each
 //! object: create, parts in any order, complete. A job retries only the request that failed, as long as that may pass;
-//! a failure that may not ends the sink task. Bytes in flight are bounded; a full outbox makes the task refuse batches.
+//! a failure that may not ends the sink task. Bytes in flight are bounded; a full queue makes the task refuse batches.
 
 mod buffers;
 mod job;
@@ -66,7 +66,7 @@ pub(crate) struct Uploads {
     jobs: JoinSet<Ended>,
     /// Jobs that ended while the task waited for news.
     heard: VecDeque<Ended>,
-    outbox: VecDeque<Outgoing>,
+    queue: VecDeque<Outgoing>,
     in_flight: ByteBudget,
     /// Taken in advance for all parts that a large record becomes; held until the last of them is stored.
     reserved: Option<Arc<BytePermit>>,
@@ -99,7 +99,7 @@ impl Uploads {
             }),
             jobs: JoinSet::new(),
             heard: VecDeque::new(),
-            outbox: VecDeque::new(),
+            queue: VecDeque::new(),
             in_flight,
             reserved: None,
             buffers,
@@ -108,7 +108,7 @@ impl Uploads {
         }
     }
 
-    /// Puts a part into the outbox. `upload` is begun with the first part and ends with the one that has a `closing`.
+    /// Puts a part into the queue. `upload` is begun with the first part and ends with the one that has a `closing`.
     pub(crate) fn send(
         &mut self,
         upload: &mut Option<Upload>,
@@ -128,7 +128,7 @@ impl Uploads {
                 pieces: sender,
             }
         });
-        self.outbox.push_back(Outgoing {
+        self.queue.push_back(Outgoing {
             pieces: upload.pieces.clone(),
             begin,
             body,
@@ -140,7 +140,7 @@ impl Uploads {
 
     /// Hands parts to their jobs while there is room.
     pub(crate) fn pump(&mut self) {
-        while let Some(next) = self.outbox.front() {
+        while let Some(next) = self.queue.front() {
             let bytes = next.body.len() + OBJECT_OVERHEAD;
             let reserved = self.reserved.clone();
             let permit = reserved.or_else(|| self.in_flight.try_acquire(bytes).map(Arc::new));
@@ -152,7 +152,7 @@ impl Uploads {
     }
 
     fn hand_over(&mut self, permit: impl Into<Arc<BytePermit>>) {
-        let Some(next) = self.outbox.pop_front() else {
+        let Some(next) = self.queue.pop_front() else {
             return;
         };
         if next.object.is_cancelled() {
@@ -183,13 +183,13 @@ impl Uploads {
 
     /// Whether all parts so far have been handed to their jobs.
     pub(crate) fn is_clear(&self) -> bool {
-        self.outbox.is_empty()
+        self.queue.is_empty()
     }
 
-    /// Waits until the outbox is empty; false if it is not by the deadline, or S3 is degraded.
+    /// Waits until the queue is empty; false if it is not by the deadline, or S3 is degraded.
     pub(crate) async fn has_room(&mut self, deadline: Instant, patience: Instant) -> bool {
         self.pump();
-        while let Some(next) = self.outbox.front() {
+        while let Some(next) = self.queue.front() {
             let until = if self.degraded().is_some() {
                 patience
             } else {
@@ -229,7 +229,7 @@ impl Uploads {
 
     /// Gives memory back once nothing has been on its way for a while.
     pub(crate) fn rest(&mut self, now: i64) {
-        if self.jobs.is_empty() && self.outbox.is_empty() {
+        if self.jobs.is_empty() && self.queue.is_empty() {
             // A clock that went ahead once prolongs nothing.
             let since = self.idle_since.map_or(now, |since| since.min(now));
             self.idle_since = Some(since);
@@ -247,12 +247,12 @@ impl Uploads {
         heard.or_else(|| self.jobs.try_join_next().and_then(end_of))
     }
 
-    /// Returns once a job has ended, or a part of the outbox has found room and is on its way. Cancel safe.
+    /// Returns once a job has ended, or a queued part has found room and is on its way. Cancel safe.
     pub(crate) async fn progressed(&mut self) {
         if !self.heard.is_empty() {
             return;
         }
-        let next = self.outbox.front().map(|next| next.body.len());
+        let next = self.queue.front().map(|next| next.body.len());
         let permit = tokio::select! {
             biased;
             Some(ended) = self.jobs.join_next(), if !self.jobs.is_empty() => {
@@ -273,7 +273,7 @@ impl Uploads {
             if let Some(ended) = self.try_ended() {
                 return Some(ended);
             }
-            if self.jobs.is_empty() && self.outbox.is_empty() || Instant::now() >= deadline {
+            if self.jobs.is_empty() && self.queue.is_empty() || Instant::now() >= deadline {
                 return None;
             }
             let news = tokio::time::timeout_at(deadline, self.progressed());
@@ -285,7 +285,7 @@ impl Uploads {
     /// Forgets parts that nobody wants any more; returns the jobs that will never have begun.
     pub(crate) fn discard_cancelled(&mut self) -> Vec<JobId> {
         let mut unborn = Vec::new();
-        self.outbox.retain(|next| {
+        self.queue.retain(|next| {
             let is_cancelled = next.object.is_cancelled();
             if let (true, Some((job, ..))) = (is_cancelled, &next.begin) {
                 unborn.push(*job);

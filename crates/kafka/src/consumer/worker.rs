@@ -9,7 +9,7 @@ use super::Subscription;
 use crate::cluster::{Cluster, Metadata};
 use crate::config::ConsumerSettings;
 use crate::error::KafkaError;
-use crate::fetcher::{Asked, Controls, Fetcher, Outbox, ResetPolicy, Source, Step};
+use crate::fetcher::{Asked, Controls, FetchBuffer, Fetcher, ResetPolicy, Source, Step};
 use crate::group::assignor::{Assignor, Member, TopicSizes};
 use crate::group::{Group, GroupEvent, Offer, Offsets};
 use futures::future::BoxFuture;
@@ -83,7 +83,7 @@ impl Worker {
         subscription: Subscription,
         group: Group,
         controls: Arc<Controls>,
-        outbox: Outbox,
+        buffer: FetchBuffer,
     ) -> Self {
         let reset_policy = if settings.config.auto_offset_reset == "none" {
             ResetPolicy::Fail
@@ -96,7 +96,7 @@ impl Worker {
             reset_policy,
             subscription.wanted(std::iter::empty()),
             Arc::clone(&controls),
-            outbox,
+            buffer,
         );
         Worker {
             topics: subscription.topics(&Metadata::default()),

@@ -46,7 +46,7 @@ impl Fetcher {
             broker.is_fetching = true;
             broker.late_at = now + self.config.fetch_max_wait() + LATE_FETCH;
             let cluster = self.cluster.clone();
-            let limits = Limits::new(&self.config, self.outbox.largest_response());
+            let limits = Limits::new(&self.config, self.buffer.largest_response());
             self.fetches.push(Box::pin(async move {
                 (id, fetch::fetch(cluster, id, plan, limits).await)
             }));
@@ -91,7 +91,7 @@ impl Fetcher {
                 if let (Some(memory), Some(largest)) = (&response.memory, largest) {
                     memory.comes_from(&largest.partition, largest.wanted.offset);
                 }
-                self.outbox.add_unread(response.memory);
+                self.buffer.add_unread(response.memory);
                 self.note_recovered_partitions(id, &answers);
                 let broker = self.broker(id);
                 broker.session.answered(session_id, answers.len());
@@ -172,9 +172,9 @@ impl Fetcher {
     /// Reads partition by partition, and no further than to the next batches: what is not read costs no memory
     /// beyond the response itself.
     pub(super) fn read_on(&mut self) {
-        while !self.outbox.has_batches() && !self.has_failed {
+        while !self.buffer.has_batches() && !self.has_failed {
             let Some(unread) = self.unread.front_mut() else {
-                self.outbox.nothing_unread();
+                self.buffer.nothing_unread();
                 return;
             };
             match unread.answers.pop_front() {
@@ -222,7 +222,7 @@ impl Fetcher {
                     if let Some(until) = until.filter(|until| batch.next_offset > *until) {
                         cut(&mut batch, until);
                     }
-                    self.outbox.push_batch(wanted.epoch, walker.weight(), batch);
+                    self.buffer.push_batch(wanted.epoch, walker.weight(), batch);
                 }
                 Err(error) => failure = Some(error),
             }

@@ -116,7 +116,7 @@ impl Fetcher {
 
     /// The owner drops what it holds of these partitions and begins anew, as their offsets go back.
     pub(super) fn restart(&mut self, partitions: Vec<TopicPartition>) {
-        self.outbox.withdraw(|p| partitions.contains(p));
+        self.buffer.withdraw(|p| partitions.contains(p));
         for partition in &partitions {
             let epoch = self.controls.assign(partition);
             if let Some(state) = self.partitions.change(partition) {

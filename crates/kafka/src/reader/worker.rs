@@ -6,7 +6,7 @@ use crate::cluster::{Cluster, Metadata, Topics};
 use crate::config::ReaderSettings;
 use crate::error::KafkaError;
 use crate::fetcher::{
-    Asked, Controls, Fetcher, Needs, Outbox, Position, ResetPolicy, Source, Step,
+    Asked, Controls, FetchBuffer, Fetcher, Needs, Position, ResetPolicy, Source, Step,
 };
 use crate::positions::{EARLIEST, LATEST};
 use futures::future::BoxFuture;
@@ -40,7 +40,7 @@ impl Worker {
         ranges: Vec<ReadRange>,
         when_lost: WhenLost,
         controls: Arc<Controls>,
-        outbox: Outbox,
+        buffer: FetchBuffer,
     ) -> Self {
         let mut topics: Vec<String> = ranges
             .iter()
@@ -60,7 +60,7 @@ impl Worker {
             reset_policy,
             wanted,
             controls,
-            outbox,
+            buffer,
         );
         for range in &ranges {
             fetcher.assign(&range.partition);

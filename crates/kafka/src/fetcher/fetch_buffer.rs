@@ -1,5 +1,6 @@
-//! Outbox: what the task has for the owner. Batches leave in order, and only with their bytes taken from the budget: that
-//! wait is the backpressure. Events have a way of their own, so that they reach an owner that takes no batches.
+//! Fetch buffer: what the fetcher has for its owner, as in Java's client. Batches leave in order, and only with their bytes
+//! taken from the budget: that wait is the backpressure. Events have a queue of their own, so that they reach an owner that
+//! takes no batches.
 
 use millstream_core::{
     ByteBudget, BytePermit, ConsumerError, Fetched, RecordBatch, TopicPartition,
@@ -34,21 +35,21 @@ pub(crate) enum Item {
     Failed(ConsumerError),
 }
 
-pub(crate) struct Outbox {
-    events: Way<Fetched>,
-    items: Way<Item>,
-    credit: Credit,
+pub(crate) struct FetchBuffer {
+    events: Queue<Fetched>,
+    items: Queue<Item>,
+    memory: BatchMemory,
 }
 
 /// A queue in front of a channel that may be full.
-struct Way<T> {
+struct Queue<T> {
     queue: VecDeque<T>,
     sender: mpsc::Sender<T>,
 }
 
-impl<T> Way<T> {
+impl<T> Queue<T> {
     fn new(sender: mpsc::Sender<T>) -> Self {
-        Way {
+        Queue {
             queue: VecDeque::new(),
             sender,
         }
@@ -69,7 +70,7 @@ impl<T> Way<T> {
 }
 
 /// The bytes that batches take with them.
-struct Credit {
+struct BatchMemory {
     budget: ByteBudget,
     /// What responses are counted as of which batches are still to be made.
     unread: BytePermit,
@@ -77,9 +78,9 @@ struct Credit {
     waiting: Option<Pin<Box<dyn Future<Output = BytePermit> + Send>>>,
 }
 
-impl Credit {
+impl BatchMemory {
     /// Sees that an item has its bytes. Cancel safe.
-    async fn cover(&mut self, item: Option<&mut Item>) {
+    async fn reserve_for(&mut self, item: Option<&mut Item>) {
         let Some(Item::Batch { weight, batch, .. }) = item else {
             return;
         };
@@ -99,16 +100,16 @@ impl Credit {
     }
 }
 
-impl Outbox {
+impl FetchBuffer {
     pub(crate) fn new(
         events: mpsc::Sender<Fetched>,
         items: mpsc::Sender<Item>,
         budget: ByteBudget,
     ) -> Self {
-        Outbox {
-            events: Way::new(events),
-            items: Way::new(items),
-            credit: Credit {
+        FetchBuffer {
+            events: Queue::new(events),
+            items: Queue::new(items),
+            memory: BatchMemory {
                 unread: budget.nothing(),
                 budget,
                 waiting: None,
@@ -119,7 +120,7 @@ impl Outbox {
     /// The bytes of the largest response that is worth asking for: of two for each broker, one is being made into batches
     /// while the other comes, so it is kept to a part of what those who share the budget may have each.
     pub(crate) fn largest_response(&self) -> usize {
-        let budget = &self.credit.budget;
+        let budget = &self.memory.budget;
         (budget.total() / (4 + 4 * budget.holders())).max(SMALLEST_RESPONSE)
     }
 
@@ -143,18 +144,18 @@ impl Outbox {
     /// Takes over what a response is counted as.
     pub(crate) fn add_unread(&mut self, memory: Option<BytePermit>) {
         if let Some(memory) = memory {
-            self.credit.unread.merge(memory);
+            self.memory.unread.merge(memory);
         }
     }
 
     /// All responses have been made into batches.
     pub(crate) fn nothing_unread(&mut self) {
-        self.credit.unread = self.credit.budget.nothing();
+        self.memory.unread = self.memory.budget.nothing();
     }
 
     /// A batch is counted as part of the response that it comes from, as far as that goes.
     pub(crate) fn push_batch(&mut self, epoch: u64, weight: usize, mut batch: RecordBatch) {
-        let Credit { budget, unread, .. } = &mut self.credit;
+        let BatchMemory { budget, unread, .. } = &mut self.memory;
         batch.permit = unread.split(weight.min(budget.total()));
         self.items.queue.push_back(Item::Batch {
             epoch,
@@ -174,8 +175,8 @@ impl Outbox {
     /// Takes back the batches of partitions that are going.
     pub(crate) fn withdraw(&mut self, is_going: impl Fn(&TopicPartition) -> bool) {
         // The next first item may weigh something else; a fresh wait costs only the place in the line.
-        self.credit.waiting = None;
-        if self.credit.unread.oversized_from().is_some_and(&is_going) {
+        self.memory.waiting = None;
+        if self.memory.unread.oversized_from().is_some_and(&is_going) {
             self.nothing_unread();
         }
         self.items.queue.retain(|item| match item {
@@ -188,17 +189,17 @@ impl Outbox {
     /// Hands over the first event or the first item, whichever the owner has room for. Cancel safe. `false` once nobody
     /// receives any more.
     pub(crate) async fn send_some(&mut self) -> bool {
-        let Outbox {
+        let FetchBuffer {
             events,
             items,
-            credit,
+            memory,
         } = self;
         let has_items = !items.queue.is_empty();
         tokio::select! {
             biased;
             is_open = events.send_first(), if !events.queue.is_empty() => is_open,
             is_open = async {
-                credit.cover(items.queue.front_mut()).await;
+                memory.reserve_for(items.queue.front_mut()).await;
                 items.send_first().await
             }, if has_items => is_open,
             else => true,

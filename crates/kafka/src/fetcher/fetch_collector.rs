@@ -1,5 +1,5 @@
-//! Inbox: the owner's end of the outbox. Events come before the batches that follow from them; batches that an event or a
-//! seek has made stale are dropped, and those of paused partitions wait here.
+//! Fetch collector: the owner's end of the fetch buffer. Events come before the batches that follow from them; batches that
+//! an event or a seek has made stale are dropped, and those of paused partitions wait here.
 
 use super::{Controls, Delivery, Item};
 use millstream_core::{BytePermit, ConsumerError, Fetched, RecordBatch, TopicPartition};
@@ -7,7 +7,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use tokio::sync::mpsc;
 
-pub(crate) struct Inbox {
+pub(crate) struct FetchCollector {
     events: mpsc::Receiver<Fetched>,
     items: mpsc::Receiver<Item>,
     controls: Arc<Controls>,
@@ -20,7 +20,7 @@ pub(crate) struct Inbox {
 /// What was taken out.
 // Nearly every item is a batch, so boxing it would only cost.
 #[allow(clippy::large_enum_variant)]
-pub(crate) enum Taken {
+pub(crate) enum Collected {
     Event(Fetched),
     Batch(RecordBatch),
     /// All that was wanted of the partition has been taken; where reading stands.
@@ -29,13 +29,13 @@ pub(crate) enum Taken {
     Failed(ConsumerError),
 }
 
-impl Inbox {
+impl FetchCollector {
     pub(crate) fn new(
         events: mpsc::Receiver<Fetched>,
         items: mpsc::Receiver<Item>,
         controls: Arc<Controls>,
     ) -> Self {
-        Inbox {
+        FetchCollector {
             events,
             items,
             controls,
@@ -45,23 +45,23 @@ impl Inbox {
     }
 
     /// The next of either kind. Cancel safe.
-    pub(crate) async fn next(&mut self) -> Taken {
+    pub(crate) async fn next(&mut self) -> Collected {
         loop {
             let item = match self.ready.pop_front() {
                 Some(item) => item,
                 None => tokio::select! {
                     biased;
-                    Some(event) = self.events.recv() => return Taken::Event(self.apply(event)),
+                    Some(event) = self.events.recv() => return Collected::Event(self.apply(event)),
                     item = self.items.recv() => item.unwrap_or_else(|| Item::Failed(ended())),
                 },
             };
             if let Item::Failed(error) = item {
-                return Taken::Failed(error);
+                return Collected::Failed(error);
             }
             // What was told before the item was sent may have come only now.
             if let Ok(event) = self.events.try_recv() {
                 self.ready.push_front(item);
-                return Taken::Event(self.apply(event));
+                return Collected::Event(self.apply(event));
             }
             if let Some(taken) = self.admit(item) {
                 return taken;
@@ -119,11 +119,11 @@ impl Inbox {
     }
 
     /// The item, unless it is not wanted any more or has to wait.
-    fn admit(&mut self, item: Item) -> Option<Taken> {
+    fn admit(&mut self, item: Item) -> Option<Collected> {
         match item {
             Item::Batch { epoch, batch, .. } => {
                 match self.controls.delivery(&batch.origin, epoch) {
-                    Delivery::Deliver => Some(Taken::Batch(batch)),
+                    Delivery::Deliver => Some(Collected::Batch(batch)),
                     Delivery::Hold if is_oversized(&batch) => {
                         self.give_up(&batch);
                         None
@@ -141,9 +141,9 @@ impl Inbox {
                 offset,
             } => {
                 let verdict = self.controls.delivery(&partition, epoch);
-                (verdict != Delivery::Drop).then_some(Taken::Reached(partition, offset))
+                (verdict != Delivery::Drop).then_some(Collected::Reached(partition, offset))
             }
-            Item::Failed(error) => Some(Taken::Failed(error)),
+            Item::Failed(error) => Some(Collected::Failed(error)),
         }
     }
 }
@@ -189,10 +189,12 @@ mod tests {
     }
 
     /// The partition and offset of the next batch, if one is there now.
-    fn next_batch(inbox: &mut Inbox) -> Option<(i32, i64)> {
+    fn next_batch(collector: &mut FetchCollector) -> Option<(i32, i64)> {
         let mut context = Context::from_waker(Waker::noop());
-        match pin!(inbox.next()).poll(&mut context) {
-            Poll::Ready(Taken::Batch(batch)) => Some((batch.origin.partition, batch.first_offset)),
+        match pin!(collector.next()).poll(&mut context) {
+            Poll::Ready(Collected::Batch(batch)) => {
+                Some((batch.origin.partition, batch.first_offset))
+            }
             Poll::Ready(_) => panic!("only batches were sent"),
             Poll::Pending => None,
         }
@@ -206,7 +208,7 @@ mod tests {
         let (_events, events) = mpsc::channel(1);
         let (items, receiver) = mpsc::channel(9);
         let controls = Arc::new(Controls::default());
-        let mut inbox = Inbox::new(events, receiver, Arc::clone(&controls));
+        let mut collector = FetchCollector::new(events, receiver, Arc::clone(&controls));
         let partitions = [0, 1].map(|number| TopicPartition::new("t", number));
         let epochs = [0, 1].map(|number| controls.assign(&partitions[number]));
         let send = |number: usize, epoch, offset, permit| {
@@ -223,7 +225,7 @@ mod tests {
         send(1, epochs[1], 3, None);
         send(0, epochs[0], 8, Some(oversized().expect("nobody has one")));
         assert!(oversized().is_none());
-        assert_eq!(next_batch(&mut inbox), None);
+        assert_eq!(next_batch(&mut collector), None);
         assert!(oversized().is_some(), "it is given back");
         // What was held before it in its partition goes as well, so that the order stays.
         let changes = controls.take();
@@ -232,11 +234,11 @@ mod tests {
             .map(|(of, control)| (of.partition, control.seek));
         assert_eq!(told.collect::<Vec<_>>(), [(0, Some(7)), (1, None)]);
         controls.set_paused(&partitions, false);
-        inbox.release(&partitions);
-        assert_eq!(next_batch(&mut inbox), Some((1, 3)));
+        collector.release(&partitions);
+        assert_eq!(next_batch(&mut collector), Some((1, 3)));
         send(0, epochs[0], 9, None);
-        assert_eq!(next_batch(&mut inbox), None, "it was fetched before");
+        assert_eq!(next_batch(&mut collector), None, "it was fetched before");
         send(0, changes[0].1.epoch, 7, None);
-        assert_eq!(next_batch(&mut inbox), Some((0, 7)));
+        assert_eq!(next_batch(&mut collector), Some((0, 7)));
     }
 }

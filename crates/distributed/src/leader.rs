@@ -6,16 +6,16 @@ use millstream_worker::cluster::{GroupProtocol, Owners, Position, Snapshot};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// A member of the round, and what it said.
+/// A member of the group, with what it said as it joined.
 #[derive(Clone, Debug)]
-pub(crate) struct Said {
+pub(crate) struct JoinedMember {
     pub(crate) id: String,
     pub(crate) metadata: Metadata,
 }
 
-/// A round as its leader finds it.
+/// A rebalance as its leader finds it: who has joined.
 #[derive(Clone, Debug)]
-pub(crate) struct Led {
+pub(crate) struct Rebalance {
     pub(crate) protocol: GroupProtocol,
     pub(crate) generation: i32,
     /// The last generation that this worker has seen to its end, −1 for none.
@@ -23,7 +23,7 @@ pub(crate) struct Led {
     /// The leader's own.
     pub(crate) id: String,
     pub(crate) url: String,
-    pub(crate) members: Vec<Said>,
+    pub(crate) members: Vec<JoinedMember>,
 }
 
 /// What comes of it.
@@ -39,10 +39,10 @@ pub(crate) fn offset(position: Position) -> i64 {
     if position.0 <= 0 { -1 } else { position.0 }
 }
 
-impl Led {
+impl Rebalance {
     /// How far the member has read that has read furthest: nothing is given out for less.
     pub(crate) fn newest(&self) -> i64 {
-        let offsets = self.members.iter().map(|said| said.metadata.offset);
+        let offsets = self.members.iter().map(|member| member.metadata.offset);
         offsets.max().unwrap_or(-1)
     }
 
@@ -58,7 +58,11 @@ impl Led {
         let (shares, delay) = if is_behind {
             (BTreeMap::new(), 0)
         } else if self.protocol == GroupProtocol::Eager {
-            let ids: Vec<String> = self.members.iter().map(|said| said.id.clone()).collect();
+            let ids: Vec<String> = self
+                .members
+                .iter()
+                .map(|member| member.id.clone())
+                .collect();
             (share_out(&snapshot.inventory, &ids), 0)
         } else {
             let holders: Vec<Holder> = self.members.iter().map(holder).collect();
@@ -78,14 +82,14 @@ impl Led {
             delay,
             ..Assignment::default()
         };
-        let assignments = self.members.iter().map(|said| {
-            let share = shares.get(&said.id).cloned().unwrap_or_default();
+        let assignments = self.members.iter().map(|member| {
+            let share = shares.get(&member.id).cloned().unwrap_or_default();
             let assignment = Assignment {
                 assigned: share.assigned,
                 revoked: share.revoked,
                 ..header.clone()
             };
-            (said.id.clone(), assignment)
+            (member.id.clone(), assignment)
         });
         Shared {
             assignments: assignments.collect(),
@@ -95,10 +99,10 @@ impl Led {
 
     fn owners(&self, shares: &BTreeMap<String, Share>) -> Owners {
         let mut owners = Owners::default();
-        for said in self.members.iter().filter(|said| said.id != self.id) {
-            let url: Arc<str> = said.metadata.url.as_str().into();
+        for member in self.members.iter().filter(|member| member.id != self.id) {
+            let url: Arc<str> = member.metadata.url.as_str().into();
             owners.others.insert(url.clone());
-            let Some(share) = shares.get(&said.id) else {
+            let Some(share) = shares.get(&member.id) else {
                 continue;
             };
             for name in &share.all.connectors {
@@ -112,11 +116,11 @@ impl Led {
     }
 }
 
-fn holder(said: &Said) -> Holder {
-    let allocation = said.metadata.allocation.as_ref();
+fn holder(member: &JoinedMember) -> Holder {
+    let allocation = member.metadata.allocation.as_ref();
     let holds = allocation.map(|allocation| allocation.assigned.clone());
     Holder {
-        id: said.id.clone(),
+        id: member.id.clone(),
         holds: holds.unwrap_or_default().distinct(),
     }
 }

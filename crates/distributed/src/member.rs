@@ -4,7 +4,7 @@
 mod group_health;
 
 use crate::assignor::Incremental;
-use crate::leader::{Led, Said, offset};
+use crate::leader::{JoinedMember, Rebalance, offset};
 use crate::protocol::{Assignment, Items, Metadata, offers};
 use bytes::Bytes;
 use group_health::HealthTracker;
@@ -38,7 +38,7 @@ pub(crate) struct MemberSettings {
 
 /// What is to be done with the group.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Deed {
+pub(crate) enum MemberAction {
     Join,
     Rejoin,
     Leave,
@@ -79,7 +79,7 @@ pub(crate) struct Member {
     /// The group is about to join, and waits for what this member says.
     is_joining: bool,
     /// The round that this member leads, and until when it may wait.
-    leading: Option<(Led, i64)>,
+    leading: Option<(Rebalance, i64)>,
     /// The bytes that the last round brought: a coordinator answers with them again where nothing has changed.
     last: Option<(i32, Bytes)>,
     /// Revocations that are not answered, and whether the group waits for a round after them.
@@ -98,7 +98,7 @@ pub(crate) struct Member {
     health: HealthTracker,
     /// Not more than one round brings: the group is not listened to while some wait.
     events: VecDeque<GroupEvent>,
-    deeds: VecDeque<Deed>,
+    actions: VecDeque<MemberAction>,
 }
 
 impl Member {
@@ -128,7 +128,7 @@ impl Member {
             scheduled_at: None,
             join_at: None,
             events: VecDeque::new(),
-            deeds: VecDeque::new(),
+            actions: VecDeque::new(),
         }
     }
 
@@ -136,8 +136,8 @@ impl Member {
         self.events.pop_front()
     }
 
-    pub(crate) fn next_deed(&mut self) -> Option<Deed> {
-        self.deeds.pop_front()
+    pub(crate) fn next_action(&mut self) -> Option<MemberAction> {
+        self.actions.pop_front()
     }
 
     pub(crate) fn group_health(&self) -> &GroupHealth {
@@ -170,8 +170,8 @@ impl Member {
 
     pub(crate) fn on_due(&mut self, now: i64) {
         let is_due = |at: &mut i64| *at <= now;
-        if let Some((led, _)) = self.leading.take_if(|(_, deadline)| *deadline <= now) {
-            self.share_out(&led, now);
+        if let Some((rebalance, _)) = self.leading.take_if(|(_, deadline)| *deadline <= now) {
+            self.share_out(&rebalance, now);
         }
         let is_unreachable = self
             .unreachable_since
@@ -182,18 +182,21 @@ impl Member {
         let is_wanted = self.rejoin_at.take_if(is_due).is_some();
         let is_scheduled = self.scheduled_at.take_if(is_due).is_some();
         if is_wanted || is_scheduled {
-            self.deeds.push_back(Deed::Rejoin);
+            self.actions.push_back(MemberAction::Rejoin);
         }
         if self.join_at.take_if(is_due).is_some() {
-            self.deeds.push_back(Deed::Join);
+            self.actions.push_back(MemberAction::Join);
         }
     }
 
     pub(crate) fn observe(&mut self, snapshot: Snapshot, now: i64) {
         let own = snapshot.position.0;
         self.snapshot = Some(snapshot);
-        if let Some((led, _)) = self.leading.take_if(|(led, _)| led.newest() <= own) {
-            self.share_out(&led, now);
+        if let Some((rebalance, _)) = self
+            .leading
+            .take_if(|(rebalance, _)| rebalance.newest() <= own)
+        {
+            self.share_out(&rebalance, now);
         }
         self.answer();
     }
@@ -202,12 +205,12 @@ impl Member {
     pub(crate) fn rejoin(&mut self, now: i64) {
         if !self.is_member {
             self.is_member = true;
-            self.deeds.push_back(Deed::Join);
+            self.actions.push_back(MemberAction::Join);
         } else if self.join_at.is_none() && !self.is_joining {
             let is_news = self.said.is_none() || self.said != self.metadata();
             if is_news {
                 self.rejoin_at = None;
-                self.deeds.push_back(Deed::Rejoin);
+                self.actions.push_back(MemberAction::Rejoin);
             } else if self.rejoin_at.is_none() {
                 let pause = FIRST_PAUSE_MS << self.repeats.min(16);
                 self.rejoin_at = Some(now + pause.min(LONGEST_PAUSE_MS));
@@ -221,7 +224,7 @@ impl Member {
             return;
         };
         if wants_round && !self.is_joining && self.is_member {
-            self.deeds.push_back(Deed::Rejoin);
+            self.actions.push_back(MemberAction::Rejoin);
         }
         self.answer();
     }
@@ -237,7 +240,7 @@ impl Member {
         self.snapshot = before.snapshot;
         self.last_number = before.last_number;
         if before.is_member {
-            self.deeds.push_back(Deed::Leave);
+            self.actions.push_back(MemberAction::Leave);
         }
     }
 
@@ -262,10 +265,10 @@ impl Member {
         members: &[GroupMember],
         now: i64,
     ) {
-        let mut said: Vec<Said> = Vec::with_capacity(members.len());
+        let mut joined: Vec<JoinedMember> = Vec::with_capacity(members.len());
         for member in members {
             match Metadata::decode(&member.metadata) {
-                Ok(metadata) => said.push(Said {
+                Ok(metadata) => joined.push(JoinedMember {
                     id: member.id.clone(),
                     metadata,
                 }),
@@ -274,20 +277,20 @@ impl Member {
                 }
             }
         }
-        said.sort_by(|a, b| a.id.cmp(&b.id));
-        let led = Led {
+        joined.sort_by(|a, b| a.id.cmp(&b.id));
+        let rebalance = Rebalance {
             // Offered are the known ones alone.
             protocol: GroupProtocol::named(protocol).unwrap_or(GroupProtocol::Eager),
             generation,
             last_completed: self.generation,
             id: member_id,
             url: self.settings.url.clone(),
-            members: said,
+            members: joined,
         };
-        if led.newest() > self.position() {
-            self.leading = Some((led, now + self.settings.sync_timeout));
+        if rebalance.newest() > self.position() {
+            self.leading = Some((rebalance, now + self.settings.sync_timeout));
         } else {
-            self.share_out(&led, now);
+            self.share_out(&rebalance, now);
         }
     }
 
@@ -342,7 +345,7 @@ impl Member {
             self.scheduled_at = Some(now + i64::from(delay));
         }
         if self.has_forgotten || (awaits_round && !is_revoking) {
-            self.deeds.push_back(Deed::Rejoin);
+            self.actions.push_back(MemberAction::Rejoin);
         }
     }
 
@@ -361,7 +364,7 @@ impl Member {
     pub(crate) fn on_recovered(&mut self) {
         self.unreachable_since = None;
         if self.has_forgotten && !self.is_joining {
-            self.deeds.push_back(Deed::Rejoin);
+            self.actions.push_back(MemberAction::Rejoin);
         }
     }
 
@@ -376,7 +379,7 @@ impl Member {
         self.last = None;
         self.said = None;
         self.health.refused(reason);
-        self.deeds.push_back(Deed::Leave);
+        self.actions.push_back(MemberAction::Leave);
         self.join_at = Some(now + REFUSED_PAUSE_MS);
     }
 
@@ -468,8 +471,10 @@ impl Member {
         };
         self.is_joining = false;
         self.has_forgotten = false;
-        self.deeds
-            .push_back(Deed::Offer(offers(self.settings.protocol, &metadata)));
+        self.actions.push_back(MemberAction::Offer(offers(
+            self.settings.protocol,
+            &metadata,
+        )));
         self.repeats = match self.said.replace(metadata) {
             before if before == self.said => self.repeats.saturating_add(1),
             _ => 0,
@@ -492,14 +497,15 @@ impl Member {
         snapshot.map_or(-1, |snapshot| snapshot.position.0)
     }
 
-    fn share_out(&mut self, led: &Led, now: i64) {
+    fn share_out(&mut self, rebalance: &Rebalance, now: i64) {
         let snapshot = self.snapshot.clone().unwrap_or_default();
-        let shared = led.share_out(&snapshot, &mut self.assignor, now);
-        self.health.led(led, snapshot.position.0, now);
+        let shared = rebalance.share_out(&snapshot, &mut self.assignor, now);
+        self.health.led(rebalance, snapshot.position.0, now);
         self.owners = shared.owners;
         let assignments = shared.assignments.into_iter();
-        let bytes = assignments.map(|(id, assignment)| (id, assignment.encode(led.protocol)));
-        self.deeds.push_back(Deed::Assign(bytes.collect()));
+        let bytes = assignments.map(|(id, assignment)| (id, assignment.encode(rebalance.protocol)));
+        self.actions
+            .push_back(MemberAction::Assign(bytes.collect()));
     }
 }
 

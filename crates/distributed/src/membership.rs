@@ -1,7 +1,7 @@
 //! Membership: the seam to the group of workers, over the Kafka client's group. It carries out what the pure member decides,
 //! and goes on only while its owner awaits it: there is no task beside the client's own.
 
-use crate::member::{Deed, Joined, Member, MemberSettings};
+use crate::member::{Joined, Member, MemberAction, MemberSettings};
 use crate::protocol::PROTOCOL_TYPE;
 use async_trait::async_trait;
 use millstream_core::Properties;
@@ -168,23 +168,23 @@ impl GroupMembership {
 
     /// Carries out what the member has decided, and shows how it is with the group.
     fn act(&mut self) {
-        while let Some(deed) = self.member.next_deed() {
-            match deed {
-                Deed::Join => {
+        while let Some(action) = self.member.next_action() {
+            match action {
+                MemberAction::Join => {
                     let group = Group::join(self.client.clone(), self.config.clone());
                     self.group = Some(group);
                 }
-                Deed::Rejoin => {
+                MemberAction::Rejoin => {
                     if let Some((group, _)) = &self.group {
                         group.rejoin();
                     }
                 }
-                Deed::Leave => self.say_farewell(),
+                MemberAction::Leave => self.say_farewell(),
                 // Whoever has gone on meanwhile needs no answer.
-                Deed::Offer(offers) => {
+                MemberAction::Offer(offers) => {
                     let _ = self.offering.take().map(|reply| reply.send(offers));
                 }
-                Deed::Assign(shares) => {
+                MemberAction::Assign(shares) => {
                     let _ = self.assigning.take().map(|reply| reply.send(shares));
                 }
             }

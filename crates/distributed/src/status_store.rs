@@ -1,6 +1,6 @@
 //! KafkaStatusStore: the statuses in their topic. What is known is what was read, never what was written.
 
-mod outbox;
+mod pending;
 
 use crate::outage::Outage;
 use crate::records::status;
@@ -9,7 +9,7 @@ use millstream_core::compacted_log::{CompactedLog, LogError, LogEvent, LogRecord
 use millstream_worker::cluster::{
     Status, StatusEvent, StatusKey, StatusRecord, StatusStore, StatusValue,
 };
-use outbox::Outbox;
+use pending::PendingStatuses;
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 use tokio::sync::mpsc;
@@ -18,7 +18,7 @@ use tokio::time::{Instant, sleep_until};
 /// How long a flush waits at most: the group waits with it, for half of `rebalance.timeout.ms` by default.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The log's call that reads what is there at the start; the others are the outbox's, from 1.
+/// The log's call that reads what is there at the start; the others are those of pending statuses, from 1.
 const FIRST_READING: u64 = 0;
 
 /// What was read of a key last.
@@ -31,7 +31,7 @@ struct Known {
 pub struct KafkaStatusStore {
     log: Box<dyn CompactedLog>,
     known: HashMap<StatusKey, Known>,
-    outbox: Outbox,
+    pending: PendingStatuses,
     events: VecDeque<StatusEvent>,
     outage: Outage,
 }
@@ -43,7 +43,7 @@ impl KafkaStatusStore {
         KafkaStatusStore {
             log,
             known: HashMap::new(),
-            outbox: Outbox::default(),
+            pending: PendingStatuses::default(),
             events: VecDeque::new(),
             outage: Outage::new("the topic of statuses", failed),
         }
@@ -59,10 +59,10 @@ impl KafkaStatusStore {
             }
             Some(StatusValue::Topic { .. }) | None => true,
         };
-        while let Some((attempt, record)) = self.outbox.take_due(now, may_write) {
+        while let Some((attempt, record)) = self.pending.take_due(now, may_write) {
             self.log.write(attempt, vec![status::write(&record)]);
         }
-        while let Some((number, is_done)) = self.outbox.take_flushed(now) {
+        while let Some((number, is_done)) = self.pending.take_flushed(now) {
             if !is_done {
                 tracing::warn!("statuses could not be written in time and are written later");
             }
@@ -131,7 +131,7 @@ impl KafkaStatusStore {
             Ok(()) => true,
             Err(error) => !error.is_transient,
         };
-        let key = self.outbox.on_end(attempt, is_over, Instant::now());
+        let key = self.pending.on_end(attempt, is_over, Instant::now());
         if let (Some(key), Err(error)) = (key, outcome) {
             let reason = error.message;
             if is_over {
@@ -155,12 +155,12 @@ impl KafkaStatusStore {
 #[async_trait]
 impl StatusStore for KafkaStatusStore {
     fn write(&mut self, record: StatusRecord) {
-        self.outbox.put(record);
+        self.pending.put(record);
         self.send_due();
     }
 
     fn flush(&mut self, number: u64) {
-        self.outbox.flush(number, Instant::now() + FLUSH_TIMEOUT);
+        self.pending.flush(number, Instant::now() + FLUSH_TIMEOUT);
         self.send_due();
     }
 
@@ -170,7 +170,7 @@ impl StatusStore for KafkaStatusStore {
             if let Some(event) = self.events.pop_front() {
                 return event;
             }
-            let due = self.outbox.next_due();
+            let due = self.pending.next_due();
             tokio::select! {
                 event = self.log.next() => self.on_log(event),
                 () = sleep_until(due.unwrap_or_else(Instant::now)), if due.is_some() => {}

@@ -1,7 +1,7 @@
 //! What is wrong with the group, as far as a member can tell. The one number that can stop a group of workers is how far
 //! each has read the configuration: a member that claims an offset which nobody else reaches keeps everybody waiting for ever.
 
-use crate::leader::Led;
+use crate::leader::Rebalance;
 use crate::protocol::Assignment;
 use millstream_worker::cluster::{GroupHealth, GroupProtocol};
 
@@ -34,10 +34,13 @@ impl HealthTracker {
     }
 
     /// A round that this worker led, having read so far.
-    pub(super) fn led(&mut self, led: &Led, own: i64, now: i64) {
-        let newest = led.newest();
-        let furthest = led.members.iter().find(|s| s.metadata.offset == newest);
-        let url = furthest.map_or("", |said| &said.metadata.url);
+    pub(super) fn led(&mut self, rebalance: &Rebalance, own: i64, now: i64) {
+        let newest = rebalance.newest();
+        let furthest = rebalance
+            .members
+            .iter()
+            .find(|member| member.metadata.offset == newest);
+        let url = furthest.map_or("", |member| &member.metadata.url);
         let who = format!("the worker {url}");
         self.compare(&who, newest, own, now);
     }

@@ -64,7 +64,7 @@ impl Script {
         });
         member.observe(snapshot(position, inventory), 1);
         member.rejoin(1);
-        assert_eq!(member.next_deed(), Some(Deed::Join));
+        assert_eq!(member.next_action(), Some(MemberAction::Join));
         Script {
             member,
             now: 1,
@@ -79,8 +79,8 @@ impl Script {
     }
 
     fn offered(&mut self) -> Option<Metadata> {
-        match self.member.next_deed()? {
-            Deed::Offer(offers) => Some(Metadata::decode(&offers[0].1).unwrap()),
+        match self.member.next_action()? {
+            MemberAction::Offer(offers) => Some(Metadata::decode(&offers[0].1).unwrap()),
             other => panic!("{other:?}"),
         }
     }
@@ -169,8 +169,8 @@ fn lead(script: &mut Script, members: &[GroupMember]) -> BTreeMap<String, Assign
         .member
         .on_assign("sessioned", 1, "me".to_owned(), members, now);
     loop {
-        match script.member.next_deed() {
-            Some(Deed::Assign(shares)) => {
+        match script.member.next_action() {
+            Some(MemberAction::Assign(shares)) => {
                 let decoded = shares.into_iter();
                 let decoded = decoded.map(|(id, bytes)| (id, Assignment::decode(&bytes).unwrap()));
                 return decoded.collect();
@@ -207,7 +207,7 @@ fn what_is_kept_comes_after_what_is_new() {
         (vec![revoked], Some(items(&["a", "a/1", "b"]).work()))
     );
     script.member.released(number(&events));
-    assert_eq!(script.member.next_deed(), Some(Deed::Rejoin));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Rejoin));
     let said = script.joining().unwrap().allocation.unwrap();
     assert_eq!(said.assigned.connectors, items(&["b", "a"]).connectors);
     assert_eq!(said.assigned.tasks, items(&["a/1"]).tasks);
@@ -223,7 +223,7 @@ fn what_is_revoked_ends_before_the_next_round_is_joined() {
     script.member.released(number(&events));
     let said = script.offered().unwrap();
     assert!(said.allocation.unwrap().assigned.is_empty());
-    assert_eq!(script.member.next_deed(), None);
+    assert_eq!(script.member.next_action(), None);
 }
 
 /// A leader that hands out what was lost may balance in the same round, and take what it has just given.
@@ -232,7 +232,7 @@ fn what_is_revoked_without_having_been_held_brings_about_the_next_round() {
     let mut script = Script::new(7, &[("a", 2)]);
     let events = script.round(&told(7, &["a/0"], &["a/1"]));
     assert_eq!(outcome(&events), (vec![], Some(items(&["a/0"]).work())));
-    assert_eq!(script.member.next_deed(), Some(Deed::Rejoin));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Rejoin));
 }
 
 #[test]
@@ -262,7 +262,7 @@ fn an_eager_round_begins_with_nothing_that_runs() {
     // What it has stopped is still its own, should the group speak better now.
     let said = script.offered().unwrap().allocation.unwrap();
     assert_eq!(said.assigned, items(&["a", "a/0"]));
-    assert_eq!(script.member.next_deed(), None);
+    assert_eq!(script.member.next_action(), None);
     let events = script.joined_in(eager, &told(7, &["a/1"], &[]));
     assert_eq!(outcome(&events), (vec![], Some(items(&["a/1"]).work())));
 }
@@ -279,7 +279,7 @@ fn everything_stops_while_the_coordinator_is_away() {
     let number = number(&events);
     assert_eq!(*script.member.leader(), Leader::Unknown);
     script.member.on_recovered();
-    assert_eq!(script.member.next_deed(), Some(Deed::Rejoin));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Rejoin));
     assert_eq!(script.joining(), None);
     script.member.released(number);
     assert_eq!(script.offered().unwrap().allocation, None);
@@ -302,7 +302,7 @@ fn what_was_forgotten_during_a_round_is_told_in_another() {
     script.member.released(number);
     let events = script.joined(&told(7, &["a/1"], &[]));
     assert_eq!(outcome(&events).1, Some(items(&["a/1"]).work()));
-    assert_eq!(script.member.next_deed(), Some(Deed::Rejoin));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Rejoin));
 }
 
 #[test]
@@ -310,15 +310,15 @@ fn a_group_that_refuses_this_worker_is_asked_again_later() {
     let mut script = Script::new(7, &[("a", 1)]);
     script.round(&told(7, &["a"], &[]));
     script.member.on_refused("not authorized", script.now);
-    assert_eq!(script.member.next_deed(), Some(Deed::Leave));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Leave));
     let error = script.member.group_health().error.clone().unwrap();
     assert!(error.ends_with("not authorized"), "{error}");
     let number = number(&script.events());
     script.member.released(number);
     script.member.rejoin(script.now);
-    assert_eq!(script.member.next_deed(), None);
+    assert_eq!(script.member.next_action(), None);
     assert_eq!(script.wait(), REFUSED_PAUSE_MS);
-    assert_eq!(script.member.next_deed(), Some(Deed::Join));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Join));
     script.round(&told(7, &["a"], &[]));
     assert_eq!(script.member.group_health().error, None);
 }
@@ -328,10 +328,10 @@ fn who_left_joins_with_nothing() {
     let mut script = Script::new(7, &[("a", 1)]);
     script.round(&told(7, &["a"], &[]));
     script.member.leave();
-    assert_eq!(script.member.next_deed(), Some(Deed::Leave));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Leave));
     assert_eq!((script.events(), script.member.next_due()), (vec![], None));
     script.member.rejoin(script.now);
-    assert_eq!(script.member.next_deed(), Some(Deed::Join));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Join));
     assert_eq!(script.joining().unwrap().allocation, None);
 }
 
@@ -364,7 +364,7 @@ fn a_leader_waits_for_what_others_have_read() {
             .on_assign("sessioned", 1, "me".to_owned(), &members, now);
     };
     let answer = |script: &mut Script| {
-        let Some(Deed::Assign(shares)) = script.member.next_deed() else {
+        let Some(MemberAction::Assign(shares)) = script.member.next_action() else {
             panic!("no answer");
         };
         let ids: Vec<&str> = shares.iter().map(|(id, _)| id.as_str()).collect();
@@ -372,7 +372,7 @@ fn a_leader_waits_for_what_others_have_read() {
         Assignment::decode(&shares[1].1).unwrap()
     };
     assign(&mut script);
-    assert_eq!(script.member.next_deed(), None);
+    assert_eq!(script.member.next_action(), None);
     script.member.observe(snapshot(9, &[("a", 0)]), 1);
     let told = answer(&mut script);
     assert_eq!((told.error, told.offset), (0, 9));
@@ -393,12 +393,12 @@ fn additions_11_an_answer_that_is_repeated_is_taken_once() {
     let again = told(7, &["a/1"], &["a/0"]);
     let events = script.round(&again);
     script.member.released(number(&events));
-    assert_eq!(script.member.next_deed(), Some(Deed::Rejoin));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Rejoin));
     script.joining().unwrap();
     let events = script.answered(GroupProtocol::Sessioned, &again);
     let held = items(&["a", "a/1"]).work();
     assert_eq!(outcome(&events), (vec![], Some(held)));
-    assert_eq!(script.member.next_deed(), None);
+    assert_eq!(script.member.next_action(), None);
 }
 
 #[test]
@@ -409,7 +409,7 @@ fn additions_12_the_last_assignment_is_echoed_whole() {
         ..told(7, &["a", "a/0"], &["b"])
     };
     script.round(&delayed);
-    assert_eq!(script.member.next_deed(), Some(Deed::Rejoin));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Rejoin));
     let said = script.joining().unwrap().allocation.unwrap();
     assert_eq!(
         said,
@@ -428,7 +428,7 @@ fn additions_12_a_delay_that_runs_out_brings_about_a_round() {
         ..told(7, &["a"], &[])
     });
     assert_eq!(script.wait(), 5_000);
-    assert_eq!(script.member.next_deed(), Some(Deed::Rejoin));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Rejoin));
     // A round before then has its own delay.
     script.round(&Assignment {
         delay: 5_000,
@@ -455,7 +455,7 @@ fn additions_12_a_leader_joins_again_after_a_round_that_brought_an_error() {
     assert_eq!(outcome(&events), (vec![], None));
     // As the herder has it once it has read to the end, though that is no further.
     script.member.rejoin(script.now);
-    while script.member.next_deed() != Some(Deed::Rejoin) {
+    while script.member.next_action() != Some(MemberAction::Rejoin) {
         assert!(script.wait() <= FIRST_PAUSE_MS);
     }
     script.joining().unwrap();
@@ -473,15 +473,15 @@ fn additions_13_who_says_the_same_again_waits_longer_each_time() {
     script.round(&behind);
     // What it says is news once: it echoes the error.
     script.member.rejoin(script.now);
-    assert_eq!(script.member.next_deed(), Some(Deed::Rejoin));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Rejoin));
     script.round(&behind);
     let mut pauses = Vec::new();
     for _ in 0..10 {
         script.member.rejoin(script.now);
         script.member.rejoin(script.now);
-        assert_eq!(script.member.next_deed(), None);
+        assert_eq!(script.member.next_action(), None);
         pauses.push(script.wait());
-        assert_eq!(script.member.next_deed(), Some(Deed::Rejoin));
+        assert_eq!(script.member.next_action(), Some(MemberAction::Rejoin));
         script.joining().unwrap();
         script.answered(GroupProtocol::Sessioned, &behind);
     }
@@ -492,7 +492,7 @@ fn additions_13_who_says_the_same_again_waits_longer_each_time() {
     // Whoever has read on says something new.
     script.member.observe(snapshot(9, &[("a", 2)]), script.now);
     script.member.rejoin(script.now);
-    assert_eq!(script.member.next_deed(), Some(Deed::Rejoin));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Rejoin));
 }
 
 #[test]
@@ -539,7 +539,7 @@ fn additions_17_what_is_deleted_is_dropped_though_no_leader_asks_for_it() {
         (vec![dropped], Some(items(&["a", "a/0"]).work()))
     );
     script.member.released(number(&events));
-    assert_eq!(script.member.next_deed(), Some(Deed::Rejoin));
+    assert_eq!(script.member.next_action(), Some(MemberAction::Rejoin));
     // A connector that is not known here yet is no deleted one.
     let events = script.round(&told(12, &["c"], &[]));
     assert_eq!(
@@ -576,9 +576,9 @@ fn additions_24_another_config_topic_is_told_of() {
     script.round(&far);
     for _ in 0..8 {
         script.member.rejoin(script.now);
-        if script.member.next_deed().is_none() {
+        if script.member.next_action().is_none() {
             script.wait();
-            script.member.next_deed().unwrap();
+            script.member.next_action().unwrap();
         }
         script.joining().unwrap();
         script.answered(GroupProtocol::Sessioned, &far);

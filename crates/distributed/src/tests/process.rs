@@ -2,7 +2,7 @@
 //! each waits for in queues.
 
 use super::coordinator::{Answer, Asker, Coordinator};
-use crate::member::{Deed, Joined, Member, MemberSettings};
+use crate::member::{Joined, Member, MemberAction, MemberSettings};
 use bytes::Bytes;
 use millstream_kafka::group::Offer;
 use millstream_worker::PluginRegistry;
@@ -186,14 +186,14 @@ impl Process {
 
     /// What the member has decided becomes requests.
     pub(super) fn act(&mut self, group: &mut Coordinator, now: i64) {
-        while let Some(deed) = self.member.next_deed() {
-            match deed {
-                Deed::Join => {
+        while let Some(action) = self.member.next_action() {
+            match action {
+                MemberAction::Join => {
                     self.client.stage = Stage::Preparing;
                     self.member.on_joining();
                 }
-                Deed::Rejoin => self.client.wants_rejoin = true,
-                Deed::Leave => {
+                MemberAction::Rejoin => self.client.wants_rejoin = true,
+                MemberAction::Leave => {
                     // Whom it does not reach will notice.
                     if let Some(id) = self.client.id.take().filter(|_| self.has_group) {
                         group.leave(&id, now);
@@ -204,17 +204,17 @@ impl Process {
                         ..Client::default()
                     };
                 }
-                Deed::Offer(offers) if self.client.stage == Stage::Preparing => {
+                MemberAction::Offer(offers) if self.client.stage == Stage::Preparing => {
                     self.ask(Request::Join(offers));
                     self.client.stage = Stage::Asking;
                 }
-                Deed::Assign(shares) => {
+                MemberAction::Assign(shares) => {
                     if let Stage::Assigning(round) = self.client.stage.clone() {
                         self.ask(Request::Sync(shares));
                         self.client.stage = Stage::Syncing(round);
                     }
                 }
-                Deed::Offer(_) => {}
+                MemberAction::Offer(_) => {}
             }
         }
     }

@@ -134,11 +134,11 @@ impl World {
         let alive: Vec<usize> = alive.collect();
         let number = alive[self.dice.roll(alive.len())];
         let connector = name(self.dice.roll(3));
-        let deed = self.dice.roll(100);
-        if self.is_told && deed < 25 {
-            eprintln!("{} {number} {connector}: deed {deed}", self.now);
+        let action = self.dice.roll(100);
+        if self.is_told && action < 25 {
+            eprintln!("{} {number} {connector}: action {action}", self.now);
         }
-        match deed {
+        match action {
             0..4 => self.put(number, connector),
             4 => self.request(number, Request::Delete(connector)),
             5 => self.request(number, Request::SetTarget(connector, TargetState::Paused)),

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
-use crate::leader::{Led, Said};
+use crate::leader::{JoinedMember, Rebalance};
 use crate::protocol::{Assignment, Metadata};
 use millstream_golden::Outcome;
 use millstream_worker::cluster::{GroupProtocol, Position, Snapshot};
@@ -50,12 +50,12 @@ fn judge(case: &Json) -> Outcome {
 
 fn judge_step(step: &Json, assignor: &mut Incremental) -> Option<String> {
     let leader = step["leader"].as_str().unwrap();
-    let members: Vec<Said> = list(&step["members"]).iter().map(said).collect();
+    let members: Vec<JoinedMember> = list(&step["members"]).iter().map(joined_member).collect();
     let url = |id: &str| {
-        let said = members.iter().find(|said| said.id == id).unwrap();
-        said.metadata.url.clone()
+        let member = members.iter().find(|member| member.id == id).unwrap();
+        member.metadata.url.clone()
     };
-    let led = Led {
+    let rebalance = Rebalance {
         protocol: GroupProtocol::named(step["protocol"].as_str().unwrap()).unwrap(),
         generation: step["generation"].as_i64().unwrap() as i32,
         last_completed: step["last_completed_generation"].as_i64().unwrap() as i32,
@@ -63,22 +63,22 @@ fn judge_step(step: &Json, assignor: &mut Incremental) -> Option<String> {
         url: url(leader),
         members: members.clone(),
     };
-    let shared = led.share_out(
+    let shared = rebalance.share_out(
         &snapshot(&step["config"]),
         assignor,
         step["now"].as_i64().unwrap(),
     );
     let result = &step["result"];
-    for said in &members {
-        let actual = &shared.assignments[&said.id];
-        let expected = assignment(result, &result["members"][&said.id]);
+    for member in &members {
+        let actual = &shared.assignments[&member.id];
+        let expected = assignment(result, &result["members"][&member.id]);
         let sorted = |assignment: &Assignment| Assignment {
             assigned: assignment.assigned.work().into(),
             revoked: assignment.revoked.work().into(),
             ..assignment.clone()
         };
         if sorted(actual) != sorted(&expected) {
-            return Some(format!("{}: {actual:?}\n not {expected:?}", said.id));
+            return Some(format!("{}: {actual:?}\n not {expected:?}", member.id));
         }
     }
     if let Some(state) = step.get("state") {
@@ -127,8 +127,8 @@ fn items(json: &Json, connectors: &str, tasks: &str) -> Items {
     }
 }
 
-fn said(json: &Json) -> Said {
-    Said {
+fn joined_member(json: &Json) -> JoinedMember {
+    JoinedMember {
         id: json["id"].as_str().unwrap().to_owned(),
         metadata: Metadata {
             url: json["url"].as_str().unwrap().to_owned(),

@@ -1,4 +1,4 @@
-//! Outbox: statuses until they are durable. They are written in order; an attempt that failed for a reason that may pass is
+//! Pending statuses: those that are written until they are durable. They are written in order; an attempt that failed for a reason that may pass is
 //! made again, unless there is something newer of its key by then. Pure.
 
 use millstream_core::backoff::Backoff;
@@ -31,7 +31,7 @@ struct Slot {
 
 /// Bounded by the keys there are.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(super) struct PendingStatuses {
     slots: HashMap<StatusKey, Slot>,
     /// Each with its key, and the sequence of what it writes.
     attempts: BTreeMap<u64, (StatusKey, u64)>,
@@ -48,7 +48,7 @@ struct Flush {
     deadline: Instant,
 }
 
-impl Outbox {
+impl PendingStatuses {
     /// Takes over a record. What waits for its key is superseded.
     pub(super) fn put(&mut self, record: StatusRecord) {
         self.last_sequence += 1;
@@ -183,66 +183,66 @@ mod tests {
         }
     }
 
-    fn due(outbox: &mut Outbox, now: Instant) -> Option<(u64, StatusRecord)> {
-        outbox.take_due(now, |_, _| true)
+    fn due(pending: &mut PendingStatuses, now: Instant) -> Option<(u64, StatusRecord)> {
+        pending.take_due(now, |_, _| true)
     }
 
     #[test]
     fn all_is_written_in_order_as_long_as_there_is_room() {
         let now = Instant::now();
-        let mut outbox = Outbox::default();
+        let mut pending = PendingStatuses::default();
         let mut attempts = Vec::new();
         for task in 0..UNDER_WAY as u32 {
-            outbox.put(record("a", task));
-            let (attempt, written) = due(&mut outbox, now).expect("one");
+            pending.put(record("a", task));
+            let (attempt, written) = due(&mut pending, now).expect("one");
             assert_eq!(written, record("a", task));
             attempts.push(attempt);
         }
-        outbox.put(record("a", 8));
-        outbox.put(record("a", 9));
-        assert_eq!(due(&mut outbox, now), None);
-        outbox.flush(7, now + Duration::from_secs(1));
+        pending.put(record("a", 8));
+        pending.put(record("a", 9));
+        assert_eq!(due(&mut pending, now), None);
+        pending.flush(7, now + Duration::from_secs(1));
         // What failed while something newer is under way is superseded.
         for attempt in attempts {
-            outbox.on_end(attempt, false, now);
+            pending.on_end(attempt, false, now);
         }
-        assert_eq!(outbox.take_flushed(now), None);
-        let (attempt, written) = due(&mut outbox, now).expect("one");
+        assert_eq!(pending.take_flushed(now), None);
+        let (attempt, written) = due(&mut pending, now).expect("one");
         assert_eq!(written, record("a", 9));
         // What comes later need not be waited for.
-        outbox.put(record("a", 10));
-        outbox.on_end(attempt, true, now);
-        assert_eq!(outbox.take_flushed(now), Some((7, true)));
+        pending.put(record("a", 10));
+        pending.on_end(attempt, true, now);
+        assert_eq!(pending.take_flushed(now), Some((7, true)));
     }
 
     #[test]
     fn what_failed_is_tried_again_after_a_pause_unless_it_is_forbidden_then() {
         let now = Instant::now();
-        let mut outbox = Outbox::default();
-        outbox.put(record("a", 1));
-        let (attempt, _) = due(&mut outbox, now).expect("one");
-        assert!(outbox.on_end(attempt, false, now).is_some());
-        assert_eq!(due(&mut outbox, now), None);
-        let later = outbox.next_due().expect("a retry");
-        let (attempt, written) = due(&mut outbox, later).expect("one");
+        let mut pending = PendingStatuses::default();
+        pending.put(record("a", 1));
+        let (attempt, _) = due(&mut pending, now).expect("one");
+        assert!(pending.on_end(attempt, false, now).is_some());
+        assert_eq!(due(&mut pending, now), None);
+        let later = pending.next_due().expect("a retry");
+        let (attempt, written) = due(&mut pending, later).expect("one");
         assert_eq!(written, record("a", 1));
-        outbox.on_end(attempt, false, later);
-        let later = outbox.next_due().expect("a retry");
-        assert_eq!(outbox.take_due(later, |_, _| false), None);
-        assert_eq!(outbox.next_due(), None);
-        assert!(outbox.slots.is_empty() && outbox.attempts.is_empty());
+        pending.on_end(attempt, false, later);
+        let later = pending.next_due().expect("a retry");
+        assert_eq!(pending.take_due(later, |_, _| false), None);
+        assert_eq!(pending.next_due(), None);
+        assert!(pending.slots.is_empty() && pending.attempts.is_empty());
     }
 
     #[test]
     fn a_flush_ends_with_its_time() {
         let now = Instant::now();
-        let mut outbox = Outbox::default();
-        outbox.put(record("a", 1));
-        due(&mut outbox, now);
+        let mut pending = PendingStatuses::default();
+        pending.put(record("a", 1));
+        due(&mut pending, now);
         let end = now + Duration::from_secs(1);
-        outbox.flush(1, end);
-        assert_eq!(outbox.take_flushed(now), None);
-        assert_eq!(outbox.next_due(), Some(end));
-        assert_eq!(outbox.take_flushed(end), Some((1, false)));
+        pending.flush(1, end);
+        assert_eq!(pending.take_flushed(now), None);
+        assert_eq!(pending.next_due(), Some(end));
+        assert_eq!(pending.take_flushed(end), Some((1, false)));
     }
 }

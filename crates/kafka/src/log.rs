@@ -1,7 +1,7 @@
 //! KafkaLog: a compacted topic as a log that is read whole and then followed. A reader without a group reads it, a producer
 //! writes it; a write is over once it has been read back.
 
-mod claimed;
+mod transactional_writer;
 mod waits;
 
 use crate::admin::{Admin, LATEST};
@@ -10,7 +10,6 @@ use crate::error::KafkaError;
 use crate::producer::{KafkaProducer, ProducerRecord, ProducerSettings};
 use crate::reader::{KafkaReader, Read, ReadRange, ReadUpTo, StartAt, WhenLost};
 use async_trait::async_trait;
-use claimed::{Claimed, Transacted};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use millstream_core::compacted_log::{
@@ -23,6 +22,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until};
+use transactional_writer::{Transacted, TransactionalWriter};
 use waits::{Kind, Waits};
 
 /// Settings of a log.
@@ -99,7 +99,7 @@ pub struct KafkaLog {
     /// Of which there may be no more, as the producer has as much again.
     room: usize,
     is_sending: bool,
-    transactions: Option<Claimed>,
+    transactions: Option<TransactionalWriter>,
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     waits: Waits,
     events: VecDeque<LogEvent>,
@@ -149,7 +149,7 @@ impl KafkaLog {
             room: usize::try_from(settings.producer.config.buffer_memory).unwrap_or(usize::MAX),
             transactions: settings.transactional_id.map(|id| {
                 let partition = TopicPartition::new(topic.clone(), 0);
-                Claimed::new(settings.producer.clone(), &id, partition)
+                TransactionalWriter::new(settings.producer.clone(), &id, partition)
             }),
             producer: KafkaProducer::start(settings.producer),
             topic,
@@ -234,7 +234,10 @@ impl KafkaLog {
 
     /// Begins what is written in transactions.
     fn transact_next(&mut self) {
-        let begun = self.transactions.as_mut().and_then(Claimed::begin);
+        let begun = self
+            .transactions
+            .as_mut()
+            .and_then(TransactionalWriter::begin);
         if let Some((bytes, begun)) = begun {
             self.unsent_bytes -= bytes;
             self.work
@@ -246,7 +249,7 @@ impl KafkaLog {
         let ended = self
             .transactions
             .as_mut()
-            .and_then(|claimed| claimed.end(transacted));
+            .and_then(|writer| writer.end(transacted));
         if let Some((number, outcome)) = ended {
             let places = |offsets: Vec<i64>| {
                 let places = offsets.into_iter().map(|offset| LogPlace {

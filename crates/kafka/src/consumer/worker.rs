@@ -39,7 +39,7 @@ pub(super) struct Worker {
     /// What the group is asked, and what it waits for.
     work: FuturesUnordered<BoxFuture<'static, Done>>,
     /// What the group's topics were when this member last shared them out.
-    led: Option<Led>,
+    leader_snapshot: Option<LeaderSnapshot>,
     /// Every assignor offered is cooperative, so that a rebalance stops only what changes hands.
     is_cooperative: bool,
     generation: Option<i32>,
@@ -51,7 +51,8 @@ pub(super) struct Worker {
     is_suspended: bool,
 }
 
-struct Led {
+/// What this member has assigned as the leader of its group: a topic that changes means another rebalance.
+struct LeaderSnapshot {
     topics: Vec<String>,
     sizes: TopicSizes,
 }
@@ -107,7 +108,7 @@ impl Worker {
             controls,
             fetcher,
             work: FuturesUnordered::new(),
-            led: None,
+            leader_snapshot: None,
             is_cooperative: settings
                 .config
                 .assignors()
@@ -163,11 +164,13 @@ impl Worker {
     }
 
     /// Takes note of what this member has shared out, which is asked for from now on, too.
-    fn lead(&mut self, led: Option<Led>) {
-        let others = led.iter().flat_map(|led| led.topics.iter().cloned());
+    fn lead(&mut self, snapshot: Option<LeaderSnapshot>) {
+        let others = snapshot
+            .iter()
+            .flat_map(|snapshot| snapshot.topics.iter().cloned());
         let wanted = self.subscription.wanted(others);
         self.fetcher.want_topics(wanted);
-        self.led = led;
+        self.leader_snapshot = snapshot;
     }
 
     /// An owner that takes nothing for `max.poll.interval.ms` makes no progress: others may have its partitions.

@@ -1,8 +1,8 @@
 //! The worker's dealings with its group: letting go, offering, sharing out, taking over.
 
 use super::{
-    Assignor, Backoff, Cluster, Done, GroupEvent, KafkaError, Led, Member, Metadata, Offer, Source,
-    TopicPartition, TopicSizes, Worker, oneshot,
+    Assignor, Backoff, Cluster, Done, GroupEvent, KafkaError, LeaderSnapshot, Member, Metadata,
+    Offer, Source, TopicPartition, TopicSizes, Worker, oneshot,
 };
 use crate::cluster::Topics;
 use crate::group::GroupMember;
@@ -188,7 +188,7 @@ impl Worker {
                 (member, assignment.encode())
             })
             .collect();
-        self.lead(Some(Led { topics, sizes }));
+        self.lead(Some(LeaderSnapshot { topics, sizes }));
         let _ = reply.send(assignments);
     }
 

@@ -32,8 +32,8 @@ impl Worker {
 
     /// Whether topics that this member shared out have grown, come or gone.
     fn sizes_changed(&self, metadata: &Metadata) -> bool {
-        self.led
+        self.leader_snapshot
             .as_ref()
-            .is_some_and(|led| led.sizes != membership::sizes(metadata, &led.topics))
+            .is_some_and(|snapshot| snapshot.sizes != membership::sizes(metadata, &snapshot.topics))
     }
 }

@@ -1,4 +1,5 @@
-//! Claimed: the writes of a log that go through transactions, one after the other, and the claim under which they do.
+//! Transactional writer: the writes of a log that go through transactions, one after the other, and the claim under which
+//! they do.
 
 use crate::error::KafkaError;
 use crate::producer::{ProducerRecord, ProducerSettings};
@@ -9,7 +10,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 use tokio::time::Instant;
 
-enum Ask {
+enum Request {
     Claim,
     Write {
         number: u64,
@@ -27,38 +28,38 @@ pub(super) struct Transacted {
     written: Option<(u64, Result<Vec<i64>, KafkaError>)>,
 }
 
-pub(super) struct Claimed {
+pub(super) struct TransactionalWriter {
     transactions: Transactions,
     partition: TopicPartition,
     delivery_timeout: Duration,
     claim: Option<Claim>,
     /// The log bounds the bytes of the writes among them.
-    asked: VecDeque<Ask>,
+    requests: VecDeque<Request>,
     is_busy: bool,
 }
 
-impl Claimed {
+impl TransactionalWriter {
     pub(super) fn new(settings: ProducerSettings, id: &str, partition: TopicPartition) -> Self {
-        Claimed {
+        TransactionalWriter {
             delivery_timeout: settings.delivery_timeout(),
             transactions: Transactions::new(settings, id),
             partition,
             claim: None,
-            asked: VecDeque::new(),
+            requests: VecDeque::new(),
             is_busy: false,
         }
     }
 
     /// Whoever writes under the id by now is shut out.
     pub(super) fn claim(&mut self) {
-        if !matches!(self.asked.back(), Some(Ask::Claim)) {
-            self.asked.push_back(Ask::Claim);
+        if !matches!(self.requests.back(), Some(Request::Claim)) {
+            self.requests.push_back(Request::Claim);
         }
     }
 
     pub(super) fn write(&mut self, number: u64, records: Vec<ProducerRecord>, bytes: usize) {
         let deadline = Instant::now() + self.delivery_timeout;
-        self.asked.push_back(Ask::Write {
+        self.requests.push_back(Request::Write {
             number,
             records,
             bytes,
@@ -68,13 +69,13 @@ impl Claimed {
 
     /// What is to be done next, if nothing is under way, with the bytes that wait no more.
     pub(super) fn begin(&mut self) -> Option<(usize, BoxFuture<'static, Transacted>)> {
-        let asked = self.asked.pop_front_if(|_| !self.is_busy)?;
+        let requests = self.requests.pop_front_if(|_| !self.is_busy)?;
         self.is_busy = true;
         let transactions = self.transactions.clone();
         let before = self.claim.take();
         let partition = self.partition.clone();
-        Some(match asked {
-            Ask::Claim => (
+        Some(match requests {
+            Request::Claim => (
                 0,
                 Box::pin(async move {
                     let claimed = transactions.claim().await;
@@ -87,7 +88,7 @@ impl Claimed {
                     }
                 }),
             ),
-            Ask::Write {
+            Request::Write {
                 number,
                 records,
                 bytes,

@@ -33,7 +33,7 @@ pub(crate) struct MemberSettings {
     /// How long a round waits for its leader to read what others have read.
     pub(crate) sync_timeout: i64,
     /// How long the coordinator may be out of reach before everything stops.
-    pub(crate) patience: i64,
+    pub(crate) coordinator_timeout: i64,
 }
 
 /// What is to be done with the group.
@@ -155,7 +155,7 @@ impl Member {
         let unreachable = self
             .unreachable_since
             .filter(|_| self.held.is_some())
-            .map(|since| since + self.settings.patience);
+            .map(|since| since + self.settings.coordinator_timeout);
         [
             leading,
             unreachable,
@@ -175,7 +175,7 @@ impl Member {
         }
         let is_unreachable = self
             .unreachable_since
-            .is_some_and(|since| since + self.settings.patience <= now);
+            .is_some_and(|since| since + self.settings.coordinator_timeout <= now);
         if is_unreachable && self.held.is_some() {
             self.forget();
         }

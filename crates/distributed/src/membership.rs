@@ -71,7 +71,7 @@ impl GroupMembership {
             protocol: config.protocol,
             max_delay: i32::try_from(config.max_delay.as_millis()).unwrap_or(i32::MAX),
             sync_timeout: millis(config.sync_timeout),
-            patience: millis(config.heartbeat_interval),
+            coordinator_timeout: millis(config.heartbeat_interval),
         });
         GroupMembership {
             client,

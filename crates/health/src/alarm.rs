@@ -19,9 +19,9 @@ pub struct TaskSample {
     pub lag: u64,
 }
 
-/// How long is waited before something is called by its name.
+/// How long something lasts before there is an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Patience {
+pub struct AlarmThresholds {
     /// Without progress while there is lag; zero: it is not looked at.
     pub stalled: Duration,
     /// Over which the lag has grown with each look; zero: it is not looked at.
@@ -58,7 +58,7 @@ pub struct Alarm {
 
 /// Remembers what is needed to see that nothing moves, for the tasks of the last look and no others.
 #[derive(Debug, Default)]
-pub struct Watchman {
+pub struct AlarmMonitor {
     tasks: BTreeMap<(Arc<str>, u32), Seen>,
 }
 
@@ -68,24 +68,24 @@ struct Seen {
     lag: u64,
     /// Of the last progress, or of the last moment without lag.
     moved: Duration,
-    /// Lags at times a part of the patience apart, the last one last.
+    /// Lags at times a part of the threshold apart, the last one last.
     trend: Vec<(Duration, u64)>,
 }
 
-impl Watchman {
+impl AlarmMonitor {
     /// Takes a look. `now` is the time since any fixed moment.
-    pub fn look(&mut self, now: Duration, patience: Patience, samples: &[TaskSample]) {
+    pub fn look(&mut self, now: Duration, thresholds: AlarmThresholds, samples: &[TaskSample]) {
         let mut tasks = BTreeMap::new();
         for sample in samples {
             let key = (sample.connector.clone(), sample.task);
             let before = self.tasks.remove(&key);
-            tasks.insert(key, Seen::after(before, now, patience, sample));
+            tasks.insert(key, Seen::after(before, now, thresholds, sample));
         }
         self.tasks = tasks;
     }
 
     /// What is to be told of the tasks that were seen.
-    pub fn alarms(&self, now: Duration, patience: Patience) -> Vec<Alarm> {
+    pub fn alarms(&self, now: Duration, thresholds: AlarmThresholds) -> Vec<Alarm> {
         let mut alarms = Vec::new();
         for ((connector, task), seen) in &self.tasks {
             let mut tell = |kind, text| {
@@ -97,14 +97,14 @@ impl Watchman {
                 });
             };
             let (still, lag) = (now.saturating_sub(seen.moved), seen.lag);
-            if lag > 0 && !patience.stalled.is_zero() && still >= patience.stalled {
+            if lag > 0 && !thresholds.stalled.is_zero() && still >= thresholds.stalled {
                 let seconds = still.as_secs();
                 tell(
                     AlarmKind::Stalled,
                     format!("no progress for {seconds} s with {lag} records to read"),
                 );
             }
-            if let Some((since, first)) = seen.growing(patience) {
+            if let Some((since, first)) = seen.growing(thresholds) {
                 let seconds = now.saturating_sub(since).as_secs();
                 tell(
                     AlarmKind::LagGrowing,
@@ -117,7 +117,12 @@ impl Watchman {
 }
 
 impl Seen {
-    fn after(before: Option<Seen>, now: Duration, patience: Patience, sample: &TaskSample) -> Self {
+    fn after(
+        before: Option<Seen>,
+        now: Duration,
+        thresholds: AlarmThresholds,
+        sample: &TaskSample,
+    ) -> Self {
         let TaskSample { done, lag, .. } = *sample;
         let Some(mut seen) = before else {
             return Seen {
@@ -131,7 +136,7 @@ impl Seen {
             seen.moved = now;
         }
         (seen.done, seen.lag) = (done, lag);
-        let between = patience.growing / (TREND as u32 - 1);
+        let between = thresholds.growing / (TREND as u32 - 1);
         let is_due = seen
             .trend
             .last()
@@ -146,8 +151,8 @@ impl Seen {
     }
 
     /// Since when, and from what, if each of the lags is more than the one before.
-    fn growing(&self, patience: Patience) -> Option<(Duration, u64)> {
-        let is_full = self.trend.len() == TREND && !patience.growing.is_zero();
+    fn growing(&self, thresholds: AlarmThresholds) -> Option<(Duration, u64)> {
+        let is_full = self.trend.len() == TREND && !thresholds.growing.is_zero();
         let grows = self.trend.windows(2).all(|pair| pair[0].1 < pair[1].1);
         (is_full && grows).then(|| self.trend[0])
     }
@@ -157,14 +162,14 @@ impl Seen {
 mod tests {
     use super::*;
 
-    const PATIENCE: Patience = Patience {
+    const THRESHOLDS: AlarmThresholds = AlarmThresholds {
         stalled: Duration::from_secs(60),
         growing: Duration::from_secs(50),
     };
 
     /// The alarms after looks ten seconds apart at (done, lag).
     fn after(looks: &[(u64, u64)]) -> Vec<AlarmKind> {
-        let mut watchman = Watchman::default();
+        let mut monitor = AlarmMonitor::default();
         let mut now = Duration::from_secs(1);
         for (done, lag) in looks {
             now += Duration::from_secs(10);
@@ -174,9 +179,9 @@ mod tests {
                 done: *done,
                 lag: *lag,
             };
-            watchman.look(now, PATIENCE, &[sample]);
+            monitor.look(now, THRESHOLDS, &[sample]);
         }
-        let alarms = watchman.alarms(now, PATIENCE);
+        let alarms = monitor.alarms(now, THRESHOLDS);
         alarms.into_iter().map(|alarm| alarm.kind).collect()
     }
 
@@ -220,17 +225,17 @@ mod tests {
 
     #[test]
     fn who_is_gone_is_forgotten() {
-        let mut watchman = Watchman::default();
+        let mut monitor = AlarmMonitor::default();
         let sample = |lag| TaskSample {
             connector: "c".into(),
             task: 0,
             done: 1,
             lag,
         };
-        watchman.look(Duration::ZERO, PATIENCE, &[sample(1)]);
-        watchman.look(Duration::from_secs(90), PATIENCE, &[]);
-        assert!(watchman.tasks.is_empty());
-        watchman.look(Duration::from_secs(100), PATIENCE, &[sample(1)]);
-        assert_eq!(watchman.alarms(Duration::from_secs(100), PATIENCE), []);
+        monitor.look(Duration::ZERO, THRESHOLDS, &[sample(1)]);
+        monitor.look(Duration::from_secs(90), THRESHOLDS, &[]);
+        assert!(monitor.tasks.is_empty());
+        monitor.look(Duration::from_secs(100), THRESHOLDS, &[sample(1)]);
+        assert_eq!(monitor.alarms(Duration::from_secs(100), THRESHOLDS), []);
     }
 }

@@ -9,7 +9,7 @@ mod readiness;
 mod verdict;
 mod walk;
 
-pub use alarm::{Alarm, AlarmKind, Patience, TaskSample, Watchman};
+pub use alarm::{Alarm, AlarmKind, AlarmMonitor, AlarmThresholds, TaskSample};
 pub use contract::{HTML, JSON, Reply, Route, route};
 pub use policy::{Credentials, Matching, Policy};
 pub use readiness::{WorkerState, readiness};

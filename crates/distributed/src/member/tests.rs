@@ -60,7 +60,7 @@ impl Script {
             protocol: GroupProtocol::Sessioned,
             max_delay: DELAY,
             sync_timeout: 3_000,
-            patience: 3_000,
+            coordinator_timeout: 3_000,
         });
         member.observe(snapshot(position, inventory), 1);
         member.rejoin(1);

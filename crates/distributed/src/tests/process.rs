@@ -122,7 +122,7 @@ impl Process {
                 protocol,
                 max_delay: terms.max_delay,
                 sync_timeout: 300,
-                patience: 300,
+                coordinator_timeout: 300,
             }),
             client: Client::default(),
             is_alive: true,

@@ -126,15 +126,15 @@ impl SourcePipeline {
     /// offset.
     pub(crate) async fn run(mut self) -> Result<(), TaskFailure> {
         let outcome = self.work().await;
-        let patience = self.parts.flush_timeout.min(self.settings.finish_deadline) / 2;
-        if timeout(patience, self.drain()).await.is_err() {
+        let time_limit = self.parts.flush_timeout.min(self.settings.finish_deadline) / 2;
+        if timeout(time_limit, self.drain()).await.is_err() {
             tracing::warn!(
                 connector = &*self.settings.id.connector,
                 task = self.settings.id.task,
                 "not everything was acknowledged in time; it is read again after the next start"
             );
         }
-        if timeout(patience, self.flush_all()).await.is_err() {
+        if timeout(time_limit, self.flush_all()).await.is_err() {
             tracing::warn!(
                 connector = &*self.settings.id.connector,
                 task = self.settings.id.task,
@@ -436,14 +436,14 @@ impl SourcePipeline {
             .collect();
         let store = Arc::clone(&self.parts.offsets);
         let connector = Arc::clone(&self.settings.id.connector);
-        let patience = self.parts.flush_timeout;
+        let flush_timeout = self.parts.flush_timeout;
         let outcome = async move {
-            match timeout(patience, store.write(&connector, &entries)).await {
+            match timeout(flush_timeout, store.write(&connector, &entries)).await {
                 Ok(outcome) => outcome,
                 Err(_) => Err(OffsetError {
                     message: format!(
                         "the source's offsets were not stored within {} ms (offset.flush.timeout.ms)",
-                        patience.as_millis()
+                        flush_timeout.as_millis()
                     ),
                 }),
             }

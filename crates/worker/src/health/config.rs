@@ -3,7 +3,7 @@
 use crate::config::Listener;
 use millstream_core::config::{Importance, Key, Kind, Validator};
 use millstream_core::{Properties, config_def};
-use millstream_health::{Matching, Patience, Policy};
+use millstream_health::{AlarmThresholds, Matching, Policy};
 use std::time::Duration;
 
 /// Words for a port that is not opened.
@@ -45,7 +45,7 @@ pub struct HealthSettings {
     pub(crate) listener: Option<Listener>,
     pub(crate) authenticate: bool,
     pub(crate) start_grace: Duration,
-    pub(crate) patience: Patience,
+    pub(crate) thresholds: AlarmThresholds,
     /// Without a worker id: that of this worker.
     pub(crate) policy: Policy,
     /// No other worker's connectors are left out.
@@ -76,7 +76,7 @@ impl HealthSettings {
             listener,
             authenticate: config.authenticate,
             start_grace: millis(config.start_grace_ms),
-            patience: Patience {
+            thresholds: AlarmThresholds {
                 stalled: millis(config.stalled_ms),
                 growing: millis(config.growing_ms),
             },

@@ -17,7 +17,8 @@ use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use millstream_health::{
-    Alarm, Patience, Reply, Route, TaskSample, Verdict, Watchman, WorkerState, judge, readiness,
+    Alarm, AlarmMonitor, AlarmThresholds, Reply, Route, TaskSample, Verdict, WorkerState, judge,
+    readiness,
 };
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -71,7 +72,7 @@ struct Shared {
     closing: CancellationToken,
     tracker: TaskTracker,
     worker: OnceLock<Here>,
-    watchman: Mutex<Watchman>,
+    monitor: Mutex<AlarmMonitor>,
     address: watch::Sender<Option<SocketAddr>>,
 }
 
@@ -103,7 +104,7 @@ impl HealthPort {
             closing: CancellationToken::new(),
             tracker: TaskTracker::new(),
             worker: OnceLock::new(),
-            watchman: Mutex::default(),
+            monitor: Mutex::default(),
             address: watch::Sender::new(None),
         }));
         port.0.tracker.spawn(port.clone().watch());
@@ -184,15 +185,15 @@ impl HealthPort {
 
     /// Looks at the tasks, and tells of what begins to be wrong and what does not any more.
     async fn watch(self) {
-        let mut ticks = interval(between_looks(self.0.settings.patience));
+        let mut ticks = interval(between_looks(self.0.settings.thresholds));
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut told = BTreeMap::new();
+        let mut active = BTreeMap::new();
         let closing = self.0.closing.clone();
         while closing.run_until_cancelled(ticks.tick()).await.is_some() {
             let (now, samples) = (self.0.begun.elapsed(), self.samples());
-            self.watchman()
-                .look(now, self.0.settings.patience, &samples);
-            tell(&mut told, self.watched());
+            self.monitor()
+                .look(now, self.0.settings.thresholds, &samples);
+            tell(&mut active, self.watched());
         }
     }
 
@@ -211,10 +212,10 @@ impl HealthPort {
         samples
     }
 
-    fn watchman(&self) -> std::sync::MutexGuard<'_, Watchman> {
+    fn monitor(&self) -> std::sync::MutexGuard<'_, AlarmMonitor> {
         // Nothing between lock and unlock leaves it half changed.
         self.0
-            .watchman
+            .monitor
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
@@ -222,7 +223,7 @@ impl HealthPort {
     /// Tasks that stand still or fall behind.
     fn watched(&self) -> Vec<Alarm> {
         let now = self.0.begun.elapsed();
-        self.watchman().alarms(now, self.0.settings.patience)
+        self.monitor().alarms(now, self.0.settings.thresholds)
     }
 
     /// Everything that is wrong with what runs here.
@@ -321,8 +322,8 @@ impl HealthPort {
 }
 
 /// A trend takes six looks.
-fn between_looks(patience: Patience) -> Duration {
-    let waits = [patience.stalled / 4, patience.growing / 10];
+fn between_looks(thresholds: AlarmThresholds) -> Duration {
+    let waits = [thresholds.stalled / 4, thresholds.growing / 10];
     let waits = waits.into_iter().filter(|wait| !wait.is_zero());
     let shortest = waits.min().unwrap_or(LOOK_EVERY);
     shortest.clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY)
@@ -380,7 +381,7 @@ mod tests {
                 Duration::from_millis(stalled),
                 Duration::from_millis(growing),
             );
-            between_looks(Patience { stalled, growing }).as_millis()
+            between_looks(AlarmThresholds { stalled, growing }).as_millis()
         };
         assert_eq!(between(300_000, 600_000), 10_000);
         assert_eq!(between(0, 0), 10_000);

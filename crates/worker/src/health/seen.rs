@@ -74,20 +74,20 @@ pub(super) fn alarms_of(view: &View, worker_id: &str) -> Vec<Alarm> {
     alarms
 }
 
-pub(super) type Told = BTreeMap<(Arc<str>, Option<u32>, AlarmKind), ()>;
+pub(super) type ActiveAlarms = BTreeMap<(Arc<str>, Option<u32>, AlarmKind), ()>;
 
 /// Failures and outages are logged where they happen; this tells of what nobody else notices.
-pub(super) fn tell(told: &mut Told, alarms: Vec<Alarm>) {
-    let mut now = Told::new();
+pub(super) fn tell(active: &mut ActiveAlarms, alarms: Vec<Alarm>) {
+    let mut now = ActiveAlarms::new();
     for alarm in alarms {
         let key = (alarm.connector, alarm.task, alarm.kind);
-        if !told.contains_key(&key) {
+        if !active.contains_key(&key) {
             tracing::warn!(connector = %key.0, task = key.1, alarm = key.2.name(), "{}", alarm.text);
         }
         now.insert(key, ());
     }
-    for (connector, task, kind) in told.keys().filter(|key| !now.contains_key(*key)) {
+    for (connector, task, kind) in active.keys().filter(|key| !now.contains_key(*key)) {
         tracing::info!(%connector, task, alarm = kind.name(), "over");
     }
-    *told = now;
+    *active = now;
 }

@@ -2,22 +2,22 @@
 
 use crate::membership::{GroupMembership, MembershipSettings};
 use crate::open::Stores;
-use millstream_worker::Here;
+use millstream_worker::WorkerIdentity;
 use millstream_worker::cluster::{Cluster, GroupProtocol};
 use millstream_worker::config::DistributedConfig;
 use std::time::Duration;
 use tokio_util::task::TaskTracker;
 
-/// The seams of the worker that others reach here. Leaves of the group go on in `farewells`.
+/// The seams of the worker that others reach here. Leaves of the group go on in `leave_tasks`.
 pub fn join(
     stores: Stores,
     config: &DistributedConfig,
-    here: Here,
-    farewells: TaskTracker,
+    identity: WorkerIdentity,
+    leave_tasks: TaskTracker,
 ) -> Cluster {
     let membership = MembershipSettings {
         group_id: config.group_id.clone(),
-        url: here.url.to_string(),
+        url: identity.url.to_string(),
         // Another name was refused when the settings were read.
         protocol: GroupProtocol::configured(&config.protocol).unwrap_or_default(),
         session_timeout: millis(config.session_timeout_ms),
@@ -29,9 +29,9 @@ pub fn join(
     let mut client = stores.group;
     // As Java names the member, unless the user has.
     if config.client_id.is_empty() {
-        client.config.client_id = format!("connect-{}", here.worker_id);
+        client.config.client_id = format!("connect-{}", identity.worker_id);
     }
-    let membership = GroupMembership::new(client, membership, here.submitter, farewells);
+    let membership = GroupMembership::new(client, membership, identity.submitter, leave_tasks);
     Cluster {
         group_health: membership.group_health(),
         configs: Box::new(stores.configs),

@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use tokio_util::task::TaskTracker;
 
 /// How long a coordinator may take to hear that this worker leaves; it would find out by itself later.
-const FAREWELL: Duration = Duration::from_secs(3);
+const LEAVE_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Who joins, and how patient all are.
 #[derive(Clone, Debug)]
@@ -50,20 +50,20 @@ pub struct GroupMembership {
     submitter: Arc<dyn TaskSubmitter>,
     /// One a connector, as its owner hands over nothing else until the last has ended.
     submits: JoinSet<GroupEvent>,
-    /// Leaves, each bounded by `FAREWELL`; its owner waits for them before the process ends.
-    farewells: TaskTracker,
+    /// Leaves, each bounded by `LEAVE_TIMEOUT`; its owner waits for them before the process ends.
+    leave_tasks: TaskTracker,
     group_health: watch::Sender<GroupHealth>,
     most: GroupProtocol,
     started: Instant,
 }
 
 impl GroupMembership {
-    /// Joins nothing before it is told to. Leaves go on in `farewells`.
+    /// Joins nothing before it is told to. Leaves go on in `leave_tasks`.
     pub fn new(
         client: ClientSettings,
         config: MembershipSettings,
         submitter: Arc<dyn TaskSubmitter>,
-        farewells: TaskTracker,
+        leave_tasks: TaskTracker,
     ) -> Self {
         let millis = |duration: Duration| i64::try_from(duration.as_millis()).unwrap_or(i64::MAX);
         let member = Member::new(MemberSettings {
@@ -89,7 +89,7 @@ impl GroupMembership {
             assigning: None,
             submitter,
             submits: JoinSet::new(),
-            farewells,
+            leave_tasks,
             group_health: watch::Sender::new(GroupHealth::default()),
             most: config.protocol,
             started: Instant::now(),
@@ -179,7 +179,7 @@ impl GroupMembership {
                         group.rejoin();
                     }
                 }
-                MemberAction::Leave => self.say_farewell(),
+                MemberAction::Leave => self.leave_group(),
                 // Whoever has gone on meanwhile needs no answer.
                 MemberAction::Offer(offers) => {
                     let _ = self.offering.take().map(|reply| reply.send(offers));
@@ -196,13 +196,14 @@ impl GroupMembership {
         }
     }
 
-    fn say_farewell(&mut self) {
+    fn leave_group(&mut self) {
         self.offering = None;
         self.assigning = None;
         // Without a runtime there is no group task either that would have to end.
         if let (Some((group, events)), Ok(runtime)) = (self.group.take(), Handle::try_current()) {
             drop(events);
-            self.farewells.spawn_on(group.leave(FAREWELL), &runtime);
+            self.leave_tasks
+                .spawn_on(group.leave(LEAVE_TIMEOUT), &runtime);
         }
     }
 }
@@ -295,7 +296,7 @@ impl Membership for GroupMembership {
 /// Nobody waits for what it would have told; the group is to know that it is gone.
 impl Drop for GroupMembership {
     fn drop(&mut self) {
-        self.say_farewell();
+        self.leave_group();
     }
 }
 

@@ -45,4 +45,4 @@ pub use registry::PluginRegistry;
 pub use stages::Converters;
 pub use task::{TaskEvent, TaskEvents, TaskHandle, TaskId, TaskSettings, TaskStart, TaskStarter};
 pub use tls::ListenerTlsConfig;
-pub use worker::{CreateError, Here, StartError, Worker, WorkerStart};
+pub use worker::{CreateError, StartError, Worker, WorkerIdentity, WorkerStart};

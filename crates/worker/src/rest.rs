@@ -37,7 +37,7 @@ use crate::auth::Authenticator;
 use crate::config::{ResponseHeaders, WorkerSettings};
 use crate::forward::Forwarder;
 use crate::herder::HerderHandle;
-use crate::herder::state::Flavour;
+use crate::herder::state::WorkerMode;
 use crate::inter_worker::InterWorkerConfig;
 use crate::kafka_admin::KafkaAdmin;
 use crate::loggers::Loggers;
@@ -69,7 +69,7 @@ pub(crate) struct Api {
     pub(crate) loggers: Arc<Loggers>,
     pub(crate) metrics: Option<Arc<dyn MetricsSource>>,
     pub(crate) advertised_url: Arc<str>,
-    pub(crate) flavour: Flavour,
+    pub(crate) mode: WorkerMode,
     /// Whom to ask who may use this.
     pub(crate) authenticator: Option<Arc<Authenticator>>,
     pub(crate) forwarder: Forwarder,

@@ -14,7 +14,7 @@ use crate::fencer::Fencer;
 use crate::forward::Forwarder;
 use crate::health::HealthPort;
 use crate::herder::request::{Answer, HerderError, Put, Request};
-use crate::herder::state::{Flavour, KeyPolicy, Settings};
+use crate::herder::state::{KeyPolicy, Settings, WorkerMode};
 use crate::herder::{Herder, HerderHandle, HerderParts};
 use crate::inter_worker::InterWorkerConfig;
 use crate::kafka_admin::KafkaAdmin;
@@ -63,7 +63,7 @@ pub struct WorkerStart {
 }
 
 /// What the seams of a cluster are made with.
-pub struct Here {
+pub struct WorkerIdentity {
     /// Where other workers reach this one; a slash at the end.
     pub url: Arc<str>,
     /// The same as host:port, which statuses carry.
@@ -122,7 +122,7 @@ impl Worker {
         }));
         let shutdown = start.shutdown.clone();
         let alone = |_| Cluster::of_one(GroupProtocol::default());
-        let (worker, api) = Worker::launch(start, Flavour::Standalone, alone).await?;
+        let (worker, api) = Worker::launch(start, WorkerMode::Standalone, alone).await?;
         for connector in connectors {
             let name = connector.name.clone();
             if let Err(source) = create(&api, connector).await {
@@ -149,9 +149,9 @@ impl Worker {
     /// If a setting is wrong or a listener cannot be bound.
     pub async fn start_in_cluster(
         start: WorkerStart,
-        cluster: impl FnOnce(Here) -> Cluster,
+        cluster: impl FnOnce(WorkerIdentity) -> Cluster,
     ) -> Result<Self, StartError> {
-        let (worker, _) = Worker::launch(start, Flavour::Distributed, cluster).await?;
+        let (worker, _) = Worker::launch(start, WorkerMode::Distributed, cluster).await?;
         Ok(worker)
     }
 
@@ -184,8 +184,8 @@ impl Worker {
     /// Starts everything but connectors.
     async fn launch(
         start: WorkerStart,
-        flavour: Flavour,
-        cluster: impl FnOnce(Here) -> Cluster,
+        mode: WorkerMode,
+        cluster: impl FnOnce(WorkerIdentity) -> Cluster,
     ) -> Result<(Self, Api), StartError> {
         let include = &start.settings.config.plugins_include;
         let registry = start.registry.limited_to(include);
@@ -193,9 +193,9 @@ impl Worker {
         let settings = Arc::new(start.settings);
         let config = &settings.config;
         // A worker without peers reads none of it, as in Java.
-        let inter_worker = match flavour {
-            Flavour::Standalone => InterWorkerConfig::read(&Properties::new()),
-            Flavour::Distributed => InterWorkerConfig::read(&settings.properties),
+        let inter_worker = match mode {
+            WorkerMode::Standalone => InterWorkerConfig::read(&Properties::new()),
+            WorkerMode::Distributed => InterWorkerConfig::read(&settings.properties),
         };
         let inter_worker = Arc::new(inter_worker.map_err(WorkerConfigError)?);
         let keys = KeyPolicy {
@@ -228,13 +228,13 @@ impl Worker {
         let (reports_in, reports) = mpsc::channel(QUEUED_REPORTS);
         let parts = HerderParts {
             settings: Settings {
-                flavour,
+                mode,
                 worker_id: advertised.worker_id.clone(),
                 registry: registry.clone(),
                 topic_tracking: config.topic_tracking,
                 self_healing: config.self_healing,
                 protocol: offered(&settings),
-                keys: (flavour == Flavour::Distributed).then_some(keys),
+                keys: (mode == WorkerMode::Distributed).then_some(keys),
             },
             tasks: LocalTasks::new(
                 start.starter,
@@ -254,7 +254,7 @@ impl Worker {
         let worker_id: Arc<str> = advertised.worker_id.into();
         let (herder, handle) = Herder::new(parts, |view| {
             let submitter = RestSubmitter::new(forwarder.clone(), view, inter_worker.clone());
-            cluster(Here {
+            cluster(WorkerIdentity {
                 url: url.clone(),
                 worker_id: worker_id.clone(),
                 submitter: Arc::new(submitter),
@@ -266,9 +266,11 @@ impl Worker {
             validator: Arc::new(Validator {
                 registry,
                 worker: settings.clone(),
-                group: match flavour {
-                    Flavour::Standalone => None,
-                    Flavour::Distributed => settings.properties.get("group.id").map(str::to_owned),
+                group: match mode {
+                    WorkerMode::Standalone => None,
+                    WorkerMode::Distributed => {
+                        settings.properties.get("group.id").map(str::to_owned)
+                    }
                 },
             }),
             worker: settings.clone(),
@@ -278,7 +280,7 @@ impl Worker {
             loggers,
             metrics: start.metrics,
             advertised_url: url,
-            flavour,
+            mode,
             authenticator,
             forwarder,
             inter_worker,

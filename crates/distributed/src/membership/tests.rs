@@ -43,7 +43,7 @@ struct World {
     broker: Broker,
     workers: BTreeMap<u32, Worker>,
     submitter: Arc<Submitted>,
-    farewells: TaskTracker,
+    leave_tasks: TaskTracker,
     max_delay: Duration,
     /// Two may run the same for a moment: the group goes over to the eager protocol, which takes nothing before it gives.
     may_overlap: bool,
@@ -68,7 +68,7 @@ impl World {
                 .unwrap(),
             workers: BTreeMap::new(),
             submitter: Arc::default(),
-            farewells: TaskTracker::new(),
+            leave_tasks: TaskTracker::new(),
             max_delay: Duration::ZERO,
             may_overlap: false,
         }
@@ -103,7 +103,7 @@ impl World {
             client,
             config,
             self.submitter.clone(),
-            self.farewells.clone(),
+            self.leave_tasks.clone(),
         );
         let mut worker = Worker {
             membership,
@@ -159,7 +159,7 @@ impl World {
         let mut worker = self.workers.remove(&number).unwrap();
         let process = worker.process.take().unwrap();
         process.shutdown_background();
-        // Nobody is left who could say farewell.
+        // Nobody is left who could leave the group.
         worker.membership.group = None;
     }
 
@@ -174,8 +174,8 @@ impl World {
 
     async fn end(mut self) {
         self.workers.clear();
-        self.farewells.close();
-        self.farewells.wait().await;
+        self.leave_tasks.close();
+        self.leave_tasks.wait().await;
     }
 }
 

@@ -10,7 +10,7 @@ use millstream_worker::cluster::{
     ConfigEvent, ConfigRecord, GroupEvent, GroupProtocol, Status, StatusEvent, StatusKey,
     StatusRecord, StatusValue,
 };
-use millstream_worker::herder::state::{Event, Flavour, KeyPolicy, Settings, State};
+use millstream_worker::herder::state::{Event, KeyPolicy, Settings, State, WorkerMode};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -106,7 +106,7 @@ enum Request {
 impl Process {
     pub(super) fn new(number: usize, protocol: GroupProtocol, terms: &Terms) -> Self {
         let state = State::new(Settings {
-            flavour: Flavour::Distributed,
+            mode: WorkerMode::Distributed,
             worker_id: format!("w:{number}"),
             // The classes are known to nobody: plans come from the world, and nothing is started.
             registry: Arc::new(PluginRegistry::default()),

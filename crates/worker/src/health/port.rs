@@ -51,7 +51,7 @@ pub trait ProgressSource: Send + Sync {
 }
 
 /// The worker, once there is one.
-struct Here {
+struct RunningWorker {
     herder: HerderHandle,
     worker_id: Arc<str>,
     metrics: Option<Arc<dyn MetricsSource>>,
@@ -71,7 +71,7 @@ struct Shared {
     shutdown: CancellationToken,
     closing: CancellationToken,
     tracker: TaskTracker,
-    worker: OnceLock<Here>,
+    worker: OnceLock<RunningWorker>,
     monitor: Mutex<AlarmMonitor>,
     address: watch::Sender<Option<SocketAddr>>,
 }
@@ -159,13 +159,13 @@ impl HealthPort {
         worker_id: Arc<str>,
         metrics: Option<Arc<dyn MetricsSource>>,
     ) {
-        let here = Here {
+        let worker = RunningWorker {
             herder,
             worker_id,
             metrics,
         };
         // A process starts one worker.
-        let _ = self.0.worker.set(here);
+        let _ = self.0.worker.set(worker);
     }
 
     /// Where it listens; returns once it does.
@@ -199,10 +199,10 @@ impl HealthPort {
 
     /// Of the tasks that are to get something done: one that is paused is not.
     fn samples(&self) -> Vec<TaskSample> {
-        let Some(here) = self.0.worker.get() else {
+        let Some(worker) = self.0.worker.get() else {
             return Vec::new();
         };
-        let view = here.herder.view();
+        let view = worker.herder.view();
         let mut samples = self.0.progress.samples();
         samples.retain(|sample| {
             let id = TaskId::new(sample.connector.clone(), sample.task);
@@ -229,8 +229,8 @@ impl HealthPort {
     /// Everything that is wrong with what runs here.
     fn alarms(&self) -> Vec<Alarm> {
         let mut alarms = self.watched();
-        if let Some(here) = self.0.worker.get() {
-            alarms.extend(alarms_of(&here.herder.view(), &here.worker_id));
+        if let Some(worker) = self.0.worker.get() {
+            alarms.extend(alarms_of(&worker.herder.view(), &worker.worker_id));
         }
         alarms.sort_unstable();
         alarms
@@ -239,10 +239,10 @@ impl HealthPort {
     /// # Errors
     /// Why the process had better be replaced.
     async fn live(&self) -> Result<(), String> {
-        let Some(here) = self.0.worker.get() else {
+        let Some(worker) = self.0.worker.get() else {
             return Ok(());
         };
-        turns(here.herder.turned()).await
+        turns(worker.herder.turned()).await
     }
 
     /// # Errors
@@ -255,7 +255,7 @@ impl HealthPort {
             worker,
             ..
         } = &*self.0;
-        let herder = worker.get().map(|here| &here.herder);
+        let herder = worker.get().map(|worker| &worker.herder);
         readiness(&WorkerState {
             is_draining: shutdown.is_cancelled(),
             serves: herder.is_some(),
@@ -269,12 +269,12 @@ impl HealthPort {
     /// What kafka-connect-healthcheck would say in front of this worker.
     fn verdict(&self) -> Verdict {
         let mut policy = self.0.settings.policy.clone();
-        let Some(here) = self.0.worker.get() else {
+        let Some(worker) = self.0.worker.get() else {
             return Verdict::failed(&policy, "the worker is starting");
         };
-        let (view, group_error) = (here.herder.view(), here.herder.group_error());
+        let (view, group_error) = (worker.herder.view(), worker.herder.group_error());
         if policy.worker_id.is_none() && !self.0.settings.is_of_all {
-            policy.worker_id = Some(here.worker_id.to_string());
+            policy.worker_id = Some(worker.worker_id.to_string());
         }
         if !view.has_started() {
             let why = group_error.map_or_else(
@@ -306,8 +306,8 @@ impl HealthPort {
 
     /// None before there is a worker.
     fn metrics(&self) -> Option<Response> {
-        let here = self.0.worker.get()?;
-        let text = here.metrics.as_ref()?.render(here.herder.facts());
+        let worker = self.0.worker.get()?;
+        let text = worker.metrics.as_ref()?.render(worker.herder.facts());
         Some(([(header::CONTENT_TYPE, PROMETHEUS_TEXT)], text).into_response())
     }
 

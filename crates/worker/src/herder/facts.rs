@@ -1,6 +1,6 @@
 //! Facts: what of the view this worker tells in its metrics: what it runs itself. The others tell the rest.
 
-use super::settings::Flavour;
+use super::settings::WorkerMode;
 use super::slot::Slot;
 use super::view::View;
 use crate::cluster::RunState;
@@ -14,7 +14,7 @@ impl View {
     /// What this worker tells of itself. `now`: epoch milliseconds.
     pub fn facts(&self, now: i64) -> WorkerFacts {
         let worker_id = &self.settings.worker_id;
-        let is_in_group = self.settings.flavour == Flavour::Distributed;
+        let is_in_group = self.settings.mode == WorkerMode::Distributed;
         let connectors = self.all().filter_map(|(name, known)| {
             // A connector that is gone may have tasks that are stopping.
             known.config.as_ref()?;

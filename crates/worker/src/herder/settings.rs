@@ -6,14 +6,14 @@ use std::sync::Arc;
 
 /// Where Java's standalone and distributed workers answer differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Flavour {
+pub enum WorkerMode {
     Standalone,
     Distributed,
 }
 
 #[derive(Clone)]
 pub struct Settings {
-    pub flavour: Flavour,
+    pub mode: WorkerMode,
     /// This worker as host:port.
     pub worker_id: String,
     pub registry: Arc<PluginRegistry>,

@@ -12,7 +12,7 @@ mod tasks;
 mod writes;
 
 use super::request::{Answer, ConnectorInfo, DuringRebalance, HerderError, Put, Request};
-pub use super::settings::{Flavour, KeyPolicy, Settings};
+pub use super::settings::{KeyPolicy, Settings, WorkerMode};
 use super::slot::Slot;
 pub use super::view::{Stage, View};
 use crate::cluster::{
@@ -266,7 +266,7 @@ impl State {
             Event::Due => self.on_due(now, out),
             Event::Shutdown => self.on_shutdown(out),
         }
-        if self.view.settings.flavour == Flavour::Distributed {
+        if self.view.settings.mode == WorkerMode::Distributed {
             let tally = &mut self.view.tally;
             tally.rebalancing(self.is_rebalancing, now);
         }

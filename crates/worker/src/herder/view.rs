@@ -2,7 +2,7 @@
 //! whoever reads it waits for nobody.
 
 use super::request::{ConnectorInfo, ConnectorState, HerderError, TaskState};
-use super::settings::{Flavour, Settings};
+use super::settings::{Settings, WorkerMode};
 use super::slot::Slot;
 use crate::cluster::{GroupProtocol, Position, RunState, SessionKey, Status, TargetState};
 use crate::metrics::Tally;
@@ -180,10 +180,10 @@ impl View {
         }
     }
 
-    pub(super) fn by_flavour<T>(&self, standalone: T, distributed: T) -> T {
-        match self.settings.flavour {
-            Flavour::Standalone => standalone,
-            Flavour::Distributed => distributed,
+    pub(super) fn by_mode<T>(&self, standalone: T, distributed: T) -> T {
+        match self.settings.mode {
+            WorkerMode::Standalone => standalone,
+            WorkerMode::Distributed => distributed,
         }
     }
 
@@ -333,11 +333,11 @@ impl View {
     /// Why a task cannot be restarted that the connector does not have, or whose connector there is not.
     pub fn no_such_task(&self, connector: &str, task: impl Display) -> HerderError {
         let text = if self.config(connector).is_some() {
-            self.by_flavour(
+            self.by_mode(
                 format!("Task {connector}-{task} not found"),
                 format!("Unknown task: {connector}-{task}"),
             )
-        } else if self.settings.flavour == Flavour::Standalone {
+        } else if self.settings.mode == WorkerMode::Standalone {
             return HerderError::Failed(STANDALONE_NO_CONFIG.to_owned());
         } else {
             format!("Unknown connector: {connector}")

@@ -8,7 +8,7 @@ use super::relay::Relay;
 use super::wire::Name;
 use crate::cluster::GroupProtocol;
 use crate::herder::request::Request;
-use crate::herder::state::Flavour;
+use crate::herder::state::WorkerMode;
 use crate::inter_worker::Signature;
 use crate::json_text::string_maps;
 use axum::extract::{Path, State};
@@ -23,7 +23,7 @@ pub(super) async fn set_tasks(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, RestError> {
-    if api.flavour == Flavour::Standalone {
+    if api.mode == WorkerMode::Standalone {
         let text = "Kafka Connect in standalone mode does not support externally setting task configurations.";
         return Err(RestError::Failed(text.to_owned()));
     }
@@ -40,7 +40,7 @@ pub(super) async fn fence(
     relay: Relay,
     headers: HeaderMap,
 ) -> Result<Response, RestError> {
-    if api.flavour == Flavour::Standalone {
+    if api.mode == WorkerMode::Standalone {
         let text =
             "Kafka Connect in standalone mode does not support exactly-once source connectors.";
         return Err(RestError::Failed(text.to_owned()));

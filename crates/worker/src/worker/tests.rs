@@ -131,7 +131,7 @@ async fn reads_are_answered_while_writes_hang() {
     };
     let shutdown = CancellationToken::new();
     let started = start(shutdown.clone());
-    let launched = Worker::launch(started, Flavour::Standalone, |_| cluster).await;
+    let launched = Worker::launch(started, WorkerMode::Standalone, |_| cluster).await;
     let (worker, _) = launched.unwrap();
     let address = worker.addresses()[0];
     let create = r#"{"name":"c","config":{"connector.class":"Sink","topics":"t"}}"#;

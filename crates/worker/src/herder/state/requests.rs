@@ -84,10 +84,10 @@ impl State {
             name: name.clone(),
             config: Some(config.clone()),
         });
-        let then = match self.view.settings.flavour {
-            Flavour::Standalone => Then::AnswerOnceStarted(ticket, is_new),
+        let then = match self.view.settings.mode {
+            WorkerMode::Standalone => Then::AnswerOnceStarted(ticket, is_new),
             // The tasks of the answer are those from before.
-            Flavour::Distributed => {
+            WorkerMode::Distributed => {
                 let class = config.get("connector.class").unwrap_or_default();
                 let registry = &self.view.settings.registry;
                 let info = ConnectorInfo {
@@ -140,7 +140,7 @@ impl State {
 
     fn stop(&mut self, name: Arc<str>, ticket: Ticket, out: &mut Vec<Action>) -> Outcome {
         if self.view.config(&name).is_none() {
-            return Err(self.view.by_flavour(
+            return Err(self.view.by_mode(
                 HerderError::Failed(format!("No connector `{name}` configured")),
                 HerderError::NotFound(format!("Unknown connector {name}")),
             ));
@@ -166,7 +166,7 @@ impl State {
         out: &mut Vec<Action>,
     ) -> Outcome {
         if self.view.config(name).is_none() {
-            return Err(self.view.by_flavour(
+            return Err(self.view.by_mode(
                 HerderError::Failed(STANDALONE_NO_CONFIG.to_owned()),
                 HerderError::NotFound(format!("Unknown connector: {name}")),
             ));

@@ -22,7 +22,7 @@ fn check(world: &mut World, request: Request, expected: &str) {
 
 #[test]
 fn walks_through_a_connector_s_life() {
-    let mut world = World::new(Flavour::Standalone, 0);
+    let mut world = World::new(WorkerMode::Standalone, 0);
     let name: Arc<str> = "c".into();
     let ticket = world.put(0, "c", &[]);
     world.settle();
@@ -67,7 +67,7 @@ fn walks_through_a_connector_s_life() {
 
 #[test]
 fn a_connector_that_cannot_start_is_failed_and_says_why() {
-    let mut world = World::new(Flavour::Standalone, 0);
+    let mut world = World::new(WorkerMode::Standalone, 0);
     let ticket = world.put(0, "c", &[("fails", "yes")]);
     world.settle();
     assert_eq!(
@@ -83,7 +83,7 @@ fn a_connector_that_cannot_start_is_failed_and_says_why() {
 
 #[test]
 fn a_task_that_failed_for_a_transient_reason_starts_again() {
-    let mut world = World::new(Flavour::Standalone, 0);
+    let mut world = World::new(WorkerMode::Standalone, 0);
     world.put(0, "c", &[("tasks.max", "1")]);
     world.settle();
     let id = TaskId::new("c", 0);
@@ -108,7 +108,7 @@ fn a_task_that_failed_for_a_transient_reason_starts_again() {
 
 #[test]
 fn shows_an_outage_only_while_it_lasts() {
-    let mut world = World::new(Flavour::Standalone, 0);
+    let mut world = World::new(WorkerMode::Standalone, 0);
     world.put(0, "c", &[("tasks.max", "1")]);
     world.settle();
     let id = TaskId::new("c", 0);
@@ -131,7 +131,7 @@ fn shows_an_outage_only_while_it_lasts() {
 
 #[test]
 fn report_c6_a_task_that_starts_is_shown_and_says_what_it_waits_for() {
-    let mut world = World::new(Flavour::Standalone, 0);
+    let mut world = World::new(WorkerMode::Standalone, 0);
     world.put(0, "c", &[("tasks.max", "1")]);
     while world.live.is_empty() {
         assert!(
@@ -159,8 +159,8 @@ fn report_c6_a_task_that_starts_is_shown_and_says_what_it_waits_for() {
 
 #[test]
 fn report_c21_a_restart_of_a_task_that_is_not_there_leaves_no_ghost() {
-    for flavour in [Flavour::Standalone, Flavour::Distributed] {
-        let mut world = World::new(flavour, 0);
+    for mode in [WorkerMode::Standalone, WorkerMode::Distributed] {
+        let mut world = World::new(mode, 0);
         world.put(0, "c", &[]);
         world.settle();
         let ticket = world.request(0, Request::RestartTask(TaskId::new("c", 9)));
@@ -173,7 +173,7 @@ fn report_c21_a_restart_of_a_task_that_is_not_there_leaves_no_ghost() {
 
 #[test]
 fn a_task_that_was_taken_away_is_not_there_to_restart() {
-    let mut world = World::new(Flavour::Distributed, 0);
+    let mut world = World::new(WorkerMode::Distributed, 0);
     world.put(0, "c", &[]);
     world.settle();
     check(&mut world, Request::Stop("c".into()), "STOPPED");
@@ -196,7 +196,7 @@ fn end_write(world: &mut World, end: WriteEnd) {
 
 #[test]
 fn what_is_asked_twice_at_once_is_decided_one_after_the_other() {
-    let mut world = World::new(Flavour::Distributed, 0);
+    let mut world = World::new(WorkerMode::Distributed, 0);
     world.settle();
     let put = |world: &mut World| {
         let config = Properties::from_iter([("connector.class", "Sink"), ("tasks.max", "1")]);
@@ -222,7 +222,7 @@ fn what_is_asked_twice_at_once_is_decided_one_after_the_other() {
 
 #[test]
 fn a_write_that_failed_is_answered_with_its_error_and_changes_nothing() {
-    let mut world = World::new(Flavour::Standalone, 0);
+    let mut world = World::new(WorkerMode::Standalone, 0);
     world.put(0, "c", &[]);
     world.settle();
     let ticket = world.request(0, Request::Delete("c".into()));
@@ -235,7 +235,7 @@ fn a_write_that_failed_is_answered_with_its_error_and_changes_nothing() {
 
 #[test]
 fn tasks_that_could_not_be_written_are_written_again() {
-    let mut world = World::new(Flavour::Standalone, 0);
+    let mut world = World::new(WorkerMode::Standalone, 0);
     let ticket = world.put(0, "c", &[]);
     end_write(&mut world, WriteEnd::Done);
     for pause in [250, 500, 1_000] {
@@ -255,7 +255,7 @@ fn tasks_that_could_not_be_written_are_written_again() {
 
 #[test]
 fn the_health_tells_whether_writes_come_to_an_end() {
-    let mut world = World::new(Flavour::Distributed, 0);
+    let mut world = World::new(WorkerMode::Distributed, 0);
     world.settle();
     let healthy = world.request(0, Request::Health);
     assert!(world.answers[&healthy].is_ok());
@@ -268,7 +268,7 @@ fn the_health_tells_whether_writes_come_to_an_end() {
 
 #[test]
 fn while_the_work_is_shared_out_changes_wait_restarts_are_refused_and_pauses_go_on() {
-    let mut world = World::new(Flavour::Distributed, 1);
+    let mut world = World::new(WorkerMode::Distributed, 1);
     world.put(0, "c", &[]);
     world.settle();
     world.handle(0, Event::Group(GroupEvent::Rebalancing));
@@ -289,7 +289,7 @@ fn while_the_work_is_shared_out_changes_wait_restarts_are_refused_and_pauses_go_
 /// A worker that asks takes any other answer for a failure of its task, and asks once.
 #[test]
 fn additions_29_whom_to_shut_out_is_asked_while_the_work_is_shared_out() {
-    let mut world = World::new(Flavour::Distributed, 1);
+    let mut world = World::new(WorkerMode::Distributed, 1);
     world.put(0, "c", &[("connector.class", "Elsewhere")]);
     world.settle();
     world.handle(0, Event::Group(GroupEvent::Rebalancing));
@@ -302,7 +302,7 @@ fn additions_29_whom_to_shut_out_is_asked_while_the_work_is_shared_out() {
 
 #[test]
 fn a_follower_names_the_leader_and_the_leader_the_owner() {
-    let mut world = World::new(Flavour::Distributed, 2);
+    let mut world = World::new(WorkerMode::Distributed, 2);
     world.put(1, "a", &[]);
     world.settle();
     world.put(1, "b", &[]);
@@ -335,7 +335,7 @@ fn a_follower_names_the_leader_and_the_leader_the_owner() {
 
 #[test]
 fn a_worker_that_cannot_read_the_configuration_gives_its_work_to_others() {
-    let mut world = World::new(Flavour::Distributed, 2);
+    let mut world = World::new(WorkerMode::Distributed, 2);
     world.put(0, "a", &[]);
     world.put(0, "b", &[]);
     world.settle();
@@ -370,7 +370,7 @@ fn a_worker_that_cannot_read_the_configuration_gives_its_work_to_others() {
 
 #[test]
 fn what_was_there_at_the_start_is_no_news() {
-    let mut world = World::new(Flavour::Distributed, 1);
+    let mut world = World::new(WorkerMode::Distributed, 1);
     world.put(0, "c", &[]);
     world.settle();
     let restart = Request::Restart {
@@ -382,7 +382,7 @@ fn what_was_there_at_the_start_is_no_news() {
     let (namespace, level) = ("a".to_owned(), "DEBUG".to_owned());
     world.request(0, Request::SetClusterLogger { namespace, level });
     world.settle();
-    world.join(Flavour::Distributed, None);
+    world.join(WorkerMode::Distributed, None);
     let mut seen = Vec::new();
     for event in world.log() {
         seen.extend(world.workers[1].state.handle(Event::Config(event), 0));
@@ -392,7 +392,7 @@ fn what_was_there_at_the_start_is_no_news() {
 
 #[test]
 fn a_shutdown_stops_what_runs_says_so_and_answers_everybody() {
-    let mut world = World::new(Flavour::Distributed, 2);
+    let mut world = World::new(WorkerMode::Distributed, 2);
     world.put(0, "a", &[]);
     world.put(0, "b", &[]);
     world.settle();
@@ -416,7 +416,7 @@ fn a_shutdown_stops_what_runs_says_so_and_answers_everybody() {
 
 #[test]
 fn tasks_that_were_too_many_for_a_while_start_once_they_are_not() {
-    let mut world = World::new(Flavour::Distributed, 1);
+    let mut world = World::new(WorkerMode::Distributed, 1);
     let name: Arc<str> = "c".into();
     world.put(0, "c", &[("tasks.max", "3")]);
     world.settle();
@@ -439,7 +439,7 @@ fn tasks_that_were_too_many_for_a_while_start_once_they_are_not() {
 /// It was out of the group, and whoever ran the connector meanwhile has left.
 #[test]
 fn whoever_runs_something_has_the_last_word_about_it() {
-    let mut world = World::new(Flavour::Distributed, 1);
+    let mut world = World::new(WorkerMode::Distributed, 1);
     world.put(0, "c", &[]);
     world.settle();
     let generation = world.workers[0].state.view.generation;
@@ -475,7 +475,7 @@ fn whoever_runs_something_has_the_last_word_about_it() {
 /// A leader that stays one may have been taken for dead meanwhile.
 #[test]
 fn whoever_leads_claims_the_log_after_each_rebalance() {
-    let mut world = World::new(Flavour::Distributed, 3);
+    let mut world = World::new(WorkerMode::Distributed, 3);
     world.settle();
     let leads = |worker: &usize| world.workers[*worker].state.view.leads;
     let leaders: Vec<usize> = (0..3).filter(leads).collect();

@@ -52,7 +52,7 @@ impl Member {
         let group_health = puppet.group_health.clone();
         let cluster = puppet.speaking(protocol).cluster(records);
         let mut submitter = None;
-        let launched = Worker::launch(start, Flavour::Distributed, |here| {
+        let launched = Worker::launch(start, WorkerMode::Distributed, |here| {
             submitter = Some(here.submitter);
             cluster
         });
@@ -603,7 +603,7 @@ async fn additions_39_before_the_group_is_joined_the_worker_is_starting() {
     let mut cluster = puppet.cluster(Vec::new());
     cluster.membership = Box::new(crate::cluster::AloneInCluster::default());
     cluster.statuses = Box::new(Silent);
-    let launched = Worker::launch(start, Flavour::Distributed, |_| cluster);
+    let launched = Worker::launch(start, WorkerMode::Distributed, |_| cluster);
     let (worker, api) = launched.await.unwrap();
     let router = rest::main_router(&api, ResponseHeaders::default());
     let request = HttpRequest::builder()

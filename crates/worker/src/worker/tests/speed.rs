@@ -81,7 +81,7 @@ async fn a_thousand_statuses_are_told_in_20_ms_while_one_connector_hangs() {
         statuses: Box::new(statuses),
         ..Cluster::of_one(GroupProtocol::Sessioned)
     };
-    let launched = Worker::launch(started, Flavour::Distributed, |_| cluster);
+    let launched = Worker::launch(started, WorkerMode::Distributed, |_| cluster);
     let (worker, api) = launched.await.unwrap();
     let address = worker.addresses()[0];
     let shown = |view: &crate::herder::View| {

@@ -96,7 +96,7 @@ fn perform(world: &mut World, worker: usize, deed: Deed) {
         }
         Deed::Join => {
             if world.workers.len() < MOST_WORKERS && !world.is_alone() {
-                world.join(Flavour::Distributed, None);
+                world.join(WorkerMode::Distributed, None);
             }
             return;
         }
@@ -219,8 +219,8 @@ proptest! {
     /// runs which the configuration says, every worker knows the same, and the statuses say what runs.
     #[test]
     fn settles_into_what_was_asked_for(deeds in deeds(), workers in 0..4usize, is_standalone in any::<bool>()) {
-        let flavour = if is_standalone && workers == 0 { Flavour::Standalone } else { Flavour::Distributed };
-        let mut world = World::new(flavour, workers);
+        let mode = if is_standalone && workers == 0 { WorkerMode::Standalone } else { WorkerMode::Distributed };
+        let mut world = World::new(mode, workers);
         for (worker, deed) in deeds {
             perform(&mut world, worker, deed);
         }

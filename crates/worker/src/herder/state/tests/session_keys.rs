@@ -27,7 +27,7 @@ impl Leader {
         protocol: GroupProtocol,
     ) -> (Self, Vec<i64>) {
         let mut state = State::new(Settings {
-            flavour: Flavour::Distributed,
+            mode: WorkerMode::Distributed,
             worker_id: "w:1".to_owned(),
             registry: Arc::new(PluginRegistry::default()),
             topic_tracking: true,
@@ -165,7 +165,7 @@ fn nobody_makes_keys_for_a_group_that_signs_nothing() {
 
 #[test]
 fn a_key_that_could_not_be_written_is_made_again_later() {
-    let mut world = World::new(Flavour::Distributed, 1);
+    let mut world = World::new(WorkerMode::Distributed, 1);
     for pause in [250, 500, 1_000] {
         while !world.step_write(0, WriteEnd::Failed) {
             world.step(0, 1, WriteEnd::Done);
@@ -185,7 +185,7 @@ fn a_key_that_could_not_be_written_is_made_again_later() {
 /// There is nothing to do when its pause is over, and no reason to look again at once.
 #[test]
 fn a_key_that_was_written_without_anybody_s_knowing_is_kept() {
-    let mut world = World::new(Flavour::Distributed, 1);
+    let mut world = World::new(WorkerMode::Distributed, 1);
     while !world.step_write(0, WriteEnd::Unknown) {
         world.step(0, 1, WriteEnd::Done);
     }
@@ -198,7 +198,7 @@ fn a_key_that_was_written_without_anybody_s_knowing_is_kept() {
 /// Followers use the leader's, and whoever leads next keeps it.
 #[test]
 fn a_cluster_has_one_key() {
-    let mut world = World::new(Flavour::Distributed, 3);
+    let mut world = World::new(WorkerMode::Distributed, 3);
     world.settle();
     let key = world.workers[0].state.view.session_key().cloned();
     assert!(key.is_some());

@@ -93,7 +93,7 @@ pub(super) enum WriteEnd {
 
 impl World {
     /// Workers of a group; one that has no peers, if there are none.
-    pub(super) fn new(flavour: Flavour, workers: usize) -> Self {
+    pub(super) fn new(mode: WorkerMode, workers: usize) -> Self {
         let mut world = World {
             now: 1_000_000,
             workers: Vec::new(),
@@ -110,26 +110,26 @@ impl World {
             asked: BTreeMap::new(),
         };
         if workers == 0 {
-            world.join(flavour, Some(AloneInCluster::default()));
+            world.join(mode, Some(AloneInCluster::default()));
         }
         for _ in 0..workers {
-            world.join(flavour, None);
+            world.join(mode, None);
         }
         world
     }
 
-    pub(super) fn join(&mut self, flavour: Flavour, alone: Option<AloneInCluster>) {
+    pub(super) fn join(&mut self, mode: WorkerMode, alone: Option<AloneInCluster>) {
         let number = self.workers.len();
         let mut registry = PluginRegistry::default();
         registry.connectors.push(Arc::new(Unstartable::new()));
         let mut state = State::new(Settings {
-            flavour,
+            mode,
             worker_id: format!("w:{number}"),
             registry: Arc::new(registry),
             topic_tracking: true,
             self_healing: true,
             protocol: GroupProtocol::Sessioned,
-            keys: (flavour == Flavour::Distributed).then(key_policy),
+            keys: (mode == WorkerMode::Distributed).then(key_policy),
         });
         let actions = state.begin();
         self.workers.push(Worker {

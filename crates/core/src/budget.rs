@@ -11,7 +11,7 @@
 //! it may be stuck.
 
 use crate::offsets::TopicPartition;
-use crate::oversized::{Gate, Passage};
+use crate::oversized::{OversizedPermit, OversizedQueue};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -40,7 +40,7 @@ pub struct BytePermit {
     holder: Arc<Holder>,
     bytes: usize,
     /// Held where it stands for what is larger than the budget.
-    passage: Option<Arc<Passage>>,
+    oversized: Option<Arc<OversizedPermit>>,
 }
 
 #[derive(Debug)]
@@ -49,7 +49,7 @@ struct Pool {
     /// What is kept back for each holder.
     own: usize,
     /// Where oversized requests pass one by one.
-    gate: Option<Gate>,
+    oversized_queue: Option<OversizedQueue>,
     state: Mutex<State>,
     /// How many have had to wait, and for how long together, in microseconds.
     waits: AtomicU64,
@@ -135,14 +135,14 @@ impl ByteBudget {
 
     /// The same where of all requests beyond the whole budget one is granted at a time.
     pub fn one_by_one(total: usize, own: usize) -> Self {
-        ByteBudget::of_pool(total, own, Some(Gate::new()))
+        ByteBudget::of_pool(total, own, Some(OversizedQueue::new()))
     }
 
-    fn of_pool(total: usize, own: usize, gate: Option<Gate>) -> Self {
+    fn of_pool(total: usize, own: usize, oversized_queue: Option<OversizedQueue>) -> Self {
         let pool = Pool {
             total,
             own,
-            gate,
+            oversized_queue,
             state: Mutex::new(State {
                 free: signed(total),
                 holders: 0,
@@ -185,9 +185,9 @@ impl ByteBudget {
     /// Waits until `bytes` are free for this holder. A request beyond the whole budget takes all of it, so that one
     /// oversized batch can pass alone, or waits for its turn, where such pass one by one.
     pub async fn acquire(&self, bytes: usize) -> BytePermit {
-        if let Some(gate) = self.gate_for(bytes) {
-            let passage = gate.enter(self.holder.number).await;
-            return self.acquire_oversized(passage).await;
+        if let Some(oversized_queue) = self.oversized_queue_for(bytes) {
+            let oversized = oversized_queue.acquire(self.holder.number).await;
+            return self.acquire_oversized(oversized).await;
         }
         self.acquire_counted(bytes.min(self.total())).await
     }
@@ -220,10 +220,10 @@ impl ByteBudget {
 
     /// Takes the bytes if they are free now.
     pub fn try_acquire(&self, bytes: usize) -> Option<BytePermit> {
-        if let Some(gate) = self.gate_for(bytes) {
-            let passage = gate.try_enter(self.holder.number)?;
+        if let Some(oversized_queue) = self.oversized_queue_for(bytes) {
+            let oversized = oversized_queue.try_acquire(self.holder.number)?;
             let mut permit = self.try_acquire_counted(self.oversized_bytes())?;
-            permit.passage = Some(passage);
+            permit.oversized = Some(oversized);
             return Some(permit);
         }
         self.try_acquire_counted(bytes.min(self.total()))
@@ -238,8 +238,8 @@ impl ByteBudget {
     /// As `acquire`, for what is made of something that has a permit already: where that is oversized, so is this, and
     /// it has had its turn.
     pub async fn acquire_beside(&self, bytes: usize, made_of: Option<&BytePermit>) -> BytePermit {
-        match made_of.and_then(|permit| permit.passage.as_ref()) {
-            Some(passage) => self.acquire_oversized(Arc::clone(passage)).await,
+        match made_of.and_then(|permit| permit.oversized.as_ref()) {
+            Some(oversized) => self.acquire_oversized(Arc::clone(oversized)).await,
             None => self.acquire(bytes).await,
         }
     }
@@ -247,21 +247,21 @@ impl ByteBudget {
     /// Where this holder's oversized record comes from, its partition and the offset to read from, if others wait for it
     /// to be gone.
     pub fn asked_back(&self) -> Option<(TopicPartition, i64)> {
-        let gate = self.holder.pool.gate.as_ref()?;
-        gate.asked_back(self.holder.number)
+        let oversized_queue = self.holder.pool.oversized_queue.as_ref()?;
+        oversized_queue.asked_back(self.holder.number)
     }
 
-    fn gate_for(&self, bytes: usize) -> Option<&Gate> {
-        let gate = self.holder.pool.gate.as_ref();
-        gate.filter(|_| bytes > self.total())
+    fn oversized_queue_for(&self, bytes: usize) -> Option<&OversizedQueue> {
+        let oversized_queue = self.holder.pool.oversized_queue.as_ref();
+        oversized_queue.filter(|_| bytes > self.total())
     }
 
     fn oversized_bytes(&self) -> usize {
         self.total() / 3 * OVERSIZED_THIRDS
     }
 
-    /// Gets what it is counted as in any case: nobody who has a passage may wait for ever, while others wait for that.
-    async fn acquire_oversized(&self, passage: Arc<Passage>) -> BytePermit {
+    /// Gets what it is counted as in any case: nobody who has been granted it may wait for ever, while others wait for that.
+    async fn acquire_oversized(&self, oversized: Arc<OversizedPermit>) -> BytePermit {
         let bytes = self.oversized_bytes();
         let permit = match self.try_acquire_counted(bytes) {
             Some(permit) => Ok(permit),
@@ -269,7 +269,7 @@ impl ByteBudget {
         };
         let mut permit =
             permit.unwrap_or_else(|_| self.holder.pool.lock().grant(&self.holder, bytes));
-        permit.passage = Some(passage);
+        permit.oversized = Some(oversized);
         permit
     }
 
@@ -278,7 +278,7 @@ impl ByteBudget {
         BytePermit {
             holder: Arc::clone(&self.holder),
             bytes: 0,
-            passage: None,
+            oversized: None,
         }
     }
 
@@ -318,13 +318,17 @@ impl BytePermit {
     /// Splits off a permit for `bytes`, to travel with a part of the data, if so many are held. An oversized one goes as a
     /// whole, whatever is asked for.
     pub fn split(&mut self, bytes: usize) -> Option<BytePermit> {
-        let passage = self.passage.take();
-        let bytes = if passage.is_some() { self.bytes } else { bytes };
+        let oversized = self.oversized.take();
+        let bytes = if oversized.is_some() {
+            self.bytes
+        } else {
+            bytes
+        };
         self.bytes = self.bytes.checked_sub(bytes)?;
         Some(BytePermit {
             holder: Arc::clone(&self.holder),
             bytes,
-            passage,
+            oversized,
         })
     }
 
@@ -332,7 +336,7 @@ impl BytePermit {
     pub fn merge(&mut self, mut other: BytePermit) {
         if Arc::ptr_eq(&self.holder, &other.holder) {
             self.bytes += std::mem::take(&mut other.bytes);
-            self.passage = other.passage.take().or(self.passage.take());
+            self.oversized = other.oversized.take().or(self.oversized.take());
         }
     }
 
@@ -341,25 +345,25 @@ impl BytePermit {
         BytePermit {
             holder: Arc::clone(&self.holder),
             bytes: 0,
-            passage: self.passage.clone(),
+            oversized: self.oversized.clone(),
         }
     }
 
     /// Whether it stands for what is larger than the budget, which is alone of its kind as long as it is held.
     pub fn is_oversized(&self) -> bool {
-        self.passage.is_some()
+        self.oversized.is_some()
     }
 
     /// Notes where an oversized record comes from, and the offset to read it from again.
     pub fn comes_from(&self, partition: &TopicPartition, offset: i64) {
-        if let Some(passage) = &self.passage {
-            passage.comes_from(partition, offset);
+        if let Some(oversized) = &self.oversized {
+            oversized.comes_from(partition, offset);
         }
     }
 
     /// The partition that an oversized record comes from.
     pub fn oversized_from(&self) -> Option<&TopicPartition> {
-        self.passage.as_ref()?.partition()
+        self.oversized.as_ref()?.partition()
     }
 
     /// Makes it one for so many bytes; false, and nothing changed, if so many more are not free.
@@ -370,7 +374,7 @@ impl BytePermit {
             drop(BytePermit {
                 holder: Arc::clone(&self.holder),
                 bytes: less,
-                passage: None,
+                oversized: None,
             });
             return true;
         };
@@ -481,7 +485,7 @@ impl State {
         BytePermit {
             holder: Arc::clone(holder),
             bytes,
-            passage: None,
+            oversized: None,
         }
     }
 

@@ -9,7 +9,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 /// Where they wait. Cloning shares it.
 #[derive(Clone, Debug)]
-pub(crate) struct Gate(Arc<Inner>);
+pub(crate) struct OversizedQueue(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
@@ -20,12 +20,12 @@ struct Inner {
 #[derive(Debug, Default)]
 struct State {
     waiting: usize,
-    inside: Weak<Passage>,
+    granted: Weak<OversizedPermit>,
 }
 
 /// Held by all that there is of an oversized record; with the last of them the next one may come.
 #[derive(Debug)]
-pub(crate) struct Passage {
+pub(crate) struct OversizedPermit {
     /// Whose it is.
     holder: usize,
     /// Where the record comes from, once that is known: its partition, and the offset to read from.
@@ -36,51 +36,51 @@ pub(crate) struct Passage {
 /// One that waits, counted as long as it does.
 struct Waiter<'a>(&'a Inner);
 
-impl Gate {
+impl OversizedQueue {
     pub(crate) fn new() -> Self {
-        Gate(Arc::new(Inner {
+        OversizedQueue(Arc::new(Inner {
             place: Arc::new(Semaphore::new(1)),
             state: Mutex::default(),
         }))
     }
 
     /// Waits for its turn. Cancel safe but for the place in the line.
-    pub(crate) async fn enter(&self, holder: usize) -> Arc<Passage> {
-        if let Some(passage) = self.try_enter(holder) {
-            return passage;
+    pub(crate) async fn acquire(&self, holder: usize) -> Arc<OversizedPermit> {
+        if let Some(permit) = self.try_acquire(holder) {
+            return permit;
         }
         let _waiting = Waiter::new(&self.0);
         match Arc::clone(&self.0.place).acquire_owned().await {
-            Ok(place) => self.0.let_in(holder, place),
+            Ok(place) => self.0.grant(holder, place),
             // It is never closed.
             Err(_) => std::future::pending().await,
         }
     }
 
-    pub(crate) fn try_enter(&self, holder: usize) -> Option<Arc<Passage>> {
+    pub(crate) fn try_acquire(&self, holder: usize) -> Option<Arc<OversizedPermit>> {
         let place = Arc::clone(&self.0.place).try_acquire_owned().ok()?;
-        Some(self.0.let_in(holder, place))
+        Some(self.0.grant(holder, place))
     }
 
     /// Where the record comes from that this holder is asked to let go: others wait.
     pub(crate) fn asked_back(&self, holder: usize) -> Option<(TopicPartition, i64)> {
         let state = self.0.state();
-        let passage = state.inside.upgrade().filter(|_| state.waiting > 0)?;
+        let permit = state.granted.upgrade().filter(|_| state.waiting > 0)?;
         drop(state);
-        let is_own = passage.holder == holder;
-        passage.source.get().filter(|_| is_own).cloned()
+        let is_own = permit.holder == holder;
+        permit.source.get().filter(|_| is_own).cloned()
     }
 }
 
 impl Inner {
-    fn let_in(&self, holder: usize, place: OwnedSemaphorePermit) -> Arc<Passage> {
-        let passage = Arc::new(Passage {
+    fn grant(&self, holder: usize, place: OwnedSemaphorePermit) -> Arc<OversizedPermit> {
+        let permit = Arc::new(OversizedPermit {
             holder,
             source: OnceLock::new(),
             _place: place,
         });
-        self.state().inside = Arc::downgrade(&passage);
-        passage
+        self.state().granted = Arc::downgrade(&permit);
+        permit
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -89,7 +89,7 @@ impl Inner {
     }
 }
 
-impl Passage {
+impl OversizedPermit {
     /// Notes where the record comes from, the first time.
     pub(crate) fn comes_from(&self, partition: &TopicPartition, offset: i64) {
         self.source.get_or_init(|| (partition.clone(), offset));
@@ -101,9 +101,9 @@ impl Passage {
 }
 
 impl<'a> Waiter<'a> {
-    fn new(gate: &'a Inner) -> Self {
-        gate.state().waiting += 1;
-        Waiter(gate)
+    fn new(queue: &'a Inner) -> Self {
+        queue.state().waiting += 1;
+        Waiter(queue)
     }
 }
 

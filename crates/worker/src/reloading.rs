@@ -11,17 +11,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub(crate) struct Reloading<T> {
     files: Vec<String>,
     make: Box<dyn Fn() -> Result<T, String> + Send + Sync>,
-    made: Mutex<Made<T>>,
+    loaded: Mutex<Loaded<T>>,
 }
 
-struct Made<T> {
+struct Loaded<T> {
     current: Arc<T>,
-    marks: Vec<Mark>,
+    versions: Vec<FileVersion>,
     looked: Instant,
 }
 
 /// What shows that a file has changed.
-type Mark = Option<(SystemTime, u64)>;
+type FileVersion = Option<(SystemTime, u64)>;
 
 impl<T> Reloading<T> {
     /// # Errors
@@ -30,40 +30,40 @@ impl<T> Reloading<T> {
         files: Vec<String>,
         make: impl Fn() -> Result<T, String> + Send + Sync + 'static,
     ) -> Result<Self, String> {
-        let marks = marks(&files);
-        let made = Made {
+        let versions = versions(&files);
+        let loaded = Loaded {
             current: Arc::new(make()?),
-            marks,
+            versions,
             looked: Instant::now(),
         };
         Ok(Reloading {
             files,
             make: Box::new(make),
-            made: Mutex::new(made),
+            loaded: Mutex::new(loaded),
         })
     }
 
     /// What the files make. Files that cannot be used leave what they made before.
     pub(crate) fn current(&self) -> Arc<T> {
         // Nothing between lock and unlock leaves it half changed.
-        let mut made = self.made.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut loaded = self.loaded.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        if now - made.looked >= LOOK_EVERY {
-            made.looked = now;
-            self.look(&mut made);
+        if now - loaded.looked >= LOOK_EVERY {
+            loaded.looked = now;
+            self.look(&mut loaded);
         }
-        made.current.clone()
+        loaded.current.clone()
     }
 
-    fn look(&self, made: &mut Made<T>) {
-        let marks = marks(&self.files);
-        if marks == made.marks {
+    fn look(&self, loaded: &mut Loaded<T>) {
+        let versions = versions(&self.files);
+        if versions == loaded.versions {
             return;
         }
-        made.marks = marks;
+        loaded.versions = versions;
         match (self.make)() {
             Ok(new) => {
-                made.current = Arc::new(new);
+                loaded.current = Arc::new(new);
                 tracing::info!(files = ?self.files, "files of the REST API have changed and were read again");
             }
             Err(error) => {
@@ -76,12 +76,12 @@ impl<T> Reloading<T> {
     }
 }
 
-fn marks(files: &[String]) -> Vec<Mark> {
-    let mark = |file: &String| {
+fn versions(files: &[String]) -> Vec<FileVersion> {
+    let version = |file: &String| {
         let found = fs::metadata(file).ok()?;
         Some((found.modified().ok()?, found.len()))
     };
-    files.iter().map(mark).collect()
+    files.iter().map(version).collect()
 }
 
 #[cfg(test)]

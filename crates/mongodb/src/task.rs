@@ -53,7 +53,7 @@ pub(crate) struct MongoTask {
     parts: TaskParts,
     partitions: HashMap<TopicPartition, Partition>,
     /// Batches with rows that are not settled yet, by number.
-    held: HashMap<u64, Held>,
+    pending: HashMap<u64, PendingBatch>,
     last_batch: u64,
     writing: JoinSet<Ended>,
     /// Those that only wait for others of their partition.
@@ -83,7 +83,7 @@ struct Partition {
     opening: u64,
 }
 
-struct Held {
+struct PendingBatch {
     batch: Arc<RecordBatch>,
     /// Writes that carry rows of the batch.
     open: usize,
@@ -120,7 +120,7 @@ impl MongoTask {
             memory: parts.context.in_flight.for_holder(),
             parts,
             partitions: HashMap::new(),
-            held: HashMap::new(),
+            pending: HashMap::new(),
             last_batch: 0,
             writing: JoinSet::new(),
             heard: None,
@@ -140,24 +140,24 @@ impl MongoTask {
     fn hold(&mut self, batch: &Arc<RecordBatch>) -> u64 {
         self.partitions.entry(batch.origin.clone()).or_default();
         self.last_batch += 1;
-        let held = Held {
+        let pending = PendingBatch {
             batch: Arc::clone(batch),
             open: 1,
         };
-        self.held.insert(self.last_batch, held);
+        self.pending.insert(self.last_batch, pending);
         self.last_batch
     }
 
     /// One write less for a batch; with the last one it is done.
     fn release(&mut self, number: u64) {
-        let Some(held) = self.held.get_mut(&number) else {
+        let Some(pending) = self.pending.get_mut(&number) else {
             return;
         };
-        held.open -= 1;
-        if held.open == 0
-            && let Some(held) = self.held.remove(&number)
+        pending.open -= 1;
+        if pending.open == 0
+            && let Some(pending) = self.pending.remove(&number)
         {
-            let batch = held.batch;
+            let batch = pending.batch;
             self.done
                 .push((batch.origin.clone(), batch.first_offset..batch.next_offset));
         }
@@ -324,8 +324,8 @@ impl MongoTask {
 
     /// Notes writes that carry rows of a batch.
     fn note_writes(&mut self, number: u64, writes: usize) {
-        if let Some(held) = self.held.get_mut(&number) {
-            held.open += writes;
+        if let Some(pending) = self.pending.get_mut(&number) {
+            pending.open += writes;
         }
     }
 
@@ -506,9 +506,9 @@ impl MongoTask {
         }
         let place = |index: usize| {
             let row = rows.get(index)?;
-            let held = self.held.get(&row.batch)?;
-            let offset = held.batch.offsets[row.row as usize];
-            Some((held.batch.origin.clone(), offset))
+            let pending = self.pending.get(&row.batch)?;
+            let offset = pending.batch.offsets[row.row as usize];
+            Some((pending.batch.origin.clone(), offset))
         };
         let verdict = Verdict {
             namespace,
@@ -531,10 +531,10 @@ impl MongoTask {
     }
 
     fn report_at(&mut self, at: RowRef, stage: Stage, class: &str, error: RecordError, log: bool) {
-        let Some(held) = self.held.get(&at.batch) else {
+        let Some(pending) = self.pending.get(&at.batch) else {
             return;
         };
-        let (batch, row) = (&held.batch, at.row as usize);
+        let (batch, row) = (&pending.batch, at.row as usize);
         if log {
             tracing::error!(
                 topic = &*batch.origin.topic,
@@ -598,9 +598,9 @@ impl MongoTask {
             from = taken.next_row;
             self.filtered += taken.skipped;
             if taken.joined
-                && let Some(held) = self.held.get_mut(&number)
+                && let Some(pending) = self.pending.get_mut(&number)
             {
-                held.open += 1;
+                pending.open += 1;
             }
             if let Some(chunk) = taken.full {
                 let permit = self.make_room(COPIES * chunk.write.bytes(), true).await?;
@@ -734,7 +734,8 @@ impl SinkTask for MongoTask {
         // Rows in the open command belong to whoever reads them next; those of partitions that stay are sent.
         self.close_chunk(|_| true);
         let gone = |origin: &TopicPartition| partitions.contains(origin);
-        self.held.retain(|_, held| !gone(&held.batch.origin));
+        self.pending
+            .retain(|_, pending| !gone(&pending.batch.origin));
         self.done.retain(|(origin, _)| !gone(origin));
         self.rejected.retain(|row| !gone(&row.origin));
     }

@@ -23,11 +23,11 @@ const SPARE_COMPRESSORS: usize = 2;
 #[derive(Clone, Debug)]
 pub(crate) struct Compressors {
     level: Compression,
-    spare: Arc<Mutex<Spare>>,
+    idle: Arc<Mutex<IdleCompressors>>,
 }
 
 #[derive(Debug, Default)]
-struct Spare {
+struct IdleCompressors {
     compressors: Vec<(Compress, BytePermit)>,
     /// Without room in it none is kept.
     budget: Option<ByteBudget>,
@@ -39,7 +39,7 @@ impl Compressors {
         let level = u32::try_from(level).map_or_else(|_| Compression::default(), Compression::new);
         Compressors {
             level,
-            spare: Arc::default(),
+            idle: Arc::default(),
         }
     }
 
@@ -64,18 +64,18 @@ impl Compressors {
     }
 
     fn give_back(&self, compress: Compress) {
-        let mut spare = self.lock();
-        if spare.compressors.len() < SPARE_COMPRESSORS
-            && let Some(budget) = &spare.budget
+        let mut idle = self.lock();
+        if idle.compressors.len() < SPARE_COMPRESSORS
+            && let Some(budget) = &idle.budget
             && let Some(permit) = budget.try_acquire(COMPRESSOR)
         {
-            spare.compressors.push((compress, permit));
+            idle.compressors.push((compress, permit));
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Spare> {
-        // A list of spare parts is whole whatever a panicking holder did.
-        self.spare.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, IdleCompressors> {
+        // A list is whole whatever a panicking holder did.
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

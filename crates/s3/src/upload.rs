@@ -187,11 +187,11 @@ impl Uploads {
     }
 
     /// Waits until the queue is empty; false if it is not by the deadline, or S3 is degraded.
-    pub(crate) async fn has_room(&mut self, deadline: Instant, patience: Instant) -> bool {
+    pub(crate) async fn has_room(&mut self, deadline: Instant, degraded_deadline: Instant) -> bool {
         self.pump();
         while let Some(next) = self.queue.front() {
             let until = if self.degraded().is_some() {
-                patience
+                degraded_deadline
             } else {
                 deadline
             };

@@ -61,7 +61,7 @@ pub(super) async fn connect(
     if source == CredentialsSource::Role {
         shared = credentials::assume_role(properties, shared).await?;
     }
-    // Connectors of one endpoint share its turns, whatever their buckets.
+    // Connectors of one endpoint share its limit of requests, whatever their buckets.
     let (http, address) = connections.to(endpoint.as_deref().unwrap_or(&config.region));
     let mut builder = aws_sdk_s3::config::Builder::from(&shared)
         .http_client(http)
@@ -105,9 +105,9 @@ pub(super) fn with_checksum() -> aws_sdk_s3::config::Builder {
 
 /// What is different for the first request of a start: a server that does not answer is told of soon.
 pub(super) fn first_request() -> aws_sdk_s3::config::Builder {
-    let patience = TimeoutConfig::builder().read_timeout(FIRST_ANSWER_TIMEOUT);
+    let answer_timeout = TimeoutConfig::builder().read_timeout(FIRST_ANSWER_TIMEOUT);
     aws_sdk_s3::config::Config::builder()
-        .timeout_config(patience.build())
+        .timeout_config(answer_timeout.build())
         .retry_classifier(OnceIfLate)
 }
 

@@ -90,7 +90,7 @@ impl Connections {
             line: Line {
                 connector: self.connector.clone(),
                 hosts: Arc::clone(&self.hosts),
-                turns: None,
+                request_limit: None,
                 address: Arc::default(),
             },
         })
@@ -99,41 +99,41 @@ impl Connections {
     /// A client for an endpoint, and where it will have sent its first request.
     pub(super) fn to(&self, endpoint: &str) -> (SharedHttpClient, Arc<OnceLock<String>>) {
         let address: Arc<OnceLock<String>> = Arc::default();
-        let turns = Turns {
-            own: self.own_turns(endpoint),
+        let request_limit = RequestLimit {
+            own: self.own_requests(endpoint),
             shared: Arc::clone(&self.shared),
         };
         let client = Client {
             line: Line {
                 connector: self.connector.clone(),
                 hosts: Arc::clone(&self.hosts),
-                turns: Some(turns),
+                request_limit: Some(request_limit),
                 address: Arc::clone(&address),
             },
         };
         (SharedHttpClient::new(client), address)
     }
 
-    fn own_turns(&self, endpoint: &str) -> Arc<Semaphore> {
+    fn own_requests(&self, endpoint: &str) -> Arc<Semaphore> {
         let mut endpoints = lock(&self.endpoints);
-        endpoints.retain(|_, turns| turns.strong_count() > 0);
-        if let Some(turns) = endpoints.get(endpoint).and_then(Weak::upgrade) {
-            return turns;
+        endpoints.retain(|_, requests| requests.strong_count() > 0);
+        if let Some(requests) = endpoints.get(endpoint).and_then(Weak::upgrade) {
+            return requests;
         }
-        let turns = Arc::new(Semaphore::new(OWN_REQUESTS));
-        endpoints.insert(endpoint.to_owned(), Arc::downgrade(&turns));
-        turns
+        let requests = Arc::new(Semaphore::new(OWN_REQUESTS));
+        endpoints.insert(endpoint.to_owned(), Arc::downgrade(&requests));
+        requests
     }
 }
 
 /// The requests that may be under way to an endpoint.
 #[derive(Clone)]
-struct Turns {
+struct RequestLimit {
     own: Arc<Semaphore>,
     shared: Arc<Semaphore>,
 }
 
-impl Turns {
+impl RequestLimit {
     async fn take(&self) -> Option<OwnedSemaphorePermit> {
         // Neither is ever closed; without a permit a request merely goes uncounted.
         tokio::select! {
@@ -148,7 +148,7 @@ impl Turns {
 struct Line {
     connector: SharedHttpConnector,
     hosts: Arc<Hosts>,
-    turns: Option<Turns>,
+    request_limit: Option<RequestLimit>,
     address: Arc<OnceLock<String>>,
 }
 
@@ -169,52 +169,54 @@ impl HttpClient for Client {
         _components: &RuntimeComponents,
     ) -> SharedHttpConnector {
         // What provides credentials says how long it may take to connect, too; S3 is given the time for an answer alone.
-        let patience = match (settings.connect_timeout(), settings.read_timeout()) {
-            (Some(connect), Some(read)) if self.line.turns.is_none() => Some(connect + read),
-            (connect, None) if self.line.turns.is_none() => connect,
+        let answer_timeout = match (settings.connect_timeout(), settings.read_timeout()) {
+            (Some(connect), Some(read)) if self.line.request_limit.is_none() => {
+                Some(connect + read)
+            }
+            (connect, None) if self.line.request_limit.is_none() => connect,
             (_, read) => read,
         };
-        SharedHttpConnector::new(Patient {
+        SharedHttpConnector::new(LimitedConnector {
             line: self.line.clone(),
-            patience,
+            answer_timeout,
         })
     }
 }
 
-struct Patient {
+struct LimitedConnector {
     line: Line,
     /// Until the answer begins.
-    patience: Option<Duration>,
+    answer_timeout: Option<Duration>,
 }
 
-impl fmt::Debug for Patient {
+impl fmt::Debug for LimitedConnector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Patient")
+        f.write_str("LimitedConnector")
     }
 }
 
-impl HttpConnector for Patient {
+impl HttpConnector for LimitedConnector {
     fn call(&self, mut request: HttpRequest) -> HttpConnectorFuture {
-        let (line, patience) = (self.line.clone(), self.patience);
+        let (line, answer_timeout) = (self.line.clone(), self.answer_timeout);
         HttpConnectorFuture::new(async move {
-            let turn = match &line.turns {
-                Some(turns) => turns.take().await,
+            let permit = match &line.request_limit {
+                Some(limit) => limit.take().await,
                 None => None,
             };
             let address = address_of(request.uri());
             line.address.get_or_init(|| address.to_ascii_lowercase());
-            let visit = Hosts::enter(&line.hosts, address, Instant::now());
-            if !visit.keeps_connection {
+            let counted = Hosts::begin(&line.hosts, address, Instant::now());
+            if !counted.keeps_connection {
                 request.headers_mut().insert("connection", "close");
             }
             let answer = line.connector.call(request);
-            let answer = match patience {
-                Some(patience) => tokio::time::timeout(patience, answer)
+            let answer = match answer_timeout {
+                Some(answer_timeout) => tokio::time::timeout(answer_timeout, answer)
                     .await
-                    .map_err(|_| ConnectorError::timeout(Box::new(NoAnswer(patience))))??,
+                    .map_err(|_| ConnectorError::timeout(Box::new(NoAnswer(answer_timeout))))??,
                 None => answer.await?,
             };
-            Ok(held(answer, (turn, visit)))
+            Ok(held(answer, (permit, counted)))
         })
     }
 }
@@ -254,7 +256,7 @@ struct Host {
 }
 
 /// A request that is under way to a host.
-struct Visit {
+struct HostRequest {
     hosts: Arc<Hosts>,
     address: String,
     /// Whether its connection may be used again.
@@ -263,7 +265,7 @@ struct Visit {
 
 impl Hosts {
     /// The hosts share the connections that are kept: to one of very many, a single one.
-    fn enter(hosts: &Arc<Hosts>, address: &str, now: Instant) -> Visit {
+    fn begin(hosts: &Arc<Hosts>, address: &str, now: Instant) -> HostRequest {
         let mut known = lock(&hosts.0);
         known.retain(|_, host| host.requests > 0 || now - host.last < IDLE);
         let host = known.entry(address.to_owned()).or_insert(Host {
@@ -272,7 +274,7 @@ impl Hosts {
         });
         host.requests += 1;
         let requests = host.requests;
-        Visit {
+        HostRequest {
             keeps_connection: requests <= (KEPT_CONNECTIONS / known.len()).max(1),
             hosts: Arc::clone(hosts),
             address: address.to_owned(),
@@ -280,7 +282,7 @@ impl Hosts {
     }
 }
 
-impl Drop for Visit {
+impl Drop for HostRequest {
     fn drop(&mut self) {
         if let Some(host) = lock(&self.hosts.0).get_mut(&self.address) {
             host.requests -= 1;
@@ -303,41 +305,44 @@ mod tests {
     fn report_c1_hosts_share_the_connections_that_are_kept() {
         let hosts: Arc<Hosts> = Arc::default();
         let now = Instant::now();
-        let one: Vec<Visit> = (0..KEPT_CONNECTIONS + 1)
-            .map(|_| Hosts::enter(&hosts, "http://a", now))
+        let one: Vec<HostRequest> = (0..KEPT_CONNECTIONS + 1)
+            .map(|_| Hosts::begin(&hosts, "http://a", now))
             .collect();
-        let kept = one.iter().filter(|visit| visit.keeps_connection).count();
+        let kept = one
+            .iter()
+            .filter(|request| request.keeps_connection)
+            .count();
         assert_eq!(kept, KEPT_CONNECTIONS);
         drop(one);
         // Of very many hosts each keeps one.
-        let many: Vec<Visit> = (0..2 * KEPT_CONNECTIONS)
+        let many: Vec<HostRequest> = (0..2 * KEPT_CONNECTIONS)
             .flat_map(|host| {
                 let address = format!("http://{host}");
-                [0, 1].map(|_| Hosts::enter(&hosts, &address, now))
+                [0, 1].map(|_| Hosts::begin(&hosts, &address, now))
             })
             .collect();
         let late = many.iter().skip(2 * KEPT_CONNECTIONS);
-        let kept = late.filter(|visit| visit.keeps_connection).count();
+        let kept = late.filter(|request| request.keeps_connection).count();
         assert_eq!(kept, KEPT_CONNECTIONS);
         drop(many);
         let later = now + 10 * IDLE;
-        drop(Hosts::enter(&hosts, "http://a", later));
+        drop(Hosts::begin(&hosts, "http://a", later));
         assert_eq!(lock(&hosts.0).len(), 1);
     }
 
     #[tokio::test]
     async fn report_c1_an_endpoint_that_hangs_leaves_the_others_their_own() {
         let connections = Connections::new(TrustStore::default()).unwrap();
-        let turns = |endpoint: &str| Turns {
-            own: connections.own_turns(endpoint),
+        let request_limit = |endpoint: &str| RequestLimit {
+            own: connections.own_requests(endpoint),
             shared: Arc::clone(&connections.shared),
         };
-        let hanging = turns("http://hangs");
+        let hanging = request_limit("http://hangs");
         let mut taken = Vec::new();
         for _ in 0..SHARED_REQUESTS + OWN_REQUESTS {
             taken.push(hanging.take().await);
         }
-        let other = turns("http://works");
+        let other = request_limit("http://works");
         for _ in 0..OWN_REQUESTS {
             taken.push(other.take().await);
         }
@@ -347,7 +352,7 @@ mod tests {
         assert_eq!(connections.shared.available_permits(), SHARED_REQUESTS);
         // Endpoints that nobody speaks to any more are forgotten.
         drop((hanging, other));
-        let _ = connections.own_turns("http://new");
+        let _ = connections.own_requests("http://new");
         assert_eq!(lock(&connections.endpoints).len(), 1);
     }
 

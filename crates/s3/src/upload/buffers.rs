@@ -54,23 +54,23 @@ impl PartBuffers {
             return part.into();
         }
         let owner = self.clone();
-        Bytes::from_owner(Lent { part, owner })
+        Bytes::from_owner(PartInFlight { part, owner })
     }
 }
 
 /// A part on its way.
-struct Lent {
+struct PartInFlight {
     part: Vec<u8>,
     owner: PartBuffers,
 }
 
-impl AsRef<[u8]> for Lent {
+impl AsRef<[u8]> for PartInFlight {
     fn as_ref(&self) -> &[u8] {
         &self.part
     }
 }
 
-impl Drop for Lent {
+impl Drop for PartInFlight {
     fn drop(&mut self) {
         let mut spare = lock(&self.owner.spare);
         if spare.len() < SPARE_BUFFERS

@@ -3,20 +3,18 @@
 
 mod faults;
 mod integrity;
-mod notes;
+mod metadata;
 mod service;
 
 pub use faults::{S3Action, S3Faults};
-pub use notes::ObjectNotes;
 
 use faults::FaultyService;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
-use notes::Notes;
 use s3s::auth::SimpleAuth;
 use s3s::service::S3ServiceBuilder;
 use s3s_fs::FileSystem;
-use service::NotedFiles;
+use service::FileService;
 use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -33,7 +31,6 @@ const MAX_CONNECTIONS: usize = 256;
 pub struct S3Server {
     addr: SocketAddr,
     folder: PathBuf,
-    notes: Arc<Notes>,
     faults: Arc<S3Faults>,
     shutdown: CancellationToken,
     tasks: TaskTracker,
@@ -52,8 +49,7 @@ impl S3Server {
         let files = FileSystem::new(folder).map_err(|error| {
             io::Error::other(format!("cannot serve {}: {error:?}", folder.display()))
         })?;
-        let notes = Arc::new(Notes::default());
-        let mut builder = S3ServiceBuilder::new(NotedFiles::new(files, Arc::clone(&notes)));
+        let mut builder = S3ServiceBuilder::new(FileService::new(files));
         builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
         let listener = TcpListener::bind(addr).await?;
         let addr = listener.local_addr()?;
@@ -68,7 +64,6 @@ impl S3Server {
         Ok(S3Server {
             addr,
             folder: folder.to_owned(),
-            notes,
             faults,
             shutdown,
             tasks,
@@ -92,11 +87,6 @@ impl S3Server {
             )));
         }
         std::fs::create_dir_all(self.folder.join(name))
-    }
-
-    /// What was asked for besides the bytes when the object was written.
-    pub fn notes(&self, bucket: &str, key: &str) -> Option<ObjectNotes> {
-        self.notes.get(bucket, key)
     }
 
     /// The faults by operation.

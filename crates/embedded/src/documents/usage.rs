@@ -18,7 +18,7 @@ const OPERATIONS: [(&str, &str); 6] = [
 
 /// How often, and how long.
 #[derive(Clone, Copy, Default)]
-struct Spent {
+struct OperationTime {
     count: i64,
     time: Duration,
 }
@@ -31,7 +31,7 @@ pub(super) struct Usage {
     bytes_in: i64,
     bytes_out: i64,
     /// By namespace; an entry goes with its collection.
-    collections: BTreeMap<String, [Spent; OPERATIONS.len()]>,
+    collections: BTreeMap<String, [OperationTime; OPERATIONS.len()]>,
 }
 
 impl Default for Usage {

@@ -1,23 +1,25 @@
 //! The wrapper around s3s-fs: every operation goes through to it; those about encryption, ACL and tags are
-//! noted on the way in and answered from the notes.
+//! kept on the way in and answered from the metadata.
 
 use super::integrity::{self, Claims};
-use super::notes::{Notes, ObjectNotes, Place, owner, parse_tags};
+use super::metadata::{MetadataStore, ObjectMetadata, Place, owner, parse_tags};
 use async_trait::async_trait;
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 use s3s_fs::FileSystem;
-use std::sync::Arc;
 use uuid::Uuid;
 
-pub(super) struct NotedFiles {
+pub(super) struct FileService {
     files: FileSystem,
-    notes: Arc<Notes>,
+    metadata: MetadataStore,
 }
 
-impl NotedFiles {
-    pub(super) fn new(files: FileSystem, notes: Arc<Notes>) -> Self {
-        NotedFiles { files, notes }
+impl FileService {
+    pub(super) fn new(files: FileSystem) -> Self {
+        FileService {
+            files,
+            metadata: MetadataStore::default(),
+        }
     }
 
     /// S3 refuses what goes into a bucket that is not there; s3s-fs would make the folder.
@@ -41,20 +43,20 @@ impl NotedFiles {
         Ok(())
     }
 
-    /// The notes of an object that is there; the error is S3's for one that is not.
-    async fn notes_of<T>(
+    /// The metadata of an object that is there; the error is S3's for one that is not.
+    async fn metadata_of<T>(
         &self,
         req: S3Request<T>,
         bucket: &str,
         key: &str,
-    ) -> S3Result<ObjectNotes> {
+    ) -> S3Result<ObjectMetadata> {
         let head = HeadObjectInput {
             bucket: bucket.to_owned(),
             key: key.to_owned(),
             ..HeadObjectInput::default()
         };
         self.files.head_object(req.map_input(|_| head)).await?;
-        Ok(self.notes.get(bucket, key).unwrap_or_default())
+        Ok(self.metadata.get(bucket, key).unwrap_or_default())
     }
 }
 
@@ -94,10 +96,10 @@ macro_rules! claims_from {
 }
 
 /// Both ways of starting an object carry the same fields.
-macro_rules! notes_from {
+macro_rules! metadata_from {
     ($input:expr) => {{
         let input = &$input;
-        ObjectNotes {
+        ObjectMetadata {
             server_side_encryption: input
                 .server_side_encryption
                 .as_ref()
@@ -113,16 +115,16 @@ macro_rules! notes_from {
 
 /// All answers about an object repeat its encryption in the same fields.
 macro_rules! answer_encryption {
-    ($output:expr, $notes:expr) => {{
-        let (output, notes) = (&mut $output, &$notes);
-        output.server_side_encryption = notes.encryption();
-        output.ssekms_key_id = notes.kms_key();
-        (output.sse_customer_algorithm, output.sse_customer_key_md5) = notes.customer();
+    ($output:expr, $metadata:expr) => {{
+        let (output, metadata) = (&mut $output, &$metadata);
+        output.server_side_encryption = metadata.encryption();
+        output.ssekms_key_id = metadata.kms_key();
+        (output.sse_customer_algorithm, output.sse_customer_key_md5) = metadata.customer();
     }};
 }
 
 #[async_trait]
-impl S3 for NotedFiles {
+impl S3 for FileService {
     async fn create_bucket(
         &self,
         req: S3Request<CreateBucketInput>,
@@ -147,10 +149,10 @@ impl S3 for NotedFiles {
             let (body, _) = integrity::check(body, claims_from!(req)).await?;
             req.input.body = Some(body);
         }
-        let notes = notes_from!(req.input);
+        let metadata = metadata_from!(req.input);
         let mut response = self.files.put_object(req).await?;
-        answer_encryption!(response.output, notes);
-        self.notes.set(place, notes);
+        answer_encryption!(response.output, metadata);
+        self.metadata.set(place, metadata);
         Ok(response)
     }
 
@@ -159,11 +161,11 @@ impl S3 for NotedFiles {
         req: S3Request<CreateMultipartUploadInput>,
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         self.check_bucket(&req.input.bucket).await?;
-        let notes = notes_from!(req.input);
+        let metadata = metadata_from!(req.input);
         let mut response = self.files.create_multipart_upload(req).await?;
-        answer_encryption!(response.output, notes);
+        answer_encryption!(response.output, metadata);
         if let Some(id) = &response.output.upload_id {
-            self.notes.set(Place::Upload(id.clone()), notes);
+            self.metadata.set(Place::Upload(id.clone()), metadata);
         }
         Ok(response)
     }
@@ -180,10 +182,10 @@ impl S3 for NotedFiles {
             .complete_multipart_upload(req)
             .await
             .map_err(no_such_upload)?;
-        let notes = self.notes.take(&upload).unwrap_or_default();
-        response.output.server_side_encryption = notes.encryption();
-        response.output.ssekms_key_id = notes.kms_key();
-        self.notes.set(place, notes);
+        let metadata = self.metadata.take(&upload).unwrap_or_default();
+        response.output.server_side_encryption = metadata.encryption();
+        response.output.ssekms_key_id = metadata.kms_key();
+        self.metadata.set(place, metadata);
         Ok(response)
     }
 
@@ -192,7 +194,8 @@ impl S3 for NotedFiles {
         req: S3Request<AbortMultipartUploadInput>,
     ) -> S3Result<S3Response<AbortMultipartUploadOutput>> {
         check_upload(&req.input.upload_id)?;
-        self.notes.take(&Place::Upload(req.input.upload_id.clone()));
+        self.metadata
+            .take(&Place::Upload(req.input.upload_id.clone()));
         self.files
             .abort_multipart_upload(req)
             .await
@@ -203,13 +206,13 @@ impl S3 for NotedFiles {
         &self,
         req: S3Request<GetObjectInput>,
     ) -> S3Result<S3Response<GetObjectOutput>> {
-        let notes = self
-            .notes
+        let metadata = self
+            .metadata
             .get(&req.input.bucket, &req.input.key)
             .unwrap_or_default();
         let mut response = self.files.get_object(req).await?;
-        answer_encryption!(response.output, notes);
-        let tags = i32::try_from(notes.tags.len()).unwrap_or(i32::MAX);
+        answer_encryption!(response.output, metadata);
+        let tags = i32::try_from(metadata.tags.len()).unwrap_or(i32::MAX);
         response.output.tag_count = (tags > 0).then_some(tags);
         Ok(response)
     }
@@ -218,12 +221,12 @@ impl S3 for NotedFiles {
         &self,
         req: S3Request<HeadObjectInput>,
     ) -> S3Result<S3Response<HeadObjectOutput>> {
-        let notes = self
-            .notes
+        let metadata = self
+            .metadata
             .get(&req.input.bucket, &req.input.key)
             .unwrap_or_default();
         let mut response = self.files.head_object(req).await?;
-        answer_encryption!(response.output, notes);
+        answer_encryption!(response.output, metadata);
         Ok(response)
     }
 
@@ -272,7 +275,7 @@ impl S3 for NotedFiles {
     ) -> S3Result<S3Response<DeleteObjectOutput>> {
         let place = Place::object(&req.input.bucket, &req.input.key);
         let response = self.files.delete_object(req).await?;
-        self.notes.take(&place);
+        self.metadata.take(&place);
         Ok(response)
     }
 
@@ -281,9 +284,9 @@ impl S3 for NotedFiles {
         req: S3Request<GetObjectAclInput>,
     ) -> S3Result<S3Response<GetObjectAclOutput>> {
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
-        let notes = self.notes_of(req, &bucket, &key).await?;
+        let metadata = self.metadata_of(req, &bucket, &key).await?;
         Ok(S3Response::new(GetObjectAclOutput {
-            grants: Some(notes.grants()),
+            grants: Some(metadata.grants()),
             owner: Some(owner()),
             ..GetObjectAclOutput::default()
         }))
@@ -295,9 +298,9 @@ impl S3 for NotedFiles {
     ) -> S3Result<S3Response<PutObjectAclOutput>> {
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         let acl = req.input.acl.as_ref().map(|acl| acl.as_str().to_owned());
-        self.notes_of(req, &bucket, &key).await?;
-        self.notes
-            .change(&bucket, &key, |notes| notes.canned_acl = acl);
+        self.metadata_of(req, &bucket, &key).await?;
+        self.metadata
+            .change(&bucket, &key, |metadata| metadata.canned_acl = acl);
         Ok(S3Response::new(PutObjectAclOutput::default()))
     }
 
@@ -306,9 +309,9 @@ impl S3 for NotedFiles {
         req: S3Request<GetObjectTaggingInput>,
     ) -> S3Result<S3Response<GetObjectTaggingOutput>> {
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
-        let notes = self.notes_of(req, &bucket, &key).await?;
+        let metadata = self.metadata_of(req, &bucket, &key).await?;
         Ok(S3Response::new(GetObjectTaggingOutput {
-            tag_set: notes.tag_set(),
+            tag_set: metadata.tag_set(),
             version_id: None,
         }))
     }
@@ -330,8 +333,9 @@ impl S3 for NotedFiles {
                 )
             })
             .collect();
-        self.notes_of(req, &bucket, &key).await?;
-        self.notes.change(&bucket, &key, |notes| notes.tags = tags);
+        self.metadata_of(req, &bucket, &key).await?;
+        self.metadata
+            .change(&bucket, &key, |metadata| metadata.tags = tags);
         Ok(S3Response::new(PutObjectTaggingOutput::default()))
     }
 
@@ -340,8 +344,9 @@ impl S3 for NotedFiles {
         req: S3Request<DeleteObjectTaggingInput>,
     ) -> S3Result<S3Response<DeleteObjectTaggingOutput>> {
         let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
-        self.notes_of(req, &bucket, &key).await?;
-        self.notes.change(&bucket, &key, |notes| notes.tags.clear());
+        self.metadata_of(req, &bucket, &key).await?;
+        self.metadata
+            .change(&bucket, &key, |metadata| metadata.tags.clear());
         Ok(S3Response::new(DeleteObjectTaggingOutput::default()))
     }
 

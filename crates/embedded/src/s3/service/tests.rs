@@ -29,9 +29,9 @@ fn code<T>(outcome: S3Result<T>) -> String {
     }
 }
 
-fn service(folder: &tempfile::TempDir) -> NotedFiles {
+fn service(folder: &tempfile::TempDir) -> FileService {
     std::fs::create_dir_all(folder.path().join("b")).unwrap();
-    NotedFiles::new(FileSystem::new(folder.path()).unwrap(), Arc::default())
+    FileService::new(FileSystem::new(folder.path()).unwrap())
 }
 
 fn part(id: &str, text: &str, crc32: &str) -> S3Request<UploadPartInput> {

@@ -1,4 +1,4 @@
-//! Notes: what clients asked for besides an object's bytes. They live in memory, as long as the server.
+//! Metadata of objects: what clients asked for besides the bytes. It is kept in memory, as long as the server.
 
 use s3s::dto::{
     Grant, Grantee, ObjectCannedACL, Owner, Permission, SSECustomerAlgorithm, SSECustomerKeyMD5,
@@ -8,22 +8,22 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Objects and uploads remembered at most; the first in order of name goes when one more comes.
-const MAX_NOTES: usize = 100_000;
+const MAX_ENTRIES: usize = 100_000;
 
 /// The settings of one object, as its writer gave them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ObjectNotes {
+pub(super) struct ObjectMetadata {
     /// `AES256`, `aws:kms` …
-    pub server_side_encryption: Option<String>,
-    pub kms_key_id: Option<String>,
+    pub(super) server_side_encryption: Option<String>,
+    pub(super) kms_key_id: Option<String>,
     /// The algorithm and the key's digest of SSE-C; the key itself is not kept.
-    pub customer_algorithm: Option<String>,
-    pub customer_key_md5: Option<String>,
-    pub canned_acl: Option<String>,
-    pub tags: Vec<(String, String)>,
+    pub(super) customer_algorithm: Option<String>,
+    pub(super) customer_key_md5: Option<String>,
+    pub(super) canned_acl: Option<String>,
+    pub(super) tags: Vec<(String, String)>,
 }
 
-/// Where a note belongs: an object, or an upload that will be one.
+/// Whose metadata it is: an object's, or that of an upload that will be one.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Place {
     Object { bucket: String, key: String },
@@ -31,38 +31,38 @@ pub(super) enum Place {
 }
 
 #[derive(Default)]
-pub(super) struct Notes(Mutex<BTreeMap<Place, ObjectNotes>>);
+pub(super) struct MetadataStore(Mutex<BTreeMap<Place, ObjectMetadata>>);
 
-impl Notes {
-    pub(super) fn get(&self, bucket: &str, key: &str) -> Option<ObjectNotes> {
+impl MetadataStore {
+    pub(super) fn get(&self, bucket: &str, key: &str) -> Option<ObjectMetadata> {
         self.lock().get(&Place::object(bucket, key)).cloned()
     }
 
-    pub(super) fn set(&self, place: Place, notes: ObjectNotes) {
+    pub(super) fn set(&self, place: Place, metadata: ObjectMetadata) {
         let mut all = self.lock();
-        if notes == ObjectNotes::default() {
+        if metadata == ObjectMetadata::default() {
             all.remove(&place);
         } else {
-            if all.len() >= MAX_NOTES {
+            if all.len() >= MAX_ENTRIES {
                 all.pop_first();
             }
-            all.insert(place, notes);
+            all.insert(place, metadata);
         }
     }
 
-    pub(super) fn take(&self, place: &Place) -> Option<ObjectNotes> {
+    pub(super) fn take(&self, place: &Place) -> Option<ObjectMetadata> {
         self.lock().remove(place)
     }
 
-    pub(super) fn change(&self, bucket: &str, key: &str, change: impl FnOnce(&mut ObjectNotes)) {
+    pub(super) fn change(&self, bucket: &str, key: &str, change: impl FnOnce(&mut ObjectMetadata)) {
         let place = Place::object(bucket, key);
-        let mut notes = self.take(&place).unwrap_or_default();
-        change(&mut notes);
-        self.set(place, notes);
+        let mut metadata = self.take(&place).unwrap_or_default();
+        change(&mut metadata);
+        self.set(place, metadata);
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, ObjectNotes>> {
-        // A panic elsewhere leaves at worst one note unwritten.
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Place, ObjectMetadata>> {
+        // A panic elsewhere leaves at worst one entry unwritten.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -76,7 +76,7 @@ impl Place {
     }
 }
 
-impl ObjectNotes {
+impl ObjectMetadata {
     pub(super) fn encryption(&self) -> Option<ServerSideEncryption> {
         self.server_side_encryption
             .clone()

@@ -7,6 +7,7 @@ mod signature;
 
 pub use signature::Refusal;
 
+use crate::listener::Listener;
 use answers::Question;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
@@ -21,12 +22,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
-/// More clients than a test has.
-const MAX_CONNECTIONS: usize = 256;
 
 /// No call of ours is longer.
 const LONGEST_BODY: usize = 1024 * 1024;
@@ -89,17 +84,14 @@ struct State {
 
 /// A running server; dropping it stops accepting and closes the connections.
 pub struct ControlPlane {
-    addr: SocketAddr,
+    listener: Listener,
     state: Arc<Mutex<State>>,
-    shutdown: CancellationToken,
-    tasks: TaskTracker,
 }
 
 impl ControlPlane {
     /// Listens on a port of this machine, and lets this key sign.
     pub async fn start(addr: SocketAddr, id: &str, secret: &str) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
-        let addr = listener.local_addr()?;
         let state = Arc::new(Mutex::new(State {
             keys: vec![Key {
                 id: id.to_owned(),
@@ -109,21 +101,23 @@ impl ControlPlane {
             }],
             ..State::default()
         }));
-        let shutdown = CancellationToken::new();
-        let tasks = TaskTracker::new();
-        let accepting = accept(listener, state.clone(), tasks.clone(), shutdown.clone());
-        tasks.spawn(accepting);
-        Ok(ControlPlane {
-            addr,
-            state,
-            shutdown,
-            tasks,
-        })
+        let shared = state.clone();
+        let listener = Listener::start(listener, move |socket| {
+            let state = shared.clone();
+            async move {
+                let serve =
+                    hyper::service::service_fn(move |request| answer(request, state.clone()));
+                let server = Builder::new(TokioExecutor::new());
+                // A client that breaks off is no concern of the server's.
+                let _ = server.serve_connection(TokioIo::new(socket), serve).await;
+            }
+        })?;
+        Ok(ControlPlane { listener, state })
     }
 
     /// The endpoint for all services, without a slash at its end.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("http://{}", self.listener.addr())
     }
 
     /// Registers instances under a service in place of those that were there.
@@ -197,9 +191,7 @@ impl ControlPlane {
 
     /// Stops, and returns once the connections are closed.
     pub async fn stop(self) {
-        self.shutdown.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
+        self.listener.stop().await;
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -207,47 +199,9 @@ impl ControlPlane {
     }
 }
 
-impl Drop for ControlPlane {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
-    }
-}
-
 fn lock(state: &Mutex<State>) -> MutexGuard<'_, State> {
     // Each change is one step, so a panicking holder leaves it whole.
     state.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-async fn accept(
-    listener: TcpListener,
-    state: Arc<Mutex<State>>,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
-) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shutdown.cancelled() => return,
-        };
-        // Beyond the limit the client finds its connection closed.
-        if let Ok((socket, _)) = accepted
-            && let Ok(permit) = Arc::clone(&room).try_acquire_owned()
-        {
-            let (state, shutdown) = (state.clone(), shutdown.clone());
-            tasks.spawn(async move {
-                let serve =
-                    hyper::service::service_fn(move |request| answer(request, state.clone()));
-                let server = Builder::new(TokioExecutor::new());
-                tokio::select! {
-                    // A client that breaks off is no concern of the server's.
-                    _ = server.serve_connection(TokioIo::new(socket), serve) => {}
-                    () = shutdown.cancelled() => {}
-                }
-                drop(permit);
-            });
-        }
-    }
 }
 
 /// A request with its body.

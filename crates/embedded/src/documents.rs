@@ -23,6 +23,7 @@ mod writes;
 
 pub use proxy::{DocumentFault, DocumentFaultAction, DocumentProxy, RecordedCommand};
 
+use crate::listener::{Listener, MAX_CONNECTIONS};
 use command::Command;
 use sign_in::User;
 use std::io;
@@ -32,22 +33,15 @@ use std::sync::Arc;
 use std::thread;
 use store::Store;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, mpsc, oneshot};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
+use tokio::sync::{mpsc, oneshot};
 use wire::Message;
-
-/// More clients than a demo or a test has; each may hold one message of 48 MB.
-const MAX_CONNECTIONS: usize = 256;
 
 /// Commands that wait for the store. A connection has at most one in flight.
 const QUEUED_COMMANDS: usize = MAX_CONNECTIONS;
 
 /// A running server; dropping it stops accepting and closes the connections.
 pub struct DocumentServer {
-    addr: SocketAddr,
-    shutdown: CancellationToken,
-    tasks: TaskTracker,
+    listener: Listener,
 }
 
 /// One command on its way to the store's thread, and where the answer goes.
@@ -77,44 +71,26 @@ impl DocumentServer {
         user: Option<User>,
     ) -> io::Result<Self> {
         let listener = TcpListener::bind(addr).await?;
-        let addr = listener.local_addr()?;
         let store = Store::open(path.as_deref()).map_err(io::Error::other)?;
         let (jobs, queue) = mpsc::channel(QUEUED_COMMANDS);
         thread::Builder::new()
             .name("documents".to_owned())
             .spawn(move || work(store, queue))?;
-        let shutdown = CancellationToken::new();
-        let tasks = TaskTracker::new();
         let user = user.map(Arc::new);
-        tasks.spawn(accept(
-            listener,
-            jobs,
-            user,
-            tasks.clone(),
-            shutdown.clone(),
-        ));
         Ok(DocumentServer {
-            addr,
-            shutdown,
-            tasks,
+            listener: Listener::start(listener, move |socket| {
+                serve(socket, jobs.clone(), user.clone())
+            })?,
         })
     }
 
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.listener.addr()
     }
 
     /// Stops, and returns once the connections are closed. The store closes when its queue is empty.
     pub async fn stop(self) {
-        self.shutdown.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
-impl Drop for DocumentServer {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
+        self.listener.stop().await;
     }
 }
 
@@ -126,39 +102,8 @@ fn work(mut store: Store, mut queue: mpsc::Receiver<Job>) {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    jobs: mpsc::Sender<Job>,
-    user: Option<Arc<User>>,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
-) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shutdown.cancelled() => return,
-        };
-        // Beyond the limit the client finds its connection closed.
-        if let Ok((socket, _)) = accepted
-            && let Ok(permit) = Arc::clone(&room).try_acquire_owned()
-        {
-            let (jobs, user, shutdown) = (jobs.clone(), user.clone(), shutdown.clone());
-            tasks.spawn(async move {
-                tokio::select! {
-                    () = serve(socket, jobs, user) => {}
-                    () = shutdown.cancelled() => {}
-                }
-                drop(permit);
-            });
-        }
-    }
-}
-
 /// One connection: message in, answer out. Anything malformed ends it, as MongoDB does.
 async fn serve(mut socket: TcpStream, jobs: mpsc::Sender<Job>, user: Option<Arc<User>>) {
-    // Small answers must not wait for more; a failure only costs time.
-    let _ = socket.set_nodelay(true);
     let mut buffer = Vec::new();
     let mut step = sign_in::Step::default();
     while let Ok(true) = wire::read_message(&mut socket, &mut buffer).await {

@@ -4,6 +4,7 @@ pub mod aws;
 pub mod broker;
 pub mod documents;
 pub mod faults;
+mod listener;
 pub mod s3;
 mod scram;
 pub mod token_endpoint;

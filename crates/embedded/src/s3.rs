@@ -8,6 +8,7 @@ mod service;
 
 pub use faults::{S3Action, S3Faults};
 
+use crate::listener::Listener;
 use faults::FaultyService;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::server::conn::auto::Builder;
@@ -20,20 +21,12 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
-
-/// More clients than a demo or a test has.
-const MAX_CONNECTIONS: usize = 256;
 
 /// A running server; dropping it stops accepting and closes the connections.
 pub struct S3Server {
-    addr: SocketAddr,
     folder: PathBuf,
     faults: Arc<S3Faults>,
-    shutdown: CancellationToken,
-    tasks: TaskTracker,
+    listener: Listener,
 }
 
 impl S3Server {
@@ -52,31 +45,33 @@ impl S3Server {
         let mut builder = S3ServiceBuilder::new(FileService::new(files));
         builder.set_auth(SimpleAuth::from_single(access_key, secret_key));
         let listener = TcpListener::bind(addr).await?;
-        let addr = listener.local_addr()?;
         let faults = Arc::new(S3Faults::default());
         let service = FaultyService {
             service: builder.build(),
             faults: Arc::clone(&faults),
         };
-        let shutdown = CancellationToken::new();
-        let tasks = TaskTracker::new();
-        tasks.spawn(accept(listener, service, tasks.clone(), shutdown.clone()));
+        let listener = Listener::start(listener, move |socket| {
+            let service = service.clone();
+            async move {
+                let server = Builder::new(TokioExecutor::new());
+                // A client that breaks off is no concern of the server's.
+                let _ = server.serve_connection(TokioIo::new(socket), service).await;
+            }
+        })?;
         Ok(S3Server {
-            addr,
             folder: folder.to_owned(),
             faults,
-            shutdown,
-            tasks,
+            listener,
         })
     }
 
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.listener.addr()
     }
 
     /// The endpoint as clients are told it.
     pub fn endpoint(&self) -> String {
-        format!("http://{}", self.addr)
+        format!("http://{}", self.listener.addr())
     }
 
     /// Makes a bucket, unless it is there already.
@@ -96,46 +91,6 @@ impl S3Server {
 
     /// Stops, and returns once the connections are closed.
     pub async fn stop(self) {
-        self.shutdown.cancel();
-        self.tasks.close();
-        self.tasks.wait().await;
-    }
-}
-
-impl Drop for S3Server {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
-    }
-}
-
-async fn accept(
-    listener: TcpListener,
-    service: FaultyService,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
-) {
-    let room = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shutdown.cancelled() => return,
-        };
-        // Beyond the limit the client finds its connection closed.
-        if let Ok((socket, _)) = accepted
-            && let Ok(permit) = Arc::clone(&room).try_acquire_owned()
-        {
-            let (service, shutdown) = (service.clone(), shutdown.clone());
-            tasks.spawn(async move {
-                // Small answers must not wait for more; a failure only costs time.
-                let _ = socket.set_nodelay(true);
-                let server = Builder::new(TokioExecutor::new());
-                tokio::select! {
-                    // A client that breaks off is no concern of the server's.
-                    _ = server.serve_connection(TokioIo::new(socket), service) => {}
-                    () = shutdown.cancelled() => {}
-                }
-                drop(permit);
-            });
-        }
+        self.listener.stop().await;
     }
 }

@@ -2,7 +2,7 @@
 
 use std::convert::Infallible;
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::Ipv4Addr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -18,10 +18,9 @@ use hyper_util::rt::TokioIo;
 use serde_json::json;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use tokio_util::task::TaskTracker;
 
 use crate::broker::make_jwt;
+use crate::listener::Listener;
 
 /// Largest request that is read.
 const MOST: usize = 64 * 1024;
@@ -70,41 +69,35 @@ struct State {
 
 /// A running endpoint. Dropping it stops it.
 pub struct TokenEndpoint {
-    address: SocketAddr,
+    listener: Listener,
     state: Arc<Mutex<State>>,
     count: watch::Sender<usize>,
-    _stop: DropGuard,
 }
 
 impl TokenEndpoint {
     /// Starts it on a free loopback port; must be called inside a Tokio runtime.
     pub async fn start(rule: TokenRule) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-        let stop = CancellationToken::new();
-        let endpoint = TokenEndpoint {
-            address: listener.local_addr()?,
-            state: Arc::new(Mutex::new(State {
-                rule,
-                reply: None,
-                asked: Vec::new(),
-            })),
-            count: watch::Sender::new(0),
-            _stop: stop.clone().drop_guard(),
-        };
-        let (state, count) = (Arc::clone(&endpoint.state), endpoint.count.clone());
-        let tracker = TaskTracker::new();
-        let connections = tracker.clone();
-        tracker.spawn(stop.clone().run_until_cancelled_owned(async move {
-            while let Ok((stream, _)) = listener.accept().await {
-                let serving = serve(stream, Arc::clone(&state), count.clone());
-                connections.spawn(stop.clone().run_until_cancelled_owned(serving));
-            }
+        let state = Arc::new(Mutex::new(State {
+            rule,
+            reply: None,
+            asked: Vec::new(),
         }));
-        Ok(endpoint)
+        let count = watch::Sender::new(0);
+        let shared = (Arc::clone(&state), count.clone());
+        let listener = Listener::start(listener, move |stream| {
+            let (state, count) = shared.clone();
+            serve(stream, state, count)
+        })?;
+        Ok(TokenEndpoint {
+            listener,
+            state,
+            count,
+        })
     }
 
     pub fn url(&self) -> String {
-        format!("http://{}/oauth2/token", self.address)
+        format!("http://{}/oauth2/token", self.listener.addr())
     }
 
     /// Answers so from now on; `None`: by the rule again.

@@ -2,6 +2,7 @@
 //! ones it is told to break: before they arrive, after they were applied, or by another answer.
 
 use super::wire::{Message, read_message, write_answer};
+use crate::listener::Listener;
 use bson::Document;
 use std::collections::HashMap;
 use std::io;
@@ -9,8 +10,6 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 /// Commands written down at most; a test looks at a handful.
 const MAX_RECORDED: usize = 10_000;
@@ -48,9 +47,8 @@ pub struct RecordedCommand {
 
 /// A running proxy; dropping it closes its connections.
 pub struct DocumentProxy {
-    addr: SocketAddr,
+    listener: Listener,
     script: Arc<Mutex<Script>>,
-    shutdown: CancellationToken,
 }
 
 #[derive(Default)]
@@ -70,29 +68,23 @@ impl DocumentProxy {
     /// Listens on a free loopback port and forwards to `upstream`.
     pub async fn start(upstream: SocketAddr, faults: Vec<DocumentFault>) -> io::Result<Self> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let addr = listener.local_addr()?;
         let script = Arc::new(Mutex::new(Script {
             faults,
             ..Script::default()
         }));
-        let shutdown = CancellationToken::new();
-        let tasks = TaskTracker::new();
-        tasks.spawn(accept(
-            listener,
-            upstream,
-            Arc::clone(&script),
-            tasks.clone(),
-            shutdown.clone(),
-        ));
-        Ok(DocumentProxy {
-            addr,
-            script,
-            shutdown,
-        })
+        let shared = Arc::clone(&script);
+        let listener = Listener::start(listener, move |client| {
+            let script = Arc::clone(&shared);
+            async move {
+                // However a connection ends, the client sees it closed.
+                let _ = forward(client, upstream, &script).await;
+            }
+        })?;
+        Ok(DocumentProxy { listener, script })
     }
 
     pub fn addr(&self) -> SocketAddr {
-        self.addr
+        self.listener.addr()
     }
 
     /// From now on does this to every command of a name, until `heal`.
@@ -124,12 +116,6 @@ impl DocumentProxy {
     /// The commands so far, in the order they arrived.
     pub fn recorded(&self) -> Vec<RecordedCommand> {
         lock(&self.script).recorded.clone()
-    }
-}
-
-impl Drop for DocumentProxy {
-    fn drop(&mut self) {
-        self.shutdown.cancel();
     }
 }
 
@@ -187,37 +173,12 @@ impl Script {
     }
 }
 
-async fn accept(
-    listener: TcpListener,
-    upstream: SocketAddr,
-    script: Arc<Mutex<Script>>,
-    tasks: TaskTracker,
-    shutdown: CancellationToken,
-) {
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = shutdown.cancelled() => return,
-        };
-        let Ok((client, _)) = accepted else { continue };
-        let (script, shutdown) = (Arc::clone(&script), shutdown.clone());
-        tasks.spawn(async move {
-            tokio::select! {
-                // However a connection ends, the client sees it closed.
-                _ = forward(client, upstream, &script) => {}
-                () = shutdown.cancelled() => {}
-            }
-        });
-    }
-}
-
 async fn forward(
     mut client: TcpStream,
     upstream: SocketAddr,
     script: &Mutex<Script>,
 ) -> io::Result<()> {
     let mut store = TcpStream::connect(upstream).await?;
-    client.set_nodelay(true)?;
     store.set_nodelay(true)?;
     let (mut request, mut reply) = (Vec::new(), Vec::new());
     while read_message(&mut client, &mut request).await? {

@@ -37,42 +37,16 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log_context::LogContext;
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
-    use tracing_subscriber::layer::SubscriberExt;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0
-                .lock()
-                .expect("not poisoned")
-                .extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::log_context::lines_of;
+    use std::io;
 
     #[test]
     fn report_c20_a_line_is_one_json_object_with_its_fields() {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let layer = tracing_subscriber::fmt::layer()
-            .event_format(JsonLines)
-            .with_writer(move || writer.clone());
-        let registry = tracing_subscriber::registry().with(LogContext).with(layer);
-        tracing::subscriber::with_default(registry, || {
+        let text = lines_of(JsonLines, || {
             let _task = tracing::error_span!("task", connector = "other", partition = 1).entered();
             let error = io::Error::other("a \"quoted\" line\nbreak");
             tracing::warn!(connector = "s3-sink", task = 3u32, %error, stopped = false, "it fails");
         });
-        let text = String::from_utf8(lines.0.lock().expect("not poisoned").clone()).expect("UTF-8");
         assert_eq!(text.lines().count(), 1, "{text}");
         let mut line: Value = serde_json::from_str(&text).expect("JSON");
         let time = line

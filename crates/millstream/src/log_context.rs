@@ -9,6 +9,15 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::fmt::FmtContext;
 use tracing_subscriber::layer::Context;
 use tracing_subscriber::registry::LookupSpan;
+#[cfg(test)]
+use {
+    std::io::{Read, Seek},
+    std::sync::Arc,
+    tracing_subscriber::fmt::FormatEvent,
+    tracing_subscriber::fmt::format::DefaultFields,
+    tracing_subscriber::layer::{Layered, SubscriberExt},
+    tracing_subscriber::registry::Registry,
+};
 
 /// Keeps the fields of our spans. Those of libraries may hold what no log should.
 pub(crate) struct LogContext;
@@ -96,4 +105,25 @@ impl Visit for Fields {
     fn record_error(&mut self, field: &Field, value: &(dyn std::error::Error + 'static)) {
         self.put(field.name(), value.to_string());
     }
+}
+
+/// The lines that a format makes of the events of `emit`.
+#[cfg(test)]
+pub(crate) fn lines_of<E>(format: E, emit: impl FnOnce()) -> String
+where
+    E: FormatEvent<Layered<LogContext, Registry>, DefaultFields> + Send + Sync + 'static,
+{
+    let file = Arc::new(tempfile::tempfile().expect("a file"));
+    let layer = tracing_subscriber::fmt::layer()
+        .event_format(format)
+        .with_ansi(false)
+        .with_writer(Arc::clone(&file));
+    let registry = tracing_subscriber::registry().with(LogContext).with(layer);
+    tracing::subscriber::with_default(registry, emit);
+    let mut text = String::new();
+    let read = (&*file)
+        .rewind()
+        .and_then(|()| (&*file).read_to_string(&mut text));
+    read.expect("UTF-8");
+    text
 }

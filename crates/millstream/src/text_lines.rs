@@ -47,36 +47,11 @@ fn colour(level: Level) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::log_context::LogContext;
-    use std::io::{self, Write};
-    use std::sync::{Arc, Mutex};
-    use tracing_subscriber::layer::SubscriberExt;
-
-    #[derive(Clone, Default)]
-    struct Lines(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Lines {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            let mut lines = self.0.lock().expect("not poisoned");
-            lines.extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::log_context::lines_of;
 
     #[test]
     fn a_line_ends_with_what_it_happened_in_and_says_nothing_twice() {
-        let lines = Lines::default();
-        let writer = lines.clone();
-        let layer = tracing_subscriber::fmt::layer()
-            .event_format(TextLines)
-            .with_ansi(false)
-            .with_writer(move || writer.clone());
-        let registry = tracing_subscriber::registry().with(LogContext).with(layer);
-        tracing::subscriber::with_default(registry, || {
+        let text = lines_of(TextLines, || {
             let span = tracing::error_span!("task", connector = "s3-sink", task = 3u32);
             span.in_scope(|| {
                 tracing::info!(offset = 7, "read");
@@ -84,7 +59,6 @@ mod tests {
             });
             tracing::error!("outside");
         });
-        let text = String::from_utf8(lines.0.lock().expect("not poisoned").clone()).expect("UTF-8");
         let behind_time: Vec<&str> = text
             .lines()
             .filter_map(|line| Some(line.split_once('Z')?.1))

@@ -14,4 +14,4 @@ pub use contract::{HTML, JSON, Reply, Route, route};
 pub use policy::{Credentials, Matching, Policy};
 pub use readiness::{WorkerState, readiness};
 pub use verdict::{ConnectorStatus, Verdict, judge};
-pub use walk::{Answer, Step, Walk};
+pub use walk::{Answer, PATH_SEGMENT, Step, Walk};

@@ -8,8 +8,8 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value as Json;
 use std::collections::VecDeque;
 
-/// What stays as it is in a name in a path.
-const NAME: AsciiSet = NON_ALPHANUMERIC
+/// What is escaped in a segment of a path (RFC 3986, 3.3).
+pub const PATH_SEGMENT: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'-')
     .remove(b'.')
     .remove(b'_')
@@ -118,7 +118,7 @@ impl<'a> Walk<'a> {
 
 fn path_of(name: &Json) -> String {
     let name = shown(name);
-    format!("/connectors/{}", utf8_percent_encode(&name, &NAME))
+    format!("/connectors/{}", utf8_percent_encode(&name, PATH_SEGMENT))
 }
 
 #[cfg(test)]

@@ -16,28 +16,11 @@ use axum::routing::get;
 use axum::{Json, Router};
 use bytes::Bytes;
 use millstream_core::Properties;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use millstream_health::PATH_SEGMENT;
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
-/// What does not stand in a path as it is.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'/')
-    .remove(b'!')
-    .remove(b'$')
-    .remove(b'&')
-    .remove(b'\'')
-    .remove(b'(')
-    .remove(b')')
-    .remove(b'*')
-    .remove(b'+')
-    .remove(b',')
-    .remove(b';')
-    .remove(b'=')
-    .remove(b':')
-    .remove(b'@');
+/// What is escaped in a path.
+const ESCAPED: &AsciiSet = &PATH_SEGMENT.remove(b'/');
 
 pub(super) fn router() -> Router<Api> {
     let methods = get(show).put(replace).patch(patch);

@@ -1,7 +1,7 @@
 //! What the settings of several plugins share: the step from parsed keys to a plugin or its refusal, and validators.
 
 use millstream_core::config::validator::invalid;
-use millstream_core::config::{Key, Kind, Parsed};
+use millstream_core::config::{Key, Kind, Parsed, Validator};
 use millstream_core::{ConfigValue, PluginError};
 
 /// The settings, or the first error as Java's constructor throws it.
@@ -14,27 +14,6 @@ pub(crate) fn checked<T>(
     })
 }
 
-/// Kafka's check of an enumeration whose case does not matter.
-pub(crate) fn one_of_ignoring_case(
-    name: &str,
-    value: Option<&Parsed>,
-    allowed: &[&str],
-) -> Result<(), String> {
-    match value {
-        Some(Parsed::String(text)) if allowed.iter().any(|a| a.eq_ignore_ascii_case(text)) => {
-            Ok(())
-        }
-        _ => Err(invalid(
-            name,
-            value,
-            &format!(
-                "String must be one of (case insensitive): {}",
-                allowed.join(", ")
-            ),
-        )),
-    }
-}
-
 /// The key that many transforms share.
 pub(crate) fn replace_null_with_default() -> Key {
     Key::new("replace.null.with.default", Kind::Boolean, "true").doc(
@@ -45,32 +24,13 @@ pub(crate) fn replace_null_with_default() -> Key {
 
 /// Kafka's check of a list whose items must be distinct, not blank, and there.
 pub(crate) fn distinct_non_empty(name: &str, value: Option<&Parsed>) -> Result<(), String> {
-    match value {
-        Some(Parsed::List(items)) if items.is_empty() => Err(format!(
-            "Configuration '{name}' must not be empty. Valid values include: any non-empty value"
-        )),
-        Some(_) => distinct(name, value),
-        None => Err(format!("Configuration '{name}' values must not be null.")),
-    }
-}
-
-/// Kafka's check of a list that may be empty, but not repeat an item or hold a blank one.
-pub(crate) fn distinct(name: &str, value: Option<&Parsed>) -> Result<(), String> {
-    let Some(Parsed::List(items)) = value else {
-        return Ok(());
+    const DISTINCT: Validator = Validator::List {
+        may_be_empty: false,
+        may_repeat: false,
     };
-    let repeated = items
-        .iter()
-        .enumerate()
-        .any(|(index, item)| items[..index].contains(item));
-    if repeated {
-        Err(format!(
-            "Configuration '{name}' values must not be duplicated."
-        ))
-    } else if items.iter().any(String::is_empty) {
-        Err(format!("Configuration '{name}' values must not be empty."))
-    } else {
-        Ok(())
+    match value {
+        Some(_) => DISTINCT.check(name, value),
+        None => Err(format!("Configuration '{name}' values must not be null.")),
     }
 }
 

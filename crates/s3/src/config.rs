@@ -257,7 +257,7 @@ config_def! {
         .doc("Compression level for files written to S3. Applied when using JsonFormat or ByteArrayFormat. "),
     pub(crate) json_decimal_format: String = Key::new("json.decimal.format", Kind::String, "BASE64")
         .group(S3, 17, Width::Medium, "Decimal Format")
-        .validator(Validator::Check(validators::decimal_format))
+        .validator(Validator::OneOfIgnoringCase(&["NUMERIC", "BASE64"]))
         .doc(
             "Controls which format json converter will serialize decimals in. This value is case insensitive and \
              can be either 'BASE64' (default) or 'NUMERIC'.",

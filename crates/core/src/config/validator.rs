@@ -9,6 +9,8 @@ pub enum Validator {
     AtLeast(i64),
     Between(i64, i64),
     OneOf(&'static [&'static str]),
+    /// Kafka's check of an enumeration whose case does not matter.
+    OneOfIgnoringCase(&'static [&'static str]),
     /// Kafka's `NonEmptyString`: null passes.
     NonEmpty,
     /// Kafka's `ValidList`, whose texts name the key alone; null passes. No item may be empty.
@@ -44,6 +46,17 @@ impl Validator {
             Validator::OneOf(allowed) => match value {
                 Some(Parsed::String(text)) if allowed.contains(&text.as_str()) => Ok(()),
                 _ => refuse(format!("String must be one of: {}", allowed.join(", "))),
+            },
+            Validator::OneOfIgnoringCase(allowed) => match value {
+                Some(Parsed::String(text))
+                    if allowed.iter().any(|known| known.eq_ignore_ascii_case(text)) =>
+                {
+                    Ok(())
+                }
+                _ => refuse(format!(
+                    "String must be one of (case insensitive): {}",
+                    allowed.join(", ")
+                )),
             },
             Validator::NonEmpty => match value {
                 Some(Parsed::String(text)) if text.is_empty() => {
@@ -91,5 +104,25 @@ fn number(value: Option<&Parsed>) -> Option<i64> {
     match value {
         Some(Parsed::Int(v)) => Some(*v),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_case_of_an_enumeration_may_not_matter() {
+        let check = |text: &str| {
+            let value = Parsed::String(text.to_owned());
+            Validator::OneOfIgnoringCase(&["NUMERIC", "BASE64"]).check("k", Some(&value))
+        };
+        assert_eq!(check("Numeric"), Ok(()));
+        assert_eq!(
+            check("TRUE").as_ref().map_err(String::as_str),
+            Err(
+                "Invalid value TRUE for configuration k: String must be one of (case insensitive): NUMERIC, BASE64"
+            )
+        );
     }
 }

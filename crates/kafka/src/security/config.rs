@@ -8,7 +8,7 @@ config_def! {
     /// Everything that says how to trust a broker and how to be trusted by it.
     pub struct SecurityConfig {
         pub security_protocol: String = Key::new("security.protocol", Kind::String, "PLAINTEXT")
-            .validator(Validator::Check(check_protocol))
+            .validator(Validator::OneOfIgnoringCase(&PROTOCOLS))
             .doc("How to speak to brokers: with TLS or without, with SASL authentication or without."),
         pub truststore_location: Option<String> = Key::null("ssl.truststore.location", Kind::String)
             .doc("PEM file with the certificates of the authorities to trust; without one those of the system."),
@@ -120,23 +120,6 @@ config_def! {
 }
 
 const PROTOCOLS: [&str; 4] = ["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"];
-
-/// Java takes these in any case.
-fn check_protocol(name: &str, value: Option<&Parsed>) -> Result<(), String> {
-    match value {
-        Some(Parsed::String(text)) if PROTOCOLS.iter().any(|p| p.eq_ignore_ascii_case(text)) => {
-            Ok(())
-        }
-        _ => Err(invalid(
-            name,
-            value,
-            &format!(
-                "String must be one of (case insensitive): {}",
-                PROTOCOLS.join(", ")
-            ),
-        )),
-    }
-}
 
 fn check_algorithm(name: &str, value: Option<&Parsed>) -> Result<(), String> {
     match value {

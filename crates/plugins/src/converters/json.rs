@@ -8,7 +8,7 @@ mod read;
 mod schema;
 
 use super::{AsHeader, CONVERTER_TYPE_DOC, converter_type, with_type};
-use crate::settings::{checked, one_of_ignoring_case};
+use crate::settings::checked;
 use bytes::Bytes;
 use canonical::{Canonical, Written};
 use millstream_core::config::{Importance, Key, Kind, Validator, Width};
@@ -72,9 +72,7 @@ config_def! {
                 "Controls which format this converter will serialize decimals in. This value is case insensitive \
                  and can be either 'BASE64' (default) or 'NUMERIC'",
             )
-            .validator(Validator::Check(|name, value| {
-                one_of_ignoring_case(name, value, &["NUMERIC", "BASE64"])
-            }))
+            .validator(Validator::OneOfIgnoringCase(&["NUMERIC", "BASE64"]))
             .group("Serialization", 0, Width::Medium, "Decimal Format"),
         replace_null_with_default: bool = Key::new("replace.null.with.default", Kind::Boolean, "true")
             .importance(Importance::Low)

@@ -3,7 +3,7 @@
 mod path;
 
 use super::{Part, key_and_value, require_map, require_struct, rewrite};
-use crate::settings::{checked, one_of_ignoring_case, replace_null_with_default};
+use crate::settings::{checked, replace_null_with_default};
 use millstream_core::config::{Importance, Key, Kind, Validator};
 use millstream_core::converter::RowErrors;
 use millstream_core::{
@@ -35,9 +35,7 @@ config_def! {
                  named \"foo.bar\" in a struct/map the following format can be used to access its elements: \
                  \"<code>foo.bar</code>.baz\".",
             )
-            .validator(Validator::Check(|name, value| {
-                one_of_ignoring_case(name, value, &["V1", "V2"])
-            })),
+            .validator(Validator::OneOfIgnoringCase(&["V1", "V2"])),
     }
 }
 

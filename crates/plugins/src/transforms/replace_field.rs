@@ -4,7 +4,7 @@ use super::{
     Derived, Part, add_field, copy_basics, field_value, key_and_value, require_map, require_struct,
     rewrite,
 };
-use crate::settings::{checked, distinct, replace_null_with_default};
+use crate::settings::{checked, replace_null_with_default};
 use millstream_core::config::validator::invalid;
 use millstream_core::config::{Key, Kind, Parsed, Validator};
 use millstream_core::converter::RowErrors;
@@ -21,14 +21,19 @@ key_and_value!(
 
 const PURPOSE: &str = "field replacement";
 
+const DISTINCT: Validator = Validator::List {
+    may_be_empty: true,
+    may_repeat: false,
+};
+
 config_def! {
     struct ReplaceFieldConfig {
         exclude: Vec<String> = Key::new("exclude", Kind::List, "")
             .doc("Fields to exclude. This takes precedence over the fields to include.")
-            .validator(Validator::Check(distinct)),
+            .validator(DISTINCT),
         include: Vec<String> = Key::new("include", Kind::List, "")
             .doc("Fields to include. If specified, only these fields will be used.")
-            .validator(Validator::Check(distinct)),
+            .validator(DISTINCT),
         renames: Vec<String> = Key::new("renames", Kind::List, "")
             .doc("Field rename mappings.")
             .validator(Validator::Check(check_renames)),

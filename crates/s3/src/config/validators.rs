@@ -78,20 +78,6 @@ pub(super) fn null_values(name: &str, value: Option<&Parsed>) -> Verdict {
     in_small_letters(name, value, &["ignore", "fail", "write"])
 }
 
-pub(super) fn decimal_format(name: &str, value: Option<&Parsed>) -> Verdict {
-    const ALLOWED: [&str; 2] = ["NUMERIC", "BASE64"];
-    match text(value) {
-        Some(text) if ALLOWED.iter().any(|known| known.eq_ignore_ascii_case(text)) => Ok(()),
-        _ => {
-            let why = format!(
-                "String must be one of (case insensitive): {}",
-                ALLOWED.join(", ")
-            );
-            Err(invalid(name, value, &why))
-        }
-    }
-}
-
 /// The original fails on a blank region with an error of the whole request; here it is an error of the key.
 pub(super) fn region(name: &str, value: Option<&Parsed>) -> Verdict {
     match text(value) {
@@ -209,12 +195,6 @@ mod tests {
             said(null_values, "TRUE").as_deref(),
             Some(
                 "Invalid value true for configuration k: String must be one of: ignore, fail, write"
-            )
-        );
-        assert_eq!(
-            said(decimal_format, "TRUE").as_deref(),
-            Some(
-                "Invalid value TRUE for configuration k: String must be one of (case insensitive): NUMERIC, BASE64"
             )
         );
     }

@@ -132,15 +132,7 @@ mod tests {
     }
 
     fn settings(more: &[(&str, &str)]) -> WorkerSettings {
-        let mut properties = Properties::from_iter([
-            ("bootstrap.servers", "a:1"),
-            ("key.converter", "k"),
-            ("value.converter", "v"),
-        ]);
-        for (key, value) in more {
-            properties.insert(*key, *value);
-        }
-        WorkerSettings::new(properties).unwrap()
+        WorkerSettings::minimal(more).unwrap()
     }
 
     #[test]

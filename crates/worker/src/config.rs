@@ -352,19 +352,24 @@ fn millis(ms: i64) -> Duration {
 }
 
 #[cfg(test)]
+impl WorkerSettings {
+    /// As few settings as a worker can have, and some more.
+    pub(crate) fn minimal(more: &[(&str, &str)]) -> Result<Self, WorkerConfigError> {
+        let needed = [
+            ("bootstrap.servers", "a:1"),
+            ("key.converter", "k"),
+            ("value.converter", "v"),
+        ];
+        WorkerSettings::new(Properties::from_iter(needed.iter().chain(more).copied()))
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
 
     fn check(more: &[(&str, &str)], expected: &[&str]) {
-        let mut properties = Properties::from_iter([
-            ("bootstrap.servers", "a:1"),
-            ("key.converter", "k"),
-            ("value.converter", "v"),
-        ]);
-        for (key, value) in more {
-            properties.insert(*key, *value);
-        }
-        let errors = WorkerSettings::new(properties).map_or_else(|error| error.0, |_| Vec::new());
+        let errors = WorkerSettings::minimal(more).map_or_else(|error| error.0, |_| Vec::new());
         assert_eq!(errors, expected, "{more:?}");
     }
 
@@ -400,15 +405,9 @@ mod tests {
             ("admin.listeners", "http://:8084,"),
         ] {
             let error = format!("Configuration '{key}' values must not be empty.");
-            let mut properties = Properties::from_iter([
-                ("bootstrap.servers", "a:1"),
-                ("key.converter", "k"),
-                ("value.converter", "v"),
-                ("config.providers.file.class", "File"),
-            ]);
-            properties.insert(key, value);
-            let errors =
-                WorkerSettings::new(properties).map_or_else(|error| error.0, |_| Vec::new());
+            let settings =
+                WorkerSettings::minimal(&[("config.providers.file.class", "File"), (key, value)]);
+            let errors = settings.map_or_else(|error| error.0, |_| Vec::new());
             assert_eq!(errors.first(), Some(&error), "{key}={value}: {errors:?}");
         }
         for (key, value) in [

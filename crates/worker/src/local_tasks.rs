@@ -342,11 +342,7 @@ mod tests {
             connectors: vec![Arc::new(Unstartable::new())],
             ..PluginRegistry::default()
         };
-        let worker = WorkerSettings::new(Properties::from_iter([
-            ("bootstrap.servers", "a:1"),
-            ("key.converter", "k"),
-            ("value.converter", "v"),
-        ]));
+        let worker = WorkerSettings::minimal(&[]);
         let (registry, worker) = (Arc::new(registry), Arc::new(worker.unwrap()));
         let offsets = Arc::<MemoryOffsets>::default();
         let starter = Arc::new(Recorder(told_in));

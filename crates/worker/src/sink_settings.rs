@@ -101,11 +101,7 @@ mod tests {
         for (key, value) in pairs {
             config.insert(*key, *value);
         }
-        let worker = WorkerSettings::new(Properties::from_iter([
-            ("bootstrap.servers", "a:1"),
-            ("key.converter", "k"),
-            ("value.converter", "v"),
-        ]));
+        let worker = WorkerSettings::minimal(&[]);
         let worker = worker.expect("the settings are whole");
         let settings = SinkSettings::read(&TaskId::new("s", 0), &config, &worker);
         settings.expect("validation takes these")

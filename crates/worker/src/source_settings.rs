@@ -73,13 +73,8 @@ mod tests {
 
     #[test]
     fn clients_are_named_and_set_as_java_does_it() {
-        let worker = WorkerSettings::new(Properties::from_iter([
-            ("bootstrap.servers", "a:1"),
-            ("key.converter", "k"),
-            ("value.converter", "v"),
-            ("producer.linger.ms", "7"),
-            ("producer.acks", "1"),
-        ]));
+        let worker =
+            WorkerSettings::minimal(&[("producer.linger.ms", "7"), ("producer.acks", "1")]);
         let worker = worker.expect("the settings are whole");
         let connector = Properties::from_iter([("producer.override.acks", "all")]);
         let settings = SourceSettings::read(&TaskId::new("f", 2), &connector, &worker);
@@ -102,14 +97,7 @@ mod tests {
 
     #[test]
     fn exactly_once_is_refused_with_what_to_do() {
-        let worker = |mode: &str| {
-            WorkerSettings::new(Properties::from_iter([
-                ("bootstrap.servers", "a:1"),
-                ("key.converter", "k"),
-                ("value.converter", "v"),
-                (EXACTLY_ONCE, mode),
-            ]))
-        };
+        let worker = |mode: &str| WorkerSettings::minimal(&[(EXACTLY_ONCE, mode)]);
         let refused = |mode: &str| {
             let worker = worker(mode).expect("the settings are whole");
             check(&Properties::new(), &worker).err()
@@ -121,11 +109,7 @@ mod tests {
 
     #[test]
     fn an_offsets_topic_of_its_own_is_refused_by_name() {
-        let worker = WorkerSettings::new(Properties::from_iter([
-            ("bootstrap.servers", "a:1"),
-            ("key.converter", "k"),
-            ("value.converter", "v"),
-        ]));
+        let worker = WorkerSettings::minimal(&[]);
         let connector = Properties::from_iter([("offsets.storage.topic", "mine")]);
         let refused = check(&connector, &worker.expect("the settings are whole"));
         assert!(

@@ -74,12 +74,7 @@ mod tests {
         for (key, value) in pairs {
             config.insert(*key, *value);
         }
-        let worker = WorkerSettings::new(Properties::from_iter([
-            ("bootstrap.servers", "a:1"),
-            ("key.converter", "k"),
-            ("value.converter", "v"),
-            ("value.converter.x", "1"),
-        ]));
+        let worker = WorkerSettings::minimal(&[("value.converter.x", "1")]);
         StageSettings::read(&config, &worker.expect("the settings are whole"))
     }
 

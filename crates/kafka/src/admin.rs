@@ -11,6 +11,7 @@ use crate::config::ClientSettings;
 use crate::error::KafkaError;
 use crate::names::topic_name;
 use crate::positions;
+use crate::retry::retry_until;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::create_topics_request::{CreatableTopic, CreatableTopicConfig};
 use kafka_protocol::messages::{CreateTopicsRequest, DeleteTopicsRequest};
@@ -237,22 +238,11 @@ impl Admin {
     /// Tries again, within `default.api.timeout.ms`, what may succeed later.
     async fn retry<T, F: Future<Output = Result<T, KafkaError>>>(
         &self,
-        mut attempt: impl FnMut() -> F,
+        attempt: impl FnMut() -> F,
     ) -> Result<T, KafkaError> {
-        let deadline = Instant::now() + self.cluster.settings().api_timeout();
-        let mut backoff = Backoff::new(self.cluster.settings().retry_backoff());
-        loop {
-            match attempt().await {
-                Err(error) if error.is_transient() => {
-                    let pause = backoff.next_pause();
-                    if Instant::now() + pause > deadline {
-                        return Err(error);
-                    }
-                    tokio::time::sleep(pause).await;
-                }
-                result => return result,
-            }
-        }
+        let settings = self.cluster.settings();
+        let deadline = Instant::now() + settings.api_timeout();
+        retry_until(deadline, Backoff::new(settings.retry_backoff()), attempt).await
     }
 }
 

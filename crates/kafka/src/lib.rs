@@ -18,6 +18,7 @@ mod names;
 mod positions;
 pub mod producer;
 pub mod reader;
+mod retry;
 pub mod security;
 mod tasks;
 mod transactions;

@@ -8,6 +8,7 @@ use crate::connection::Connection;
 use crate::error::KafkaError;
 use crate::names::topic_name;
 use crate::producer::{Batch, ProducerId, ProducerRecord, ProducerSettings};
+use crate::retry::retry_until;
 use bytes::Bytes;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::add_partitions_to_txn_request::AddPartitionsToTxnTopic;
@@ -283,23 +284,10 @@ impl Transactions {
     async fn retry<T, F: Future<Output = Result<T, KafkaError>>>(
         &self,
         deadline: Instant,
-        mut attempt: impl FnMut() -> F,
+        attempt: impl FnMut() -> F,
     ) -> Result<T, KafkaError> {
         let (_, longest) = self.settings.client.retry_backoff();
-        let mut backoff = Backoff::new((FIRST_PAUSE, longest));
-        loop {
-            match attempt().await {
-                Err(error) if error.is_transient() => {
-                    let pause = backoff.next_pause();
-                    if Instant::now() + pause > deadline {
-                        return Err(error);
-                    }
-                    tracing::debug!(%error, "transaction step failed, retrying");
-                    tokio::time::sleep(pause).await;
-                }
-                result => return result,
-            }
-        }
+        retry_until(deadline, Backoff::new((FIRST_PAUSE, longest)), attempt).await
     }
 }
 

@@ -23,7 +23,9 @@ pub trait Converter: Send {
     }
 
     /// The raw form this converter can offer instead of values, if any.
-    fn raw_kind(&self) -> Option<RawKind>;
+    fn raw_kind(&self) -> Option<RawKind> {
+        None
+    }
 
     /// Whether every record converts, so that a column nobody reads need not be looked at.
     fn never_fails(&self) -> bool {
@@ -32,7 +34,9 @@ pub trait Converter: Send {
 
     /// Brings an undecoded column into the form of `raw_kind`. A row that fails becomes null and is noted.
     /// Called only if `raw_kind` is something.
-    fn to_raw(&mut self, topic: &str, column: &ByteColumn, errors: &mut RowErrors) -> ByteColumn;
+    fn to_raw(&mut self, _topic: &str, column: &ByteColumn, _errors: &mut RowErrors) -> ByteColumn {
+        column.clone()
+    }
 
     /// One record's bytes (`None`: null) to a value with its schema.
     fn decode(&mut self, topic: &str, bytes: Option<&[u8]>) -> Result<SchemaAndValue, RecordError>;

@@ -3,11 +3,10 @@
 use super::byte_array::{check_schema, incompatible};
 use super::{AsHeader, BareConfig};
 use bytes::Bytes;
-use millstream_core::converter::RowErrors;
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
 use millstream_core::{
-    ByteColumn, Converter, ConverterPlugin, HeaderConverterPlugin, RawKind, RecordError, Schema,
-    SchemaAndValue, SchemaRef, SchemaType, Value,
+    Converter, ConverterPlugin, HeaderConverterPlugin, RecordError, Schema, SchemaAndValue,
+    SchemaRef, SchemaType, Value,
 };
 use std::sync::Arc;
 
@@ -40,14 +39,6 @@ impl BooleanConverter {
 impl Converter for BooleanConverter {
     fn class_name(&self) -> &'static str {
         CLASS
-    }
-
-    fn raw_kind(&self) -> Option<RawKind> {
-        None
-    }
-
-    fn to_raw(&mut self, _topic: &str, column: &ByteColumn, _errors: &mut RowErrors) -> ByteColumn {
-        column.clone()
     }
 
     fn decode(

@@ -2,9 +2,8 @@
 
 use super::{AsHeader, BareConfig};
 use bytes::Bytes;
-use millstream_core::converter::RowErrors;
 use millstream_core::{
-    ByteColumn, Converter, ConverterPlugin, HeaderConverterPlugin, RawKind, RecordError, Schema,
+    Converter, ConverterPlugin, HeaderConverterPlugin, RawKind, RecordError, Schema,
     SchemaAndValue, SchemaRef, SchemaType, Value,
 };
 use std::sync::Arc;
@@ -50,10 +49,6 @@ impl Converter for ByteArrayConverter {
 
     fn never_fails(&self) -> bool {
         true
-    }
-
-    fn to_raw(&mut self, _topic: &str, column: &ByteColumn, _errors: &mut RowErrors) -> ByteColumn {
-        column.clone()
     }
 
     fn decode(

@@ -2,11 +2,10 @@
 
 use super::{AsHeader, BareConfig};
 use bytes::Bytes;
-use millstream_core::converter::RowErrors;
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
 use millstream_core::{
-    ByteColumn, Converter, ConverterPlugin, HeaderConverterPlugin, RawKind, RecordError, Schema,
-    SchemaAndValue, SchemaRef, SchemaType, Value,
+    Converter, ConverterPlugin, HeaderConverterPlugin, RecordError, Schema, SchemaAndValue,
+    SchemaRef, SchemaType, Value,
 };
 use std::sync::Arc;
 
@@ -121,14 +120,6 @@ impl NumberConverter {
 impl Converter for NumberConverter {
     fn class_name(&self) -> &'static str {
         self.number.class
-    }
-
-    fn raw_kind(&self) -> Option<RawKind> {
-        None
-    }
-
-    fn to_raw(&mut self, _topic: &str, column: &ByteColumn, _errors: &mut RowErrors) -> ByteColumn {
-        column.clone()
     }
 
     fn decode(

@@ -7,12 +7,10 @@ use crate::settings::checked;
 use bytes::Bytes;
 use charset::Charset;
 use millstream_core::config::{Importance, Key, Kind, Width};
-use millstream_core::converter::RowErrors;
 use millstream_core::text::decode_utf8;
 use millstream_core::{
-    ByteColumn, Converter, ConverterPlugin, ConverterUse, HeaderConverterPlugin, PluginError,
-    Properties, RawKind, RecordError, Schema, SchemaAndValue, SchemaRef, SchemaType, Text, Value,
-    config_def,
+    Converter, ConverterPlugin, ConverterUse, HeaderConverterPlugin, PluginError, Properties,
+    RawKind, RecordError, Schema, SchemaAndValue, SchemaRef, SchemaType, Text, Value, config_def,
 };
 use millstream_java::string::java_string;
 use std::sync::Arc;
@@ -83,10 +81,6 @@ impl Converter for StringConverter {
 
     fn never_fails(&self) -> bool {
         true
-    }
-
-    fn to_raw(&mut self, _topic: &str, column: &ByteColumn, _errors: &mut RowErrors) -> ByteColumn {
-        column.clone()
     }
 
     fn decode(

@@ -28,19 +28,6 @@ impl Converter for Picky {
         "Picky"
     }
 
-    fn raw_kind(&self) -> Option<RawKind> {
-        None
-    }
-
-    fn to_raw(
-        &mut self,
-        _topic: &str,
-        column: &ByteColumn,
-        _errors: &mut Vec<(usize, RecordError)>,
-    ) -> ByteColumn {
-        column.clone()
-    }
-
     fn decode(
         &mut self,
         _topic: &str,

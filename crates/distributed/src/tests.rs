@@ -6,7 +6,9 @@ mod coordinator;
 mod process;
 mod world;
 
+use millstream_worker::cluster::{Inventory, Position, Snapshot};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use world::World;
 
 /// As many as a test run has time for.
@@ -25,6 +27,18 @@ impl Dice {
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
         ((z ^ (z >> 31)) % sides as u64) as usize
+    }
+}
+
+/// A worker that has read so far and knows of these connectors, each with its number of tasks.
+pub(crate) fn snapshot(position: i64, inventory: &[(&str, u32)]) -> Snapshot {
+    let inventory: Inventory = inventory
+        .iter()
+        .map(|(name, tasks)| ((*name).into(), *tasks))
+        .collect();
+    Snapshot {
+        position: Position(position),
+        inventory: Arc::new(inventory),
     }
 }
 

@@ -2,9 +2,8 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::tests::snapshot;
 use millstream_worker::TaskId;
-use millstream_worker::cluster::Inventory;
-use std::sync::Arc;
 
 const DELAY: i32 = 300_000;
 
@@ -26,17 +25,6 @@ fn items(names: &[&str]) -> Items {
         }
     }
     items
-}
-
-fn snapshot(position: i64, inventory: &[(&str, u32)]) -> Snapshot {
-    let inventory: Inventory = inventory
-        .iter()
-        .map(|(name, tasks)| ((*name).into(), *tasks))
-        .collect();
-    Snapshot {
-        position: Position(position),
-        inventory: Arc::new(inventory),
-    }
 }
 
 /// What a leader elsewhere says at this offset.

@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::*;
+use crate::tests::snapshot;
 use futures::future::select_all;
 use millstream_embedded::broker::{ApiAction, ApiFault, ApiKey, Broker, BrokerSettings};
-use millstream_worker::cluster::{Assignment, Inventory, Position, Work};
+use millstream_worker::cluster::{Assignment, Work};
 use std::collections::BTreeMap;
 use std::sync::Mutex;
 
@@ -47,17 +48,6 @@ struct World {
     max_delay: Duration,
     /// Two may run the same for a moment: the group goes over to the eager protocol, which takes nothing before it gives.
     may_overlap: bool,
-}
-
-fn snapshot(position: i64, inventory: &[(&str, u32)]) -> Snapshot {
-    let inventory: Inventory = inventory
-        .iter()
-        .map(|(name, tasks)| ((*name).into(), *tasks))
-        .collect();
-    Snapshot {
-        position: Position(position),
-        inventory: Arc::new(inventory),
-    }
 }
 
 impl World {

@@ -1,28 +1,29 @@
 //! Pipeline: the straight line of a record, from the consumer to the sink, with commits behind it.
 
+mod commits;
+mod partitions;
+mod settling;
+
 use crate::durability::Durability;
 use crate::error_policy::ErrorPolicy;
 use crate::failure::TaskFailure;
-use crate::metrics::{Commit, Lag, Phase, TaskMetrics};
+use crate::metrics::{Lag, Phase, TaskMetrics};
 use crate::outage_reporter::OutageReporter;
 use crate::outages::OutageSource;
 use crate::plan::Plan;
 use crate::task::{SinkParts, Target, TaskEvent, TaskSettings, report};
-use futures::future::BoxFuture;
 use millstream_core::{
     ByteBudget, Consumer, Degraded, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind,
     SinkTask, TopicPartition, limits,
 };
+use settling::Settling;
 use std::collections::BTreeSet;
 use std::slice;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
-
-/// How long the dead-letter topic may take for a write before that is an outage.
-const SLOW_DEAD_LETTERS: Duration = Duration::from_secs(2);
 
 /// How long records wait for a commit under way. A coordinator that answers takes milliseconds; while one is away
 /// records flow on, and the next commit says the same and more.
@@ -73,13 +74,6 @@ struct CurrentBatch {
     batch: Arc<RecordBatch>,
     /// When the sink that has refused it gets it again.
     refused_until: Option<Instant>,
-}
-
-/// Rejected rows on their way to those who are to hear of them. Nothing is given to the sink meanwhile.
-struct Settling {
-    outcome: BoxFuture<'static, Result<(), TaskFailure>>,
-    rows: Vec<(TopicPartition, i64)>,
-    slow_at: Instant,
 }
 
 /// All that may happen to a pipeline.
@@ -431,220 +425,6 @@ impl Pipeline {
         Ok(progress.filtered)
     }
 
-    /// Has rejected rows settled, behind those that are being settled. Their offsets do not count as done until then.
-    fn settle(&mut self, rejected: Rejected) {
-        self.durability.reject(&rejected.rows);
-        self.rejected.rows.extend(rejected.rows);
-        if self.rejected.is_empty() || self.settling.is_some() {
-            return;
-        }
-        let mut rejected = std::mem::take(&mut self.rejected);
-        let rows = rejected.rows.iter();
-        let rows = rows.map(|row| (row.origin.clone(), row.offset)).collect();
-        let (errors, metrics) = (Arc::clone(&self.errors), Arc::clone(&self.metrics));
-        let now = (self.settings.clock)();
-        self.settling = Some(Settling {
-            outcome: Box::pin(async move { errors.settle(&mut rejected, &metrics, now).await }),
-            rows,
-            slow_at: Instant::now() + SLOW_DEAD_LETTERS,
-        });
-    }
-
-    /// Rejected rows are settled, or have ended the task.
-    async fn on_settled(&mut self, outcome: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
-        self.note_settled(outcome)?;
-        if self.settling.is_none() {
-            self.outage_reporter
-                .recover(OutageSource::DeadLetters)
-                .await;
-        }
-        self.put_current(false).await
-    }
-
-    fn note_settled(&mut self, outcome: Result<(), TaskFailure>) -> Result<(), TaskFailure> {
-        let rows = self
-            .settling
-            .take()
-            .map_or_else(Vec::new, |settling| settling.rows);
-        outcome?;
-        let stored = self.durability.settle(&rows);
-        self.metrics.stored(stored, 0, Instant::now());
-        self.settle(Rejected::default());
-        Ok(())
-    }
-
-    async fn note_slow_dead_letters(&mut self) {
-        let now = Instant::now();
-        let Some(settling) = self.settling.as_mut().filter(|s| s.slow_at <= now) else {
-            return;
-        };
-        settling.slow_at = now + SLOW_DEAD_LETTERS;
-        let reason = "dead letter queue write is not acknowledged yet, retrying".to_owned();
-        self.outage_reporter
-            .attempt_failed(OutageSource::DeadLetters, reason, SLOW_DEAD_LETTERS)
-            .await;
-    }
-
-    /// Tells a source that wants every range what is done; one that does not take it is told again later.
-    async fn confirm(&mut self) {
-        let outcome = self.consumer.confirm(self.durability.finished()).await;
-        match outcome {
-            Ok(()) => {
-                self.durability.confirmed();
-                self.outage_reporter.recover(OutageSource::Confirm).await;
-            }
-            Err(error) => {
-                let next_try = self.settings.commit_interval;
-                self.confirm_due = Instant::now() + next_try;
-                self.outage_reporter
-                    .attempt_failed(OutageSource::Confirm, error.message, next_try)
-                    .await;
-            }
-        }
-    }
-
-    /// Commits what is durable. A commit that fails or takes too long is tried again with the next one.
-    async fn commit(&mut self, limit: Duration) {
-        self.durability.schedule(Instant::now());
-        let pending = self.durability.pending();
-        if pending.is_empty() {
-            // What could not be committed has gone to somebody else.
-            self.outage_reporter.recover(OutageSource::Commit).await;
-            return;
-        }
-        let begun = Instant::now();
-        let (outcome, counted) = match timeout(limit, self.consumer.commit(&pending)).await {
-            Ok(Ok(())) => (Ok(()), Commit::Done),
-            Ok(Err(error)) => (Err(error.message), Commit::Failed),
-            Err(_) => {
-                let why = "offset commit timed out: no response from the group coordinator";
-                (Err(why.to_owned()), Commit::Late)
-            }
-        };
-        let now = Instant::now();
-        self.metrics.committed(counted, now - begun, now);
-        match outcome {
-            Ok(()) => {
-                self.durability.committed(&pending);
-                self.outage_reporter.recover(OutageSource::Commit).await;
-            }
-            Err(reason) => {
-                let next_try = self.settings.commit_interval;
-                self.outage_reporter
-                    .attempt_failed(OutageSource::Commit, reason, next_try)
-                    .await;
-            }
-        }
-    }
-
-    async fn open(&mut self, partitions: Vec<TopicPartition>) -> Result<(), TaskFailure> {
-        self.sink
-            .open(&partitions)
-            .await
-            .map_err(|error| TaskFailure::sink(&error))?;
-        if self.is_paused {
-            self.consumer.pause(&partitions);
-        }
-        self.log_partitions("partitions assigned", &partitions);
-        self.assigned.extend(partitions);
-        self.metrics.assigned(self.assigned.len(), true);
-        Ok(())
-    }
-
-    /// Start positions are before every row that was ever read of their partitions, so they may be committed.
-    fn on_positioned(&mut self, mut positions: Vec<(TopicPartition, i64)>) {
-        positions.retain(|(partition, _)| self.assigned.contains(partition));
-        self.durability.begin(&positions, Instant::now());
-    }
-
-    /// Lets partitions go: finish, settle, commit, close. What takes too long is not committed, and read again by whoever
-    /// comes next. An error is one that ends the task.
-    async fn revoke(&mut self, partitions: &[TopicPartition]) -> Result<(), TaskFailure> {
-        let revoked = self.finish().await;
-        if !self.durability.finished().is_empty() {
-            self.confirm().await;
-        }
-        self.commit(self.settings.finish_deadline).await;
-        self.close_partitions(partitions).await;
-        revoked
-    }
-
-    /// Waits, within bounds, for what is on its way.
-    async fn finish(&mut self) -> Result<(), TaskFailure> {
-        let deadline = self.settings.finish_deadline;
-        if !self.has_sink_failed {
-            if let Err(error) = self.sink.finish(deadline).await {
-                self.warn_unfinished(&error.to_string());
-            }
-            self.poll_sink().await?;
-        }
-        match timeout(deadline / 2, self.settle_all()).await {
-            Ok(settled) => settled,
-            Err(_) => {
-                self.warn_unfinished("dead letter queue write timed out");
-                Ok(())
-            }
-        }
-    }
-
-    async fn settle_all(&mut self) -> Result<(), TaskFailure> {
-        while let Some(settling) = &mut self.settling {
-            let outcome = (&mut settling.outcome).await;
-            self.note_settled(outcome)?;
-        }
-        Ok(())
-    }
-
-    fn warn_unfinished(&self, reason: &str) {
-        tracing::warn!(
-            connector = &*self.settings.id.connector,
-            task = self.settings.id.task,
-            error = reason,
-            "not everything in flight was finished; it is read again from the committed offset"
-        );
-    }
-
-    /// Closes partitions without a commit.
-    async fn close_partitions(&mut self, partitions: &[TopicPartition]) {
-        self.log_partitions("partitions revoked", partitions);
-        self.current
-            .take_if(|current| partitions.contains(&current.batch.origin));
-        self.close_sink(partitions).await;
-        self.durability.forget(partitions);
-        for partition in partitions {
-            self.assigned.remove(partition);
-        }
-        self.metrics.assigned(self.assigned.len(), false);
-    }
-
-    /// One line, however many there are.
-    fn log_partitions(&self, what: &str, partitions: &[TopicPartition]) {
-        if !partitions.is_empty() {
-            tracing::info!(
-                connector = &*self.settings.id.connector,
-                task = self.settings.id.task,
-                count = partitions.len(),
-                partitions = some_of(partitions),
-                "{what}"
-            );
-        }
-    }
-
-    /// Closing may have to tell a server that is out of reach; leaving the group must not wait for that.
-    async fn close_sink(&mut self, partitions: &[TopicPartition]) {
-        let closed = self.sink.close(partitions);
-        if timeout(self.settings.finish_deadline / 3, closed)
-            .await
-            .is_err()
-        {
-            tracing::warn!(
-                connector = &*self.settings.id.connector,
-                task = self.settings.id.task,
-                "closing the sink timed out"
-            );
-        }
-    }
-
     async fn on_target(&mut self, target: Target) {
         let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
         match target {
@@ -663,20 +443,6 @@ impl Pipeline {
             }
         }
     }
-}
-
-/// The first partitions by name; thousands of them would make no line.
-fn some_of(partitions: &[TopicPartition]) -> String {
-    const SHOWN: usize = 10;
-    let first = partitions.iter().take(SHOWN);
-    let mut text = first
-        .map(|partition| format!("{}-{}", partition.topic, partition.partition))
-        .collect::<Vec<_>>()
-        .join(", ");
-    if partitions.len() > SHOWN {
-        text.push_str(", …");
-    }
-    text
 }
 
 #[cfg(test)]

@@ -5,27 +5,28 @@ mod file;
 mod in_flight;
 mod projection;
 mod refusal;
+mod rotating;
 
 pub(crate) use context::WriterContext;
 
 use crate::format::Encoded;
 use crate::partitioner::PARTITION_EXCEPTION;
-use crate::rotation::{Reason, Rotation};
+use crate::rotation::Reason;
 use crate::schemas::{same_object, same_schema, schema_of};
 use crate::settings::{OnNull, Settings};
 use crate::spill::{Move, Spill};
-use crate::upload::{JobId, Names};
+use crate::upload::JobId;
 use file::{OpenFile, Rows};
-use in_flight::{InFlight, RotationId};
+use in_flight::InFlight;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{Payload, RecordBatch, RecordError, SchemaRef, SinkError, TopicPartition};
 use projection::projection;
-use refusal::{NOT_WRITABLE, WITHOUT_PLACE, cannot_restore, refuse, reject};
+use refusal::{NOT_WRITABLE, WITHOUT_PLACE, refuse, reject};
+use rotating::ClosingFile;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::watch;
-use tracing::debug;
 
 pub(crate) struct PartitionWriter {
     origin: TopicPartition,
@@ -73,13 +74,6 @@ pub(crate) enum Flow {
     Done,
     /// Uploads have to move on first; then the batch goes on where it stopped.
     Held,
-}
-
-/// A file that a rotation closes.
-struct ClosingFile {
-    file: OpenFile,
-    names: Names,
-    rotation: RotationId,
 }
 
 /// Where a row is to go.
@@ -273,41 +267,6 @@ impl PartitionWriter {
         }
     }
 
-    /// Whether the clocks say that the files must be closed before a record of this folder.
-    fn due_by_time(&self, settings: &Settings, folder: &Arc<str>, now: i64) -> Option<Reason> {
-        if self.total == 0 {
-            return None;
-        }
-        let rotation = &settings.rotation;
-        if let Some(interval) = rotation.interval {
-            let passed = self.last_time.zip(self.base_time);
-            if passed.is_some_and(|(last, base)| last.saturating_sub(base) >= interval) {
-                return Some(Reason::Interval);
-            }
-            let tombstones = |folder: &Arc<str>| settings.partitioner.is_tombstones(folder);
-            let changes = self
-                .last_folder
-                .as_ref()
-                .is_some_and(|last| last != folder && !tombstones(last) && !tombstones(folder));
-            if changes && rotation.on_folder_change {
-                return Some(Reason::FolderChange);
-            }
-        }
-        let is_due = self.next_scheduled.is_some_and(|due| now >= due);
-        is_due.then_some(Reason::Schedule)
-    }
-
-    /// Whether a record of this folder, whose schema fits or not, cannot join what is open.
-    fn due_by_state(&self, rotation: &Rotation, folder: &Arc<str>, fits: bool) -> Option<Reason> {
-        if !fits && self.total > 0 {
-            return Some(Reason::SchemaChange);
-        }
-        let is_new = || self.open.iter().all(|file| file.folder != *folder);
-        let open = self.open.len();
-        let is_full = open > 0 && rotation.max_open_files.is_some_and(|most| open >= most);
-        (is_full && is_new()).then_some(Reason::MaxOpenFiles)
-    }
-
     /// How many rows from `row` on go to the same place and are due for nothing.
     fn run(
         &mut self,
@@ -431,109 +390,6 @@ impl PartitionWriter {
         let file = OpenFile::new(settings, &self.origin, folder, offset, &self.cancel);
         self.open.push(file);
         Ok(self.open.len() - 1)
-    }
-
-    /// Moves an expired schedule on while nothing is open: idle time splits no file. One that a clock has made which went
-    /// ahead once would hold the files open until then.
-    pub(crate) fn skip_schedule(&mut self, rotation: &Rotation, now: i64) {
-        let is_over = |due| now >= due && self.total == 0;
-        let is_astray = |due| rotation.is_astray(due, now);
-        if self
-            .next_scheduled
-            .is_some_and(|due| is_over(due) || is_astray(due))
-        {
-            self.next_scheduled = rotation.next_scheduled(now);
-        }
-    }
-
-    pub(crate) async fn rotate_if_due(
-        &mut self,
-        context: &mut WriterContext,
-        now: i64,
-    ) -> Result<(), SinkError> {
-        let reason = self
-            .last_folder
-            .as_ref()
-            .and_then(|folder| self.due_by_time(&context.settings, folder, now));
-        match reason {
-            Some(reason) => self.rotate(context, reason, now).await,
-            None => Ok(()),
-        }
-    }
-
-    /// When `rotate_if_due` should be called.
-    pub(crate) fn next_due(&self) -> Option<i64> {
-        self.next_scheduled.filter(|_| self.total > 0)
-    }
-
-    /// Closes all open files; they go on their way to S3.
-    async fn rotate(
-        &mut self,
-        context: &mut WriterContext,
-        reason: Reason,
-        now: i64,
-    ) -> Result<(), SinkError> {
-        if matches!(
-            reason,
-            Reason::Schedule | Reason::Interval | Reason::FolderChange
-        ) {
-            self.next_scheduled = context.settings.rotation.next_scheduled(now);
-        }
-        self.schemas.clear();
-        self.total = 0;
-        self.base_time = None;
-        let Some(last_offset) = self.last_offset.filter(|_| !self.open.is_empty()) else {
-            return Ok(());
-        };
-        debug!(
-            topic = &*self.origin.topic, partition = self.origin.partition, files = self.open.len(),
-            next_offset = last_offset + 1, %reason, "closing files"
-        );
-        let names = Names::new(std::mem::take(&mut self.names));
-        let files = std::mem::take(&mut self.open);
-        let rows = self.covered.unwrap_or(last_offset)..last_offset + 1;
-        self.covered = Some(rows.end);
-        let rotation = self.in_flight.begin(rows, files.len());
-        self.closing
-            .extend(files.into_iter().map(|file| ClosingFile {
-                file,
-                names: Names::clone(&names),
-                rotation,
-            }));
-        self.close_files(context).await.map(|_| ())
-    }
-
-    /// Sends files on their way that are to be closed, as long as there is room for more; whether none is left.
-    /// Where an object may be there already, each waits for what becomes of the one before: names depend on that.
-    pub(crate) async fn close_files(
-        &mut self,
-        context: &mut WriterContext,
-    ) -> Result<bool, SinkError> {
-        loop {
-            if !context.uploads.is_clear() || self.waits_for_a_name(&context.settings) {
-                return Ok(false);
-            }
-            let Some(next) = self.closing.pop_front() else {
-                return Ok(true);
-            };
-            self.held -= next.file.memory();
-            let start = next.file.start;
-            let jobs = next
-                .file
-                .close(context, &next.names)
-                .await
-                .map_err(cannot_restore)?;
-            self.in_flight.closed(next.rotation, start, &jobs);
-        }
-    }
-
-    fn waits_for_a_name(&self, settings: &Settings) -> bool {
-        settings.uploads.only_if_absent && !self.in_flight.is_empty()
-    }
-
-    /// Whether `close_files` has something to do where uploads have room.
-    pub(crate) fn can_close(&self, settings: &Settings) -> bool {
-        !self.closing.is_empty() && !self.waits_for_a_name(settings)
     }
 
     /// Notes that S3 has an object.

@@ -1,8 +1,10 @@
 //! SourcePipeline: one source task, from its source to Kafka, with the source's offsets behind it.
 
-use super::progress::{Offset, Progress};
+mod offsets;
+
+use super::progress::Progress;
 use crate::failure::TaskFailure;
-use crate::metrics::{Commit, Phase, TaskMetrics};
+use crate::metrics::{Phase, TaskMetrics};
 use crate::outage_reporter::OutageReporter;
 use crate::outages::OutageSource;
 use crate::task::{SourceParts, Target, TaskEvent, TaskSettings, report};
@@ -10,9 +12,10 @@ use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use millstream_core::{
     Acknowledgement, BytePermit, Degraded, OffsetError, OutgoingRecord, Rejected, RejectedRow,
-    SinkErrorKind, SourceBatch, SourceError, SourceMap, SourcePlace, Stage, TimestampType,
-    Tolerance, TopicPartition, WriteError, limits,
+    SinkErrorKind, SourceBatch, SourceError, SourcePlace, Stage, TimestampType, Tolerance,
+    TopicPartition, WriteError, limits,
 };
+use offsets::Flush;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
@@ -69,13 +72,6 @@ struct Sent {
     /// Where the source stands after each of them.
     offsets: Vec<i64>,
     records: Vec<OutgoingRecord>,
-}
-
-/// Offsets on their way into the store.
-struct Flush {
-    begun: Instant,
-    outcome: BoxFuture<'static, Result<(), OffsetError>>,
-    offsets: Vec<(Arc<SourceMap>, Offset)>,
 }
 
 /// All that may happen to a source pipeline.
@@ -417,68 +413,6 @@ impl SourcePipeline {
             .await;
     }
 
-    /// Begins to store what is acknowledged, unless that is under way.
-    fn begin_flush(&mut self) {
-        self.flush_due = Instant::now() + self.settings.commit_interval;
-        if self.flush.is_some() {
-            return;
-        }
-        let offsets = self.progress.pending();
-        if offsets.is_empty() {
-            return;
-        }
-        let entries: Vec<_> = offsets
-            .iter()
-            .map(|(partition, offset)| {
-                let stands = SourceMap::from_iter([(offset.name, offset.value)]);
-                ((**partition).clone(), Some(stands))
-            })
-            .collect();
-        let store = Arc::clone(&self.parts.offsets);
-        let connector = Arc::clone(&self.settings.id.connector);
-        let flush_timeout = self.parts.flush_timeout;
-        let outcome = async move {
-            match timeout(flush_timeout, store.write(&connector, &entries)).await {
-                Ok(outcome) => outcome,
-                Err(_) => Err(OffsetError {
-                    message: format!(
-                        "the source's offsets were not stored within {} ms (offset.flush.timeout.ms)",
-                        flush_timeout.as_millis()
-                    ),
-                }),
-            }
-        };
-        self.flush = Some(Flush {
-            begun: Instant::now(),
-            outcome: Box::pin(outcome),
-            offsets,
-        });
-    }
-
-    async fn flushed(&mut self, outcome: Result<(), OffsetError>) {
-        let Some(flush) = self.flush.take() else {
-            return;
-        };
-        let counted = match &outcome {
-            Ok(()) => Commit::Done,
-            Err(_) => Commit::Failed,
-        };
-        let now = Instant::now();
-        self.metrics.committed(counted, now - flush.begun, now);
-        match outcome {
-            Ok(()) => {
-                self.progress.stored(&flush.offsets);
-                self.outage_reporter.recover(OutageSource::Commit).await;
-            }
-            Err(error) => {
-                let next_try = self.settings.commit_interval;
-                self.outage_reporter
-                    .attempt_failed(OutageSource::Commit, error.message, next_try)
-                    .await;
-            }
-        }
-    }
-
     async fn turn(&mut self, target: Target) {
         let (event, phase) = match target {
             Target::Paused => (TaskEvent::Paused, Phase::Paused),
@@ -503,19 +437,6 @@ impl SourcePipeline {
                     "records were not written while the task stopped; they are read again after the next start"
                 );
             }
-        }
-    }
-
-    /// Stores how far everything is acknowledged. What is under way is older, and must not come later.
-    async fn flush_all(&mut self) {
-        if let Some(flush) = &mut self.flush {
-            let outcome = (&mut flush.outcome).await;
-            self.flushed(outcome).await;
-        }
-        self.begin_flush();
-        if let Some(flush) = &mut self.flush {
-            let outcome = (&mut flush.outcome).await;
-            self.flushed(outcome).await;
         }
     }
 }

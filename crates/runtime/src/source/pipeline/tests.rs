@@ -11,7 +11,7 @@ use millstream_core::batch::FetchedColumns;
 use millstream_core::{
     ByteBudget, ByteColumn, Converter, Destination, ErrorSettings, Header, HeaderConverter,
     Headers, OffsetStore, Payload, RawKind, RecordBatch, RecordError, RecordSender, SchemaAndValue,
-    SchemaRef, SourceTask, TaskId, Value,
+    SchemaRef, SourceMap, SourceTask, TaskId, Value,
 };
 use std::collections::VecDeque;
 use std::future::pending;

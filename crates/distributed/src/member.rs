@@ -2,13 +2,14 @@
 //! events and the time go in, what is to be done comes out. A membership (`membership.rs`) carries it out.
 
 mod group_health;
+mod leading;
 
 use crate::assignor::Incremental;
-use crate::leader::{JoinedMember, Rebalance, offset};
+use crate::leader::{Rebalance, offset};
 use crate::protocol::{Assignment, Items, Metadata, offers};
 use bytes::Bytes;
 use group_health::HealthTracker;
-use millstream_kafka::group::{GroupMember, Offer};
+use millstream_kafka::group::Offer;
 use millstream_worker::cluster::{
     self, GroupEvent, GroupHealth, GroupProtocol, Leader, Owners, Position, Snapshot, Work,
 };
@@ -256,44 +257,6 @@ impl Member {
         self.answer();
     }
 
-    /// The others cannot be led by whoever does not understand them: those are given nothing.
-    pub(crate) fn on_assign(
-        &mut self,
-        protocol: &str,
-        generation: i32,
-        member_id: String,
-        members: &[GroupMember],
-        now: i64,
-    ) {
-        let mut joined: Vec<JoinedMember> = Vec::with_capacity(members.len());
-        for member in members {
-            match Metadata::decode(&member.metadata) {
-                Ok(metadata) => joined.push(JoinedMember {
-                    id: member.id.clone(),
-                    metadata,
-                }),
-                Err(error) => {
-                    tracing::warn!(member = member.id, %error, "a member of the group is not understood");
-                }
-            }
-        }
-        joined.sort_by(|a, b| a.id.cmp(&b.id));
-        let rebalance = Rebalance {
-            // Offered are the known ones alone.
-            protocol: GroupProtocol::named(protocol).unwrap_or(GroupProtocol::Eager),
-            generation,
-            last_completed: self.generation,
-            id: member_id,
-            url: self.settings.url.clone(),
-            members: joined,
-        };
-        if rebalance.newest() > self.position() {
-            self.leading = Some((rebalance, now + self.settings.sync_timeout));
-        } else {
-            self.share_out(&rebalance, now);
-        }
-    }
-
     pub(crate) fn on_joined(&mut self, joined: Joined, now: i64) {
         self.is_joining = false;
         self.leading = None;
@@ -495,17 +458,6 @@ impl Member {
     fn position(&self) -> i64 {
         let snapshot = self.snapshot.as_ref();
         snapshot.map_or(-1, |snapshot| snapshot.position.0)
-    }
-
-    fn share_out(&mut self, rebalance: &Rebalance, now: i64) {
-        let snapshot = self.snapshot.clone().unwrap_or_default();
-        let shared = rebalance.share_out(&snapshot, &mut self.assignor, now);
-        self.health.led(rebalance, snapshot.position.0, now);
-        self.owners = shared.owners;
-        let assignments = shared.assignments.into_iter();
-        let bytes = assignments.map(|(id, assignment)| (id, assignment.encode(rebalance.protocol)));
-        self.actions
-            .push_back(MemberAction::Assign(bytes.collect()));
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::*;
 use crate::tests::snapshot;
+use millstream_kafka::group::GroupMember;
 use millstream_worker::TaskId;
 
 const DELAY: i32 = 300_000;

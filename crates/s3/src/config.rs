@@ -3,7 +3,9 @@
 
 mod check;
 mod classes;
+mod extensions;
 mod validators;
+mod values;
 
 pub(crate) use check::{check_across, check_start, set_visibility};
 pub(crate) use classes::{
@@ -14,13 +16,14 @@ pub(crate) use classes::{
     HOURLY_PARTITIONER, JSON_FORMAT, PARQUET_FORMAT, TIME_BASED_PARTITIONER,
 };
 pub(crate) use classes::{CredentialsSource, credentials_advice, credentials_source};
+pub(crate) use extensions::{CHECKSUM, SIGN_PAYLOAD, TEMP_FOLDER, extensions, start_only};
 pub(crate) use validators::check_own;
 
 use classes::*;
 use millstream_core::config::{ConfigDef, Importance, Key, Kind, Validator, Width};
-use millstream_core::rejected::show_content_key;
 use millstream_core::{Password, config_def};
 use std::sync::LazyLock;
+use values::{AFFIX_TYPES, AVRO_CODECS, COMPATIBILITIES, COMPRESSION_LEVELS, REGIONS, SSE_NAMES};
 
 const CONNECTOR: &str = "Connector";
 const SCHEMA: &str = "Schema";
@@ -28,60 +31,6 @@ const S3: &str = "S3";
 const KEYS_AND_HEADERS: &str = "Keys and Headers";
 const STORAGE: &str = "Storage";
 const PARTITIONER: &str = "Partitioner";
-
-const AVRO_CODECS: [&str; 4] = ["null", "deflate", "snappy", "bzip2"];
-const SSE_NAMES: [&str; 4] = ["", "AES256", "aws:kms", "aws:kms:dsse"];
-const AFFIX_TYPES: [&str; 3] = ["SUFFIX", "PREFIX", "NONE"];
-const COMPATIBILITIES: [&str; 4] = ["NONE", "BACKWARD", "FORWARD", "FULL"];
-/// The original recommends all levels but the last, which it takes too.
-const COMPRESSION_LEVELS: [&str; 10] = ["-1", "0", "1", "2", "3", "4", "5", "6", "7", "8"];
-
-/// The regions that the original recommends, in its order; any other text is taken too.
-const REGIONS: [&str; 43] = [
-    "ap-south-2",
-    "ap-south-1",
-    "eu-south-1",
-    "eu-south-2",
-    "us-gov-east-1",
-    "me-central-1",
-    "il-central-1",
-    "ca-central-1",
-    "eu-central-1",
-    "us-iso-west-1",
-    "eu-central-2",
-    "eu-isoe-west-1",
-    "us-west-1",
-    "us-west-2",
-    "af-south-1",
-    "eu-north-1",
-    "eu-west-3",
-    "eu-west-2",
-    "eu-west-1",
-    "ap-northeast-3",
-    "ap-northeast-2",
-    "ap-northeast-1",
-    "me-south-1",
-    "sa-east-1",
-    "ap-east-1",
-    "cn-north-1",
-    "ca-west-1",
-    "us-gov-west-1",
-    "ap-southeast-1",
-    "ap-southeast-2",
-    "us-iso-east-1",
-    "ap-southeast-3",
-    "ap-southeast-4",
-    "ap-southeast-5",
-    "us-east-1",
-    "us-east-2",
-    "cn-northwest-1",
-    "us-isob-east-1",
-    "aws-global",
-    "aws-cn-global",
-    "aws-us-gov-global",
-    "aws-iso-global",
-    "aws-iso-b-global",
-];
 
 config_def! {
     /// The sink's settings, parsed.
@@ -508,59 +457,6 @@ pub(crate) fn is_time_based(partitioner: &str) -> bool {
         TIME_BASED_PARTITIONER,
     ]
     .contains(&partitioner)
-}
-
-/// Not a key of the original: whether parts are signed by their content.
-pub(crate) const SIGN_PAYLOAD: &str = "millstream.s3.sign.payload";
-
-/// Not a key of the original: which checksum goes with each part.
-pub(crate) const CHECKSUM: &str = "millstream.s3.checksum";
-const CHECKSUMS: [&str; 3] = ["auto", "crc32", "none"];
-
-/// Not a key of the original: the folder of temporary files.
-pub(crate) const TEMP_FOLDER: &str = "millstream.s3.temp.dir";
-
-/// Settings that the original does not have. They show in an answer only if they are given.
-pub(crate) fn extensions() -> &'static ConfigDef {
-    static EXTENSIONS: LazyLock<ConfigDef> = LazyLock::new(|| {
-        ConfigDef::new(vec![
-            Key::new(SIGN_PAYLOAD, Kind::Boolean, "false")
-                .importance(Importance::Low)
-                .group(S3, 34, Width::Short, "S3 Sign Payload")
-                .doc(
-                    "Whether each part is signed by a SHA-256 of its content, which is three quarters of an upload's \
-                     cost. It is anyway where a part goes over http without a checksum (``millstream.s3.checksum``). Set \
-                     it for a store that refuses unsigned payloads over http.",
-                ),
-            Key::new(CHECKSUM, Kind::String, "auto")
-                .importance(Importance::Low)
-                .group(S3, 35, Width::Short, "S3 Checksum")
-                .validator(Validator::OneOf(&CHECKSUMS))
-                .recommended(&CHECKSUMS)
-                .doc(
-                    "The checksum that goes with each part, in the header x-amz-checksum-crc32. With auto it is a CRC-32 \
-                     unless the store refuses the first part for it, or AWS_REQUEST_CHECKSUM_CALCULATION is when_required; \
-                     crc32 insists on it; none leaves it out, as Java's sink does. Without it parts are signed by their \
-                     content over http, and protected by the connection over https.",
-                ),
-            Key::new(TEMP_FOLDER, Kind::String, "")
-                .importance(Importance::Low)
-                .group(S3, 36, Width::Long, "S3 Temporary Folder")
-                .doc(
-                    "The folder of an unnamed file that takes what open objects have no memory for. By default it is the \
-                     one that TMPDIR names, else /tmp. While it takes nothing and memory is full, no records are taken.",
-                ),
-            show_content_key(),
-        ])
-    });
-    &EXTENSIONS
-}
-
-/// Settings that the original reads when it starts, and neither shows nor checks before.
-pub(crate) fn start_only() -> &'static ConfigDef {
-    static START_ONLY: LazyLock<ConfigDef> =
-        LazyLock::new(|| ConfigDef::new(vec![Key::new("shutdown.timeout.ms", Kind::Long, "3000")]));
-    &START_ONLY
 }
 
 impl S3Config {

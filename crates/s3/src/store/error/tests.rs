@@ -1,11 +1,14 @@
 //! Messages and classes of what S3, and those who stand in its endpoint, answer.
 
+use super::hints::{EMFILE, open_files_limit};
 use super::*;
 use aws_sdk_s3::operation::create_multipart_upload::CreateMultipartUploadError;
 use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::http::StatusCode;
 use aws_smithy_types::body::SdkBody;
 use aws_smithy_types::error::ErrorMetadata;
+use rustls::CertificateError;
+use std::io;
 
 fn endpoint(address: &str, by: EndpointBy) -> Endpoint {
     let known = OnceLock::new();

@@ -150,16 +150,16 @@ impl GroupMembership {
             Some(group::GroupEvent::Degraded(degraded)) => {
                 tracing::warn!(
                     reason = degraded.reason,
-                    "the group's coordinator is out of reach"
+                    "group coordinator unavailable"
                 );
                 self.member.on_degraded(now);
             }
             Some(group::GroupEvent::Recovered) => {
-                tracing::info!("the group's coordinator is back");
+                tracing::info!("group coordinator available again");
                 self.member.on_recovered();
             }
             Some(group::GroupEvent::Failed(error)) => {
-                tracing::error!(%error, "the group does not take this worker");
+                tracing::error!(%error, "cannot join the group");
                 self.member.on_refused(&error.to_string(), now);
             }
             None => self.member.on_refused("the membership has ended", now),
@@ -281,7 +281,7 @@ impl Membership for GroupMembership {
             tokio::select! {
                 Some(done) = self.submits.join_next(), if !self.submits.is_empty() => match done {
                     Ok(event) => return event,
-                    Err(error) => tracing::error!(%error, "handing over tasks ended by a bug"),
+                    Err(error) => tracing::error!(%error, "submitting tasks to the leader ended by a bug"),
                 },
                 event = from_group => self.on_group(event),
                 () = sleep_until(at), if due.is_some() => {

@@ -278,7 +278,7 @@ async fn keep_signed_in(
         if let Err(error) = renewed {
             connection.close();
             if !matches!(error, KafkaError::Disconnected { .. }) {
-                tracing::warn!(broker = connection.broker(), %error, "cannot renew the sign-in, connecting anew");
+                tracing::warn!(broker = connection.broker(), %error, "re-authentication failed, reconnecting");
             }
             return;
         }

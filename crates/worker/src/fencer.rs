@@ -25,7 +25,7 @@ impl Fencer {
         let Fencer { kafka, worker } = self.clone();
         async move {
             let failed = |why: String| {
-                tracing::error!(connector = %name, error = why, "cannot shut out former tasks");
+                tracing::error!(connector = %name, error = why, "cannot fence the producers of former tasks");
                 StoreError(format!(
                     "Failed to fence out previous tasks of connector {name}: {why}"
                 ))

@@ -46,7 +46,7 @@ pub trait KafkaAdmin: Send + Sync {
         _client: &Properties,
         _ids: &[String],
     ) -> Result<(), AdminError> {
-        let why = "producers of former tasks cannot be shut out here";
+        let why = "producers of former tasks cannot be fenced here";
         Err(AdminError::Failed(why.to_owned()))
     }
 

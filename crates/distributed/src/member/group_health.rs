@@ -63,7 +63,7 @@ impl HealthTracker {
         self.behind = None;
         self.shown = GroupHealth {
             protocol: None,
-            error: Some(format!("the group does not take this worker: {reason}")),
+            error: Some(format!("cannot join the group: {reason}")),
         };
     }
 

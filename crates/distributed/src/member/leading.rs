@@ -24,7 +24,7 @@ impl Member {
                     metadata,
                 }),
                 Err(error) => {
-                    tracing::warn!(member = member.id, %error, "a member of the group is not understood");
+                    tracing::warn!(member = member.id, %error, "cannot parse the metadata of a group member");
                 }
             }
         }

@@ -87,7 +87,7 @@ pub(super) fn tell(active: &mut ActiveAlarms, alarms: Vec<Alarm>) {
         now.insert(key, ());
     }
     for (connector, task, kind) in active.keys().filter(|key| !now.contains_key(*key)) {
-        tracing::info!(%connector, task, alarm = kind.name(), "over");
+        tracing::info!(%connector, task, alarm = kind.name(), "alarm is over");
     }
     *active = now;
 }

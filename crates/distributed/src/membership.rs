@@ -148,10 +148,7 @@ impl GroupMembership {
                 self.member.on_lost();
             }
             Some(group::GroupEvent::Degraded(degraded)) => {
-                tracing::warn!(
-                    reason = degraded.reason,
-                    "group coordinator unavailable"
-                );
+                tracing::warn!(reason = degraded.reason, "group coordinator unavailable");
                 self.member.on_degraded(now);
             }
             Some(group::GroupEvent::Recovered) => {

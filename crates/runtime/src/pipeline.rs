@@ -161,7 +161,7 @@ impl Pipeline {
                 Event::Stop => return Ok(()),
             }
             let now = Instant::now();
-            self.make_way(now).await?;
+            self.give_up_oversized(now).await?;
             if !self.durability.finished().is_empty() && self.confirm_due <= now {
                 self.confirm().await;
             }
@@ -178,7 +178,7 @@ impl Pipeline {
 
     /// A sink whose server is away keeps what it has, and nobody else's oversized record may come. After a while such a
     /// record is given up, with all that its partition has open, and is read again when its turn has come.
-    async fn make_way(&mut self, now: Instant) -> Result<(), TaskFailure> {
+    async fn give_up_oversized(&mut self, now: Instant) -> Result<(), TaskFailure> {
         let is_out = self.outage_reporter.has(OutageSource::Sink);
         let asked_back = is_out.then(|| self.fetched.asked_back()).flatten();
         let Some((partition, offset)) = asked_back else {

@@ -102,7 +102,7 @@ impl KafkaConfigStore {
     }
 
     /// Begins the next step, if none is under way.
-    fn go_on(&mut self) {
+    fn begin_next_step(&mut self) {
         while self.step.is_none()
             && let Some(write) = self.writes.front_mut()
         {
@@ -210,7 +210,7 @@ impl KafkaConfigStore {
             }
             (Some(Call::StartedOver), Err(_)) => {}
         }
-        self.go_on();
+        self.begin_next_step();
     }
 
     fn end_reading(&mut self, number: u64, outcome: Result<(), String>) {
@@ -253,7 +253,7 @@ impl KafkaConfigStore {
         {
             self.fail_write("it took too long");
         }
-        self.go_on();
+        self.begin_next_step();
     }
 }
 
@@ -266,7 +266,7 @@ impl ConfigStore for KafkaConfigStore {
             steps: sequence::steps(records),
             is_in_transaction: false,
         });
-        self.go_on();
+        self.begin_next_step();
     }
 
     fn lead(&mut self) {

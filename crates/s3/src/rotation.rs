@@ -80,7 +80,7 @@ impl Rotation {
     }
 
     /// Whether a scheduled time lies further ahead than any that is reckoned from now.
-    pub(crate) fn is_astray(&self, due: i64, now: i64) -> bool {
+    pub(crate) fn is_too_far_ahead(&self, due: i64, now: i64) -> bool {
         let schedule = self.schedule.as_ref();
         schedule.is_some_and(|schedule| due.saturating_sub(now) > schedule.interval)
     }

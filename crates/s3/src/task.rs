@@ -156,7 +156,7 @@ impl S3Task {
         let settings = Arc::clone(&self.context.settings);
         for partition in self
             .writers
-            .due_after(|due| settings.rotation.is_astray(due, now))
+            .due_after(|due| settings.rotation.is_too_far_ahead(due, now))
         {
             if let Some(writer) = self.writers.get_mut(&partition) {
                 writer.skip_schedule(&settings.rotation, now);
@@ -338,7 +338,7 @@ impl SinkTask for S3Task {
     async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {
         self.clock.set(now);
         self.rotate_due(now).await?;
-        self.context.uploads.pump();
+        self.context.uploads.send_queued();
         self.note_all_ended()?;
         self.close_on().await?;
         self.context.uploads.rest(now);

@@ -135,11 +135,11 @@ impl Uploads {
             closing,
             object: object.clone(),
         });
-        self.pump();
+        self.send_queued();
     }
 
     /// Hands parts to their jobs while there is room.
-    pub(crate) fn pump(&mut self) {
+    pub(crate) fn send_queued(&mut self) {
         while let Some(next) = self.queue.front() {
             let bytes = next.body.len() + OBJECT_OVERHEAD;
             let reserved = self.reserved.clone();
@@ -188,7 +188,7 @@ impl Uploads {
 
     /// Waits until the queue is empty; false if it is not by the deadline, or S3 is degraded.
     pub(crate) async fn has_room(&mut self, deadline: Instant, degraded_deadline: Instant) -> bool {
-        self.pump();
+        self.send_queued();
         while let Some(next) = self.queue.front() {
             let until = if self.degraded().is_some() {
                 degraded_deadline
@@ -269,7 +269,7 @@ impl Uploads {
     pub(crate) async fn ended(&mut self, deadline: Instant) -> Option<Ended> {
         let clock = Arc::clone(&self.shared.clock);
         loop {
-            self.pump();
+            self.send_queued();
             if let Some(ended) = self.try_ended() {
                 return Some(ended);
             }

@@ -79,7 +79,7 @@ impl Call<'_> {
     }
 
     /// Plays a fault's delay or end; `Some` decides the request, the flag says whether its answer gets lost.
-    async fn meet_fault(
+    async fn apply_fault(
         &mut self,
         api: ApiKey,
         topics: impl FnOnce() -> Vec<String>,
@@ -241,7 +241,7 @@ macro_rules! answer {
     ($call:ident, $api:ident, $frame:ident, $request:ty, $topics:expr, |$r:ident| $handle:expr) => {{
         let $r: $request = decode(&mut $frame, $call.version)?;
         let topics: fn(&$request) -> Vec<String> = $topics;
-        let lost = $call.meet_fault($api, || topics(&$r)).await?;
+        let lost = $call.apply_fault($api, || topics(&$r)).await?;
         let version = $call.version;
         (lost, Some(encode(&$handle, version)?))
     }};
@@ -255,7 +255,7 @@ async fn handle(
 ) -> Option<(bool, Option<Vec<Bytes>>)> {
     Some(match api {
         ApiKey::ApiVersions => {
-            let lost = call.meet_fault(api, Vec::new).await?;
+            let lost = call.apply_fault(api, Vec::new).await?;
             let has_sasl = call.broker.sasl.is_some();
             let mut answer = versions::answer(call.broker.cap, has_sasl, true);
             if let Some(forced) = call.forced_whole() {
@@ -273,7 +273,7 @@ async fn handle(
                     .collect()
             };
             let fault = names();
-            let lost = call.meet_fault(api, || fault).await?;
+            let lost = call.apply_fault(api, || fault).await?;
             let quiet = request.acks == 0;
             let response = call.produce(request)?;
             (
@@ -300,7 +300,7 @@ async fn handle(
                     .map(|(name, id)| broker.topic_name(&name, id))
                     .collect()
             };
-            let lost = call.meet_fault(api, names).await?;
+            let lost = call.apply_fault(api, names).await?;
             (lost, Some(call.fetch(request).await))
         }
         ApiKey::ListOffsets => {

@@ -192,7 +192,7 @@ impl Sasl {
             Step::Begun(mechanism) | Step::Challenged(mechanism, _) => mechanism,
             Step::Idle | Step::Rejected => mechanism::NONE,
         };
-        let outcome = go_on(&settings, step, &request.auth_bytes, wall_clock());
+        let outcome = continue_sign_in(&settings, step, &request.auth_bytes, wall_clock());
         let answer = SaslAuthenticateResponse::default();
         let refuse = |why: String| {
             self.count(|count| count.refused += 1);
@@ -271,7 +271,7 @@ fn lifetime(session: Option<Duration>, expires_ms: Option<i64>, now_ms: i64) -> 
     Some(lifetime.max(Duration::from_millis(1)))
 }
 
-fn go_on(settings: &SaslSettings, step: Step, message: &[u8], now_ms: i64) -> Outcome {
+fn continue_sign_in(settings: &SaslSettings, step: Step, message: &[u8], now_ms: i64) -> Outcome {
     let invalid = || Outcome::Refused("Authentication failed: Invalid username or password".into());
     let text = String::from_utf8_lossy(message);
     match step {

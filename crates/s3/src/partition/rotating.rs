@@ -68,10 +68,10 @@ impl PartitionWriter {
     /// ahead once would hold the files open until then.
     pub(crate) fn skip_schedule(&mut self, rotation: &Rotation, now: i64) {
         let is_over = |due| now >= due && self.total == 0;
-        let is_astray = |due| rotation.is_astray(due, now);
+        let is_too_far_ahead = |due| rotation.is_too_far_ahead(due, now);
         if self
             .next_scheduled
-            .is_some_and(|due| is_over(due) || is_astray(due))
+            .is_some_and(|due| is_over(due) || is_too_far_ahead(due))
         {
             self.next_scheduled = rotation.next_scheduled(now);
         }

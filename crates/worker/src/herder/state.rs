@@ -251,7 +251,7 @@ impl State {
             Event::Status(StatusEvent::Record(record)) => self.on_status(record, out),
             Event::Status(StatusEvent::End) => {
                 self.has_statuses = true;
-                self.go_on(out);
+                self.on_caught_up(out);
             }
             Event::Status(StatusEvent::Flushed { number }) => self.on_flushed(number, out),
             Event::Group(event) => self.on_group(event, now, out),

@@ -128,7 +128,7 @@ impl State {
             Ok(position) => {
                 reading.is_over = true;
                 self.view.position = self.view.position.max(position);
-                self.go_on(out);
+                self.on_caught_up(out);
             }
             Err(_) => {
                 let pause = FIRST_PAUSE_MS << reading.failed_times.min(16);
@@ -144,7 +144,7 @@ impl State {
     }
 
     /// Goes on after the configuration, and at the start the statuses, were read to their ends.
-    pub(super) fn go_on(&mut self, out: &mut Vec<Action>) {
+    pub(super) fn on_caught_up(&mut self, out: &mut Vec<Action>) {
         if !self.has_statuses || self.leaving.is_some() {
             return;
         }
@@ -216,7 +216,7 @@ impl State {
             self.stop_task(&id, false, out);
         }
         self.drop_lost_instances(out);
-        self.say_what_is_kept(out);
+        self.republish_kept_statuses(out);
         for name in self.assigned.connectors.clone() {
             if self.view.config(&name).is_some() && !self.instances.contains_key(&name) {
                 self.instances.insert(name.clone(), Instance::default());
@@ -292,7 +292,7 @@ impl State {
                 self.has_ended = true;
                 self.give_up_writes(out);
             }
-            self.go_on(out);
+            self.on_caught_up(out);
         }
     }
 

@@ -67,7 +67,7 @@ impl State {
     }
 
     /// What this worker has kept through a rebalance, and others have told of meanwhile.
-    pub(super) fn say_what_is_kept(&self, out: &mut Vec<Action>) {
+    pub(super) fn republish_kept_statuses(&self, out: &mut Vec<Action>) {
         for (name, known) in self.view.all() {
             let connector = known.status.iter();
             let connector = connector.map(|status| (StatusKey::Connector(name.clone()), status));

@@ -3,6 +3,7 @@
 //! Sources are asked in the order of the SDK, which the S3 sink asks: a process has one identity for all its calls.
 
 mod container;
+mod shared;
 mod sources;
 
 pub use aws_credential_types::Credentials;

@@ -6,7 +6,7 @@ use std::fmt;
 use std::sync::Arc;
 
 /// Environment variables. A copy shares them.
-#[derive(Clone, Default)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Environment(Arc<BTreeMap<String, String>>);
 
 impl Environment {
@@ -29,6 +29,22 @@ impl Environment {
         let others = others.into_iter();
         all.extend(others.map(|(name, value)| (name.to_owned(), value.to_owned())));
         Environment(Arc::new(all))
+    }
+
+    /// Those that say something to clients of AWS: who they are, whom they believe, and through which proxy they go.
+    pub(crate) fn of_aws(&self) -> Self {
+        let is_of_aws = |name: &str| {
+            let upper = name.to_ascii_uppercase();
+            upper.starts_with("AWS_")
+                || upper.starts_with("ECS_")
+                || upper.starts_with("SSL_CERT_")
+                || upper.ends_with("_PROXY")
+                || upper == "HOME"
+        };
+        let variables = self.0.iter().filter(|(name, _)| is_of_aws(name));
+        variables
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect()
     }
 
     /// Whether a switch is on.

@@ -79,18 +79,11 @@ impl Aws {
         tracing::debug!(region, by, "the region to ask in");
         let endpoints = Endpoints::new(&region, self.environment.clone());
         let endpoints = endpoints.map_err(Exit::misconfigured)?;
-        let credentials = CredentialsChain::new(
-            CredentialsSettings::default(),
-            self.environment.clone(),
-            &region,
-            self.http.clone(),
-        );
+        let settings = CredentialsSettings::default();
+        let credentials = CredentialsChain::shared(&settings, &self.environment, &region);
+        let credentials = credentials.map_err(Exit::misconfigured)?;
         let http = self.http.clone();
-        Ok(Arc::new(Client::new(
-            endpoints,
-            Arc::new(credentials),
-            http,
-        )))
+        Ok(Arc::new(Client::new(endpoints, credentials, http)))
     }
 
     /// The brokers of the cluster that `MSK_SERVICE` names. `protocol` and `mechanism` are what is set about signing in.

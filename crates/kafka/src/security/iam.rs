@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use millstream_aws::credentials::{Keys, Role};
 use millstream_aws::msk_iam::{make_payload, make_token, region_of_broker};
 use millstream_aws::{
-    Credentials, CredentialsChain, CredentialsError, CredentialsSettings, Environment, Http,
+    Credentials, CredentialsChain, CredentialsError, CredentialsSettings, Environment,
 };
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -169,8 +169,8 @@ struct Iam {
     environment: Environment,
     form: Form,
     is_shown: bool,
-    /// Made when it is first needed: the broker's name tells the region.
-    chain: OnceCell<CredentialsChain>,
+    /// Looked for when it is first needed: the broker's name tells the region.
+    chain: OnceCell<Arc<CredentialsChain>>,
 }
 
 impl Iam {
@@ -189,13 +189,8 @@ impl Iam {
 
     async fn credentials(&self, region: &str) -> Result<Credentials, TokenError> {
         let made = self.chain.get_or_try_init(|| async {
-            let http = Http::new(&self.environment).map_err(TokenError::fatal)?;
-            Ok(CredentialsChain::new(
-                self.settings.clone(),
-                self.environment.clone(),
-                region,
-                http,
-            ))
+            CredentialsChain::shared(&self.settings, &self.environment, region)
+                .map_err(TokenError::fatal)
         });
         let credentials = made.await?.get().await;
         credentials.map_err(|error| TokenError {

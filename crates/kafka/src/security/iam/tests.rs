@@ -5,6 +5,7 @@ use super::*;
 use crate::security::Credentials as SignIn;
 use crate::{Admin, ClientSettings};
 use millstream_core::Properties;
+use millstream_embedded::aws::ControlPlane;
 use millstream_embedded::broker::{Broker, BrokerSettings, IamRule, SaslSettings};
 use std::time::Duration;
 
@@ -165,6 +166,39 @@ async fn a_broker_lets_in_whom_it_knows() {
     }
     let signed_in = bench.0.sign_ins().unwrap().borrow().new;
     assert_eq!(signed_in, 2);
+}
+
+/// As many tasks as a large worker has, each with a client of its own, started together.
+#[tokio::test]
+async fn two_hundred_clients_ask_for_credentials_once() {
+    let any = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let plane = ControlPlane::start(any, "", "").await.unwrap();
+    let document = serde_json::json!({
+        "AccessKeyId": "AKIDEXAMPLE",
+        "SecretAccessKey": "secret",
+        "Token": "token",
+        "Expiration": "2999-01-01T00:00:00Z",
+    });
+    plane.set_document("/credentials", document, None);
+    let url = format!("{}/credentials", plane.endpoint());
+    let environment = [
+        ("AWS_CONTAINER_CREDENTIALS_FULL_URI", &*url),
+        ("AWS_REGION", "eu-west-1"),
+    ];
+    let of_client = |n: usize| {
+        let line = jaas(&format!("{MODULE} required;"));
+        let form = [Form::Document, Form::Token][n % 2];
+        let variables = environment.iter();
+        let variables = variables.map(|(k, v)| ((*k).to_owned(), (*v).to_owned()));
+        let line = (form == Form::Document).then_some(&line);
+        source(line, true, form, variables.collect()).unwrap()
+    };
+    let clients: Vec<_> = (0..200).map(of_client).collect();
+    let asked = clients.iter().map(|client| client.token("10.0.0.1"));
+    for token in futures::future::join_all(asked).await {
+        token.unwrap();
+    }
+    assert_eq!(plane.calls("/credentials"), 1);
 }
 
 #[tokio::test]

@@ -7,7 +7,9 @@ use crate::topics::{self, TopicError};
 use millstream_core::backoff::Backoff;
 use millstream_core::limits::MAX_BACKOFF;
 use millstream_core::{ByteBudget, Properties};
-use millstream_kafka::{Admin, ClientSettings, InvalidConfig, KafkaError, KafkaLog, LogSettings};
+use millstream_kafka::{
+    Admin, Bootstrap, ClientSettings, InvalidConfig, KafkaError, KafkaLog, LogSettings,
+};
 use millstream_worker::WorkerSettings;
 use millstream_worker::config::{DistributedConfig, ExactlyOnce};
 use std::sync::Arc;
@@ -60,17 +62,18 @@ impl OpenError {
 }
 
 /// Makes and checks the topics and opens those that a worker reads. What comes with the stores tells why one of the topics
-/// cannot be read any more, if that comes to pass. While brokers are out of reach it tries again, and says so.
+/// cannot be read any more, if that comes to pass. While brokers are out of reach it tries again, and says so. Brokers that may become others while the worker runs are `bootstrap`.
 ///
 /// # Errors
 /// If the topics or the settings are not fit, or the brokers refuse this worker.
 pub async fn open(
     settings: &WorkerSettings,
     config: &DistributedConfig,
+    bootstrap: Option<&Bootstrap>,
 ) -> Result<(Stores, mpsc::Receiver<String>), OpenError> {
     let mut backoff = Backoff::new(PAUSES);
     loop {
-        match Box::pin(attempt(settings, config)).await {
+        match Box::pin(attempt(settings, config, bootstrap)).await {
             Err(error) if error.is_transient() => {
                 let pause = backoff.next_pause();
                 tracing::warn!(%error, "internal topics are unavailable, retrying in {} ms", pause.as_millis());
@@ -84,10 +87,17 @@ pub async fn open(
 async fn attempt(
     settings: &WorkerSettings,
     config: &DistributedConfig,
+    bootstrap: Option<&Bootstrap>,
 ) -> Result<(Stores, mpsc::Receiver<String>), OpenError> {
+    let client_of = |properties: &Properties| {
+        ClientSettings::from_properties(properties).map(|client| client.following(bootstrap))
+    };
+    let log_of = |properties: &Properties| {
+        LogSettings::from_properties(properties).map(|log| log.following(bootstrap))
+    };
     let mut admin = client(settings, config, "shared-admin");
     admin.insert("default.api.timeout.ms", ATTEMPT_MS);
-    let admin = Admin::new(ClientSettings::from_properties(&admin)?);
+    let admin = Admin::new(client_of(&admin)?);
     topics::prepare(&admin, config, &settings.properties).await?;
     let mut configs = client(settings, config, "configs");
     let mut offsets = client(settings, config, "offsets");
@@ -96,22 +106,16 @@ async fn attempt(
         offsets.insert("isolation.level", "read_committed");
     }
     let statuses = client(settings, config, "statuses");
-    let group = ClientSettings::from_properties(&settings.properties)?;
-    let mut config_settings = LogSettings::from_properties(&configs)?;
+    let group = client_of(&settings.properties)?;
+    let mut config_settings = log_of(&configs)?;
     let is_transactional = config.exactly_once != ExactlyOnce::Disabled;
     if is_transactional {
         config_settings = config_settings.with_transactional_id(transactional_id(config));
     }
     let (configs, statuses, offsets) = tokio::try_join!(
         log(config_settings, &config.config_topic),
-        log(
-            LogSettings::from_properties(&statuses)?,
-            &config.status_topic
-        ),
-        log(
-            LogSettings::from_properties(&offsets)?,
-            &config.offset_topic
-        )
+        log(log_of(&statuses)?, &config.status_topic),
+        log(log_of(&offsets)?, &config.offset_topic)
     )?;
     let (report, failed) = mpsc::channel(1);
     let mut configs =

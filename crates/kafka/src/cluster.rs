@@ -139,13 +139,31 @@ impl Cluster {
         self.connect(&address, lane).await
     }
 
-    /// A connection to whichever broker answers.
+    /// A connection to whichever broker answers. If none does and somebody knows better by now where they are, those are asked.
     pub(crate) async fn any(&self) -> Result<Connection, KafkaError> {
+        let entrances = self.shared.settings.entrances();
+        let failed = match self.any_of(&entrances).await {
+            Ok(connection) => return Ok(connection),
+            // Whoever gives tokens is away, not the brokers.
+            Err(failed @ KafkaError::NoToken { .. }) => return Err(failed),
+            Err(failed) => failed,
+        };
+        let Some(bootstrap) = &self.shared.settings.bootstrap else {
+            return Err(failed);
+        };
+        if !bootstrap.renewed(&entrances, failed.to_string()).await {
+            return Err(failed);
+        }
+        self.any_of(&bootstrap.servers()).await
+    }
+
+    /// A connection to a known broker, or to one of the entrances.
+    async fn any_of(&self, entrances: &[Address]) -> Result<Connection, KafkaError> {
         let mut known: Vec<Address> = self.metadata().brokers.values().cloned().collect();
         known.shuffle(&mut rand::rng());
-        let mut bootstrap = self.shared.settings.bootstrap();
-        bootstrap.shuffle(&mut rand::rng());
-        known.extend(bootstrap);
+        let mut entrances = entrances.to_vec();
+        entrances.shuffle(&mut rand::rng());
+        known.extend(entrances);
         let mut candidates: Vec<(bool, bool, &Address)> = known
             .iter()
             .map(|address| {
@@ -289,6 +307,7 @@ fn named(name: &str) -> MetadataRequestTopic {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::config::Bootstrap;
     use millstream_core::Properties;
     use millstream_embedded::broker::{Broker, BrokerSettings};
     use millstream_embedded::faults::FaultProxy;
@@ -313,5 +332,46 @@ mod tests {
             .collect();
         assert_eq!(open, [broker.addresses()[0].to_string()]);
         assert_eq!(entrance.accepted(), 1);
+    }
+
+    #[tokio::test]
+    async fn brokers_that_have_moved_are_found_by_who_looks_them_up() {
+        let broker = Broker::start(BrokerSettings::default()).await.unwrap();
+        let place = async || FaultProxy::start(broker.addresses()[0]).await.unwrap();
+        let (old, new) = (place().await, place().await);
+        broker.advertise(1, old.address());
+        let first = old.address().to_string();
+        let config = Properties::from_iter([("bootstrap.servers", first.as_str())]);
+        let settings = ClientSettings::from_properties(&config).unwrap();
+        let bootstrap = Bootstrap::new(&first);
+        let cluster = Cluster::new(settings.clone().following(Some(&bootstrap)));
+        let refresh = async |cluster: &Cluster| cluster.refresh(&Topics::All, false).await;
+        refresh(&cluster).await.unwrap();
+        broker.advertise(1, new.address());
+        old.shutdown().await;
+        let answer = async {
+            let lost = bootstrap.lost().await;
+            assert!(lost.evidence.contains(&first), "{}", lost.evidence);
+            bootstrap.answer(&lost, &new.address().to_string());
+        };
+        // The connection that was open is found broken first.
+        let again = async {
+            let mut last = refresh(&cluster).await;
+            for _ in 0..2 {
+                if last.is_err() {
+                    last = refresh(&cluster).await;
+                }
+            }
+            last.unwrap()
+        };
+        let (metadata, ()) = tokio::join!(again, answer);
+        assert_eq!(metadata.brokers[&1].port, new.address().port());
+        // A client with brokers of its own asks nobody.
+        let other = Properties::from_iter([("bootstrap.servers", "127.0.0.1:1")]);
+        let other = ClientSettings::from_properties(&other).unwrap();
+        let other = Cluster::new(other.following(Some(&bootstrap)));
+        assert!(refresh(&other).await.is_err());
+        let asked = futures::FutureExt::now_or_never(bootstrap.lost());
+        assert_eq!(asked, None);
     }
 }

@@ -1,9 +1,11 @@
 //! Settings under Kafka's own property names, parsed with all errors at once. What a value asks for and the client
 //! does not do is refused by name where it would change the meaning; tuning knobs without a counterpart are accepted.
 
+mod bootstrap;
 mod servers;
 mod warnings;
 
+pub use bootstrap::{Bootstrap, Lost};
 pub use warnings::{ConfigWarning, Role, warnings};
 
 use crate::address::Address;
@@ -193,6 +195,8 @@ pub struct ClientSettings {
     pub config: ClientConfig,
     security_config: SecurityConfig,
     pub(crate) security: Security,
+    /// Where the brokers are looked up again, if somebody does that.
+    pub(crate) bootstrap: Option<Bootstrap>,
     /// What the client counts; clones of the settings share it.
     pub meters: Arc<ClientMeters>,
 }
@@ -235,8 +239,33 @@ impl ClientSettings {
             config: config?,
             security_config: security_config?,
             security: security?,
+            bootstrap: None,
             meters: Arc::default(),
         })
+    }
+
+    /// Goes along with brokers that may become others, if it is those that the settings name; nothing happens if they have
+    /// brokers of their own.
+    pub fn follow(&mut self, bootstrap: Option<&Bootstrap>) {
+        let brokers = self.config.bootstrap();
+        self.bootstrap = bootstrap
+            .filter(|bootstrap| bootstrap.is_of(&brokers))
+            .cloned();
+    }
+
+    /// The same, as a step.
+    #[must_use]
+    pub fn following(mut self, bootstrap: Option<&Bootstrap>) -> Self {
+        self.follow(bootstrap);
+        self
+    }
+
+    /// The brokers to begin with, as they are known now.
+    pub(crate) fn entrances(&self) -> Arc<[Address]> {
+        match &self.bootstrap {
+            Some(bootstrap) => bootstrap.servers(),
+            None => self.config.bootstrap().into(),
+        }
     }
 
     pub(crate) fn security_protocol(&self) -> &str {

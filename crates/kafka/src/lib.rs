@@ -26,7 +26,8 @@ pub mod walker;
 
 pub use admin::Admin;
 pub use config::{
-    ClientSettings, ConfigWarning, ConsumerSettings, InvalidConfig, ReaderSettings, Role, warnings,
+    Bootstrap, ClientSettings, ConfigWarning, ConsumerSettings, InvalidConfig, Lost,
+    ReaderSettings, Role, warnings,
 };
 pub use consumer::{KafkaConsumer, Subscription};
 pub use error::KafkaError;

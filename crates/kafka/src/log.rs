@@ -5,7 +5,7 @@ mod transactional_writer;
 mod waits;
 
 use crate::admin::{Admin, LATEST};
-use crate::config::{InvalidConfig, ReaderSettings};
+use crate::config::{Bootstrap, InvalidConfig, ReaderSettings};
 use crate::error::KafkaError;
 use crate::producer::{KafkaProducer, ProducerRecord, ProducerSettings};
 use crate::reader::{KafkaReader, Read, ReadRange, ReadUpTo, StartAt, WhenLost};
@@ -51,6 +51,14 @@ impl LogSettings {
             producer: ProducerSettings::from_properties(&config)?,
             transactional_id: None,
         })
+    }
+
+    /// As `ClientSettings::following`.
+    #[must_use]
+    pub fn following(mut self, bootstrap: Option<&Bootstrap>) -> Self {
+        self.reader.client.follow(bootstrap);
+        self.producer.client.follow(bootstrap);
+        self
     }
 
     /// For a topic of one partition: what is written in transactions is written under this id.

@@ -15,6 +15,7 @@ use millstream_aws::discovery::{
 use millstream_aws::ecs::{Advertised, Metadata, Source};
 use millstream_aws::services::msk::SignIn;
 use millstream_aws::{Client, Endpoints, Environment, Http};
+use millstream_kafka::Bootstrap;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -99,7 +100,12 @@ impl Aws {
         let resolver = KafkaResolver::new(self.client()?, settings);
         let watched = Watched::start(resolver, timeout).await;
         let watched = watched.map_err(undiscovered)?;
-        Ok(Brokers { watched, poll })
+        let bootstrap = Bootstrap::new(&watched.current().brokers);
+        Ok(Brokers {
+            watched,
+            poll,
+            bootstrap,
+        })
     }
 
     /// The database that `DDB_SERVICE` names, and who reads its login again.
@@ -107,7 +113,7 @@ impl Aws {
         let settings = DatabaseSettings::read(&self.environment);
         let settings = settings.map_err(|errors| Exit::misconfigured(errors.join("\n")))?;
         let settings = settings.ok_or_else(|| Exit::misconfigured("DDB_SERVICE is not set"))?;
-        let timeout = settings.timeout;
+        let (timeout, poll) = (settings.timeout, settings.poll);
         let resolver = DatabaseResolver::new(self.client()?, settings);
         let watched = Watched::start(resolver, timeout).await;
         let options = self.environment.get(OPTIONS).unwrap_or(DOCUMENTDB);
@@ -120,6 +126,7 @@ impl Aws {
         }
         Ok(Store {
             watched: watched.map_err(undiscovered)?,
+            poll,
             options: options.to_owned(),
             authority: authority.map(str::to_owned),
         })
@@ -150,6 +157,8 @@ fn undiscovered(error: DiscoveryError) -> Exit {
 pub(crate) struct Brokers {
     watched: Watched<KafkaResolver>,
     poll: Option<Duration>,
+    /// For the clients.
+    bootstrap: Bootstrap,
 }
 
 impl Brokers {
@@ -157,34 +166,65 @@ impl Brokers {
         self.watched.current()
     }
 
-    /// Looks now and then whether there are others, for as long as the process runs. Clients that know one broker of a
-    /// cluster learn of the rest by themselves; another cluster takes a new start.
+    /// What clients follow.
+    pub(crate) fn bootstrap(&self) -> &Bootstrap {
+        &self.bootstrap
+    }
+
+    /// Looks again when a client gets to no broker, and now and then, for as long as the process runs. Clients that know one
+    /// broker of a cluster learn of the rest by themselves.
     pub(crate) async fn watch(&self) -> Infallible {
-        let Some(every) = self.poll else {
-            return std::future::pending().await;
-        };
-        let mut changes = self.watched.changes();
-        let told = async {
-            loop {
-                if changes.changed().await.is_err() {
-                    return std::future::pending().await;
-                }
-                tracing::warn!(
-                    "AWS names other brokers than this process started with; it goes on with those it knows, and takes the new \
-                     ones when it is started again"
-                );
+        let poll = async {
+            match self.poll {
+                Some(every) => self.watched.poll(every).await,
+                None => std::future::pending().await,
             }
         };
+        let answer = async {
+            loop {
+                let lost = self.bootstrap.lost().await;
+                let kafka = self.watched.refresh(&lost.evidence).await;
+                self.bootstrap.answer(&lost, &kafka.brokers);
+            }
+        };
+        let tell = async {
+            let mut changes = self.watched.changes();
+            let mut known = self.current();
+            while changes.changed().await.is_ok() {
+                let now = Arc::clone(&changes.borrow_and_update());
+                self.bootstrap.replace(&now.brokers);
+                tell_change(&known, &now);
+                known = now;
+            }
+            // What is watched lives as long as this.
+            std::future::pending().await
+        };
         tokio::select! {
-            never = self.watched.poll(every) => never,
-            never = told => never,
+            never = poll => never,
+            never = answer => never,
+            never = tell => never,
         }
+    }
+}
+
+fn tell_change(before: &Kafka, now: &Kafka) {
+    if before.brokers != now.brokers {
+        tracing::info!(
+            brokers = now.brokers,
+            "AWS names other brokers; clients that get to none of those they know begin with these"
+        );
+    }
+    if (before.sign_in, &before.scram) != (now.sign_in, &now.scram) {
+        tracing::warn!(
+            "AWS names another listener or another login than this process started with; it takes those when it is started again"
+        );
     }
 }
 
 /// A document store that was found.
 pub(crate) struct Store {
     watched: Watched<DatabaseResolver>,
+    poll: Option<Duration>,
     options: String,
     authority: Option<String>,
 }
@@ -195,14 +235,29 @@ impl Store {
         self.uri_of(&self.watched.current())
     }
 
-    /// The connection string after somebody could not sign in; nothing if it is the same.
-    pub(crate) async fn renewed(&self, known: &str) -> Option<String> {
-        let place = self
-            .watched
-            .refresh("the document store refuses the login")
-            .await;
-        let uri = self.uri_of(&place);
-        (uri != known).then_some(uri)
+    /// Looks again, since something speaks for another place or login.
+    pub(crate) async fn look(&self, evidence: &str) {
+        self.watched.refresh(evidence).await;
+    }
+
+    /// The connection string, once it is another one.
+    pub(crate) async fn other_than(&self, known: &str) -> String {
+        let mut changes = self.watched.changes();
+        let changed = changes.wait_for(|place| self.uri_of(place) != known).await;
+        let uri = changed.map(|place| self.uri_of(&place));
+        match uri {
+            Ok(uri) => uri,
+            // What is watched lives as long as this.
+            Err(_) => std::future::pending().await,
+        }
+    }
+
+    /// Looks now and then, for as long as the process runs.
+    pub(crate) async fn watch(&self) -> Infallible {
+        match self.poll {
+            Some(every) => self.watched.poll(every).await,
+            None => std::future::pending().await,
+        }
     }
 
     fn uri_of(&self, database: &Database) -> String {

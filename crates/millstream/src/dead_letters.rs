@@ -2,7 +2,8 @@
 
 use millstream_kafka::admin::NewTopic;
 use millstream_kafka::{
-    Admin, ClientSettings, KafkaError, KafkaProducer, ProducerSettings, ResponseError, Role,
+    Admin, Bootstrap, ClientSettings, KafkaError, KafkaProducer, ProducerSettings, ResponseError,
+    Role,
 };
 use millstream_runtime::TaskFailure;
 use millstream_runtime::dead_letter::DeadLetters;
@@ -16,14 +17,16 @@ const CONNECT_EXCEPTION: &str = "org.apache.kafka.connect.errors.ConnectExceptio
 pub(crate) async fn open(
     start: &TaskStart,
     settings: Option<&DeadLetterSettings>,
+    bootstrap: Option<&Bootstrap>,
 ) -> Result<Option<DeadLetters>, TaskFailure> {
     let Some(dead) = settings else {
         return Ok(None);
     };
-    create(dead).await?;
+    create(dead, bootstrap).await?;
     crate::client_warnings::warn(start, &dead.producer, Role::Producer);
-    let settings = ProducerSettings::from_properties(&dead.producer)
+    let mut settings = ProducerSettings::from_properties(&dead.producer)
         .map_err(|error| TaskFailure::new(CONNECT_EXCEPTION, &error.to_string()))?;
+    settings.client.follow(bootstrap);
     let writer = Arc::new(KafkaProducer::start(settings));
     Ok(Some(DeadLetters::new(
         start.id.clone(),
@@ -34,7 +37,10 @@ pub(crate) async fn open(
 }
 
 /// Makes the topic with one partition, as Java does.
-async fn create(dead: &DeadLetterSettings) -> Result<(), TaskFailure> {
+async fn create(
+    dead: &DeadLetterSettings,
+    bootstrap: Option<&Bootstrap>,
+) -> Result<(), TaskFailure> {
     let topic = &*dead.topic;
     let refused = |why: &str, is_transient: bool| TaskFailure {
         is_transient,
@@ -45,7 +51,7 @@ async fn create(dead: &DeadLetterSettings) -> Result<(), TaskFailure> {
     };
     let settings = ClientSettings::from_properties(&dead.admin)
         .map_err(|error| refused(&error.to_string(), false))?;
-    let admin = Admin::new(settings);
+    let admin = Admin::new(settings.following(bootstrap));
     let known = admin
         .list_topics()
         .await

@@ -7,6 +7,7 @@ use millstream_aws::Environment;
 use millstream_aws::discovery::Kafka;
 use millstream_core::Properties;
 use millstream_environment::{ConnectEnvironment, Finder};
+use millstream_kafka::Bootstrap;
 use millstream_worker::config::parse_properties;
 use std::convert::Infallible;
 
@@ -157,11 +158,29 @@ impl StreamFinds {
         }
     }
 
-    /// As `Brokers::watch`.
+    /// Brokers that may become others.
+    pub(crate) fn bootstrap(&self) -> Option<Bootstrap> {
+        let brokers = self.brokers.as_ref()?;
+        Some(brokers.bootstrap().clone())
+    }
+
+    /// As `Brokers::watch` and `Store::watch`.
     pub(crate) async fn watch(&self) -> Infallible {
-        match &self.brokers {
-            Some(brokers) => brokers.watch().await,
-            None => std::future::pending().await,
+        let brokers = async {
+            match &self.brokers {
+                Some(brokers) => brokers.watch().await,
+                None => std::future::pending().await,
+            }
+        };
+        let store = async {
+            match &self.store {
+                Some(store) => store.watch().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            never = brokers => never,
+            never = store => never,
         }
     }
 }

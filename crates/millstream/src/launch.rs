@@ -10,6 +10,7 @@ use crate::prometheus::{Names, Prometheus};
 use crate::starter::{Starter, TaskServices};
 use millstream_core::{ClientMeters, TaskId};
 use millstream_health::TaskSample;
+use millstream_kafka::Bootstrap;
 use millstream_runtime::metrics::Counts;
 use millstream_runtime::{Budgets, memory};
 use millstream_worker::health::{HealthPort, ProgressSource};
@@ -19,6 +20,17 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
+
+/// What a worker finds around itself.
+#[derive(Default)]
+pub(crate) struct Surroundings {
+    /// The port that was opened for it.
+    pub(crate) health: Option<HealthPort>,
+    /// Of the client with which a worker of a cluster is in its group.
+    pub(crate) group: Option<Arc<ClientMeters>>,
+    /// Brokers that may become others while the worker runs.
+    pub(crate) bootstrap: Option<Bootstrap>,
+}
 
 /// What runs beside a worker, and what it needs of it.
 pub(crate) struct Counted {
@@ -75,16 +87,20 @@ fn sample(id: &TaskId, counts: &Counts) -> TaskSample {
     }
 }
 
-/// A worker without connectors, whose tasks count on `board` and run on `data`, and what is told of it; a worker of a cluster
-/// is in its group with the client that counts on `group`.
+/// A worker without connectors, whose tasks count on `board` and run on `data`, and what is told of it.
 pub(crate) fn worker(
     settings: WorkerSettings,
     levels: LogLevels,
     data: Handle,
     shutdown: CancellationToken,
     board: Board,
-    group: Option<Arc<ClientMeters>>,
+    around: Surroundings,
 ) -> (WorkerStart, Counted) {
+    let Surroundings {
+        health,
+        group,
+        bootstrap,
+    } = around;
     let values = AwsValues::new(data.clone());
     settings.providers.ask_with(Arc::new(values));
     let records = memory::for_records(settings.config.memory_bytes);
@@ -103,16 +119,17 @@ pub(crate) fn worker(
     let services = TaskServices {
         budgets,
         board: board.clone(),
+        bootstrap: bootstrap.clone(),
     };
     let start = WorkerStart {
         settings,
         registry: plugins::registry(),
         starter: Arc::new(Starter::new(data, services)),
-        kafka: Some(Arc::new(AdminClient)),
+        kafka: Some(Arc::new(AdminClient { bootstrap })),
         offsets: None,
         log_control: Some(Box::new(levels)),
         metrics: Some(metrics),
-        health: None,
+        health,
         connector_files: Vec::new(),
         connectors: Vec::new(),
         shutdown,

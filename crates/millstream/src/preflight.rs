@@ -3,7 +3,7 @@
 use millstream_core::Properties;
 use millstream_environment::Preflight;
 use millstream_environment::preflight::{MIN_BROKERS, TIMEOUT};
-use millstream_kafka::{Admin, ClientSettings, KafkaError};
+use millstream_kafka::{Admin, Bootstrap, ClientSettings, KafkaError};
 use std::time::Duration;
 use tokio::time::{Instant, sleep_until, timeout_at};
 
@@ -20,6 +20,7 @@ const ATTEMPT_MS: &str = "1";
 pub(crate) async fn wait_for_brokers(
     preflight: &Preflight,
     worker: &Properties,
+    bootstrap: Option<&Bootstrap>,
 ) -> Result<(), String> {
     if preflight.min_brokers == 0 {
         return Ok(());
@@ -27,7 +28,7 @@ pub(crate) async fn wait_for_brokers(
     let mut client = worker.clone();
     client.insert("default.api.timeout.ms", ATTEMPT_MS);
     let client = ClientSettings::from_properties(&client).map_err(|error| error.to_string())?;
-    let admin = Admin::new(client);
+    let admin = Admin::new(client.following(bootstrap));
     let deadline = Instant::now() + preflight.timeout;
     let mut last = Seen::Nobody("nobody has answered yet".to_owned());
     loop {

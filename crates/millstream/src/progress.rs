@@ -30,13 +30,15 @@ macro_rules! tell {
     };
 }
 
-/// The counters of every task started here (a restarted task counts on), and the first failure that will not pass.
+/// The counters of every task started here (a restarted task counts on), the first failure that will not pass, and the
+/// last outage that has not passed.
 #[derive(Clone)]
 pub(crate) struct Board {
     tasks: Arc<Mutex<BTreeMap<TaskId, Arc<TaskMetrics>>>>,
     /// How many of each run: a task that is restarted may begin before the one before it has ended.
     running: Arc<Mutex<BTreeMap<TaskId, usize>>>,
     failure: watch::Sender<Option<String>>,
+    outage: watch::Sender<Option<(TaskId, String)>>,
 }
 
 impl Default for Board {
@@ -45,6 +47,7 @@ impl Default for Board {
             tasks: Arc::default(),
             running: Arc::default(),
             failure: watch::Sender::new(None),
+            outage: watch::Sender::new(None),
         }
     }
 }
@@ -82,6 +85,31 @@ impl Board {
         known
             .ok()
             .and_then(|reason| reason.clone())
+            .unwrap_or_default()
+    }
+
+    /// Notes what a task waits for, or that it waits no more.
+    pub(crate) fn wait(&self, id: &TaskId, reason: Option<&str>) {
+        self.outage.send_if_modified(|known| {
+            let is_its = known.as_ref().is_some_and(|(of, _)| of == id);
+            match reason {
+                Some(reason) => *known = Some((id.clone(), reason.to_owned())),
+                None if is_its => *known = None,
+                None => return false,
+            }
+            true
+        });
+    }
+
+    /// Returns the reason once a task waits for something that `fits`.
+    pub(crate) async fn waits(&self, fits: impl Fn(&str) -> bool) -> String {
+        let mut outage = self.outage.subscribe();
+        // As in `failed`.
+        let known = outage.wait_for(|known| known.as_ref().is_some_and(|(_, why)| fits(why)));
+        let known = known.await;
+        known
+            .ok()
+            .and_then(|known| known.as_ref().map(|(_, reason)| reason.clone()))
             .unwrap_or_default()
     }
 

@@ -1,16 +1,17 @@
 //! Starter: runs tasks on the data runtime, and passes what they report on to the herder.
 
 mod assembly;
+mod services;
+
+pub(crate) use services::TaskServices;
 
 use crate::cause;
 use crate::clock::now_ms;
 use crate::progress::Board;
 use assembly::Assembly;
 use async_trait::async_trait;
-use millstream_runtime::{
-    Budgets, Start, Target, TaskFailure, TaskSettings, deadlines, run_task_alone,
-};
-use millstream_worker::{TaskEvent, TaskEvents, TaskHandle, TaskStart, TaskStarter};
+use millstream_runtime::{Start, Target, TaskFailure, TaskSettings, deadlines, run_task_alone};
+use millstream_worker::{TaskEvent, TaskEvents, TaskHandle, TaskId, TaskStart, TaskStarter};
 use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::{mpsc, watch};
@@ -20,15 +21,6 @@ use tracing::Instrument;
 
 /// Reports that wait for the herder. A task reports changes, not records, so few are ever under way.
 const QUEUED_REPORTS: usize = 16;
-
-/// What this process gives to every task beside its settings.
-#[derive(Clone)]
-pub(crate) struct TaskServices {
-    /// Memory for records.
-    pub(crate) budgets: Budgets,
-    /// Where tasks count.
-    pub(crate) board: Board,
-}
 
 /// Starts tasks on the data runtime.
 pub(crate) struct Starter {
@@ -108,9 +100,9 @@ async fn run(
     let worker = &start.worker;
     let (id, commit_interval) = (start.id.clone(), worker.flush_interval());
     let (stop_timeout, retries_outages) = (worker.shutdown_timeout(), worker.config.self_healing);
-    let assembly = Assembly::new(start, services.budgets, &metrics);
+    let assembly = Assembly::new(start, &services, &metrics);
     let settings = TaskSettings {
-        id,
+        id: id.clone(),
         commit_interval,
         finish_deadline: deadlines::finish(stop_timeout, assembly.max_poll_interval()),
         retries_outages,
@@ -123,10 +115,14 @@ async fn run(
     ));
     let ended = loop {
         tokio::select! {
-            Some(report) = reported.recv() => events.send(translate(report)).await,
+            Some(report) = reported.recv() => {
+                note(&services.board, &id, &report);
+                events.send(translate(report)).await;
+            }
             ended = &mut run => break ended,
         }
     };
+    services.board.wait(&id, None);
     let Err(failure) = ended else {
         return;
     };
@@ -144,6 +140,17 @@ async fn run(
             is_transient,
         })
         .await;
+}
+
+/// Lets others in this process know what the task waits for.
+fn note(board: &Board, id: &TaskId, event: &millstream_runtime::TaskEvent) {
+    match event {
+        millstream_runtime::TaskEvent::Degraded(degraded) => board.wait(id, Some(&degraded.reason)),
+        millstream_runtime::TaskEvent::Recovered => board.wait(id, None),
+        millstream_runtime::TaskEvent::Running
+        | millstream_runtime::TaskEvent::Paused
+        | millstream_runtime::TaskEvent::Topic(_) => {}
+    }
 }
 
 fn translate(event: millstream_runtime::TaskEvent) -> TaskEvent {

@@ -56,7 +56,7 @@ async fn stores_at(bootstrap: String, support: &str) -> Stores {
         writeln!(file, "{key}={value}").unwrap();
     }
     let (settings, config) = WorkerSettings::of_cluster(file.as_bytes()).unwrap();
-    open(&settings, &config).await.unwrap().0
+    open(&settings, &config, None).await.unwrap().0
 }
 
 /// All that comes out until this call has ended, and its end.

@@ -11,6 +11,7 @@ use crate::demo::services::{
 use crate::demo::stores::{Documents, Objects};
 use crate::demo::view::{Snapshot, View, grouped};
 use crate::demo::{post, producer};
+use crate::launch::Surroundings;
 use crate::logging::LogLevels;
 use crate::preset::HashJob;
 use crate::progress::Board;
@@ -57,7 +58,8 @@ pub(crate) async fn run(
     let worker_stop = CancellationToken::new();
     let settings = WorkerSettings::new(worker_properties(&services))?;
     let board = Board::default();
-    let (start, _) = launch::worker(settings, levels, data, worker_stop.clone(), board, None);
+    let around = Surroundings::default();
+    let (start, _) = launch::worker(settings, levels, data, worker_stop.clone(), board, around);
     let worker = Worker::start(WorkerStart {
         connectors: vec![(HASH.to_owned(), hash_job(&services))],
         ..start

@@ -2,6 +2,7 @@
 
 use super::CommandResult;
 use crate::cli::StandaloneArgs;
+use crate::launch::Surroundings;
 use crate::logging::LogLevels;
 use crate::{cause, launch, progress, shutdown};
 use millstream_core::OffsetStore;
@@ -26,9 +27,12 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     let settings = args.health.apply(settings);
     let offsets = offsets(&settings)?;
     let (board, health) = launch::health(&settings, &stop).await?;
-    let (start, counted) = launch::worker(settings, levels, data, stop.clone(), board, None);
-    let started = Worker::start(WorkerStart {
+    let around = Surroundings {
         health: Some(health.clone()),
+        ..Surroundings::default()
+    };
+    let (start, counted) = launch::worker(settings, levels, data, stop.clone(), board, around);
+    let started = Worker::start(WorkerStart {
         connector_files: args.connectors,
         offsets,
         ..start

@@ -3,9 +3,12 @@
 pub(super) mod settings;
 
 use super::CommandResult;
+use crate::aws::Store;
 use crate::cli::{StreamArgs, misspelt_variables};
 use crate::discovery::StreamFinds;
+use crate::launch::Surroundings;
 use crate::logging::LogLevels;
+use crate::progress::Board;
 use crate::{cause, discovery, launch, progress, shutdown};
 use millstream_worker::config::SharedValues;
 use millstream_worker::herder::request::Request;
@@ -13,6 +16,8 @@ use millstream_worker::{TaskId, Worker, WorkerSettings, WorkerStart};
 use settings::{CONNECTOR, PROVIDER, StreamSettings};
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::CancellationToken;
 
 /// How often a line of progress is written.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(5);
@@ -22,6 +27,9 @@ const URI: &str = "MONGODB_URI";
 
 /// What the sink says when nobody may sign in.
 const REFUSED: &str = "authentication failed at the document store";
+
+/// What stands in every reason that the sink gives for waiting.
+const THE_STORE: &str = "the document store";
 
 /// How often a secret is read again, and how long after the other: a rotation is over within a minute.
 const LOOKUPS: u32 = 4;
@@ -35,6 +43,18 @@ pub(crate) async fn run(mut args: StreamArgs, levels: LogLevels, data: Handle) -
         return Ok(());
     };
     let found = found?;
+    tokio::select! {
+        never = found.watch() => match never {},
+        ended = Box::pin(work(args, &found, stop, (levels, data))) => ended,
+    }
+}
+
+async fn work(
+    mut args: StreamArgs,
+    found: &StreamFinds,
+    stop: CancellationToken,
+    (levels, data): (LogLevels, Handle),
+) -> CommandResult {
     let mut settings = StreamSettings::read(&args)?;
     found.sign_in(&mut settings.worker);
     let secrets = SharedValues::from(settings.secrets.clone());
@@ -46,9 +66,13 @@ pub(crate) async fn run(mut args: StreamArgs, levels: LogLevels, data: Handle) -
         .with_values(PROVIDER, secrets.clone());
     let worker = args.health.apply(worker);
     let (board, health) = launch::health(&worker, &stop).await?;
-    let (start, counted) = launch::worker(worker, levels, data, stop.clone(), board, None);
-    let started = Worker::start(WorkerStart {
+    let around = Surroundings {
         health: Some(health.clone()),
+        group: None,
+        bootstrap: found.bootstrap(),
+    };
+    let (start, counted) = launch::worker(worker, levels, data, stop.clone(), board, around);
+    let started = Worker::start(WorkerStart {
         connectors: vec![(CONNECTOR.to_owned(), settings.connector.clone())],
         ..start
     });
@@ -75,30 +99,70 @@ pub(crate) async fn run(mut args: StreamArgs, levels: LogLevels, data: Handle) -
     let mut job = std::pin::pin!(job);
     // Where changes are allowed somebody may restart the task; else the process is of no use without it, and whoever runs
     // it learns that from the exit code.
-    let mut watch = std::pin::pin!(found.watch());
     let is_watched = !args.rest_allow_changes || found.store.is_some();
+    let mut looks = Looks::of(found);
     loop {
-        let reason = tokio::select! {
+        let uri = tokio::select! {
             () = &mut job => return Ok(()),
-            never = &mut watch => match never {},
-            reason = counted.board.failed(), if is_watched => reason,
+            uri = looks.other_place(&args.mongodb_uri, &counted.board) => uri,
+            reason = counted.board.failed(), if is_watched => {
+                let renewed = renew_login(&reason, found, &args.mongodb_uri);
+                match stop.run_until_cancelled(renewed).await.flatten() {
+                    Some(uri) => uri,
+                    None if args.rest_allow_changes => {
+                        counted.board.forgive();
+                        continue;
+                    }
+                    None => {
+                        stop.cancel();
+                        job.await;
+                        return Err(settings.in_typed_words(&reason).into());
+                    }
+                }
+            }
         };
-        let renewed = Box::pin(renew_login(&reason, &found, &args.mongodb_uri));
-        match stop.run_until_cancelled(renewed).await.flatten() {
-            Some(uri) => {
-                secrets.set(URI, &uri);
-                args.mongodb_uri = Some(uri);
-                counted.board.forgive();
-                let task = TaskId::new(CONNECTOR, 0);
-                let restarted = herder.change(Request::RestartTask(task)).await;
-                restarted.map_err(|error| error.to_string())?;
+        tracing::info!(
+            "the document store's place or login has changed; the task starts again with the new one"
+        );
+        secrets.set(URI, &uri);
+        args.mongodb_uri = Some(uri);
+        counted.board.forgive();
+        let task = TaskId::new(CONNECTOR, 0);
+        let restarted = herder.change(Request::RestartTask(task)).await;
+        restarted.map_err(|error| error.to_string())?;
+    }
+}
+
+/// Looks for the store that are made while the task waits for it.
+struct Looks<'a> {
+    store: Option<&'a Store>,
+    next: Instant,
+}
+
+impl<'a> Looks<'a> {
+    fn of(found: &'a StreamFinds) -> Self {
+        Looks {
+            store: found.store.as_ref(),
+            next: Instant::now(),
+        }
+    }
+
+    /// Another connection string, once there is one. While the store is out of reach discovery is asked again.
+    async fn other_place(&mut self, known: &Option<String>, board: &Board) -> String {
+        let (Some(store), Some(known)) = (self.store, known.as_deref()) else {
+            return std::future::pending().await;
+        };
+        let look = async {
+            loop {
+                sleep_until(self.next).await;
+                let evidence = board.waits(|reason| reason.contains(THE_STORE)).await;
+                self.next = Instant::now() + LOOKUP_PAUSE;
+                store.look(&evidence).await;
             }
-            None if args.rest_allow_changes => counted.board.forgive(),
-            None => {
-                stop.cancel();
-                job.await;
-                return Err(settings.in_typed_words(&reason).into());
-            }
+        };
+        tokio::select! {
+            uri = store.other_than(known) => uri,
+            never = look => never,
         }
     }
 }
@@ -113,10 +177,9 @@ async fn renew_login(reason: &str, found: &StreamFinds, known: &Option<String>) 
         if attempt > 0 {
             tokio::time::sleep(LOOKUP_PAUSE).await;
         }
-        if let Some(uri) = store.renewed(known).await {
-            tracing::info!(
-                "the document store's login has changed; the task starts again with the new one"
-            );
+        store.look("the document store refuses the login").await;
+        let uri = store.uri();
+        if uri != known {
             return Some(uri);
         }
         tracing::warn!("the document store refuses the login, and its secret has no other one yet");

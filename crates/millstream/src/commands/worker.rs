@@ -3,16 +3,19 @@
 use super::{CommandResult, Exit};
 use crate::aws::Brokers;
 use crate::cli::WorkerArgs;
+use crate::launch::Surroundings;
 use crate::logging::LogLevels;
 use crate::{cause, discovery, environment, launch, preflight, progress, shutdown};
 use millstream_distributed::{join, open};
 use millstream_environment::{ConnectEnvironment, Preflight, Severity};
+use millstream_kafka::Bootstrap;
 use millstream_worker::config::DistributedConfig;
 use millstream_worker::{Worker, WorkerSettings, WorkerStart};
 use std::fs;
 use std::path::Path;
 use std::time::Duration;
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 /// How often each task writes a sign of life.
@@ -30,12 +33,7 @@ struct Told {
 
 pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> CommandResult {
     let stop = shutdown::on_signal()?;
-    let Told {
-        settings,
-        config,
-        preflight,
-        brokers,
-    } = match &args.worker {
+    let mut told = match &args.worker {
         Some(file) => by_file(file)?,
         None => {
             let told = stop.run_until_cancelled(Box::pin(by_environment())).await;
@@ -45,21 +43,48 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
             }
         }
     };
+    let brokers = told.brokers.take();
+    let bootstrap = brokers.as_ref().map(|found| found.bootstrap().clone());
+    // From the beginning: brokers may move before anybody has got to them.
+    let watch = async {
+        match &brokers {
+            Some(brokers) => brokers.watch().await,
+            None => std::future::pending().await,
+        }
+    };
+    tokio::select! {
+        never = watch => match never {},
+        ended = Box::pin(work(args, told, bootstrap, stop, (levels, data))) => ended,
+    }
+}
+
+async fn work(
+    args: WorkerArgs,
+    told: Told,
+    bootstrap: Option<Bootstrap>,
+    stop: CancellationToken,
+    (levels, data): (LogLevels, Handle),
+) -> CommandResult {
+    let Told {
+        settings,
+        config,
+        preflight,
+        ..
+    } = told;
     let settings = settings.with_kafka_opts(args.jvm.kafka_opts.as_deref());
     let settings = args.health.apply(settings);
     let health = launch::health(&settings, &stop).await;
     let (board, health) = health.map_err(Exit::not_started)?;
     if let Some(preflight) = preflight {
-        let waiting = preflight::wait_for_brokers(&preflight, &settings.properties);
+        let client = &settings.properties;
+        let waiting = preflight::wait_for_brokers(&preflight, client, bootstrap.as_ref());
         match stop.run_until_cancelled(Box::pin(waiting)).await {
             None => return Ok(()),
             Some(outcome) => outcome.map_err(Exit::not_given)?,
         }
     }
-    let Some(opened) = stop
-        .run_until_cancelled(Box::pin(open(&settings, &config)))
-        .await
-    else {
+    let opening = Box::pin(open(&settings, &config, bootstrap.as_ref()));
+    let Some(opened) = stop.run_until_cancelled(opening).await else {
         return Ok(());
     };
     let (stores, mut failed) = opened.map_err(Exit::no_cluster)?;
@@ -69,10 +94,13 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
         data,
         stop.clone(),
         board,
-        Some(stores.group.meters.clone()),
+        Surroundings {
+            health: Some(health.clone()),
+            group: Some(stores.group.meters.clone()),
+            bootstrap,
+        },
     );
     let start = WorkerStart {
-        health: Some(health.clone()),
         offsets: Some(stores.offsets.clone()),
         ..start
     };
@@ -101,14 +129,7 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
         progress::log_end(&counted.board);
     };
     let mut work = std::pin::pin!(work);
-    let watch = async {
-        match &brokers {
-            Some(brokers) => brokers.watch().await,
-            None => std::future::pending().await,
-        }
-    };
     tokio::select! {
-        never = watch => match never {},
         () = &mut work => Ok(()),
         Some(why) = failed.recv() => {
             stop.cancel();

@@ -4,10 +4,9 @@ mod sink;
 mod source;
 mod source_writer;
 
+use super::services::TaskServices;
 use async_trait::async_trait;
-use millstream_runtime::{
-    Assemble, Budgets, PlanParts, Start, TaskFailure, TaskMetrics, TaskParts,
-};
+use millstream_runtime::{Assemble, PlanParts, Start, TaskFailure, TaskMetrics, TaskParts};
 use millstream_worker::{TaskSettings, TaskStart};
 use sink::SinkAssembly;
 use source::SourceAssembly;
@@ -22,13 +21,13 @@ pub(super) enum Assembly {
 }
 
 impl Assembly {
-    pub(super) fn new(start: TaskStart, budgets: Budgets, metrics: &TaskMetrics) -> Self {
+    pub(super) fn new(start: TaskStart, services: &TaskServices, metrics: &TaskMetrics) -> Self {
         match start.settings.clone() {
             TaskSettings::Sink(settings) => Assembly::Sink(Box::new(SinkAssembly::new(
-                start, settings, budgets, metrics,
+                start, settings, services, metrics,
             ))),
             TaskSettings::Source(settings) => Assembly::Source(Box::new(SourceAssembly::new(
-                start, settings, budgets, metrics,
+                start, settings, services, metrics,
             ))),
         }
     }

@@ -5,20 +5,21 @@ use crate::stage::{Stage, TOPIC, value};
 use crate::worker::{Worker, until};
 use millstream_embedded::aws::{ControlPlane, Step};
 use millstream_embedded::documents::DocumentServer;
+use millstream_embedded::faults::{FaultProxy, Faults};
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use serde_json::json;
 use std::net::SocketAddr;
 
-const ARN: &str = "arn:aws:kafka:eu-west-1:111122223333:cluster/m/0a1b-7";
-const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf";
+pub(crate) const ARN: &str = "arn:aws:kafka:eu-west-1:111122223333:cluster/m/0a1b-7";
+pub(crate) const SECRET: &str = "arn:aws:secretsmanager:eu-west-1:111122223333:secret:db-AbCdEf";
 
-fn any() -> SocketAddr {
+pub(crate) fn any() -> SocketAddr {
     SocketAddr::from(([127, 0, 0, 1], 0))
 }
 
 /// AWS with the cluster of the stage.
-async fn plane(stage: &Stage) -> ControlPlane {
+pub(crate) async fn plane(stage: &Stage) -> ControlPlane {
     let plane = ControlPlane::start(any(), "AKID", "SECRET").await.unwrap();
     let instance: (&str, &[(&str, &str)]) = ("KafkaBrokerArn1", &[("broker_arn", ARN)]);
     plane.register("ns", "KafkaSvc", &[instance]);
@@ -28,7 +29,7 @@ async fn plane(stage: &Stage) -> ControlPlane {
 }
 
 /// What a task is given to ask AWS, and where ours is.
-fn names(plane: &ControlPlane) -> Vec<(&'static str, String)> {
+pub(crate) fn names(plane: &ControlPlane) -> Vec<(&'static str, String)> {
     let text = str::to_owned;
     vec![
         ("AWS_ENDPOINT_URL_SERVICEDISCOVERY", plane.endpoint()),
@@ -45,7 +46,7 @@ fn names(plane: &ControlPlane) -> Vec<(&'static str, String)> {
     ]
 }
 
-fn worker_env(plane: &ControlPlane) -> Vec<(&'static str, String)> {
+pub(crate) fn worker_env(plane: &ControlPlane) -> Vec<(&'static str, String)> {
     let string = "org.apache.kafka.connect.storage.StringConverter";
     let mut env = names(plane);
     let more = [
@@ -70,7 +71,7 @@ fn worker_env(plane: &ControlPlane) -> Vec<(&'static str, String)> {
     env
 }
 
-fn borrowed<'a>(env: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
+pub(crate) fn borrowed<'a>(env: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
     env.iter()
         .map(|(name, value)| (*name, value.as_str()))
         .collect()
@@ -194,4 +195,110 @@ async fn stream_finds_both_and_survives_a_new_password() {
         .request("GET", "/connectors/stream/config", None)
         .await;
     assert!(!config.to_string().contains("n3w"), "{config}");
+}
+
+/// What leads to a service is elsewhere now; nothing answers here.
+fn leave(old: &FaultProxy) {
+    old.set(Faults::refusing());
+    old.drop_connections();
+}
+
+/// AWS names the new brokers, and the old ones are gone.
+async fn brokers_move(stage: &Stage, plane: &ControlPlane) -> FaultProxy {
+    let new = FaultProxy::start(stage.broker.addresses()[0])
+        .await
+        .unwrap();
+    let brokers = new.address().to_string();
+    plane.set_brokers(ARN, json!({"bootstrapBrokerString": brokers}));
+    leave(&stage.broker_wire);
+    stage.broker.advertise(1, new.address());
+    new
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn brokers_that_move_are_found_again_by_a_worker_that_runs() {
+    let stage = Stage::new().await;
+    let plane = plane(&stage).await;
+    let env = worker_env(&plane);
+    let worker = Worker::start(&["worker"], &borrowed(&env), stage.path("worker.log")).await;
+    stage.produce(3);
+    stage.post_archive(&worker, &[]).await;
+    stage.archived().await;
+    let _new = brokers_move(&stage, &plane).await;
+    stage.produce(3);
+    stage.archived().await;
+    let log = worker.log();
+    let told = log.matches("AWS names other brokers").count();
+    assert_eq!(told, 1, "{log}");
+    // What the worker asks for itself goes there, too: what its cluster shares, and the group of a connector.
+    let path = "/connectors/s3-sink/pause";
+    let (status, answer) = worker.request("PUT", path, None).await;
+    assert!(status.is_success(), "{answer}");
+    until("the commits", || async {
+        let path = "/connectors/s3-sink/offsets";
+        let (status, offsets) = worker.request("GET", path, None).await;
+        assert!(status.is_success(), "{offsets}");
+        let committed = offsets.to_string().matches("\"kafka_offset\":6").count();
+        (committed == 3).then_some(())
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn stream_finds_brokers_and_database_that_move() {
+    let stage = Stage::new().await;
+    let plane = plane(&stage).await;
+    let store = DocumentServer::start_with_user(any(), "hasher", "pass")
+        .await
+        .unwrap();
+    let old = FaultProxy::start(store.addr()).await.unwrap();
+    let register = |wire: &FaultProxy| {
+        let endpoint = wire.address().to_string();
+        let writer = [("endpoint", &*endpoint), ("secret_arn", SECRET)];
+        plane.register("ns", "DbSvc", &[("dbEndpoint1", &writer)]);
+    };
+    register(&old);
+    let secret = json!({"username": "hasher", "password": "pass"}).to_string();
+    plane.set_secret(SECRET, &secret);
+    let mut env = names(&plane);
+    for (name, value) in [
+        ("DDB_SERVICE", "DbSvc"),
+        (
+            "DOCDB_OPTIONS",
+            "retryWrites=false&authMechanism=SCRAM-SHA-256&serverSelectionTimeoutMS=1000&connectTimeoutMS=1000&heartbeatFrequencyMS=500",
+        ),
+        ("TOPIC_NAME", TOPIC),
+        ("LISTENERS", "http://127.0.0.1:0"),
+    ] {
+        env.push((name, value.to_owned()));
+    }
+    stage.produce(2);
+    let worker = Worker::start(&["stream"], &borrowed(&env), stage.path("stream.log")).await;
+    let uri = format!(
+        "mongodb://hasher:pass@{}/?authMechanism=SCRAM-SHA-256",
+        store.addr()
+    );
+    let client = Client::with_uri_str(uri).await.unwrap();
+    let hashed = client.database("kafka").collection::<Document>("hashed");
+    let stored = async |count: u64| {
+        until("all records in the store, once each", || async {
+            let found = hashed.count_documents(doc! {}).await.ok()?;
+            assert!(found <= count, "{found}");
+            (found == count).then_some(())
+        })
+        .await;
+    };
+    stored(6).await;
+    let _brokers = brokers_move(&stage, &plane).await;
+    stage.produce(2);
+    stored(12).await;
+    let new = FaultProxy::start(store.addr()).await.unwrap();
+    register(&new);
+    leave(&old);
+    stage.produce(2);
+    stored(18).await;
+    let log = worker.log();
+    for told in ["AWS names other brokers", "place or login has changed"] {
+        assert_eq!(log.matches(told).count(), 1, "{told}: {log}");
+    }
 }

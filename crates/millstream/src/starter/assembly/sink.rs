@@ -1,9 +1,10 @@
 //! The parts of a sink task: consumer, converters, chain, sink.
 
 use super::{CONFIG_EXCEPTION, plan_parts, wrong_role};
+use crate::starter::services::TaskServices;
 use crate::{client_warnings, dead_letters};
 use millstream_core::{Role, SinkMeters, TaskContext, Tolerance};
-use millstream_kafka::{ConsumerSettings, KafkaConsumer, Role as Client, Subscription};
+use millstream_kafka::{Bootstrap, ConsumerSettings, KafkaConsumer, Role as Client, Subscription};
 use millstream_runtime::{
     Budgets, ErrorPolicy, Plan, SinkParts, Start, TaskFailure, TaskMetrics, deadlines,
 };
@@ -16,6 +17,7 @@ pub(in crate::starter) struct SinkAssembly {
     start: TaskStart,
     settings: SinkSettings,
     budgets: Budgets,
+    bootstrap: Option<Bootstrap>,
     /// Settings that are wrong are told of when the consumer's turn has come.
     consumer: Result<ConsumerSettings, TaskFailure>,
     meters: Arc<SinkMeters>,
@@ -25,19 +27,22 @@ impl SinkAssembly {
     pub(super) fn new(
         start: TaskStart,
         settings: SinkSettings,
-        budgets: Budgets,
+        services: &TaskServices,
         metrics: &TaskMetrics,
     ) -> Self {
+        let bootstrap = services.bootstrap.clone();
         let consumer = ConsumerSettings::from_properties(&settings.consumer)
             .map_err(|errors| TaskFailure::new(CONFIG_EXCEPTION, &errors.to_string()));
         let consumer = consumer.map(|mut consumer| {
             consumer.client.meters = Arc::clone(&metrics.client);
+            consumer.client.follow(bootstrap.as_ref());
             consumer
         });
         SinkAssembly {
             start,
             settings,
-            budgets,
+            budgets: services.budgets.clone(),
+            bootstrap,
             consumer,
             meters: Arc::clone(&metrics.sink),
         }
@@ -96,7 +101,10 @@ impl SinkAssembly {
             .await
             .map_err(|error| TaskFailure::start(&error))?;
         let plan = Plan::new(parts, sink.as_mut());
-        let opening = dead_letters::open(start, self.settings.dead_letters.as_ref());
+        let opening = {
+            let (letters, bootstrap) = (&self.settings.dead_letters, &self.bootstrap);
+            dead_letters::open(start, letters.as_ref(), bootstrap.as_ref())
+        };
         let letters = waits
             .wait_for("Kafka, for the dead-letter topic", opening)
             .await?;

@@ -3,9 +3,11 @@
 use super::source_writer::{SourceWriter, Topics};
 use super::{CONFIG_EXCEPTION, plan_parts, wrong_role};
 use crate::client_warnings;
+use crate::starter::services::TaskServices;
 use millstream_core::{ClientMeters, Role, SourceContext};
 use millstream_kafka::{
-    Admin, ClientSettings, InvalidConfig, KafkaProducer, ProducerSettings, Role as Client,
+    Admin, Bootstrap, ClientSettings, InvalidConfig, KafkaProducer, ProducerSettings,
+    Role as Client,
 };
 use millstream_runtime::{
     Budgets, ErrorPolicy, SourceParts, SourcePlan, Start, TaskFailure, TaskMetrics,
@@ -18,6 +20,7 @@ pub(in crate::starter) struct SourceAssembly {
     start: TaskStart,
     settings: SourceSettings,
     budgets: Budgets,
+    bootstrap: Option<Bootstrap>,
     meters: Arc<ClientMeters>,
 }
 
@@ -25,13 +28,14 @@ impl SourceAssembly {
     pub(super) fn new(
         start: TaskStart,
         settings: SourceSettings,
-        budgets: Budgets,
+        services: &TaskServices,
         metrics: &TaskMetrics,
     ) -> Self {
         SourceAssembly {
             start,
             settings,
-            budgets,
+            budgets: services.budgets.clone(),
+            bootstrap: services.bootstrap.clone(),
             meters: Arc::clone(&metrics.client),
         }
     }
@@ -46,6 +50,7 @@ impl SourceAssembly {
         let producer = ProducerSettings::from_properties(&self.settings.producer);
         let mut producer = producer.map_err(refused)?;
         producer.client.meters = Arc::clone(&self.meters);
+        producer.client.follow(self.bootstrap.as_ref());
         let topics = self.topics()?;
         let context = SourceContext {
             connector: Arc::clone(&start.id.connector),
@@ -75,7 +80,8 @@ impl SourceAssembly {
             return Ok(None);
         };
         let config = ClientSettings::from_properties(&self.settings.admin).map_err(refused)?;
-        Ok(Some(Topics::new(rules, Admin::new(config))))
+        let admin = Admin::new(config.following(self.bootstrap.as_ref()));
+        Ok(Some(Topics::new(rules, admin)))
     }
 }
 

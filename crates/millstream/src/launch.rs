@@ -8,6 +8,7 @@ use crate::plugins;
 use crate::progress::Board;
 use crate::prometheus::{Names, Prometheus};
 use crate::starter::{Starter, TaskServices};
+use millstream_aws::Environment;
 use millstream_core::{ClientMeters, TaskId};
 use millstream_health::TaskSample;
 use millstream_kafka::Bootstrap;
@@ -101,7 +102,7 @@ pub(crate) fn worker(
         group,
         bootstrap,
     } = around;
-    let values = AwsValues::new(data.clone());
+    let values = AwsValues::new(data.clone(), Environment::of_process());
     settings.providers.ask_with(Arc::new(values));
     let records = memory::for_records(settings.config.memory_bytes);
     let budgets = Budgets::new(records);

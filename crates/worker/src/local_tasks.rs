@@ -1,6 +1,8 @@
 //! LocalTasks: plans, starts and stops what this machine runs. Each task has one future for its whole life, which the
 //! herder owns and never waits for; references are resolved in it.
 
+mod renewal;
+
 use crate::config::{Redactor, Resolved, WorkerSettings, has_reference};
 use crate::connector_config::{ConnectorConfig, SinkConfig, read};
 use crate::herder::state::{InstanceStart, PlanFailure};
@@ -9,12 +11,13 @@ use crate::sink_settings::SinkSettings;
 use crate::source_settings::{self, SourceSettings};
 use crate::stage_settings::StageSettings;
 use crate::task::{
-    TaskEvent, TaskEvents, TaskId, TaskReport, TaskSettings, TaskStart, TaskStarter,
+    TaskEvent, TaskEvents, TaskId, TaskReport, TaskSettings, TaskStart, TaskStarter, Trouble,
 };
 use crate::too_many_tasks::too_many_tasks;
 use crate::trace::trace;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{ConnectorKind, OffsetStore, Properties, RecordError, Role, chain};
+use renewal::Renewal;
 use std::collections::HashMap;
 use std::sync::Arc;
 use tokio::sync::{mpsc, watch};
@@ -120,47 +123,62 @@ impl LocalTasks {
     }
 }
 
-/// Starts a task and does with it what is wanted, until that is to stop.
+/// Starts a task and does with it what is wanted, until that is to stop. It starts again when it is in trouble and what its
+/// references stand for has changed.
 async fn live(
     starting: Starting,
     start: InstanceStart,
     mut targets: watch::Receiver<TaskTarget>,
     events: TaskEvents,
 ) {
+    let (trouble, troubles) = watch::channel(Trouble::None);
+    let mut renewal = starting.is_renewed(&start).then(|| Renewal::new(troubles));
     let mut first_targets = targets.clone();
-    let made = tokio::select! {
-        made = starting.make(start) => made,
-        () = told_to_stop(&mut first_targets) => return,
-    };
-    let handle = match made {
-        Ok(mut start) => {
-            let target = *targets.borrow_and_update();
-            if target == TaskTarget::Stop {
-                return;
-            }
-            start.is_paused = target == TaskTarget::Pause;
-            let events = events.redacting(start.redactor.clone());
-            starting.starter.start(start, events)
-        }
-        Err(error) => {
-            let (trace, is_transient) = (trace(&error), false);
-            events
-                .send(TaskEvent::Failed {
-                    trace,
-                    is_transient,
-                })
-                .await;
-            return told_to_stop(&mut targets).await;
-        }
-    };
+    let mut found = None;
     loop {
-        match next_target(&mut targets).await {
-            TaskTarget::Run => handle.resume(),
-            TaskTarget::Pause => handle.pause(),
-            TaskTarget::Stop => break,
+        let made = tokio::select! {
+            made = starting.make(&start, found.take()) => made,
+            () = told_to_stop(&mut first_targets) => return,
+        };
+        let (mut made, values) = match made {
+            Ok(made) => made,
+            Err(error) => {
+                let (trace, is_transient) = (trace(&error), false);
+                events
+                    .send(TaskEvent::Failed {
+                        trace,
+                        is_transient,
+                    })
+                    .await;
+                return told_to_stop(&mut targets).await;
+            }
+        };
+        let target = *targets.borrow_and_update();
+        if target == TaskTarget::Stop {
+            return;
+        }
+        made.is_paused = target == TaskTarget::Pause;
+        let events = events.clone().redacting(made.redactor.clone());
+        trouble.send_replace(Trouble::None);
+        let handle = starting
+            .starter
+            .start(made, events.telling(trouble.clone()));
+        found = loop {
+            let target = tokio::select! {
+                target = next_target(&mut targets) => target,
+                other = starting.other_values(&start, &values, &mut renewal) => break Some(other),
+            };
+            match target {
+                TaskTarget::Run => handle.resume(),
+                TaskTarget::Pause => handle.pause(),
+                TaskTarget::Stop => break None,
+            }
+        };
+        handle.stop(starting.worker.shutdown_timeout()).await;
+        if found.is_none() {
+            return;
         }
     }
-    handle.stop(starting.worker.shutdown_timeout()).await;
 }
 
 /// Waits for another target. When nobody is left to have one, the task is to stop.
@@ -175,39 +193,105 @@ async fn told_to_stop(targets: &mut watch::Receiver<TaskTarget>) {
     while next_target(targets).await != TaskTarget::Stop {}
 }
 
+/// The settings of a connector and of a task, without references.
+#[derive(PartialEq)]
+struct Values {
+    connector: Properties,
+    task: Properties,
+}
+
 impl Starting {
-    async fn make(&self, start: InstanceStart) -> Result<TaskStart, RecordError> {
-        let connector_config = resolve(&self.worker, &start.connector_config).await?;
-        let task_config = resolve(&self.worker, &start.task_config).await?;
-        let redactor = connector_config.redactor.with(&task_config.redactor);
-        let connector_config = connector_config.properties;
+    /// Whether what the task's references stand for is worth a second look. Without healing the answers are Java's.
+    fn is_renewed(&self, start: &InstanceStart) -> bool {
+        let settings = [&start.connector_config, &start.task_config];
+        let mut settings = settings.into_iter();
+        self.worker.config.self_healing
+            && settings.any(|it| self.worker.providers.asks_services(it))
+    }
+
+    /// What the references of a task in trouble stand for, once that is something else.
+    async fn other_values(
+        &self,
+        start: &InstanceStart,
+        known: &Values,
+        renewal: &mut Option<Renewal>,
+    ) -> (Values, Redactor) {
+        let Some(renewal) = renewal else {
+            return std::future::pending().await;
+        };
+        let task = (&*start.id.connector, start.id.task);
+        loop {
+            renewal.due().await;
+            match self.values(start).await {
+                Ok((values, _)) if values == *known => {}
+                Ok(other) => {
+                    tracing::info!(
+                        connector = task.0,
+                        task = task.1,
+                        "what the task's references stand for has changed; it starts again with that"
+                    );
+                    return other;
+                }
+                Err(error) => tracing::warn!(
+                    connector = task.0,
+                    task = task.1,
+                    error = error.message,
+                    "the task's references cannot be looked up again"
+                ),
+            }
+        }
+    }
+
+    async fn values(&self, start: &InstanceStart) -> Result<(Values, Redactor), RecordError> {
+        let connector = resolve(&self.worker, &start.connector_config).await?;
+        let task = resolve(&self.worker, &start.task_config).await?;
+        let redactor = connector.redactor.with(&task.redactor);
+        let values = Values {
+            connector: connector.properties,
+            task: task.properties,
+        };
+        Ok((values, redactor))
+    }
+
+    /// `known` is what the references stand for, if somebody has looked just now.
+    async fn make(
+        &self,
+        start: &InstanceStart,
+        known: Option<(Values, Redactor)>,
+    ) -> Result<(TaskStart, Values), RecordError> {
+        let (values, redactor) = match known {
+            Some(known) => known,
+            None => self.values(start).await?,
+        };
+        let connector_config = &values.connector;
         let class = connector_config.get("connector.class").unwrap_or_default();
         let connector = self.registry.connector(class);
         let connector = connector.map_err(|error| redacted(connect(&error), &redactor))?;
         let refused = |error| redacted(RecordError::new(CONFIG_EXCEPTION, error), &redactor);
         let worker = &self.worker;
-        let stages = StageSettings::read(&connector_config, worker).map_err(&refused)?;
+        let stages = StageSettings::read(connector_config, worker).map_err(&refused)?;
         let settings = match connector.role() {
             Role::Sink(_) => {
-                SinkSettings::read(&start.id, &connector_config, worker).map(TaskSettings::Sink)
+                SinkSettings::read(&start.id, connector_config, worker).map(TaskSettings::Sink)
             }
             Role::Source(_) => {
-                SourceSettings::read(&start.id, &connector_config, worker).map(TaskSettings::Source)
+                SourceSettings::read(&start.id, connector_config, worker).map(TaskSettings::Source)
             }
         };
         let settings = settings.map_err(&refused)?;
-        Ok(TaskStart {
+        let made = TaskStart {
             connector: connector.clone(),
-            id: start.id,
+            id: start.id.clone(),
             stages,
             settings,
-            task_config: task_config.properties,
+            task_config: values.task.clone(),
             redactor,
             worker: self.worker.clone(),
             registry: self.registry.clone(),
             offsets: self.offsets.clone(),
             is_paused: start.is_paused,
-        })
+        };
+        Ok((made, values))
     }
 }
 
@@ -289,126 +373,4 @@ fn connect(error: &impl ToString) -> RecordError {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use crate::cluster::MemoryOffsets;
-    use crate::task::TaskHandle;
-    use crate::unstartable::Unstartable;
-    use async_trait::async_trait;
-    use std::time::Duration;
-
-    /// Tells what it is told.
-    #[derive(Clone)]
-    struct Recorder(mpsc::Sender<&'static str>);
-
-    impl TaskStarter for Recorder {
-        fn start(&self, start: TaskStart, _events: TaskEvents) -> Box<dyn TaskHandle> {
-            let told = if start.is_paused {
-                "starts paused"
-            } else {
-                "starts"
-            };
-            self.0.try_send(told).unwrap();
-            Box::new(self.clone())
-        }
-    }
-
-    #[async_trait]
-    impl TaskHandle for Recorder {
-        fn pause(&self) {
-            self.0.try_send("pauses").unwrap();
-        }
-
-        fn resume(&self) {
-            self.0.try_send("resumes").unwrap();
-        }
-
-        async fn stop(self: Box<Self>, _deadline: Duration) {
-            self.0.try_send("stops").unwrap();
-        }
-    }
-
-    struct Stage {
-        tasks: LocalTasks,
-        told: mpsc::Receiver<&'static str>,
-        reports: mpsc::Receiver<TaskReport>,
-    }
-
-    fn stage() -> Stage {
-        let (told_in, told) = mpsc::channel(8);
-        let (reports_in, reports) = mpsc::channel(8);
-        let registry = PluginRegistry {
-            connectors: vec![Arc::new(Unstartable::new())],
-            ..PluginRegistry::default()
-        };
-        let worker = WorkerSettings::minimal(&[]);
-        let (registry, worker) = (Arc::new(registry), Arc::new(worker.unwrap()));
-        let offsets = Arc::<MemoryOffsets>::default();
-        let starter = Arc::new(Recorder(told_in));
-        let tasks = LocalTasks::new(starter, registry, worker, offsets, reports_in);
-        Stage {
-            tasks,
-            told,
-            reports,
-        }
-    }
-
-    fn start(class: &str) -> InstanceStart {
-        InstanceStart {
-            id: TaskId::new("c", 0),
-            instance: 7,
-            connector_config: Properties::from_iter([("name", "c"), ("connector.class", class)]),
-            task_config: Properties::new(),
-            is_paused: false,
-        }
-    }
-
-    #[tokio::test]
-    async fn a_task_does_what_is_wished_until_that_is_to_stop() {
-        let mut stage = stage();
-        let id = TaskId::new("c", 0);
-        let life = tokio::spawn(stage.tasks.start(start("Sink")));
-        assert_eq!(stage.told.recv().await, Some("starts"));
-        stage.tasks.pause(&id);
-        assert_eq!(stage.told.recv().await, Some("pauses"));
-        stage.tasks.resume(&id);
-        assert_eq!(stage.told.recv().await, Some("resumes"));
-        assert!(stage.tasks.stop(&id, 7));
-        assert!(!stage.tasks.stop(&id, 7));
-        life.await.unwrap();
-        assert_eq!(stage.told.recv().await, Some("stops"));
-    }
-
-    #[tokio::test]
-    async fn what_is_wished_before_the_start_counts() {
-        let mut stage = stage();
-        let id = TaskId::new("c", 0);
-        let life = stage.tasks.start(start("Sink"));
-        stage.tasks.pause(&id);
-        let life = tokio::spawn(life);
-        assert_eq!(stage.told.recv().await, Some("starts paused"));
-        stage.tasks.stop(&id, 7);
-        life.await.unwrap();
-        assert_eq!(stage.told.recv().await, Some("stops"));
-        let life = stage.tasks.start(start("Sink"));
-        stage.tasks.stop(&id, 7);
-        life.await;
-        assert!(stage.told.try_recv().is_err(), "it never starts");
-    }
-
-    #[tokio::test]
-    async fn a_task_that_cannot_start_says_so_and_keeps_its_place() {
-        let mut stage = stage();
-        let life = tokio::spawn(stage.tasks.start(start("Nope")));
-        let report = stage.reports.recv().await.unwrap();
-        assert_eq!(report.instance, 7);
-        let TaskEvent::Failed { trace, .. } = report.event else {
-            panic!("{report:?}");
-        };
-        assert!(trace.contains("Failed to find any class"), "{trace}");
-        assert!(!life.is_finished());
-        stage.tasks.stop(&TaskId::new("c", 0), 7);
-        life.await.unwrap();
-    }
-}
+mod tests;

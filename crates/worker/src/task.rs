@@ -10,7 +10,7 @@ pub use millstream_core::TaskId;
 use millstream_core::{Connector, Degraded, OffsetStore, Properties};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 /// Starts tasks on this machine.
 pub trait TaskStarter: Send + Sync {
@@ -106,6 +106,36 @@ pub struct TaskEvents {
     instance: u64,
     sender: mpsc::Sender<TaskReport>,
     redactor: Redactor,
+    /// Who wants to know whether the task is in trouble.
+    trouble: Option<watch::Sender<Trouble>>,
+}
+
+/// What keeps a task from its work.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    None,
+    /// Something is out of reach, and tried again.
+    Waits,
+    /// It has ended, and does not start again by itself.
+    Failed,
+}
+
+impl Trouble {
+    /// What an event says of it, if it says anything.
+    fn of(event: &TaskEvent) -> Option<Self> {
+        match event {
+            TaskEvent::Degraded(_) => Some(Trouble::Waits),
+            TaskEvent::Failed {
+                is_transient: false,
+                ..
+            } => Some(Trouble::Failed),
+            TaskEvent::Recovered => Some(Trouble::None),
+            TaskEvent::Failed { .. }
+            | TaskEvent::Running
+            | TaskEvent::Paused
+            | TaskEvent::Topic(_) => None,
+        }
+    }
 }
 
 /// An event with the task it came from; a task that was restarted has a new instance number.
@@ -123,7 +153,14 @@ impl TaskEvents {
             instance,
             sender,
             redactor: Redactor::default(),
+            trouble: None,
         }
+    }
+
+    /// Tells of troubles here, too.
+    pub(crate) fn telling(self, trouble: watch::Sender<Trouble>) -> Self {
+        let trouble = Some(trouble);
+        TaskEvents { trouble, ..self }
     }
 
     /// Lets nothing through that a reference of the task's settings stands for.
@@ -133,6 +170,9 @@ impl TaskEvents {
 
     /// Reports a change. Waits while the herder is behind; it never waits for a task in turn.
     pub async fn send(&self, event: TaskEvent) {
+        if let Some((told, trouble)) = self.trouble.as_ref().zip(Trouble::of(&event)) {
+            told.send_replace(trouble);
+        }
         let report = TaskReport {
             id: self.id.clone(),
             instance: self.instance,

@@ -302,3 +302,73 @@ async fn stream_finds_brokers_and_database_that_move() {
         assert_eq!(log.matches(told).count(), 1, "{told}: {log}");
     }
 }
+
+/// Whoever uses references in a connector needs no restart by hand.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connector_follows_a_secret_that_names_another_store() {
+    let stage = Stage::new().await;
+    let plane = plane(&stage).await;
+    let secret = |uri: &str| json!({"uri": uri}).to_string();
+    plane.set_secret("store", &secret(&stage.document_uri()));
+    let mut env = worker_env(&plane);
+    env.retain(|(name, _)| *name != "CONNECT_CONFIG_PROVIDERS");
+    for (name, value) in [
+        ("CONNECT_CONFIG_PROVIDERS", "secrets"),
+        (
+            "CONNECT_CONFIG_PROVIDERS_SECRETS_CLASS",
+            "SecretsManagerConfigProvider",
+        ),
+    ] {
+        env.push((name, value.to_owned()));
+    }
+    let worker = Worker::start(&["worker"], &borrowed(&env), stage.path("worker.log")).await;
+    stage.produce(2);
+    let config = json!({
+        "connector.class": "com.mongodb.kafka.connect.MongoSinkConnector",
+        "topics": TOPIC,
+        "connection.uri": "${secrets:store:uri}",
+        "database": "kafka",
+        "collection": "moved",
+        "document.id.strategy": "com.mongodb.kafka.connect.sink.processor.id.strategy.KafkaMetaDataStrategy",
+        "writemodel.strategy": "com.mongodb.kafka.connect.sink.writemodel.strategy.InsertOneDefaultStrategy",
+        "transforms": "h",
+        "transforms.h.type": "org.apache.kafka.connect.transforms.HoistField$Value",
+        "transforms.h.field": "value",
+    });
+    let body = json!({"name": "documents", "config": config});
+    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
+    assert!(status.is_success(), "{status}: {answer}");
+    let uri = format!("mongodb://{}", stage.document_proxy.addr());
+    let client = Client::with_uri_str(uri).await.unwrap();
+    let documents = client.database("kafka").collection::<Document>("moved");
+    let stored = async |count: u64| {
+        until("all records in the store, once each", || async {
+            let found = documents.count_documents(doc! {}).await.ok()?;
+            assert!(found <= count, "{found}");
+            (found == count).then_some(())
+        })
+        .await;
+    };
+    stored(6).await;
+    let asked = plane.calls("GetSecretValue");
+    let new = FaultProxy::start(stage.document_proxy.addr())
+        .await
+        .unwrap();
+    let uri = stage.document_uri().replace(
+        &stage.document_wire.address().to_string(),
+        &new.address().to_string(),
+    );
+    plane.set_secret("store", &secret(&uri));
+    leave(&stage.document_wire);
+    stage.produce(2);
+    stored(12).await;
+    let task = worker
+        .task_until("documents", "well", |task| task.is_well())
+        .await;
+    assert!(task.trace.is_empty(), "{task:?}");
+    let log = worker.log();
+    assert!(log.contains("references stand for has changed"), "{log}");
+    assert!(!log.contains(&uri), "{log}");
+    let again = plane.calls("GetSecretValue") - asked;
+    assert!((1..=4).contains(&again), "{again}");
+}

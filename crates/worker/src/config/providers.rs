@@ -131,6 +131,22 @@ impl ConfigProviders {
         Ok(resolved)
     }
 
+    /// Whether something in these settings is kept by a service.
+    pub(crate) fn asks_services(&self, properties: &Properties) -> bool {
+        let is_remote = |name: &str| {
+            let mut providers = self.providers.iter();
+            providers.any(|(known, it)| known == name && matches!(it, Provider::Remote(..)))
+        };
+        properties.iter().any(|(_, value)| {
+            let mut references = REFERENCE.captures_iter(value);
+            references.any(|reference| {
+                reference
+                    .get(1)
+                    .is_some_and(|name| is_remote(name.as_str()))
+            })
+        })
+    }
+
     fn remember(&self, redactor: &Redactor) {
         // A redactor is replaced whole or not at all.
         let mut seen = self.seen.write().unwrap_or_else(PoisonError::into_inner);

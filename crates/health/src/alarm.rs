@@ -37,6 +37,13 @@ pub enum AlarmKind {
 }
 
 impl AlarmKind {
+    pub const ALL: [AlarmKind; 4] = [
+        AlarmKind::TaskFailed,
+        AlarmKind::Stalled,
+        AlarmKind::Degraded,
+        AlarmKind::LagGrowing,
+    ];
+
     pub fn name(self) -> &'static str {
         match self {
             AlarmKind::TaskFailed => "task_failed",

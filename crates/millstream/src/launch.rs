@@ -107,7 +107,8 @@ pub(crate) fn worker(
     let records = memory::for_records(settings.config.memory_bytes);
     let budgets = Budgets::new(records);
     let names = Names::of(&settings.config.metrics_names);
-    let metrics = Prometheus::new(board.clone(), budgets.clone(), names);
+    let watch = health.as_ref().map(HealthPort::task_watch);
+    let metrics = Prometheus::new(board.clone(), budgets.clone(), names).with_watch(watch);
     let metrics = Arc::new(match group {
         Some(group) => metrics.with_group(group, Instant::now()),
         None => metrics,

@@ -15,6 +15,7 @@ use exposition::Exposition;
 use millstream_core::ClientMeters;
 use millstream_core::meters::ClientCounts;
 use millstream_runtime::Budgets;
+use millstream_worker::health::TaskWatch;
 use millstream_worker::{MetricsSource, WorkerFacts};
 pub(crate) use names::Names;
 pub(crate) use process::Process;
@@ -34,6 +35,7 @@ pub(crate) struct Prometheus {
     budgets: Budgets,
     names: Names,
     group: Option<GroupMeters>,
+    watch: Option<TaskWatch>,
 }
 
 /// What the worker's own client has counted, now and during the last minute.
@@ -70,7 +72,13 @@ impl Prometheus {
             budgets,
             names,
             group: None,
+            watch: None,
         }
+    }
+
+    /// Shows which tasks stand still or fall behind, if somebody looks at them.
+    pub(crate) fn with_watch(self, watch: Option<TaskWatch>) -> Self {
+        Prometheus { watch, ..self }
     }
 
     /// Shows the client with which the worker is in its group as well.
@@ -83,10 +91,13 @@ impl Prometheus {
     /// All that is shown. Tasks that run elsewhere now, or nowhere, are told of no more.
     pub(crate) fn look(&self, facts: WorkerFacts, now: Instant) -> Snapshot {
         let counted = self.board.tasks();
+        let alarms = self.watch.as_ref().map(TaskWatch::alarms);
+        let alarms = alarms.unwrap_or_default();
         let tasks = facts.tasks().filter_map(|(id, state)| {
             let place = counted.binary_search_by(|(known, _)| known.cmp(&id)).ok()?;
             let (_, metrics) = &counted[place];
-            Some(TaskSnapshot::new(&facts, (id, state), metrics, now))
+            let task = TaskSnapshot::new(&facts, (id, state), metrics, now);
+            Some(task.with_alarms(&alarms))
         });
         let tasks = tasks.collect();
         let budgets = &self.budgets;

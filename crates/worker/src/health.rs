@@ -6,9 +6,11 @@ mod http;
 mod port;
 mod seen;
 mod sidecar;
+mod task_watch;
 mod upstream;
 
 pub use config::{HealthConfig, HealthSettings};
 pub use port::{HealthPort, ProgressSource};
 pub use sidecar::{Sidecar, SidecarServer};
+pub use task_watch::TaskWatch;
 pub use upstream::Upstream;

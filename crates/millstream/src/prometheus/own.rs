@@ -5,6 +5,7 @@ use super::java::{MONGO_SINK, S3_SINK};
 use super::snapshot::{Snapshot, TaskSnapshot};
 use millstream_core::BudgetUse;
 use millstream_core::meters::HistogramCounts;
+use millstream_health::AlarmKind;
 use millstream_runtime::metrics::Behind;
 use millstream_worker::cluster::RunState;
 
@@ -207,6 +208,12 @@ pub(super) const PROCESS: &[(&str, Kind, &str)] = &[
     ("process_start_time_seconds", Kind::Gauge, "When the process was started, in seconds since the epoch."),
 ];
 
+/// The verdicts of the health port as series of their own, so that rules need not know what makes one.
+pub(super) const ALARMS: (&str, &str) = (
+    "millstream_task_alarm",
+    "1 while the health port tells this of the task; the label `alarm` is one of `task_failed`, `stalled`, `degraded` and `lag_growing`.",
+);
+
 fn flag(is: bool) -> f64 {
     f64::from(u8::from(is))
 }
@@ -220,6 +227,7 @@ pub(super) fn write(out: &mut Exposition, snapshot: &Snapshot) {
             family.sample(&labels, (number.value)(task));
         }
     }
+    alarms(out, snapshot);
     for spread in SPREADS {
         let mut family = out.family(spread.name, Kind::Histogram, spread.help);
         let tasks = snapshot.tasks.iter().filter(|task| spread.of.contain(task));
@@ -236,6 +244,20 @@ pub(super) fn write(out: &mut Exposition, snapshot: &Snapshot) {
         }
     }
     process(out, snapshot);
+}
+
+fn alarms(out: &mut Exposition, snapshot: &Snapshot) {
+    let mut family = out.family(ALARMS.0, Kind::Gauge, ALARMS.1);
+    for task in &snapshot.tasks {
+        for kind in AlarmKind::ALL {
+            let labels = [
+                ("connector", &*task.id.connector),
+                ("task", &task.number),
+                ("alarm", kind.name()),
+            ];
+            family.sample(&labels, flag(task.alarms.contains(&kind)));
+        }
+    }
 }
 
 /// Those beyond the bound have one series together, so that the sum of all is the sum of all.

@@ -3,10 +3,12 @@
 use super::process::Process;
 use millstream_core::meters::{ClientCounts, HistogramCounts};
 use millstream_core::{BudgetUse, ConnectorKind, SinkMeters, TaskId};
+use millstream_health::{Alarm, AlarmKind};
 use millstream_runtime::TaskMetrics;
 use millstream_runtime::metrics::{Counts, Lag, Recent};
 use millstream_worker::WorkerFacts;
 use millstream_worker::cluster::RunState;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -36,6 +38,8 @@ pub(crate) struct TaskSnapshot {
     pub(crate) puts: HistogramCounts,
     pub(crate) sink: Arc<SinkMeters>,
     pub(crate) client: ClientCounts,
+    /// What is told of the task in this worker's health.
+    pub(crate) alarms: BTreeSet<AlarmKind>,
 }
 
 /// A client, and what it has counted per second.
@@ -65,12 +69,16 @@ impl TaskSnapshot {
     ) -> Self {
         let connectors = &facts.connectors;
         let connector = connectors.iter().find(|c| c.name == id.connector);
+        let counts = metrics.counts();
+        let failed = (state == RunState::Failed).then_some(AlarmKind::TaskFailed);
+        let degraded = counts.is_degraded.then_some(AlarmKind::Degraded);
         TaskSnapshot {
             number: id.task.to_string(),
+            alarms: failed.into_iter().chain(degraded).collect(),
             state,
             kind: connector.and_then(|connector| connector.kind),
             class: connector.and_then(|connector| connector.class.clone()),
-            counts: metrics.counts(),
+            counts,
             recent: metrics.recent(now),
             lag: metrics.current_lag(),
             stalled: metrics.stalled_for(now),
@@ -79,6 +87,15 @@ impl TaskSnapshot {
             client: metrics.client.counts(),
             id,
         }
+    }
+
+    /// With what a look at all tasks has found.
+    pub(crate) fn with_alarms(mut self, alarms: &[Alarm]) -> Self {
+        let of_task = alarms.iter().filter(|alarm| {
+            alarm.connector == self.id.connector && alarm.task == Some(self.id.task)
+        });
+        self.alarms.extend(of_task.map(|alarm| alarm.kind));
+        self
     }
 
     pub(crate) fn is_sink(&self) -> bool {

@@ -238,6 +238,9 @@ async fn a_task_that_has_work_and_does_none_is_told() {
     });
     let alarm = alarm.await;
     assert_eq!(alarm["connector"], "c", "{alarm}");
+    let metrics = ask(health, "GET", "/metrics").await.unwrap().body;
+    let series = r#"millstream_task_alarm{connector="c",task="0",alarm="stalled"} 1"#;
+    assert!(metrics.contains(series), "{metrics}");
     // That is a matter for people: the worker is none the worse.
     for path in ["/", "/live", "/ready"] {
         assert_eq!(json(health, path).await.0, 200, "{path}");
@@ -248,6 +251,105 @@ async fn a_task_that_has_work_and_does_none_is_told() {
         async move { is_told.then_some(()) }
     })
     .await;
+}
+
+/// More comes than the consumer is given.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_that_falls_behind_is_told_in_the_status_the_log_and_the_metrics() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = broker().await;
+    broker.create_topic("t", 1).unwrap();
+    let late = ApiFault::new(ApiKey::Fetch, ApiAction::Delay(Duration::from_millis(200)));
+    broker.faults().add(late.times(1_000_000));
+    let text = "org.apache.kafka.connect.storage.StringConverter";
+    let settings = [
+        ("value.converter", text),
+        ("key.converter", text),
+        // A few records an answer.
+        ("consumer.max.partition.fetch.bytes", "1000"),
+        ("consumer.auto.offset.reset", "earliest"),
+        // Lag is worked out once a second, and looked at every 1.5 s.
+        ("millstream.health.lag.growing.ms", "7500"),
+    ];
+    let worker = standalone(folder.path(), &broker.bootstrap(), &settings);
+    let file = folder.path().join("out.txt").display().to_string();
+    let connector = properties(
+        folder.path(),
+        "c.properties",
+        &[
+            ("name", "c"),
+            ("connector.class", "FileStreamSink"),
+            ("topics", "t"),
+            ("file", &file),
+        ],
+    );
+    let log = folder.path().join("log");
+    let mut process = Process::start(&["standalone", &worker, &connector], &[ANY], log);
+    let health = process.health().await;
+    let value = "x".repeat(500);
+    let told = until("the alarm", || {
+        for _ in 0..20 {
+            broker
+                .produce("t", 0, None, Some(value.as_bytes()))
+                .unwrap();
+        }
+        async move {
+            let (_, told) = json(health, "/status").await;
+            let alarms = told["alarms"].as_array()?;
+            let mut alarms = alarms.iter();
+            let is_told = alarms.any(|alarm| alarm["alarm"] == "lag_growing");
+            is_told.then_some(told)
+        }
+    })
+    .await;
+    assert_eq!(told["verdict"], "alarming", "{told}");
+    assert_eq!(told["live"], true, "{told}");
+    let alarm = |name: &str| {
+        let series = format!(r#"millstream_task_alarm{{connector="c",task="0",alarm="{name}"}}"#);
+        async move {
+            let metrics = ask(health, "GET", "/metrics").await.unwrap().body;
+            let mut lines = metrics.lines();
+            lines.find_map(|line| {
+                line.strip_prefix(&series)
+                    .map(|value| value.trim().to_owned())
+            })
+        }
+    };
+    for (name, value) in [
+        ("lag_growing", "1"),
+        ("stalled", "0"),
+        ("degraded", "0"),
+        ("task_failed", "0"),
+    ] {
+        assert_eq!(alarm(name).await.as_deref(), Some(value), "{name}");
+    }
+    for path in ["/", "/live", "/ready"] {
+        assert_eq!(json(health, path).await.0, 200, "{path}");
+    }
+    until("the line", || {
+        let is_told = process.log().contains("the lag has grown from");
+        async move { is_told.then_some(()) }
+    })
+    .await;
+}
+
+/// The port is served beside the control loop, so that a process that hangs as a whole says nothing at all.
+#[tokio::test]
+async fn a_process_that_hangs_is_not_alive() {
+    let folder = tempfile::tempdir().unwrap();
+    let broker = broker().await;
+    let worker = standalone(folder.path(), &broker.bootstrap(), &[]);
+    let mut process = Process::start(&["standalone", &worker], &[ANY], folder.path().join("log"));
+    let health = process.health().await;
+    until_status(health, "/live", 200).await;
+    let port = health.port().to_string();
+    process.signal("-STOP");
+    let (live, log) = once(&["--once", "--port", &port], folder.path()).await;
+    assert_eq!(live, 1, "{log}");
+    process.signal("-CONT");
+    until_status(health, "/live", 200).await;
+    let (live, log) = once(&["--once", "--port", &port], folder.path()).await;
+    assert_eq!(live, 0, "{log}");
 }
 
 #[tokio::test]

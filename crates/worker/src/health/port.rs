@@ -4,6 +4,7 @@
 use super::config::HealthSettings;
 use super::http::{response, routed};
 use super::seen::{alarms_of, statuses, tell};
+use super::task_watch::TaskWatch;
 use crate::auth::Authenticator;
 use crate::cluster::RunState;
 use crate::config::{Listener, WorkerConfigError, WorkerSettings};
@@ -16,24 +17,17 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use millstream_health::{
-    Alarm, AlarmMonitor, AlarmThresholds, Reply, Route, TaskSample, Verdict, WorkerState, judge,
-    readiness,
-};
+use millstream_health::{Alarm, Reply, Route, TaskSample, Verdict, WorkerState, judge, readiness};
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-
-/// Between two looks at the tasks; less where less is waited for.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
-const LOOK_AT_MOST_EVERY: Duration = Duration::from_millis(100);
 
 /// Between two attempts to open a port that is taken: whoever has it may be about to end.
 const OPEN_AGAIN: Duration = Duration::from_secs(5);
@@ -72,7 +66,7 @@ struct Shared {
     closing: CancellationToken,
     tracker: TaskTracker,
     worker: OnceLock<RunningWorker>,
-    monitor: Mutex<AlarmMonitor>,
+    watch: TaskWatch,
     address: watch::Sender<Option<SocketAddr>>,
 }
 
@@ -95,16 +89,17 @@ impl HealthPort {
         let is_secure = listener.as_ref().is_some_and(|listener| listener.is_secure);
         let tls = is_secure.then(|| ServerTls::new(&worker.properties, tls::LISTENERS));
         let tls = tls.transpose().map_err(WorkerConfigError)?;
+        let begun = Instant::now();
         let port = HealthPort(Arc::new(Shared {
+            watch: TaskWatch::new(settings.patience, begun),
             settings,
             progress,
             guard,
-            begun: Instant::now(),
+            begun,
             shutdown,
             closing: CancellationToken::new(),
             tracker: TaskTracker::new(),
             worker: OnceLock::new(),
-            monitor: Mutex::default(),
             address: watch::Sender::new(None),
         }));
         port.0.tracker.spawn(port.clone().watch());
@@ -176,6 +171,11 @@ impl HealthPort {
         found.ok().and_then(|address| *address)
     }
 
+    /// Who knows which tasks stand still or fall behind.
+    pub fn task_watch(&self) -> TaskWatch {
+        self.0.watch.clone()
+    }
+
     /// Closes the port, once everything else has ended.
     pub async fn close(self) {
         self.0.closing.cancel();
@@ -185,15 +185,13 @@ impl HealthPort {
 
     /// Looks at the tasks, and tells of what begins to be wrong and what does not any more.
     async fn watch(self) {
-        let mut ticks = interval(between_looks(self.0.settings.thresholds));
+        let mut ticks = interval(self.0.watch.pause());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut active = BTreeMap::new();
         let closing = self.0.closing.clone();
         while closing.run_until_cancelled(ticks.tick()).await.is_some() {
-            let (now, samples) = (self.0.begun.elapsed(), self.samples());
-            self.monitor()
-                .look(now, self.0.settings.thresholds, &samples);
-            tell(&mut active, self.watched());
+            self.0.watch.look(&self.samples());
+            tell(&mut active, self.0.watch.alarms());
         }
     }
 
@@ -212,23 +210,9 @@ impl HealthPort {
         samples
     }
 
-    fn monitor(&self) -> std::sync::MutexGuard<'_, AlarmMonitor> {
-        // Nothing between lock and unlock leaves it half changed.
-        self.0
-            .monitor
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Tasks that stand still or fall behind.
-    fn watched(&self) -> Vec<Alarm> {
-        let now = self.0.begun.elapsed();
-        self.monitor().alarms(now, self.0.settings.thresholds)
-    }
-
     /// Everything that is wrong with what runs here.
     fn alarms(&self) -> Vec<Alarm> {
-        let mut alarms = self.watched();
+        let mut alarms = self.0.watch.alarms();
         if let Some(worker) = self.0.worker.get() {
             alarms.extend(alarms_of(&worker.herder.view(), &worker.worker_id));
         }
@@ -321,14 +305,6 @@ impl HealthPort {
     }
 }
 
-/// A trend takes six looks.
-fn between_looks(thresholds: AlarmThresholds) -> Duration {
-    let waits = [thresholds.stalled / 4, thresholds.growing / 10];
-    let waits = waits.into_iter().filter(|wait| !wait.is_zero());
-    let shortest = waits.min().unwrap_or(LOOK_EVERY);
-    shortest.clamp(LOOK_AT_MOST_EVERY, LOOK_EVERY)
-}
-
 /// # Errors
 /// If the turn of the herder's loop does not come.
 async fn turns(turn: impl Future<Output = ()>) -> Result<(), String> {
@@ -372,21 +348,5 @@ mod tests {
         assert_eq!(turns(ready(())).await, Ok(()));
         let why = turns(pending()).await.expect_err("it hangs");
         assert!(why.contains("within 5 s"), "{why}");
-    }
-
-    #[test]
-    fn tasks_are_looked_at_often_enough() {
-        let between = |stalled, growing| {
-            let (stalled, growing) = (
-                Duration::from_millis(stalled),
-                Duration::from_millis(growing),
-            );
-            between_looks(AlarmThresholds { stalled, growing }).as_millis()
-        };
-        assert_eq!(between(300_000, 600_000), 10_000);
-        assert_eq!(between(0, 0), 10_000);
-        assert_eq!(between(20_000, 0), 5_000);
-        assert_eq!(between(0, 2_000), 200);
-        assert_eq!(between(1, 1), 100);
     }
 }

@@ -3,6 +3,7 @@
 
 mod cluster;
 mod https;
+mod liveness;
 mod peers;
 mod speed;
 

@@ -13,8 +13,8 @@ use crate::http::{Answer, Http, Request, Way};
 use bytes::Bytes;
 use error::Failure;
 use serde_json::Value as Json;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
 /// For one attempt, connection and answer together.
@@ -58,6 +58,8 @@ pub struct Client {
     http: Http,
     /// Seconds by which AWS's clock is ahead of ours, once a service has complained.
     ahead: AtomicI64,
+    /// Why the last attempt failed, while there is to be another.
+    failure: Mutex<Option<CallError>>,
 }
 
 impl Client {
@@ -67,21 +69,39 @@ impl Client {
             credentials,
             http,
             ahead: AtomicI64::new(0),
+            failure: Mutex::default(),
         }
+    }
+
+    /// Why the last attempt at a call failed, if it has not been made again yet: for whoever has no time to wait for the end.
+    pub fn last_failure(&self) -> Option<CallError> {
+        self.failure().clone()
+    }
+
+    fn failure(&self) -> MutexGuard<'_, Option<CallError>> {
+        // It is replaced whole or not at all.
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The document that the service answers with.
     pub async fn call(&self, call: &Call) -> Result<Json, CallError> {
         let mut attempts = Attempts::default();
         loop {
-            let failure = match self.attempt(call).await {
-                Ok(document) => return Ok(document),
+            let outcome = self.attempt(call).await;
+            let failure = match outcome {
+                Ok(document) => {
+                    *self.failure() = None;
+                    return Ok(document);
+                }
                 Err(failure) => failure,
             };
             let dice = rand::random_range(0.0..1.0);
-            match attempts.pause_after(failure.class, failure.retry_after, dice) {
+            let pause = attempts.pause_after(failure.class, failure.retry_after, dice);
+            let error = failure.of(call.service, call.operation);
+            *self.failure() = Some(error.clone());
+            match pause {
                 Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(failure.of(call.service, call.operation)),
+                None => return Err(error),
             }
         }
     }

@@ -65,6 +65,11 @@ impl Registered<'_> {
         format!("namespace {}, service {}", self.namespace, self.service)
     }
 
+    fn last_trouble(&self, client: &Client) -> Option<Trouble> {
+        let error = client.last_failure()?;
+        Some(Trouble::of_call(error, &self.named()))
+    }
+
     async fn instances(&self, client: &Client) -> Result<Instances, Trouble> {
         let call = discover(self.namespace, self.service);
         let instances = ask(client, call, parse_instances).await;
@@ -153,6 +158,10 @@ impl Resolve for KafkaResolver {
         })
     }
 
+    fn last_trouble(&self) -> Option<Trouble> {
+        self.registered().last_trouble(&self.client)
+    }
+
     async fn revision(&self) -> Result<Option<i64>, Trouble> {
         self.registered().revision(&self.client).await
     }
@@ -206,6 +215,10 @@ impl Resolve for DatabaseResolver {
             revision: read.revision,
             warnings: chosen.warnings,
         })
+    }
+
+    fn last_trouble(&self) -> Option<Trouble> {
+        self.registered().last_trouble(&self.client)
     }
 
     async fn revision(&self) -> Result<Option<i64>, Trouble> {

@@ -35,6 +35,14 @@ pub struct Trouble {
 }
 
 impl Trouble {
+    /// As what ends a start.
+    pub(super) fn into_error(self) -> DiscoveryError {
+        DiscoveryError {
+            ending: self.ending,
+            message: self.message,
+        }
+    }
+
     /// Something that a person has to change.
     pub(super) fn wrong(message: String) -> Self {
         Trouble {
@@ -75,7 +83,17 @@ impl Trouble {
 
 /// What to do about an error, where the service's words do not say it.
 fn remedy(error: &CallError) -> String {
+    const SIGNATURE: [&str; 2] = ["InvalidSignatureException", "RequestTimeTooSkewed"];
     match error.class {
+        // Once the clock is known to be right, that is no matter of permissions either.
+        Class::Denied
+            if error
+                .name
+                .as_deref()
+                .is_some_and(|name| SIGNATURE.contains(&name)) =>
+        {
+            "; the secret key is not the one of this access key id".to_owned()
+        }
         Class::Denied => format!("; the task's role needs {}", permission(error.operation)),
         Class::Skewed => "; the clock of this machine, or the secret key, is wrong".to_owned(),
         Class::Expired => "; the credentials have expired, and there are no newer ones".to_owned(),

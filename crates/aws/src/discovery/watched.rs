@@ -1,7 +1,7 @@
 //! A place that is known, and looked up again: on evidence, by whoever has it, and now and then.
 
 use super::patience::Patience;
-use super::trouble::{DiscoveryError, Trouble};
+use super::trouble::{DiscoveryError, Ending, Trouble};
 use crate::client::Class;
 use std::convert::Infallible;
 use std::future::Future;
@@ -25,6 +25,11 @@ pub trait Resolve: Send + Sync {
 
     /// Everything anew.
     fn resolve(&self) -> impl Future<Output = Result<Found<Self::Place>, Trouble>> + Send;
+
+    /// What has kept the lookup that goes on from its end so far.
+    fn last_trouble(&self) -> Option<Trouble> {
+        None
+    }
 
     /// What changes whenever the place may have; nothing where there is no such thing.
     fn revision(&self) -> impl Future<Output = Result<Option<i64>, Trouble>> + Send;
@@ -60,19 +65,15 @@ impl<R: Resolve> Watched<R> {
     pub async fn start(resolver: R, timeout: Duration) -> Result<Self, DiscoveryError> {
         let began = Instant::now();
         let mut patience = Patience::default();
+        let mut last = None;
         let found = loop {
             let left = timeout.saturating_sub(began.elapsed());
             let trouble = match tokio::time::timeout(left, resolver.resolve()).await {
                 Ok(Ok(found)) => break found,
                 Ok(Err(trouble)) => trouble,
                 Err(_) => {
-                    return Err(DiscoveryError {
-                        ending: super::Ending::Unavailable,
-                        message: format!(
-                            "AWS did not answer within DISCOVERY_TIMEOUT of {} s",
-                            timeout.as_secs()
-                        ),
-                    });
+                    let last = resolver.last_trouble().or(last);
+                    return Err(last.map_or_else(|| no_answer(timeout), Trouble::into_error));
                 }
             };
             let dice = rand::random_range(0.0..1.0);
@@ -85,13 +86,9 @@ impl<R: Resolve> Watched<R> {
                     );
                     tokio::time::sleep(pause).await;
                 }
-                None => {
-                    return Err(DiscoveryError {
-                        ending: trouble.ending,
-                        message: trouble.message,
-                    });
-                }
+                None => return Err(trouble.into_error()),
             }
+            last = Some(trouble);
         };
         tell(&found);
         Ok(Watched {
@@ -167,6 +164,14 @@ impl<R: Resolve> Watched<R> {
     }
 }
 
+fn no_answer(timeout: Duration) -> DiscoveryError {
+    let seconds = timeout.as_secs();
+    DiscoveryError {
+        ending: Ending::Unavailable,
+        message: format!("AWS did not answer within DISCOVERY_TIMEOUT of {seconds} s"),
+    }
+}
+
 fn tell<P>(found: &Found<P>) {
     for warning in &found.warnings {
         tracing::warn!("{warning}");
@@ -195,7 +200,6 @@ fn complain(state: &mut State, trouble: &Trouble) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::discovery::Ending;
     use std::sync::Mutex as StdMutex;
 
     /// Answers in order; the last one again and again. Counts.

@@ -18,15 +18,24 @@ pub(crate) enum Shows {
     Failed,
     /// The task has failed for a reason that may pass, and starts again by itself.
     FailedForNow,
+    /// The process goes on asking, and starts in the end.
+    StartsLate,
+    /// The process goes on asking, and ends with this code.
+    AsksAndEnds(i32),
+    /// The process ends at once with this code.
+    Ends(i32),
 }
 
 impl Shows {
-    fn outcome(self) -> &'static str {
+    fn outcome(self) -> String {
         match self {
-            Shows::Nothing => "continues",
-            Shows::Degraded => "degraded, retried",
-            Shows::Failed => "FAILED",
-            Shows::FailedForNow => "FAILED, restarts",
+            Shows::Nothing => "continues".to_owned(),
+            Shows::Degraded => "degraded, retried".to_owned(),
+            Shows::Failed => "FAILED".to_owned(),
+            Shows::FailedForNow => "FAILED, restarts".to_owned(),
+            Shows::StartsLate => "asked again, starts".to_owned(),
+            Shows::AsksAndEnds(code) => format!("asked again, exit code {code}"),
+            Shows::Ends(code) => format!("exit code {code}"),
         }
     }
 }
@@ -55,7 +64,7 @@ pub(crate) async fn play_all(cases: Vec<Case>, at_once: usize) -> Vec<Row> {
             place: case.place,
             fault: case.fault,
             seen: seen.lines().map(|line| line.trim().to_owned()).collect(),
-            outcome: case.shows.outcome().to_owned(),
+            outcome: case.shows.outcome(),
         });
         (number, row.map_err(|failure| format!("{name}: {failure}")))
     }));
@@ -103,6 +112,9 @@ pub(crate) async fn see_one(
             let heals = shows == Shows::FailedForNow;
             assert_eq!(task.restarts_itself, heals, "{task:?}");
             stage.plain(&cause(&task.trace))
+        }
+        Shows::StartsLate | Shows::AsksAndEnds(_) | Shows::Ends(_) => {
+            panic!("{shows:?} is seen in the log of a process, not in a status")
         }
     }
 }

@@ -3,6 +3,7 @@
 //! is `docs/errors.md`; `MILLSTREAM_WRITE_DOCS=1 cargo test --release -p millstream --test faults` writes it.
 #![allow(clippy::unwrap_used)]
 
+mod aws;
 mod case;
 mod cluster;
 mod differences;

@@ -6,7 +6,14 @@ use std::sync::{Mutex, PoisonError};
 use std::{env, fs};
 
 /// The page's sections, in its order.
-const SECTIONS: [&str; 5] = ["Kafka", "Authentication", "S3", "Document store", "Records"];
+const SECTIONS: [&str; 6] = [
+    "Kafka",
+    "Authentication",
+    "S3",
+    "Document store",
+    "Records",
+    "Finding brokers and database in AWS",
+];
 
 const INTRO: &str = "# Error messages
 
@@ -15,7 +22,7 @@ What a person sees when a service fails, and what the worker does. Every row was
 are well again, and every record is found exactly once.
 
 *Message* is the reason in the connector's status, as `degraded` while the task runs on, or as the cause in `trace` once it
-has failed. Search this page for a few of its words. What several rows have in common stands once at the head of its
+has failed; of a process that does not start it is the last line of its log. Search this page for a few of its words. What several rows have in common stands once at the head of its
 section, under a number that the rows name in brackets. Host names stand for addresses, CODE for the row's fault, REQUEST
 for where it happens, and … for what differs from time to time.
 
@@ -25,6 +32,9 @@ for where it happens, and … for what differs from time to time.
 | degraded, retried | the task stays RUNNING, its status is degraded while the fault lasts; it recovers by itself |
 | FAILED | the task has failed and is restarted by hand, once the cause is mended |
 | FAILED, restarts | the task has failed and restarts by itself |
+| asked again, starts | the start goes on asking, and is done once it has an answer |
+| asked again, exit code … | the start goes on asking until `DISCOVERY_TIMEOUT`, or for 30 s where a permission is missing; then the process ends with this code |
+| exit code … | the process ends at once with this code: asking again is of no use |
 ";
 
 /// One answer to a fault. Several faults with the same one share a row.

@@ -72,13 +72,9 @@ impl Worker {
         }
     }
 
-    /// Runs it until it ends by itself: its exit code and its log.
-    pub(crate) async fn run(
-        arguments: &[&str],
-        env: &[(&str, &str)],
-        log: PathBuf,
-    ) -> (i32, String) {
-        let mut worker = Worker {
+    /// Starts it and waits for nothing.
+    pub(crate) fn launched(arguments: &[&str], env: &[(&str, &str)], log: PathBuf) -> Worker {
+        Worker {
             child: spawn(
                 Command::new(env!("CARGO_BIN_EXE_millstream")),
                 arguments,
@@ -87,7 +83,16 @@ impl Worker {
             ),
             address: SocketAddr::from(([127, 0, 0, 1], 0)),
             log,
-        };
+        }
+    }
+
+    /// Runs it until it ends by itself: its exit code and its log.
+    pub(crate) async fn run(
+        arguments: &[&str],
+        env: &[(&str, &str)],
+        log: PathBuf,
+    ) -> (i32, String) {
+        let mut worker = Worker::launched(arguments, env, log);
         (worker.ended().await, worker.log())
     }
 

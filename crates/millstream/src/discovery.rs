@@ -168,7 +168,7 @@ impl StreamFinds {
     pub(crate) async fn watch(&self) -> Infallible {
         let brokers = async {
             match &self.brokers {
-                Some(brokers) => brokers.watch().await,
+                Some(brokers) => Box::pin(brokers.watch()).await,
                 None => std::future::pending().await,
             }
         };

@@ -107,7 +107,7 @@ async fn work(
             uri = looks.other_place(&args.mongodb_uri, &counted.board) => uri,
             reason = counted.board.failed(), if is_watched => {
                 let renewed = renew_login(&reason, found, &args.mongodb_uri);
-                match stop.run_until_cancelled(renewed).await.flatten() {
+                match Box::pin(stop.run_until_cancelled(renewed)).await.flatten() {
                     Some(uri) => uri,
                     None if args.rest_allow_changes => {
                         counted.board.forgive();

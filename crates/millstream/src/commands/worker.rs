@@ -48,7 +48,7 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
     // From the beginning: brokers may move before anybody has got to them.
     let watch = async {
         match &brokers {
-            Some(brokers) => brokers.watch().await,
+            Some(brokers) => Box::pin(brokers.watch()).await,
             None => std::future::pending().await,
         }
     };

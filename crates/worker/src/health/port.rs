@@ -91,7 +91,7 @@ impl HealthPort {
         let tls = tls.transpose().map_err(WorkerConfigError)?;
         let begun = Instant::now();
         let port = HealthPort(Arc::new(Shared {
-            watch: TaskWatch::new(settings.patience, begun),
+            watch: TaskWatch::new(settings.thresholds, begun),
             settings,
             progress,
             guard,

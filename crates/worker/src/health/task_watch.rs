@@ -1,6 +1,6 @@
 //! TaskWatch: who looks at the tasks now and then, and knows which of them stand still or fall behind.
 
-use millstream_health::{Alarm, AlarmThresholds, TaskSample, AlarmMonitor};
+use millstream_health::{Alarm, AlarmMonitor, AlarmThresholds, TaskSample};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;

@@ -59,13 +59,7 @@ fn stage_of(more: &[(&str, &str)]) -> Stage {
         connectors: vec![Arc::new(Unstartable::new())],
         ..PluginRegistry::default()
     };
-    let settings = [
-        ("bootstrap.servers", "a:1"),
-        ("key.converter", "k"),
-        ("value.converter", "v"),
-    ];
-    let settings = Properties::from_iter(settings.iter().chain(more).copied());
-    let worker = WorkerSettings::new(settings);
+    let worker = WorkerSettings::minimal(more);
     let (registry, worker) = (Arc::new(registry), Arc::new(worker.unwrap()));
     let offsets = Arc::<MemoryOffsets>::default();
     let starter = Arc::new(Recorder(told_in));

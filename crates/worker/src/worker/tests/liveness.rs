@@ -51,7 +51,7 @@ async fn a_loop_that_stands_still_is_told_by_the_health_port() {
     let address = health.address().await.unwrap();
     start.health = Some(health.clone());
     let (came_in, mut came) = mpsc::channel(8);
-    let (let_go_in, let_go) = blocking::channel();
+    let (let_go_in, let_go) = blocking::sync_channel(1);
     // The loop has a thread of its own, so that what holds it up holds up nothing else.
     let worker = tokio::task::spawn_blocking(move || {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
@@ -64,7 +64,7 @@ async fn a_loop_that_stands_still_is_told_by_the_health_port() {
                 }),
                 ..Cluster::of_one(GroupProtocol::Sessioned)
             };
-            let launched = Worker::launch(start, Flavour::Distributed, |_| cluster);
+            let launched = Worker::launch(start, WorkerMode::Distributed, |_| cluster);
             launched.await.unwrap().0.ended().await;
         });
     });

@@ -7,7 +7,12 @@ from pathlib import Path
 
 import yaml
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).resolve().parent
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(HERE / "image"))
+
+from contract import CONFIG  # noqa: E402
+
 problems = []
 
 
@@ -117,6 +122,10 @@ def named():
             for variable in service["environment"]:
                 add(variable, "compose")
             command(service["command"] + service["healthcheck"]["test"], "compose")
+    for variable in CONFIG["Env"]:
+        if not variable.startswith("PATH="):
+            add(variable.partition("=")[0], "image")
+    command(CONFIG["Healthcheck"]["Test"], "image")
     for path in sorted(HERE.glob("systemd/*.env")):
         for name in re.findall(r"^(?:# )?([A-Z][A-Z0-9_]+)=", path.read_text(), re.MULTILINE):
             add(name, "systemd")

@@ -273,6 +273,7 @@ fn uri(database: &Database, options: &str, authority: Option<&str>) -> String {
         true => format!("[{host}]"),
         false => host.clone(),
     };
+    let authority = authority.filter(|_| leaves_authority_open(options));
     let authority =
         authority.map_or_else(String::new, |file| format!("&tlsCAFile={}", escaped(file)));
     format!(
@@ -280,6 +281,15 @@ fn uri(database: &Database, options: &str, authority: Option<&str>) -> String {
         escaped(&login.user),
         escaped(login.password.reveal())
     )
+}
+
+/// Whether options name no file of authorities and do not do without TLS: the image sets `DOCDB_CA_FILE`, and somebody else may
+/// have set the options. Their names have no case.
+fn leaves_authority_open(options: &str) -> bool {
+    let options = options.to_ascii_lowercase();
+    !options
+        .split('&')
+        .any(|it| it.starts_with("tlscafile=") || it == "tls=false" || it == "ssl=false")
 }
 
 /// The settings of Kafka clients for brokers that were found: those that say how to sign in, where a cluster decided that.
@@ -353,6 +363,9 @@ mod tests {
             ..database
         };
         assert!(uri(&database, "", None).ends_with("@[::1]:27017/?"));
+        for own in ["tls=true&tlsCAFile=/own.pem", "retryWrites=false&ssl=false"] {
+            assert!(uri(&database, own, Some("/ca.pem")).ends_with(own), "{own}");
+        }
     }
 
     #[test]

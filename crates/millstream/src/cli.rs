@@ -1,5 +1,6 @@
 //! The command line, and the environment as far as it stands for flags.
 
+mod called;
 mod health;
 
 pub(crate) use health::{HealthArgs, HealthcheckArgs};
@@ -33,8 +34,9 @@ pub(crate) struct Cli {
 impl Cli {
     /// Reads the command line; what is wrong with it is told, and the process ends.
     pub(crate) fn read() -> Self {
+        let words = called::words().unwrap_or_else(|error| error.exit());
         let command = with_env(Cli::command(), &|name| std::env::var_os(name));
-        let read = Cli::from_arg_matches(&command.get_matches());
+        let read = Cli::from_arg_matches(&command.get_matches_from(words));
         let mut cli = read.unwrap_or_else(|error| error.exit());
         if let Command::Healthcheck(args) = &cli.command {
             cli.log.log_level = cli.log.log_level.or(args.level.clone());

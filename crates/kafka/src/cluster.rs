@@ -219,8 +219,11 @@ impl Cluster {
         Ok(Arc::clone(&state.metadata))
     }
 
-    /// Where the coordinator of a group lives.
-    pub(crate) async fn find_coordinator(&self, group: &StrBytes) -> Result<Address, KafkaError> {
+    /// The broker that coordinates a group: its number, and where it lives.
+    pub(crate) async fn find_coordinator(
+        &self,
+        group: &StrBytes,
+    ) -> Result<(i32, Address), KafkaError> {
         self.coordinator_of(group, 0, "group").await
     }
 
@@ -229,7 +232,8 @@ impl Cluster {
         &self,
         id: &StrBytes,
     ) -> Result<Address, KafkaError> {
-        self.coordinator_of(id, 1, "transactional id").await
+        let (_, address) = self.coordinator_of(id, 1, "transactional id").await?;
+        Ok(address)
     }
 
     /// The kind of key is Kafka's number and its name.
@@ -238,7 +242,7 @@ impl Cluster {
         key: &StrBytes,
         kind: i8,
         name: &str,
-    ) -> Result<Address, KafkaError> {
+    ) -> Result<(i32, Address), KafkaError> {
         let action = || format!("find coordinator of {name} {key}");
         let connection = self.any().await?;
         let response = self
@@ -255,10 +259,12 @@ impl Cluster {
                 response.error_message.as_ref(),
             ));
         }
-        metadata::address(&response.host, response.port).ok_or_else(|| KafkaError::Failed {
+        let address = metadata::address(&response.host, response.port);
+        let address = address.ok_or_else(|| KafkaError::Failed {
             operation: action(),
             why: format!("invalid port {}", response.port),
-        })
+        })?;
+        Ok((response.node_id.0, address))
     }
 
     /// Asks what a healthy broker answers at once; one that does not is asked last for a while.

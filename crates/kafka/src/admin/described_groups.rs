@@ -109,14 +109,9 @@ impl Admin {
     ) -> Result<Option<GroupDescription>, KafkaError> {
         self.retry(|| async {
             let key = StrBytes::from_string(group.to_owned());
-            let address = self.cluster.find_coordinator(&key).await?;
-            let metadata = self.cluster.metadata();
-            let known = metadata
-                .brokers
-                .iter()
-                .find(|(_, known)| **known == address);
+            let (id, address) = self.cluster.find_coordinator(&key).await?;
             let coordinator = Node {
-                id: known.map_or(-1, |(id, _)| *id),
+                id,
                 host: address.host.clone(),
                 port: address.port,
             };

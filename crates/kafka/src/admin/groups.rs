@@ -159,7 +159,7 @@ impl Admin {
 
     pub(super) async fn coordinator(&self, group: &str) -> Result<Connection, KafkaError> {
         let key = StrBytes::from_string(group.to_owned());
-        let address = self.cluster.find_coordinator(&key).await?;
+        let (_, address) = self.cluster.find_coordinator(&key).await?;
         self.cluster.connect(&address, Lane::Control).await
     }
 }

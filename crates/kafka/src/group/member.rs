@@ -300,7 +300,7 @@ impl Member {
             return Ok(connection.clone());
         }
         let group = StrBytes::from_string(self.settings.group_id.clone());
-        let address = self.cluster.find_coordinator(&group).await?;
+        let (_, address) = self.cluster.find_coordinator(&group).await?;
         let connection = self.cluster.connect(&address, Lane::Group).await?;
         self.coordinator = Some((address.clone(), connection.clone()));
         self.current.send_if_modified(|current| {

@@ -279,6 +279,16 @@ async fn a_group_is_listed_described_moved_and_deleted() {
         "{described:?}"
     );
 
+    let state = stage.out("groups --describe --group g --state").await;
+    let row: Vec<&str> = state.lines().nth(2).unwrap().split_whitespace().collect();
+    let addresses = stage.broker.addresses();
+    let number = 1 + addresses
+        .iter()
+        .position(|address| address.to_string() == row[1])
+        .unwrap();
+    let number = format!("({number})");
+    assert_eq!(row[2..], [number.as_str(), "-", "Empty", "0"], "{state}");
+
     let dry = stage
         .out("groups --reset-offsets --group g --topic a --to-earliest")
         .await;

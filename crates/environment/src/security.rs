@@ -12,7 +12,8 @@ const VARIABLE: &str = "CONNECT_MILLSTREAM_INHERIT_SECURITY";
 /// Clients that have nothing of the worker's in Java; an admin client has.
 const CLIENTS: [&str; 2] = ["consumer.", "producer."];
 
-fn is_security(key: &str) -> bool {
+/// Whether a setting says how a client signs in, or over what kind of connection.
+pub fn is_security(key: &str) -> bool {
     key == "security.protocol" || key.starts_with("sasl.") || key.starts_with("ssl.")
 }
 

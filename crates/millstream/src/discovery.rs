@@ -64,7 +64,7 @@ pub(crate) async fn complete(environment: &mut ConnectEnvironment) -> Result<Com
 }
 
 /// Sets how to sign in, as far as nothing else is set.
-fn sign_in(properties: &mut Properties, prefix: &str, kafka: &Kafka) {
+pub(crate) fn sign_in(properties: &mut Properties, prefix: &str, kafka: &Kafka) {
     let decided = ["sasl.mechanism", "sasl.jaas.config"];
     let mut decided = decided.iter().map(|key| format!("{prefix}{key}"));
     let is_decided = decided.any(|key| properties.get(&key).is_some());

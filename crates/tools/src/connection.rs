@@ -7,7 +7,8 @@ use std::path::PathBuf;
 
 #[derive(Clone, Debug, Default, Args)]
 pub struct ConnectionArgs {
-    /// Brokers to ask first, as host:port, separated by commas.
+    /// Brokers to ask first, as host:port, separated by commas; where nothing says them, those of CONNECT_BOOTSTRAP_SERVERS, or
+    /// those that NAMESPACE and MSK_SERVICE lead to in AWS.
     #[arg(
         long,
         visible_alias = "bootstrap-servers",
@@ -19,6 +20,7 @@ pub struct ConnectionArgs {
     /// A client.properties file: TLS, SASL and further settings of the Kafka client.
     #[arg(
         long,
+        env = "KAFKA_PROPERTIES",
         aliases = ["consumer.config", "producer.config", "consumer-config", "producer-config"],
         value_name = "FILE"
     )]

@@ -29,7 +29,7 @@ const FOR_EVER: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 pub(crate) async fn run(args: ConsumeArgs) -> CommandResult {
     let plan = args.plan().map_err(Exit::usage)?;
-    let mut properties = properties(&args.connection)?;
+    let mut properties = properties(&args.connection).await?;
     properties.insert("isolation.level", args.isolation_level.as_str());
     properties.insert("allow.auto.create.topics", "false");
     warn(&properties, Role::Consumer);

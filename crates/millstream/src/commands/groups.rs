@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 pub(crate) async fn run(args: GroupsArgs) -> CommandResult {
     let action = args.action(now_ms()).map_err(Exit::usage)?;
-    let admin = admin(&args.connection)?;
+    let admin = admin(&args.connection).await?;
     match action {
         GroupsAction::List(columns) => list(&admin, &columns, args.json).await,
         GroupsAction::Describe { groups, what } => describe(&admin, &groups, what, args.json).await,

@@ -1,10 +1,11 @@
 //! What `topics`, `groups`, `consume` and `produce` share: the client's settings, questions before something is
 //! destroyed, and standard output.
 
+mod addresses;
+
 use super::{CommandResult, Exit};
 use millstream_core::Properties;
 use millstream_kafka::{Admin, ClientSettings, Role, warnings};
-use millstream_tools::UsageError;
 use millstream_tools::connection::ConnectionArgs;
 use millstream_worker::config::parse_properties;
 use std::fs;
@@ -14,23 +15,8 @@ pub(super) type ToolError = Box<dyn std::error::Error + Send + Sync>;
 
 const SERVERS: &str = "bootstrap.servers";
 
-/// The brokers to ask first: as the flag says, or the file. The one place that is to know where else they may be found.
-pub(super) fn bootstrap_servers(
-    args: &ConnectionArgs,
-    file: &Properties,
-) -> Result<String, UsageError> {
-    let flag = args.bootstrap_server.as_deref();
-    let found = flag.or_else(|| file.get(SERVERS)).map(str::trim);
-    found
-        .filter(|servers| !servers.is_empty())
-        .map(str::to_owned)
-        .ok_or_else(|| {
-            UsageError::new("--bootstrap-server (KAFKA_BOOTSTRAP_SERVERS) is missing: brokers as host:port, separated by commas")
-        })
-}
-
-/// The client's settings: those of the file, then those given one by one, then the brokers.
-pub(super) fn properties(args: &ConnectionArgs) -> Result<Properties, ToolError> {
+/// The client's settings: those of the file, then those given one by one, then the brokers, wherever they are told.
+pub(super) async fn properties(args: &ConnectionArgs) -> Result<Properties, ToolError> {
     let mut properties = Properties::new();
     if let Some(path) = &args.command_config {
         let text = fs::read(path)
@@ -44,8 +30,11 @@ pub(super) fn properties(args: &ConnectionArgs) -> Result<Properties, ToolError>
     for (key, value) in args.properties().map_err(Exit::usage)? {
         properties.insert(key, value);
     }
-    let servers = bootstrap_servers(args, &properties).map_err(Exit::usage)?;
-    properties.insert(SERVERS, servers);
+    if let Some(servers) = &args.bootstrap_server {
+        properties.insert(SERVERS, servers.trim());
+    }
+    let has_file = args.command_config.is_some();
+    Box::pin(addresses::complete(&mut properties, has_file)).await?;
     Ok(properties)
 }
 
@@ -56,8 +45,8 @@ pub(super) fn warn(properties: &Properties, role: Role) {
     }
 }
 
-pub(super) fn admin(args: &ConnectionArgs) -> Result<Admin, ToolError> {
-    let properties = properties(args)?;
+pub(super) async fn admin(args: &ConnectionArgs) -> Result<Admin, ToolError> {
+    let properties = properties(args).await?;
     warn(&properties, Role::Admin);
     let settings = ClientSettings::from_properties(&properties).map_err(Exit::usage)?;
     Ok(Admin::new(settings))

@@ -35,7 +35,7 @@ const TICK: Duration = Duration::from_millis(2);
 
 pub(crate) async fn run(args: ProduceArgs, data: Handle) -> CommandResult {
     let action = args.action().map_err(Exit::usage)?;
-    let mut properties = properties(&args.connection)?;
+    let mut properties = properties(&args.connection).await?;
     for (key, value) in args.settings() {
         properties.insert(key, value);
     }

@@ -17,7 +17,7 @@ const AT_A_TIME: usize = 500;
 
 pub(crate) async fn run(args: TopicsArgs) -> CommandResult {
     let action = args.action().map_err(Exit::usage)?;
-    let admin = admin(&args.connection)?;
+    let admin = admin(&args.connection).await?;
     match action {
         TopicsAction::Create { topic, may_exist } => {
             create(&admin, topic, may_exist, args.json).await

@@ -1,87 +1,12 @@
 //! The command line for Kafka as a process: what people type, what they read, and the exit codes, over the embedded broker.
 #![allow(clippy::unwrap_used)]
 
-use millstream_embedded::broker::{Broker, BrokerSettings};
+mod found;
+mod secure;
+mod stage;
+
 use serde_json::Value;
-use std::io::Write;
-use std::path::Path;
-use std::process::{Command, Stdio};
-
-/// How a command ended.
-#[derive(Debug)]
-struct Ended {
-    code: i32,
-    out: String,
-    err: String,
-}
-
-/// Runs a line as it is typed; texts with blanks stand in `more`.
-async fn run(folder: &Path, line: &str, more: &[&str], input: &str) -> Ended {
-    let words: Vec<String> = line
-        .split_whitespace()
-        .chain(more.iter().copied())
-        .map(str::to_owned)
-        .collect();
-    let (folder, input) = (folder.to_owned(), input.to_owned());
-    let work = move || {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_millstream"))
-            .args(&words)
-            .current_dir(folder)
-            .env_clear()
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // A command that reads nothing may have ended before.
-        let _ = child.stdin.take().unwrap().write_all(input.as_bytes());
-        let output = child.wait_with_output().unwrap();
-        Ended {
-            code: output.status.code().unwrap(),
-            out: String::from_utf8(output.stdout).unwrap(),
-            err: String::from_utf8(output.stderr).unwrap(),
-        }
-    };
-    tokio::task::spawn_blocking(work).await.unwrap()
-}
-
-/// A cluster and a folder with the workshop's client.properties, but for the TLS.
-struct Stage {
-    broker: Broker,
-    servers: String,
-    folder: tempfile::TempDir,
-}
-
-impl Stage {
-    async fn new() -> Self {
-        let broker = Broker::start(BrokerSettings::of_nodes(3)).await.unwrap();
-        let folder = tempfile::tempdir().unwrap();
-        let file = "# as in the workshop\nsecurity.protocol=PLAINTEXT\n";
-        std::fs::write(folder.path().join("client.properties"), file).unwrap();
-        let servers = broker.bootstrap();
-        Stage {
-            broker,
-            servers,
-            folder,
-        }
-    }
-
-    async fn run(&self, line: &str) -> Ended {
-        self.with(line, &[], "").await
-    }
-
-    async fn with(&self, line: &str, more: &[&str], input: &str) -> Ended {
-        let line = format!("{line} --bootstrap-server {}", self.servers);
-        run(self.folder.path(), &line, more, input).await
-    }
-
-    /// What a command prints that is to succeed.
-    async fn out(&self, line: &str) -> String {
-        let ended = self.run(line).await;
-        assert_eq!(ended.code, 0, "{line}: {ended:?}");
-        ended.out
-    }
-}
+use stage::{Stage, run};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_workshops_topics_are_made_told_of_and_repaired() {

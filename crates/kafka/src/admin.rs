@@ -4,6 +4,7 @@ mod configs;
 mod described_groups;
 mod fencing;
 mod groups;
+mod share_groups;
 mod topics;
 
 use crate::cluster::{Cluster, Lane, Topics};
@@ -24,7 +25,10 @@ use tokio::time::Instant;
 
 pub use crate::positions::{EARLIEST, LATEST};
 pub use configs::TopicSetting;
-pub use described_groups::{GroupDescription, GroupKind, GroupListing, GroupMember};
+pub use described_groups::{
+    GroupDescription, GroupEpochs, GroupKind, GroupListing, GroupMember,
+};
+pub use groups::GroupOffset;
 pub use topics::{Node, PartitionDetail, TopicDetail};
 
 /// Stands for the brokers' default, and the first version of CreateTopics that takes it.

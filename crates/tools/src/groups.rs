@@ -30,7 +30,8 @@ pub struct GroupsArgs {
     /// Print how far a group has read and how far it is behind; or its members or its state.
     #[arg(long, requires = "which")]
     pub describe: bool,
-    /// Move the offsets of a group that has no members. Only shows what it would do, unless --execute is given.
+    /// Move the offsets of a group that has no members, of a share group to where it begins to read. Only shows what it would do,
+    /// unless --execute is given.
     #[arg(long, requires = "which", requires = "target")]
     pub reset_offsets: bool,
     /// Delete groups that have no members.
@@ -54,7 +55,7 @@ pub struct GroupsArgs {
     /// With --list: a column of kinds, or only groups of these: classic, consumer, share, streams, or all.
     #[arg(long = "type", num_args = 0..=1, default_missing_value = "", requires = "list", value_name = "KINDS")]
     pub kind: Option<String>,
-    /// With --describe --members: the partitions of each member.
+    /// With --describe: epochs, and with --members the partitions of each.
     #[arg(long, requires = "describe")]
     pub verbose: bool,
     /// The topics to reset, as topic or topic:0,1; may be repeated.
@@ -105,12 +106,12 @@ pub enum GroupsAction {
     Describe {
         groups: Which,
         what: Aspect,
+        verbose: bool,
     },
     Reset {
         groups: Which,
         topics: ResetTopics,
         target: ResetTarget,
-        execute: bool,
     },
     Delete(Which),
 }
@@ -125,7 +126,7 @@ pub enum Which {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Aspect {
     Offsets,
-    Members { verbose: bool },
+    Members,
     State,
 }
 
@@ -145,6 +146,18 @@ pub struct TopicPartitions {
 
 const KINDS: [&str; 5] = ["classic", "consumer", "share", "streams", "all"];
 
+/// Of groups of all kinds.
+const STATES: [&str; 8] = [
+    "Assigning",
+    "CompletingRebalance",
+    "Dead",
+    "Empty",
+    "NotReady",
+    "PreparingRebalance",
+    "Reconciling",
+    "Stable",
+];
+
 impl GroupsArgs {
     /// What is asked for; `now` in milliseconds since 1970.
     ///
@@ -160,13 +173,16 @@ impl GroupsArgs {
         };
         if self.describe {
             let what = match (self.members, &self.state) {
-                (true, _) => Aspect::Members {
-                    verbose: self.verbose,
-                },
+                (true, _) => Aspect::Members,
                 (false, Some(_)) => Aspect::State,
                 (false, None) => Aspect::Offsets,
             };
-            return Ok(GroupsAction::Describe { groups, what });
+            let verbose = self.verbose;
+            return Ok(GroupsAction::Describe {
+                groups,
+                what,
+                verbose,
+            });
         }
         if self.delete {
             return Ok(GroupsAction::Delete(groups));
@@ -187,7 +203,6 @@ impl GroupsArgs {
             groups,
             topics,
             target: self.target(now)?,
-            execute: self.execute,
         })
     }
 
@@ -197,21 +212,21 @@ impl GroupsArgs {
             let words = words.filter(|word| !word.is_empty());
             Some(words.map(str::to_lowercase).collect())
         };
-        let kinds = words(&self.kind);
-        let unknown = kinds
-            .iter()
-            .flatten()
-            .find(|kind| !KINDS.contains(&kind.as_str()));
-        match unknown {
-            Some(unknown) => Err(UsageError::new(format!(
-                "--type {unknown}: there are {}",
-                KINDS.join(", ")
-            ))),
-            None => Ok(ListColumns {
-                kinds,
-                states: words(&self.state),
-            }),
-        }
+        let known = |flag: &str, words: Option<Vec<String>>, known: &[&str]| {
+            let is_unknown =
+                |word: &&String| !known.iter().any(|known| known.eq_ignore_ascii_case(word));
+            match words.iter().flatten().find(is_unknown) {
+                Some(unknown) => Err(UsageError::new(format!(
+                    "{flag} {unknown}: there are {}",
+                    known.join(", ")
+                ))),
+                None => Ok(words),
+            }
+        };
+        Ok(ListColumns {
+            kinds: known("--type", words(&self.kind), &KINDS)?,
+            states: known("--state", words(&self.state), &STATES)?,
+        })
     }
 
     fn target(&self, now: i64) -> Result<ResetTarget, UsageError> {

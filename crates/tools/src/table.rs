@@ -15,6 +15,21 @@ pub fn line(widths: &[usize], cells: &[&str]) -> String {
     text
 }
 
+/// A heading and rows below it, with an empty line before.
+pub fn table(
+    widths: &[usize],
+    heading: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+) -> String {
+    let mut text = format!("\n{}\n", line(widths, heading));
+    for row in rows {
+        let cells: Vec<&str> = row.iter().map(String::as_str).collect();
+        text.push_str(&line(widths, &cells));
+        text.push('\n');
+    }
+    text
+}
+
 /// The width that the longest of these asks for, and this at least.
 pub fn width<'a>(least: usize, cells: impl Iterator<Item = &'a str>) -> usize {
     cells

@@ -37,6 +37,7 @@ shapes! {
     ConsumerProtocolAssignment, NEVER => "[s *4] b";
     ConsumerProtocolSubscription, NEVER => "*s b [s@1+ *4@1+]@1+ 4@2+ s@3+";
     AddPartitionsToTxnResponse, 3 => "4 2@4+ [s@4+ [s [4 2]]@4+]@4+ [s [4 2]]@-3";
+    AlterShareGroupOffsetsResponse, 0 => "4 2 s [s 16 [4 2 s]]";
     AlterConfigsResponse, 2 => "4 [2 s 1 s]";
     ApiVersionsResponse, 3 => "2 [2 2 2] 4@1+ ~0 [s@3+ 2@3+ 2@3+]@3+ ~1 8@3+ ~2 [s@3+ 2@3+ 2@3+]@3+ ~3 1@3+";
     ConsumerGroupDescribeResponse, 0 => "4 [2 s s s 4 4 s [s s s 4 s s *s s ([16 s *4]) ([16 s *4]) 1@1+] 4]";

@@ -1,4 +1,4 @@
-//! Groups looked at from outside: which there are, of which kind, who is in them, and where share groups begin to read.
+//! Groups looked at from outside: which there are, of which kind, and who is in them.
 
 use super::Admin;
 use super::groups::group_id;
@@ -8,10 +8,9 @@ use crate::connection::Connection;
 use crate::error::KafkaError;
 use crate::group::protocol::{Assignment, PROTOCOL_TYPE};
 use kafka_protocol::error::ResponseError;
-use kafka_protocol::messages::describe_share_group_offsets_request::DescribeShareGroupOffsetsRequestGroup;
 use kafka_protocol::messages::{
-    ConsumerGroupDescribeRequest, DescribeGroupsRequest, DescribeShareGroupOffsetsRequest,
-    ListGroupsRequest, ShareGroupDescribeRequest, TopicName, consumer_group_describe_response,
+    ConsumerGroupDescribeRequest, DescribeGroupsRequest, ListGroupsRequest,
+    ShareGroupDescribeRequest, TopicName, consumer_group_describe_response,
     describe_groups_response, share_group_describe_response,
 };
 use kafka_protocol::protocol::StrBytes;
@@ -61,7 +60,17 @@ pub struct GroupDescription {
     pub state: String,
     pub assignor: String,
     pub coordinator: Node,
+    /// `None` of a classic group.
+    pub epochs: Option<GroupEpochs>,
     pub members: Vec<GroupMember>,
+}
+
+/// How often a group has changed whose coordinator shares out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GroupEpochs {
+    pub group: i32,
+    /// The change for which the partitions were shared out last.
+    pub assignment: i32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,6 +82,10 @@ pub struct GroupMember {
     pub host: String,
     /// None of a classic group that is no consumers'.
     pub partitions: Vec<TopicPartition>,
+    /// How far it has followed the group; `None` of a classic group.
+    pub epoch: Option<i32>,
+    /// What the coordinator wants it to read; of a share group not told.
+    pub target: Vec<TopicPartition>,
 }
 
 impl Admin {
@@ -126,44 +139,9 @@ impl Admin {
         })
         .await
     }
-
-    /// Where a share group begins to read; nothing where the brokers do not tell.
-    pub async fn share_group_offsets(
-        &self,
-        group: &str,
-    ) -> Result<Vec<(TopicPartition, i64)>, KafkaError> {
-        let operation = format!("describe offsets of share group {group}");
-        self.retry(|| async {
-            let connection = self.coordinator(group).await?;
-            if !offers::<DescribeShareGroupOffsetsRequest>(&connection) {
-                return Ok(Vec::new());
-            }
-            let asked = DescribeShareGroupOffsetsRequestGroup::default()
-                .with_group_id(group_id(group))
-                .with_topics(None);
-            let response = connection
-                .request(|_| DescribeShareGroupOffsetsRequest::default().with_groups(vec![asked]))
-                .await?;
-            let mut offsets = Vec::new();
-            for group in response.groups {
-                check(&operation, group.error_code, group.error_message.as_ref())?;
-                for topic in group.topics {
-                    let name: Arc<str> = Arc::from(topic.topic_name.as_str());
-                    let begun = topic.partitions.iter().filter(|p| p.start_offset >= 0);
-                    offsets.extend(begun.map(|p| {
-                        let place = TopicPartition::new(Arc::clone(&name), p.partition_index);
-                        (place, p.start_offset)
-                    }));
-                }
-            }
-            offsets.sort();
-            Ok(offsets)
-        })
-        .await
-    }
 }
 
-fn offers<R: kafka_protocol::protocol::Request>(connection: &Connection) -> bool {
+pub(super) fn offers<R: kafka_protocol::protocol::Request>(connection: &Connection) -> bool {
     connection.version_of::<R>().is_ok()
 }
 
@@ -185,17 +163,20 @@ async fn as_consumer(
     }
     let operation = format!("describe group {group}");
     check(&operation, found.error_code, found.error_message.as_ref())?;
+    let assigned = |topics: &[consumer_group_describe_response::TopicPartitions]| {
+        let topics = topics.iter();
+        topics
+            .flat_map(|topic| places(&topic.topic_name, &topic.partitions))
+            .collect()
+    };
     let member = |told: consumer_group_describe_response::Member| GroupMember {
         id: told.member_id.to_string(),
         instance_id: told.instance_id.map(|id| id.to_string()),
         client_id: told.client_id.to_string(),
         host: told.client_host.to_string(),
-        partitions: told
-            .assignment
-            .topic_partitions
-            .iter()
-            .flat_map(|topic| places(&topic.topic_name, &topic.partitions))
-            .collect(),
+        partitions: assigned(&told.assignment.topic_partitions),
+        epoch: Some(told.member_epoch),
+        target: assigned(&told.target_assignment.topic_partitions),
     };
     Ok(Some(GroupDescription {
         id: group.to_owned(),
@@ -204,6 +185,10 @@ async fn as_consumer(
         state: found.group_state.to_string(),
         assignor: found.assignor_name.to_string(),
         coordinator: coordinator.clone(),
+        epochs: Some(GroupEpochs {
+            group: found.group_epoch,
+            assignment: found.assignment_epoch,
+        }),
         members: found.members.into_iter().map(member).collect(),
     }))
 }
@@ -235,6 +220,8 @@ async fn as_classic(
             client_id: told.client_id.to_string(),
             host: told.client_host.to_string(),
             partitions: assignment.unwrap_or_default().partitions,
+            epoch: None,
+            target: Vec::new(),
         }
     };
     Ok(Some(GroupDescription {
@@ -244,6 +231,7 @@ async fn as_classic(
         state: found.group_state.to_string(),
         assignor: found.protocol_data.to_string(),
         coordinator: coordinator.clone(),
+        epochs: None,
         members: found.members.into_iter().map(member).collect(),
     }))
 }
@@ -277,6 +265,8 @@ async fn as_share(
             .iter()
             .flat_map(|topic| places(&topic.topic_name, &topic.partitions))
             .collect(),
+        epoch: Some(told.member_epoch),
+        target: Vec::new(),
     };
     Ok(Some(GroupDescription {
         id: group.to_owned(),
@@ -285,6 +275,10 @@ async fn as_share(
         state: found.group_state.to_string(),
         assignor: found.assignor_name.to_string(),
         coordinator: coordinator.clone(),
+        epochs: Some(GroupEpochs {
+            group: found.group_epoch,
+            assignment: found.assignment_epoch,
+        }),
         members: found.members.into_iter().map(member).collect(),
     }))
 }
@@ -313,7 +307,11 @@ fn capital(text: &str) -> String {
     })
 }
 
-fn check(operation: &str, code: i16, message: Option<&StrBytes>) -> Result<(), KafkaError> {
+pub(super) fn check(
+    operation: &str,
+    code: i16,
+    message: Option<&StrBytes>,
+) -> Result<(), KafkaError> {
     match code {
         0 => Ok(()),
         _ => Err(KafkaError::response_with_message(operation, code, message)),

@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Partitions by topic, the shape of most requests.
-fn by_topic<'a, T: 'a>(
+pub(super) fn by_topic<'a, T: 'a>(
     partitions: impl IntoIterator<Item = &'a (TopicPartition, T)>,
 ) -> BTreeMap<Arc<str>, Vec<(i32, &'a T)>> {
     let mut topics: BTreeMap<Arc<str>, Vec<(i32, &T)>> = BTreeMap::new();
@@ -29,6 +29,15 @@ fn by_topic<'a, T: 'a>(
         of_topic.push((partition.partition, value));
     }
     topics
+}
+
+/// How far a group has read a partition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupOffset {
+    pub place: TopicPartition,
+    pub offset: i64,
+    /// Of the record before, as the member told it.
+    pub leader_epoch: Option<i32>,
 }
 
 impl Admin {
@@ -49,6 +58,12 @@ impl Admin {
         &self,
         group: &str,
     ) -> Result<Vec<(TopicPartition, i64)>, KafkaError> {
+        let committed = self.group_commits(group).await?.into_iter();
+        Ok(committed.map(|one| (one.place, one.offset)).collect())
+    }
+
+    /// As `group_offsets`, with all that is committed beside.
+    pub async fn group_commits(&self, group: &str) -> Result<Vec<GroupOffset>, KafkaError> {
         self.retry(|| async {
             let response = self
                 .coordinator(group)
@@ -68,9 +83,15 @@ impl Admin {
                 let name: Arc<str> = Arc::from(topic.name.as_str());
                 for partition in &topic.partitions {
                     if partition.committed_offset >= 0 {
-                        let place =
-                            TopicPartition::new(Arc::clone(&name), partition.partition_index);
-                        offsets.push((place, partition.committed_offset));
+                        let leader_epoch = partition.committed_leader_epoch;
+                        offsets.push(GroupOffset {
+                            place: TopicPartition::new(
+                                Arc::clone(&name),
+                                partition.partition_index,
+                            ),
+                            offset: partition.committed_offset,
+                            leader_epoch: Some(leader_epoch).filter(|epoch| *epoch >= 0),
+                        });
                     }
                 }
             }

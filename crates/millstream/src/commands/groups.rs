@@ -8,8 +8,8 @@ use millstream_kafka::Admin;
 use millstream_kafka::admin::{EARLIEST, GroupDescription, GroupKind, LATEST};
 use millstream_tools::groups::{
     Aspect, Facts, GroupState, GroupsAction, GroupsArgs, ListColumns, OffsetRow, ResetTarget,
-    ResetTopics, Which, deleted_text, group_json, list_json, list_text, members_text, new_offset,
-    offsets_text, reset_json, reset_text, state_text,
+    ResetTopics, TopicPartitions, Which, deleted_text, group_json, list_json, list_text,
+    members_text, new_offset, offsets_text, reset_json, reset_text, state_text,
 };
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,15 +19,21 @@ pub(crate) async fn run(args: GroupsArgs) -> CommandResult {
     let admin = admin(&args.connection).await?;
     match action {
         GroupsAction::List(columns) => list(&admin, &columns, args.json).await,
-        GroupsAction::Describe { groups, what } => describe(&admin, &groups, what, args.json).await,
+        GroupsAction::Describe {
+            groups,
+            what,
+            verbose,
+        } => match args.json {
+            true => describe_json(&admin, &groups).await,
+            false => describe(&admin, &groups, what, verbose).await,
+        },
         GroupsAction::Reset {
             groups,
             topics,
             target,
-            execute,
         } => {
             let resets = plan(&admin, &groups, &topics, target).await?;
-            reset(&admin, resets, execute, args.json).await
+            reset(&admin, &resets, &args).await
         }
         GroupsAction::Delete(groups) => delete(&admin, &groups, args.yes, args.json).await,
     }
@@ -52,51 +58,74 @@ async fn names(admin: &Admin, groups: &Which) -> Result<Vec<String>, ToolError> 
     })
 }
 
-async fn describe(admin: &Admin, groups: &Which, what: Aspect, json: bool) -> CommandResult {
-    let mut shown = Vec::new();
-    let mut missing = Vec::new();
-    for name in names(admin, groups).await? {
-        let Some(group) = admin.describe_group(&name).await? else {
-            missing.push(format!("Consumer group '{name}' does not exist."));
-            continue;
+async fn describe(admin: &Admin, groups: &Which, what: Aspect, verbose: bool) -> CommandResult {
+    let found = described(admin, groups).await?;
+    for group in &found.groups {
+        let text = match what {
+            Aspect::Offsets => offsets_text(group, &offsets(admin, group).await?, verbose),
+            Aspect::Members => members_text(group, verbose),
+            Aspect::State => state_text(group, verbose),
         };
-        let needs_offsets = json || what == Aspect::Offsets;
-        let rows = match needs_offsets {
-            true => offsets(admin, &group).await?,
-            false => Vec::new(),
-        };
-        if json {
-            shown.push(group_json(&group, &rows));
-            continue;
-        }
-        if let GroupState::Note(note) = GroupState::of(&group) {
+        if let GroupState::Note(note) = GroupState::of(group) {
             eprintln!("{note}");
         }
-        print(match what {
-            Aspect::Offsets => offsets_text(&group, &rows),
-            Aspect::Members { verbose } => members_text(&group, verbose),
-            Aspect::State => state_text(&group),
-        })?;
+        print(text)?;
     }
-    if json {
-        print_line(Value::Array(shown))?;
+    found.complete()
+}
+
+async fn describe_json(admin: &Admin, groups: &Which) -> CommandResult {
+    let found = described(admin, groups).await?;
+    let mut shown = Vec::new();
+    for group in &found.groups {
+        shown.push(group_json(group, &offsets(admin, group).await?));
     }
-    match missing.is_empty() {
-        true => Ok(()),
-        false => Err(missing.join(" ").into()),
+    print_line(Value::Array(shown))?;
+    found.complete()
+}
+
+/// The groups that are meant, and what is to be said of those that are not there.
+struct Found {
+    groups: Vec<GroupDescription>,
+    missing: Vec<String>,
+}
+
+impl Found {
+    fn complete(self) -> CommandResult {
+        match self.missing.is_empty() {
+            true => Ok(()),
+            false => Err(self.missing.join(" ").into()),
+        }
     }
+}
+
+async fn described(admin: &Admin, groups: &Which) -> Result<Found, ToolError> {
+    let (mut found, mut missing) = (Vec::new(), Vec::new());
+    for name in names(admin, groups).await? {
+        match admin.describe_group(&name).await? {
+            Some(group) => found.push(group),
+            None => missing.push(format!("Consumer group '{name}' does not exist.")),
+        }
+    }
+    Ok(Found {
+        groups: found,
+        missing,
+    })
 }
 
 /// How far the group has read each partition, and how far that could be.
 async fn offsets(admin: &Admin, group: &GroupDescription) -> Result<Vec<OffsetRow>, ToolError> {
-    let committed = match group.kind {
-        GroupKind::Share => admin.share_group_offsets(&group.id).await?,
-        GroupKind::Classic | GroupKind::Consumer => admin.group_offsets(&group.id).await?,
-    };
-    let committed: BTreeMap<TopicPartition, i64> = committed.into_iter().collect();
+    if group.kind == GroupKind::Share {
+        let begun = admin.share_group_offsets(&group.id).await?;
+        let places = begun.iter().map(|(place, _)| place.clone()).collect();
+        let ends = offsets_at(admin, &led(admin, places).await?, LATEST).await?;
+        return Ok(OffsetRow::of_share(&begun, &ends));
+    }
+    let committed = admin.group_commits(&group.id).await?;
     let assigned = group.members.iter().flat_map(|member| &member.partitions);
-    let places: BTreeSet<TopicPartition> = committed.keys().chain(assigned).cloned().collect();
-    let ends = offsets_at(admin, &led(admin, places).await?, LATEST).await?;
+    let places = committed.iter().map(|one| &one.place).chain(assigned);
+    let places = led(admin, places.cloned().collect()).await?;
+    let ends = offsets_at(admin, &places, LATEST).await?;
     Ok(OffsetRow::of(group, &committed, &ends))
 }
 
@@ -137,7 +166,12 @@ async fn offsets_at(
         .collect())
 }
 
-type Resets = Vec<(String, TopicPartition, i64)>;
+/// What the offsets of one group are to be.
+struct GroupReset {
+    group: String,
+    is_share: bool,
+    offsets: Vec<(TopicPartition, i64)>,
+}
 
 /// What the groups' offsets are to be.
 async fn plan(
@@ -145,58 +179,84 @@ async fn plan(
     groups: &Which,
     topics: &ResetTopics,
     target: ResetTarget,
-) -> Result<Resets, ToolError> {
+) -> Result<Vec<GroupReset>, ToolError> {
     let mut resets = Vec::new();
     for name in names(admin, groups).await? {
-        if let Some(found) = admin.describe_group(&name).await? {
-            refuse(&found)?;
+        let found = admin.describe_group(&name).await?;
+        match &found {
+            Some(found) => refuse(found)?,
+            None => tracing::warn!("there is no group '{name}': new offsets make one"),
         }
-        let committed: BTreeMap<_, _> = admin.group_offsets(&name).await?.into_iter().collect();
-        let places = match topics {
-            ResetTopics::Known => led(admin, committed.keys().cloned().collect()).await?,
-            ResetTopics::Named(_) => named(admin, topics).await?,
-        };
-        let starts = offsets_at(admin, &places, EARLIEST).await?;
-        let ends = offsets_at(admin, &places, LATEST).await?;
-        let at_time = match target {
-            ResetTarget::Time(time) => offsets_at(admin, &places, time).await?,
-            _ => BTreeMap::new(),
-        };
-        for place in places {
-            let facts = Facts {
-                start: starts.get(&place).copied().unwrap_or(0),
-                end: ends.get(&place).copied().unwrap_or(0),
-                committed: committed.get(&place).copied(),
-                at_time: at_time.get(&place).copied().filter(|offset| *offset >= 0),
-            };
-            let reset = new_offset(target, &place.to_string(), facts)?;
-            if let Some(warning) = reset.warning {
-                tracing::warn!("{warning}");
-            }
-            resets.push((name.clone(), place, reset.offset));
-        }
+        let is_share = found.is_some_and(|found| found.kind == GroupKind::Share);
+        resets.push(GroupReset {
+            offsets: plan_of_group(admin, &name, is_share, topics, target).await?,
+            group: name,
+            is_share,
+        });
     }
     Ok(resets)
+}
+
+async fn plan_of_group(
+    admin: &Admin,
+    group: &str,
+    is_share: bool,
+    topics: &ResetTopics,
+    target: ResetTarget,
+) -> Result<Vec<(TopicPartition, i64)>, ToolError> {
+    let known: Vec<(TopicPartition, Option<i64>)> = match is_share {
+        true => admin.share_group_offsets(group).await?,
+        false => {
+            let offsets = admin.group_offsets(group).await?.into_iter();
+            offsets.map(|(place, at)| (place, Some(at))).collect()
+        }
+    };
+    let places = match topics {
+        ResetTopics::Known => {
+            let places = known.iter().map(|(place, _)| place.clone());
+            led(admin, places.collect()).await?
+        }
+        ResetTopics::Named(topics) => named(admin, topics).await?,
+    };
+    let starts = offsets_at(admin, &places, EARLIEST).await?;
+    let ends = offsets_at(admin, &places, LATEST).await?;
+    let at_time = match target {
+        ResetTarget::Time(time) => offsets_at(admin, &places, time).await?,
+        _ => BTreeMap::new(),
+    };
+    let known: BTreeMap<TopicPartition, Option<i64>> = known.into_iter().collect();
+    let mut offsets = Vec::new();
+    for place in places {
+        let facts = Facts {
+            start: starts.get(&place).copied().unwrap_or(0),
+            end: ends.get(&place).copied().unwrap_or(0),
+            committed: known.get(&place).copied().flatten(),
+            at_time: at_time.get(&place).copied().filter(|offset| *offset >= 0),
+        };
+        let reset = new_offset(target, &place.to_string(), facts)?;
+        if let Some(warning) = reset.warning {
+            tracing::warn!("{warning}");
+        }
+        offsets.push((place, reset.offset));
+    }
+    Ok(offsets)
 }
 
 /// Members would go on from where they are, and commit that.
 fn refuse(group: &GroupDescription) -> Result<(), String> {
     let GroupDescription { id, state, .. } = group;
-    match (group.kind, state.as_str()) {
-        (GroupKind::Share, _) => Err(format!(
-            "group '{id}' is a share group: kafka-share-groups of Kafka resets its offsets"
-        )),
-        (GroupKind::Classic | GroupKind::Consumer, "Empty" | "Dead") => Ok(()),
-        (GroupKind::Classic | GroupKind::Consumer, _) => Err(format!(
+    match state.as_str() {
+        "Empty" | "Dead" => Ok(()),
+        _ => Err(format!(
             "Assignments can only be reset if the group '{id}' is inactive, but the current state is {state}: stop its members first"
         )),
     }
 }
 
-async fn named(admin: &Admin, topics: &ResetTopics) -> Result<Vec<TopicPartition>, ToolError> {
-    let ResetTopics::Named(topics) = topics else {
-        return Ok(Vec::new());
-    };
+async fn named(
+    admin: &Admin,
+    topics: &[TopicPartitions],
+) -> Result<Vec<TopicPartition>, ToolError> {
     let names: Vec<String> = topics.iter().map(|topic| topic.topic.clone()).collect();
     let details = admin.topic_details(Some(&names)).await?;
     let mut places = BTreeSet::new();
@@ -220,22 +280,26 @@ async fn named(admin: &Admin, topics: &ResetTopics) -> Result<Vec<TopicPartition
     Ok(places.into_iter().collect())
 }
 
-async fn reset(admin: &Admin, resets: Resets, execute: bool, json: bool) -> CommandResult {
-    if execute {
-        let mut by_group: BTreeMap<&str, Vec<(TopicPartition, i64)>> = BTreeMap::new();
-        for (group, place, offset) in &resets {
-            let of_group = by_group.entry(group).or_default();
-            of_group.push((place.clone(), *offset));
+async fn reset(admin: &Admin, resets: &[GroupReset], args: &GroupsArgs) -> CommandResult {
+    if args.execute {
+        for reset in resets.iter().filter(|reset| !reset.offsets.is_empty()) {
+            let GroupReset { group, offsets, .. } = reset;
+            match reset.is_share {
+                true => admin.set_share_group_offsets(group, offsets).await?,
+                false => admin.set_group_offsets(group, offsets).await?,
+            }
         }
-        for (group, offsets) in by_group {
-            admin.set_group_offsets(group, &offsets).await?;
-        }
-    } else {
+    } else if !args.dry_run {
         tracing::warn!("nothing is changed: add --execute to do it");
     }
-    match json {
-        true => print_line(reset_json(&resets, execute))?,
-        false => print(reset_text(&resets))?,
+    let rows = resets.iter().flat_map(|reset| {
+        let offsets = reset.offsets.iter();
+        offsets.map(|(place, offset)| (reset.group.clone(), place.clone(), *offset))
+    });
+    let rows: Vec<(String, TopicPartition, i64)> = rows.collect();
+    match args.json {
+        true => print_line(reset_json(&rows, args.execute))?,
+        false => print(reset_text(&rows))?,
     }
     Ok(())
 }

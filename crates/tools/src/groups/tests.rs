@@ -4,7 +4,9 @@
 use super::*;
 use clap::Parser;
 use millstream_core::TopicPartition;
-use millstream_kafka::admin::{GroupDescription, GroupKind, GroupListing, GroupMember, Node};
+use millstream_kafka::admin::{
+    GroupDescription, GroupEpochs, GroupKind, GroupListing, GroupMember, GroupOffset, Node,
+};
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 
@@ -23,39 +25,28 @@ fn action(line: &str) -> Result<GroupsAction, String> {
 }
 
 #[test]
-fn a_reset_is_a_dry_run_until_it_is_executed() {
+fn a_reset_has_topics_and_a_target() {
     let line = "--reset-offsets --group g --topic MyTopic:0,2 --topic other";
     let reset = |rest: &str| match action(&format!("{line} {rest}")).unwrap() {
-        GroupsAction::Reset {
-            target,
-            execute,
-            topics,
-            ..
-        } => {
+        GroupsAction::Reset { target, topics, .. } => {
             let ResetTopics::Named(topics) = topics else {
                 panic!("topics were named");
             };
             assert_eq!(topics[0].partitions, Some(vec![0, 2]));
             assert_eq!(topics[1].partitions, None);
-            (target, execute)
+            target
         }
         other => panic!("{other:?}"),
     };
-    assert_eq!(reset("--to-earliest"), (ResetTarget::Earliest, false));
-    assert_eq!(reset("--to-latest --execute"), (ResetTarget::Latest, true));
-    assert_eq!(
-        reset("--to-offset 7 --dry-run"),
-        (ResetTarget::Offset(7), false)
-    );
-    assert_eq!(reset("--shift-by -10"), (ResetTarget::ShiftBy(-10), false));
+    assert_eq!(reset("--to-earliest"), ResetTarget::Earliest);
+    assert_eq!(reset("--to-latest --execute"), ResetTarget::Latest);
+    assert_eq!(reset("--to-offset 7 --dry-run"), ResetTarget::Offset(7));
+    assert_eq!(reset("--shift-by -10"), ResetTarget::ShiftBy(-10));
     assert_eq!(
         reset("--to-datetime 1970-01-01T00:00:05.000"),
-        (ResetTarget::Time(5000), false)
+        ResetTarget::Time(5000)
     );
-    assert_eq!(
-        reset("--by-duration PT1H"),
-        (ResetTarget::Time(6_400_000), false)
-    );
+    assert_eq!(reset("--by-duration PT1H"), ResetTarget::Time(6_400_000));
 }
 
 #[test]
@@ -75,6 +66,7 @@ fn flags_that_do_not_go_together_are_told() {
             "cannot be used",
         ),
         ("--list --type odd", "classic, consumer"),
+        ("--list --state stabel", "Reconciling, Stable"),
     ] {
         let error = action(line).unwrap_err();
         assert!(error.contains(told), "{line}: {error}");
@@ -128,6 +120,8 @@ fn described() -> GroupDescription {
             .iter()
             .map(|p| TopicPartition::new("t", *p))
             .collect(),
+        epoch: None,
+        target: Vec::new(),
     };
     GroupDescription {
         id: "g".to_owned(),
@@ -140,6 +134,7 @@ fn described() -> GroupDescription {
             host: "h".to_owned(),
             port: 9092,
         },
+        epochs: None,
         members: vec![member("m1", &[0]), member("m2", &[2, 1])],
     }
 }
@@ -148,9 +143,14 @@ fn described() -> GroupDescription {
 fn offsets_are_shown_with_their_members_first() {
     let group = described();
     let place = |p| TopicPartition::new("t", p);
-    let committed = BTreeMap::from([(place(0), 5), (place(3), 1)]);
+    let commit = |p, offset| GroupOffset {
+        place: place(p),
+        offset,
+        leader_epoch: None,
+    };
+    let committed = [commit(0, 5), commit(3, 1)];
     let ends = BTreeMap::from([(place(0), 9), (place(1), 4), (place(2), 4), (place(3), 1)]);
-    let text = offsets_text(&group, &OffsetRow::of(&group, &committed, &ends));
+    let text = offsets_text(&group, &OffsetRow::of(&group, &committed, &ends), false);
     let lines: Vec<Vec<&str>> = text
         .lines()
         .map(|line| line.split_whitespace().collect())
@@ -170,7 +170,7 @@ fn offsets_are_shown_with_their_members_first() {
     );
     assert_eq!(lines[5], ["g", "t", "3", "1", "1", "0", "-", "-", "-"]);
     assert!(members_text(&group, true).contains("t:1,2"));
-    assert!(state_text(&group).contains("h:9092  (1)"));
+    assert!(state_text(&group, false).contains("h:9092  (1)"));
     assert_eq!(GroupState::of(&group), GroupState::Plain);
     let empty = GroupDescription {
         state: "Empty".to_owned(),
@@ -179,6 +179,61 @@ fn offsets_are_shown_with_their_members_first() {
     assert!(
         matches!(GroupState::of(&empty), GroupState::Note(note) if note.contains("no active members"))
     );
+}
+
+/// What kafka-consumer-groups and kafka-share-groups of 4.3.1 print of such groups, to the byte.
+#[test]
+fn tables_are_those_of_kafkas_scripts() {
+    let epochs = Some(GroupEpochs {
+        group: 4,
+        assignment: 3,
+    });
+    let mut group = GroupDescription {
+        kind: GroupKind::Consumer,
+        epochs,
+        ..described()
+    };
+    group.members.truncate(1);
+    group.members[0].epoch = Some(3);
+    group.members[0].target = group.members[0].partitions.clone();
+    assert_eq!(
+        members_text(&group, true),
+        "\nGROUP           CONSUMER-ID     HOST            CLIENT-ID       #PARTITIONS     CURRENT-EPOCH   CURRENT-ASSIGNMENT   TARGET-EPOCH    TARGET-ASSIGNMENT   \n\
+         g               m1              /127.0.0.1      c               1               3               t:0                  3               t:0                 \n"
+    );
+    assert_eq!(
+        state_text(&group, true),
+        "\nGROUP           COORDINATOR (ID)          ASSIGNMENT-STRATEGY  STATE                GROUP-EPOCH     TARGET-ASSIGNMENT-EPOCH   #MEMBERS\n\
+         g               h:9092  (1)               range                Stable               4               3                         1\n"
+    );
+    group.members.clear();
+    assert_eq!(
+        members_text(&group, false),
+        "\nGROUP           CONSUMER-ID     HOST            CLIENT-ID       #PARTITIONS     \n"
+    );
+    let share = GroupDescription {
+        kind: GroupKind::Share,
+        ..group
+    };
+    assert_eq!(members_text(&share, true), "");
+    assert_eq!(
+        state_text(&share, true),
+        "\nGROUP           COORDINATOR (ID)          STATE           GROUP-EPOCH  ASSIGNMENT-EPOCH  #MEMBERS\n\
+         g               h:9092  (1)               Stable          4            3                 0\n"
+    );
+    let place = |p| TopicPartition::new("t", p);
+    let begun = [(place(0), Some(2)), (place(1), None)];
+    let ends = BTreeMap::from([(place(0), 9), (place(1), 4)]);
+    let rows = OffsetRow::of_share(&begun, &ends);
+    assert_eq!(
+        offsets_text(&share, &rows, false),
+        "\nGROUP           TOPIC           PARTITION  START-OFFSET  LAG\n\
+         g               t               0          2             -\n\
+         g               t               1          -             -\n"
+    );
+    assert!(offsets_text(&share, &rows, true).starts_with(
+        "\nGROUP           TOPIC           PARTITION  LEADER-EPOCH  START-OFFSET  LAG\n"
+    ));
 }
 
 #[test]

@@ -21,13 +21,13 @@ use millstream_core::TopicPartition;
 use millstream_core::backoff::Backoff;
 use std::collections::{BTreeMap, HashMap};
 use std::future::Future;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 use tokio::time::Instant;
 
 pub use crate::positions::{EARLIEST, LATEST};
 pub use configs::TopicSetting;
-pub use described_groups::{
-    GroupDescription, GroupEpochs, GroupKind, GroupListing, GroupMember,
-};
+pub use described_groups::{GroupDescription, GroupEpochs, GroupKind, GroupListing, GroupMember};
 pub use groups::GroupOffset;
 pub use topics::{Node, PartitionDetail, TopicDetail};
 
@@ -53,15 +53,31 @@ pub struct TopicInfo {
     pub replication: usize,
 }
 
+/// Hears of an attempt that has failed, and for how long others follow it.
+pub type OnRetry = fn(&KafkaError, Duration);
+
+/// An answer that takes longer than this is one that somebody at a terminal wonders about.
+const WONDERED_ABOUT: Duration = Duration::from_secs(1);
+
 #[derive(Clone, Debug)]
 pub struct Admin {
     cluster: Cluster,
+    on_retry: Option<OnRetry>,
 }
 
 impl Admin {
     pub fn new(settings: ClientSettings) -> Self {
         Admin {
             cluster: Cluster::new(settings),
+            on_retry: None,
+        }
+    }
+
+    /// Tells, once for each question, what keeps the brokers from answering soon.
+    pub fn telling(self, on_retry: OnRetry) -> Self {
+        Admin {
+            on_retry: Some(on_retry),
+            ..self
         }
     }
 
@@ -242,11 +258,29 @@ impl Admin {
     /// Tries again, within `default.api.timeout.ms`, what may succeed later.
     async fn retry<T, F: Future<Output = Result<T, KafkaError>>>(
         &self,
-        attempt: impl FnMut() -> F,
+        mut attempt: impl FnMut() -> F,
     ) -> Result<T, KafkaError> {
         let settings = self.cluster.settings();
-        let deadline = Instant::now() + settings.api_timeout();
-        retry_until(deadline, Backoff::new(settings.retry_backoff()), attempt).await
+        let begun = Instant::now();
+        let deadline = begun + settings.api_timeout();
+        let has_told = AtomicBool::new(false);
+        let told_about = || {
+            let attempt = attempt();
+            let has_told = &has_told;
+            async move {
+                let result = attempt.await;
+                if let Err(error) = &result
+                    && error.is_transient()
+                    && begun.elapsed() >= WONDERED_ABOUT
+                    && let Some(tell) = self.on_retry
+                    && !has_told.swap(true, Ordering::Relaxed)
+                {
+                    tell(error, deadline.saturating_duration_since(Instant::now()));
+                }
+                result
+            }
+        };
+        retry_until(deadline, Backoff::new(settings.retry_backoff()), told_about).await
     }
 }
 

@@ -112,10 +112,9 @@ impl ProduceArgs {
     }
 }
 
-/// The workshop's message; `now` in milliseconds since 1970.
+/// The workshop's message, its time as Python writes the seconds since 1970; `now` in milliseconds.
 pub fn workshop_message(now: i64) -> String {
-    let (seconds, millis) = (now.div_euclid(1000), now.rem_euclid(1000));
-    format!("Kafka message sent at {seconds}.{millis:03}")
+    format!("Kafka message sent at {:?}", now as f64 / 1000.0)
 }
 
 #[cfg(test)]
@@ -165,9 +164,12 @@ mod tests {
 
     #[test]
     fn the_workshops_message_has_its_time() {
-        assert_eq!(
-            workshop_message(1_700_000_000_012),
-            "Kafka message sent at 1700000000.012"
-        );
+        for (now, expected) in [
+            (1_700_000_000_012, "Kafka message sent at 1700000000.012"),
+            (1_700_000_000_500, "Kafka message sent at 1700000000.5"),
+            (1_700_000_000_000, "Kafka message sent at 1700000000.0"),
+        ] {
+            assert_eq!(workshop_message(now), expected);
+        }
     }
 }

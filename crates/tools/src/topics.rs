@@ -259,6 +259,11 @@ impl Names {
         })
     }
 
+    /// As it was typed.
+    pub fn text(&self) -> Option<&str> {
+        self.text.as_deref()
+    }
+
     /// Those among the names that are meant.
     pub fn among(&self, all: Vec<String>) -> Vec<String> {
         let is_meant = |name: &String| {

@@ -1,6 +1,6 @@
 //! `millstream consume`: the records of a topic on standard output, read without a group, or as a member of one.
 
-use super::kafka_tool::{ToolError, print, properties, warn};
+use super::kafka_tool::{ToolError, asking, meant_topic, print, properties, warn};
 use super::{CommandResult, Exit};
 use crate::shutdown;
 use millstream_core::{
@@ -9,8 +9,8 @@ use millstream_core::{
 };
 use millstream_kafka::admin::LATEST;
 use millstream_kafka::{
-    Admin, ClientSettings, ConsumerSettings, KafkaConsumer, KafkaReader, Read, ReadRange, ReadUpTo,
-    ReaderSettings, Role, StartAt, Subscription, WhenLost,
+    Admin, ConsumerSettings, KafkaConsumer, KafkaReader, Read, ReadRange, ReadUpTo, ReaderSettings,
+    Role, StartAt, Subscription, WhenLost,
 };
 use millstream_tools::consume::{ConsumeArgs, ConsumePlan, Formatter, From, Row, To};
 use std::collections::{BTreeMap, HashMap};
@@ -46,7 +46,9 @@ pub(crate) async fn run(args: ConsumeArgs) -> CommandResult {
         }
         None => alone(&args, &plan, &properties, &mut screen, &stop).await,
     };
-    eprintln!("Processed a total of {} messages", screen.printed);
+    if outcome.is_ok() || screen.printed > 0 {
+        eprintln!("Processed a total of {} messages", screen.printed);
+    }
     outcome
 }
 
@@ -116,9 +118,12 @@ async fn alone(
     screen: &mut Screen,
     stop: &CancellationToken,
 ) -> CommandResult {
-    let client = ClientSettings::from_properties(properties).map_err(Exit::usage)?;
     let settings = ReaderSettings::from_properties(properties).map_err(Exit::usage)?;
-    let ranges = ranges(&Admin::new(client), args, plan).await?;
+    let admin = asking(properties)?;
+    let Some(ranges) = stop.run_until_cancelled(ranges(&admin, args, plan)).await else {
+        return Ok(());
+    };
+    let ranges = ranges?;
     let mut left = ranges.len();
     let budget = ByteBudget::new(FETCHED);
     let mut reader = KafkaReader::start(settings, ranges, WhenLost::StartOver, budget);
@@ -169,9 +174,10 @@ async fn ranges(
 ) -> Result<Vec<ReadRange>, ToolError> {
     let named = [args.topic.clone()];
     let found = admin.topic_details(Some(&named)).await?;
-    let topic = found
-        .first()
-        .ok_or_else(|| format!("there is no topic {}", args.topic))?;
+    let Some(topic) = found.first() else {
+        let meant = meant_topic(admin, &args.topic).await?;
+        return Err(format!("there is no topic {}{meant}", args.topic).into());
+    };
     let all = topic.partitions.iter().map(|partition| partition.index);
     let wanted = all.filter(|index| args.partition.is_none_or(|only| only == *index));
     let places: Vec<TopicPartition> = wanted

@@ -1,6 +1,6 @@
 //! `millstream groups`: what kafka-consumer-groups does, for groups of every kind.
 
-use super::kafka_tool::{ToolError, admin, confirm, print, print_line};
+use super::kafka_tool::{ToolError, admin, confirm, meant_topic, print, print_line};
 use super::{CommandResult, Exit};
 use crate::clock::now_ms;
 use millstream_core::TopicPartition;
@@ -262,7 +262,10 @@ async fn named(
     let mut places = BTreeSet::new();
     for topic in topics {
         let found = details.iter().find(|found| found.name == topic.topic);
-        let found = found.ok_or_else(|| format!("there is no topic {}", topic.topic))?;
+        let Some(found) = found else {
+            let meant = meant_topic(admin, &topic.topic).await?;
+            return Err(format!("there is no topic {}{meant}", topic.topic).into());
+        };
         let count = found.partitions.len() as i32;
         let all = (0..count).collect();
         for partition in topic.partitions.clone().unwrap_or(all) {

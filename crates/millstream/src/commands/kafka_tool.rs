@@ -8,6 +8,7 @@ use millstream_core::Properties;
 use millstream_kafka::{Admin, ClientSettings, Role, warnings};
 use millstream_tools::connection::ConnectionArgs;
 use millstream_worker::config::parse_properties;
+use millstream_worker::spelling::closest;
 use std::fs;
 use std::io::{self, IsTerminal, Write};
 
@@ -48,8 +49,22 @@ pub(super) fn warn(properties: &Properties, role: Role) {
 pub(super) async fn admin(args: &ConnectionArgs) -> Result<Admin, ToolError> {
     let properties = properties(args).await?;
     warn(&properties, Role::Admin);
-    let settings = ClientSettings::from_properties(&properties).map_err(Exit::usage)?;
-    Ok(Admin::new(settings))
+    asking(&properties)
+}
+
+/// Who asks the brokers, and tells somebody at the terminal why they do not answer.
+pub(super) fn asking(properties: &Properties) -> Result<Admin, ToolError> {
+    let settings = ClientSettings::from_properties(properties).map_err(Exit::usage)?;
+    Ok(Admin::new(settings).telling(|error, left| {
+        tracing::warn!("{error}; tried again for {} s", left.as_secs());
+    }))
+}
+
+/// What to say behind the name of a topic that is not there: one that is there and almost of this name.
+pub(super) async fn meant_topic(admin: &Admin, name: &str) -> Result<String, ToolError> {
+    let topics = admin.list_topics().await?;
+    let meant = closest(name, topics.keys().map(String::as_str));
+    Ok(meant.map_or_else(String::new, |meant| format!("; did you mean {meant}?")))
 }
 
 /// Whether to go on: `--yes` was given, or somebody at a terminal says so.

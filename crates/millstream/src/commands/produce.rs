@@ -1,6 +1,6 @@
 //! `millstream produce`: lines, the workshop's message on a schedule, or a load.
 
-use super::kafka_tool::{ToolError, print, print_line, properties, warn};
+use super::kafka_tool::{ToolError, asking, meant_topic, print, print_line, properties, warn};
 use super::{CommandResult, Exit};
 use crate::clock::now_ms;
 use crate::shutdown;
@@ -19,7 +19,7 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 /// Records of one call: enough that calls cost little, few enough that batches of several partitions fill.
@@ -30,6 +30,8 @@ const UNANSWERED: usize = 2000;
 const WAITING_LINES: usize = 10_000;
 /// How often a load says how far it is, as Kafka's tool does.
 const PROGRESS: Duration = Duration::from_secs(5);
+/// How long acknowledgements are waited for after a signal.
+const FAREWELL: Duration = Duration::from_secs(10);
 /// How long a load with a rate waits for its next record.
 const TICK: Duration = Duration::from_millis(2);
 
@@ -42,18 +44,41 @@ pub(crate) async fn run(args: ProduceArgs, data: Handle) -> CommandResult {
     warn(&properties, Role::Producer);
     let settings = ProducerSettings::from_properties(&properties).map_err(Exit::usage)?;
     let stop = shutdown::on_signal()?;
+    let admin = asking(&properties)?;
+    let named = [args.topic.clone()];
+    let found = admin.topic_details(Some(&named));
+    let Some(found) = stop.run_until_cancelled(found).await else {
+        return Ok(());
+    };
+    if found?.is_empty() {
+        tracing::warn!(
+            "there is no topic {}{}; it comes about only where the brokers make topics by themselves (auto.create.topics.enable)",
+            args.topic,
+            meant_topic(&admin, &args.topic).await?
+        );
+    }
     // The producer's task works on the data runtime, too: the control runtime has one thread.
     let work = async move {
         let producer = KafkaProducer::start(settings);
-        match action {
-            ProduceAction::Lines(format) => {
-                let lines = open(args.file.as_deref())?;
-                send_lines(&producer, &args.topic, &format, lines, &stop).await
+        let sent = async {
+            match action {
+                ProduceAction::Lines(format) => {
+                    let lines = open(args.file.as_deref())?;
+                    send_lines(&producer, &args.topic, &format, lines, &stop).await
+                }
+                ProduceAction::Every { pause, times } => {
+                    send_every(&producer, &args, pause, times, &stop).await
+                }
+                ProduceAction::Load(load) => send_load(&producer, &args, load, &stop).await,
             }
-            ProduceAction::Every { pause, times } => {
-                send_every(&producer, &args, pause, times, &stop).await
-            }
-            ProduceAction::Load(load) => send_load(&producer, &args, load, &stop).await,
+        };
+        let given_up = async {
+            stop.cancelled().await;
+            tokio::time::sleep(FAREWELL).await;
+        };
+        tokio::select! {
+            outcome = sent => outcome,
+            () = given_up => Err("stopped before the brokers had acknowledged everything".into()),
         }
     };
     data.spawn(work).await?
@@ -203,6 +228,8 @@ async fn send_every(
     stop: &CancellationToken,
 ) -> CommandResult {
     let mut ticks = tokio::time::interval(pause);
+    // What an outage has kept from being sent is not made up for.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     let mut sent = 0;
     while times.is_none_or(|times| sent < times) {
         if stop.run_until_cancelled(ticks.tick()).await.is_none() {
@@ -214,8 +241,20 @@ async fn send_every(
             value: Some(message.into()),
             ..ProducerRecord::default()
         };
-        let outcome = producer.send(vec![record]).await?.await?;
+        let written = match producer.send(vec![record]).await {
+            Ok(written) => written.await,
+            Err(error) => Err(error),
+        };
         sent += 1;
+        let outcome = match written {
+            Ok(outcome) => outcome,
+            // The next one may get through.
+            Err(error) if error.is_transient() && times.is_none() => {
+                tracing::error!("one message is lost: {error}");
+                continue;
+            }
+            Err(error) => return Err(error.into()),
+        };
         for Written { partition, offset } in outcome {
             match args.json {
                 true => print_line(

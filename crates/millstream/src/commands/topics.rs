@@ -1,6 +1,6 @@
 //! `millstream topics`: what kafka-topics does, and the topics of a Connect cluster in one go.
 
-use super::kafka_tool::{ToolError, admin, confirm, print, print_line};
+use super::kafka_tool::{ToolError, admin, confirm, meant_topic, print, print_line};
 use super::{CommandResult, Exit};
 use millstream_kafka::admin::NewTopic;
 use millstream_kafka::{Admin, ResponseError};
@@ -72,7 +72,14 @@ async fn list(admin: &Admin, names: &Names, json: bool) -> CommandResult {
 async fn meant(admin: &Admin, names: &Names) -> Result<Vec<String>, ToolError> {
     let all = admin.topic_details(None).await?;
     let all = all.into_iter().map(|topic| topic.name).collect();
-    Ok(names.required_among(all)?)
+    match names.required_among(all) {
+        Ok(meant) => Ok(meant),
+        Err(why) => {
+            let name = names.text().unwrap_or_default();
+            let meant = meant_topic(admin, name).await?;
+            Err(format!("{why}{meant}").into())
+        }
+    }
 }
 
 async fn show(admin: &Admin, names: &Names, filter: Filter, json: bool) -> CommandResult {

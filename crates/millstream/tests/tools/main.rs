@@ -261,3 +261,43 @@ async fn without_brokers_the_flag_is_named() {
     let ended = run(folder.path(), "topics --list --create", &[], "").await;
     assert_eq!(ended.code, 2, "{ended:?}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_for_brokers_learns_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let nobody = "--bootstrap-server 127.0.0.1:1 --command-property default.api.timeout.ms=4000";
+    let commands = ["topics --list", "consume --topic a", "produce --topic a"];
+    let lines = commands.map(|command| format!("{command} {nobody}"));
+    let all = lines
+        .iter()
+        .map(|line| run(folder.path(), line, &[], "a\n"));
+    for ended in futures::future::join_all(all).await {
+        assert_eq!(ended.code, 1, "{ended:?}");
+        for level in ["WARN", "ERROR"] {
+            let mut of_level = ended.err.lines().filter(|line| line.contains(level));
+            let why = "cannot connect to 127.0.0.1:1";
+            assert!(
+                of_level.any(|line| line.contains(why)),
+                "{level}: {ended:?}"
+            );
+        }
+    }
+    let stage = Stage::new().await;
+    stage.out("topics --create --topic somewhere").await;
+    for line in [
+        "topics --describe --topic somwhere",
+        "consume --topic somwhere --to-end",
+        "groups --reset-offsets --group g --topic somwhere --to-latest",
+    ] {
+        let missing = stage.run(line).await;
+        assert_eq!((missing.code, missing.out.as_str()), (1, ""), "{missing:?}");
+        assert!(
+            missing.err.contains("did you mean somewhere?"),
+            "{missing:?}"
+        );
+        assert!(!missing.err.contains("Processed"), "{missing:?}");
+    }
+    let made = stage.with("produce --topic nowhere", &[], "a\n").await;
+    assert_eq!(made.code, 0, "{made:?}");
+    assert!(made.err.contains("auto.create.topics.enable"), "{made:?}");
+}

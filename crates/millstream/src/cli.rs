@@ -147,6 +147,39 @@ pub(crate) enum Command {
     Produce(ProduceArgs),
     /// Print the records of a topic.
     Consume(ConsumeArgs),
+    /// Print what a shell is to complete after millstream.
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write those of all commands into a folder.
+    Man(ManArgs),
+}
+
+/// Print what a shell is to complete after millstream.
+///
+/// For bash: millstream completions bash > /etc/bash_completion.d/millstream
+///
+/// For zsh: millstream completions zsh > "${fpath[1]}/_millstream"
+///
+/// For fish: millstream completions fish > ~/.config/fish/completions/millstream.fish
+#[derive(Debug, Args)]
+#[command(verbatim_doc_comment)]
+pub(crate) struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub(crate) shell: CompletionShell,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub(crate) enum CompletionShell {
+    Bash,
+    Fish,
+    Zsh,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// The folder for the pages, such as /usr/local/share/man/man1; it is made if it is not there. The program's own page goes
+    /// to standard output unless set.
+    pub(crate) folder: Option<PathBuf>,
 }
 
 /// What a JVM would be told.

@@ -1,11 +1,13 @@
 //! One file per command; each is `run(args)` on the runtimes made here.
 
+mod completions;
 mod consume;
 mod demo;
 mod env;
 mod groups;
 mod healthcheck;
 mod kafka_tool;
+mod man;
 mod produce;
 mod standalone;
 mod stream;
@@ -100,8 +102,10 @@ async fn dispatch(
         Command::Demo(args) => demo::run(args, levels, data, screen).await,
         Command::Env(args) => Box::pin(env::run(&args)).await,
         Command::Stream(args) => Box::pin(stream::run(args, levels, data)).await,
+        Command::Completions(args) => kafka_tool::as_far_as_read(completions::run(&args)),
         Command::Consume(args) => kafka_tool::as_far_as_read(consume::run(args).await),
         Command::Groups(args) => kafka_tool::as_far_as_read(groups::run(args).await),
+        Command::Man(args) => kafka_tool::as_far_as_read(man::run(&args)),
         Command::Produce(args) => kafka_tool::as_far_as_read(produce::run(args, data).await),
         Command::Topics(args) => kafka_tool::as_far_as_read(topics::run(args).await),
         Command::Worker(args) => Box::pin(worker::run(args, levels, data)).await,

@@ -40,7 +40,7 @@ fn default_level(command: &cli::Command) -> &'static str {
         | cli::Command::Produce(_)
         | cli::Command::Topics(_) => "warn",
         // What is to be known stands in its answer.
-        cli::Command::Env(_) => "error",
+        cli::Command::Env(_) | cli::Command::Completions(_) | cli::Command::Man(_) => "error",
         cli::Command::Standalone(_)
         | cli::Command::Stream(_)
         | cli::Command::Worker(_)

@@ -1,7 +1,8 @@
 //! The command line for Kafka as a process: what people type, what they read, and the exit codes, over the embedded broker.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod found;
+mod pages;
 mod secure;
 mod stage;
 

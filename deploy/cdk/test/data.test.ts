@@ -3,10 +3,10 @@
 import { Match } from 'aws-cdk-lib/assertions';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { EVERYTHING, only, resources, Synthesised } from './support';
+import { EVERYTHING, only, resources, synthesised } from './support';
 
-const all = new Synthesised(EVERYTHING);
-const plain = new Synthesised();
+const all = synthesised(EVERYTHING);
+const plain = synthesised();
 const network = all.template(all.deployment.network);
 const data = all.template(all.deployment.data);
 
@@ -22,7 +22,7 @@ test('six subnets in three zones, one way out, S3 beside it', () => {
 });
 
 test('zones that are named are taken', () => {
-  const named = new Synthesised({ zones: 'eu-west-1a,eu-west-1b,eu-west-1c' });
+  const named = synthesised({ zones: 'eu-west-1a,eu-west-1b,eu-west-1c' });
   const subnets = resources(named.template(named.deployment.network), 'AWS::EC2::Subnet');
   assert.deepEqual([...new Set(subnets.map(it => it.Properties.AvailabilityZone))].sort(), ['eu-west-1a', 'eu-west-1b', 'eu-west-1c']);
 });
@@ -42,7 +42,7 @@ test('three brokers in three subnets, TLS, sign-in by roles alone', () => {
 });
 
 test('with kafkaAccess=tls, the cluster is the workshop\'s: no sign-in', () => {
-  const tls = new Synthesised({ kafkaAccess: 'tls' });
+  const tls = synthesised({ kafkaAccess: 'tls' });
   tls.template(tls.deployment.data).hasResourceProperties('AWS::MSK::Cluster', {
     ClientAuthentication: { Sasl: { Iam: { Enabled: false } }, Unauthenticated: { Enabled: true } },
   });

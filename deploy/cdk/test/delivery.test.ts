@@ -6,9 +6,9 @@ import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { EVERYTHING, only, resources, statements, Synthesised } from './support';
+import { EVERYTHING, only, resources, statements, synthesised } from './support';
 
-const all = new Synthesised(EVERYTHING);
+const all = synthesised(EVERYTHING);
 const { github, pipeline, observability } = all.deployment;
 if (!github || !pipeline) throw new Error('both ways are switched on');
 const DELIVERY = join(__dirname, '../../../pipeline');

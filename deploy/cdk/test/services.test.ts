@@ -4,9 +4,9 @@ import { Match } from 'aws-cdk-lib/assertions';
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { workshopEnvironment } from '../lib/connector';
-import { actions, container, EVERYTHING, type Json, only, resources, statements, Synthesised, variables } from './support';
+import { actions, container, EVERYTHING, type Json, only, resources, statements, synthesised, variables } from './support';
 
-const all = new Synthesised(EVERYTHING);
+const all = synthesised(EVERYTHING);
 const { deployment } = all;
 if (!deployment.producer) throw new Error('there is a producer');
 const connect = all.template(deployment.connect);
@@ -46,7 +46,7 @@ test('the stream processor gets the workshop\'s variables', () => {
 });
 
 test('the workers get the workshop\'s variables byte for byte where its access is chosen', () => {
-  const workshop = new Synthesised({ kafkaAccess: 'tls', offsetReset: 'latest' });
+  const workshop = synthesised({ kafkaAccess: 'tls', offsetReset: 'latest' });
   const got = variables(workshop.template(workshop.deployment.connect));
   for (const [name, value] of Object.entries(workshopEnvironment())) assert.equal(got[name], value, name);
   assert.equal(Object.keys(workshopEnvironment()).length, 18);
@@ -152,7 +152,7 @@ test('the listener is not the internet\'s', () => {
       assert.equal(rule.FromPort, 8083);
     }
   }
-  const secure = new Synthesised({ certificateArn: 'arn:aws:acm:eu-west-1:111122223333:certificate/0a1b2c3d-0000-4000-8000-000000000000' });
+  const secure = synthesised({ certificateArn: 'arn:aws:acm:eu-west-1:111122223333:certificate/0a1b2c3d-0000-4000-8000-000000000000' });
   secure.template(secure.deployment.connect).hasResourceProperties('AWS::ElasticLoadBalancingV2::Listener', {
     Port: 8083,
     Protocol: 'HTTPS',
@@ -251,7 +251,7 @@ test('topics and groups of a role are named', () => {
 test('a message is sent every five minutes by a task, unless nobody wants it', () => {
   producer.hasResourceProperties('AWS::Scheduler::Schedule', { ScheduleExpression: 'rate(5 minutes)', State: 'ENABLED' });
   assert.deepEqual(container(producer).Command, ['produce', '--every', '5m', '--records', '1']);
-  assert.equal(new Synthesised({ producer: 'false' }).deployment.producer, undefined);
+  assert.equal(synthesised({ producer: 'false' }).deployment.producer, undefined);
 });
 
 test('spare capacity never takes the first task', () => {

@@ -1,4 +1,4 @@
-// One deployment with everything switched on, synthesised once, and questions about templates that more than one test asks.
+// Deployments, each synthesised once for all tests, and questions about templates that more than one test asks.
 
 import { Template } from 'aws-cdk-lib/assertions';
 import type { Stack } from 'aws-cdk-lib';
@@ -19,13 +19,30 @@ export const EVERYTHING = {
 
 export type Json = Record<string, any>;
 
+/** Where templates stay that other tools look at after the tests. */
+const OUTPUT = join(__dirname, '../../cdk.out');
+const KEPT = new Map([
+  [JSON.stringify({}), 'default'],
+  [JSON.stringify(EVERYTHING), 'everything'],
+]);
+
+const made = new Map<string, Synthesised>();
+
+/** The first one costs some seconds of CPU, most of it for what the library loads; so all tests share a process and these. */
+export function synthesised(context: Record<string, unknown> = {}): Synthesised {
+  const key = JSON.stringify(context);
+  const found = made.get(key) ?? new Synthesised(context, KEPT.get(key));
+  made.set(key, found);
+  return found;
+}
+
 export class Synthesised {
   readonly deployment: Deployment;
   readonly folder: string;
   private readonly templates = new Map<Stack, Template>();
 
-  constructor(context: Record<string, unknown> = {}) {
-    this.folder = mkdtempSync(join(tmpdir(), 'millstream-cdk-'));
+  constructor(context: Record<string, unknown>, kept?: string) {
+    this.folder = kept ? join(OUTPUT, kept) : mkdtempSync(join(tmpdir(), 'millstream-cdk-'));
     this.deployment = deployment(context, this.folder);
     this.deployment.app.synth();
   }

@@ -9,10 +9,10 @@ import { join } from 'node:path';
 import { test } from 'node:test';
 import { deployment } from '../lib/app';
 import { FLAGS } from '../lib/flags';
-import { actions, EVERYTHING, resources, statements, Synthesised } from './support';
+import { actions, EVERYTHING, resources, statements, synthesised } from './support';
 
-const all = new Synthesised(EVERYTHING);
-const plain = new Synthesised();
+const all = synthesised(EVERYTHING);
+const plain = synthesised();
 
 test('the report of the rule sets is empty, warnings included', () => {
   for (const synthesised of [all, plain]) assert.deepEqual(synthesised.report().pluginReports, []);
@@ -50,7 +50,7 @@ test('with the flags, an error of the library and an unknown property end a synt
 
 test('no zone is made up', () => {
   for (const stack of all.stacks) assert.ok(!all.text(stack).includes('dummy1'), stack.stackName);
-  const located = new Synthesised({ account: '111122223333', zones: 'eu-west-1a,eu-west-1b,eu-west-1c' });
+  const located = synthesised({ account: '111122223333', zones: 'eu-west-1a,eu-west-1b,eu-west-1c' });
   for (const stack of located.stacks) assert.ok(!located.text(stack).includes('dummy1'), stack.stackName);
 });
 

@@ -49,6 +49,8 @@ pub enum Asks {
     Document { target: String, body: String },
     /// With a path, escaped, by GET.
     Path(String),
+    /// For the bytes that stand at a path, escaped, by GET.
+    Bytes(String),
 }
 
 /// A client for a process. Clones would not share what is known of the clock: it is meant to be shared as it is.
@@ -85,13 +87,26 @@ impl Client {
 
     /// The document that the service answers with.
     pub async fn call(&self, call: &Call) -> Result<Json, CallError> {
+        self.answer(call, error::judge).await
+    }
+
+    /// The bytes that the service answers with.
+    pub async fn bytes(&self, call: &Call) -> Result<Bytes, CallError> {
+        self.answer(call, error::judge_bytes).await
+    }
+
+    async fn answer<T>(
+        &self,
+        call: &Call,
+        judge: impl Fn(&Answer) -> Result<T, Failure>,
+    ) -> Result<T, CallError> {
         let mut attempts = Attempts::default();
         loop {
-            let outcome = self.attempt(call).await;
+            let outcome = self.attempt(call, &judge).await;
             let failure = match outcome {
-                Ok(document) => {
+                Ok(answer) => {
                     *self.failure() = None;
-                    return Ok(document);
+                    return Ok(answer);
                 }
                 Err(failure) => failure,
             };
@@ -106,7 +121,11 @@ impl Client {
         }
     }
 
-    async fn attempt(&self, call: &Call) -> Result<Json, Failure> {
+    async fn attempt<T>(
+        &self,
+        call: &Call,
+        judge: impl Fn(&Answer) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
         let credentials = self.credentials.get().await.map_err(no_credentials)?;
         let now = shifted(SystemTime::now(), self.ahead.load(Ordering::Relaxed));
         let request = self.request(call, &credentials, now)?;
@@ -115,7 +134,7 @@ impl Client {
             let place = self.endpoints.url(call.service, call.region.as_deref());
             Failure::unreachable(&place.unwrap_or_default(), &why)
         })?;
-        error::judge(&answer).map_err(|mut failure| {
+        judge(&answer).map_err(|mut failure| {
             match failure.class {
                 Class::Expired => self.credentials.forget(&credentials),
                 Class::Skewed if !self.set_clock(&answer) => failure.class = Class::Denied,
@@ -144,7 +163,7 @@ impl Client {
                 ],
                 Bytes::copy_from_slice(body.as_bytes()),
             ),
-            Asks::Path(path) => ("GET", &**path, Vec::new(), Bytes::new()),
+            Asks::Path(path) | Asks::Bytes(path) => ("GET", &**path, Vec::new(), Bytes::new()),
         };
         let mut request = Request {
             method,

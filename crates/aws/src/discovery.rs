@@ -11,5 +11,5 @@ mod watched;
 
 pub use resolvers::{Database, DatabaseResolver, Kafka, KafkaResolver};
 pub use settings::{ClusterSettings, DatabaseSettings};
-pub use trouble::{DiscoveryError, Ending, Trouble};
+pub use trouble::{DiscoveryError, Ending, Trouble, remedy};
 pub use watched::{Found, Resolve, Watched};

@@ -2,6 +2,7 @@
 
 pub mod cloud_map;
 pub mod msk;
+pub mod s3;
 pub mod secrets;
 pub mod ssm;
 

@@ -8,7 +8,7 @@ use millstream_aws::discovery::{
     KafkaResolver, Watched,
 };
 use millstream_aws::ecs::{Address, Metadata};
-use millstream_aws::services::{ask, cloud_map, secrets, ssm};
+use millstream_aws::services::{ask, cloud_map, s3, secrets, ssm};
 use millstream_aws::{CallError, Class, Client, Endpoints, Environment, Http};
 use millstream_embedded::aws::{ControlPlane, Key, Step};
 use serde_json::json;
@@ -194,6 +194,22 @@ async fn tries_again_what_may_pass() {
             "{error}"
         );
     }
+}
+
+/// S3 has its own signature, and its errors are XML.
+#[tokio::test]
+async fn reads_an_object() {
+    let plane = plane().await;
+    plane.set_object("/b/a%20b/%C3%A4.json", "{}");
+    plane.script("GetObject", [Step::error(503, "SlowDown", "")]);
+    let client = client(&environment(&plane, &[]));
+    let found = client.bytes(&s3::get_object("b", "a b/\u{e4}.json")).await;
+    assert_eq!(found.as_deref(), Ok(&b"{}"[..]));
+    assert_eq!(plane.refusals(), []);
+    assert_eq!(plane.calls("GetObject"), 2);
+    let error = client.bytes(&s3::get_object("b", "c")).await.unwrap_err();
+    assert_eq!(error.class, Class::Permanent);
+    assert_eq!(error.name.as_deref(), Some("NoSuchKey"));
 }
 
 #[tokio::test]

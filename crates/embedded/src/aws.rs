@@ -1,6 +1,6 @@
 //! ControlPlane: what AWS tells a process of itself, on one port: Cloud Map, MSK's GetBootstrapBrokers, Secrets Manager, SSM,
-//! the metadata of an ECS task and the credentials of its container. It checks every signature by itself, plays what a
-//! script says, and counts.
+//! objects of S3 to be read, the metadata of an ECS task and the credentials of its container. It checks every signature by
+//! itself, plays what a script says, and counts.
 
 mod answers;
 mod signature;
@@ -8,7 +8,7 @@ mod signature;
 pub use signature::Refusal;
 
 use crate::listener::Listener;
-use answers::Question;
+use answers::{Body, Question};
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response};
 use http_body_util::{BodyExt, Full, Limited};
@@ -72,6 +72,8 @@ struct State {
     brokers: HashMap<String, Json>,
     secrets: HashMap<String, String>,
     parameters: HashMap<String, String>,
+    /// By path: the bucket and the key, escaped.
+    objects: HashMap<String, String>,
     /// Documents by path, for the metadata of ECS and the credentials of the container.
     documents: HashMap<String, (Json, Option<String>)>,
     keys: Vec<Key>,
@@ -147,6 +149,12 @@ impl ControlPlane {
     pub fn set_parameter(&self, name: &str, value: &str) {
         let mut state = self.state();
         state.parameters.insert(name.to_owned(), value.to_owned());
+    }
+
+    /// An object of S3, by its path: bucket and key, escaped.
+    pub fn set_object(&self, path: &str, text: &str) {
+        let mut state = self.state();
+        state.objects.insert(path.to_owned(), text.to_owned());
     }
 
     /// Serves a document at a path, to whoever brings the token, if one is asked for.
@@ -251,8 +259,11 @@ async fn answer(
     }
     let mut state = lock(&state);
     let clock = state.clock;
-    let (status, headers, document) = answers::answer(&mut state, &question, &received);
-    Ok(response(status, &headers, document.to_string(), clock))
+    let (status, headers, body) = match answers::answer(&mut state, &question, &received) {
+        (status, headers, Body::Document(document)) => (status, headers, document.to_string()),
+        (status, headers, Body::Text(text)) => (status, headers, text),
+    };
+    Ok(response(status, &headers, body, clock))
 }
 
 fn response(

@@ -13,6 +13,7 @@ pub enum Service {
     Msk,
     SecretsManager,
     Ssm,
+    S3,
 }
 
 /// What is different among them.
@@ -27,6 +28,8 @@ struct Names {
     variable: &'static str,
     /// Whether the plain name is the FIPS one in us-gov-west-1.
     is_fips_in_gov_west: bool,
+    /// Whether dual stack is a label before the region, as with the oldest services, and not another suffix.
+    has_dual_stack_label: bool,
 }
 
 impl Service {
@@ -38,6 +41,7 @@ impl Service {
                 prefix: "data-",
                 variable: "SERVICEDISCOVERY",
                 is_fips_in_gov_west: false,
+                has_dual_stack_label: false,
             },
             Service::Msk => Names {
                 shown: "MSK",
@@ -45,6 +49,7 @@ impl Service {
                 prefix: "",
                 variable: "KAFKA",
                 is_fips_in_gov_west: true,
+                has_dual_stack_label: false,
             },
             Service::SecretsManager => Names {
                 shown: "Secrets Manager",
@@ -52,6 +57,7 @@ impl Service {
                 prefix: "",
                 variable: "SECRETS_MANAGER",
                 is_fips_in_gov_west: false,
+                has_dual_stack_label: false,
             },
             Service::Ssm => Names {
                 shown: "SSM",
@@ -59,6 +65,15 @@ impl Service {
                 prefix: "",
                 variable: "SSM",
                 is_fips_in_gov_west: true,
+                has_dual_stack_label: false,
+            },
+            Service::S3 => Names {
+                shown: "S3",
+                host: "s3",
+                prefix: "",
+                variable: "S3",
+                is_fips_in_gov_west: false,
+                has_dual_stack_label: true,
             },
         }
     }
@@ -119,9 +134,14 @@ impl Endpoints {
         let is_fips = self.environment.is_on(FIPS);
         let is_plain = region == "us-gov-west-1" && names.is_fips_in_gov_west;
         let fips = if is_fips && !is_plain { "-fips" } else { "" };
-        let suffix = suffix(region, self.environment.is_on(DUAL_STACK))?;
+        let is_dual_stack = self.environment.is_on(DUAL_STACK);
+        let is_label = is_dual_stack && names.has_dual_stack_label;
+        let label = if is_label { ".dualstack" } else { "" };
+        let suffix = suffix(region, is_dual_stack && !is_label)?;
         let Names { prefix, host, .. } = names;
-        Ok(format!("https://{prefix}{host}{fips}.{region}.{suffix}"))
+        Ok(format!(
+            "https://{prefix}{host}{fips}{label}.{region}.{suffix}"
+        ))
     }
 }
 
@@ -214,7 +234,7 @@ mod tests {
 
     #[test]
     fn knows_dual_stack_and_fips() {
-        use Service::{CloudMap, Msk, SecretsManager, Ssm};
+        use Service::{CloudMap, Msk, S3, SecretsManager, Ssm};
         let (dual, fips) = ((DUAL_STACK, "true"), (FIPS, "TRUE"));
         for (region, variables, service, expected) in [
             (
@@ -246,6 +266,18 @@ mod tests {
                 &[fips, dual],
                 Msk,
                 "https://kafka-fips.us-east-1.api.aws",
+            ),
+            (
+                "us-east-1",
+                &[fips, dual],
+                S3,
+                "https://s3-fips.dualstack.us-east-1.amazonaws.com",
+            ),
+            (
+                "cn-north-1",
+                &[dual],
+                S3,
+                "https://s3.dualstack.cn-north-1.amazonaws.com.cn",
             ),
             (
                 "us-gov-west-1",

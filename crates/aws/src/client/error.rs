@@ -4,6 +4,7 @@ use super::endpoint::Service;
 use crate::http::Answer;
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
+use bytes::Bytes;
 use serde_json::Value as Json;
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -135,6 +136,36 @@ pub(super) fn judge(answer: &Answer) -> Result<Json, Failure> {
     })
 }
 
+/// What an answer of S3 holds, or what is wrong: its errors are XML.
+pub(super) fn judge_bytes(answer: &Answer) -> Result<Bytes, Failure> {
+    if answer.is_success() {
+        return Ok(answer.body.clone());
+    }
+    let text = String::from_utf8_lossy(&answer.body);
+    let name = element(&text, "Code").filter(|name| !name.is_empty());
+    let name = name.map_or_else(|| answer.status.to_string(), str::to_owned);
+    let message = element(&text, "Message").unwrap_or_default();
+    let message = message.chars().take(LONGEST_MESSAGE).collect();
+    let elsewhere = answer.header("x-amz-bucket-region");
+    let elsewhere = elsewhere.filter(|_| matches!(answer.status, 301 | 307 | 400));
+    Err(Failure {
+        class: classify(answer.status, &name),
+        message: match elsewhere {
+            Some(region) => format!("the bucket is in another region, {region}"),
+            None => message,
+        },
+        name: Some(name),
+        retry_after: retry_after(answer),
+    })
+}
+
+/// The text of the first element of that name.
+fn element<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let (_, rest) = text.split_once(&format!("<{name}>"))?;
+    let (content, _) = rest.split_once(&format!("</{name}>"))?;
+    Some(content.trim())
+}
+
 /// Whether an answer is one of a service's: a success with a JSON object.
 pub fn is_answer(answer: &Answer) -> bool {
     judge(answer).is_ok()
@@ -213,7 +244,6 @@ pub(super) fn seconds_ahead(answer: &Answer, now: SystemTime) -> Option<i64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use proptest::prelude::*;
 
     /// Each row of the table of errors.
@@ -287,6 +317,27 @@ mod tests {
     }
 
     #[test]
+    fn reads_the_errors_of_s3() {
+        let check = |status, headers: &[(&str, &str)], body: &str, class, shown: &str| {
+            let failure = judge_bytes(&answer(status, headers, body)).unwrap_err();
+            assert_eq!(failure.class, class, "{body}");
+            let error = failure.of(Service::S3, "GetObject").to_string();
+            assert_eq!(error, format!("S3 GetObject: {shown}"));
+        };
+        let missing = "<?xml version=\"1.0\"?><Error><Code>NoSuchKey</Code><Message>not there</Message></Error>";
+        check(404, &[], missing, Class::Permanent, "NoSuchKey: not there");
+        let denied = "<Error><Code>AccessDenied</Code></Error>";
+        check(403, &[], denied, Class::Denied, "AccessDenied");
+        check(503, &[], "", Class::Transient, "503");
+        let region = [("x-amz-bucket-region", "us-east-1")];
+        let moved = "<Error><Code>PermanentRedirect</Code><Message>m</Message></Error>";
+        let shown = "PermanentRedirect: the bucket is in another region, us-east-1";
+        check(301, &region, moved, Class::Permanent, shown);
+        let bytes = judge_bytes(&answer(200, &[], "<html>"));
+        assert_eq!(bytes, Ok(Bytes::from_static(b"<html>")));
+    }
+
+    #[test]
     fn reads_the_time_of_who_answers() {
         let now = UNIX_EPOCH + Duration::from_secs(1_767_225_600 - 600);
         let ahead = |date: &str| seconds_ahead(&answer(403, &[("date", date)], ""), now);
@@ -321,6 +372,7 @@ mod tests {
             let mut answer = answer(status, &headers, "");
             answer.body = Bytes::from(body);
             let _ = judge(&answer);
+            let _ = judge_bytes(&answer);
             let _ = seconds_ahead(&answer, UNIX_EPOCH);
         }
     }

@@ -2,13 +2,16 @@
 
 use crate::credentials::Credentials;
 use crate::http::Request;
-use aws_sigv4::http_request::{SignableBody, SignableRequest, SigningSettings, sign};
+use aws_sigv4::http_request::{
+    PayloadChecksumKind, PercentEncodingMode, SignableBody, SignableRequest, SigningSettings,
+    UriPathNormalizationMode, sign,
+};
 use aws_sigv4::sign::v4;
 use std::fmt;
 use std::time::SystemTime;
 
 /// The headers that sign a request, besides those that it has. Its path is escaped already; it is escaped once more for the
-/// signature, as all services but S3 want it.
+/// signature, as all services but S3 want it. S3 wants the digest of the body among the headers, and the path as it is.
 pub fn signed_headers(
     request: &Request,
     credentials: &Credentials,
@@ -23,7 +26,7 @@ pub fn signed_headers(
         .region(region)
         .name(service)
         .time(now)
-        .settings(SigningSettings::default())
+        .settings(settings(service))
         .build();
     let parameters = parameters.map_err(|error| wrong(&error))?.into();
     let headers = request.headers.iter();
@@ -38,4 +41,14 @@ pub fn signed_headers(
     Ok(headers
         .map(|header| (header.name(), header.value().to_owned()))
         .collect())
+}
+
+fn settings(service: &str) -> SigningSettings {
+    let mut settings = SigningSettings::default();
+    if service == "s3" {
+        settings.percent_encoding_mode = PercentEncodingMode::Single;
+        settings.payload_checksum_kind = PayloadChecksumKind::XAmzSha256;
+        settings.uri_path_normalization_mode = UriPathNormalizationMode::Disabled;
+    }
+    settings
 }

@@ -81,8 +81,8 @@ impl Trouble {
     }
 }
 
-/// What to do about an error, where the service's words do not say it.
-fn remedy(error: &CallError) -> String {
+/// What to do about an error, where the service's words do not say it: nothing, or what follows them.
+pub fn remedy(error: &CallError) -> String {
     const SIGNATURE: [&str; 2] = ["InvalidSignatureException", "RequestTimeTooSkewed"];
     match error.class {
         // Once the clock is known to be right, that is no matter of permissions either.
@@ -116,6 +116,7 @@ fn permission(operation: &str) -> &'static str {
         "GetSecretValue" => {
             "secretsmanager:GetSecretValue on the secret, and kms:Decrypt if the secret has a key of its own"
         }
+        "GetObject" => "s3:GetObject on the object, and kms:Decrypt if it has a key of its own",
         _ => "ssm:GetParameter on the parameter, and kms:Decrypt if it has a key of its own",
     }
 }

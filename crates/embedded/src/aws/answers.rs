@@ -12,9 +12,17 @@ pub(super) enum Question {
     Brokers(String),
     /// Whatever stands at a path.
     Path(String),
+    /// An object of S3, at a path that is signed for that service.
+    Object(String),
 }
 
-type Answer = (u16, Vec<(&'static str, String)>, Json);
+/// What an answer holds.
+pub(super) enum Body {
+    Document(Json),
+    Text(String),
+}
+
+type Answer = (u16, Vec<(&'static str, String)>, Body);
 
 impl Question {
     pub(super) fn read(received: &Received) -> Self {
@@ -32,6 +40,7 @@ impl Question {
             .and_then(|rest| rest.strip_suffix("/bootstrap-brokers"));
         match arn {
             Some(arn) => Question::Brokers(unescaped(arn)),
+            None if is_for_s3(received) => Question::Object(path.to_owned()),
             None => Question::Path(path.to_owned()),
         }
     }
@@ -41,6 +50,7 @@ impl Question {
             Question::Document { operation, .. } => operation,
             Question::Brokers(_) => "GetBootstrapBrokers",
             Question::Path(path) => path,
+            Question::Object(_) => "GetObject",
         }
     }
 
@@ -53,6 +63,7 @@ impl Question {
                 _ => "servicediscovery",
             }),
             Question::Brokers(_) => Some("kafka"),
+            Question::Object(_) => Some("s3"),
             Question::Path(_) => None,
         }
     }
@@ -75,14 +86,15 @@ pub(super) fn answer(state: &mut State, question: &Question, received: &Received
             _ => error(400, "UnknownOperationException", ""),
         },
         Question::Brokers(arn) => match state.brokers.get(arn) {
-            Some(answer) => (200, Vec::new(), answer.clone()),
+            Some(answer) => document(200, answer.clone()),
             None => error(
                 404,
                 "NotFoundException",
                 "The requested resource doesn't exist.",
             ),
         },
-        Question::Path(path) => document(state, path, received),
+        Question::Object(path) => object(state, path),
+        Question::Path(path) => at_path(state, path, received),
     }
 }
 
@@ -97,11 +109,7 @@ fn instances(state: &State, members: &Json, in_full: bool) -> Answer {
         return error(400, "ServiceNotFound", "");
     };
     if !in_full {
-        return (
-            200,
-            Vec::new(),
-            json!({"InstancesRevision": state.revision}),
-        );
+        return document(200, json!({"InstancesRevision": state.revision}));
     }
     let mut instances: Vec<Json> = instances
         .iter()
@@ -121,14 +129,14 @@ fn instances(state: &State, members: &Json, in_full: bool) -> Answer {
         instances.rotate_left(turn);
     }
     let answer = json!({"Instances": instances, "InstancesRevision": state.revision});
-    (200, Vec::new(), answer)
+    document(200, answer)
 }
 
 fn secret(state: &State, members: &Json) -> Answer {
     let id = members["SecretId"].as_str().unwrap_or_default();
     let current = members["VersionStage"].as_str().unwrap_or("AWSCURRENT") == "AWSCURRENT";
     match state.secrets.get(id).filter(|_| current) {
-        Some(text) => (200, Vec::new(), json!({"Name": id, "SecretString": text})),
+        Some(text) => document(200, json!({"Name": id, "SecretString": text})),
         None => {
             let message = "Secrets Manager can't find the specified secret.";
             error(400, "ResourceNotFoundException", message)
@@ -142,33 +150,50 @@ fn parameter(state: &State, members: &Json) -> Answer {
         Some(value) => {
             let parameter =
                 json!({"Name": name, "Type": "SecureString", "Value": value, "Version": 1});
-            (200, Vec::new(), json!({"Parameter": parameter}))
+            document(200, json!({"Parameter": parameter}))
         }
         None => error(400, "ParameterNotFound", ""),
     }
 }
 
-fn document(state: &State, path: &str, received: &Received) -> Answer {
-    let Some((document, token)) = state.documents.get(path) else {
-        return (404, Vec::new(), Json::Object(Map::new()));
+fn is_for_s3(received: &Received) -> bool {
+    let signed = received.headers.get("authorization");
+    let signed = signed.and_then(|value| value.to_str().ok());
+    signed.is_some_and(|value| value.contains("/s3/aws4_request"))
+}
+
+fn object(state: &State, path: &str) -> Answer {
+    let of_type = |name: &str| vec![("content-type", name.to_owned())];
+    match state.objects.get(path) {
+        Some(text) => (200, of_type("application/json"), Body::Text(text.clone())),
+        None => {
+            let why = "<Error><Code>NoSuchKey</Code><Message>The specified key does not exist.</Message></Error>";
+            (404, of_type("application/xml"), Body::Text(why.to_owned()))
+        }
+    }
+}
+
+fn at_path(state: &State, path: &str, received: &Received) -> Answer {
+    let Some((found, token)) = state.documents.get(path) else {
+        return document(404, Json::Object(Map::new()));
     };
     let brought = received.headers.get("authorization");
     let brought = brought.and_then(|token| token.to_str().ok());
     if token.is_some() && brought != token.as_deref() {
-        return (
-            401,
-            Vec::new(),
-            json!({"code": "InvalidToken", "message": "no"}),
-        );
+        return document(401, json!({"code": "InvalidToken", "message": "no"}));
     }
-    (200, Vec::new(), document.clone())
+    document(200, found.clone())
+}
+
+fn document(status: u16, document: Json) -> Answer {
+    (status, Vec::new(), Body::Document(document))
 }
 
 fn error(status: u16, name: &str, message: &str) -> Answer {
     (
         status,
         vec![("x-amzn-errortype", name.to_owned())],
-        json!({"__type": name, "message": message}),
+        Body::Document(json!({"__type": name, "message": message})),
     )
 }
 

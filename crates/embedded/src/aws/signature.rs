@@ -70,6 +70,9 @@ pub(super) fn check(state: &State, received: &Received, service: &str) -> Result
     if received.method == "POST" {
         needed.extend(["content-type", "x-amz-target"]);
     }
+    if service == "s3" {
+        needed.push("x-amz-content-sha256");
+    }
     let signed: Vec<&str> = claim.signed_headers.split(';').collect();
     if !signed.is_sorted() || !needed.iter().all(|needed| signed.contains(needed)) {
         return refuse(
@@ -127,7 +130,11 @@ fn signature(received: &Received, claim: &Claim<'_>, key: &Key, time: &str) -> S
         "{}\n{}\n{}\n{headers}\n{}\n{}",
         received.method,
         // The path came escaped, and all services but S3 escape it once more.
-        escaped(path),
+        if claim.scope.2 == "s3" {
+            path.to_owned()
+        } else {
+            escaped(path)
+        },
         parameters.join("&"),
         claim.signed_headers,
         hex(&Sha256::digest(&received.body))

@@ -3,6 +3,7 @@
 //! can tell is left open, with whoever may find it.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+pub mod bootstrap;
 pub mod connect;
 pub mod discovery;
 pub mod helpers;
@@ -16,6 +17,7 @@ pub mod secret;
 pub mod security;
 pub mod variables;
 
+pub use bootstrap::{BOOTSTRAP_CONNECTORS, Place};
 pub use connect::{ConnectEnvironment, Missing};
 pub use discovery::{Finder, Services};
 pub use logging::LogEnvironment;

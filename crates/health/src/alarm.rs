@@ -34,6 +34,8 @@ pub enum AlarmKind {
     Stalled,
     Degraded,
     LagGrowing,
+    /// It is to be there and is not.
+    NotCreated,
 }
 
 impl AlarmKind {
@@ -50,6 +52,7 @@ impl AlarmKind {
             AlarmKind::Stalled => "stalled",
             AlarmKind::Degraded => "degraded",
             AlarmKind::LagGrowing => "lag_growing",
+            AlarmKind::NotCreated => "not_created",
         }
     }
 }

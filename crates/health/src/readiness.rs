@@ -13,6 +13,10 @@ pub struct WorkerState {
     pub has_joined: bool,
     /// What keeps the group from its work, and waiting does not help.
     pub group_error: Option<String>,
+    /// How many connectors its cluster has.
+    pub connectors: usize,
+    /// Why connectors that are to be there are not.
+    pub lacking: Vec<String>,
     /// Since its start.
     pub age: Duration,
     /// How long after its start a worker counts as ready that has not joined.
@@ -30,6 +34,11 @@ pub fn readiness(state: &WorkerState) -> Result<(), String> {
     }
     if let Some(group_error) = &state.group_error {
         return Err(format!("the group cannot work: {group_error}"));
+    }
+    // A worker that is of use already is not taken away from its cluster for what comes on top.
+    if state.connectors == 0 && !state.lacking.is_empty() {
+        let why = state.lacking.join("; ");
+        return Err(format!("no connector is there yet: {why}"));
     }
     if state.has_joined || state.age < state.grace {
         return Ok(());
@@ -78,6 +87,21 @@ mod tests {
                     ..ready.clone()
                 },
                 Some("is stopping"),
+            ),
+            (
+                WorkerState {
+                    lacking: vec!["x".to_owned(), "y".to_owned()],
+                    ..ready.clone()
+                },
+                Some("no connector is there yet: x; y"),
+            ),
+            (
+                WorkerState {
+                    connectors: 1,
+                    lacking: vec!["x".to_owned()],
+                    ..ready.clone()
+                },
+                None,
             ),
             (
                 WorkerState {

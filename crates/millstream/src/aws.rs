@@ -67,7 +67,7 @@ impl Aws {
     }
 
     /// The client for everything that is signed.
-    fn client(&self) -> Result<Arc<Client>, Exit> {
+    pub(crate) fn client(&self) -> Result<Arc<Client>, Exit> {
         let task = self
             .metadata
             .as_ref()

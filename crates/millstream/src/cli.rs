@@ -11,6 +11,7 @@ use clap::{Arg, ArgAction, Args, Command as ClapCommand, CommandFactory, FromArg
 use clap::{Parser, Subcommand, ValueEnum};
 use jiff::fmt::friendly::SpanParser;
 use millstream_core::digest::HashFunction;
+use millstream_environment::BOOTSTRAP_CONNECTORS;
 use millstream_environment::discovery::NAMES;
 use millstream_tools::consume::ConsumeArgs;
 use millstream_tools::groups::GroupsArgs;
@@ -182,6 +183,15 @@ pub(crate) struct ManArgs {
     pub(crate) folder: Option<PathBuf>,
 }
 
+/// Connectors that are to be there.
+#[derive(Debug, Args)]
+pub(crate) struct BootstrapArgs {
+    /// Connectors that are created where they are not there yet: the path of a JSON file, ssm:NAME of a parameter or
+    /// s3://bucket/key of an object that holds it.
+    #[arg(long, env = BOOTSTRAP_CONNECTORS, value_name = "PLACE")]
+    pub(crate) bootstrap_connectors: Option<String>,
+}
+
 /// What a JVM would be told.
 #[derive(Debug, Args)]
 pub(crate) struct JvmArgs {
@@ -218,6 +228,8 @@ pub(crate) struct StandaloneArgs {
     /// Connectors to start with: .json or .properties files.
     pub(crate) connectors: Vec<PathBuf>,
     #[command(flatten)]
+    pub(crate) bootstrap: BootstrapArgs,
+    #[command(flatten)]
     pub(crate) jvm: JvmArgs,
     #[command(flatten)]
     pub(crate) health: HealthArgs,
@@ -228,6 +240,8 @@ pub(crate) struct WorkerArgs {
     /// The worker's settings, a Java properties file; without one the environment is read as the images for Java's worker read
     /// it, CONNECT_BOOTSTRAP_SERVERS and so on.
     pub(crate) worker: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) bootstrap: BootstrapArgs,
     #[command(flatten)]
     pub(crate) jvm: JvmArgs,
     #[command(flatten)]

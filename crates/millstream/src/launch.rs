@@ -134,6 +134,7 @@ pub(crate) fn worker(
         health,
         connector_files: Vec::new(),
         connectors: Vec::new(),
+        bootstrap: None,
         shutdown,
     };
     (start, counted)

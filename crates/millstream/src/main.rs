@@ -1,6 +1,7 @@
 //! The binary: reads the command line, makes the two runtimes, runs one command and turns its end into an exit code.
 
 mod aws;
+mod bootstrap;
 mod cause;
 mod cli;
 mod client_warnings;

@@ -141,6 +141,10 @@ impl Fields {
     pub(crate) fn get(&self, name: &str) -> Option<&RawValue> {
         self.0.get(name)?.as_deref()
     }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
 }
 
 impl IntoIterator for Fields {
@@ -172,7 +176,7 @@ pub(crate) fn object(body: &[u8], class: &str) -> Result<Option<Fields>, JsonErr
 }
 
 /// The text without a mark at its beginning; UTF-16 is known by its mark or by the zeros beside its first letter.
-fn decoded(body: &[u8]) -> Result<Cow<'_, [u8]>, JsonError> {
+pub(crate) fn decoded(body: &[u8]) -> Result<Cow<'_, [u8]>, JsonError> {
     let (units, is_big) = match body {
         [0xef, 0xbb, 0xbf, text @ ..] => return Ok(Cow::Borrowed(text)),
         [0xfe, 0xff, text @ ..] => (text, true),
@@ -218,7 +222,7 @@ pub(crate) fn scalar(value: &RawValue) -> Result<String, JsonError> {
     }
 }
 
-fn initial_state(value: &RawValue) -> Result<TargetState, JsonError> {
+pub(crate) fn initial_state(value: &RawValue) -> Result<TargetState, JsonError> {
     const ENUM: &str =
         "org.apache.kafka.connect.runtime.rest.entities.CreateConnectorRequest.InitialState";
     let text = scalar(value)?.to_uppercase();

@@ -2,11 +2,13 @@
 //! It decides which tasks run and tells the world about them; it never sees a record.
 
 mod auth;
+pub mod bootstrap;
 mod client_keys;
 pub mod client_settings;
 pub mod cluster;
 pub mod config;
 mod connector_config;
+mod creation;
 mod fencer;
 mod forward;
 pub mod health;
@@ -35,7 +37,9 @@ mod unstartable;
 pub mod validation;
 pub mod worker;
 
+pub use bootstrap::{Bootstrap, ConnectorsSource};
 pub use config::{WorkerConfigError, WorkerSettings};
+pub use creation::CreateError;
 pub use inter_worker::InterWorkerConfig;
 pub use kafka_admin::{AdminError, KafkaAdmin};
 pub use loggers::LogControl;
@@ -45,4 +49,4 @@ pub use registry::PluginRegistry;
 pub use stages::Converters;
 pub use task::{TaskEvent, TaskEvents, TaskHandle, TaskId, TaskSettings, TaskStart, TaskStarter};
 pub use tls::ListenerTlsConfig;
-pub use worker::{CreateError, StartError, Worker, WorkerIdentity, WorkerStart};
+pub use worker::{StartError, Worker, WorkerIdentity, WorkerStart};

@@ -10,7 +10,7 @@ mod warnings;
 pub use warnings::ConfigWarnings;
 pub(crate) use warnings::unknown as unknown_setting;
 
-use crate::config::{Redactor, WorkerSettings};
+use crate::config::{Redactor, Resolved, WorkerSettings};
 use crate::connector_config::{TopicKeys, framework_keys};
 use crate::registry::PluginRegistry;
 use millstream_core::config::{ConfigDef, Default, Parsed, java_trim};
@@ -132,8 +132,29 @@ impl Validator {
     pub async fn validate(&self, raw: &Properties) -> Result<Validated, ValidationError> {
         let resolved = self.worker.providers.resolve(raw).await;
         let resolved = resolved.map_err(|error| ValidationError::Config(error.to_string()))?;
+        self.validate_with(raw, resolved, true).await
+    }
+
+    /// Validates without asking the systems that the settings name; where a reference cannot be looked up, with the reference
+    /// as it stands there.
+    pub async fn examine(&self, raw: &Properties) -> Result<Validated, ValidationError> {
+        let resolved = self.worker.providers.resolve(raw).await;
+        let resolved = resolved.unwrap_or_else(|_| Resolved {
+            properties: raw.clone(),
+            redactor: Redactor::default(),
+        });
+        self.validate_with(raw, resolved, false).await
+    }
+
+    async fn validate_with(
+        &self,
+        raw: &Properties,
+        resolved: Resolved,
+        is_probed: bool,
+    ) -> Result<Validated, ValidationError> {
         let redactor = &resolved.redactor;
-        let validated = self.validate_resolved(raw, &resolved.properties).await;
+        let validated = self.validate_resolved(raw, &resolved.properties, is_probed);
+        let validated = validated.await;
         let mut validated = validated.map_err(|error| error.redacted(redactor))?;
         validated.class = redactor.text(&validated.class);
         for (_, value) in &mut validated.configs {
@@ -149,6 +170,7 @@ impl Validator {
         &self,
         raw: &Properties,
         config: &Properties,
+        is_probed: bool,
     ) -> Result<Validated, ValidationError> {
         let Some(class) = config.get("connector.class") else {
             return Err(ValidationError::BadRequest(format!(
@@ -167,7 +189,9 @@ impl Validator {
             return Err(error.into());
         }
         let mut own = connector.validate(config);
-        connector.probe(config, &mut own).await;
+        if is_probed {
+            connector.probe(config, &mut own).await;
+        }
         merge(&mut configs, connector.config_def(), own);
         topics::refuse_dead_letter_loop(&keys, &mut configs);
         let kind = connector.role().kind();

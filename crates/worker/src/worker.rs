@@ -5,15 +5,16 @@ mod cluster_id;
 mod warnings;
 
 use crate::auth::{Authenticator, BASIC_AUTH};
+use crate::bootstrap::Bootstrap;
 use crate::cluster::{Cluster, GroupProtocol, MemoryOffsets, TaskSubmitter};
 use crate::config::{
     ConnectorFile, ConnectorFileError, ResponseHeaders, WorkerConfigError, WorkerSettings,
     read_connector_file,
 };
+use crate::creation::{CreateError, create};
 use crate::fencer::Fencer;
 use crate::forward::Forwarder;
 use crate::health::HealthPort;
-use crate::herder::request::{Answer, HerderError, Put, Request};
 use crate::herder::state::{KeyPolicy, Settings, WorkerMode};
 use crate::herder::{Herder, HerderHandle, HerderParts};
 use crate::inter_worker::InterWorkerConfig;
@@ -25,7 +26,7 @@ use crate::registry::PluginRegistry;
 use crate::rest::{self, Api, Limits, RestSubmitter, Server};
 use crate::task::TaskStarter;
 use crate::tls::{self, ClientTls, ServerTls};
-use crate::validation::{ConfigWarnings, InvalidConfig, ValidationError, Validator};
+use crate::validation::{ConfigWarnings, Validator};
 use address::{addresses, advertised, bind};
 use cluster_id::learn_cluster_id;
 use millstream_core::{OffsetStore, Properties};
@@ -59,6 +60,8 @@ pub struct WorkerStart {
     pub connector_files: Vec<PathBuf>,
     /// Connectors by name, created like those of the files.
     pub connectors: Vec<(String, Properties)>,
+    /// Connectors that are created where they are not there yet.
+    pub bootstrap: Option<Bootstrap>,
     pub shutdown: CancellationToken,
 }
 
@@ -93,23 +96,12 @@ pub enum StartError {
     Connector { name: String, source: CreateError },
 }
 
-/// Why a connector of the command line was refused.
-#[derive(Debug, thiserror::Error)]
-pub enum CreateError {
-    #[error(transparent)]
-    Validation(#[from] ValidationError),
-    #[error(transparent)]
-    Invalid(#[from] InvalidConfig),
-    #[error(transparent)]
-    Herder(#[from] HerderError),
-}
-
 impl Worker {
     /// Starts a worker on one node: binds its listeners, serves its API, creates the connectors it was given.
     ///
     /// # Errors
     /// If a listener cannot be bound, or a connector file cannot be read or is refused; nothing runs then.
-    pub async fn start(start: WorkerStart) -> Result<Self, StartError> {
+    pub async fn start(mut start: WorkerStart) -> Result<Self, StartError> {
         let files = start
             .connector_files
             .iter()
@@ -121,6 +113,8 @@ impl Worker {
             initial_state: None,
         }));
         let shutdown = start.shutdown.clone();
+        let bootstrap = start.bootstrap.take();
+        attach(&start, bootstrap.as_ref());
         let alone = |_| Cluster::of_one(GroupProtocol::default());
         let (worker, api) = Worker::launch(start, WorkerMode::Standalone, alone).await?;
         for connector in connectors {
@@ -131,6 +125,7 @@ impl Worker {
                 return Err(StartError::Connector { name, source });
             }
         }
+        worker.keep_creating(bootstrap, api, shutdown);
         Ok(worker)
     }
 
@@ -148,11 +143,23 @@ impl Worker {
     /// # Errors
     /// If a setting is wrong or a listener cannot be bound.
     pub async fn start_in_cluster(
-        start: WorkerStart,
+        mut start: WorkerStart,
         cluster: impl FnOnce(WorkerIdentity) -> Cluster,
     ) -> Result<Self, StartError> {
-        let (worker, _) = Worker::launch(start, WorkerMode::Distributed, cluster).await?;
+        let shutdown = start.shutdown.clone();
+        let bootstrap = start.bootstrap.take();
+        attach(&start, bootstrap.as_ref());
+        let (worker, api) = Worker::launch(start, WorkerMode::Distributed, cluster).await?;
+        worker.keep_creating(bootstrap, api, shutdown);
         Ok(worker)
+    }
+
+    /// Creates first connectors beside everything else, until all are there or the worker ends.
+    fn keep_creating(&self, bootstrap: Option<Bootstrap>, api: Api, shutdown: CancellationToken) {
+        if let Some(bootstrap) = bootstrap {
+            let run = shutdown.run_until_cancelled_owned(bootstrap.run(api));
+            self.tracker.spawn(run);
+        }
     }
 
     /// What a start with these settings would end with, or else warn of, without starting anything: files that they name are
@@ -345,33 +352,17 @@ impl Worker {
     }
 }
 
+/// The health port tells what is not there.
+fn attach(start: &WorkerStart, bootstrap: Option<&Bootstrap>) {
+    if let (Some(health), Some(bootstrap)) = (&start.health, bootstrap) {
+        health.expect(bootstrap.lacking());
+    }
+}
+
 /// The protocol that the worker offers its group.
 fn offered(settings: &WorkerSettings) -> GroupProtocol {
     let name = settings.properties.get("connect.protocol");
     name.and_then(GroupProtocol::configured).unwrap_or_default()
-}
-
-async fn create(api: &Api, connector: ConnectorFile) -> Result<(), CreateError> {
-    let ConnectorFile {
-        name,
-        mut config,
-        initial_state,
-    } = connector;
-    config.insert("name", name.trim());
-    let warnings = api.validator.validate(&config).await?.accepted()?;
-    let request = Request::Put(Put {
-        name: name.trim().into(),
-        config,
-        initial_state,
-        may_replace: false,
-    });
-    let herder: &HerderHandle = &api.herder;
-    let answer = herder.change(request).await?;
-    warnings.log(name.trim());
-    if let Answer::Connector { info, .. } = answer {
-        tracing::info!(connector = %info.name, tasks = info.tasks, "connector created");
-    }
-    Ok(())
 }
 
 /// The worker's own converters must be here.

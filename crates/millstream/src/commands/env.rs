@@ -1,5 +1,6 @@
 //! `millstream env`: what the variables come to, told without starting anything or asking anybody.
 
+mod bootstrap;
 mod report;
 mod stream;
 mod worker;
@@ -19,7 +20,11 @@ pub(crate) async fn run(args: &EnvArgs) -> CommandResult {
             false => EnvFor::Stream,
         });
     let report = match command {
-        EnvFor::Worker => worker::report(&variables),
+        EnvFor::Worker => {
+            let (mut report, settings) = worker::report(&variables);
+            bootstrap::tell(&variables, settings.as_ref(), &mut report).await;
+            report
+        }
         EnvFor::Stream => stream::report(&variables).await,
     };
     let text = match args.json {

@@ -4,7 +4,7 @@ use super::CommandResult;
 use crate::cli::StandaloneArgs;
 use crate::launch::Surroundings;
 use crate::logging::LogLevels;
-use crate::{cause, launch, progress, shutdown};
+use crate::{bootstrap, cause, launch, progress, shutdown};
 use millstream_core::OffsetStore;
 use millstream_distributed::{FileOffsets, FileOffsetsError};
 use millstream_worker::{Worker, WorkerSettings, WorkerStart};
@@ -27,6 +27,11 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     let settings = args.health.apply(settings);
     let offsets = offsets(&settings)?;
     let (board, health) = launch::health(&settings, &stop).await?;
+    let reading = Box::pin(bootstrap::read(&args.bootstrap, &settings, None));
+    let Some(to_create) = stop.run_until_cancelled(reading).await else {
+        return Ok(());
+    };
+    let to_create = to_create?;
     let around = Surroundings {
         health: Some(health.clone()),
         ..Surroundings::default()
@@ -34,6 +39,7 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     let (start, counted) = launch::worker(settings, levels, data, stop.clone(), board, around);
     let started = Worker::start(WorkerStart {
         connector_files: args.connectors,
+        bootstrap_connectors: to_create,
         offsets,
         ..start
     });

@@ -5,7 +5,7 @@ use crate::aws::Brokers;
 use crate::cli::WorkerArgs;
 use crate::launch::Surroundings;
 use crate::logging::LogLevels;
-use crate::{cause, discovery, environment, launch, preflight, progress, shutdown};
+use crate::{bootstrap, cause, discovery, environment, launch, preflight, progress, shutdown};
 use millstream_distributed::{join, open};
 use millstream_environment::{ConnectEnvironment, Preflight, Severity};
 use millstream_kafka::Bootstrap;
@@ -75,6 +75,12 @@ async fn work(
     let settings = args.health.apply(settings);
     let health = launch::health(&settings, &stop).await;
     let (board, health) = health.map_err(Exit::not_started)?;
+    let group = settings.properties.get("group.id");
+    let reading = Box::pin(bootstrap::read(&args.bootstrap, &settings, group));
+    let Some(to_create) = stop.run_until_cancelled(reading).await else {
+        return Ok(());
+    };
+    let to_create = to_create?;
     if let Some(preflight) = preflight {
         let client = &settings.properties;
         let waiting = preflight::wait_for_brokers(&preflight, client, bootstrap.as_ref());
@@ -101,6 +107,7 @@ async fn work(
         },
     );
     let start = WorkerStart {
+        bootstrap_connectors: to_create,
         offsets: Some(stores.offsets.clone()),
         ..start
     };

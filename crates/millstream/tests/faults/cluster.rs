@@ -12,14 +12,14 @@ use std::fmt::Write;
 use std::path::Path;
 
 /// A worker that is gone is noticed soon, and nobody waits for its return.
-const HASTY: [(&str, &str); 3] = [
+pub(crate) const HASTY: [(&str, &str); 3] = [
     ("session.timeout.ms", "6000"),
     ("heartbeat.interval.ms", "300"),
     ("scheduled.rebalance.max.delay.ms", "0"),
 ];
 
 /// A broker that makes no topic unasked.
-async fn broker() -> Broker {
+pub(crate) async fn broker() -> Broker {
     let config = BrokerSettings {
         auto_create_topics: false,
         ..BrokerSettings::of_nodes(1)
@@ -28,7 +28,7 @@ async fn broker() -> Broker {
 }
 
 /// The settings of the recorded workers, with further ones.
-fn file(folder: &Path, name: &str, broker: &Broker, more: &[(&str, &str)]) -> String {
+pub(crate) fn file(folder: &Path, name: &str, broker: &Broker, more: &[(&str, &str)]) -> String {
     let json = "org.apache.kafka.connect.json.JsonConverter";
     let bootstrap = broker.bootstrap();
     let settings = [

@@ -4,6 +4,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod aws;
+mod bootstrap;
 mod case;
 mod cluster;
 mod differences;

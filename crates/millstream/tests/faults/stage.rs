@@ -175,6 +175,13 @@ impl Stage {
 
     /// The same under another name.
     pub(crate) async fn post_archive_as(&self, worker: &Worker, name: &str, more: &[(&str, &str)]) {
+        let body = json!({"name": name, "config": self.archive_config(more)});
+        let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
+        assert!(status.is_success(), "{status}: {answer}");
+    }
+
+    /// The settings of the archive, with numbers for numbers, as the workshop posts them.
+    pub(crate) fn archive_config(&self, more: &[(&str, &str)]) -> Value {
         let mut config = json!({
             "connector.class": "io.confluent.connect.s3.S3SinkConnector",
             "tasks.max": 1,
@@ -198,9 +205,7 @@ impl Stage {
             let fields: &mut Map<String, Value> = config.as_object_mut().unwrap();
             fields.insert((*key).to_owned(), Value::from(*value));
         }
-        let body = json!({"name": name, "config": config});
-        let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
-        assert!(status.is_success(), "{status}: {answer}");
+        config
     }
 
     /// Adds records to every partition. They know their place.

@@ -67,6 +67,8 @@ struct Shared {
     tracker: TaskTracker,
     worker: OnceLock<RunningWorker>,
     watch: TaskWatch,
+    /// Connectors that are to be there and are not.
+    lacking: OnceLock<watch::Receiver<Vec<Alarm>>>,
     address: watch::Sender<Option<SocketAddr>>,
 }
 
@@ -100,6 +102,7 @@ impl HealthPort {
             closing: CancellationToken::new(),
             tracker: TaskTracker::new(),
             worker: OnceLock::new(),
+            lacking: OnceLock::new(),
             address: watch::Sender::new(None),
         }));
         port.0.tracker.spawn(port.clone().watch());
@@ -163,6 +166,17 @@ impl HealthPort {
         let _ = self.0.worker.set(worker);
     }
 
+    /// Connectors are to be there, and this tells which are not.
+    pub(crate) fn expect(&self, lacking: watch::Receiver<Vec<Alarm>>) {
+        // A process starts one worker.
+        let _ = self.0.lacking.set(lacking);
+    }
+
+    fn lacking(&self) -> Vec<Alarm> {
+        let lacking = self.0.lacking.get();
+        lacking.map(|it| it.borrow().clone()).unwrap_or_default()
+    }
+
     /// Where it listens; returns once it does.
     pub async fn address(&self) -> Option<SocketAddr> {
         let mut address = self.0.address.subscribe();
@@ -213,6 +227,7 @@ impl HealthPort {
     /// Everything that is wrong with what runs here.
     fn alarms(&self) -> Vec<Alarm> {
         let mut alarms = self.0.watch.alarms();
+        alarms.extend(self.lacking());
         if let Some(worker) = self.0.worker.get() {
             alarms.extend(alarms_of(&worker.herder.view(), &worker.worker_id));
         }
@@ -245,6 +260,8 @@ impl HealthPort {
             serves: herder.is_some(),
             has_joined: herder.is_some_and(|herder| herder.view().has_started()),
             group_error: herder.and_then(HerderHandle::group_error),
+            connectors: herder.map_or(0, |herder| herder.view().names().len()),
+            lacking: self.lacking().into_iter().map(|alarm| alarm.text).collect(),
             age: begun.elapsed(),
             grace: settings.start_grace,
         })

@@ -108,6 +108,7 @@ impl Scenario {
             health: None,
             connector_files: Vec::new(),
             connectors: Vec::new(),
+            bootstrap: None,
             shutdown: shutdown.clone(),
         };
         let is_standalone = setup["standalone"] == true;

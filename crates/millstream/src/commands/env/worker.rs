@@ -12,7 +12,8 @@ use millstream_worker::{TaskId, Worker, WorkerSettings, client_settings};
 
 const WHERE: &str = "docs/configuration/worker.md has what it takes";
 
-pub(super) fn report(variables: &Variables) -> Report {
+/// What there is to tell, and the worker's settings if they are right.
+pub(super) fn report(variables: &Variables) -> (Report, Option<WorkerSettings>) {
     let environment = ConnectEnvironment::read(variables);
     let mut report = Report::new("worker");
     for (key, value) in environment.settings() {
@@ -41,8 +42,8 @@ pub(super) fn report(variables: &Variables) -> Report {
         };
         report.note(note.with_remedy(format!("set {}{way}", missing.variable)));
     }
-    examine(variables, &environment, &mut report);
-    report
+    let settings = examine(variables, &environment, &mut report);
+    (report, settings)
 }
 
 /// The names to ask for, where there is something to be asked.
@@ -83,7 +84,11 @@ fn log(variables: &Variables, environment: &ConnectEnvironment, report: &mut Rep
 }
 
 /// The same checks as at the start, with something in the place of what is not known.
-fn examine(variables: &Variables, environment: &ConnectEnvironment, report: &mut Report) {
+fn examine(
+    variables: &Variables,
+    environment: &ConnectEnvironment,
+    report: &mut Report,
+) -> Option<WorkerSettings> {
     let mut properties = environment.properties();
     let lacking = environment.lacking().map(|missing| missing.variable);
     let open = environment.open().map(|(missing, _)| missing.variable);
@@ -98,7 +103,7 @@ fn examine(variables: &Variables, environment: &ConnectEnvironment, report: &mut
             errors
                 .iter()
                 .for_each(|error| report.note(words.problem(error)));
-            return;
+            return None;
         }
     };
     let settings = settings.with_kafka_opts(variables.get("KAFKA_OPTS"));
@@ -117,6 +122,7 @@ fn examine(variables: &Variables, environment: &ConnectEnvironment, report: &mut
         report.note(Note::warning("", text));
     }
     clients(&settings, &words, report);
+    Some(settings)
 }
 
 /// The settings of the clients that work for connectors, as those without overrides would have them.
@@ -257,7 +263,7 @@ mod tests {
 
     /// The notes about what is not as it should be: severity, about and remedy.
     fn notes(pairs: &[(&str, &str)]) -> Vec<String> {
-        let report = report(&pairs.iter().copied().collect());
+        let (report, _) = report(&pairs.iter().copied().collect());
         let json = report.json();
         let notes = json["notes"].as_array().expect("notes");
         let text = |note: &serde_json::Value, name: &str| {
@@ -352,7 +358,7 @@ mod tests {
         ]
         .concat();
         assert_eq!(notes(&pairs), Vec::<String>::new());
-        let json = report(&pairs.into_iter().collect()).json();
+        let json = report(&pairs.into_iter().collect()).0.json();
         let settings = json["settings"].as_array().expect("settings");
         let open = settings.iter().find(|it| it["name"] == "bootstrap.servers");
         let open = open.expect("the brokers are open");

@@ -1,8 +1,10 @@
 //! The command line, and the environment as far as it stands for flags.
 
+mod advise;
 mod called;
 mod health;
 
+pub(crate) use advise::AdviseArgs;
 pub(crate) use health::{HealthArgs, HealthcheckArgs};
 
 use crate::logging::LogArgs;
@@ -148,6 +150,8 @@ pub(crate) enum Command {
     Produce(ProduceArgs),
     /// Print the records of a topic.
     Consume(ConsumeArgs),
+    /// Say what a load needs and costs: always-on tasks or Lambda, how many, and which objects and requests S3 sees.
+    Advise(AdviseArgs),
     /// Print what a shell is to complete after millstream.
     Completions(CompletionsArgs),
     /// Print the manual page, or write those of all commands into a folder.

@@ -1,5 +1,6 @@
 //! One file per command; each is `run(args)` on the runtimes made here.
 
+mod advise;
 mod completions;
 mod consume;
 mod demo;
@@ -102,6 +103,7 @@ async fn dispatch(
         Command::Demo(args) => demo::run(args, levels, data, screen).await,
         Command::Env(args) => Box::pin(env::run(&args)).await,
         Command::Stream(args) => Box::pin(stream::run(args, levels, data)).await,
+        Command::Advise(args) => kafka_tool::as_far_as_read(Box::pin(advise::run(args)).await),
         Command::Completions(args) => kafka_tool::as_far_as_read(completions::run(&args)),
         Command::Consume(args) => kafka_tool::as_far_as_read(consume::run(args).await),
         Command::Groups(args) => kafka_tool::as_far_as_read(groups::run(args).await),

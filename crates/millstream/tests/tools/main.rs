@@ -1,6 +1,7 @@
 //! The command line for Kafka as a process: what people type, what they read, and the exit codes, over the embedded broker.
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
+mod advise;
 mod found;
 mod pages;
 mod secure;

@@ -92,9 +92,11 @@ impl Upstream {
         timeout(CHECK_TIMEOUT, walk).await.unwrap_or_else(late)
     }
 
+    /// One question, whatever it is answered.
+    ///
     /// # Errors
     /// Why there is no answer, with the address.
-    async fn get(&self, path: &str) -> Result<Answer, String> {
+    pub async fn get(&self, path: &str) -> Result<Answer, String> {
         let authorization = self.authorization.clone().map_err(str::to_owned)?;
         let url = format!("{}{path}", self.url);
         let failed = |why: String| format!("cannot ask {url}: {why}");

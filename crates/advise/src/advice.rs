@@ -1,0 +1,342 @@
+//! The comparison: what each way costs a month, which is the cheapest that is in time, and where that changes.
+
+use crate::capacity::{self, Tasks, drain_time, memory_for_open_objects};
+use crate::lambda::{self, Invocations, Source};
+use crate::objects::{self, Objects};
+use crate::prices::{Price, Prices};
+use crate::question::{Architecture, Question};
+use crate::units::{shown, time};
+
+const SECONDS_PER_HOUR: f64 = 3600.0;
+
+/// More objects a second than this of one task are worth a word: `flush.size=3` writes hundreds.
+const MANY_OBJECTS: f64 = 10.0;
+
+/// More than any topic has: no place is looked for beyond it.
+const MOST_MESSAGES: f64 = 1e13;
+
+/// A way to do it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Way {
+    Tasks,
+    LambdaOnKafka,
+    LambdaOnQueue,
+}
+
+impl Way {
+    pub const ALL: [Way; 3] = [Way::Tasks, Way::LambdaOnKafka, Way::LambdaOnQueue];
+
+    /// For machines.
+    pub fn name(self) -> &'static str {
+        match self {
+            Way::Tasks => "tasks",
+            Way::LambdaOnKafka => "lambda-kafka",
+            Way::LambdaOnQueue => "lambda-sqs",
+        }
+    }
+
+    /// For people.
+    pub fn title(self) -> &'static str {
+        match self {
+            Way::Tasks => "always-on tasks",
+            Way::LambdaOnKafka => "Lambda on the Kafka topic",
+            Way::LambdaOnQueue => "Lambda on an SQS queue",
+        }
+    }
+}
+
+/// One line of a bill.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Item {
+    pub what: &'static str,
+    /// A month, in the things that the price's unit counts.
+    pub amount: f64,
+    pub price: Price,
+    pub cost: f64,
+}
+
+/// What one way comes to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Offer {
+    pub way: Way,
+    pub items: Vec<Item>,
+    /// Of all items.
+    pub month: f64,
+    /// Seconds that a record waits at most; none if nothing bounds it.
+    pub delay: Option<f64>,
+    pub is_in_time: bool,
+    /// Why it cannot be done that way.
+    pub obstacle: Option<String>,
+    pub objects: Option<Objects>,
+    pub invocations: Option<Invocations>,
+}
+
+impl Offer {
+    /// Whether it does what is asked.
+    pub fn serves(&self) -> bool {
+        self.is_in_time && self.obstacle.is_none()
+    }
+}
+
+/// Where another way becomes the cheaper one.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Crossover {
+    /// Below so many messages a day it is `below`, from there on `above`.
+    pub messages_per_day: f64,
+    pub below: Way,
+    pub above: Way,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+pub struct Advice {
+    pub tasks: Tasks,
+    /// Seconds until the backlog is gone; none if it never is.
+    pub drain: Option<f64>,
+    /// In the order of `Way::ALL`.
+    pub offers: Vec<Offer>,
+    /// The cheapest that serves.
+    pub best: Option<Way>,
+    pub crossover: Option<Crossover>,
+    /// What to change, in sentences.
+    pub warnings: Vec<String>,
+    /// What stands beside all of them and is not counted: name and cost a month.
+    pub beside: Vec<(&'static str, f64)>,
+}
+
+pub fn advise(question: &Question, prices: &Prices) -> Advice {
+    let tasks = capacity::tasks(question);
+    let offers: Vec<Offer> = Way::ALL
+        .iter()
+        .map(|way| offer(*way, question, prices))
+        .collect();
+    let serving = offers.iter().filter(|offer| offer.serves());
+    let best = serving.min_by(|a, b| a.month.total_cmp(&b.month));
+    let drain = drain_time(&question.load, &tasks);
+    Advice {
+        best: best.map(|offer| offer.way),
+        crossover: crossover(question, prices),
+        warnings: warnings(question, &tasks, drain, &offers),
+        beside: beside(prices),
+        tasks,
+        drain,
+        offers,
+    }
+}
+
+pub fn offer(way: Way, question: &Question, prices: &Prices) -> Offer {
+    let month = prices.hours_per_month * SECONDS_PER_HOUR;
+    let mut bill = Bill(Vec::new());
+    let (mut delay, mut obstacle, mut invocations) = (Some(0.0), None, None);
+    let mut written = None;
+    match way {
+        Way::Tasks => {
+            let tasks = capacity::tasks(question);
+            let (vcpu, gb) = fargate(question.architecture, prices);
+            let hours = tasks.running * prices.hours_per_month;
+            bill.add("tasks, processor", hours * question.task.vcpu, vcpu);
+            bill.add("tasks, memory", hours * question.task.memory_gb, gb);
+            if tasks.needed > question.partitions {
+                obstacle = Some(format!(
+                    "{} tasks are needed and the topic has {} partitions, of which each is read by one: it falls behind",
+                    shown(tasks.needed),
+                    shown(question.partitions)
+                ));
+            }
+            if question.job.writes_objects() {
+                let found =
+                    objects::of_archive(&question.load, &question.files, question.partitions);
+                delay = found.delay;
+                written = Some(found);
+            }
+        }
+        Way::LambdaOnKafka | Way::LambdaOnQueue => {
+            let source = match way {
+                Way::LambdaOnQueue => Source::Queue,
+                Way::Tasks | Way::LambdaOnKafka => Source::Kafka,
+            };
+            let found = lambda::invocations(question, source);
+            bill.add(
+                "invocations",
+                found.per_second * month,
+                &prices.lambda_requests,
+            );
+            let gb_second = match question.architecture {
+                Architecture::Arm64 => &prices.lambda_arm64_gb_second,
+                Architecture::X86 => &prices.lambda_x86_gb_second,
+            };
+            bill.add("duration", found.gb_seconds_per_second * month, gb_second);
+            if source == Source::Queue {
+                let requests = lambda::queue_requests(question) * month;
+                bill.add("requests to SQS", requests, &prices.sqs_requests);
+            }
+            if question.job.writes_objects() {
+                let load = &question.load;
+                written = Some(objects::of_function(load, found.per_second, found.window));
+            }
+            obstacle = lambda::obstacle(question, source, &found);
+            delay = Some(found.window);
+            invocations = Some(found);
+        }
+    }
+    if let Some(objects) = &written {
+        let requests = objects.requests_per_second() * month;
+        bill.add("requests to S3", requests, &prices.s3_put_requests);
+    }
+    Offer {
+        way,
+        month: bill.0.iter().map(|item| item.cost).sum(),
+        items: bill.0,
+        is_in_time: delay.is_some_and(|delay| delay <= question.delay),
+        delay,
+        obstacle,
+        objects: written,
+        invocations,
+    }
+}
+
+struct Bill(Vec<Item>);
+
+impl Bill {
+    fn add(&mut self, what: &'static str, amount: f64, price: &Price) {
+        self.0.push(Item {
+            what,
+            amount,
+            cost: price.of(amount),
+            price: price.clone(),
+        });
+    }
+}
+
+/// The two prices of a task.
+pub fn fargate(architecture: Architecture, prices: &Prices) -> (&Price, &Price) {
+    match architecture {
+        Architecture::Arm64 => (
+            &prices.fargate_arm64_vcpu_hour,
+            &prices.fargate_arm64_gb_hour,
+        ),
+        Architecture::X86 => (&prices.fargate_x86_vcpu_hour, &prices.fargate_x86_gb_hour),
+    }
+}
+
+/// Where tasks and the function on the topic change places, all else being as it is. Both grow with the load, and the tasks
+/// begin higher, so there is at most one place that matters: the first at which the function stops being cheaper.
+fn crossover(question: &Question, prices: &Prices) -> Option<Crossover> {
+    let difference = |messages: f64| {
+        let mut other = question.with_messages(messages);
+        // Tasks may be as many as are needed: the question is about money.
+        other.partitions = question.partitions.max(capacity::tasks(&other).needed);
+        let tasks = offer(Way::Tasks, &other, prices).month;
+        tasks - offer(Way::LambdaOnKafka, &other, prices).month
+    };
+    if difference(1.0) <= 0.0 {
+        return None;
+    }
+    let mut low = 1.0;
+    let mut high = low;
+    while difference(high) > 0.0 {
+        low = high;
+        high *= 1.25;
+        if high > MOST_MESSAGES {
+            return None;
+        }
+    }
+    while high / low > 1.001 {
+        let middle = (high * low).sqrt();
+        match difference(middle) > 0.0 {
+            true => low = middle,
+            false => high = middle,
+        }
+    }
+    Some(Crossover {
+        messages_per_day: high,
+        below: Way::LambdaOnKafka,
+        above: Way::Tasks,
+    })
+}
+
+fn warnings(
+    question: &Question,
+    tasks: &Tasks,
+    drain: Option<f64>,
+    offers: &[Offer],
+) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let Question { load, files, .. } = question;
+    if question.partitions < tasks.partitions {
+        warnings.push(format!(
+            "Make the topic with {} partitions: twice the tasks, and one for each 5 MB/s. They can be added later, but then keys move to others.",
+            shown(tasks.partitions)
+        ));
+    }
+    match drain {
+        _ if load.backlog == 0.0 => {}
+        Some(drain) if drain <= question.drain => {}
+        Some(drain) => warnings.push(format!(
+            "The backlog is gone after {}, later than --drain {}: give the topic more partitions, so that more tasks can read it.",
+            time(drain),
+            time(question.drain)
+        )),
+        None => warnings.push(
+            "The backlog never goes: more comes in than all partitions' tasks can take.".to_owned(),
+        ),
+    }
+    let Some(objects) = offers.iter().find(|offer| offer.way == Way::Tasks) else {
+        return warnings;
+    };
+    let Some(objects) = objects.objects else {
+        return warnings;
+    };
+    let per_task = objects.per_second / tasks.running.max(1.0);
+    if per_task > MANY_OBJECTS {
+        warnings.push(format!(
+            "Each task writes {} objects a second: every one is {} requests. Raise flush.size (now {}), and let rotate.schedule.interval.ms bound the delay.",
+            shown(per_task),
+            shown(objects.requests),
+            shown(files.flush_size)
+        ));
+    }
+    match objects.delay {
+        Some(delay) if delay <= question.delay => {}
+        Some(_) => warnings.push(format!(
+            "The archive is later than --delay {0}: set rotate.schedule.interval.ms to {1:.0}.",
+            time(question.delay),
+            question.delay * 1000.0
+        )),
+        None => warnings.push(format!(
+            "Nothing closes an object while no records come, so the last ones wait without end: set rotate.schedule.interval.ms to {:.0} and a timezone.",
+            question.delay * 1000.0
+        )),
+    }
+    let open = objects.open_bytes(files, question.partitions) / tasks.running.max(1.0);
+    let share = memory_for_open_objects(question.task.memory_gb);
+    if open > share {
+        warnings.push(format!(
+            "Open objects of a task hold {} and there is memory for {}: the rest goes to its temporary file, which is to be a disk (/tmp as a volume).",
+            crate::units::bytes(open),
+            crate::units::bytes(share)
+        ));
+    }
+    warnings
+}
+
+/// What a month of these costs that are there in either case, or for Connect alone.
+fn beside(prices: &Prices) -> Vec<(&'static str, f64)> {
+    let hours = prices.hours_per_month;
+    vec![
+        (
+            "a load balancer before the REST API, without its usage",
+            prices.load_balancer_hour.of(hours),
+        ),
+        (
+            "a NAT gateway, without its traffic",
+            prices.nat_gateway_hour.of(hours),
+        ),
+        (
+            "an interface endpoint in one zone, without its traffic",
+            prices.interface_endpoint_hour.of(hours),
+        ),
+    ]
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,7 +2,7 @@
 //! ignores options it does not know and accepts some that Rust refuses; a string that works there works here.
 
 use mongodb::options::{
-    Acknowledgment, ClientOptions, DriverInfo, ServerApi, ServerApiVersion, WriteConcern,
+    Acknowledgment, ClientOptions, DriverInfo, ServerApi, ServerApiVersion, Tls, WriteConcern,
 };
 use std::fmt;
 use std::time::Duration;
@@ -160,33 +160,6 @@ impl ConnectionString {
         (uri, left_out)
     }
 
-    /// Whether the files of the string's TLS options are there and hold what they are for; the driver takes a bundle
-    /// without a certificate and then trusts nobody.
-    fn check_files(&self) -> Result<(), UriError> {
-        let authority = self.option("tlscafile").or(self.option("ssl_ca_certs"));
-        let own = self.option("tlscertificatekeyfile");
-        for (option, path, needed) in [
-            ("tlsCAFile", authority, "CERTIFICATE-----"),
-            ("tlsCertificateKeyFile", own, "CERTIFICATE-----"),
-            ("tlsCertificateKeyFile", own, "PRIVATE KEY-----"),
-        ] {
-            let Some(path) = path else { continue };
-            let problem = match std::fs::read(path) {
-                Err(error) => format!("cannot read {path}: {error}"),
-                Ok(bytes) if !String::from_utf8_lossy(&bytes).contains(needed) => {
-                    let wanted = needed.trim_end_matches('-').to_lowercase();
-                    format!(
-                        "{path} is no PEM file with a {wanted}; convert a PKCS#12 store with: openssl pkcs12 -in {path} -out \
-                         store.pem -nodes"
-                    )
-                }
-                Ok(_) => continue,
-            };
-            return refuse(&format!("{option} in connection.uri: {problem}"));
-        }
-        Ok(())
-    }
-
     /// The driver's options. Its own retries are off: they need `txnNumber`, which DocumentDB refuses, and we
     /// retry ourselves with the same ids.
     pub(crate) async fn client_options(
@@ -200,7 +173,7 @@ impl ConnectionString {
         let mut options = ClientOptions::parse(&uri).await.map_err(|error| UriError {
             message: format!("the connection string is not usable: {}", error.kind),
         })?;
-        self.check_files()?;
+        check_files(&options)?;
         options.retry_writes = Some(false);
         options.max_pool_size = options.max_pool_size.or(Some(DEFAULT_POOL));
         options.server_api = api;
@@ -217,6 +190,37 @@ impl ConnectionString {
         }
         Ok(options)
     }
+}
+
+/// Whether the files of the TLS options are there and hold what they are for; the driver takes a bundle without a
+/// certificate and then trusts nobody. It has decoded their names, which a connection string may escape.
+fn check_files(options: &ClientOptions) -> Result<(), UriError> {
+    let Some(Tls::Enabled(tls)) = &options.tls else {
+        return Ok(());
+    };
+    let authority = tls.ca_file_path.as_deref();
+    let own = tls.cert_key_file_path.as_deref();
+    for (option, path, needed) in [
+        ("tlsCAFile", authority, "CERTIFICATE-----"),
+        ("tlsCertificateKeyFile", own, "CERTIFICATE-----"),
+        ("tlsCertificateKeyFile", own, "PRIVATE KEY-----"),
+    ] {
+        let Some(path) = path else { continue };
+        let (bytes, path) = (std::fs::read(path), path.display());
+        let problem = match bytes {
+            Err(error) => format!("cannot read {path}: {error}"),
+            Ok(bytes) if !String::from_utf8_lossy(&bytes).contains(needed) => {
+                let wanted = needed.trim_end_matches('-').to_lowercase();
+                format!(
+                    "{path} is no PEM file with a {wanted}; convert a PKCS#12 store with: openssl pkcs12 -in {path} -out \
+                     store.pem -nodes"
+                )
+            }
+            Ok(_) => continue,
+        };
+        return refuse(&format!("{option} in connection.uri: {problem}"));
+    }
+    Ok(())
 }
 
 /// Commands in flight and a reserve; each connection is a login, and small instances have few.
@@ -371,6 +375,15 @@ mod tests {
             "mongodb://[::1]:27017/?compressors=zstd&waitQueueMultiple=3",
             "mongodb://[::1]:27017/",
         );
+    }
+
+    #[tokio::test]
+    async fn names_of_files_may_be_escaped() {
+        let uri = "mongodb://h/?tls=true&tlsCAFile=%2Fnowhere%2Fthe%20ca.pem";
+        let parsed = ConnectionString::parse(uri).unwrap();
+        let error = parsed.client_options(None).await.unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("cannot read /nowhere/the ca.pem: "), "{text}");
     }
 
     #[tokio::test]

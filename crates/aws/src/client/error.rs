@@ -104,14 +104,16 @@ impl Failure {
 
 /// The document of an answer, or what is wrong.
 pub(super) fn judge(answer: &Answer) -> Result<Json, Failure> {
-    let is_html = answer
+    let is_called_html = answer
         .header("content-type")
         .is_some_and(|kind| kind.to_ascii_lowercase().contains("html"));
-    let document: Option<Json> = match is_html {
-        true => None,
-        false => serde_json::from_slice(&answer.body).ok(),
-    };
-    let document = document.filter(Json::is_object);
+    let document: Option<Json> = serde_json::from_slice(&answer.body).ok();
+    // Some stand-ins for AWS call every answer a web page. One that holds members is none.
+    let document = document.filter(|document| {
+        let members = document.as_object();
+        members.is_some_and(|members| !is_called_html || !members.is_empty())
+    });
+    let is_html = is_called_html && document.is_none();
     if answer.is_success() {
         return document.ok_or_else(|| {
             let what = if is_html { "a web page" } else { "no JSON" };
@@ -309,11 +311,23 @@ mod tests {
             (200, &[], "[]"),
             (200, &[], ""),
             (403, &html, "<html>blocked</html>"),
+            (403, &html, "{}"),
         ] {
             let failure = judge(&answer(status, headers, body)).unwrap_err();
             assert_eq!(failure.class, Class::Transient, "{status} {body}");
         }
         assert!(judge(&answer(200, &[], "{}")).is_ok());
+    }
+
+    /// moto 5 writes no other type on its answers.
+    #[test]
+    fn takes_a_document_that_is_called_a_web_page() {
+        let html = [("content-type", "text/html; charset=utf-8")];
+        let secret = r#"{"SecretString":"s"}"#;
+        assert!(judge(&answer(200, &html, secret)).is_ok());
+        let missing = r#"{"__type":"ResourceNotFoundException","message":"no"}"#;
+        let failure = judge(&answer(400, &html, missing)).unwrap_err();
+        assert_eq!(failure.class, Class::Permanent);
     }
 
     #[test]

@@ -15,6 +15,7 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
 use std::ffi::OsString;
 use std::fmt;
+use std::net::IpAddr;
 use std::time::Duration;
 
 /// A service that is there takes a connection within milliseconds.
@@ -121,6 +122,32 @@ impl Http {
             Ok(answer) => answer,
             Err(_) => Err(format!("no answer within {} s", patience.as_secs_f32())),
         }
+    }
+}
+
+/// Whether a URL leads over plain HTTP to this machine or to what stands beside it, at a loopback or a link-local address: no
+/// proxy gets there, and what is sent does not leave the machine.
+pub fn is_beside(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else {
+        return false;
+    };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if authority.contains('@') {
+        return false;
+    }
+    let host = match authority.strip_prefix('[') {
+        Some(rest) => rest.split(']').next().unwrap_or_default(),
+        None => authority.split(':').next().unwrap_or_default(),
+    };
+    match host.parse::<IpAddr>() {
+        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
+        // Beside loopback the address of EKS's agent, which is a unique local one.
+        Ok(IpAddr::V6(address)) => {
+            address.is_loopback()
+                || address.is_unicast_link_local()
+                || address.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23]
+        }
+        Err(_) => host.eq_ignore_ascii_case("localhost"),
     }
 }
 

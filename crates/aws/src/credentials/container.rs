@@ -2,12 +2,11 @@
 
 use super::Credentials;
 use crate::environment::Environment;
-use crate::http::{Http, Request, Way};
+use crate::http::{Http, Request, Way, is_beside};
 use aws_smithy_types::DateTime;
 use aws_smithy_types::date_time::Format;
 use bytes::Bytes;
 use serde_json::Value as Json;
-use std::net::IpAddr;
 use std::time::{Duration, SystemTime};
 
 const RELATIVE_URI: &str = "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI";
@@ -51,30 +50,7 @@ pub(super) fn missing() -> String {
 
 /// A token that goes over plain HTTP must not leave the machine.
 fn is_allowed(url: &str) -> bool {
-    if url.starts_with("https://") {
-        return true;
-    }
-    let Some(rest) = url.strip_prefix("http://") else {
-        return false;
-    };
-    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
-    if authority.contains('@') {
-        return false;
-    }
-    let host = match authority.strip_prefix('[') {
-        Some(rest) => rest.split(']').next().unwrap_or_default(),
-        None => authority.split(':').next().unwrap_or_default(),
-    };
-    match host.parse::<IpAddr>() {
-        Ok(IpAddr::V4(address)) => address.is_loopback() || address.is_link_local(),
-        // Beside loopback the address of EKS's agent, which is a unique local one.
-        Ok(IpAddr::V6(address)) => {
-            address.is_loopback()
-                || address.is_unicast_link_local()
-                || address.segments() == [0xfd00, 0xec2, 0, 0, 0, 0, 0, 0x23]
-        }
-        Err(_) => host.eq_ignore_ascii_case("localhost"),
-    }
+    url.starts_with("https://") || is_beside(url)
 }
 
 /// Asks some times, if the agent does not answer well.

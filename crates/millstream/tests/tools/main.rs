@@ -8,7 +8,7 @@ mod secure;
 mod stage;
 
 use serde_json::Value;
-use stage::{Stage, run};
+use stage::{Ended, Stage, run};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_workshops_topics_are_made_told_of_and_repaired() {

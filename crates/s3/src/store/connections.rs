@@ -16,6 +16,7 @@ use aws_smithy_runtime_api::client::result::ConnectorError;
 use aws_smithy_runtime_api::client::runtime_components::RuntimeComponents;
 use aws_smithy_types::body::SdkBody;
 use http_body_util::BodyExt;
+use millstream_aws::http::is_beside;
 use millstream_aws::trust::{CA_BUNDLE, CERT_FILE, trust_store};
 use std::collections::HashMap;
 use std::fmt;
@@ -42,6 +43,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// The HTTP client of the process.
 pub(super) struct Connections {
     connector: SharedHttpConnector,
+    /// Without a proxy.
+    direct: SharedHttpConnector,
     shared: Arc<Semaphore>,
     endpoints: Mutex<HashMap<String, Weak<Semaphore>>>,
     hosts: Arc<Hosts>,
@@ -56,62 +59,48 @@ impl Connections {
             return Ok(Arc::clone(connections));
         }
         let trust = trust_store(std::env::var_os(CA_BUNDLE), std::env::var_os(CERT_FILE))?;
-        let connections = Arc::new(Connections::new(trust)?);
+        // As the SDK's own client does.
+        let connections = Arc::new(Connections::new(trust, ProxyConfig::from_env())?);
         *process = Some(Arc::clone(&connections));
         Ok(connections)
     }
 
-    pub(super) fn new(trust: TrustStore) -> Result<Self, String> {
-        let tls = TlsContext::builder().with_trust_store(trust).build();
-        let connector = aws_smithy_http_client::Connector::builder()
-            .connector_settings(
-                HttpConnectorSettings::builder()
-                    .connect_timeout(CONNECT_TIMEOUT)
-                    .build(),
-            )
-            .pool_idle_timeout(IDLE)
-            .pool_max_idle_per_host(KEPT_CONNECTIONS)
-            // As the SDK's own client does.
-            .proxy_config(ProxyConfig::from_env())
-            .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
-            .tls_context(tls.map_err(|error| error.to_string())?)
-            .build();
+    pub(super) fn new(trust: TrustStore, proxy: ProxyConfig) -> Result<Self, String> {
         Ok(Connections {
-            connector: SharedHttpConnector::new(connector),
+            connector: connector(trust, proxy)?,
+            direct: connector(TrustStore::empty(), ProxyConfig::disabled())?,
             shared: Arc::new(Semaphore::new(SHARED_REQUESTS)),
             endpoints: Mutex::default(),
             hosts: Arc::default(),
         })
     }
 
-    /// A client for those who provide credentials: few requests, which no upload may hold up.
+    /// A client for those who provide credentials: few requests, which no upload may hold up. The agent of a container and
+    /// an instance's metadata are at addresses that no proxy reaches.
     pub(super) fn for_credentials(&self) -> SharedHttpClient {
-        SharedHttpClient::new(Client {
-            line: Line {
-                connector: self.connector.clone(),
-                hosts: Arc::clone(&self.hosts),
-                request_limit: None,
-                address: Arc::default(),
-            },
-        })
+        let line = self.line(Some(self.direct.clone()), None);
+        SharedHttpClient::new(Client { line })
     }
 
     /// A client for an endpoint, and where it will have sent its first request.
     pub(super) fn to(&self, endpoint: &str) -> (SharedHttpClient, Arc<OnceLock<String>>) {
-        let address: Arc<OnceLock<String>> = Arc::default();
         let request_limit = RequestLimit {
             own: self.own_requests(endpoint),
             shared: Arc::clone(&self.shared),
         };
-        let client = Client {
-            line: Line {
-                connector: self.connector.clone(),
-                hosts: Arc::clone(&self.hosts),
-                request_limit: Some(request_limit),
-                address: Arc::clone(&address),
-            },
-        };
-        (SharedHttpClient::new(client), address)
+        let line = self.line(None, Some(request_limit));
+        let address = Arc::clone(&line.address);
+        (SharedHttpClient::new(Client { line }), address)
+    }
+
+    fn line(&self, beside: Option<SharedHttpConnector>, request_limit: Option<RequestLimit>) -> Line {
+        Line {
+            connector: self.connector.clone(),
+            beside,
+            hosts: Arc::clone(&self.hosts),
+            request_limit,
+            address: Arc::default(),
+        }
     }
 
     fn own_requests(&self, endpoint: &str) -> Arc<Semaphore> {
@@ -124,6 +113,23 @@ impl Connections {
         endpoints.insert(endpoint.to_owned(), Arc::downgrade(&requests));
         requests
     }
+}
+
+fn connector(trust: TrustStore, proxy: ProxyConfig) -> Result<SharedHttpConnector, String> {
+    let tls = TlsContext::builder().with_trust_store(trust).build();
+    let connector = aws_smithy_http_client::Connector::builder()
+        .connector_settings(
+            HttpConnectorSettings::builder()
+                .connect_timeout(CONNECT_TIMEOUT)
+                .build(),
+        )
+        .pool_idle_timeout(IDLE)
+        .pool_max_idle_per_host(KEPT_CONNECTIONS)
+        .proxy_config(proxy)
+        .tls_provider(Provider::Rustls(CryptoMode::AwsLc))
+        .tls_context(tls.map_err(|error| error.to_string())?)
+        .build();
+    Ok(SharedHttpConnector::new(connector))
 }
 
 /// The requests that may be under way to an endpoint.
@@ -147,6 +153,8 @@ impl RequestLimit {
 #[derive(Clone)]
 struct Line {
     connector: SharedHttpConnector,
+    /// For what stands beside the process, where that is another way.
+    beside: Option<SharedHttpConnector>,
     hosts: Arc<Hosts>,
     request_limit: Option<RequestLimit>,
     address: Arc<OnceLock<String>>,
@@ -209,7 +217,8 @@ impl HttpConnector for LimitedConnector {
             if !counted.keeps_connection {
                 request.headers_mut().insert("connection", "close");
             }
-            let answer = line.connector.call(request);
+            let direct = line.beside.as_ref().filter(|_| is_beside(request.uri()));
+            let answer = direct.unwrap_or(&line.connector).call(request);
             let answer = match answer_timeout {
                 Some(answer_timeout) => tokio::time::timeout(answer_timeout, answer)
                     .await
@@ -300,6 +309,9 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use std::net::SocketAddr;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::net::TcpListener;
 
     #[test]
     fn report_c1_hosts_share_the_connections_that_are_kept() {
@@ -332,7 +344,7 @@ mod tests {
 
     #[tokio::test]
     async fn report_c1_an_endpoint_that_hangs_leaves_the_others_their_own() {
-        let connections = Connections::new(TrustStore::default()).unwrap();
+        let connections = Connections::new(TrustStore::default(), ProxyConfig::disabled()).unwrap();
         let request_limit = |endpoint: &str| RequestLimit {
             own: connections.own_requests(endpoint),
             shared: Arc::clone(&connections.shared),
@@ -354,6 +366,43 @@ mod tests {
         drop((hanging, other));
         let _ = connections.own_requests("http://new");
         assert_eq!(lock(&connections.endpoints).len(), 1);
+    }
+
+    /// An agent that answers a single request.
+    async fn agent() -> SocketAddr {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        tokio::spawn(async move {
+            let (mut socket, _) = listener.accept().await.unwrap();
+            let answer = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n";
+            let _ = socket.read(&mut [0; 1024]).await;
+            socket.write_all(answer).await.unwrap();
+        });
+        address
+    }
+
+    #[tokio::test]
+    async fn credentials_of_the_container_are_fetched_past_the_proxy() {
+        // Nobody is there.
+        let closed = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let proxy = format!("http://{}", closed.local_addr().unwrap());
+        drop(closed);
+        let proxy = ProxyConfig::all(proxy).unwrap();
+        let connections = Connections::new(TrustStore::empty(), proxy).unwrap();
+        let status = async |beside: Option<SharedHttpConnector>, url: &str| {
+            let line = connections.line(beside, None);
+            let mut request = HttpRequest::empty();
+            request.set_uri(url).unwrap();
+            let patience = None;
+            let answer = Patient { line, patience }.call(request).await;
+            answer.map(|answer| answer.status().as_u16())
+        };
+        let direct = Some(connections.direct.clone());
+        let url = format!("http://{}/credentials", agent().await);
+        assert_eq!(status(direct.clone(), &url).await.unwrap(), 204);
+        // Everything else takes the way that the environment names.
+        assert!(status(None, &url).await.is_err());
+        assert!(status(direct, "http://sts.example/").await.is_err());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! A server that answers each request as a test says, with TLS or without, and keeps what it was asked.
 
 use super::super::*;
+use aws_smithy_http_client::proxy::ProxyConfig;
 use aws_smithy_http_client::tls::TrustStore;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
@@ -139,7 +140,7 @@ impl Server {
         Server {
             endpoint,
             asked,
-            connections: Connections::new(trust).unwrap(),
+            connections: Connections::new(trust, ProxyConfig::from_env()).unwrap(),
             open,
             _tasks: tasks,
         }

@@ -101,3 +101,16 @@ pub(crate) fn mac(key: &[u8], data: &[u8]) -> Vec<u8> {
     mac.update(data);
     mac.finalize().into_bytes().to_vec()
 }
+
+/// What a client that knows the password answers to a challenge.
+#[cfg(test)]
+pub(crate) fn proof(user: &User, bare: &str, challenge: &str) -> String {
+    let nonce = challenge.split(',').next().unwrap_or_default();
+    let without_proof = format!("c=biws,{nonce}");
+    let message = format!("{bare},{challenge},{without_proof}");
+    let client_key = mac(&salted_password(user), b"Client Key");
+    let signature = mac(&Sha256::digest(&client_key), message.as_bytes());
+    let proof = client_key.iter().zip(&signature).map(|(a, b)| a ^ b);
+    let proof = STANDARD.encode(proof.collect::<Vec<u8>>());
+    format!("{without_proof},p={proof}")
+}

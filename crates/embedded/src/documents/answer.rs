@@ -1,6 +1,7 @@
 //! From a command's name to its answer; the commands without state are here too.
 
 use super::command::{Command, CommandError};
+use super::identity::Identity;
 use super::store::Store;
 use super::wire::MAX_MESSAGE;
 use super::writes::MAX_DOCUMENT;
@@ -13,16 +14,21 @@ const MAX_WIRE_VERSION: i32 = 21;
 const VERSION: &str = "7.0.0";
 
 /// Answers that need no store, so that a long scan does not make the server look dead.
-pub(super) fn without_store(command: &Command) -> Option<RawDocumentBuf> {
+pub(super) fn without_store(command: &Command, identity: &Identity) -> Option<RawDocumentBuf> {
     // Taken as a plain write, a transaction that the client rolls back would stay.
     if matches!(command.body.get("txnNumber"), Ok(Some(_))) {
-        let message = "Transaction numbers are only allowed on a replica set member or mongos";
-        return Some(to_raw(
-            &CommandError::new(20, "IllegalOperation", message).answer(),
-        ));
+        let error = match identity.set {
+            None => CommandError::new(
+                20,
+                "IllegalOperation",
+                "Transaction numbers are only allowed on a replica set member or mongos",
+            ),
+            Some(_) => CommandError::new(301, "Error", "Retryable writes are not supported"),
+        };
+        return Some(to_raw(&error.answer()));
     }
     let answer = match command.name.as_str() {
-        "hello" | "isMaster" | "ismaster" => hello(&command.name),
+        "hello" | "isMaster" | "ismaster" => hello(command, identity),
         "ping" | "endSessions" | "refreshSessions" | "killSessions" | "killAllSessions"
         | "startSession" => {
             doc! {"ok": 1.0}
@@ -111,15 +117,17 @@ pub(super) fn to_raw(document: &Document) -> RawDocumentBuf {
         .unwrap_or_else(|_| rawdoc! {"ok": 0.0, "code": 8, "errmsg": "unencodable answer"})
 }
 
-/// No `setName` and no `compression`: a standalone server that takes plain messages.
-fn hello(name: &str) -> Document {
-    let primary = if name == "hello" {
+/// No `compression`, and no `setName` unless it is told one: a standalone server that takes plain messages.
+fn hello(command: &Command, identity: &Identity) -> Document {
+    let primary = if command.name == "hello" {
         "isWritablePrimary"
     } else {
         "ismaster"
     };
-    doc! {"helloOk": true, primary: true, "maxBsonObjectSize": MAX_DOCUMENT as i32,
+    let mut answer = doc! {"helloOk": true, primary: true, "maxBsonObjectSize": MAX_DOCUMENT as i32,
     "maxMessageSizeBytes": MAX_MESSAGE as i32, "maxWriteBatchSize": 100_000, "localTime": DateTime::now(),
     "logicalSessionTimeoutMinutes": 30, "connectionId": 1, "minWireVersion": 0,
-    "maxWireVersion": MAX_WIRE_VERSION, "readOnly": false, "ok": 1.0}
+    "maxWireVersion": MAX_WIRE_VERSION, "readOnly": false, "ok": 1.0};
+    identity.tell(command, &mut answer);
+    answer
 }

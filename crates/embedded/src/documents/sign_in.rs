@@ -7,7 +7,7 @@ use crate::scram::{Challenged, Refused, challenge};
 use bson::spec::BinarySubtype;
 use bson::{Binary, Document, doc};
 
-const MECHANISM: &str = "SCRAM-SHA-256";
+pub(super) const MECHANISM: &str = "SCRAM-SHA-256";
 
 /// How far a connection has come.
 #[derive(Debug, Default)]

@@ -465,3 +465,62 @@ async fn an_expression_in_a_list_of_ids_matches() {
         .await;
     assert_eq!(batch(&answer), [doc! {"_id": "a#1"}]);
 }
+
+/// A sign-in up to the server's proof, by a client that checks nothing: whether the password is taken.
+async fn signs_in(client: &mut Client, name: &str, password: &str) -> bool {
+    let user = User {
+        name: name.to_owned(),
+        password: password.to_owned(),
+    };
+    let binary = |bytes: &str| bson::Binary {
+        subtype: bson::spec::BinarySubtype::Generic,
+        bytes: bytes.as_bytes().to_vec(),
+    };
+    let bare = format!("n={name},r=nonce");
+    let payload = binary(&format!("n,,{bare}"));
+    let start =
+        doc! {"saslStart": 1, "mechanism": "SCRAM-SHA-256", "payload": payload, "$db": "admin"};
+    let challenge = client.run(start).await;
+    let Ok(challenge) = challenge.get_binary_generic("payload") else {
+        return false;
+    };
+    let challenge = String::from_utf8(challenge.clone()).unwrap();
+    let last = crate::scram::proof(&user, &bare, &challenge);
+    for payload in [binary(&last), binary("")] {
+        let go_on =
+            doc! {"saslContinue": 1, "conversationId": 1, "payload": payload, "$db": "admin"};
+        if client.run(go_on).await.get_f64("ok").ok() != Some(1.0) {
+            return false;
+        }
+    }
+    true
+}
+
+#[tokio::test]
+async fn a_primary_says_so_and_its_password_can_change() {
+    let (server, mut client) = start(None).await;
+    let hello = doc! {"hello": 1, "saslSupportedMechs": "admin.u", "$db": "admin"};
+    let plain = client.run(hello.clone()).await;
+    assert!(!plain.contains_key("setName") && !plain.contains_key("saslSupportedMechs"));
+    server.set_user("u", "old");
+    server.lead_set("rs0", "db:27017");
+    let told = client.run(hello).await;
+    assert_eq!(told.get_str("setName").ok(), Some("rs0"));
+    assert_eq!(told.get_str("primary").ok(), Some("db:27017"));
+    let hosts = told.get_array("hosts").unwrap();
+    assert_eq!(hosts, &["db:27017".into()]);
+    let mechanisms = told.get_array("saslSupportedMechs").unwrap();
+    assert_eq!(mechanisms, &["SCRAM-SHA-256".into()]);
+    let count = doc! {"count": "c", "$db": "d"};
+    assert_eq!(code(&mut client, count.clone()).await, 13);
+    assert!(!signs_in(&mut client, "u", "new").await);
+    assert!(signs_in(&mut client, "u", "old").await);
+    server.set_user("u", "new");
+    // Who is in stays in; who comes has to know the new one.
+    assert_eq!(client.run(count).await.get_i32("n").ok(), Some(0));
+    let mut other = Client::connect(server.addr()).await;
+    assert!(!signs_in(&mut other, "u", "old").await);
+    assert!(signs_in(&mut other, "u", "new").await);
+    let retryable = doc! {"insert": "c", "documents": [{"_id": 1}], "txnNumber": 1_i64, "$db": "d"};
+    assert_eq!(code(&mut other, retryable).await, 301);
+}

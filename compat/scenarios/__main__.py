@@ -11,13 +11,13 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import assignors, charts, clients, crowd, dead_letters, differential, health, kills, migrate, moves, rest, rolling, s3, secure, stranger, stream, tokens, tools, workers
+from . import assignors, charts, clients, crowd, dead_letters, differential, health, kills, migrate, moves, rest, rolling, s3, secure, stranger, stream, tokens, tools, walkthrough, workers
 from .services import ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
              "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run, "rolling": rolling.run, "workers": workers.run,
              "rest": rest.run, "clients": clients.run, "crowd": crowd.run, "charts": charts.run, "health": health.run, "tokens": tokens.run,
-             "tools": tools.run, "migrate": migrate.run}  # fmt: skip
+             "tools": tools.run, "migrate": migrate.run, "walkthrough": walkthrough.run}  # fmt: skip
 # The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
 NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts")
@@ -42,6 +42,7 @@ CI_RUNS = [
     ("health", "4.3.1", 2, 0, 0),
     ("tokens", "4.3.1", 1, 0, 0),
     ("migrate", "4.3.1", 1, 0, 0),
+    ("walkthrough", "4.3.1", 1, 0, 0),
 ]
 # How long those run that go by time.
 MINUTES, CI_MINUTES = 10.0, 0.5

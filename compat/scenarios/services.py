@@ -182,13 +182,13 @@ class S3:
 class S3Server(S3):
     """moto's S3, in memory."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, **environment: str):
         folder.mkdir(parents=True, exist_ok=True)
         port = free_ports(1)
         super().__init__(f"http://127.0.0.1:{port}")
         with open(folder / "moto.log", "w") as log:
             command = [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", str(port)]
-            self.process = subprocess.Popen(command, stdout=log, stderr=log)
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, **environment})
         wait_until("moto's S3 answers", 120, lambda: http("GET", f"{self.url}/moto-api/data.json")[0] == 200)
 
     def stop(self):
@@ -215,6 +215,15 @@ class DocumentServer:
         subprocess.run([TOOLS / "docstore", "down", "--dir", str(self.folder)], capture_output=True)
 
 
+def embedded_program(name: str) -> Path:
+    """An example of the crate with our stand-ins, built where it is not there yet."""
+    program = ROOT / "target" / "release" / "examples" / name
+    if not program.exists():
+        build = ["cargo", "build", "--release", "--quiet", "-p", "millstream-embedded", "--example", name]
+        subprocess.run(build, check=True, cwd=ROOT)
+    return program
+
+
 class Embedded:
     """Our own broker, S3 and document server, in two processes that are not the worker's; nothing else is needed."""
 
@@ -235,12 +244,8 @@ class Embedded:
 
     @staticmethod
     def launch(folder: Path, name: str, *arguments) -> subprocess.Popen:
-        program = ROOT / "target" / "release" / "examples" / name
-        if not program.exists():
-            build = ["cargo", "build", "--release", "--quiet", "-p", "millstream-embedded", "--example", name]
-            subprocess.run(build, check=True, cwd=ROOT)
         with open(folder / f"{name}.log", "w") as log:
-            return subprocess.Popen([program, *map(str, arguments)], stdout=log, stderr=log)
+            return subprocess.Popen([embedded_program(name), *map(str, arguments)], stdout=log, stderr=log)
 
     def stop(self):
         self.client.close()

@@ -464,6 +464,8 @@ def run(options: Options) -> None:
             s3 = S3Server(options.folder / "moto")
             stack.callback(s3.stop)
             plugins.append(s3_plugin())
+        else:
+            print("NOT COMPARED: objects in S3, each record once, for Confluent's sink is not there: lines of a file instead, at least once", flush=True)
         for number in range(options.rounds):
             one = Round(options, kafka, s3, plugins, number)
             try:

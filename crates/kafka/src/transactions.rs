@@ -24,9 +24,6 @@ use std::future::Future;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How long a transaction may stay open before the coordinator aborts it: the default of Java's producer.
-const TRANSACTION_TIMEOUT_MS: i32 = 60_000;
-
 /// The markers of the transaction before are on their way as a rule, and there within milliseconds.
 const FIRST_PAUSE: Duration = Duration::from_millis(20);
 
@@ -72,7 +69,7 @@ impl Transactions {
                 .request(|_| {
                     InitProducerIdRequest::default()
                         .with_transactional_id(Some(self.id()))
-                        .with_transaction_timeout_ms(TRANSACTION_TIMEOUT_MS)
+                        .with_transaction_timeout_ms(self.settings.config.transaction_timeout_ms)
                 })
                 .await?;
             self.check("init producer id", response.error_code)?;

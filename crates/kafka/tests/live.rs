@@ -521,8 +521,9 @@ async fn a_log_is_written_read_back_and_read_by_ranges() {
 }
 
 /// A log of committed records that writes in transactions, under an id named after its topic.
-async fn claimed(bench: &Bench) -> KafkaLog {
-    let config = bench.properties(&[("isolation.level", "read_committed")]);
+async fn claimed(bench: &Bench, more: &[(&str, &str)]) -> KafkaLog {
+    let base = [("isolation.level", "read_committed")];
+    let config = bench.properties(&[&base, more].concat());
     let settings = LogSettings::from_properties(&config).unwrap();
     let settings = settings.with_transactional_id(bench.topic.clone());
     let mut log = KafkaLog::open(settings, &bench.topic, ByteBudget::new(8 << 20))
@@ -559,13 +560,13 @@ async fn transactions_are_written_by_whoever_claimed_them_last() {
         });
         entries.collect::<Vec<_>>()
     };
-    let mut one = claimed(&bench).await;
+    let mut one = claimed(&bench, &[]).await;
     // More than one batch, and then a marker.
     one.write_in_transaction(1, entries(100));
     assert_eq!(ended(&mut one, 1).await, (100, Ok((0..100).collect())));
     one.write_in_transaction(2, entries(1));
     assert_eq!(ended(&mut one, 2).await, (1, Ok(vec![101])));
-    let mut other = claimed(&bench).await;
+    let mut other = claimed(&bench, &[]).await;
     other.write_in_transaction(1, entries(1));
     assert_eq!(ended(&mut other, 1).await, (102, Ok(vec![103])));
     one.write_in_transaction(3, entries(1));
@@ -581,4 +582,24 @@ async fn transactions_are_written_by_whoever_claimed_them_last() {
     other.read_to_end(2);
     assert_eq!(ended(&mut other, 2).await, (2, Ok(vec![108])));
     tokio::join!(one.close(PATIENCE), other.close(PATIENCE));
+}
+
+/// Brokers take up to 15 minutes (`transaction.max.timeout.ms`), so what they refuse shows what they were asked for.
+#[tokio::test]
+async fn a_transaction_may_be_open_for_as_long_as_the_settings_say() {
+    let bench = Bench::new("transaction-timeout", 1).await;
+    let entry = || LogEntry {
+        key: Bytes::from("k"),
+        value: Some(Bytes::from("v")),
+    };
+    for (timeout_ms, offsets) in [("900000", Some(vec![0])), ("900001", None)] {
+        let mut log = claimed(&bench, &[("transaction.timeout.ms", timeout_ms)]).await;
+        log.write_in_transaction(1, vec![entry()]);
+        let (_, outcome) = ended(&mut log, 1).await;
+        if let Err(why) = &outcome {
+            assert!(why.contains("INVALID_TRANSACTION_TIMEOUT"), "{why}");
+        }
+        assert_eq!(outcome.ok(), offsets, "{timeout_ms}");
+        log.close(PATIENCE).await;
+    }
 }

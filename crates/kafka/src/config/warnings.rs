@@ -61,7 +61,6 @@ const PRODUCER_TUNING: &[&str] = &[
     "partitioner.adaptive.partitioning.enable",
     "partitioner.availability.timeout.ms",
     "retries",
-    "transaction.timeout.ms",
     "transaction.two.phase.commit.enable",
     "value.serializer",
 ];

@@ -39,6 +39,8 @@ config_def! {
         pub max_in_flight: i32 = Key::new("max.in.flight.requests.per.connection", Kind::Int, "5")
             .validator(Validator::AtLeast(1))
             .doc("Requests under way to one broker; a partition has one at a time, which keeps the order."),
+        pub transaction_timeout_ms: i32 = Key::new("transaction.timeout.ms", Kind::Int, "60000")
+            .doc("Time after which the brokers abort a transaction that is open: one of a worker that leads. Their `transaction.max.timeout.ms` is the most they take."),
         pub transactional_id: Option<String> = Key::null("transactional.id", Kind::String)
             .validator(Validator::Check(refuse_transactions))
             .doc("Refused: transactions are not supported."),

@@ -61,7 +61,7 @@ impl Connector for MongoSinkConnector {
     }
 
     fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
-        let mut values = DEFINITION.validate(properties);
+        let mut values = topics::values(properties);
         topics::validate(properties, &mut values);
         if let Some(why) = connection(properties).and_then(|uri| uri.unsupported()) {
             topics::add_error(&mut values, URI, why);
@@ -111,14 +111,15 @@ impl SinkConnector for MongoSinkConnector {
         if let Some(why) = authentication::refusal(properties) {
             return Err(refuse(CONFIG_EXCEPTION, why));
         }
-        let mut values = DEFINITION.validate(properties);
-        let Some(config) = MongoConfig::from_values(&values) else {
+        let mut values = topics::values(properties);
+        if values.iter().all(|value| value.errors.is_empty()) {
+            check_topics(properties, &mut values);
+        }
+        let config = MongoConfig::parse(&properties.iter().collect()).0;
+        let is_right = values.iter().all(|value| value.errors.is_empty());
+        let Some(config) = config.filter(|_| is_right) else {
             return Err(refuse(CONFIG_EXCEPTION, topics::first_error(&values)));
         };
-        check_topics(properties, &mut values);
-        if values.iter().any(|value| !value.errors.is_empty()) {
-            return Err(refuse(CONFIG_EXCEPTION, topics::first_error(&values)));
-        }
         let topics =
             Topics::new(properties, &config).map_err(|error| refuse(error.class, error.message))?;
         let uri = ConnectionString::parse(config.connection_uri.reveal())
@@ -181,19 +182,18 @@ fn connection(properties: &Properties) -> Option<ConnectionString> {
 
 /// What the original finds once it is connected: settings that mean nothing without the one that turns them on.
 fn check_time_series(properties: &Properties, values: &mut Vec<ConfigValue>) {
-    let is_set = |key: &str| {
-        let text = properties.get(key).map_or("", str::trim);
-        !matches!(text, "" | "0")
-    };
-    if is_set("timeseries.timefield") {
+    const EXPIRY: &str = "timeseries.expire.after.seconds";
+    let text_of = |key: &str| properties.get(key).map_or("", str::trim);
+    if !text_of("timeseries.timefield").is_empty() {
         return;
     }
-    for key in [
-        "timeseries.metafield",
-        "timeseries.expire.after.seconds",
-        "timeseries.granularity",
-    ] {
-        if is_set(key) {
+    for key in ["timeseries.metafield", EXPIRY, "timeseries.granularity"] {
+        let text = text_of(key);
+        let is_set = match key {
+            EXPIRY => text.parse::<i64>().is_ok_and(|seconds| seconds > 0),
+            _ => !text.is_empty(),
+        };
+        if is_set {
             const MISSING: &str = "Missing timeseries configuration: `timeseries.timefield`";
             topics::add_error(values, key, MISSING.to_owned());
         }
@@ -229,5 +229,26 @@ async fn try_connection(uri: &ConnectionString, properties: &Properties) -> Resu
             "Invalid user permissions authentication failed. {why}"
         )),
         Err(Unreachable::Unavailable(why)) => Err(unreachable(&why)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn settings_of_time_series_mean_nothing_without_the_field_of_times() {
+        for (key, text, is_wrong) in [
+            ("timeseries.metafield", "0", true),
+            ("timeseries.metafield", " ", false),
+            ("timeseries.expire.after.seconds", "0", false),
+            ("timeseries.expire.after.seconds", "9", true),
+            ("timeseries.granularity", "hours", true),
+        ] {
+            let mut values = Vec::new();
+            check_time_series(&Properties::from_iter([(key, text)]), &mut values);
+            let wrong: Vec<&str> = values.iter().map(|value| value.name.as_str()).collect();
+            assert_eq!(wrong, vec![key; usize::from(is_wrong)], "{key}={text}");
+        }
     }
 }

@@ -89,10 +89,22 @@ pub(crate) fn parse_document(text: &str) -> Result<Document> {
 pub(crate) fn parse_array(text: &str) -> Result<Vec<Bson>> {
     match parse_document(&format!("{{\"list\": {text}}}"))?.remove("list") {
         Some(Bson::Array(items)) => Ok(items),
-        _ => Err(JsonError::new(
+        other => Err(JsonError::new(
             "java.lang.ClassCastException",
-            "Cannot cast org.bson.Document to java.util.List",
+            format!("Cannot cast {} to java.util.List", class_of(other.as_ref())),
         )),
+    }
+}
+
+/// The class that a value has in Java's documents.
+fn class_of(value: Option<&Bson>) -> &'static str {
+    match value {
+        Some(Bson::Int32(_)) => "java.lang.Integer",
+        Some(Bson::Int64(_)) => "java.lang.Long",
+        Some(Bson::Double(_)) => "java.lang.Double",
+        Some(Bson::Boolean(_)) => "java.lang.Boolean",
+        Some(Bson::String(_)) => "java.lang.String",
+        _ => "org.bson.Document",
     }
 }
 

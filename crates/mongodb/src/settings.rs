@@ -103,9 +103,10 @@ pub(crate) const ID_STRATEGY: &str = "document.id.strategy";
 const CHAIN: &str = "post.processor.chain";
 const DELETES: &str = "delete.on.null.values";
 
-/// The settings with a topic's overrides put over them. The prefix ends with a dot, so `orders2` is not `orders`.
+/// The settings with a topic's overrides put over them. The prefix ends with a dot, so `orders2` is not `orders`. A null
+/// that validation lets through is as good as no setting.
 pub(crate) fn with_overrides(properties: &Properties, topic: &str) -> Properties {
-    let mut merged = properties.clone();
+    let mut merged: Properties = properties.iter().collect();
     for (key, value) in properties
         .with_prefix(&format!("topic.override.{topic}."))
         .iter()

@@ -6,14 +6,14 @@ use crate::config::{MongoConfig, checks};
 use crate::settings::{ID_STRATEGY, Problem, TopicSettings, with_overrides};
 use millstream_core::config::{ConfigValue, Parsed};
 use millstream_core::{ConnectorError, Properties, RecordError};
-use regex::Regex;
+use millstream_java::regex::JavaRegex;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 pub(crate) struct Topics {
     properties: Properties,
     /// `None`: the topics are the listed ones.
-    pattern: Option<(Regex, String)>,
+    pattern: Option<JavaRegex>,
     known: HashMap<Arc<str>, Arc<TopicSettings>>,
     listed: Vec<String>,
 }
@@ -35,11 +35,11 @@ impl Topics {
         let pattern = match config.topics_regex.as_str() {
             "" => None,
             text => {
-                let regex = whole(text).map_err(|error| TopicsError {
+                let pattern = JavaRegex::compile(text).map_err(|message| TopicsError {
                     class: CONFIG_EXCEPTION,
-                    message: error.to_string(),
+                    message,
                 })?;
-                Some((regex, text.to_owned()))
+                Some(pattern)
             }
         };
         let mut topics = Topics {
@@ -67,12 +67,13 @@ impl Topics {
         };
         match &self.pattern {
             None => unknown(format!("must be one of: [{}]", self.listed.join(", "))),
-            Some((regex, text)) if !regex.is_match(topic) => {
-                unknown(format!("does not match: {text}"))
-            }
-            Some(_) => self
-                .add(topic)
-                .map_err(|error| RecordError::new(error.class, error.message)),
+            Some(pattern) => match pattern.is_full_match(topic) {
+                Ok(true) => self
+                    .add(topic)
+                    .map_err(|error| RecordError::new(error.class, error.message)),
+                Ok(false) => unknown(format!("does not match: {}", pattern.pattern())),
+                Err(undecided) => Err(RecordError::new(undecided.class, undecided.message)),
+            },
         }
     }
 
@@ -92,11 +93,6 @@ impl Topics {
         self.known.insert(topic.into(), Arc::clone(&settings));
         Ok(settings)
     }
-}
-
-/// A pattern that has to match all of a name.
-fn whole(pattern: &str) -> Result<Regex, regex::Error> {
-    Regex::new(&format!("^(?:{pattern})$"))
 }
 
 fn settings_for(properties: &Properties, topic: &str) -> Result<TopicSettings, TopicsError> {
@@ -123,6 +119,13 @@ pub(crate) fn first_error(values: &[ConfigValue]) -> String {
         .iter()
         .find_map(|value| value.errors.first().cloned())
         .unwrap_or_default()
+}
+
+/// The values of the single settings. A null among them that has no error is as good as no setting.
+pub(crate) fn values(properties: &Properties) -> Vec<ConfigValue> {
+    let mut values = MongoConfig::definition().validate(properties);
+    checks::refuse_nulls(properties, &mut values);
+    values
 }
 
 /// The part of validation that looks at settings together, put into the values of the single ones.
@@ -186,7 +189,7 @@ fn overridden(properties: &Properties) -> BTreeSet<String> {
 /// Whether something is wrong that keeps the original from trying the connection. With a pattern it makes the settings of
 /// those topics alone that have their own and match; what else is wrong is told beside the connection.
 pub(crate) fn stops_probe(properties: &Properties) -> bool {
-    let mut values = MongoConfig::definition().validate(properties);
+    let mut values = values(properties);
     let has_errors = |values: &[ConfigValue]| values.iter().any(|value| !value.errors.is_empty());
     if has_errors(&values) {
         return true;
@@ -198,11 +201,16 @@ pub(crate) fn stops_probe(properties: &Properties) -> bool {
         }
         (false, pattern) => pattern.filter(|text| !text.trim().is_empty()),
     };
-    let Some(pattern) = pattern.map(whole) else {
+    let Some(pattern) = pattern.map(str::trim).map(JavaRegex::compile) else {
         return true;
     };
+    let matches = |topic: &str| {
+        pattern
+            .as_ref()
+            .is_ok_and(|one| one.is_full_match(topic) == Ok(true))
+    };
     for topic in overridden(properties) {
-        if pattern.as_ref().is_ok_and(|regex| regex.is_match(&topic)) {
+        if matches(&topic) {
             validate_topic(properties, &topic, &mut values);
         }
     }
@@ -213,8 +221,10 @@ pub(crate) fn stops_probe(properties: &Properties) -> bool {
 pub(crate) fn throws(properties: &Properties) -> Option<ConnectorError> {
     let overrides = properties.with_prefix(OVERRIDE);
     let (topic, _) = overrides.iter().find(|(topic, _)| !topic.contains('.'))?;
-    let values = MongoConfig::definition().validate(properties);
-    if values.iter().any(|value| !value.errors.is_empty()) {
+    if values(properties)
+        .iter()
+        .any(|value| !value.errors.is_empty())
+    {
         return None;
     }
     let length = OVERRIDE.len() + topic.encode_utf16().count();

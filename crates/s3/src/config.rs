@@ -17,7 +17,7 @@ pub(crate) use classes::{
 };
 pub(crate) use classes::{CredentialsSource, credentials_advice, credentials_source};
 pub(crate) use extensions::{CHECKSUM, SIGN_PAYLOAD, TEMP_FOLDER, extensions, start_only};
-pub(crate) use validators::check_own;
+pub(crate) use validators::{check_own, refuse_nulls};
 
 use classes::*;
 use millstream_core::config::{ConfigDef, Importance, Key, Kind, Validator, Width};

@@ -64,6 +64,7 @@ impl Connector for S3SinkConnector {
         let config = S3Config::from_values(&values);
         config::set_visibility(&mut values);
         config::check_across(config.as_ref(), &mut values);
+        config::refuse_nulls(properties, &mut values);
         config::check_own(&mut values);
         if let Some(config) = &config {
             unsupported::refuse_unsupported(config, &mut values);
@@ -137,6 +138,7 @@ impl SinkConnector for S3SinkConnector {
 fn parse(properties: &Properties) -> Result<S3Config, String> {
     let mut values = config::definition().validate(properties);
     let config = S3Config::from_values(&values);
+    config::refuse_nulls(properties, &mut values);
     config::check_own(&mut values);
     let values = values
         .into_iter()
@@ -144,8 +146,7 @@ fn parse(properties: &Properties) -> Result<S3Config, String> {
     let error = values.flat_map(|value| value.errors).next();
     match (config, error) {
         (Some(config), None) => Ok(config),
-        (_, Some(error)) => Err(error),
-        (None, None) => Err("a required setting is null".to_owned()),
+        (_, error) => Err(error.unwrap_or_default()),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod exactly_once;
 mod java_map;
+mod nulls;
 mod overrides;
 mod topics;
 mod warnings;
@@ -198,7 +199,7 @@ impl Validator {
         if let Some(group) = self.group.as_ref().filter(|_| kind == ConnectorKind::Sink) {
             overrides::refuse_group(group, config, &mut configs);
         }
-        refuse_nulls(config, connector.config_def(), &mut configs);
+        nulls::refuse(config, connector.config_def(), &mut configs);
         let mut error_count: usize = configs.iter().map(|(_, value)| value.errors.len()).sum();
 
         // Of these Java counts keys with errors, not errors.
@@ -466,37 +467,4 @@ fn hide_versions_of_nothing(values: &mut [ConfigValue]) {
     for value in values {
         value.visible &= !hidden.contains(&value.name);
     }
-}
-
-/// A null is an error for a key of the framework or of nobody; of the connector's own keys for those that have one already.
-fn refuse_nulls(config: &Properties, own: &ConfigDef, configs: &mut Configs) {
-    const REFUSED: &str = "Null value can not be supplied as the configuration value.";
-    const LISTS_OF_NAMES: [&str; 3] = ["transforms", "predicates", "topic.creation.groups"];
-    let mut unknown = Vec::new();
-    for (name, _) in config.entries().filter(|(_, value)| value.is_none()) {
-        match configs.iter_mut().find(|(_, value)| value.name == name) {
-            Some((_, value)) if value.errors.is_empty() && own.key(name).is_some() => {}
-            Some((_, value)) => {
-                // A start can do without; only who validates is told.
-                if LISTS_OF_NAMES.contains(&name) {
-                    let why = format!(
-                        "Invalid value null for configuration {name}: entry must be non null"
-                    );
-                    value.errors.push(why);
-                }
-                value.errors.push(REFUSED.to_owned());
-            }
-            None => unknown.push((
-                None,
-                ConfigValue {
-                    name: name.to_owned(),
-                    value: None,
-                    recommended: Vec::new(),
-                    errors: vec![REFUSED.to_owned()],
-                    visible: true,
-                },
-            )),
-        }
-    }
-    configs.splice(0..0, unknown);
 }

@@ -22,6 +22,11 @@ pub enum Validator {
     Check(fn(&str, Option<&Parsed>) -> Result<(), String>),
 }
 
+/// Kafka's text for a null that is refused.
+pub fn invalid_null(name: &str) -> String {
+    invalid(name, None, "Value must be non-null")
+}
+
 /// Kafka's text for a refused value.
 pub fn invalid(name: &str, value: Option<&Parsed>, why: &str) -> String {
     let shown = value.map_or_else(|| "null".to_owned(), Parsed::to_message);
@@ -33,7 +38,7 @@ impl Validator {
         let refuse = |why: String| Err(invalid(name, value, &why));
         match self {
             Validator::AtLeast(_) | Validator::Between(..) if value.is_none() => {
-                refuse("Value must be non-null".to_owned())
+                Err(invalid_null(name))
             }
             Validator::AtLeast(low) | Validator::Between(low, _)
                 if number(value).is_some_and(|v| v < *low) =>

@@ -2,9 +2,9 @@
 
 use super::classes;
 use crate::zone::Zone;
-use millstream_core::ConfigValue;
 use millstream_core::config::Parsed;
-use millstream_core::config::validator::invalid;
+use millstream_core::config::validator::{invalid, invalid_null};
+use millstream_core::{ConfigValue, Properties};
 
 type Verdict = Result<(), String>;
 
@@ -113,6 +113,16 @@ fn store_url(name: &str, value: Option<&Parsed>) -> Verdict {
     let why =
         format!("it is to be http://host:port or https://host:port (https without either){hint}");
     Err(invalid(name, value, &why))
+}
+
+/// Adds an error for each null that is left. The original takes none: it fails, as a request of its own, while it reads them.
+pub(crate) fn refuse_nulls(properties: &Properties, values: &mut [ConfigValue]) {
+    let nulls = values
+        .iter_mut()
+        .filter(|value| properties.entry(&value.name) == Some(None));
+    for value in nulls.filter(|value| value.errors.is_empty()) {
+        value.errors.push(invalid_null(&value.name));
+    }
 }
 
 /// Adds what the original takes at first. It is no part of the definition: the original's checks across settings run

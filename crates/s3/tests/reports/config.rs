@@ -138,3 +138,24 @@ fn the_alias_of_a_plugin_is_no_class_here() {
         assert_eq!(errors(&[("format.class", name)]), expected);
     }
 }
+
+/// The original fails on a null while it reads all settings, whichever key has it.
+#[test]
+fn a_null_is_an_error_of_its_key() {
+    for key in S3SinkConnector.config_def().keys() {
+        let mut properties = properties(&[]);
+        properties.insert_null(&*key.name);
+        let values = S3SinkConnector.validate(&properties);
+        let wrong: Vec<(&str, usize)> = values
+            .iter()
+            .filter(|value| !value.errors.is_empty())
+            .map(|value| (value.name.as_str(), value.errors.len()))
+            .collect();
+        assert_eq!(wrong, [(&*key.name, 1)]);
+        assert!(
+            S3SinkConnector.check_start(&properties).is_err(),
+            "{}",
+            key.name
+        );
+    }
+}

@@ -28,7 +28,7 @@ def neutral_text(text: str) -> str:
     text = re.sub(r"@[0-9a-f]{6,8}\b", "@{{HASH}}", text)
     text = re.sub(r"\b\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "{{INSTANT}}", text)
     # The values of an enumeration come from a hash set.
-    text = re.sub(r"(?<=\(case insensitive\): )[A-Z_, ]+", lambda found: ", ".join(sorted(found[0].split(", "))), text)
+    text = re.sub(r"(?<=\(case insensitive\): )[A-Z0-9_, ]+", lambda found: ", ".join(sorted(found[0].split(", "))), text)
     return text.rstrip("\n")
 
 
@@ -147,6 +147,14 @@ def by_key(body: Any) -> Any:
         definition = each["definition"] and {name: value for name, value in each["definition"].items() if name != "documentation"}
         configs[each["value"]["name"]] = {"definition": definition, "value": each["value"]}
     return {**body, "configs": configs}
+
+
+def keys_with_errors(body: Any) -> list[str]:
+    """Whose errors a validation tells; none if it is no answer of one, or counts others."""
+    if not isinstance(body, dict) or "configs" not in body:
+        return []
+    wrong = [each["value"] for each in body["configs"] if each["value"]["errors"]]
+    return [value["name"] for value in wrong] if sum(len(value["errors"]) for value in wrong) == body["error_count"] else []
 
 
 def walk(at: str, ours: Any, java: Any, found: list[str]):

@@ -15,7 +15,7 @@ from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from . import exchange
-from .services import TOOLS, Failed, Kafka, Process, free_ports, wait_until
+from .services import TOOLS, DocumentServer, Failed, Kafka, Process, free_ports, wait_until
 
 PACKAGES = ("converters", "file", "json", "storage", "transforms")
 JSON = "org.apache.kafka.connect.json.JsonConverter"
@@ -40,6 +40,14 @@ class Setup:
     # Folders of plugins for Java, and the classes in them that ours has too.
     plugins: Path | None = None
     classes: tuple[str, ...] = ()
+    # The versions of the original that Java has, and of the one that ours is like; and keys and groups that came in between.
+    versions: tuple[str, str] | None = None
+    newer_keys: tuple[str, ...] = ()
+    newer_groups: tuple[str, ...] = ()
+    # Converters that lie in Java's folder beside the sink.
+    converters: tuple[str, ...] = ()
+    # Whether {{MONGODB}} stands for a document server, which both sides share.
+    documents: bool = False
     # What a client needs to know for https.
     tls: ssl.SSLContext | None = None
 
@@ -48,6 +56,9 @@ class Side:
     """One kind of worker. A chapter starts its workers anew, under names that no chapter before it had."""
 
     name: str
+    # Which of `Setup.versions` is this side's.
+    version: int
+    documents: DocumentServer | None = None
 
     def __init__(self, kafka: Kafka, folder: Path):
         self.kafka, self.folder = kafka, folder
@@ -75,6 +86,10 @@ class Side:
         }
         for number, port in enumerate(self.ports):
             self.placeholders["{{WORKER_ID}}" if number == 0 else f"{{{{WORKER_ID_{number + 1}}}}}"] = self.host(port)
+        if setup.versions:
+            self.placeholders["{{PLUGIN_VERSION}}"] = setup.versions[self.version]
+        if self.documents:
+            self.placeholders["{{MONGODB}}"] = self.documents.uri
         for path, text in setup.files.items():
             self.write(path, text, "w")
         for number, port in enumerate(self.ports):
@@ -194,6 +209,7 @@ class Side:
 
 class JavaSide(Side):
     name = "java"
+    version = 0
 
     def __init__(self, kafka: Kafka, folder: Path):
         super().__init__(kafka, folder)
@@ -236,6 +252,7 @@ class JavaSide(Side):
 
 class OurSide(Side):
     name = "ours"
+    version = 1
 
     def __init__(self, kafka: Kafka, folder: Path):
         super().__init__(kafka, folder)

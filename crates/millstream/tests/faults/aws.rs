@@ -294,17 +294,6 @@ fn answers_that_fail() -> Vec<Case> {
         }),
         ends(
             FIND,
-            "REGION names none that there is",
-            AsksAndEnds(69),
-            |start| {
-                start.set("REGION", "eu-nowhere-9");
-                start
-                    .env
-                    .retain(|(name, _)| *name != "AWS_ENDPOINT_URL_SERVICEDISCOVERY");
-            },
-        ),
-        ends(
-            FIND,
             "NamespaceNotFound, as in a wrong region",
             AsksAndEnds(78),
             |start| {

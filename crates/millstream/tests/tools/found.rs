@@ -99,6 +99,8 @@ async fn a_listener_that_is_found_says_how_to_sign_in() {
     let trust = format!("{CERTIFICATES}/ca.pem");
     variables.push(("CONNECT_SSL_TRUSTSTORE_LOCATION", trust.clone()));
     variables.push(("CONNECT_SSL_TRUSTSTORE_TYPE", "PEM".to_owned()));
+    // Of a broker of Amazon's the name tells it.
+    variables.push(("AWS_REGION", "eu-west-1".to_owned()));
     let ended = run(&stage, &variables, "topics --list").await;
     assert_eq!((ended.code, ended.out.as_str()), (0, "t\n"), "{ended:?}");
     // With a file nothing is taken from a worker's variables, and the listener still says the mechanism.
@@ -117,6 +119,8 @@ async fn who_finds_nothing_learns_whose_matter_it_is() {
     let stage = Stage::new().await;
     let plane = plane(json!({"bootstrapBrokerStringTls": "b:9094"})).await;
     let mut variables = names(&plane);
+    variables.retain(|(name, _)| *name != "DISCOVERY_TIMEOUT");
+    variables.push(("DISCOVERY_TIMEOUT", "1".to_owned()));
     let denied = Step::error(403, "AccessDeniedException", "no");
     plane.script("GetBootstrapBrokers", [denied]);
     let ended = run(&stage, &variables, "topics --list").await;

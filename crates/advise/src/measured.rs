@@ -98,7 +98,7 @@ pub fn configured(answer: &Value, buckets: f64) -> Result<Configured, String> {
             Some(converter) if converter.ends_with("JsonConverter") => Job::ArchiveJson,
             _ => Job::Archive,
         },
-        (_, true) if config.values().any(|value| is_hash(value)) => Job::Hash,
+        (_, true) if config.values().any(is_hash) => Job::Hash,
         (_, true) => Job::Documents,
         _ => {
             return Err(format!(

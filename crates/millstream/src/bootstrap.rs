@@ -11,7 +11,7 @@ use millstream_aws::{CallError, Client, Environment};
 use millstream_environment::{BOOTSTRAP_CONNECTORS, Place};
 use millstream_worker::bootstrap::{self, read_document};
 use millstream_worker::config::ConnectorFile;
-use millstream_worker::{Bootstrap, ConnectorsSource, WorkerSettings};
+use millstream_worker::{BootstrapConnectors, ConnectorsSource, WorkerSettings};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -38,7 +38,7 @@ pub(crate) async fn read(
     args: &BootstrapArgs,
     settings: &WorkerSettings,
     group: Option<&str>,
-) -> Result<Option<Bootstrap>, Exit> {
+) -> Result<Option<BootstrapConnectors>, Exit> {
     let Some(text) = &args.bootstrap_connectors else {
         return Ok(None);
     };
@@ -73,8 +73,8 @@ fn made(
     about: String,
     document: Document,
     wanted: Result<Vec<ConnectorFile>, String>,
-) -> Bootstrap {
-    Bootstrap::new(about, Box::new(document), wanted)
+) -> BootstrapConnectors {
+    BootstrapConnectors::new(about, Box::new(document), wanted)
 }
 
 /// Each problem is a line of the log, and the end says how many there are.

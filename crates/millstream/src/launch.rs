@@ -134,7 +134,7 @@ pub(crate) fn worker(
         health,
         connector_files: Vec::new(),
         connectors: Vec::new(),
-        bootstrap: None,
+        bootstrap_connectors: None,
         shutdown,
     };
     (start, counted)

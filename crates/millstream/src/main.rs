@@ -35,7 +35,8 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 /// What is logged where nobody says: a demo has its own lines for what goes well.
 fn default_level(command: &cli::Command) -> &'static str {
     match command {
-        cli::Command::Consume(_)
+        cli::Command::Advise(_)
+        | cli::Command::Consume(_)
         | cli::Command::Demo(_)
         | cli::Command::Groups(_)
         | cli::Command::Produce(_)

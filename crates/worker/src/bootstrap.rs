@@ -44,7 +44,7 @@ pub trait ConnectorsSource: Send + Sync {
 }
 
 /// Connectors that are to be there.
-pub struct Bootstrap {
+pub struct BootstrapConnectors {
     /// What names the document, for people: the variable and the place.
     about: String,
     source: Box<dyn ConnectorsSource>,
@@ -62,7 +62,7 @@ enum Refusal {
     Told(String),
 }
 
-impl Bootstrap {
+impl BootstrapConnectors {
     /// `wanted` is what `source` said before the start.
     pub fn new(
         about: impl Into<String>,
@@ -71,7 +71,7 @@ impl Bootstrap {
     ) -> Self {
         let about = about.into();
         let unread = wanted.as_ref().err().map(|why| unread(&about, why));
-        Bootstrap {
+        BootstrapConnectors {
             about,
             source,
             wanted,

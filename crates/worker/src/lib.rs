@@ -37,7 +37,7 @@ mod unstartable;
 pub mod validation;
 pub mod worker;
 
-pub use bootstrap::{Bootstrap, ConnectorsSource};
+pub use bootstrap::{BootstrapConnectors, ConnectorsSource};
 pub use config::{WorkerConfigError, WorkerSettings};
 pub use creation::CreateError;
 pub use inter_worker::InterWorkerConfig;

@@ -5,7 +5,7 @@ mod cluster_id;
 mod warnings;
 
 use crate::auth::{Authenticator, BASIC_AUTH};
-use crate::bootstrap::Bootstrap;
+use crate::bootstrap::BootstrapConnectors;
 use crate::cluster::{Cluster, GroupProtocol, MemoryOffsets, TaskSubmitter};
 use crate::config::{
     ConnectorFile, ConnectorFileError, ResponseHeaders, WorkerConfigError, WorkerSettings,
@@ -61,7 +61,7 @@ pub struct WorkerStart {
     /// Connectors by name, created like those of the files.
     pub connectors: Vec<(String, Properties)>,
     /// Connectors that are created where they are not there yet.
-    pub bootstrap: Option<Bootstrap>,
+    pub bootstrap_connectors: Option<BootstrapConnectors>,
     pub shutdown: CancellationToken,
 }
 
@@ -113,7 +113,7 @@ impl Worker {
             initial_state: None,
         }));
         let shutdown = start.shutdown.clone();
-        let bootstrap = start.bootstrap.take();
+        let bootstrap = start.bootstrap_connectors.take();
         attach(&start, bootstrap.as_ref());
         let alone = |_| Cluster::of_one(GroupProtocol::default());
         let (worker, api) = Worker::launch(start, WorkerMode::Standalone, alone).await?;
@@ -147,7 +147,7 @@ impl Worker {
         cluster: impl FnOnce(WorkerIdentity) -> Cluster,
     ) -> Result<Self, StartError> {
         let shutdown = start.shutdown.clone();
-        let bootstrap = start.bootstrap.take();
+        let bootstrap = start.bootstrap_connectors.take();
         attach(&start, bootstrap.as_ref());
         let (worker, api) = Worker::launch(start, WorkerMode::Distributed, cluster).await?;
         worker.keep_creating(bootstrap, api, shutdown);
@@ -155,7 +155,12 @@ impl Worker {
     }
 
     /// Creates first connectors beside everything else, until all are there or the worker ends.
-    fn keep_creating(&self, bootstrap: Option<Bootstrap>, api: Api, shutdown: CancellationToken) {
+    fn keep_creating(
+        &self,
+        bootstrap: Option<BootstrapConnectors>,
+        api: Api,
+        shutdown: CancellationToken,
+    ) {
         if let Some(bootstrap) = bootstrap {
             let run = shutdown.run_until_cancelled_owned(bootstrap.run(api));
             self.tracker.spawn(run);
@@ -353,7 +358,7 @@ impl Worker {
 }
 
 /// The health port tells what is not there.
-fn attach(start: &WorkerStart, bootstrap: Option<&Bootstrap>) {
+fn attach(start: &WorkerStart, bootstrap: Option<&BootstrapConnectors>) {
     if let (Some(health), Some(bootstrap)) = (&start.health, bootstrap) {
         health.expect(bootstrap.lacking());
     }

@@ -93,7 +93,11 @@ impl Connections {
         (SharedHttpClient::new(Client { line }), address)
     }
 
-    fn line(&self, beside: Option<SharedHttpConnector>, request_limit: Option<RequestLimit>) -> Line {
+    fn line(
+        &self,
+        beside: Option<SharedHttpConnector>,
+        request_limit: Option<RequestLimit>,
+    ) -> Line {
         Line {
             connector: self.connector.clone(),
             beside,
@@ -393,8 +397,12 @@ mod tests {
             let line = connections.line(beside, None);
             let mut request = HttpRequest::empty();
             request.set_uri(url).unwrap();
-            let patience = None;
-            let answer = Patient { line, patience }.call(request).await;
+            let answer_timeout = None;
+            let limited = LimitedConnector {
+                line,
+                answer_timeout,
+            };
+            let answer = limited.call(request).await;
             answer.map(|answer| answer.status().as_u16())
         };
         let direct = Some(connections.direct.clone());

@@ -113,7 +113,7 @@ fn start(shutdown: CancellationToken) -> WorkerStart {
         health: None,
         connector_files: Vec::new(),
         connectors: Vec::new(),
-        bootstrap: None,
+        bootstrap_connectors: None,
         shutdown,
     }
 }

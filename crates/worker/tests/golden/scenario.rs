@@ -108,7 +108,7 @@ impl Scenario {
             health: None,
             connector_files: Vec::new(),
             connectors: Vec::new(),
-            bootstrap: None,
+            bootstrap_connectors: None,
             shutdown: shutdown.clone(),
         };
         let is_standalone = setup["standalone"] == true;

@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const CLOSE: Duration = Duration::from_secs(5);
 
 pub(super) async fn measure(connection: &ConnectionArgs, name: &str) -> Result<Known, ToolError> {
-    let mut properties = properties(connection)?;
+    let mut properties = properties(connection).await?;
     properties.insert("allow.auto.create.topics", "false");
     warn(&properties, Role::Consumer);
     let client = ClientSettings::from_properties(&properties).map_err(Exit::usage)?;

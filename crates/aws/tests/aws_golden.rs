@@ -180,7 +180,9 @@ fn judge_call(case: &Json) -> Outcome {
     };
     let recorded = &case["request"];
     match call.asks {
-        Asks::Path(path) => Outcome::equal(&Some(&*path), &recorded["target"].as_str()),
+        Asks::Path(path) | Asks::Bytes(path) => {
+            Outcome::equal(&Some(&*path), &recorded["target"].as_str())
+        }
         Asks::Document { target, body } => {
             if Some(&*target) != recorded["headers"]["x-amz-target"].as_str() {
                 return Outcome::Failed(target);

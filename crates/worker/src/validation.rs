@@ -193,6 +193,13 @@ impl Validator {
         if is_probed {
             connector.probe(config, &mut own).await;
         }
+        // A key of the connector that takes the place of one of the framework does not bring its group forward.
+        let mut groups = Vec::new();
+        add_groups(
+            &mut groups,
+            configs.iter().filter_map(|(key, _)| key.as_ref()),
+        );
+        add_groups(&mut groups, connector.config_def().keys());
         merge(&mut configs, connector.config_def(), own);
         topics::refuse_dead_letter_loop(&keys, &mut configs);
         let kind = connector.role().kind();
@@ -216,15 +223,10 @@ impl Validator {
             .count();
         configs.extend(others);
 
-        let mut groups: Vec<String> = Vec::new();
-        for group in configs
-            .iter()
-            .filter_map(|(key, _)| key.as_ref()?.group.as_deref())
-        {
-            if !groups.iter().any(|known| known == group) {
-                groups.push(group.to_owned());
-            }
-        }
+        add_groups(
+            &mut groups,
+            configs.iter().filter_map(|(key, _)| key.as_ref()),
+        );
         let mut known = connector.without_effect().to_vec();
         if kind == ConnectorKind::Source {
             known.push(TOPIC_CREATION);
@@ -438,6 +440,15 @@ impl Validator {
             }
         }
         found
+    }
+}
+
+/// Adds the groups of these keys that are not among them yet.
+fn add_groups<'a>(groups: &mut Vec<String>, keys: impl IntoIterator<Item = &'a Key>) {
+    for group in keys.into_iter().filter_map(|key| key.group.as_deref()) {
+        if !groups.iter().any(|known| known == group) {
+            groups.push(group.to_owned());
+        }
     }
 }
 

@@ -13,10 +13,9 @@ use crate::rest::Api;
 use crate::validation::{ValidationError, Validator};
 use crate::{PluginRegistry, cluster::TargetState};
 use async_trait::async_trait;
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::http::{HeaderMap, Method, Response, StatusCode};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Limited};
 use millstream_core::Properties;
 use millstream_core::config::ConfigValue;
 use millstream_health::{Alarm, AlarmKind};
@@ -261,8 +260,7 @@ fn request_of(leader: &str, connector: &ConnectorFile) -> Ask {
 /// The status and what an error says.
 async fn read_answer(answer: Response<Body>) -> (StatusCode, String) {
     let (head, body) = answer.into_parts();
-    let body = Limited::new(body, LONGEST_REFUSAL).collect().await;
-    let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+    let body = to_bytes(body, LONGEST_REFUSAL).await.unwrap_or_default();
     let error: Json = serde_json::from_slice(&body).unwrap_or_default();
     let message = error["message"].as_str().unwrap_or_default();
     (head.status, message.to_owned())

@@ -11,7 +11,7 @@ mod warnings;
 pub use warnings::ConfigWarnings;
 pub(crate) use warnings::unknown as unknown_setting;
 
-use crate::config::{Redactor, Resolved, WorkerSettings};
+use crate::config::{Redactor, Resolved, WorkerSettings, has_reference};
 use crate::connector_config::{TopicKeys, framework_keys};
 use crate::registry::PluginRegistry;
 use millstream_core::config::{ConfigDef, Default, Parsed, java_trim};
@@ -136,15 +136,24 @@ impl Validator {
         self.validate_with(raw, resolved, true).await
     }
 
-    /// Validates without asking the systems that the settings name; where a reference cannot be looked up, with the reference
-    /// as it stands there.
+    /// Validates without asking the systems that the settings name; where a reference cannot be looked up, nothing is said of
+    /// the settings that hold one.
     pub async fn examine(&self, raw: &Properties) -> Result<Validated, ValidationError> {
-        let resolved = self.worker.providers.resolve(raw).await;
-        let resolved = resolved.unwrap_or_else(|_| Resolved {
+        if let Ok(resolved) = self.worker.providers.resolve(raw).await {
+            return self.validate_with(raw, resolved, false).await;
+        }
+        let unresolved = Resolved {
             properties: raw.clone(),
             redactor: Redactor::default(),
-        });
-        self.validate_with(raw, resolved, false).await
+        };
+        let mut validated = self.validate_with(raw, unresolved, false).await?;
+        // What a reference stands for is judged once it can be looked up.
+        for (_, value) in &mut validated.configs {
+            if raw.get(&value.name).is_some_and(has_reference) {
+                value.errors.clear();
+            }
+        }
+        Ok(validated)
     }
 
     async fn validate_with(

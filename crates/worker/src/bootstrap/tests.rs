@@ -75,6 +75,11 @@ async fn what_is_wrong_with_settings_is_known_before_anything_starts() {
         ("bootstrap.servers", "127.0.0.1:9092"),
         ("key.converter", string),
         ("value.converter", string),
+        ("config.providers", "aws"),
+        (
+            "config.providers.aws.class",
+            "com.amazonaws.kafka.config.providers.SecretsManagerConfigProvider",
+        ),
     ]
     .into_iter()
     .collect();
@@ -103,6 +108,10 @@ async fn what_is_wrong_with_settings_is_known_before_anything_starts() {
     let with = |more: &[(&'static str, &'static str)]| [&s3[..], more].concat();
     let fine = problems(&with(&[("flush.size", "3")])).await;
     assert_eq!(fine, Vec::<String>::new());
+    // Nobody can be asked for it yet; what stands beside it is judged.
+    let later = problems(&with(&[("flush.size", "${aws:x}"), ("tasks.max", "x")])).await;
+    let is_of_it = |told: &String| told.starts_with("connector a: tasks.max: ");
+    assert!(!later.is_empty() && later.iter().all(is_of_it), "{later:?}");
     let wrong = problems(&with(&[("s3.part.size", "few"), ("tasks.max", "x")])).await;
     for (key, remedy) in [
         ("flush.size", "; set flush.size"),

@@ -243,8 +243,11 @@ impl Starting {
     }
 
     async fn values(&self, start: &InstanceStart) -> Result<(Values, Redactor), RecordError> {
-        let connector = resolve(&self.worker, &start.connector_config).await?;
-        let task = resolve(&self.worker, &start.task_config).await?;
+        // Together: who asks for the same at the same time is one call.
+        let (connector, task) = tokio::try_join!(
+            resolve(&self.worker, &start.connector_config),
+            resolve(&self.worker, &start.task_config),
+        )?;
         let redactor = connector.redactor.with(&task.redactor);
         let values = Values {
             connector: connector.properties,

@@ -10,7 +10,6 @@ use millstream_aws::services::{ask, s3, ssm};
 use millstream_aws::{CallError, Client, Environment};
 use millstream_environment::{BOOTSTRAP_CONNECTORS, Place};
 use millstream_worker::bootstrap::{self, read_document};
-use millstream_worker::config::ConnectorFile;
 use millstream_worker::{BootstrapConnectors, ConnectorsSource, WorkerSettings};
 use std::path::Path;
 use std::sync::Arc;
@@ -49,32 +48,19 @@ pub(crate) async fn read(
     let document = Document::at(place).await?;
     let wanted = match document.read().await {
         Ok(text) => {
-            let problems = match read_document(&text) {
-                Err(problems) => problems,
-                Ok(wanted) => {
-                    let found = bootstrap::examine(settings, plugins::registry(), group, &wanted);
-                    match found.await {
-                        none if none.is_empty() => {
-                            return Ok(Some(made(about, document, Ok(wanted))));
-                        }
-                        problems => problems,
-                    }
-                }
-            };
-            return Err(refused(&about, &problems));
+            let wanted = read_document(&text).map_err(|problems| refused(&about, &problems))?;
+            let found = bootstrap::examine(settings, plugins::registry(), group, &wanted);
+            let problems = found.await;
+            if !problems.is_empty() {
+                return Err(refused(&about, &problems));
+            }
+            Ok(wanted)
         }
         Err(why) if !document.place.is_remote() => return Err(refused(&about, &[why])),
         Err(why) => Err(why),
     };
-    Ok(Some(made(about, document, wanted)))
-}
-
-fn made(
-    about: String,
-    document: Document,
-    wanted: Result<Vec<ConnectorFile>, String>,
-) -> BootstrapConnectors {
-    BootstrapConnectors::new(about, Box::new(document), wanted)
+    let connectors = BootstrapConnectors::new(about, Box::new(document), wanted);
+    Ok(Some(connectors))
 }
 
 /// Each problem is a line of the log, and the end says how many there are.
@@ -91,10 +77,14 @@ fn refused(about: &str, problems: &[String]) -> Exit {
 /// What a start would say of a document in a file, without asking anybody; nothing of one that AWS keeps. Connectors are
 /// looked into where the worker's own settings are right.
 pub(crate) async fn problems(place: &Place, settings: Option<&WorkerSettings>) -> Vec<String> {
-    let Place::File(path) = place else {
+    if place.is_remote() {
         return Vec::new();
+    }
+    let document = Document {
+        place: place.clone(),
+        client: None,
     };
-    let wanted = match read_file(path).await.map(|text| read_document(&text)) {
+    let wanted = match document.read().await.map(|text| read_document(&text)) {
         Err(why) => return vec![why],
         Ok(Err(problems)) => return problems,
         Ok(Ok(wanted)) => wanted,

@@ -113,11 +113,12 @@ impl Client {
             let dice = rand::random_range(0.0..1.0);
             let pause = attempts.pause_after(failure.class, failure.retry_after, dice);
             let error = failure.of(call.service, call.operation);
-            *self.failure() = Some(error.clone());
-            match pause {
-                Some(pause) => tokio::time::sleep(pause).await,
-                None => return Err(error),
-            }
+            let Some(pause) = pause else {
+                *self.failure() = None;
+                return Err(error);
+            };
+            *self.failure() = Some(error);
+            tokio::time::sleep(pause).await;
         }
     }
 

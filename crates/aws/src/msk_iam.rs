@@ -6,13 +6,14 @@
 //! is not signed.
 
 use crate::credentials::{Credentials, CredentialsChain};
+use crate::services::ESCAPED;
 use aws_sigv4::http_request::{
     SignableBody, SignableRequest, SignatureLocation, SigningSettings, sign,
 };
 use aws_sigv4::sign::v4;
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -28,13 +29,6 @@ const PAYLOAD_VERSION: &str = "2020_10_22";
 
 /// What the brokers may log of us. They do not look at it.
 const USER_AGENT: &str = concat!("millstream/", env!("CARGO_PKG_VERSION"));
-
-/// What need not be escaped in a query.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// Makes tokens for the clusters of a region.
 #[derive(Debug)]

@@ -7,7 +7,15 @@ pub mod secrets;
 pub mod ssm;
 
 use crate::client::{Asks, Call, CallError, Client, Service};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC};
 use serde_json::Value as Json;
+
+/// What is escaped anywhere in a URL: all but the unreserved characters (RFC 3986, 2.3).
+pub(crate) const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~');
 
 /// A call with a JSON document.
 fn document(

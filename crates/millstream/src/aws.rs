@@ -81,9 +81,10 @@ impl Aws {
         let endpoints = Endpoints::new(&region, self.environment.clone());
         let endpoints = endpoints.map_err(Exit::misconfigured)?;
         let settings = CredentialsSettings::default();
-        let credentials = CredentialsChain::shared(&settings, &self.environment, &region);
-        let credentials = credentials.map_err(Exit::misconfigured)?;
         let http = self.http.clone();
+        let credentials =
+            CredentialsChain::shared(&settings, &self.environment, &region, Some(&http));
+        let credentials = credentials.map_err(Exit::misconfigured)?;
         Ok(Arc::new(Client::new(endpoints, credentials, http)))
     }
 
@@ -174,12 +175,6 @@ impl Brokers {
     /// Looks again when a client gets to no broker, and now and then, for as long as the process runs. Clients that know one
     /// broker of a cluster learn of the rest by themselves.
     pub(crate) async fn watch(&self) -> Infallible {
-        let poll = async {
-            match self.poll {
-                Some(every) => self.watched.poll(every).await,
-                None => std::future::pending().await,
-            }
-        };
         let answer = async {
             loop {
                 let lost = self.bootstrap.lost().await;
@@ -200,7 +195,7 @@ impl Brokers {
             std::future::pending().await
         };
         tokio::select! {
-            never = poll => never,
+            never = self.watched.poll(self.poll) => never,
             never = answer => never,
             never = tell => never,
         }
@@ -254,10 +249,7 @@ impl Store {
 
     /// Looks now and then, for as long as the process runs.
     pub(crate) async fn watch(&self) -> Infallible {
-        match self.poll {
-            Some(every) => self.watched.poll(every).await,
-            None => std::future::pending().await,
-        }
+        self.watched.poll(self.poll).await
     }
 
     fn uri_of(&self, database: &Database) -> String {

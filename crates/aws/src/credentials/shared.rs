@@ -19,7 +19,7 @@ struct Known {
 
 impl CredentialsChain {
     /// The chain of this process for these settings: the same one for whoever asks with the same. `region` is where a role is
-    /// taken on, by these settings, a profile or a web identity.
+    /// taken on, by these settings, a profile or a web identity. `http` is what the first who asks has already, if so.
     ///
     /// # Errors
     /// If the certificates that the environment names cannot be read.
@@ -27,6 +27,7 @@ impl CredentialsChain {
         settings: &CredentialsSettings,
         environment: &Environment,
         region: &str,
+        http: Option<&Http>,
     ) -> Result<Arc<Self>, String> {
         let environment = environment.of_aws();
         // The list is whole after every step.
@@ -39,7 +40,10 @@ impl CredentialsChain {
         if let Some(known) = chains.iter().find(is_it) {
             return Ok(Arc::clone(&known.chain));
         }
-        let http = Http::new(&environment)?;
+        let http = match http {
+            Some(http) => http.clone(),
+            None => Http::new(&environment)?,
+        };
         let chain = CredentialsChain::new(settings.clone(), environment.clone(), region, http);
         let chain = Arc::new(chain);
         if chains.len() >= MOST {
@@ -73,7 +77,7 @@ mod tests {
                 .collect()
         };
         let get = |settings: &CredentialsSettings, environment: &Environment, region: &str| {
-            CredentialsChain::shared(settings, environment, region).unwrap()
+            CredentialsChain::shared(settings, environment, region, None).unwrap()
         };
         let plain = CredentialsSettings::default();
         let here = environment("NAMESPACE", "a");

@@ -124,8 +124,12 @@ impl<R: Resolve> Watched<R> {
         self.current()
     }
 
-    /// Looks now and then, until the future is dropped. `every` is how often, give or take a fifth.
-    pub async fn poll(&self, every: Duration) -> Infallible {
+    /// Looks now and then, until the future is dropped. `every` is how often, give or take a fifth;
+    /// nothing for never.
+    pub async fn poll(&self, every: Option<Duration>) -> Infallible {
+        let Some(every) = every else {
+            return std::future::pending().await;
+        };
         loop {
             let jitter = rand::random_range(0.8..1.2);
             tokio::time::sleep(every.mul_f64(jitter)).await;
@@ -331,7 +335,7 @@ mod tests {
         let watched = started(&script).await;
         let every = Duration::from_secs(900);
         let day = Duration::from_secs(24 * 3600);
-        let polls = tokio::time::timeout(day, watched.poll(every)).await;
+        let polls = tokio::time::timeout(day, watched.poll(Some(every))).await;
         assert!(polls.is_err());
         let seen = *script.polled.lock().unwrap() + *script.resolved.lock().unwrap() - 1;
         assert!((80..=120).contains(&seen), "{seen}");

@@ -1,16 +1,11 @@
 //! MSK: where a cluster's brokers are, by way of signing in.
 
+use super::ESCAPED;
 use crate::client::endpoint::region_of_arn;
 use crate::client::{Asks, Call, Service};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::utf8_percent_encode;
 use serde_json::Value as Json;
 use std::collections::BTreeMap;
-
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~');
 
 /// What every member of the answer begins with.
 const MEMBER: &str = "bootstrapBrokerString";

@@ -1,15 +1,11 @@
 //! S3, as far as a process is told something by an object: one that is small.
 
+use super::ESCAPED;
 use crate::client::{Asks, Call, Service};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, utf8_percent_encode};
 
 /// What stands in a path as it is.
-const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'-')
-    .remove(b'.')
-    .remove(b'_')
-    .remove(b'~')
-    .remove(b'/');
+const IN_PATH: &AsciiSet = &ESCAPED.remove(b'/');
 
 /// An object. The bucket stands in the path, where any name of one may stand.
 pub fn get_object(bucket: &str, key: &str) -> Call {
@@ -23,7 +19,7 @@ pub fn get_object(bucket: &str, key: &str) -> Call {
 }
 
 fn escaped(text: &str) -> String {
-    utf8_percent_encode(text, ESCAPED).to_string()
+    utf8_percent_encode(text, IN_PATH).to_string()
 }
 
 #[cfg(test)]

@@ -115,14 +115,10 @@ fn addresses(servers: &str) -> Arc<[Address]> {
 mod tests {
     use super::*;
 
-    fn known(bootstrap: &Bootstrap) -> Arc<[Address]> {
-        bootstrap.servers()
-    }
-
     #[tokio::test]
     async fn many_who_get_nowhere_ask_one_question() {
         let bootstrap = Bootstrap::new("a:1, b:2");
-        let before = known(&bootstrap);
+        let before = bootstrap.servers();
         assert!(bootstrap.is_of(&before));
         let ask = || bootstrap.renewed(&before, "away".to_owned());
         let mut questions = 0;
@@ -142,13 +138,13 @@ mod tests {
         assert_eq!(questions, 1);
         // Those that began with the first list still belong to it.
         assert!(bootstrap.is_of(&before));
-        assert_eq!(known(&bootstrap)[0].to_string(), "c:3");
+        assert_eq!(bootstrap.servers()[0].to_string(), "c:3");
     }
 
     #[tokio::test]
     async fn an_equal_answer_is_no_news() {
         let bootstrap = Bootstrap::new("a:1");
-        let before = known(&bootstrap);
+        let before = bootstrap.servers();
         let answer = async {
             let lost = bootstrap.lost().await;
             bootstrap.answer(&lost, "a:1");
@@ -163,7 +159,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn nobody_waits_for_long() {
         let bootstrap = Bootstrap::new("a:1");
-        let before = known(&bootstrap);
+        let before = bootstrap.servers();
         assert!(!bootstrap.renewed(&before, "away".to_owned()).await);
         // The question stays until somebody takes it.
         assert_eq!(bootstrap.lost().await.evidence, "away");

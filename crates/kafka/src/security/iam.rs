@@ -189,7 +189,7 @@ impl Iam {
 
     async fn credentials(&self, region: &str) -> Result<Credentials, TokenError> {
         let made = self.chain.get_or_try_init(|| async {
-            CredentialsChain::shared(&self.settings, &self.environment, region)
+            CredentialsChain::shared(&self.settings, &self.environment, region, None)
                 .map_err(TokenError::fatal)
         });
         let credentials = made.await?.get().await;

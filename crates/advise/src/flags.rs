@@ -147,7 +147,6 @@ impl Flags {
                 ));
             }
         }
-        let whole = "a whole number";
         let asked = Asked {
             messages_per_day: reader.read(
                 "--messages-per-day",
@@ -165,8 +164,8 @@ impl Flags {
                 .read("--delay", &self.delay, duration, (0.001, LONGEST))
                 .unwrap_or(300.0),
             job: reader.choice("--job", &self.job, &Job::ALL.map(|job| (job.name(), job))),
-            partitions: reader.whole("--partitions", &self.partitions, whole, MOST_PARTITIONS),
-            flush_size: reader.whole("--flush-size", &self.flush_size, whole, f64::from(i32::MAX)),
+            partitions: reader.whole("--partitions", &self.partitions, MOST_PARTITIONS),
+            flush_size: reader.whole("--flush-size", &self.flush_size, f64::from(i32::MAX)),
             rotate_interval: reader.read(
                 "--rotate-interval",
                 &self.rotate_interval,
@@ -181,7 +180,7 @@ impl Flags {
             ),
             part_size: reader.read("--part-size", &self.part_size, size, PART_SIZES),
             buckets: reader
-                .whole("--buckets", &self.buckets, whole, MOST_PARTITIONS)
+                .whole("--buckets", &self.buckets, MOST_PARTITIONS)
                 .unwrap_or(1.0),
             architecture: reader
                 .choice(
@@ -209,7 +208,7 @@ impl Flags {
                     )
                     .unwrap_or(0.05),
                 batch: reader
-                    .whole("--lambda-batch", &self.lambda_batch, whole, LAMBDA_BATCH)
+                    .whole("--lambda-batch", &self.lambda_batch, LAMBDA_BATCH)
                     .unwrap_or(LAMBDA_BATCH),
             },
         };
@@ -259,7 +258,7 @@ impl Flags {
             |text| plain(text, "0.6"),
             (0.01, 1.0),
         );
-        let least = reader.whole("--least-tasks", &self.least_tasks, "a whole number", 1000.0);
+        let least = reader.whole("--least-tasks", &self.least_tasks, 1000.0);
         Task {
             vcpu,
             memory_gb,
@@ -281,27 +280,24 @@ impl Reader {
         (least, most): (f64, f64),
     ) -> Option<f64> {
         let text = text.as_ref()?;
+        let range = || format!("write {} to {}", shown(least), shown(most));
         let told = match of(text) {
-            Ok(value) if value < least => format!("is less than {}", shown(least)),
-            Ok(value) if value > most => format!("is more than {}", shown(most)),
+            Ok(value) if value < least => format!("is less than {}: {}", shown(least), range()),
+            Ok(value) if value > most => format!("is more than {}: {}", shown(most), range()),
             Ok(value) => return Some(value),
             Err(told) => told,
-        };
-        let told = match told.starts_with("is less") || told.starts_with("is more") {
-            true => format!("{told}: write {} to {}", shown(least), shown(most)),
-            false => told,
         };
         self.0.push(format!("{flag} {text}: {told}"));
         None
     }
 
-    fn whole(&mut self, flag: &str, text: &Option<String>, what: &str, most: f64) -> Option<f64> {
+    fn whole(&mut self, flag: &str, text: &Option<String>, most: f64) -> Option<f64> {
         let value = self.read(flag, text, count, (1.0, most))?;
         if value.fract() == 0.0 {
             return Some(value);
         }
         let text = text.as_deref().unwrap_or_default();
-        self.0.push(format!("{flag} {text}: write {what}"));
+        self.0.push(format!("{flag} {text}: write a whole number"));
         None
     }
 

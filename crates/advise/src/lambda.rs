@@ -124,15 +124,8 @@ pub fn obstacle(question: &Question, source: Source, found: &Invocations) -> Opt
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::question::tests::workshop;
+    use crate::question::tests::{near, workshop};
     use proptest::prelude::*;
-
-    fn near(found: f64, expected: f64) {
-        assert!(
-            (found - expected).abs() <= 1e-9 * expected.abs(),
-            "{found}, not {expected}"
-        );
-    }
 
     #[test]
     fn few_records_come_in_windows() {

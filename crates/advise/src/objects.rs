@@ -88,15 +88,8 @@ fn objects(load: &Load, per_second: f64, part_size: f64, delay: Option<f64>) -> 
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::question::tests::workshop;
+    use crate::question::tests::{near, workshop};
     use proptest::prelude::*;
-
-    fn near(found: f64, expected: f64) {
-        assert!(
-            (found - expected).abs() <= 1e-6 * expected.abs(),
-            "{found}, not {expected}"
-        );
-    }
 
     fn a_thousand_a_second() -> (Load, Files) {
         let question = workshop();

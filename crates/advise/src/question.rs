@@ -149,6 +149,13 @@ impl Question {
 pub(crate) mod tests {
     use super::*;
 
+    pub(crate) fn near(found: f64, expected: f64) {
+        assert!(
+            (found - expected).abs() <= 1e-9 * expected.abs(),
+            "{found}, not {expected}"
+        );
+    }
+
     /// The workshop: a message of 40 bytes every five minutes.
     pub(crate) fn workshop() -> Question {
         Question {

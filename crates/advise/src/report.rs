@@ -80,9 +80,10 @@ fn load(question: &Question) -> String {
 fn tasks(question: &Question, advice: &Advice) -> String {
     let (task, tasks) = (&question.task, &advice.tasks);
     let used = question.load.rate() / (tasks.capacity * tasks.running.max(1.0)) * 100.0;
-    let what = match tasks.running {
-        1.0 => "1 task is enough".to_owned(),
-        running => format!("{} tasks run", shown(running)),
+    let what = match (tasks.needed, tasks.running) {
+        (1.0, 1.0) => "1 task is enough".to_owned(),
+        (_, 1.0) => "1 task runs".to_owned(),
+        (_, running) => format!("{} tasks run", shown(running)),
     };
     let drain = match advice.drain {
         Some(drain) if question.load.backlog > 0.0 => {

@@ -86,3 +86,21 @@ async fn known(args: &AdviseArgs, over: Duration, buckets: f64) -> Result<Known,
         (Some(_), None) | (None, _) => Ok(Known::default()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use millstream_advise::capacity::memory_for_open_objects;
+    use millstream_runtime::Budgets;
+    use millstream_runtime::memory::for_records;
+
+    /// The crate imports nothing of ours, so its figures are held to the runtime's here. A process takes half of its container.
+    #[test]
+    fn open_objects_have_what_the_runtime_gives_them() {
+        for (gb, process) in [(0.25, 128), (0.5, 256), (8.0, 256)] {
+            let given = Budgets::new(for_records(process << 20)).open.total() as f64;
+            // The runtime's shares are whole bytes.
+            let found = memory_for_open_objects(gb);
+            assert!((found - given).abs() < 10.0, "{gb} GB: {found}, {given}");
+        }
+    }
+}

@@ -104,7 +104,7 @@ impl Screen {
     }
 }
 
-fn column(payload: &Payload) -> &ByteColumn {
+pub(super) fn column(payload: &Payload) -> &ByteColumn {
     match payload {
         Payload::Raw { column, .. } => column,
         Payload::Decoded(decoded) => &decoded.raw,

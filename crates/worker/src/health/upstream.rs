@@ -71,6 +71,11 @@ impl Upstream {
         }
     }
 
+    /// Its URL, without who asks.
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// One check.
     pub async fn check(&self, policy: &Policy) -> Verdict {
         let walk = async {

@@ -1,12 +1,13 @@
 //! A running connector: its settings over REST, and two looks at the metrics of the workers that run its tasks.
 
+use crate::plugins;
 use millstream_advise::flags::Known;
 use millstream_advise::measured::{Counted, add, between, configured};
 use millstream_advise::units::{shown, time};
 use millstream_health::Credentials;
 use millstream_worker::health::Upstream;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::collections::BTreeSet;
 use std::time::Duration;
 use tokio::time::{Instant, sleep};
@@ -23,10 +24,15 @@ pub(super) async fn measure(
         "/connectors/{}",
         utf8_percent_encode(name, NON_ALPHANUMERIC)
     );
-    let answer = ask(url, &path).await?;
+    let asked = upstream(url);
+    let mut answer = ask(&asked, &path).await?;
+    if let Some(config) = answer["config"].as_object_mut() {
+        by_full_names(config);
+    }
     let found = configured(&answer, buckets).map_err(|why| format!("connector {name}: {why}"))?;
-    let status = ask(url, &format!("{path}/status")).await?;
+    let status = ask(&asked, &format!("{path}/status")).await?;
     let workers = workers(url, &status)?;
+    let workers: Vec<Upstream> = workers.iter().map(|url| upstream(url)).collect();
     let first = count(&workers, name).await?;
     let begun = Instant::now();
     sleep(over).await;
@@ -66,7 +72,7 @@ fn workers(url: &str, status: &Value) -> Result<Vec<String>, String> {
     }
 }
 
-async fn count(workers: &[String], name: &str) -> Result<Counted, String> {
+async fn count(workers: &[Upstream], name: &str) -> Result<Counted, String> {
     let mut counted = Counted::default();
     for worker in workers {
         let answer = get(worker, "/metrics").await?;
@@ -75,22 +81,44 @@ async fn count(workers: &[String], name: &str) -> Result<Counted, String> {
     Ok(counted)
 }
 
-async fn ask(url: &str, path: &str) -> Result<Value, String> {
-    let body = get(url, path).await?;
-    serde_json::from_slice(&body).map_err(|error| format!("{url}{path} is no JSON: {error}"))
+fn upstream(url: &str) -> Upstream {
+    Upstream::new(url, &Credentials::Nobody, None)
 }
 
-async fn get(url: &str, path: &str) -> Result<Vec<u8>, String> {
-    let answer = Upstream::new(url, &Credentials::Nobody, None)
-        .get(path)
-        .await?;
+/// An alias is as good as a class's full name, which the figures are known by.
+fn by_full_names(config: &mut Map<String, Value>) {
+    let registry = plugins::registry();
+    for (key, value) in config {
+        let Some(name) = value.as_str().map(str::trim) else {
+            continue;
+        };
+        let class = match key.as_str() {
+            "connector.class" => registry.connector(name).ok().map(|it| it.class_name()),
+            "value.converter" => registry.converter(name).map(|it| it.class),
+            key if key.starts_with("transforms.") && key.ends_with(".type") => {
+                registry.transform(name).map(|it| it.class)
+            }
+            _ => None,
+        };
+        if let Some(class) = class {
+            *value = class.into();
+        }
+    }
+}
+
+async fn ask(worker: &Upstream, path: &str) -> Result<Value, String> {
+    let body = get(worker, path).await?;
+    serde_json::from_slice(&body)
+        .map_err(|error| format!("{}{path} is no JSON: {error}", worker.url()))
+}
+
+async fn get(worker: &Upstream, path: &str) -> Result<Vec<u8>, String> {
+    let answer = worker.get(path).await?;
     match answer.status {
         200 => Ok(answer.body),
-        status => {
-            let place = url.rsplit_once('@').map_or(url, |(_, place)| place);
-            Err(format!(
-                "{place}{path} is answered with {status}: is this the worker's REST API, and the name right?"
-            ))
-        }
+        status => Err(format!(
+            "{}{path} is answered with {status}: is this the worker's REST API, and the name right?",
+            worker.url()
+        )),
     }
 }

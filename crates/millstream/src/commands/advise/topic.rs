@@ -1,17 +1,17 @@
 //! A running topic: how many records came when, by the offsets at times of its last day, and how large the newest are.
 
 use super::super::Exit;
-use super::super::kafka_tool::{ToolError, properties, warn};
+use super::super::consume::column;
+use super::super::kafka_tool::{ToolError, asking, meant_topic, properties, warn};
 use crate::clock::now_ms;
 use millstream_advise::flags::Known;
 use millstream_advise::measured::{Flow, LOOKED_AT, Point, flow};
 use millstream_advise::question::Load;
 use millstream_advise::units::{bytes, shown, time};
-use millstream_core::{ByteBudget, ByteColumn, Payload, RecordBatch, TopicPartition};
+use millstream_core::{ByteBudget, RecordBatch, TopicPartition};
 use millstream_kafka::admin::{EARLIEST, LATEST};
 use millstream_kafka::{
-    Admin, ClientSettings, KafkaReader, Read, ReadRange, ReadUpTo, ReaderSettings, Role, StartAt,
-    WhenLost,
+    Admin, KafkaReader, Read, ReadRange, ReadUpTo, ReaderSettings, Role, StartAt, WhenLost,
 };
 use millstream_tools::connection::ConnectionArgs;
 use std::collections::HashMap;
@@ -30,13 +30,13 @@ pub(super) async fn measure(connection: &ConnectionArgs, name: &str) -> Result<K
     let mut properties = properties(connection).await?;
     properties.insert("allow.auto.create.topics", "false");
     warn(&properties, Role::Consumer);
-    let client = ClientSettings::from_properties(&properties).map_err(Exit::usage)?;
+    let admin = asking(&properties)?;
     let reader = ReaderSettings::from_properties(&properties).map_err(Exit::usage)?;
-    let admin = Admin::new(client);
     let found = admin.topic_details(Some(&[name.to_owned()])).await?;
-    let topic = found
-        .first()
-        .ok_or_else(|| format!("there is no topic {name}"))?;
+    let Some(topic) = found.first() else {
+        let meant = meant_topic(&admin, name).await?;
+        return Err(format!("there is no topic {name}{meant}").into());
+    };
     let places: Vec<TopicPartition> = topic
         .partitions
         .iter()
@@ -154,13 +154,9 @@ async fn mean_size(settings: ReaderSettings, ranges: Vec<ReadRange>) -> Result<f
 }
 
 fn bytes_of(batch: &RecordBatch) -> usize {
-    let of = |payload: &Payload| -> usize {
-        let column: &ByteColumn = match payload {
-            Payload::Raw { column, .. } => column,
-            Payload::Decoded(decoded) => &decoded.raw,
-        };
-        let rows = 0..batch.offsets.len();
-        rows.map(|row| column.get(row).map_or(0, <[u8]>::len)).sum()
-    };
-    of(&batch.keys) + of(&batch.values)
+    let columns = [column(&batch.keys), column(&batch.values)];
+    let rows = columns
+        .into_iter()
+        .flat_map(|column| column.iter().flatten());
+    rows.map(<[u8]>::len).sum()
 }

@@ -35,11 +35,12 @@ pub(super) async fn complete(client: &mut Properties, has_file: bool) -> Result<
         client.insert(SERVERS, brokers.value.as_str());
         return Ok(());
     }
-    if Services::read(&variables).kafka.is_none() {
+    let services = Services::read(&variables);
+    if services.kafka.is_none() {
         return Err(Exit::usage(missing(&variables)));
     }
     let mut notes = Vec::new();
-    Services::read(&variables).with_workshop_namespace(&mut notes);
+    services.with_workshop_namespace(&mut notes);
     notes.iter().for_each(environment::log);
     let aws = Aws::new(Environment::of_process()).await?;
     let (protocol, mechanism) = ("security.protocol", "sasl.mechanism");

@@ -112,9 +112,7 @@ impl SinkConnector for MongoSinkConnector {
             return Err(refuse(CONFIG_EXCEPTION, why));
         }
         let mut values = topics::values(properties);
-        if values.iter().all(|value| value.errors.is_empty()) {
-            check_topics(properties, &mut values);
-        }
+        check_topics(properties, &mut values);
         let config = MongoConfig::parse(&properties.iter().collect()).0;
         let is_right = values.iter().all(|value| value.errors.is_empty());
         let Some(config) = config.filter(|_| is_right) else {
@@ -158,12 +156,7 @@ impl SinkConnector for MongoSinkConnector {
 
 /// Both or neither of the two topic settings is refused before anything else is built.
 fn check_topics(properties: &Properties, values: &mut Vec<ConfigValue>) {
-    let is_set = |key: &str| {
-        properties
-            .get(key)
-            .is_some_and(|text| !text.trim().is_empty())
-    };
-    if is_set("topics") == is_set("topics.regex") {
+    if topics::is_set(properties, "topics") == topics::is_set(properties, "topics.regex") {
         topics::validate(properties, values);
     }
 }

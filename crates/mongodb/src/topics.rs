@@ -167,7 +167,7 @@ pub(crate) fn validate(properties: &Properties, values: &mut Vec<ConfigValue>) {
     }
 }
 
-fn is_set(properties: &Properties, key: &str) -> bool {
+pub(crate) fn is_set(properties: &Properties, key: &str) -> bool {
     let text = properties.get(key);
     text.is_some_and(|text| !text.trim().is_empty())
 }

@@ -21,7 +21,8 @@ SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": mo
 # The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
 NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts")
-NEEDS_BESIDES = {"rolling": ("javac", "keytool", "openssl")}
+CERTIFICATES = ("keytool", "openssl")
+NEEDS_BESIDES = {"rolling": ("javac", *CERTIFICATES), "secure": CERTIFICATES, "tokens": CERTIFICATES, "walkthrough": CERTIFICATES}
 RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd")
 # What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two
 # cores; long runs are asked for with --rounds and --records.

@@ -11,7 +11,6 @@ import collections
 import contextlib
 import json
 import re
-import shutil
 import ssl
 import subprocess
 import threading
@@ -302,10 +301,6 @@ class Scenario(BothJobs):
 def run(options: Options) -> None:
     if options.kafka.startswith("2."):
         raise Failed("scenario secure is for Kafka 3.x and 4.x")
-    lacking = [tool for tool in ("openssl", "keytool") if shutil.which(tool) is None]
-    if lacking:
-        options.log(step="skipped", why=f"{' and '.join(lacking)} not installed")
-        return
     with contextlib.ExitStack() as stack:
         scenario = Scenario(options, stack)
         with contextlib.ExitStack() as workers:

@@ -2,6 +2,8 @@
 //! asked for again while what they need is away.
 
 use crate::cluster::{HASTY, broker, file};
+use crate::discovery::{any, borrowed};
+use crate::report_process::closed_port;
 use crate::rest;
 use crate::stage::{ARCHIVE, Stage, TOPIC};
 use crate::worker::{Worker, until};
@@ -10,7 +12,7 @@ use millstream_embedded::aws::{ControlPlane, Step};
 use millstream_embedded::documents::DocumentServer;
 use serde_json::{Value, json};
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::Path;
 
 const PLACE: &str = "MILLSTREAM_BOOTSTRAP_CONNECTORS";
@@ -158,7 +160,7 @@ async fn a_connector_that_cannot_be_created_is_told_and_tried_again() {
     let stage = Stage::new().await;
     let plane = plane().await;
     // In an object of S3; the database is not there yet, which validation asks.
-    let database = unused_address();
+    let database = closed_port();
     let config = json!({
         "connector.class": "com.mongodb.kafka.connect.MongoSinkConnector",
         "topics": TOPIC,
@@ -170,7 +172,7 @@ async fn a_connector_that_cannot_be_created_is_told_and_tried_again() {
     plane.set_object("/config/my%20connectors.json", &document);
     let mut env = aws(&plane);
     env.push((PLACE, "s3://config/my connectors.json".to_owned()));
-    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, &**value)).collect();
+    let env = borrowed(&env);
     let worker = stage.standalone_in("worker", &[], &env).await;
     until_lacking(&worker, "no connector is there yet: ").await;
     let (_, status) = health(&worker, "/status").await;
@@ -187,12 +189,6 @@ async fn a_connector_that_cannot_be_created_is_told_and_tried_again() {
     assert_eq!(plane.refusals(), []);
 }
 
-/// Where nobody listens.
-fn unused_address() -> SocketAddr {
-    let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-    listener.local_addr().unwrap()
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_parameter_that_is_away_stops_no_worker_and_is_asked_for_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -204,7 +200,7 @@ async fn a_parameter_that_is_away_stops_no_worker_and_is_asked_for_again() {
     plane.script("GetParameter", (0..5).map(|_| away()));
     let mut env = aws(&plane);
     env.push((PLACE, "ssm:/millstream/prod/connectors".to_owned()));
-    let env: Vec<(&str, &str)> = env.iter().map(|(name, value)| (*name, &**value)).collect();
+    let env = borrowed(&env);
     let settings = file(folder.path(), "one", &broker, &HASTY);
     let start = async |name: &str| {
         let log = folder.path().join(format!("{name}.log"));
@@ -238,8 +234,7 @@ async fn a_parameter_that_is_away_stops_no_worker_and_is_asked_for_again() {
 }
 
 async fn plane() -> ControlPlane {
-    let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    ControlPlane::start(any, "AKID", "SECRET").await.unwrap()
+    ControlPlane::start(any(), "AKID", "SECRET").await.unwrap()
 }
 
 /// What a task is given to ask AWS.

@@ -335,9 +335,7 @@ async fn a_connector_follows_a_secret_that_names_another_store() {
         "transforms.h.type": "org.apache.kafka.connect.transforms.HoistField$Value",
         "transforms.h.field": "value",
     });
-    let body = json!({"name": "documents", "config": config});
-    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
-    assert!(status.is_success(), "{status}: {answer}");
+    worker.create("documents", &config).await;
     let uri = format!("mongodb://{}", stage.document_proxy.addr());
     let client = Client::with_uri_str(uri).await.unwrap();
     let documents = client.database("kafka").collection::<Document>("moved");

@@ -1,6 +1,7 @@
 //! Workers and `stream` that are given nothing but environment variables: what they start with, what they refuse, what they
 //! say, and what `env` shows of it.
 
+use crate::discovery::borrowed;
 use crate::stage::{ARCHIVE, Stage, TOPIC};
 use crate::worker::Worker;
 use hyper::StatusCode;
@@ -42,12 +43,6 @@ fn image(bootstrap: &str) -> Vec<(&'static str, String)> {
     ]
     .map(|(name, value)| (name, value.to_owned()))
     .to_vec()
-}
-
-fn borrowed<'a>(env: &'a [(&'static str, String)]) -> Vec<(&'static str, &'a str)> {
-    env.iter()
-        .map(|(name, value)| (*name, value.as_str()))
-        .collect()
 }
 
 /// The exit code and the standard output of a command that ends by itself.

@@ -85,9 +85,7 @@ async fn worker(stage: &Stage) -> Worker {
         "transforms.h.type": "org.apache.kafka.connect.transforms.HoistField$Value",
         "transforms.h.field": "value",
     });
-    let body = json!({"name": "documents", "config": config});
-    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
-    assert!(status.is_success(), "{status}: {answer}");
+    worker.create("documents", &config).await;
     worker
 }
 
@@ -220,9 +218,7 @@ async fn what_a_source_sends_is_counted() {
         "topic": TOPIC,
         "file": lines.to_str().unwrap(),
     });
-    let body = json!({"name": "lines", "config": config});
-    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
-    assert!(status.is_success(), "{status}: {answer}");
+    worker.create("lines", &config).await;
     for (metric, least) in [
         (
             "kafka_connect_source_task_metrics_source_record_write_total",

@@ -266,9 +266,7 @@ async fn post_documents(stage: &Stage, worker: &Worker, name: &str, more: &[(&st
         let fields: &mut Map<String, Value> = config.as_object_mut().unwrap();
         fields.insert((*key).to_owned(), Value::from(*value));
     }
-    let body = json!({"name": name, "config": config});
-    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
-    assert!(status.is_success(), "{status}: {answer}");
+    worker.create(name, &config).await;
 }
 
 /// The document sink drops by a tolerance of its own where nobody hears of it, as the original does; then the log has a

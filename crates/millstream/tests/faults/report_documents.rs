@@ -24,9 +24,7 @@ async fn post(stage: &Stage, worker: &Worker, collection: &str, more: &[(&str, &
         config[*key] = json!(value);
     }
     let name = format!("{SINK}-{collection}");
-    let body = json!({"name": name, "config": config});
-    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
-    assert!(status.is_success(), "{status}: {answer}");
+    worker.create(&name, &config).await;
 }
 
 async fn stored(stage: &Stage, collection: &str) -> Document {

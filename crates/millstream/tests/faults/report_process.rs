@@ -275,7 +275,7 @@ async fn report_b14_a_null_that_is_to_fail_is_named() {
 }
 
 /// A port on which nobody listens.
-fn closed_port() -> SocketAddr {
+pub(crate) fn closed_port() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     listener.local_addr().unwrap()
 }
@@ -371,9 +371,7 @@ async fn report_message_27_the_demos_log_has_no_word_of_the_libraries_in_it() {
     .await;
     config["s3.bucket.name"] = json!("My_Bucket!");
     config["name"] = json!(BAD);
-    let body = json!({"name": BAD, "config": config});
-    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
-    assert!(status.is_success(), "{status}: {answer}");
+    worker.create(BAD, &config).await;
     let is_told = |task: &Task| task.state == "FAILED" || task.degraded.is_some();
     let task = worker.task_until(BAD, "told", is_told).await;
     let log = worker.log();

@@ -107,7 +107,5 @@ async fn post_documents(stage: &Stage, worker: &Worker, more: &[(&str, &str)]) {
     for (key, value) in more.iter().chain(&[INTERVAL]) {
         config[*key] = json!(value);
     }
-    let body = json!({"name": SINK, "config": config});
-    let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
-    assert!(status.is_success(), "{status}: {answer}");
+    worker.create(SINK, &config).await;
 }

@@ -175,9 +175,7 @@ impl Stage {
 
     /// The same under another name.
     pub(crate) async fn post_archive_as(&self, worker: &Worker, name: &str, more: &[(&str, &str)]) {
-        let body = json!({"name": name, "config": self.archive_config(more)});
-        let (status, answer) = worker.request("POST", "/connectors", Some(&body)).await;
-        assert!(status.is_success(), "{status}: {answer}");
+        worker.create(name, &self.archive_config(more)).await;
     }
 
     /// The settings of the archive, with numbers for numbers, as the workshop posts them.

@@ -2,7 +2,7 @@
 
 use crate::rest::{self, Task};
 use hyper::StatusCode;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::future::Future;
 use std::net::SocketAddr;
@@ -115,6 +115,13 @@ impl Worker {
             rest::send(self.address, method, path, body)
         })
         .await
+    }
+
+    /// Creates a connector.
+    pub(crate) async fn create(&self, name: &str, config: &Value) {
+        let body = json!({"name": name, "config": config});
+        let (status, answer) = self.request("POST", "/connectors", Some(&body)).await;
+        assert!(status.is_success(), "{status}: {answer}");
     }
 
     pub(crate) async fn task(&self, connector: &str) -> Task {

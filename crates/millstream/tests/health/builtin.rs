@@ -49,6 +49,29 @@ async fn broker() -> Broker {
     Broker::start(settings).await.unwrap()
 }
 
+fn file_sink(folder: &Path, file: &Path) -> String {
+    let file = file.display().to_string();
+    let settings = [
+        ("name", "c"),
+        ("connector.class", "FileStreamSink"),
+        ("topics", "t"),
+        ("file", &file),
+    ];
+    properties(folder, "c.properties", &settings)
+}
+
+/// An alarm leaves the worker as it is, and the log tells of it at the next look.
+async fn is_a_matter_for_people(health: SocketAddr, process: &Process, line: &str) {
+    for path in ["/", "/live", "/ready"] {
+        assert_eq!(json(health, path).await.0, 200, "{path}");
+    }
+    until("the line", || {
+        let is_told = process.log().contains(line);
+        async move { is_told.then_some(()) }
+    })
+    .await;
+}
+
 /// A connector whose file can never be opened.
 fn failing(folder: &Path) -> String {
     let config = json!({"name": "c", "config": {
@@ -218,16 +241,7 @@ async fn a_task_that_has_work_and_does_none_is_told() {
         ("millstream.health.stalled.ms", "2000"),
     ];
     let worker = standalone(folder.path(), &broker.bootstrap(), &settings);
-    let connector = properties(
-        folder.path(),
-        "c.properties",
-        &[
-            ("name", "c"),
-            ("connector.class", "FileStreamSink"),
-            ("topics", "t"),
-            ("file", &pipe.display().to_string()),
-        ],
-    );
+    let connector = file_sink(folder.path(), &pipe);
     let log = folder.path().join("log");
     let mut process = Process::start(&["standalone", &worker, &connector], &[ANY], log);
     let health = process.health().await;
@@ -241,16 +255,7 @@ async fn a_task_that_has_work_and_does_none_is_told() {
     let metrics = ask(health, "GET", "/metrics").await.unwrap().body;
     let series = r#"millstream_task_alarm{connector="c",task="0",alarm="stalled"} 1"#;
     assert!(metrics.contains(series), "{metrics}");
-    // That is a matter for people: the worker is none the worse.
-    for path in ["/", "/live", "/ready"] {
-        assert_eq!(json(health, path).await.0, 200, "{path}");
-    }
-    // The log tells at the next look.
-    until("the line", || {
-        let is_told = process.log().contains("no progress for");
-        async move { is_told.then_some(()) }
-    })
-    .await;
+    is_a_matter_for_people(health, &process, "no progress for").await;
 }
 
 /// More comes than the consumer is given.
@@ -272,17 +277,7 @@ async fn a_task_that_falls_behind_is_told_in_the_status_the_log_and_the_metrics(
         ("millstream.health.lag.growing.ms", "7500"),
     ];
     let worker = standalone(folder.path(), &broker.bootstrap(), &settings);
-    let file = folder.path().join("out.txt").display().to_string();
-    let connector = properties(
-        folder.path(),
-        "c.properties",
-        &[
-            ("name", "c"),
-            ("connector.class", "FileStreamSink"),
-            ("topics", "t"),
-            ("file", &file),
-        ],
-    );
+    let connector = file_sink(folder.path(), &folder.path().join("out.txt"));
     let log = folder.path().join("log");
     let mut process = Process::start(&["standalone", &worker, &connector], &[ANY], log);
     let health = process.health().await;
@@ -323,14 +318,7 @@ async fn a_task_that_falls_behind_is_told_in_the_status_the_log_and_the_metrics(
     ] {
         assert_eq!(alarm(name).await.as_deref(), Some(value), "{name}");
     }
-    for path in ["/", "/live", "/ready"] {
-        assert_eq!(json(health, path).await.0, 200, "{path}");
-    }
-    until("the line", || {
-        let is_told = process.log().contains("the lag has grown from");
-        async move { is_told.then_some(()) }
-    })
-    .await;
+    is_a_matter_for_people(health, &process, "the lag has grown from").await;
 }
 
 /// The port is served beside the control loop, so that a process that hangs as a whole says nothing at all.

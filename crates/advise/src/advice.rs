@@ -135,13 +135,7 @@ pub fn offer(way: Way, question: &Question, prices: &Prices) -> Offer {
             let hours = tasks.running * prices.hours_per_month;
             bill.add("tasks, processor", hours * question.task.vcpu, vcpu);
             bill.add("tasks, memory", hours * question.task.memory_gb, gb);
-            if tasks.needed > question.partitions {
-                obstacle = Some(format!(
-                    "{} tasks are needed and the topic has {} partitions, of which each is read by one: it falls behind",
-                    shown(tasks.needed),
-                    shown(question.partitions)
-                ));
-            }
+            obstacle = too_few_partitions(question, &tasks);
             if question.job.writes_objects() {
                 let found =
                     objects::of_archive(&question.load, &question.files, question.partitions);
@@ -192,6 +186,28 @@ pub fn offer(way: Way, question: &Question, prices: &Prices) -> Offer {
         objects: written,
         invocations,
     }
+}
+
+/// Why a task for each partition cannot keep up with what comes in. A backlog does not count: it goes slower then, which
+/// `warnings` tells.
+fn too_few_partitions(question: &Question, tasks: &Tasks) -> Option<String> {
+    let Question {
+        load, partitions, ..
+    } = question;
+    let most = partitions * tasks.capacity;
+    let (needed, so) = if load.rate() > most {
+        (tasks.for_rate, "it falls behind")
+    } else if load.peak() > most {
+        let so = "it falls behind at the busiest time and catches up after it";
+        (tasks.for_peak, so)
+    } else {
+        return None;
+    };
+    Some(format!(
+        "{} tasks are needed and the topic has {} partitions, of which each is read by one: {so}",
+        shown(needed),
+        shown(*partitions)
+    ))
 }
 
 struct Bill(Vec<Item>);
@@ -266,6 +282,14 @@ fn warnings(
         warnings.push(format!(
             "Make the topic with {} partitions: twice the tasks, and one for each 5 MB/s. They can be added later, but then keys move to others.",
             shown(tasks.partitions)
+        ));
+    }
+    if question.task.least > question.partitions {
+        warnings.push(format!(
+            "Of {} tasks (--least-tasks) {} would be idle, and are not counted: each of the topic's {} partitions is read by one.",
+            shown(question.task.least),
+            shown(question.task.least - question.partitions),
+            shown(question.partitions)
         ));
     }
     match drain {

@@ -65,7 +65,6 @@ pub fn flow(points: &[Point]) -> Result<Flow, String> {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Configured {
     pub job: Job,
-    pub topics: Vec<String>,
     pub files: Files,
 }
 
@@ -106,12 +105,9 @@ pub fn configured(answer: &Value, buckets: f64) -> Result<Configured, String> {
             ));
         }
     };
-    let topics = text("topics").unwrap_or_default().split(',');
-    let topics = topics.map(str::trim).filter(|topic| !topic.is_empty());
     let seconds = |millis: Option<f64>| millis.filter(|ms| *ms > 0.0).map(|ms| ms / 1000.0);
     Ok(Configured {
         job,
-        topics: topics.map(str::to_owned).collect(),
         files: Files {
             flush_size: number("flush.size")?.unwrap_or(f64::INFINITY).max(1.0),
             rotate_interval: seconds(number("rotate.interval.ms")?),

@@ -190,7 +190,15 @@ mod tests {
         let prices = Prices::built_in().unwrap();
         assert_eq!(prices.region, "us-east-1");
         assert_eq!(prices.read.len(), "2026-12-01".len());
-        assert!(prices.s3_put_requests.source.starts_with("https://"));
+        let file: Value = serde_json::from_str(BUILT_IN).unwrap();
+        for (name, price) in file["prices"].as_object().unwrap() {
+            let source = price["source"].as_str().unwrap();
+            assert!(source.starts_with("https://"), "{name}: {source}");
+            let published = price["published"].as_str().unwrap();
+            // A year and a month at least, none after the day of reading.
+            assert!(published.len() >= "2026-12".len(), "{name}: {published}");
+            assert!(published <= prices.read.as_str(), "{name}: {published}");
+        }
         // Five dollars for a million.
         assert!((prices.s3_put_requests.of(1e6) - 5.0).abs() < 1e-9);
         assert!((prices.lambda_requests.of(1e6) - 0.2).abs() < 1e-9);

@@ -5,6 +5,8 @@ use crate::question::Job;
 use crate::question::tests::workshop;
 use proptest::prelude::*;
 
+mod bills;
+
 fn prices() -> Prices {
     Prices::built_in().unwrap()
 }
@@ -99,6 +101,45 @@ fn too_few_partitions_are_told() {
     assert_eq!(advice.best, Some(Way::LambdaOnQueue));
     let told = advice.warnings.join("\n");
     assert!(told.contains("Make the topic with"), "{told}");
+}
+
+/// What keeps up is no obstacle, however slowly a backlog goes and however busy the tasks are.
+#[test]
+fn it_falls_behind_where_more_comes_in_than_goes_out() {
+    let mut question = workshop();
+    question.job = Job::Hash;
+    question.delay = 1.0;
+    question.partitions = 1.0;
+    // One task has CPU for 0.25 / 0.306e-6 = 816,993 records of 40 bytes a second.
+    let obstacle = |rate: f64, change: &dyn Fn(&mut Question)| {
+        let mut question = question.with_messages(rate * 86_400.0);
+        change(&mut question);
+        of(Way::Tasks, &question).obstacle
+    };
+    // Busy for 98 % of the time, where 60 were to be the most: 816,993 · 0.6 are 490,196.
+    assert_eq!(obstacle(800_000.0, &|_| {}), None);
+    assert_eq!(
+        obstacle(100_000.0, &|it| it.load.backlog = 1e11),
+        None,
+        "a backlog takes longer"
+    );
+    assert_eq!(obstacle(1.0, &|it| it.task.least = 3.0), None);
+    let told = obstacle(900_000.0, &|_| {}).unwrap();
+    assert_eq!(
+        told,
+        "2 tasks are needed and the topic has 1 partitions, of which each is read by one: it falls behind"
+    );
+    let told = obstacle(300_000.0, &|it| it.load.burst = 3.0).unwrap();
+    assert!(
+        told.ends_with("falls behind at the busiest time and catches up after it"),
+        "{told}"
+    );
+    question.load.backlog = 1e11;
+    let told = advise(&question, &prices()).warnings.join("\n");
+    assert!(told.contains("The backlog is gone after"), "{told}");
+    question.task.least = 3.0;
+    let told = advise(&question, &prices()).warnings.join("\n");
+    assert!(told.contains("3 tasks (--least-tasks) 2 would"), "{told}");
 }
 
 #[test]

@@ -1,254 +1,23 @@
 """Scenario migrate: the walks of docs/migrate.md, by the commands that stand there, where their services run here.
 
-Two chapters are walked: from a Java worker in a running group to ours and back, and from the workshop's stack to one binary. The blocks
-marked `sh` are read out of the page and run in one shell each, in their order, with the page's own variables; ports alone are replaced. What a
-person does between the blocks (a new image, a stop, a start) is done here, and after each step stands what has to hold. A step that the page has
-and this file does not know ends the run, and the other way round. Records flow all the time; at the end each stands in one object.
+All four chapters are walked: from a Java worker in a running group to ours and back, from the workshop's stack to one binary, and, with
+stand-ins for what AWS runs itself, from MSK Connect and from Firehose. Ports alone are replaced, and times that would take minutes. A step
+that the page has and this file does not know ends the run, and the other way round. At the end each record stands in one object.
 """
 
 import ctypes
 import json
-import os
 import re
-import subprocess
-import threading
-import time
-from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import datetime, timezone
-from pathlib import Path
 
-from confluent_kafka.admin import AdminClient, AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
+from confluent_kafka.admin import AlterConfigOpType, ConfigEntry, ConfigResource, ResourceType
 
-from . import topics
-from .cluster import JAVA, OURS, Cluster, JavaMember
-from .flows import FileFlow, S3Flow
-from .moves import Source
-from .services import CREDENTIALS, HEALTH_PORT, ROOT, DocumentServer, Failed, Kafka, Options, Process, S3Server, free_ports, http, s3_plugin, wait_until
+from .managed import Firehose, MskConnect
+from .services import CREDENTIALS, DocumentServer, Failed, Kafka, Options, Process, S3Server, s3_plugin, wait_until
+from .walks import INTERNAL, SETTINGS, Walk, expect
 
-PAGE = ROOT / "docs" / "migrate.md"
-INTERNAL = {"config": "kc_config", "offset": "kc_offset", "status": "kc_status"}
-# The port of the worker that step 2 of the second walk starts to check a connector.
-CHECK_PORT = "8085"
-FLUSH_SIZE = 50
-STEP_SECONDS = 180
-# Quick to notice what happens.
-SETTINGS = {
-    "session.timeout.ms": "4000",
-    "heartbeat.interval.ms": "300",
-    "rebalance.timeout.ms": "8000",
-    "scheduled.rebalance.max.delay.ms": "500",
-    "offset.flush.interval.ms": "500",
-    "offset.storage.partitions": "5",
-    "status.storage.partitions": "1",
-    "consumer.session.timeout.ms": "1500",
-    "consumer.heartbeat.interval.ms": "400",
-}
 PR_SET_CHILD_SUBREAPER = 36
-
-
-def chapters() -> dict[str, dict[str, list[str]]]:
-    """The page's blocks marked `sh`, by chapter and step; what stands before the first chapter or step has an empty name."""
-    if not PAGE.exists():
-        raise Failed(f"{PAGE} is not there")
-    found: dict[str, dict[str, list[str]]] = {}
-    chapter = step = ""
-    block = None
-    for line in PAGE.read_text().splitlines():
-        if block is not None:
-            if line.startswith("```"):
-                if block.pop(0) == "sh":
-                    found[chapter][step].append("\n".join(block) + "\n")
-                block = None
-            else:
-                block.append(line)
-        elif line.startswith("```"):
-            block = [line[3:].strip()]
-            found.setdefault(chapter, {}).setdefault(step, [])
-        elif line.startswith("## "):
-            chapter, step = line[3:].strip(), ""
-        elif line.startswith("### "):
-            step = line[4:].strip()
-            found.setdefault(chapter, {}).setdefault(step, [])
-    return found
-
-
-class Shell:
-    """One shell for a whole walk: a block that fails ends it."""
-
-    def __init__(self, folder: Path, environment: dict[str, str], replaced: dict[str, str]):
-        self.folder, self.replaced = folder, replaced
-        programs = folder / "bin"
-        programs.mkdir(parents=True)
-        (programs / "millstream").symlink_to(Process.binary.resolve())
-        path = f"{programs}:{os.environ['PATH']}"
-        self.blocks = 0
-        ours = {**HEALTH_PORT, **os.environ, **CREDENTIALS, **environment, "PATH": path}
-        self.log = open(folder / "shell.log", "w")
-        self.process = subprocess.Popen(["bash", "-e", "-o", "pipefail"], cwd=folder, env=ours, stdin=subprocess.PIPE, stdout=self.log, stderr=self.log, text=True)
-
-    def set(self, **variables: str):
-        for name, value in variables.items():
-            self.say(f"export {name}={value!r}")
-
-    def say(self, line: str):
-        self.process.stdin.write(line + "\n")
-        self.process.stdin.flush()
-
-    def run(self, block: str) -> str:
-        """What the block prints."""
-        for text, other in self.replaced.items():
-            block = block.replace(text, other)
-        self.blocks += 1
-        file = self.folder / f"block-{self.blocks:02}.sh"
-        output, done = file.with_suffix(".out"), file.with_suffix(".done")
-        file.write_text(block)
-        with suppress(BrokenPipeError):
-            self.say(f". ./{file.name} > {output.name} 2>&1 && touch {done.name} || exit 1")
-
-        def ended() -> bool:
-            return done.exists() or self.process.poll() is not None
-
-        try:
-            wait_until(f"the end of {file.name}", STEP_SECONDS, ended, 0.05)
-        except Failed as error:
-            raise Failed(f"{error}:\n{block}\n{tail(output)}") from None
-        if not done.exists():
-            raise Failed(f"a block of {PAGE.name} fails:\n{block}\n{tail(output)}")
-        return output.read_text(errors="replace")
-
-    def stop(self):
-        with suppress(BrokenPipeError):
-            self.process.stdin.close()
-        # What a walk that failed has left running.
-        for process in children(self.process.pid):
-            with suppress(ProcessLookupError):
-                os.kill(process, 9)
-        self.process.kill()
-        self.process.wait()
-        self.log.close()
-
-
-def children(pid: int) -> list[int]:
-    with suppress(OSError):
-        return [int(child) for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
-    return []
-
-
-def tail(file: Path) -> str:
-    return file.read_text(errors="replace")[-1500:] if file.exists() else ""
-
-
-class JavaWorker(JavaMember):
-    """With the workshop's topics. What kills it need not be its parent: it is waited for here, so that it is gone then."""
-
-    def topics(self) -> dict[str, str]:
-        return INTERNAL
-
-    def launch(self):
-        super().launch()
-        threading.Thread(target=self.reap, args=(self.pid,), daemon=True).start()
-
-    @staticmethod
-    def reap(pid: int):
-        with suppress(ChildProcessError):
-            os.waitpid(pid, 0)
-
-
-class Walk:
-    """What both walks have: a topic with records that come all the time, and a Java worker that archives it."""
-
-    chapter = ""
-    partitions = 2
-
-    def __init__(self, options: Options, kafka: Kafka, s3: S3Server | None, number: int):
-        self.options, self.kafka, self.s3 = options, kafka, s3
-        self.folder = options.folder / f"walk-{number}"
-        self.folder.mkdir()
-        topic = (kafka.bootstrap, f"walk-{number}", self.partitions)
-        self.flow = S3Flow(s3, *topic, FLUSH_SIZE) if s3 else FileFlow(self.folder / "flow.txt", *topic)
-        plugins = [s3_plugin()] if s3 else []
-        self.cluster = Cluster(f"group-{number}", kafka.bootstrap, self.folder, SETTINGS, None, kafka.version, plugins)
-        self.java = JavaWorker(self.cluster, JAVA, "java", "127.0.0.1", free_ports(1))
-        self.cluster.workers.append(self.java)
-        self.admin = AdminClient({"bootstrap.servers": kafka.bootstrap, "log_level": 2})
-        self.source = Source(kafka.bootstrap, options.seed, self.flow.topic, self.partitions, 20, 0.1)
-        self.ours = f"http://localhost:{free_ports(1)}"
-        self.began = time.monotonic()
-
-    def log(self, step: str, **facts):
-        self.options.log(step=step, chapter=self.chapter, second=round(time.monotonic() - self.began, 1), **facts)
-
-    def environment(self) -> dict[str, str]:
-        return {}
-
-    def steps(self) -> dict[str, Callable[[list[str]], None]]:
-        """By the page's headings: each is given the blocks of its step."""
-        raise NotImplementedError
-
-    def run(self, page: dict[str, dict[str, list[str]]]):
-        steps, of_page = self.steps(), page.get(self.chapter, {})
-        of_page = {step: blocks for step, blocks in of_page.items() if step}
-        if list(steps) != list(of_page):
-            raise Failed(f"{PAGE.name}, {self.chapter}, has the steps {list(of_page)}, and this scenario knows {list(steps)}")
-        shell = self.shell = Shell(self.folder / "shell", self.environment(), {f"localhost:{CHECK_PORT}": f"localhost:{free_ports(1)}"})
-        try:
-            self.source.start()
-            self.begin()
-            shell.set(BOOTSTRAP=self.kafka.bootstrap, OURS=self.ours, JAVA=self.java.url, CONNECTOR="s3-sink", TOPIC=self.flow.topic)
-            for block in page[""][""]:
-                shell.run(block)
-            for step, walk in steps.items():
-                walk(of_page[step])
-                self.log("step", heading=step, commands=len(of_page[step]))
-            self.end()
-        finally:
-            self.source.done.set()
-            shell.stop()
-            self.cluster.stop_all()
-
-    def begin(self):
-        """The Java worker runs the connector, and has archived something."""
-        self.cluster.start(self.java)
-        self.java.want("POST", "/connectors", {"name": "s3-sink", "config": self.flow.config()}, 201)
-        self.await_running(self.java.url, {self.java.id})
-
-    def end(self):
-        self.source.finish()
-        self.log("records", **self.flow.check())
-
-    def await_running(self, url: str, workers: set[str]):
-        """All tasks run, at these workers alone."""
-        seen = None
-
-        def running() -> bool:
-            nonlocal seen
-            seen = self.java.ask("GET", "/connectors/s3-sink/status") if url == self.java.url else self.ask("/connectors/s3-sink/status")
-            status, body = seen
-            parts = [body["connector"], *body["tasks"]] if status == 200 else []
-            return len(parts) == 1 + self.partitions and all(part["state"] == "RUNNING" and part["worker_id"] in workers for part in parts)
-
-        try:
-            wait_until(f"s3-sink runs at {sorted(workers)}", 90, running, 0.2)
-        except Failed as error:
-            raise Failed(f"{error}; last, {seen}") from None
-
-    def ask(self, path: str):
-        """One of ours, which stands at an address of its own."""
-        return http("GET", self.ours + path, timeout=10)
-
-    @property
-    def our_id(self) -> str:
-        return self.ours.removeprefix("http://")
-
-    def blocks(self, blocks: list[str]) -> str:
-        return "".join(self.shell.run(block) for block in blocks)
-
-
-def expect(what: str, output: str, *parts: str):
-    for part in parts:
-        if not re.search(part, output):
-            raise Failed(f"{what}: the commands print no {part!r}:\n{output[-1500:]}")
 
 
 class RunningGroup(Walk):
@@ -418,9 +187,9 @@ class Workshop(Walk):
         if not re.fullmatch("[0-9a-f]{56}", value):
             raise Failed(f"{value} is no SHA-224")
 
-    def run(self, page):
+    def run(self):
         try:
-            super().run(page)
+            super().run()
         finally:
             self.worker.kill()
             self.stream.kill()
@@ -431,16 +200,15 @@ class Workshop(Walk):
 def run(options: Options) -> None:
     # The Java workers are started by a tool that ends: they become children of this process, which hears of their end.
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
-    page = chapters()
+    walks = [walk for walk in (RunningGroup, Workshop, MskConnect, Firehose) if re.search(options.only, walk.chapter)]
     with ExitStack() as stack:
-        s3 = None
-        if s3_plugin():
-            s3 = S3Server(options.folder / "moto")
-            stack.callback(s3.stop)
-        for number, walk in enumerate((RunningGroup, Workshop)):
+        s3 = S3Server(options.folder / "moto")
+        stack.callback(s3.stop)
+        for number, walk in enumerate(walks):
             # The workshop's topics have one name each: a broker for each walk.
             kafka = Kafka(options.kafka, options.folder / f"kafka-{number}", more=("--set", "group.min.session.timeout.ms=1000"), is_short_lived=True)
             try:
-                walk(options, kafka, s3, number).run(page)
+                # Where Java's worker has no sink for S3, both write a file.
+                walk(options, kafka, s3 if s3_plugin() or walk is Firehose else None, number).run()
             finally:
                 kafka.stop()

@@ -126,7 +126,8 @@ pub fn advise(question: &Question, prices: &Prices) -> Advice {
 pub fn offer(way: Way, question: &Question, prices: &Prices) -> Offer {
     let month = prices.hours_per_month * SECONDS_PER_HOUR;
     let mut bill = Bill(Vec::new());
-    let (mut delay, mut obstacle, mut invocations) = (Some(0.0), None, None);
+    let (mut delay, mut invocations) = (Some(0.0), None);
+    let obstacle;
     let mut written = None;
     match way {
         Way::Tasks => {

@@ -1,4 +1,7 @@
-"""What schemas do not say about the files of deploy/: that what one names is there, and that what has to agree agrees."""
+"""What schemas do not say about the files of deploy/: that what one names is there, and that what has to agree agrees.
+
+files.py FOLDER also writes what workflow and buildspec run as scripts into a new folder.
+"""
 
 import json
 import re
@@ -89,6 +92,40 @@ def kubernetes():
         check(all(it / 1000 < pod["terminationGracePeriodSeconds"] for it in grace), f"{where}: it is killed while it stops")
 
 
+def pipeline(scripts):
+    """The workflow builds for the processor of the stacks' tasks, each output that is read is written, each script that is called is
+    there; what its steps and those of the buildspec run is written to files below `scripts`, for the checkers of shells."""
+    (workflow,) = load("pipeline/github-actions.yml")
+    jobs = workflow["jobs"]
+    default = re.search(r"^  architecture: '(\w+)',$", (HERE / "cdk/lib/settings.ts").read_text(), re.MULTILINE)[1]
+    runner = jobs["image"]["runs-on"]
+    check(runner.endswith("-arm") == (default == "ARM64"), f"pipeline/github-actions.yml: the image is built on {runner}, and tasks are {default}")
+    texts = {}
+    for name, job in jobs.items():
+        steps = {step["id"]: step for step in job["steps"] if "id" in step}
+        for output, value in job.get("outputs", {}).items():
+            for step, key in re.findall(r"steps\.(\w+)\.outputs\.(\w+)", value):
+                written = step in steps and f"{key}=" in steps[step].get("run", "")
+                check(written, f"pipeline/github-actions.yml: {name}.{output} is {key} of the step {step}, which does not write it")
+        for other, output in re.findall(r"needs\.(\w+)\.outputs\.(\w+)", json.dumps(job)):
+            given = other == job["needs"] and output in jobs[other].get("outputs", {})
+            check(given, f"pipeline/github-actions.yml: {name} reads {output} of {other}, which does not give it")
+        for number, step in enumerate(job["steps"]):
+            if "run" in step:
+                texts[f"workflow-{name}-{number}.sh"] = step["run"]
+    (build,) = load("pipeline/buildspec.yml")
+    check(list(build["phases"]) == ["pre_build", "build", "post_build"], "pipeline/buildspec.yml: its phases are those of CodeBuild, in their order")
+    # One shell runs all of it.
+    commands = "\n".join(command for phase in build["phases"].values() for command in phase["commands"])
+    texts["buildspec.sh"] = commands
+    for file in build["artifacts"]["files"]:
+        check(f"> {file}" in commands, f"pipeline/buildspec.yml: nothing writes {file}")
+    for name, text in texts.items():
+        for called in re.findall(r"(?:^|\s)(\./\w+|deploy/[\w./-]+)", text):
+            path = HERE.parent / called
+            check(path.exists(), f"pipeline: {name} names {called}, which is not there")
+        (scripts / name).write_text(text + "\n")
+
 
 def named():
     """Names of variables and flags, each with the folders that name it."""
@@ -154,6 +191,9 @@ def table():
 compose()
 connectors()
 kubernetes()
+scripts = Path(sys.argv[1])
+scripts.mkdir(parents=True)
+pipeline(scripts)
 table()
 for problem in problems:
     print(f"deploy/{problem}", file=sys.stderr)

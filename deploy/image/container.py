@@ -7,6 +7,7 @@ As root the process has the image's number. Others can map themselves alone, so 
 
 import ctypes
 import fcntl
+import functools
 import json
 import os
 import shutil
@@ -23,15 +24,21 @@ from pathlib import Path
 # <linux/sockios.h>, <linux/if.h>, <linux/prctl.h>
 SIOCGIFFLAGS, SIOCSIFFLAGS, IFF_UP = 0x8913, 0x8914, 1
 PR_SET_NO_NEW_PRIVS = 38
+# What an engine mounts into a root.
+MOUNTED = ("tmp", "dev", "sys", "proc")
 
 
+@functools.cache
 def refused() -> str | None:
-    """Why nothing can be started here, if so."""
+    """Why nothing can be started here, if so: all that a start does, short of the program, is tried in an empty root."""
     for tool in ("unshare", "nsenter", "mount"):
         if shutil.which(tool) is None:
             return f"{tool} is not installed"
-    tried = subprocess.run([*unshare(own_network=True), "true"], capture_output=True, text=True)
-    return None if tried.returncode == 0 else f"this machine allows no namespaces ({tried.stderr.strip()})"
+    with tempfile.TemporaryDirectory() as root:
+        for name in MOUNTED:
+            Path(root, name).mkdir()
+        tried = subprocess.run([*unshare(own_network=True), sys.executable, __file__, root], capture_output=True, text=True)
+    return None if tried.returncode == 0 else f"this machine allows no namespaces ({(tried.stderr.strip().splitlines() or ['killed'])[0]})"
 
 
 def unshare(own_network: bool) -> list[str]:
@@ -150,22 +157,15 @@ class Container:
 
 def become(writer: int, plan: dict):
     """In the namespaces: mounts what an engine mounts, gives up every right, and becomes the program."""
-    root, tmp = plan["root"], f"{plan['root']}/tmp"
-    mount("--bind", root, root)
-    mount("-t", "tmpfs", "-o", "mode=1777,size=256m", "tmpfs", tmp)
-    mount("--rbind", "/dev", f"{root}/dev")
-    mount("--rbind", "/sys", f"{root}/sys")
-    mount("-t", "proc", "proc", f"{root}/proc")
-    mount("-o", "remount,bind,ro", root, root)
+    root = plan["root"]
+    mounts(root)
     for name, text in plan["files"].items():
         Path(root + name).write_text(text)
         os.chmod(root + name, 0o644)
     if plan["own_network"]:
         loopback()
-    os.chroot(root)
+    enter(root)
     os.chdir(plan["folder"])
-    if not os.statvfs("/").f_flag & os.ST_RDONLY:
-        sys.exit("the root can be written to")
     if plan["who"]:
         user, group = plan["who"]
         os.setgroups([])
@@ -178,8 +178,23 @@ def become(writer: int, plan: dict):
     os.execve(words[0], words, plan["environment"])
 
 
+def mounts(root: str):
+    mount("--bind", root, root)
+    mount("-t", "tmpfs", "-o", "mode=1777,size=256m", "tmpfs", f"{root}/tmp")
+    mount("--rbind", "/dev", f"{root}/dev")
+    mount("--rbind", "/sys", f"{root}/sys")
+    mount("-t", "proc", "proc", f"{root}/proc")
+    mount("-o", "remount,bind,ro", root, root)
+
+
 def mount(*words: str):
     subprocess.run(["mount", *words], check=True)
+
+
+def enter(root: str):
+    os.chroot(root)
+    if not os.statvfs("/").f_flag & os.ST_RDONLY:
+        sys.exit("the root can be written to")
 
 
 def loopback():
@@ -191,4 +206,9 @@ def loopback():
 
 
 if __name__ == "__main__":
-    become(int(sys.argv[1]), json.loads(sys.argv[2]))
+    if len(sys.argv) == 2:
+        mounts(sys.argv[1])
+        loopback()
+        enter(sys.argv[1])
+    else:
+        become(int(sys.argv[1]), json.loads(sys.argv[2]))

@@ -58,7 +58,8 @@ def linked() -> set[tuple[str, str]]:
 def components() -> list[Component]:
     """All crates that are linked, by name; the program's own is the last of those that stand on others."""
     wanted = linked()
-    metadata = json.loads(run("cargo", "metadata", "--locked", "--format-version=1"))
+    # Of this machine alone: what only other systems link need not have been downloaded.
+    metadata = json.loads(run("cargo", "metadata", "--locked", "--format-version=1", f"--filter-platform={host()}"))
     packages = {package["id"]: package for package in metadata["packages"] if (package["name"], package["version"]) in wanted}
     if lacking := wanted - {(package["name"], package["version"]) for package in packages.values()}:
         raise Unknown(f"cargo metadata does not know {sorted(lacking)}")
@@ -84,6 +85,12 @@ def components() -> list[Component]:
         )
         made.extend(contained)
     return made + [standard_library()]
+
+
+def host() -> str:
+    """As the compiler calls this machine: x86_64-unknown-linux-gnu."""
+    (triple,) = re.findall(r"^host: (.+)$", run("rustc", "--version", "--verbose"), re.MULTILINE)
+    return triple
 
 
 def is_normal(dependency: dict) -> bool:

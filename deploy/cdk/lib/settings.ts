@@ -85,6 +85,10 @@ const TEXTS = [
   'sourceRepository',
   'sourceBranch',
 ] as const;
+const KNOWN: readonly string[] = [...TEXTS, 'architecture', 'kafkaAccess', 'offsetReset', 'interfaceEndpoints', 'spot', 'producer', 'partitions', 'zones'];
+
+/** What a person has to put right: no trace tells more. */
+export class WrongSettings extends Error {}
 
 /** The settings of a context; everything that is wrong is told at once. */
 export function readSettings(node: Node, machine: { account?: string; region?: string } = {}): Settings {
@@ -119,9 +123,12 @@ export function readSettings(node: Node, machine: { account?: string; region?: s
   if (partitions !== undefined) read.partitions = Number(partitions);
   const zones = told('zones');
   if (zones !== undefined) read.zones = Array.isArray(zones) ? zones : String(zones).split(',');
+  // What is the library's own or the CLI's has a dash, a colon, a slash or an @ in its name.
+  const unknown = Object.keys(node.getAllContext()).filter(it => /^[A-Za-z]+$/.test(it) && !KNOWN.includes(it));
+  for (const name of unknown) problems.push(`${name} is unknown: there are ${[...KNOWN].sort().join(', ')}`);
   const settings = read as unknown as Settings;
   problems.push(...wrong(settings));
-  if (problems.length > 0) throw new Error(`the settings are wrong:\n  ${problems.join('\n  ')}`);
+  if (problems.length > 0) throw new WrongSettings(`the settings are wrong:\n  ${problems.join('\n  ')}`);
   return settings;
 }
 

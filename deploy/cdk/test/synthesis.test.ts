@@ -116,9 +116,9 @@ test('no function and no asset is needed, so a template is deployed as it is', (
 
 test('settings are refused together', () => {
   assert.throws(
-    () => deployment({ partitions: 6, architecture: 'MIPS', zones: 'a,b', image: 'a b', environment: 'Prod', connectionArn: 'arn' }),
+    () => deployment({ partitions: 6, architecture: 'MIPS', zones: 'a,b', image: 'a b', environment: 'Prod', connectionArn: 'arn', kafkaAcess: 'tls' }),
     (error: Error) => {
-      for (const name of ['partitions', 'architecture', 'zones', 'image', 'environment', 'sourceRepository']) {
+      for (const name of ['partitions', 'architecture', 'zones', 'image', 'environment', 'sourceRepository', 'kafkaAcess']) {
         assert.match(error.message, new RegExp(`^  ${name} `, 'm'));
       }
       return true;

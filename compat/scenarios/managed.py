@@ -107,7 +107,8 @@ class MskConnectWorker(JavaWorker):
     """Its topics have the names that MSK Connect gives to those of the source."""
 
     def topics(self) -> dict[str, str]:
-        return {role: f"__amazon_msk_connect_{role}s_lines_{ID}" if role != "status" else f"__amazon_msk_connect_status_lines_{ID}" for role in ("config", "offset", "status")}
+        names = {"config": "configs", "offset": "offsets", "status": "status"}
+        return {role: f"__amazon_msk_connect_{name}_lines_{ID}" for role, name in names.items()}
 
 
 class MskConnect(Walk):

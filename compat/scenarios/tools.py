@@ -9,6 +9,7 @@ import contextlib
 import json
 import re
 import subprocess
+from pathlib import Path
 
 from .services import TOOLS, Failed, Kafka, Options, Process, wait_until
 
@@ -37,10 +38,11 @@ def classes(version: str) -> dict[str, str]:
 class Scripts:
     """Kafka's scripts, in one JVM: of each its own would take seconds of processor time."""
 
-    def __init__(self, version: str, log):
+    def __init__(self, version: str, log: Path):
         self.classes = classes(version)
         command = [TOOLS / "kafka", "run", "--version", version, TOOLS / "Scripts.java"]
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=log, text=True)
+        with open(log, "w") as file:
+            self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=file, text=True)
 
     def run(self, script: str, *args: str, stays: bool = False) -> str:
         question = {"class": self.classes[script], "args": args, "stays": stays}
@@ -69,6 +71,9 @@ class Sides:
 
     def with_servers(self, ours: list[str]) -> "Sides":
         return Sides(self.scripts, self.version, ours, self.to_java)
+
+    def with_scripts(self, scripts: Scripts) -> "Sides":
+        return Sides(scripts, self.version, self.to_ours, self.to_java)
 
     def java(self, script: str, *args: str, stays: bool = False) -> str:
         return self.scripts.run(script, *self.to_java, *args, stays=stays)
@@ -132,7 +137,7 @@ def run(options: Options) -> None:
     with contextlib.ExitStack() as stack:
         kafka = Kafka(options.kafka, options.folder / "kafka", brokers=3, more=("--secure",), is_short_lived=True)
         stack.callback(kafka.stop)
-        scripts = Scripts(options.kafka, stack.enter_context(open(options.folder / "scripts.log", "w")))
+        scripts = Scripts(options.kafka, options.folder / "scripts.log")
         stack.callback(scripts.stop)
         servers = ["--bootstrap-server", kafka.bootstrap]
         sides = Sides(scripts, options.kafka, servers, servers)
@@ -141,7 +146,10 @@ def run(options: Options) -> None:
         records(sides, options)
         group_without_members(sides)
         if sides.is_new:
-            groups_with_members(sides, options)
+            # The console's consumers count their records together, in one JVM.
+            beside = Scripts(options.kafka, options.folder / "beside.log")
+            stack.callback(beside.stop)
+            groups_with_members(sides, sides.with_scripts(beside), options)
         refusals(sides)
         secure(kafka, scripts, options)
         sides.ours("topics", "--delete", "--topic", "MyTopic", "--yes")
@@ -219,7 +227,7 @@ def group_without_members(sides: Sides):
     sides.same("groups", "groups", "--describe", "--group", "g")
 
 
-def groups_with_members(sides: Sides, options: Options):
+def groups_with_members(sides: Sides, beside: Sides, options: Options):
     """A classic group, one whose coordinator shares out, and a share group, each with a member of Kafka's that leaves with its last record."""
     sides.ours("topics", "--create", "--topic", READ, "--partitions", str(PARTITIONS), "--replication-factor", "1")
     sides.java("configs", "--alter", "--entity-type", "groups", "--entity-name", "shared", "--add-config", "share.auto.offset.reset=earliest")
@@ -230,7 +238,7 @@ def groups_with_members(sides: Sides, options: Options):
     static = ["--consumer-property", "group.instance.id=the-first-of-all"]
     sides.java("consumer", *reads, "--group", "classic", "--from-beginning", *static, stays=True)
     modern = ["--consumer-property", "group.protocol=consumer"]
-    sides.java("consumer", *reads, "--group", "modern", "--from-beginning", *modern, stays=True)
+    beside.java("consumer", *reads, "--group", "modern", "--from-beginning", *modern, stays=True)
     sides.java("share-consumer", *reads, "--group", "shared", stays=True)
     groups = {"classic": "groups", "modern": "groups", "shared": "share-groups"}
 
@@ -248,14 +256,16 @@ def groups_with_members(sides: Sides, options: Options):
     wait_until("three groups are there", 60, lambda: set(groups) <= listed(), 0.2)
     for group in groups:
         wait_until(f"group {group} has read everything", 60, lambda group=group: is_read(group), 0.2)
+        wait_until(f"group {group} has a member", 60, lambda group=group: has_state(group, "Stable"), 0.2)
     for group, script in groups.items():
         for what in ([], ["--verbose"], ["--members"], ["--members", "--verbose"], ["--state"], ["--state", "--verbose"]):
-            # Ours does not show the leader epochs of a share group.
-            if (script, what) != ("share-groups", ["--verbose"]):
-                sides.same(script, "groups", "--describe", "--group", group, *what)
+            sides.same(script, "groups", "--describe", "--group", group, *what)
     sides.same("groups", "groups", "--list")
     sides.same("groups", "groups", "--list", "--type", "consumer")
-    sides.same("share-groups", "groups", "--list", more=("--type", "share"))
+    # Ours lists share groups with the column of kinds that a type brings.
+    theirs, ours = sides.java("share-groups", "--list").split(), sides.ours("groups", "--list", "--type", "share").split()
+    if ours != ["GROUP", "TYPE", *(word for name in theirs for word in (name, "Share"))]:
+        raise Failed(f"share groups: Kafka's {theirs}, ours {ours}")
     for group, script in groups.items():
         still = sides.ended("groups", "--reset-offsets", "--group", group, "--topic", READ, "--to-earliest", "--execute", code=1)
         if "stop its members first" not in still.stderr:

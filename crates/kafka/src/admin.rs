@@ -29,6 +29,7 @@ pub use crate::positions::{EARLIEST, LATEST};
 pub use configs::TopicSetting;
 pub use described_groups::{GroupDescription, GroupEpochs, GroupKind, GroupListing, GroupMember};
 pub use groups::GroupOffset;
+pub use share_groups::ShareGroupOffset;
 pub use topics::{Node, PartitionDetail, TopicDetail};
 
 /// Stands for the brokers' default, and the first version of CreateTopics that takes it.

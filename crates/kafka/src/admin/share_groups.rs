@@ -13,13 +13,22 @@ use kafka_protocol::messages::{AlterShareGroupOffsetsRequest, DescribeShareGroup
 use millstream_core::TopicPartition;
 use std::sync::Arc;
 
+/// Where a share group begins to read a partition.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ShareGroupOffset {
+    pub place: TopicPartition,
+    /// `None` where it has not read yet.
+    pub start: Option<i64>,
+    /// Of the partition, as the group's state tells it.
+    pub leader_epoch: Option<i32>,
+}
+
 impl Admin {
-    /// Where a share group begins to read each of its partitions, `None` where it has not read yet; nothing where the brokers
-    /// do not tell.
+    /// Where a share group begins to read each of its partitions; nothing where the brokers do not tell.
     pub async fn share_group_offsets(
         &self,
         group: &str,
-    ) -> Result<Vec<(TopicPartition, Option<i64>)>, KafkaError> {
+    ) -> Result<Vec<ShareGroupOffset>, KafkaError> {
         let operation = format!("describe offsets of share group {group}");
         self.retry(|| async {
             let connection = self.coordinator(group).await?;
@@ -38,8 +47,13 @@ impl Admin {
                 for topic in group.topics {
                     let name: Arc<str> = Arc::from(topic.topic_name.as_str());
                     offsets.extend(topic.partitions.iter().map(|p| {
-                        let place = TopicPartition::new(Arc::clone(&name), p.partition_index);
-                        (place, Some(p.start_offset).filter(|offset| *offset >= 0))
+                        let start = Some(p.start_offset).filter(|offset| *offset >= 0);
+                        let epoch = start.and(Some(p.leader_epoch));
+                        ShareGroupOffset {
+                            place: TopicPartition::new(Arc::clone(&name), p.partition_index),
+                            start,
+                            leader_epoch: epoch.filter(|epoch| *epoch >= 0),
+                        }
                     }));
                 }
             }

@@ -117,7 +117,7 @@ async fn described(admin: &Admin, groups: &Which) -> Result<Found, ToolError> {
 async fn offsets(admin: &Admin, group: &GroupDescription) -> Result<Vec<OffsetRow>, ToolError> {
     if group.kind == GroupKind::Share {
         let begun = admin.share_group_offsets(&group.id).await?;
-        let places = begun.iter().map(|(place, _)| place.clone()).collect();
+        let places = begun.iter().map(|one| one.place.clone()).collect();
         let ends = offsets_at(admin, &led(admin, places).await?, LATEST).await?;
         return Ok(OffsetRow::of_share(&begun, &ends));
     }
@@ -205,7 +205,10 @@ async fn plan_of_group(
     target: ResetTarget,
 ) -> Result<Vec<(TopicPartition, i64)>, ToolError> {
     let known: Vec<(TopicPartition, Option<i64>)> = match is_share {
-        true => admin.share_group_offsets(group).await?,
+        true => {
+            let begun = admin.share_group_offsets(group).await?.into_iter();
+            begun.map(|one| (one.place, one.start)).collect()
+        }
         false => {
             let offsets = admin.group_offsets(group).await?.into_iter();
             offsets.map(|(place, at)| (place, Some(at))).collect()

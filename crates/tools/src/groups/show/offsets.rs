@@ -3,7 +3,9 @@
 use super::{LEAST, MISSING, PARTITION};
 use crate::table::{table, width};
 use millstream_core::TopicPartition;
-use millstream_kafka::admin::{GroupDescription, GroupKind, GroupMember, GroupOffset};
+use millstream_kafka::admin::{
+    GroupDescription, GroupKind, GroupMember, GroupOffset, ShareGroupOffset,
+};
 use std::collections::BTreeMap;
 
 /// A partition of a group: how far it has been read, and by whom.
@@ -59,14 +61,14 @@ impl OffsetRow {
 
     /// Of a share group, by place.
     pub fn of_share(
-        begun: &[(TopicPartition, Option<i64>)],
+        begun: &[ShareGroupOffset],
         ends: &BTreeMap<TopicPartition, i64>,
     ) -> Vec<OffsetRow> {
-        let row = |(place, offset): &(TopicPartition, Option<i64>)| OffsetRow {
-            place: place.clone(),
-            offset: *offset,
-            leader_epoch: None,
-            end: ends.get(place).copied(),
+        let row = |one: &ShareGroupOffset| OffsetRow {
+            place: one.place.clone(),
+            offset: one.start,
+            leader_epoch: one.leader_epoch,
+            end: ends.get(&one.place).copied(),
             lag: None,
             member: None,
         };

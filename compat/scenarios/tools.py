@@ -126,7 +126,8 @@ def words(text: str) -> list[list[str]]:
     text = re.sub(r"(Topic|PartitionCount|ReplicationFactor|Configs): ?", r"\1: ", text)
     lines = [line.split() for line in text.splitlines() if line.strip()]
     if lines and lines[0][0] == "GROUP":
-        lines = [line[1:] for line in lines]
+        # 2.2 has no heading where there are no rows.
+        lines = [line[1:] for line in lines] if len(lines) > 1 else []
     if lines and "ASSIGNMENT-STRATEGY" in lines[0]:
         # 2.2 leaves the strategy of a group without members empty.
         lines = [[word for word in line if word != "-"] for line in lines]

@@ -22,7 +22,7 @@ SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": mo
 EMBEDDED = "embedded"
 NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts")
 CERTIFICATES = ("keytool", "openssl")
-NEEDS_BESIDES = {"rolling": ("javac", *CERTIFICATES), "secure": CERTIFICATES, "tokens": CERTIFICATES, "walkthrough": CERTIFICATES}
+NEEDS_BESIDES = {"rolling": ("javac", *CERTIFICATES), "secure": CERTIFICATES, "tokens": CERTIFICATES, "tools": CERTIFICATES, "walkthrough": CERTIFICATES}
 RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd")
 # What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two
 # cores; long runs are asked for with --rounds and --records.
@@ -42,6 +42,7 @@ CI_RUNS = [
     ("rest", "4.3.1", 3, 0, 0),
     ("health", "4.3.1", 2, 0, 0),
     ("tokens", "4.3.1", 1, 0, 0),
+    ("tools", "4.3.1", 1, 0, 0),
     ("migrate", "4.3.1", 1, 0, 0),
     ("walkthrough", "4.3.1", 1, 0, 0),
 ]

@@ -2,7 +2,8 @@
 
 The workshop's lines are run word for word. Then each side is asked for the same state, and what they print must be equal: with the
 scripts of 4.x to the byte, with older ones by their words (they print other columns' widths, no topic ids and no ELR). Where the
-scripts refuse, our refusal has their words. All is done again with TLS and a password.
+scripts refuse, our refusal has their words. All is done again with TLS and a password. One round, which CI runs, leaves out groups
+that have members, and TLS.
 """
 
 import contextlib
@@ -136,7 +137,9 @@ def words(text: str) -> list[list[str]]:
 
 def run(options: Options) -> None:
     with contextlib.ExitStack() as stack:
-        kafka = Kafka(options.kafka, options.folder / "kafka", brokers=3, more=("--secure",), is_short_lived=True)
+        is_whole = options.rounds > 1
+        more = ("--secure",) if is_whole else ()
+        kafka = Kafka(options.kafka, options.folder / "kafka", brokers=3, more=more, is_short_lived=True)
         stack.callback(kafka.stop)
         scripts = Scripts(options.kafka, options.folder / "scripts.log")
         stack.callback(scripts.stop)
@@ -146,13 +149,14 @@ def run(options: Options) -> None:
         topics(sides)
         records(sides, options)
         group_without_members(sides)
-        if sides.is_new:
+        if is_whole and sides.is_new:
             # The console's consumers count their records together, in one JVM.
             beside = Scripts(options.kafka, options.folder / "beside.log")
             stack.callback(beside.stop)
             groups_with_members(sides, sides.with_scripts(beside), options)
         refusals(sides)
-        secure(kafka, scripts, options)
+        if is_whole:
+            secure(kafka, scripts, options)
         sides.ours("topics", "--delete", "--topic", "MyTopic", "--yes")
         sides.same("topics", "topics", "--list", "--exclude-internal")
         options.log(step="compared", outputs=sides.compared)

@@ -328,7 +328,9 @@ impl Validator {
                     key.recommended = vec![Cow::Borrowed(KAFKA_VERSION)];
                     return;
                 }
-                (KAFKA_VERSION, vec![KAFKA_VERSION])
+                let has_class = config.entry(role) != Some(None);
+                let offered = has_class.then_some(KAFKA_VERSION);
+                (KAFKA_VERSION, offered.into_iter().collect())
             }
             _ => return,
         };
@@ -477,11 +479,11 @@ fn merge(configs: &mut Configs, definition: &ConfigDef, own: Vec<ConfigValue>) {
     }
 }
 
-/// The version of a class that is not there is nothing to ask for.
+/// The version of a class that is not there, or null, is nothing to ask for.
 fn hide_versions_of_nothing(values: &mut [ConfigValue]) {
     let unknown = values.iter().filter(|value| value.value.is_none());
     let hidden: Vec<String> = unknown
-        .filter(|value| !value.errors.is_empty() && value.name.ends_with(".converter"))
+        .filter(|value| value.name.ends_with(".converter"))
         .map(|value| format!("{}.plugin.version", value.name))
         .collect();
     for value in values {

@@ -279,12 +279,14 @@ fn validate_alias(
     let mut found = None;
     // Java's validator of the key stops at its first error; a class that is not there is told before it runs.
     let mut refused = None;
-    match properties.get(&type_key.name) {
+    match properties.entry(&type_key.name) {
         None => type_value.errors.push(format!(
             "Missing required configuration \"{}\" which has no default value.",
             type_key.name
         )),
-        Some(name) => match find(family, plugins, name) {
+        // Whoever validates refuses every null.
+        Some(None) => {}
+        Some(Some(name)) => match find(family, plugins, name) {
             Found::Plugin(plugin) => {
                 class = Some(plugin.class);
                 found = Some(plugin);

@@ -33,7 +33,8 @@ pub(super) fn of_source(config: &Properties) -> &'static [Client] {
     }
 }
 
-/// Checks the settings of the clients that the connector uses. One that cannot be read ends validation, as in Java.
+/// Checks the settings of the clients that the connector uses, those that are null, too. One that cannot be read ends
+/// validation, as in Java.
 pub(super) fn validate(
     policy: &str,
     config: &Properties,
@@ -45,16 +46,19 @@ pub(super) fn validate(
         if !used.contains(&client) {
             continue;
         }
-        for (setting, text) in config.with_prefix(prefix).iter() {
+        for (setting, text) in config.with_prefix(prefix).entries() {
             let key = client_keys::find(client, setting);
-            let value = match &key {
-                Some(key) => key.parse(text, |_| true).map_err(ValidationError::Config)?,
-                None => Parsed::String(text.to_owned()),
+            let value = match (&key, text) {
+                (_, None) => None,
+                (Some(key), Some(text)) => {
+                    Some(key.parse(text, |_| true).map_err(ValidationError::Config)?)
+                }
+                (None, Some(text)) => Some(Parsed::String(text.to_owned())),
             };
             let name = format!("{prefix}{setting}");
             let value = ConfigValue {
                 name: name.clone(),
-                value: Some(value),
+                value,
                 recommended: Vec::new(),
                 errors: policy.refuse(setting).into_iter().collect(),
                 visible: true,

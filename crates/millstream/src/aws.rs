@@ -20,6 +20,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::OnceCell;
 
 /// What need not be escaped in a user or a password.
 const ESCAPED: &AsciiSet = &NON_ALPHANUMERIC
@@ -43,9 +44,31 @@ pub(crate) struct Aws {
     metadata: Option<Metadata>,
 }
 
+/// The same for the whole process: made by the first who asks, for whoever asks nothing of AWS waits for none of it. Cloning
+/// shares it.
+#[derive(Clone)]
+pub(crate) struct SharedAws(Arc<(Environment, OnceCell<Aws>)>);
+
+impl SharedAws {
+    /// With these variables.
+    pub(crate) fn new(environment: Environment) -> Self {
+        SharedAws(Arc::new((environment, OnceCell::new())))
+    }
+
+    pub(crate) fn of_process() -> Self {
+        Self::new(Environment::of_process())
+    }
+
+    pub(crate) async fn get(&self) -> Result<&Aws, Exit> {
+        let (environment, made) = &*self.0;
+        let make = || Box::pin(Aws::new(environment.clone()));
+        made.get_or_try_init(make).await
+    }
+}
+
 impl Aws {
     /// With these variables. A task of ECS asks for its own metadata.
-    pub(crate) async fn new(environment: Environment) -> Result<Self, Exit> {
+    async fn new(environment: Environment) -> Result<Self, Exit> {
         let http = Http::new(&environment).map_err(Exit::misconfigured)?;
         let metadata = match Metadata::is_there(&environment) {
             true => Some(Metadata::fetch(&environment, &http).await),

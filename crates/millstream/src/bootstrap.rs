@@ -1,13 +1,13 @@
 //! First connectors: where their document is read, and what a start says of it.
 
-use crate::aws::Aws;
+use crate::aws::SharedAws;
 use crate::cli::BootstrapArgs;
 use crate::commands::Exit;
 use crate::plugins;
 use async_trait::async_trait;
 use millstream_aws::discovery::remedy;
 use millstream_aws::services::{ask, s3, ssm};
-use millstream_aws::{CallError, Client, Environment};
+use millstream_aws::{CallError, Client};
 use millstream_environment::{BOOTSTRAP_CONNECTORS, Place};
 use millstream_worker::bootstrap::{self, read_document};
 use millstream_worker::{BootstrapConnectors, ConnectorsSource, WorkerSettings};
@@ -37,6 +37,7 @@ pub(crate) async fn read(
     args: &BootstrapArgs,
     settings: &WorkerSettings,
     group: Option<&str>,
+    aws: &SharedAws,
 ) -> Result<Option<BootstrapConnectors>, Exit> {
     let Some(text) = &args.bootstrap_connectors else {
         return Ok(None);
@@ -45,7 +46,7 @@ pub(crate) async fn read(
     let place =
         place.map_err(|why| Exit::misconfigured(format!("{BOOTSTRAP_CONNECTORS}: {why}")))?;
     let about = format!("{BOOTSTRAP_CONNECTORS} ({place})");
-    let document = Document::at(place).await?;
+    let document = Document::at(place, aws).await?;
     let wanted = match document.read().await {
         Ok(text) => {
             let wanted = read_document(&text).map_err(|problems| refused(&about, &problems))?;
@@ -97,9 +98,9 @@ pub(crate) async fn problems(place: &Place, settings: Option<&WorkerSettings>) -
 }
 
 impl Document {
-    async fn at(place: Place) -> Result<Self, Exit> {
+    async fn at(place: Place, aws: &SharedAws) -> Result<Self, Exit> {
         let client = match place.is_remote() {
-            true => Some(Aws::new(Environment::of_process()).await?.client()?),
+            true => Some(aws.get().await?.client()?),
             false => None,
         };
         Ok(Document { place, client })

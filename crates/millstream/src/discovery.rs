@@ -1,6 +1,6 @@
 //! Who finds out what no variable says: brokers, the document store, the host by which others reach this worker.
 
-use crate::aws::{Aws, Brokers, Store, client_settings};
+use crate::aws::{Brokers, SharedAws, Store, client_settings};
 use crate::cli::StreamArgs;
 use crate::commands::Exit;
 use millstream_aws::Environment;
@@ -25,14 +25,17 @@ pub(crate) struct Completed {
 ///
 /// # Errors
 /// If a value cannot be found, in words for whoever set the variables.
-pub(crate) async fn complete(environment: &mut ConnectEnvironment) -> Result<Completed, Exit> {
+pub(crate) async fn complete(
+    environment: &mut ConnectEnvironment,
+    aws: &SharedAws,
+) -> Result<Completed, Exit> {
     let open: Vec<Finder> = environment.open().map(|(_, finder)| finder).collect();
     let mut completed = Completed {
         properties: Properties::new(),
         brokers: None,
     };
     if !open.is_empty() {
-        let aws = Aws::new(Environment::of_process()).await?;
+        let aws = aws.get().await?;
         for finder in open {
             match finder {
                 // Without one the worker takes its listener's host, else that of the machine.
@@ -100,10 +103,11 @@ fn client_file(args: &StreamArgs) -> Properties {
 }
 
 /// What `stream` finds out, beside what it was told.
-#[derive(Default)]
 pub(crate) struct StreamFinds {
     pub(crate) brokers: Option<Brokers>,
     pub(crate) store: Option<Store>,
+    /// Who was asked.
+    pub(crate) aws: SharedAws,
 }
 
 /// Finds out what `stream` leaves open, and puts it into its arguments.
@@ -111,11 +115,6 @@ pub(crate) struct StreamFinds {
 /// # Errors
 /// As `complete`.
 pub(crate) async fn complete_stream(args: &mut StreamArgs) -> Result<StreamFinds, Exit> {
-    let mut finds = StreamFinds::default();
-    let open = open_of_stream(args);
-    if open.is_empty() {
-        return Ok(finds);
-    }
     let told = [
         ("NAMESPACE", &args.namespace),
         ("MSK_SERVICE", &args.msk_service),
@@ -125,7 +124,17 @@ pub(crate) async fn complete_stream(args: &mut StreamArgs) -> Result<StreamFinds
     let told = told
         .iter()
         .filter_map(|(name, value)| Some((*name, value.as_deref()?)));
-    let aws = Aws::new(Environment::of_process().with(told)).await?;
+    let shared = SharedAws::new(Environment::of_process().with(told));
+    let mut finds = StreamFinds {
+        brokers: None,
+        store: None,
+        aws: shared.clone(),
+    };
+    let open = open_of_stream(args);
+    if open.is_empty() {
+        return Ok(finds);
+    }
+    let aws = shared.get().await?;
     for finder in open {
         match finder {
             Finder::Brokers => {

@@ -1,6 +1,6 @@
 //! What every command that runs a worker gives it: the plugins, the starter of tasks, the Kafka client, the metrics.
 
-use crate::aws::AwsValues;
+use crate::aws::{AwsValues, SharedAws};
 use crate::emf::{self, EmfSettings};
 use crate::kafka_admin::AdminClient;
 use crate::logging::LogLevels;
@@ -8,7 +8,6 @@ use crate::plugins;
 use crate::progress::Board;
 use crate::prometheus::{Names, Prometheus};
 use crate::starter::{Starter, TaskServices};
-use millstream_aws::Environment;
 use millstream_core::{ClientMeters, TaskId};
 use millstream_health::TaskSample;
 use millstream_kafka::Bootstrap;
@@ -23,8 +22,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 /// What a worker finds around itself.
-#[derive(Default)]
 pub(crate) struct Surroundings {
+    /// Whom the references of connectors may ask.
+    pub(crate) aws: SharedAws,
     /// The port that was opened for it.
     pub(crate) health: Option<HealthPort>,
     /// Of the client with which a worker of a cluster is in its group.
@@ -40,6 +40,18 @@ pub(crate) struct Counted {
     metrics: Arc<Prometheus>,
     /// What lines for CloudWatch are like, if they are wanted.
     emf: Option<EmfSettings>,
+}
+
+impl Surroundings {
+    /// Nothing but what AWS may be asked with.
+    pub(crate) fn of(aws: SharedAws) -> Self {
+        Surroundings {
+            aws,
+            health: None,
+            group: None,
+            bootstrap: None,
+        }
+    }
 }
 
 impl Counted {
@@ -98,11 +110,12 @@ pub(crate) fn worker(
     around: Surroundings,
 ) -> (WorkerStart, Counted) {
     let Surroundings {
+        aws,
         health,
         group,
         bootstrap,
     } = around;
-    let values = AwsValues::new(data.clone(), Environment::of_process());
+    let values = AwsValues::new(data.clone(), aws);
     settings.providers.ask_with(Arc::new(values));
     let records = memory::for_records(settings.config.memory_bytes);
     let budgets = Budgets::new(records);

@@ -1,8 +1,8 @@
 //! Secrets and parameters for the references in connectors' settings.
 
-use super::Aws;
+use super::SharedAws;
 use millstream_aws::services::{ask, secrets, ssm};
-use millstream_aws::{CallError, Class, Client, Environment};
+use millstream_aws::{CallError, Class, Client};
 use millstream_core::Password;
 use millstream_worker::config::{RemoteValue, RemoteValues};
 use std::collections::HashMap;
@@ -24,7 +24,7 @@ pub(crate) struct AwsValues {
 }
 
 struct Shared {
-    environment: Environment,
+    aws: SharedAws,
     /// Made by the first who asks: without references no key is needed.
     client: OnceCell<Arc<Client>>,
     /// Questions that somebody waits for.
@@ -51,9 +51,9 @@ struct Told {
 }
 
 impl AwsValues {
-    pub(crate) fn new(runtime: Handle, environment: Environment) -> Self {
+    pub(crate) fn new(runtime: Handle, aws: SharedAws) -> Self {
         let shared = Shared {
-            environment,
+            aws,
             client: OnceCell::new(),
             open: Mutex::default(),
         };
@@ -129,7 +129,7 @@ impl Shared {
 
     async fn ask(&self, question: &Question) -> Outcome {
         let made = self.client.get_or_try_init(|| async {
-            let aws = Aws::new(self.environment.clone()).await;
+            let aws = self.aws.get().await;
             let client = aws.and_then(|aws| aws.client());
             client.map_err(|exit| exit.to_string())
         });
@@ -164,6 +164,7 @@ fn is_missing(error: &CallError) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use millstream_aws::Environment;
     use millstream_embedded::aws::{ControlPlane, Step};
     use std::net::SocketAddr;
 
@@ -179,8 +180,10 @@ mod tests {
             ("REGION", "eu-west-1".to_owned()),
         ];
         let variables = variables.into_iter();
-        let environment = variables.map(|(name, value)| (name.to_owned(), value));
-        let values = AwsValues::new(Handle::current(), environment.collect());
+        let environment: Environment = variables
+            .map(|(name, value)| (name.to_owned(), value))
+            .collect();
+        let values = AwsValues::new(Handle::current(), SharedAws::new(environment));
         let values = Arc::new(values);
         let get = async |members: &[&'static str]| {
             let asked = members.iter().map(|member| {

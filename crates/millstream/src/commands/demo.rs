@@ -1,6 +1,7 @@
 //! `millstream demo`: both jobs on embedded services, over real sockets and the real REST API.
 
 use super::CommandResult;
+use crate::aws::SharedAws;
 use crate::cli::DemoArgs;
 use crate::clock::now_ms;
 use crate::demo::folder::Folder;
@@ -58,7 +59,7 @@ pub(crate) async fn run(
     let worker_stop = CancellationToken::new();
     let settings = WorkerSettings::new(worker_properties(&services))?;
     let board = Board::default();
-    let around = Surroundings::default();
+    let around = Surroundings::of(SharedAws::of_process());
     let (start, _) = launch::worker(settings, levels, data, worker_stop.clone(), board, around);
     let worker = Worker::start(WorkerStart {
         connectors: vec![(HASH.to_owned(), hash_job(&services))],

@@ -1,6 +1,7 @@
 //! `millstream standalone`: a worker on one node.
 
 use super::CommandResult;
+use crate::aws::SharedAws;
 use crate::cli::StandaloneArgs;
 use crate::launch::Surroundings;
 use crate::logging::LogLevels;
@@ -27,14 +28,15 @@ pub(crate) async fn run(args: StandaloneArgs, levels: LogLevels, data: Handle) -
     let settings = args.health.apply(settings);
     let offsets = offsets(&settings)?;
     let (board, health) = launch::health(&settings, &stop).await?;
-    let reading = Box::pin(bootstrap::read(&args.bootstrap, &settings, None));
+    let aws = SharedAws::of_process();
+    let reading = Box::pin(bootstrap::read(&args.bootstrap, &settings, None, &aws));
     let Some(to_create) = stop.run_until_cancelled(reading).await else {
         return Ok(());
     };
     let to_create = to_create?;
     let around = Surroundings {
         health: Some(health.clone()),
-        ..Surroundings::default()
+        ..Surroundings::of(aws)
     };
     let (start, counted) = launch::worker(settings, levels, data, stop.clone(), board, around);
     let started = Worker::start(WorkerStart {

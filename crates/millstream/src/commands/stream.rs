@@ -70,6 +70,7 @@ async fn work(
         health: Some(health.clone()),
         group: None,
         bootstrap: found.bootstrap(),
+        aws: found.aws.clone(),
     };
     let (start, counted) = launch::worker(worker, levels, data, stop.clone(), board, around);
     let started = Worker::start(WorkerStart {

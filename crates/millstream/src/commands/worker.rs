@@ -1,7 +1,7 @@
 //! `millstream worker`: a worker of a cluster, beside others of ours and Java's.
 
 use super::{CommandResult, Exit};
-use crate::aws::Brokers;
+use crate::aws::{Brokers, SharedAws};
 use crate::cli::WorkerArgs;
 use crate::launch::Surroundings;
 use crate::logging::LogLevels;
@@ -33,10 +33,13 @@ struct Told {
 
 pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> CommandResult {
     let stop = shutdown::on_signal()?;
+    let aws = SharedAws::of_process();
     let mut told = match &args.worker {
         Some(file) => by_file(file)?,
         None => {
-            let told = stop.run_until_cancelled(Box::pin(by_environment())).await;
+            let told = stop
+                .run_until_cancelled(Box::pin(by_environment(&aws)))
+                .await;
             match told {
                 None => return Ok(()),
                 Some(told) => told?,
@@ -54,14 +57,14 @@ pub(crate) async fn run(args: WorkerArgs, levels: LogLevels, data: Handle) -> Co
     };
     tokio::select! {
         never = watch => match never {},
-        ended = Box::pin(work(args, told, bootstrap, stop, (levels, data))) => ended,
+        ended = Box::pin(work(args, told, (aws, bootstrap), stop, (levels, data))) => ended,
     }
 }
 
 async fn work(
     args: WorkerArgs,
     told: Told,
-    bootstrap: Option<Bootstrap>,
+    (aws, bootstrap): (SharedAws, Option<Bootstrap>),
     stop: CancellationToken,
     (levels, data): (LogLevels, Handle),
 ) -> CommandResult {
@@ -76,7 +79,7 @@ async fn work(
     let health = launch::health(&settings, &stop).await;
     let (board, health) = health.map_err(Exit::not_started)?;
     let group = settings.properties.get("group.id");
-    let reading = Box::pin(bootstrap::read(&args.bootstrap, &settings, group));
+    let reading = Box::pin(bootstrap::read(&args.bootstrap, &settings, group, &aws));
     let Some(to_create) = stop.run_until_cancelled(reading).await else {
         return Ok(());
     };
@@ -104,6 +107,7 @@ async fn work(
             health: Some(health.clone()),
             group: Some(stores.group.meters.clone()),
             bootstrap,
+            aws,
         },
     );
     let start = WorkerStart {
@@ -165,7 +169,7 @@ fn by_file(file: &Path) -> Result<Told, Exit> {
 }
 
 /// As the images for Java's worker are told.
-async fn by_environment() -> Result<Told, Exit> {
+async fn by_environment(aws: &SharedAws) -> Result<Told, Exit> {
     let variables = environment::variables();
     let mut environment = ConnectEnvironment::read(&variables);
     let notes = environment::notes(&variables, &environment);
@@ -191,7 +195,7 @@ async fn by_environment() -> Result<Told, Exit> {
             "the environment has {problems} problem(s); millstream env shows them"
         )));
     }
-    let completed = Box::pin(discovery::complete(&mut environment)).await?;
+    let completed = Box::pin(discovery::complete(&mut environment, aws)).await?;
     let (settings, config) =
         WorkerSettings::of_cluster_properties(completed.properties).map_err(Exit::not_started)?;
     Ok(Told {

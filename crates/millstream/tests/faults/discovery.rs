@@ -95,6 +95,8 @@ async fn a_worker_finds_its_brokers_and_its_own_address() {
     stage.archived().await;
     assert_eq!(plane.refusals(), []);
     assert_eq!(plane.calls("GetBootstrapBrokers"), 1);
+    // For whoever of the process asks AWS for something.
+    assert_eq!(plane.calls("/v4/abc"), 1);
     let log = worker.log();
     assert!(
         log.contains("KafkaBrokerArn1 of namespace ns, service KafkaSvc"),

@@ -1,9 +1,8 @@
 //! Where a tool finds the brokers if neither a flag nor the client's file says it: in the variables of a worker, else from AWS.
 
 use super::{Exit, SERVERS};
-use crate::aws::Aws;
+use crate::aws::SharedAws;
 use crate::{discovery, environment};
-use millstream_aws::Environment;
 use millstream_core::Properties;
 use millstream_environment::security::is_security;
 use millstream_environment::{ConnectEnvironment, Services, Variables};
@@ -42,9 +41,12 @@ pub(super) async fn complete(client: &mut Properties, has_file: bool) -> Result<
     let mut notes = Vec::new();
     services.with_workshop_namespace(&mut notes);
     notes.iter().for_each(environment::log);
-    let aws = Aws::new(Environment::of_process()).await?;
+    let aws = SharedAws::of_process();
     let (protocol, mechanism) = ("security.protocol", "sasl.mechanism");
-    let found = aws.brokers(client.get(protocol), client.get(mechanism));
+    let found = aws
+        .get()
+        .await?
+        .brokers(client.get(protocol), client.get(mechanism));
     let kafka = found.await?.current();
     client.insert(SERVERS, kafka.brokers.as_str());
     discovery::sign_in(client, "", &kafka);

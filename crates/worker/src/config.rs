@@ -16,7 +16,7 @@ pub(crate) use listener::Listener;
 pub use override_policy::OverridePolicy;
 pub use properties_file::{MalformedEscape, parse_properties};
 pub use providers::{
-    ConfigProviders, ProviderError, RemoteValue, RemoteValues, Resolved, SharedValues,
+    ConfigProviders, ProviderError, RemoteError, RemoteValue, RemoteValues, Resolved, SharedValues,
 };
 pub use redactor::Redactor;
 pub(crate) use reference::has_reference;

@@ -1,9 +1,10 @@
 //! LocalTasks: plans, starts and stops what this machine runs. Each task has one future for its whole life, which the
 //! herder owns and never waits for; references are resolved in it.
 
+mod lookup;
 mod renewal;
 
-use crate::config::{Redactor, Resolved, WorkerSettings, has_reference};
+use crate::config::{ProviderError, Redactor, Resolved, WorkerSettings, has_reference};
 use crate::connector_config::{ConnectorConfig, SinkConfig, read};
 use crate::herder::state::{InstanceStart, PlanFailure};
 use crate::registry::PluginRegistry;
@@ -78,11 +79,19 @@ impl LocalTasks {
             registry, worker, ..
         } = self.starting.clone();
         async move {
-            let plan = plan_tasks(&name, &config, &registry, &worker).await;
-            plan.map_err(|error| PlanFailure {
+            let failed = |error: RecordError, is_transient| PlanFailure {
                 message: error.message.clone(),
                 trace: trace(&error),
-            })
+                is_transient,
+            };
+            let resolved = worker.providers.resolve(&config).await;
+            let resolved = resolved.map_err(|error| failed(refused(&error), error.is_transient))?;
+            let Resolved {
+                properties,
+                redactor,
+            } = resolved;
+            let plan = plan_tasks(&name, &config, &properties, &registry, &worker);
+            plan.map_err(|error| failed(redacted(error, &redactor), false))
         }
     }
 
@@ -136,10 +145,24 @@ async fn live(
     let mut first_targets = targets.clone();
     let mut found = None;
     loop {
-        let made = tokio::select! {
-            made = starting.make(&start, found.take()) => made,
+        let looked_up = async {
+            match found.take() {
+                // Somebody has looked just now.
+                Some(found) => Ok(found),
+                None => {
+                    let lookup = starting.values_in_the_end(&start, targets.clone(), &events);
+                    lookup.await
+                }
+            }
+        };
+        let looked_up = tokio::select! {
+            looked_up = looked_up => looked_up,
             () = told_to_stop(&mut first_targets) => return,
         };
+        let made = looked_up.and_then(|(values, redactor)| {
+            let made = starting.make(&start, &values, redactor)?;
+            Ok((made, values))
+        });
         let (mut made, values) = match made {
             Ok(made) => made,
             Err(error) => {
@@ -235,19 +258,17 @@ impl Starting {
                 Err(error) => tracing::warn!(
                     connector = task.0,
                     task = task.1,
-                    error = error.message,
+                    error = %error,
                     "the task's references cannot be looked up again"
                 ),
             }
         }
     }
 
-    async fn values(&self, start: &InstanceStart) -> Result<(Values, Redactor), RecordError> {
-        // Together: who asks for the same at the same time is one call.
-        let (connector, task) = tokio::try_join!(
-            resolve(&self.worker, &start.connector_config),
-            resolve(&self.worker, &start.task_config),
-        )?;
+    async fn values(&self, start: &InstanceStart) -> Result<(Values, Redactor), ProviderError> {
+        let settings = [&start.connector_config, &start.task_config];
+        let resolved = self.worker.providers.resolve_together(settings);
+        let [connector, task] = resolved.await?;
         let redactor = connector.redactor.with(&task.redactor);
         let values = Values {
             connector: connector.properties,
@@ -256,16 +277,12 @@ impl Starting {
         Ok((values, redactor))
     }
 
-    /// `known` is what the references stand for, if somebody has looked just now.
-    async fn make(
+    fn make(
         &self,
         start: &InstanceStart,
-        known: Option<(Values, Redactor)>,
-    ) -> Result<(TaskStart, Values), RecordError> {
-        let (values, redactor) = match known {
-            Some(known) => known,
-            None => self.values(start).await?,
-        };
+        values: &Values,
+        redactor: Redactor,
+    ) -> Result<TaskStart, RecordError> {
         let connector_config = &values.connector;
         let class = connector_config.get("connector.class").unwrap_or_default();
         let connector = self.registry.connector(class);
@@ -282,7 +299,7 @@ impl Starting {
             }
         };
         let settings = settings.map_err(&refused)?;
-        let made = TaskStart {
+        Ok(TaskStart {
             connector: connector.clone(),
             id: start.id.clone(),
             stages,
@@ -293,26 +310,12 @@ impl Starting {
             registry: self.registry.clone(),
             offsets: self.offsets.clone(),
             is_paused: start.is_paused,
-        };
-        Ok((made, values))
+        })
     }
 }
 
-async fn plan_tasks(
-    name: &str,
-    raw: &Properties,
-    registry: &PluginRegistry,
-    worker: &WorkerSettings,
-) -> Result<Vec<Properties>, RecordError> {
-    let Resolved {
-        properties,
-        redactor,
-    } = resolve(worker, raw).await?;
-    let tasks = plan_resolved(name, raw, &properties, registry, worker);
-    tasks.map_err(|error| redacted(error, &redactor))
-}
-
-fn plan_resolved(
+/// `config` is `raw` with its references replaced.
+fn plan_tasks(
     name: &str,
     raw: &Properties,
     config: &Properties,
@@ -356,9 +359,9 @@ fn plan_resolved(
     Ok(tasks)
 }
 
-async fn resolve(worker: &WorkerSettings, config: &Properties) -> Result<Resolved, RecordError> {
-    let resolved = worker.providers.resolve(config).await;
-    resolved.map_err(|error| RecordError::new(CONFIG_EXCEPTION, error.to_string()))
+/// The failure of a start whose references cannot be looked up.
+fn refused(error: &ProviderError) -> RecordError {
+    RecordError::new(CONFIG_EXCEPTION, error.to_string())
 }
 
 /// The failure with all its causes, showing references and not what they stand for.

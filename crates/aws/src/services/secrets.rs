@@ -77,16 +77,6 @@ pub fn parse_database_secret(secret: &Password) -> Result<DatabaseSecret, String
     })
 }
 
-/// One member of a secret that is a JSON object.
-pub fn member(secret: &Password, name: &str) -> Option<Password> {
-    let document: Json = serde_json::from_str(secret.reveal()).ok()?;
-    Some(Password::new(match document.get(name)? {
-        Json::String(text) => text.clone(),
-        value @ (Json::Number(_) | Json::Bool(_)) => value.to_string(),
-        Json::Null | Json::Array(_) | Json::Object(_) => return None,
-    }))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -123,10 +113,6 @@ mod tests {
         let port = read(r#"{"username":"u","password":"p","port":"27018"}"#);
         assert_eq!(port.map(|secret| secret.port), Ok(Some(27018)));
         assert!(read("hush").is_err_and(|why| !why.contains("hush")));
-        let one = |name| member(&Password::new(r#"{"a":"1","b":2,"c":[]}"#), name);
-        assert_eq!(one("a"), Some(Password::new("1")));
-        assert_eq!(one("b"), Some(Password::new("2")));
-        assert_eq!(one("c"), None);
     }
 
     proptest! {
@@ -135,7 +121,6 @@ mod tests {
             let _ = parse_secret(&answer);
             for secret in [Password::new(answer.to_string()), Password::new(text)] {
                 let _ = parse_database_secret(&secret);
-                let _ = member(&secret, "username");
             }
         }
     }

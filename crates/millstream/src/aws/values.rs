@@ -1,10 +1,11 @@
 //! Secrets and parameters for the references in connectors' settings.
 
 use super::SharedAws;
-use millstream_aws::services::{ask, secrets, ssm};
+use millstream_aws::discovery::remedy;
+use millstream_aws::services::{secrets, ssm};
 use millstream_aws::{CallError, Class, Client};
 use millstream_core::Password;
-use millstream_worker::config::{RemoteValue, RemoteValues};
+use millstream_worker::config::{RemoteError, RemoteValue, RemoteValues};
 use std::collections::HashMap;
 use std::sync::mpsc::sync_channel;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -27,22 +28,15 @@ struct Shared {
     aws: SharedAws,
     /// Made by the first who asks: without references no key is needed.
     client: OnceCell<Arc<Client>>,
-    /// Questions that somebody waits for.
-    open: Mutex<HashMap<Question, Turn>>,
+    /// What somebody waits for.
+    open: Mutex<HashMap<RemoteValue, Turn>>,
 }
 
 /// Held by who asks, and by the others in turn.
 type Turn = Arc<tokio::sync::Mutex<Option<Told>>>;
 
-/// What is asked of a service; of a secret the whole, whichever member is wanted.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-enum Question {
-    Secret(String),
-    Parameter(String),
-}
-
 /// An answer: nothing, if there is nothing of that name.
-type Outcome = Result<Option<Password>, String>;
+type Outcome = Result<Option<Password>, RemoteError>;
 
 /// An answer, and when it came.
 struct Told {
@@ -65,13 +59,9 @@ impl AwsValues {
 }
 
 impl RemoteValues for AwsValues {
-    fn get(&self, value: &RemoteValue) -> Result<Option<String>, String> {
-        let (question, member) = match value {
-            RemoteValue::Secret { id, member } => (Question::Secret(id.clone()), member.as_deref()),
-            RemoteValue::Parameter(name) => (Question::Parameter(name.clone()), None),
-        };
+    fn get(&self, value: &RemoteValue) -> Result<Option<String>, RemoteError> {
         let (answer, answered) = sync_channel(1);
-        let (shared, asked) = (Arc::clone(&self.shared), question.clone());
+        let (shared, asked) = (Arc::clone(&self.shared), value.clone());
         self.runtime.spawn(async move {
             let value = tokio::time::timeout(PATIENCE, shared.value(&asked)).await;
             // Nobody waits any more where the process ends.
@@ -80,31 +70,40 @@ impl RemoteValues for AwsValues {
         // The task above ends in time by itself.
         let outcome = answered.recv_timeout(PATIENCE + Duration::from_secs(1));
         let outcome = outcome.unwrap_or_else(|_| Err(late()));
-        let found = outcome.map_err(|why| match question {
-            Question::Secret(id) => format!("secret {id}: {why}"),
-            Question::Parameter(name) => format!("parameter {name}: {why}"),
+        let text = outcome.map_err(|why| RemoteError {
+            message: match value {
+                RemoteValue::Secret(id) => format!("secret {id}: {why}"),
+                RemoteValue::Parameter(name) => format!("parameter {name}: {why}"),
+            },
+            ..why
         })?;
-        let wanted = found.and_then(|whole| match member {
-            Some(member) => secrets::member(&whole, member),
-            None => Some(whole),
-        });
-        Ok(wanted.map(|value| value.reveal().to_owned()))
+        Ok(text.map(|text| text.reveal().to_owned()))
     }
 }
 
-fn late() -> String {
-    format!("AWS did not answer within {} s", PATIENCE.as_secs())
+fn late() -> RemoteError {
+    RemoteError {
+        message: format!("AWS did not answer within {} s", PATIENCE.as_secs()),
+        is_transient: true,
+    }
+}
+
+fn lasting(why: impl ToString) -> RemoteError {
+    RemoteError {
+        message: why.to_string(),
+        is_transient: false,
+    }
 }
 
 impl Shared {
-    async fn value(&self, question: &Question) -> Outcome {
+    async fn value(&self, value: &RemoteValue) -> Outcome {
         let asked = Instant::now();
-        let turn = Arc::clone(self.open().entry(question.clone()).or_default());
+        let turn = Arc::clone(self.open().entry(value.clone()).or_default());
         let mut told = turn.lock().await;
         let outcome = match &*told {
             Some(told) if told.at > asked => told.outcome.clone(),
             _ => {
-                let outcome = self.ask(question).await;
+                let outcome = self.ask(value).await;
                 let at = Instant::now();
                 *told = Some(Told {
                     at,
@@ -117,36 +116,43 @@ impl Shared {
         // No secret is kept once nobody waits for it: this one and the table are the last to have it.
         let mut open = self.open();
         if Arc::strong_count(&turn) == 2 {
-            open.remove(question);
+            open.remove(value);
         }
         outcome
     }
 
-    fn open(&self) -> MutexGuard<'_, HashMap<Question, Turn>> {
+    fn open(&self) -> MutexGuard<'_, HashMap<RemoteValue, Turn>> {
         // The table is whole after every step.
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn ask(&self, question: &Question) -> Outcome {
+    async fn ask(&self, value: &RemoteValue) -> Outcome {
         let made = self.client.get_or_try_init(|| async {
             let aws = self.aws.get().await;
-            let client = aws.and_then(|aws| aws.client());
-            client.map_err(|exit| exit.to_string())
+            aws.and_then(|aws| aws.client()).map_err(lasting)
         });
         let client = made.await?;
-        let found = match question {
-            Question::Secret(id) => {
-                ask(client, secrets::get_secret_value(id), secrets::parse_secret).await
-            }
-            Question::Parameter(name) => {
-                ask(client, ssm::get_parameter(name), ssm::parse_parameter).await
+        let call = match value {
+            RemoteValue::Secret(id) => secrets::get_secret_value(id),
+            RemoteValue::Parameter(name) => ssm::get_parameter(name),
+        };
+        let answer = match client.call(&call).await {
+            Ok(answer) => answer,
+            Err(error) if is_missing(&error) => return Ok(None),
+            Err(error) => {
+                return Err(RemoteError {
+                    is_transient: may_pass(error.class),
+                    message: format!("{error}{}", remedy(&error)),
+                });
             }
         };
-        match found {
-            Ok(value) => Ok(Some(value)),
-            Err(error) if is_missing(&error) => Ok(None),
-            Err(error) => Err(error.to_string()),
-        }
+        let text = match value {
+            RemoteValue::Secret(_) => secrets::parse_secret(&answer),
+            RemoteValue::Parameter(_) => ssm::parse_parameter(&answer),
+        };
+        let unfit =
+            |what: String| lasting(CallError::malformed(call.service, call.operation, &what));
+        text.map(Some).map_err(unfit)
     }
 }
 
@@ -160,6 +166,14 @@ fn is_missing(error: &CallError) -> bool {
             .is_some_and(|name| names.contains(&name))
 }
 
+/// Whether the same question may be answered later, though nobody changes anything.
+fn may_pass(class: Class) -> bool {
+    match class {
+        Class::Throttled | Class::Transient | Class::NotReady | Class::Expired => true,
+        Class::Skewed | Class::NoCredentials | Class::Denied | Class::Permanent => false,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
@@ -168,11 +182,9 @@ mod tests {
     use millstream_embedded::aws::{ControlPlane, Step};
     use std::net::SocketAddr;
 
-    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn who_asks_for_the_same_at_the_same_time_is_one_call_and_nothing_is_kept() {
+    async fn plane() -> (ControlPlane, Arc<AwsValues>) {
         let any = SocketAddr::from(([127, 0, 0, 1], 0));
         let plane = ControlPlane::start(any, "AKID", "SECRET").await.unwrap();
-        plane.set_secret("db", r#"{"user":"u","password":"old"}"#);
         let variables = [
             ("AWS_ENDPOINT_URL", plane.endpoint()),
             ("AWS_ACCESS_KEY_ID", "AKID".to_owned()),
@@ -184,26 +196,63 @@ mod tests {
             .map(|(name, value)| (name.to_owned(), value))
             .collect();
         let values = AwsValues::new(Handle::current(), SharedAws::new(environment));
-        let values = Arc::new(values);
-        let get = async |members: &[&'static str]| {
-            let asked = members.iter().map(|member| {
-                let values = Arc::clone(&values);
-                let value = RemoteValue::Secret {
-                    id: "db".to_owned(),
-                    member: Some((*member).to_owned()),
-                };
-                tokio::task::spawn_blocking(move || values.get(&value).unwrap().unwrap())
-            });
-            let got = futures::future::join_all(asked).await.into_iter();
-            got.map(Result::unwrap).collect::<Vec<_>>()
-        };
+        (plane, Arc::new(values))
+    }
+
+    async fn get(values: &Arc<AwsValues>) -> Result<Option<String>, RemoteError> {
+        let values = Arc::clone(values);
+        let secret = RemoteValue::Secret("db".to_owned());
+        let asked = tokio::task::spawn_blocking(move || values.get(&secret));
+        asked.await.unwrap()
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn who_asks_for_the_same_at_the_same_time_is_one_call_and_nothing_is_kept() {
+        let (plane, values) = plane().await;
+        plane.set_secret("db", "old");
         // While the first waits for its answer, all others come.
         plane.script("GetSecretValue", [Step::Late(Duration::from_secs(1))]);
-        let members = [["user", "password"]; 20].concat();
-        assert_eq!(get(&members).await, [["u", "old"]; 20].concat());
+        let asked = (0..40).map(|_| get(&values));
+        for got in futures::future::join_all(asked).await {
+            assert_eq!(got.unwrap().as_deref(), Some("old"));
+        }
         assert_eq!(plane.calls("GetSecretValue"), 1);
         assert!(values.shared.open().is_empty());
-        plane.set_secret("db", r#"{"password":"new"}"#);
-        assert_eq!(get(&["password"]).await, ["new"]);
+        plane.set_secret("db", "new");
+        assert_eq!(get(&values).await.unwrap().as_deref(), Some("new"));
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_service_that_is_away_is_another_matter_than_one_that_refuses() {
+        let (plane, values) = plane().await;
+        // As often as one call is tried.
+        let error = Step::error(500, "InternalServiceError", "");
+        plane.script("GetSecretValue", vec![error; 5]);
+        let away = get(&values).await.unwrap_err();
+        assert!(away.is_transient, "{away}");
+        let answer = |body: &str| Step::Answer {
+            status: 200,
+            headers: Vec::new(),
+            body: body.to_owned(),
+        };
+        for (step, told) in [
+            (
+                Step::error(403, "AccessDeniedException", "no"),
+                "AccessDenied",
+            ),
+            (
+                answer(r#"{"SecretBinary":"/w=="}"#),
+                "SecretBinary is no text",
+            ),
+        ] {
+            plane.script("GetSecretValue", [step]);
+            let refused = get(&values).await.unwrap_err();
+            assert!(!refused.is_transient, "{refused}");
+            assert!(refused.message.starts_with("secret db: "), "{refused}");
+            assert!(refused.message.contains(told), "{refused}");
+        }
+        assert_eq!(get(&values).await, Ok(None));
+        plane.stop().await;
+        assert!(get(&values).await.unwrap_err().is_transient);
     }
 }

@@ -1,11 +1,12 @@
 //! AWS that fails while a process looks for its brokers or its database, at the start and later. What a person sees is the last
 //! line of the log, or the warning of a process that goes on.
 
-use crate::case::{Case, Shows, play_all};
+use crate::case::{Case, Shows, heal, play_all, see_one};
 use crate::discovery::{ARN, SECRET, any, borrowed, names, worker_env};
-use crate::stage::{Stage, TOPIC};
+use crate::rest::Task;
+use crate::stage::{ARCHIVE, Stage, TOPIC};
 use crate::worker::{Worker, until};
-use Shows::{AsksAndEnds, Ends, Nothing, StartsLate};
+use Shows::{AsksAndEnds, Degraded, Ends, Failed, Nothing, StartsLate};
 use futures::future::BoxFuture;
 use millstream_embedded::aws::{ControlPlane, Key, Step};
 use serde_json::{Value, json};
@@ -226,6 +227,75 @@ fn runs(fault: &str, step: Step) -> Case {
         shows: Nothing,
         play: Box::pin(while_it_runs(step)),
     }
+}
+
+/// A worker whose connectors have references, and a connector with two to one secret and two to parameters.
+async fn with_references(stage: &Stage, start: &mut Start) -> Worker {
+    let brokers = stage.broker_wire.address().to_string();
+    let answer = json!({"bootstrapBrokerString": brokers});
+    start.plane.set_brokers(ARN, answer);
+    let keys = json!({"id": "key", "secret": "secret"}).to_string();
+    start.plane.set_secret("archive/keys", &keys);
+    start.plane.set_parameter("/archive/retries", "1");
+    start.plane.set_parameter("/archive/pause", "200");
+    start.set("CONNECT_CONFIG_PROVIDERS", "ssm,aws-secrets");
+    start.set(
+        "CONNECT_CONFIG_PROVIDERS_AWS___SECRETS_CLASS",
+        "com.amazonaws.kafka.config.providers.SecretsManagerConfigProvider",
+    );
+    let file = start.folder.path().join("log");
+    let worker = Worker::start(&["worker"], &borrowed(&start.env), file).await;
+    let references = [
+        ("aws.access.key.id", "${aws-secrets:archive/keys:id}"),
+        (
+            "aws.secret.access.key",
+            "${aws-secrets:archive/keys:secret}",
+        ),
+        ("s3.part.retries", "${ssm:/archive/retries}"),
+        ("retry.backoff.ms", "${ssm:/archive/pause}"),
+    ];
+    stage.post_archive(&worker, &references).await;
+    worker
+}
+
+/// What a task shows whose start meets this fault, so many times in a row.
+fn starts_a_task(fault: &str, shows: Shows, step: Step, times: usize) -> Case {
+    let play: BoxFuture<'static, String> = Box::pin(async move {
+        let stage = Stage::new().await;
+        let mut start = Start::new("worker").await;
+        // Of the validation and the connector's own start.
+        start.plane.script(LOGIN, [Step::Usual, Step::Usual]);
+        start.plane.script(LOGIN, vec![step; times]);
+        let worker = with_references(&stage, &mut start).await;
+        let has_a_state = |task: &Task| task.state != "UNASSIGNED";
+        worker.task_until(ARCHIVE, "started", has_a_state).await;
+        // A lookup that takes long on a busy machine is told as such first.
+        let fits = |reason: &str| reason.contains(LOGIN);
+        let seen = see_one(&stage, &worker, ARCHIVE, shows, fits).await;
+        heal(&worker, ARCHIVE, shows).await;
+        stage.produce(3);
+        stage.archived().await;
+        assert_eq!(start.plane.refusals(), []);
+        start.plain(Some(&seen))
+    });
+    Case {
+        place: LOGIN.to_owned(),
+        fault: format!("{fault}, while a task starts"),
+        shows,
+        play,
+    }
+}
+
+/// Whatever several references mean is asked for once at each of three places: validation, the connector's start, the task's.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_connector_asks_once_at_a_time_for_what_its_references_share() {
+    let stage = Stage::new().await;
+    let mut start = Start::new("worker").await;
+    let _worker = with_references(&stage, &mut start).await;
+    stage.produce(3);
+    stage.archived().await;
+    assert_eq!(start.plane.calls(LOGIN), 3);
+    assert_eq!(start.plane.calls("GetParameter"), 2 * 3);
 }
 
 /// An identity that the container hands out.
@@ -452,6 +522,14 @@ async fn aws_faults() {
     cases.extend(identities());
     cases.push(runs("403 AccessDeniedException", denied()));
     cases.push(runs("500 InternalFailure", broken()));
+    // Each lookup is five attempts.
+    cases.push(starts_a_task("500 InternalFailure", Degraded, broken(), 20));
+    cases.push(starts_a_task(
+        "403 AccessDeniedException",
+        Failed,
+        denied(),
+        1,
+    ));
     let rows = play_all(cases, 8).await;
     crate::table::check("Finding brokers and database in AWS", &rows);
 }

@@ -4,14 +4,16 @@
 
 mod remote;
 
-pub use remote::{RemoteValue, RemoteValues};
+pub use remote::{RemoteError, RemoteValue, RemoteValues};
 
 use super::properties_file::parse_properties;
 use super::redactor::Redactor;
 use super::reference::{REFERENCE, has_reference};
 use millstream_core::Properties;
 use regex::Regex;
-use remote::{Remote, RemoteKind};
+use remote::{Remote, RemoteKind, Wanted};
+use std::collections::HashMap;
+use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -67,8 +69,56 @@ impl From<Properties> for SharedValues {
 
 /// A reference that could not be looked up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct ProviderError(String);
+#[error("{message}")]
+pub struct ProviderError {
+    message: String,
+    /// Whether it may be looked up later: who keeps the value is out of reach.
+    pub is_transient: bool,
+}
+
+impl ProviderError {
+    fn lasting(message: impl ToString) -> Self {
+        ProviderError {
+            message: message.to_string(),
+            is_transient: false,
+        }
+    }
+
+    /// `error`: why the file was not read.
+    fn of_file(message: String, error: &io::Error) -> Self {
+        ProviderError {
+            message,
+            is_transient: is_away(error),
+        }
+    }
+}
+
+impl From<RemoteError> for ProviderError {
+    fn from(error: RemoteError) -> Self {
+        ProviderError {
+            message: error.message,
+            is_transient: error.is_transient,
+        }
+    }
+}
+
+/// Whether what keeps a file is out of reach, as a network file system is at times, and the file itself may be as it should.
+fn is_away(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::TimedOut
+            | ErrorKind::Interrupted
+            | ErrorKind::ResourceBusy
+            | ErrorKind::StaleNetworkFileHandle
+            | ErrorKind::HostUnreachable
+            | ErrorKind::NetworkUnreachable
+            | ErrorKind::NetworkDown
+            | ErrorKind::NotConnected
+    )
+}
+
+/// What services have said in one pass over settings: each is asked once for a value, however many references mean it.
+type Told = HashMap<RemoteValue, Option<String>>;
 
 impl ConfigProviders {
     /// Reads `config.providers` and what belongs to it.
@@ -116,18 +166,37 @@ impl ConfigProviders {
 
     /// The settings with every reference replaced that a provider knows, and who hides what the references stand for.
     pub async fn resolve(&self, properties: &Properties) -> Result<Resolved, ProviderError> {
-        if self.providers.is_empty() || !properties.iter().any(|(_, value)| has_reference(value)) {
-            return Ok(Resolved {
-                properties: properties.clone(),
-                redactor: Redactor::default(),
-            });
+        let [resolved] = self.resolve_together([properties]).await?;
+        Ok(resolved)
+    }
+
+    /// As `resolve`, for several settings in one pass.
+    pub(crate) async fn resolve_together<const N: usize>(
+        &self,
+        settings: [&Properties; N],
+    ) -> Result<[Resolved; N], ProviderError> {
+        let refers = |it: &Properties| it.iter().any(|(_, value)| has_reference(value));
+        let is_done = self.providers.is_empty() || !settings.into_iter().any(refers);
+        let mut resolved = settings.map(|it| Resolved {
+            properties: it.clone(),
+            redactor: Redactor::default(),
+        });
+        if is_done {
+            return Ok(resolved);
         }
-        let (providers, properties) = (self.clone(), properties.clone());
-        let resolved = tokio::task::spawn_blocking(move || providers.resolve_now(&properties));
-        let resolved = resolved
-            .await
-            .unwrap_or_else(|error| Err(ProviderError(error.to_string())))?;
-        self.remember(&resolved.redactor);
+        let providers = self.clone();
+        let pass = tokio::task::spawn_blocking(move || {
+            let mut told = Told::new();
+            for each in &mut resolved {
+                *each = providers.resolve_in_pass(&each.properties, &mut told)?;
+            }
+            Ok(resolved)
+        });
+        let resolved = pass.await;
+        let resolved = resolved.unwrap_or_else(|error| Err(ProviderError::lasting(error)))?;
+        for each in &resolved {
+            self.remember(&each.redactor);
+        }
         Ok(resolved)
     }
 
@@ -165,11 +234,19 @@ impl ConfigProviders {
 
     /// As `resolve`, reading files on this thread.
     pub fn resolve_now(&self, properties: &Properties) -> Result<Resolved, ProviderError> {
+        self.resolve_in_pass(properties, &mut Told::new())
+    }
+
+    fn resolve_in_pass(
+        &self,
+        properties: &Properties,
+        told: &mut Told,
+    ) -> Result<Resolved, ProviderError> {
         let mut resolved = Properties::new();
         let mut found = Vec::new();
         for (key, value) in properties.entries() {
             match value {
-                Some(value) => resolved.insert(key, self.resolve_text(value, &mut found)?),
+                Some(value) => resolved.insert(key, self.resolve_text(value, told, &mut found)?),
                 None => resolved.insert_null(key),
             }
         }
@@ -184,6 +261,7 @@ impl ConfigProviders {
     fn resolve_text(
         &self,
         text: &str,
+        told: &mut Told,
         found: &mut Vec<(String, String)>,
     ) -> Result<String, ProviderError> {
         let mut resolved = String::with_capacity(text.len());
@@ -195,7 +273,7 @@ impl ConfigProviders {
             };
             let provider = self.providers.iter().find(|(name, _)| name == part(1));
             let value = match provider {
-                Some((_, provider)) => provider.get(part(2), part(3))?,
+                Some((_, provider)) => provider.get(part(2), part(3), told)?,
                 None => None,
             };
             resolved.push_str(&text[done..whole.start()]);
@@ -270,21 +348,19 @@ impl Provider {
         }
     }
 
-    fn get(&self, path: &str, key: &str) -> Result<Option<String>, ProviderError> {
+    fn get(&self, path: &str, key: &str, told: &mut Told) -> Result<Option<String>, ProviderError> {
         match self {
             Provider::File { allowed } => {
                 let path = Path::new(path);
                 if path.as_os_str().is_empty() || !is_allowed(path, allowed) {
                     return Ok(None);
                 }
-                let text = std::fs::read(path).map_err(|_| {
-                    ProviderError(format!(
-                        "Could not read properties from file {}",
-                        path.display()
-                    ))
+                let text = std::fs::read(path).map_err(|error| {
+                    let shown = path.display();
+                    let message = format!("Could not read properties from file {shown}");
+                    ProviderError::of_file(message, &error)
                 })?;
-                let file =
-                    parse_properties(&text).map_err(|error| ProviderError(error.to_string()))?;
+                let file = parse_properties(&text).map_err(ProviderError::lasting)?;
                 Ok(file.get(key).map(str::to_owned))
             }
             Provider::Directory { allowed } => {
@@ -293,27 +369,27 @@ impl Provider {
                 if !is_inside || !is_allowed(Path::new(path), allowed) || !file.is_file() {
                     return Ok(None);
                 }
-                std::fs::read_to_string(&file).map(Some).map_err(|_| {
-                    ProviderError(format!(
-                        "Could not read file {} for property {key}",
-                        file.display()
-                    ))
+                std::fs::read_to_string(&file).map(Some).map_err(|error| {
+                    let shown = file.display();
+                    let message = format!("Could not read file {shown} for property {key}");
+                    ProviderError::of_file(message, &error)
                 })
             }
             Provider::Values(values) => Ok(values.get(key)),
             Provider::Remote(kind, remote) => {
-                let Some(values) = remote.get() else {
-                    return Err(ProviderError(
-                        "values of AWS are not there yet while the worker's own settings are read; use them in connectors"
-                            .to_owned(),
-                    ));
+                let wanted = Wanted::of(*kind, path, key);
+                let text = match told.get(&wanted.value) {
+                    Some(known) => known.clone(),
+                    None => {
+                        let text = remote.ask(&wanted.value)?;
+                        told.insert(wanted.value.clone(), text.clone());
+                        text
+                    }
                 };
-                values
-                    .get(&RemoteValue::of(*kind, path, key))
-                    .map_err(ProviderError)
+                Ok(text.and_then(|text| wanted.of_text(&text)))
             }
-            Provider::Environment { .. } if !path.is_empty() => Err(ProviderError(
-                "Path is not used for EnvVarConfigProvider, invalid value".to_owned(),
+            Provider::Environment { .. } if !path.is_empty() => Err(ProviderError::lasting(
+                "Path is not used for EnvVarConfigProvider, invalid value",
             )),
             Provider::Environment { allowed } => {
                 if allowed
@@ -335,121 +411,4 @@ fn is_allowed(path: &Path, allowed: &[PathBuf]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-
-    fn check(providers: &ConfigProviders, text: &str, expected: &str) {
-        let resolved = providers.resolve_text(text, &mut Vec::new());
-        assert_eq!(resolved.unwrap(), expected);
-    }
-
-    #[test]
-    fn looks_up_files_directories_and_the_environment() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().display().to_string();
-        std::fs::write(folder.path().join("s.properties"), "user=u\npassword=p w").unwrap();
-        let providers = ConfigProviders::new(&Properties::from_iter([
-            ("config.providers", "file, dir,env"),
-            (
-                "config.providers.file.class",
-                "org.apache.kafka.common.config.provider.FileConfigProvider",
-            ),
-            ("config.providers.dir.class", "Directory"),
-            ("config.providers.dir.param.allowed.paths", path.as_str()),
-            ("config.providers.env.class", "EnvVarConfigProvider"),
-            ("config.providers.env.param.allowlist.pattern", "PA.*"),
-        ]))
-        .unwrap();
-        let user = format!("${{file:{path}/s.properties:user}}");
-        check(&providers, &format!("a-{user}-{user}-b"), "a-u-u-b");
-        check(
-            &providers,
-            &format!("${{dir:{path}:s.properties}}"),
-            "user=u\npassword=p w",
-        );
-        check(&providers, "${dir:/etc:hostname}", "${dir:/etc:hostname}");
-        check(
-            &providers,
-            &format!("${{dir:{path}/../..:x}}"),
-            &format!("${{dir:{path}/../..:x}}"),
-        );
-        check(&providers, "${env:PATH}", &std::env::var("PATH").unwrap());
-        check(&providers, "${env:HOME}", "${env:HOME}");
-        check(&providers, "${unknown:x}", "${unknown:x}");
-        let missing = providers.resolve_text("${file:/no/such/file:x}", &mut Vec::new());
-        assert!(missing.is_err());
-    }
-
-    struct Asked;
-
-    impl RemoteValues for Asked {
-        fn get(&self, value: &RemoteValue) -> Result<Option<String>, String> {
-            match value {
-                RemoteValue::Secret { id, .. } if id == "gone" => Ok(None),
-                RemoteValue::Secret { id, member } => {
-                    Ok(Some(format!("{id}/{}", member.as_deref().unwrap_or("-"))))
-                }
-                RemoteValue::Parameter(name) => Ok(Some(name.clone())),
-            }
-        }
-    }
-
-    #[tokio::test]
-    async fn asks_services_and_hides_what_they_say() {
-        let providers = ConfigProviders::new(&Properties::from_iter([
-            ("config.providers", "aws-secrets,ssm"),
-            (
-                "config.providers.aws-secrets.class",
-                "com.amazonaws.kafka.config.providers.SecretsManagerConfigProvider",
-            ),
-            ("config.providers.ssm.class", "SsmParamStoreConfigProvider"),
-        ]))
-        .unwrap();
-        let early = providers.resolve_text("${ssm:/a/b}", &mut Vec::new());
-        assert!(early.is_err());
-        providers.ask_with(Arc::new(Asked));
-        check(&providers, "${aws-secrets:name}", "name/-");
-        check(&providers, "${aws-secrets:name:password}", "name/password");
-        let arn = "arn:aws:secretsmanager:eu-west-1:1:secret:db-AbCdEf";
-        check(
-            &providers,
-            &format!("${{aws-secrets:{arn}:password}}"),
-            &format!("{arn}/password"),
-        );
-        check(
-            &providers,
-            &format!("${{aws-secrets:{arn}}}"),
-            &format!("{arn}/-"),
-        );
-        check(&providers, "${ssm:/a/b}", "/a/b");
-        check(&providers, "${ssm:/a/b:3}", "/a/b:3");
-        check(&providers, "${aws-secrets:gone}", "${aws-secrets:gone}");
-        let settings = Properties::from_iter([("connection.uri", "${aws-secrets:name:password}")]);
-        let resolved = providers.resolve(&settings).await.unwrap();
-        assert_eq!(
-            resolved.properties.get("connection.uri"),
-            Some("name/password")
-        );
-        let line = providers.hide("cannot reach name/password");
-        assert!(line.is_some_and(|line| !line.contains("name/password")));
-    }
-
-    #[test]
-    fn values_of_the_program_may_change() {
-        let values = SharedValues::from(Properties::from_iter([("uri", "old")]));
-        let providers = ConfigProviders::default().with_values("stream", values.clone());
-        check(&providers, "${stream:uri}", "old");
-        values.set("uri", "new");
-        check(&providers, "${stream:uri}", "new");
-    }
-
-    #[test]
-    fn refuses_unknown_providers() {
-        let properties = Properties::from_iter([
-            ("config.providers", "v"),
-            ("config.providers.v.class", "Vault"),
-        ]);
-        assert_eq!(ConfigProviders::new(&properties).unwrap_err().len(), 1);
-    }
-}
+mod tests;

@@ -25,6 +25,12 @@ pub(super) struct Slot {
     pub(super) running_since: Option<i64>,
 }
 
+/// The pause before what has failed so many times in a row starts again, in milliseconds.
+pub(super) fn healing_pause(failures: u32) -> i64 {
+    let doubled = FIRST_HEALING_PAUSE_MS << failures.saturating_sub(1).min(16);
+    doubled.min(LONGEST_HEALING_PAUSE_MS)
+}
+
 impl Slot {
     pub(super) fn is_live(&self) -> bool {
         !self.is_stopping
@@ -56,11 +62,10 @@ impl Slot {
         }
         self.outage = None;
         if heals {
-            let doubled = FIRST_HEALING_PAUSE_MS << self.restarts.min(16);
             self.restarts += 1;
             self.outage = Some(Outage::Restarting {
                 restarts: self.restarts,
-                next_try: now + doubled.min(LONGEST_HEALING_PAUSE_MS),
+                next_try: now + healing_pause(self.restarts),
             });
         }
     }

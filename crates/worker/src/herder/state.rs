@@ -133,6 +133,8 @@ pub struct Ticket(pub u64);
 pub struct PlanFailure {
     pub message: String,
     pub trace: String,
+    /// Whether the same start may succeed later: who keeps what a reference stands for is out of reach.
+    pub is_transient: bool,
 }
 
 pub struct State {
@@ -180,6 +182,9 @@ struct Instance {
     /// What came of the last one: the settings that its tasks are to have.
     planned: Option<Vec<Properties>>,
     failure: Option<PlanFailure>,
+    /// How often the plan failed in a row for a reason that may pass, and when it is made again.
+    failed_plans: u32,
+    plan_again_at: Option<i64>,
     /// Its last status.
     said: Option<(RunState, Option<String>)>,
     /// The write, or the handing over, of those settings.
@@ -259,7 +264,7 @@ impl State {
                 name,
                 attempt,
                 outcome,
-            } => self.on_planned(&name, attempt, outcome, out),
+            } => self.on_planned(&name, attempt, outcome, now, out),
             Event::Fenced { number, outcome } => self.on_written(number, outcome, now, out),
             Event::Task(report) => self.on_task(report, now, out),
             Event::TaskStopped { id, instance } => self.on_task_stopped(&id, instance, out),
@@ -291,10 +296,9 @@ impl State {
     pub fn next_due(&self) -> Option<i64> {
         let known = self.view.all();
         let tasks = known.flat_map(|(_, known)| known.slots.values().filter_map(Slot::due));
-        let instances = self
-            .instances
-            .values()
-            .filter_map(|instance| instance.retry_at);
+        let instances = self.instances.values();
+        let instances = instances
+            .flat_map(|instance| instance.retry_at.into_iter().chain(instance.plan_again_at));
         let reading = self.reading.iter().filter_map(|reading| reading.retry_at);
         let due = tasks.chain(instances).chain(reading);
         due.chain(self.key_is_due()).min()
@@ -314,6 +318,11 @@ impl State {
         });
         for name in due.collect::<Vec<_>>() {
             self.hand_over_tasks(&name, out);
+        }
+        let instances = self.instances.iter();
+        let failed = instances.filter(|(_, instance)| is_due(instance.plan_again_at));
+        for name in failed.map(|(name, _)| name.clone()).collect::<Vec<_>>() {
+            self.plan_again(&name, out);
         }
         if self.reading.as_ref().is_some_and(|r| is_due(r.retry_at))
             && let Some(reading) = self.reading.take()

@@ -1,6 +1,7 @@
 //! Connectors: how they come and go, start, pause and plan their tasks.
 
 use super::*;
+use crate::herder::slot::healing_pause;
 
 impl State {
     pub(super) fn on_connector(
@@ -136,8 +137,10 @@ impl State {
         name: &Arc<str>,
         attempt: u64,
         outcome: Result<Vec<Properties>, PlanFailure>,
+        now: i64,
         out: &mut Vec<Action>,
     ) {
+        let heals = self.view.settings.self_healing;
         let instance = self.instances.get_mut(name);
         let Some(instance) = instance.filter(|instance| instance.planning == Some(attempt)) else {
             return;
@@ -146,15 +149,33 @@ impl State {
         self.view.tally.connector_started(outcome.is_ok());
         match outcome {
             Ok(tasks) => {
+                instance.failed_plans = 0;
                 instance.planned = Some(tasks);
                 self.write_connector_status(name, RunState::Running, None, out);
                 self.hand_over_tasks(name, out);
             }
             Err(failure) => {
                 let trace = Some(failure.trace.clone());
+                if failure.is_transient && heals {
+                    instance.failed_plans += 1;
+                    instance.plan_again_at = Some(now + healing_pause(instance.failed_plans));
+                }
                 instance.failure = Some(failure);
                 self.write_connector_status(name, RunState::Failed, trace, out);
             }
+        }
+    }
+
+    /// Starts a connector again that failed to for a reason that may pass.
+    pub(super) fn plan_again(&mut self, name: &Arc<str>, out: &mut Vec<Action>) {
+        let Some(instance) = self.instances.get_mut(name) else {
+            return;
+        };
+        instance.plan_again_at = None;
+        let failed_plans = instance.failed_plans;
+        self.start_connector(name, out);
+        if let Some(instance) = self.instances.get_mut(name) {
+            instance.failed_plans = failed_plans;
         }
     }
 

@@ -82,6 +82,29 @@ fn a_connector_that_cannot_start_is_failed_and_says_why() {
 }
 
 #[test]
+fn a_connector_that_cannot_start_for_now_starts_in_the_end() {
+    let mut world = World::new(WorkerMode::Standalone, 0);
+    world.is_away = true;
+    let ticket = world.put(0, "c", &[("fails", "for now")]);
+    world.settle();
+    // Who asked for it is not left waiting.
+    assert!(world.answers[&ticket].is_err());
+    for pause in [5_000, 10_000] {
+        assert_eq!(world.shown("c"), "FAILED");
+        assert_eq!(world.workers[0].state.next_due(), Some(world.now + pause));
+        world.now += pause;
+        world.handle(0, Event::Due);
+        world.settle();
+    }
+    world.is_away = false;
+    world.now += 20_000;
+    world.handle(0, Event::Due);
+    world.settle();
+    assert_eq!(world.shown("c"), "RUNNING RUNNING RUNNING");
+    assert_eq!(world.workers[0].state.next_due(), None);
+}
+
+#[test]
 fn a_task_that_failed_for_a_transient_reason_starts_again() {
     let mut world = World::new(WorkerMode::Standalone, 0);
     world.put(0, "c", &[("tasks.max", "1")]);

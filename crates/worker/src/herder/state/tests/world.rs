@@ -36,6 +36,8 @@ pub(super) struct World {
     /// Of clients, and how each was answered.
     pub(super) tickets: u64,
     pub(super) answers: BTreeMap<Ticket, Result<Answer, HerderError>>,
+    /// Whether who keeps what references stand for is out of reach.
+    pub(super) is_away: bool,
     /// Who was told to write as the leader, in order.
     pub(super) led: Vec<usize>,
     group: Group,
@@ -100,6 +102,7 @@ impl World {
             live: BTreeMap::new(),
             tickets: 0,
             answers: BTreeMap::new(),
+            is_away: false,
             led: Vec::new(),
             group: Group::default(),
             configs: Vec::new(),
@@ -260,11 +263,12 @@ impl World {
             } => {
                 let tasks = config.get("tasks.max").unwrap().parse().unwrap();
                 let outcome = match config.get("fails") {
-                    Some(_) => Err(PlanFailure {
+                    Some(how) if how != "for now" || self.is_away => Err(PlanFailure {
                         message: "no".to_owned(),
                         trace: "no\n".to_owned(),
+                        is_transient: how == "for now",
                     }),
-                    None => Ok(vec![config; tasks]),
+                    _ => Ok(vec![config; tasks]),
                 };
                 worker.plans.push_back(Event::Planned {
                     name,

@@ -320,10 +320,7 @@ pub(crate) fn client_settings(kafka: &Kafka) -> Vec<(&'static str, String)> {
         Some(SignIn::Iam) => vec![
             (PROTOCOL, text("SASL_SSL")),
             (MECHANISM, text("AWS_MSK_IAM")),
-            (
-                JAAS,
-                text("software.amazon.msk.auth.iam.IAMLoginModule required;"),
-            ),
+            (JAAS, iam_line(kafka.region.as_deref())),
             (
                 "sasl.client.callback.handler.class",
                 text("software.amazon.msk.auth.iam.IAMClientCallbackHandler"),
@@ -346,6 +343,12 @@ pub(crate) fn client_settings(kafka: &Kafka) -> Vec<(&'static str, String)> {
             ]
         }
     }
+}
+
+/// Who signs in at a cluster of this region: the names of its brokers may not tell it.
+fn iam_line(region: Option<&str>) -> String {
+    let region = region.map_or_else(String::new, |region| format!(" awsRegion=\"{region}\""));
+    format!("software.amazon.msk.auth.iam.IAMLoginModule required{region};")
 }
 
 #[cfg(test)]
@@ -397,8 +400,13 @@ mod tests {
             found.map(|(_, value)| value.clone())
         };
         assert!(client_settings(&with(None, None)).is_empty());
-        let iam = with(Some(SignIn::Iam), None);
+        let iam = Kafka {
+            region: Some("eu-west-1".to_owned()),
+            ..with(Some(SignIn::Iam), None)
+        };
         assert_eq!(of(&iam, "sasl.mechanism").as_deref(), Some("AWS_MSK_IAM"));
+        let jaas = of(&iam, "sasl.jaas.config").unwrap();
+        assert!(jaas.ends_with(r#" awsRegion="eu-west-1";"#), "{jaas}");
         let scram = with(Some(SignIn::Scram), Some(login(r#"a"b\c"#)));
         let jaas = of(&scram, "sasl.jaas.config").unwrap();
         assert!(

@@ -6,6 +6,7 @@ use super::config::SecurityConfig;
 use super::jaas::Jaas;
 use super::token::{Token, TokenError, TokenSource};
 use async_trait::async_trait;
+use millstream_aws::client::endpoint;
 use millstream_aws::credentials::{Keys, Role};
 use millstream_aws::msk_iam::{make_payload, make_token, region_of_broker};
 use millstream_aws::{
@@ -26,11 +27,15 @@ const USER_AGENT: &str = concat!("millstream/", env!("CARGO_PKG_VERSION"));
 /// What Java's library calls the session of a role that nobody has named.
 const SESSION_NAME: &str = "aws-msk-iam-auth";
 
-const OPTIONS: [&str; 11] = [
+/// The region of the cluster, where the names of its brokers do not tell it. Java's library has no such option.
+const REGION: &str = "awsRegion";
+
+const OPTIONS: [&str; 12] = [
     "awsDebugCreds",
     "awsMaxBackOffTimeMs",
     "awsMaxRetries",
     "awsProfileName",
+    REGION,
     "awsRoleAccessKeyId",
     "awsRoleArn",
     "awsRoleExternalId",
@@ -96,9 +101,12 @@ fn source(
     if !errors.is_empty() {
         return Err(errors);
     }
-    let is_shown = jaas.and_then(|jaas| jaas.option("awsDebugCreds")) == Some("true");
+    let option = |key| jaas.and_then(|jaas| jaas.option(key));
+    let is_shown = option("awsDebugCreds") == Some("true");
+    let region = option(REGION).filter(|region| !region.is_empty());
     Ok(Arc::new(Iam {
         settings,
+        region: region.map(str::to_owned),
         environment,
         form,
         is_shown,
@@ -166,6 +174,8 @@ fn settings(jaas: Option<&Jaas>, errors: &mut Vec<String>) -> CredentialsSetting
 /// Credentials with what is to be made of them.
 struct Iam {
     settings: CredentialsSettings,
+    /// The cluster's, if it is set.
+    region: Option<String>,
     environment: Environment,
     form: Form,
     is_shown: bool,
@@ -175,12 +185,10 @@ struct Iam {
 
 impl Iam {
     fn region(&self, broker: &str) -> Result<String, TokenError> {
-        let of_environment = ["AWS_REGION", "AWS_DEFAULT_REGION"];
-        let mut of_environment = of_environment
-            .into_iter()
-            .filter_map(|name| self.environment.get(name));
-        let region = region_of_broker(broker).or_else(|| of_environment.next());
-        region.map(str::to_owned).ok_or_else(|| {
+        let told = region_of_broker(broker).or(self.region.as_deref());
+        let of_environment = || Some(endpoint::region(&self.environment, None)?.0);
+        let region = told.map(str::to_owned).or_else(of_environment);
+        region.ok_or_else(|| {
             TokenError::fatal(format!(
                 "no AWS region: the broker's name {broker} does not tell it as b-1.….kafka.eu-west-1.amazonaws.com does; set AWS_REGION"
             ))

@@ -208,7 +208,7 @@ async fn the_region_comes_from_the_brokers_name_first() {
         .into_iter()
         .collect();
     let line = jaas(&format!("{BEARER_MODULE} required;"));
-    let source = source(Some(&line), true, Form::Token, environment).unwrap();
+    let source = source(Some(&line), true, Form::Token, environment.clone()).unwrap();
     let region_of = |token: Token| {
         use base64::Engine;
         let url = base64::engine::general_purpose::URL_SAFE_NO_PAD
@@ -218,11 +218,18 @@ async fn the_region_comes_from_the_brokers_name_first() {
         url.split('.').nth(1).unwrap().to_owned()
     };
     let name = "b-1.demo.abc123.c2.kafka.ap-south-1.amazonaws.com";
+    let elsewhere = "10.0.0.1";
     let token = source.token(name).await.unwrap();
     assert!(token.expires_at.unwrap() > crate::clock::now_ms() + 800_000);
     assert_eq!(region_of(token), "ap-south-1");
     assert_eq!(
-        region_of(source.token("10.0.0.1").await.unwrap()),
+        region_of(source.token(elsewhere).await.unwrap()),
         "eu-west-1"
     );
+    // What is set for the cluster goes before what is set for the process.
+    let line = jaas(&format!("{BEARER_MODULE} required awsRegion=sa-east-1;"));
+    let source = super::source(Some(&line), true, Form::Token, environment).unwrap();
+    for (broker, region) in [(name, "ap-south-1"), (elsewhere, "sa-east-1")] {
+        assert_eq!(region_of(source.token(broker).await.unwrap()), region);
+    }
 }

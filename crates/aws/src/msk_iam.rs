@@ -188,6 +188,7 @@ fn expires_at(credentials: &Credentials, now: SystemTime) -> Result<SystemTime, 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn reads_the_region_from_the_name_of_a_broker() {
@@ -260,5 +261,21 @@ mod tests {
         );
         assert_ne!(signature, read("b-2.example")["x-amz-signature"]);
         assert_eq!(signature.as_str().map(str::len), Some(64));
+    }
+
+    proptest! {
+        #[test]
+        fn takes_any_name_of_a_broker(
+            name in "\\PC{0,30}",
+            before in "[a-z0-9.-]{0,12}",
+            region in "[a-z]{2}-[a-z]{4,9}-[1-9]",
+        ) {
+            let _ = region_of_broker(&name);
+            let broker = format!("b-1.{before}.c2.kafka.{region}.amazonaws.com");
+            // The cluster's own name may be that of the service.
+            if !before.split('.').any(|label| label.starts_with("kafka")) {
+                prop_assert_eq!(region_of_broker(&broker), Some(&*region));
+            }
+        }
     }
 }

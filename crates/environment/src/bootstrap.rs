@@ -74,6 +74,7 @@ impl fmt::Display for Place {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn a_place_is_a_file_a_parameter_or_an_object() {
@@ -108,6 +109,15 @@ mod tests {
         ] {
             let why = Place::parse(wrong).unwrap_err();
             assert!(why.contains("ssm:NAME"), "{why}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_is_a_place_or_told_to_be_none(text in "(ssm:|s3://|/)?.{0,30}") {
+            if let Ok(place) = Place::parse(&text) {
+                prop_assert_eq!(Place::parse(&place.to_string()), Ok(place));
+            }
         }
     }
 }

@@ -141,6 +141,7 @@ impl<'a> Exchange<'a> {
 mod tests {
     use super::*;
     use millstream_core::Password;
+    use proptest::prelude::*;
 
     /// The example of RFC 7677.
     #[test]
@@ -162,5 +163,23 @@ mod tests {
         assert!(Exchange::check("v=AAAA", &expected).is_err());
         assert!(exchange.answer(&first.replace("i=4096", "i=1")).is_err());
         assert!(exchange.answer(&first.replace("r=rO", "r=xO")).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn takes_any_message_of_a_broker(
+            text in ".*",
+            fields in proptest::collection::vec("(r=n|s=|i=|e=|v=)[0-9a-zA-Z+/=-]{0,8}", 0..5),
+        ) {
+            let user = User {
+                name: "user".to_owned(),
+                password: Password::new("pencil"),
+            };
+            let exchange = Exchange::new(Hash::Sha512, &user, "n".to_owned());
+            for message in [text, fields.join(",")] {
+                let _ = exchange.answer(&message);
+                prop_assert!(Exchange::check(&message, b"what nobody guesses").is_err());
+            }
+        }
     }
 }

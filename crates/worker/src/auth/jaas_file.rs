@@ -137,6 +137,7 @@ impl Tokens<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn check(text: &str, expected: Result<&str, &str>) {
         let found = credentials_file(text);
@@ -175,6 +176,19 @@ mod tests {
             "KafkaConnect { a.B required file",
         ] {
             check(cut, Err(""));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn takes_any_file(text in ".*", marks in "[aK{};=\"'/* \n\\\\]{0,60}", file in "[a-z/.-]{1,20}") {
+            let _ = credentials_file(&text);
+            let _ = credentials_file(&marks);
+            // What stands in a comment or in another section does not count.
+            let module = format!("a.{MODULE} required file=\"{file}\";");
+            let note = text.replace('/', "");
+            let whole = format!("/*{note}*/ B {{ {module} }}; {SECTION} {{ {module} }};");
+            prop_assert_eq!(credentials_file(&whole), Ok(file));
         }
     }
 }

@@ -100,6 +100,7 @@ fn unescape(text: &str) -> Result<String, MalformedEscape> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     fn check(text: &str, expected: &[(&str, &str)]) {
         let parsed = parse_properties(text.as_bytes()).expect("the text is well formed");
@@ -121,5 +122,30 @@ mod tests {
         let latin = parse_properties(b"k=\xe9").expect("the text is well formed");
         assert_eq!(latin.get("k"), Some("é"));
         check("url=http://h:1/?a=b", &[("url", "http://h:1/?a=b")]);
+    }
+
+    /// Each UTF-16 unit by its number, so that nothing in a text means anything.
+    fn escaped(text: &str) -> String {
+        let units = text.encode_utf16();
+        units.map(|unit| format!("\\u{unit:04x}")).collect()
+    }
+
+    proptest! {
+        #[test]
+        fn takes_any_file(bytes: Vec<u8>, text in "[a=: \\\\\\r\\n\\tu0é#!]{0,40}") {
+            let _ = parse_properties(&bytes);
+            let _ = parse_properties(text.as_bytes());
+        }
+
+        #[test]
+        fn reads_any_pair_that_is_escaped(
+            key in ".{1,12}",
+            value in ".{0,12}",
+            between in "[ \t\u{c}]{0,3}[=:][ \t\u{c}]{0,3}",
+        ) {
+            let line = format!("  {}{between}{}\r\n! no\n", escaped(&key), escaped(&value));
+            let parsed = parse_properties(line.as_bytes()).expect("the text is well formed");
+            prop_assert_eq!(parsed.iter().collect::<Vec<_>>(), [(&*key, &*value)]);
+        }
     }
 }

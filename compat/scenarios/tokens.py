@@ -26,6 +26,8 @@ from .services import Failed, Kafka, Options, Process
 
 REAUTHENTICATION_MS = 3000
 TOKEN_SECONDS = 8
+# In a long run there are no more batches than in a short one, only longer pauses: moto takes some requests for each of their objects.
+BATCHES = 200
 # Within what is left of a token when it is renewed.
 OUTAGE_SECONDS = 1
 AUDIENCE = "kafka"
@@ -161,7 +163,7 @@ def ways(facts: dict[str, str], provider: Provider) -> dict[str, dict[str, str]]
 
 
 class Scenario(BothJobs):
-    PATIENCE_S = 90
+    PATIENCE_S = 180
 
     def __init__(self, options: Options, stack: contextlib.ExitStack):
         self.options = options
@@ -198,17 +200,19 @@ class Scenario(BothJobs):
         stack.callback(worker.stop)
         worker.start()
         streams = self.begin(worker, found, stack)
+        pause = max(REAUTHENTICATION_MS / 1000 / 3, self.options.minutes * 60 / BATCHES)
         end = time.monotonic() + self.options.minutes * 60
         half = time.monotonic() + self.options.minutes * 30
         while time.monotonic() < end:
             self.produce()
-            time.sleep(REAUTHENTICATION_MS / 1000 / 3)
+            time.sleep(pause)
             if half and time.monotonic() >= half:
                 half = None
                 self.provider.is_away = True
                 time.sleep(OUTAGE_SECONDS)
                 self.provider.is_away = False
         self.await_all(worker, found, streams)
+        self.options.log(step="each once", minutes=self.options.minutes, records=len(self.produced), tokens=self.provider.granted)
         for process in [worker.process, *streams.values()]:
             self.check_log(process)
         if self.provider.refused:

@@ -57,7 +57,7 @@ DELIBERATE = [
     # Java's first commit depends on which task read what.
     Deliberate(r"^two-workers(-eager)?/offsets-[12]: body\.offsets lacks \[\] and has \[\{\"partition\": \{\"kafka_partition\": 1, \"kafka_topic\": \"t\"\}, \"offset\": \{\"kafka_offset\": 0\}\}\]$",
                "A sink task commits where it began only together with its first other commit"),
-    Deliberate(r"^keys-of-a-(sink|source)/[a-z.]+\.plugin\.version(=|-null)", "`connector.plugin.version` and those of converters"),
+    Deliberate(r"^keys-of-a-(sink|source)/[a-z.]+\.plugin\.version=", "`connector.plugin.version` and those of converters"),
     Deliberate(r"^keys-of-a-(sink/errors\.deadletterqueue\.topic\.name|source/offsets\.storage\.topic)-null: status 200 instead of 500: ",
                "A null for `errors.deadletterqueue.topic.name` or `offsets.storage.topic` ends a validation with 500", refuses=True),
     Deliberate(r"^keys-of-s3/s3\.bucket\.name= ?: body\.(error_count is 1 instead of 0$|configs\.s3\.bucket\.name\.value\.errors lacks \[\] and has \[\"s3\.bucket\.name is empty; )",

@@ -169,6 +169,8 @@ class Servers:
 
     def __init__(self, kafka: str | None, secure: bool = False):
         self.kafka, self.secure = kafka, secure
+        # Those of a secure broker run beside others, so their files have names of their own.
+        self.suffix = "-secure" if secure else ""
         self.stack = contextlib.ExitStack()
         self.filled: set[str] = set()
 
@@ -188,7 +190,7 @@ class Servers:
         self.stack.close()
 
     def spawn(self, name: str, command: list) -> subprocess.Popen:
-        with open(WORK / f"{name}.log", "w") as log:
+        with open(WORK / f"{name}{self.suffix}.log", "w") as log:
             process = subprocess.Popen([str(c) for c in command], stdout=log, stderr=log)
         self.stack.callback(process.wait)
         self.stack.callback(process.kill)
@@ -201,7 +203,7 @@ class Servers:
         return f"127.0.0.1:{port}"
 
     def start_kafka(self) -> str:
-        tool, folder, port = ROOT / "compat" / "tools" / "kafka", WORK / "kafka", free_port(6)
+        tool, folder, port = ROOT / "compat" / "tools" / "kafka", WORK / f"kafka{self.suffix}", free_port(6)
         command = [tool, "up", "--version", self.kafka, "--port", str(port), "--dir", folder, "--heap", "1g"]
         # Its records are as old as they say; a broker would delete them after some minutes.
         command += ["--set", "log.retention.ms=-1", *(["--secure"] if self.secure else [])]

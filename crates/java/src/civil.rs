@@ -40,18 +40,19 @@ impl CivilTime {
     }
 }
 
+pub(crate) const SHORT_MONTHS: [&str; 12] = [
+    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+];
+
 /// `java.util.Date.toString` in UTC.
 pub fn java_date(millis: i64) -> String {
     const DAYS: [&str; 7] = ["Thu", "Fri", "Sat", "Sun", "Mon", "Tue", "Wed"];
-    const MONTHS: [&str; 12] = [
-        "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-    ];
     let time = CivilTime::from_millis(millis);
     let weekday = millis.div_euclid(DAY_MILLIS).rem_euclid(7);
     format!(
         "{} {} {:02} {:02}:{:02}:{:02} UTC {}",
         DAYS[weekday as usize],
-        MONTHS[time.month as usize - 1],
+        SHORT_MONTHS[time.month as usize - 1],
         time.day,
         time.hour,
         time.minute,
@@ -71,6 +72,18 @@ pub fn instant_text(millis: i64) -> String {
         return format!("{date}T{time}Z");
     }
     format!("{date}T{time}.{:03}Z", t.millisecond)
+}
+
+/// The day, counted from 1970-01-01, on which a month (from 1) begins.
+pub(crate) fn first_of_month(year: i64, month: i64) -> i64 {
+    // Years that begin with March, so that the leap day is their last one.
+    let (year, of_march) = if month > 2 {
+        (year, month - 3)
+    } else {
+        (year - 1, month + 9)
+    };
+    let leap_days = year.div_euclid(4) - year.div_euclid(100) + year.div_euclid(400);
+    year * 365 + leap_days + (153 * of_march + 2) / 5 - 719_468
 }
 
 /// Year, month and day of a day counted from 1970-01-01.

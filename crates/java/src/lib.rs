@@ -3,6 +3,7 @@
 
 pub mod civil;
 pub mod date;
+pub mod date_time;
 pub mod header_text;
 pub mod json;
 pub mod number;

@@ -1,6 +1,6 @@
 //! Java's `GregorianCalendar` in UTC: Julian dates before the reform, weeks that begin on Sunday and count from the first.
 
-use crate::civil::{date_of_day, month_and_day};
+use crate::civil::{date_of_day, first_of_month, month_and_day};
 use millstream_core::logical::DAY_MILLIS;
 
 /// 15 October 1582, counted from 1970-01-01.
@@ -90,7 +90,7 @@ pub(super) fn week_start(epoch_day: i64) -> i64 {
 /// The day of a date whose month (from 0) and day may lie outside their ranges.
 pub(super) fn day_of_date(year: i64, month: i64, day: i64) -> i64 {
     let (in_year, month) = (year + month.div_euclid(12), month.rem_euclid(12));
-    let gregorian = gregorian_day(in_year, month) + day - 1;
+    let gregorian = first_of_month(in_year, month + 1) + day - 1;
     let julian = julian_day(in_year, month) + day - 1;
     // As Java decides, by the year as given.
     match year {
@@ -102,23 +102,12 @@ pub(super) fn day_of_date(year: i64, month: i64, day: i64) -> i64 {
     }
 }
 
-/// The first of a month (from 0) in the proleptic Gregorian calendar.
-fn gregorian_day(year: i64, month: i64) -> i64 {
-    let shifted = if month < 2 { year - 1 } else { year };
-    days_before(shifted, month) - shifted.div_euclid(100) + shifted.div_euclid(400) + 2
-}
-
 /// The first of a month (from 0) in the Julian calendar.
 fn julian_day(year: i64, month: i64) -> i64 {
+    // Years that begin in March; the first one is 719,470 days before 1970-01-01.
     let shifted = if month < 2 { year - 1 } else { year };
-    days_before(shifted, month)
-}
-
-/// Days from the epoch to a month's first in years of 365¼ days that begin in March.
-fn days_before(shifted_year: i64, month: i64) -> i64 {
     let of_year = (153 * ((month + 10) % 12) + 2) / 5;
-    // 1 March of year 0, Julian, is 719,470 days before 1970-01-01.
-    365 * shifted_year + shifted_year.div_euclid(4) + of_year - 719_470
+    365 * shifted + shifted.div_euclid(4) + of_year - 719_470
 }
 
 fn julian_date(epoch_day: i64) -> (i64, u32, u32) {

@@ -81,6 +81,11 @@ pub fn write_connect(
             write_pairs(out, map.iter(), as_object, (keys, values), options)?;
         }
         (SchemaType::Struct, Value::Struct(record)) => {
+            // A struct within itself has the fields of the one around it.
+            let schema = match schema.recursive && record.schema.name == schema.name {
+                true => &*record.schema,
+                false => schema,
+            };
             if *record.schema != *schema {
                 return Err(RecordError::data("Mismatching schema."));
             }

@@ -1,0 +1,282 @@
+//! Reading: records to values. A reader is made once for each schema and topic; what a batch lacks is fetched together.
+
+use super::{Shared, role_name};
+use crate::bounded::Bounded;
+use crate::client::{CallError, Refusal};
+use crate::format::{Datum, Failure, Format};
+use crate::registry::Fetched;
+use crate::wire::{self, SchemaKey};
+use millstream_core::rejected::SERIALIZATION_EXCEPTION;
+use millstream_core::{
+    ByteColumn, Preparation, RawHeaders, RecordError, SchemaAndValue, Unavailable,
+};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+pub(super) struct Reading<F: Format> {
+    most: usize,
+    /// By topic: a schema has a version in each subject.
+    readers: HashMap<String, Bounded<SchemaKey, Arc<F::Reader>>>,
+    /// The one that the row before had.
+    last: Option<(String, SchemaKey, Arc<F::Reader>)>,
+    /// What preparing the column at hand has found; no more than it has rows.
+    found: Arc<Mutex<HashMap<SchemaKey, Found>>>,
+    /// Topics whose records have both a header and a prefix, which the log has been told.
+    doubled: BTreeSet<String>,
+}
+
+#[derive(Clone)]
+enum Found {
+    Schema(Arc<Fetched>, Option<i32>),
+    /// Why there is none, as the cause of the converter's own message.
+    Nothing(RecordError),
+}
+
+impl<F: Format> Reading<F> {
+    pub(super) fn new(most: usize) -> Self {
+        Reading {
+            most,
+            readers: HashMap::new(),
+            last: None,
+            found: Arc::default(),
+            doubled: BTreeSet::new(),
+        }
+    }
+
+    /// Fetches the schemas of a column's rows, if one of them is not known yet. Those that are known are found again with
+    /// it, because a new one may take their places before their rows are read.
+    pub(super) fn prepare(
+        &mut self,
+        shared: &Arc<Shared<F>>,
+        topic: &str,
+        column: &ByteColumn,
+        headers: Option<&RawHeaders>,
+    ) -> Option<Preparation> {
+        lock(&self.found).clear();
+        let name = wire::header_name(shared.settings.role);
+        let readers = self.readers.get(topic);
+        let (mut wanted, mut seen) = (Vec::new(), HashSet::new());
+        let (mut is_missing, mut before) = (false, None);
+        for (row, bytes) in column.iter().enumerate() {
+            let header = wire::header(headers, row, name);
+            let framed = bytes.map(|bytes| wire::read(bytes, header, F::MESSAGES.has_indexes));
+            let Some(Ok(framed)) = framed else {
+                continue;
+            };
+            if before.replace(framed.key) != Some(framed.key) && seen.insert(framed.key) {
+                is_missing |= readers.is_none_or(|readers| readers.get(&framed.key).is_none());
+                wanted.push(framed.key);
+            }
+        }
+        if !is_missing {
+            return None;
+        }
+        let (shared, found) = (Arc::clone(shared), Arc::clone(&self.found));
+        let topic = topic.to_owned();
+        Some(Box::pin(async move {
+            for key in wanted {
+                let outcome = find(&shared, &topic, key).await?;
+                lock(&found).insert(key, outcome);
+            }
+            Ok(())
+        }))
+    }
+
+    pub(super) fn decode(
+        &mut self,
+        shared: &Shared<F>,
+        topic: &str,
+        bytes: Option<&[u8]>,
+        headers: Option<&RawHeaders>,
+        row: usize,
+    ) -> Result<SchemaAndValue, RecordError> {
+        let Some(bytes) = bytes else {
+            return Ok(SchemaAndValue::NULL);
+        };
+        let told = |failure| told::<F>(topic, failure);
+        let header = wire::header(headers, row, wire::header_name(shared.settings.role));
+        let framed = wire::read(bytes, header, F::MESSAGES.has_indexes)
+            .map_err(|error| told(Failure::Serializer(wire::explain(error, headers, row))))?;
+        let reader = self.reader(shared, topic, framed.key).map_err(told)?;
+        let datum = Datum {
+            payload: framed.payload,
+            indexes: &framed.indexes,
+        };
+        let read = shared
+            .format
+            .read(&reader, datum)
+            .map_err(|failure| match failure {
+                Failure::Serializer(cause) => {
+                    let id = id_text::<F>(framed.key, &framed.indexes);
+                    let message = format!(
+                        "Error deserializing {} message for id {id}",
+                        F::MESSAGES.name
+                    );
+                    let error = RecordError::new(SERIALIZATION_EXCEPTION, message).caused_by(cause);
+                    told(Failure::Serializer(error))
+                }
+                mapping => told(mapping),
+            })?;
+        if read.has_rest && framed.is_in_header && bytes.first() == Some(&0) {
+            self.warn_doubled(topic);
+        }
+        Ok(read.read)
+    }
+
+    fn reader(
+        &mut self,
+        shared: &Shared<F>,
+        topic: &str,
+        key: SchemaKey,
+    ) -> Result<Arc<F::Reader>, Failure> {
+        if let Some((of, id, reader)) = &self.last
+            && *id == key
+            && of == topic
+        {
+            return Ok(Arc::clone(reader));
+        }
+        let known = self
+            .readers
+            .get(topic)
+            .and_then(|readers| readers.get(&key));
+        let reader = match known {
+            Some(reader) => Arc::clone(reader),
+            None => self.make_reader(shared, topic, key)?,
+        };
+        self.last = Some((topic.to_owned(), key, Arc::clone(&reader)));
+        Ok(reader)
+    }
+
+    fn make_reader(
+        &mut self,
+        shared: &Shared<F>,
+        topic: &str,
+        key: SchemaKey,
+    ) -> Result<Arc<F::Reader>, Failure> {
+        let found = lock(&self.found).get(&key).cloned();
+        let (schema, version) = match found {
+            Some(Found::Schema(schema, version)) => (schema, version),
+            Some(Found::Nothing(error)) => return Err(Failure::Serializer(error)),
+            None => {
+                let error = not_retrieved::<F>(shared, "schema", key);
+                return Err(Failure::Serializer(error));
+            }
+        };
+        if schema.schema.kind != F::TYPE.name() {
+            let error = RecordError::new(
+                SERIALIZATION_EXCEPTION,
+                format!(
+                    "the schema of {} is one of {}, which {} does not read; is this the right converter for topic {topic}?",
+                    id_text::<F>(key, &[]),
+                    schema.schema.kind,
+                    F::MESSAGES.class
+                ),
+            );
+            return Err(Failure::Serializer(error));
+        }
+        let reader = Arc::new(shared.format.reader(&schema, version)?);
+        self.readers
+            .entry(topic.to_owned())
+            .or_insert_with(|| Bounded::new(self.most))
+            .insert(key, Arc::clone(&reader));
+        Ok(reader)
+    }
+
+    fn warn_doubled(&mut self, topic: &str) {
+        if self.doubled.insert(topic.to_owned()) {
+            tracing::warn!(
+                topic,
+                "records have their schema's id in a header and seem to begin with one as well; the header counts, and what is \
+                 read of them may be wrong: whoever writes them should drop one of the two"
+            );
+        }
+    }
+}
+
+/// Fetches a schema and the version that it is of its subject.
+async fn find<F: Format>(
+    shared: &Shared<F>,
+    topic: &str,
+    key: SchemaKey,
+) -> Result<Found, Unavailable> {
+    let settings = &shared.settings;
+    let by_topic = match settings.strategy.uses_schema() {
+        true => None,
+        false => settings.strategy.subject(topic, settings.role, None).ok(),
+    };
+    let nothing = |what: &str, refusal: &Refusal| {
+        let error = not_retrieved::<F>(shared, what, key);
+        Found::Nothing(error.caused_by(refusal.to_record_error()))
+    };
+    let schema = match shared.registry.schema(key, by_topic.as_deref()).await {
+        Ok(schema) => schema,
+        Err(error) => return refusal_of(error).map(|refusal| nothing("schema", &refusal)),
+    };
+    let subject = match by_topic {
+        Some(subject) => subject,
+        None => {
+            let name = shared.format.record_name(&schema);
+            match settings
+                .strategy
+                .subject(topic, settings.role, name.as_deref())
+            {
+                Ok(subject) => subject,
+                Err(error) => return Ok(Found::Nothing(error)),
+            }
+        }
+    };
+    match shared.registry.version(&subject, key, &schema).await {
+        Ok(version) => Ok(Found::Schema(schema, version)),
+        Err(error) => refusal_of(error).map(|refusal| nothing("schema version", &refusal)),
+    }
+}
+
+/// What the registry refuses; that it is away is no record's fault.
+pub(super) fn refusal_of(error: CallError) -> Result<Refusal, Unavailable> {
+    match error {
+        CallError::Refused(refusal) => Ok(refusal),
+        CallError::Unavailable(reason) | CallError::NoSuchPath(reason) => {
+            Err(Unavailable { reason })
+        }
+    }
+}
+
+fn not_retrieved<F: Format>(shared: &Shared<F>, what: &str, key: SchemaKey) -> RecordError {
+    let (name, role) = (F::MESSAGES.name, role_name(shared.settings.role));
+    let id = id_text::<F>(key, &[]);
+    RecordError::new(
+        SERIALIZATION_EXCEPTION,
+        format!("Error retrieving {name} {role} {what} for id {id}"),
+    )
+}
+
+/// A schema's id as Confluent's classes print it.
+fn id_text<F: Format>(key: SchemaKey, indexes: &[i32]) -> String {
+    let (id, guid) = match key {
+        SchemaKey::Id(id) => (id.to_string(), "null".to_owned()),
+        SchemaKey::Guid(guid) => ("null".to_owned(), guid.to_string()),
+    };
+    let indexes = match indexes {
+        [] => "null".to_owned(),
+        indexes => format!("{indexes:?}"),
+    };
+    format!(
+        "SchemaId{{schemaType='{}', id={id}, guid='{guid}', messageIndexes={indexes}}}",
+        F::TYPE.name()
+    )
+}
+
+/// The failure as the converter tells it.
+fn told<F: Format>(topic: &str, failure: Failure) -> RecordError {
+    match failure {
+        Failure::Serializer(cause) => {
+            RecordError::data((F::MESSAGES.not_read)(topic)).caused_by(cause)
+        }
+        Failure::Mapping(error) => error,
+    }
+}
+
+fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Entries are put in whole.
+    of.lock().unwrap_or_else(PoisonError::into_inner)
+}

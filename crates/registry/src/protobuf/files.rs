@@ -1,0 +1,138 @@
+//! From texts to descriptors, and messages by their indexes in a file.
+
+use super::names::DEEPEST;
+use super::well_known;
+use crate::registry::Fetched;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use millstream_core::RecordError;
+use millstream_core::rejected::SERIALIZATION_EXCEPTION;
+use prost_reflect::{FileDescriptor, Kind, MessageDescriptor};
+use protox::Compiler;
+use protox::file::{File, FileResolver, GoogleFileResolver};
+use std::collections::HashSet;
+use std::path::Path;
+
+/// The schema's own file; its name is in no text.
+const ROOT: &str = "millstream.root.proto";
+
+/// The number of `FileDescriptorProto.name`.
+const FILE_NAME: u32 = 1;
+
+struct Resolver {
+    files: Vec<(String, String)>,
+    google: GoogleFileResolver,
+}
+
+impl FileResolver for Resolver {
+    fn resolve_path(&self, path: &Path) -> Option<String> {
+        path.to_str().map(str::to_owned)
+    }
+
+    fn open_file(&self, name: &str) -> Result<File, protox::Error> {
+        let own = self.files.iter().find(|(known, _)| known == name);
+        let text = own
+            .map(|(_, text)| text.as_str())
+            .or_else(|| well_known::text(name));
+        match text {
+            Some(text) => File::from_source(name, text)
+                .or_else(|error| from_descriptor(name, text).ok_or(error)),
+            None => self.google.open_file(name),
+        }
+    }
+}
+
+/// A file whose text is a `FileDescriptorProto` in base64: what Python's serializer registers, as do others without a parser of
+/// the language. Confluent's registry makes text of it, others give it back as it came.
+fn from_descriptor(name: &str, text: &str) -> Option<File> {
+    let mut descriptor = STANDARD.decode(text.trim()).ok()?;
+    // It is called as the importing file calls it. Of a field that stands twice the last one counts.
+    prost_reflect::prost::encoding::string::encode(FILE_NAME, &name.to_owned(), &mut descriptor);
+    File::decode_file_descriptor_proto(Bytes::from(descriptor)).ok()
+}
+
+/// Compiles a schema with the files that it refers to.
+///
+/// # Errors
+/// What the compiler says.
+pub(super) fn compile(schema: &Fetched) -> Result<FileDescriptor, RecordError> {
+    let mut files = vec![(ROOT.to_owned(), schema.schema.text.clone())];
+    files.extend(schema.references.iter().cloned());
+    let mut compiler = Compiler::with_file_resolver(Resolver {
+        files,
+        google: GoogleFileResolver::new(),
+    });
+    let invalid = |error: &dyn std::fmt::Display| {
+        RecordError::new(
+            SERIALIZATION_EXCEPTION,
+            format!("Invalid Protobuf schema: {error}"),
+        )
+    };
+    compiler.open_file(ROOT).map_err(|error| invalid(&error))?;
+    let file = compiler.descriptor_pool().get_file_by_name(ROOT);
+    file.ok_or_else(|| invalid(&"it cannot be compiled"))
+}
+
+/// The messages within one. Confluent's indexes do not count the entries of maps, which no text names.
+fn children(message: &MessageDescriptor) -> impl Iterator<Item = MessageDescriptor> + '_ {
+    message
+        .child_messages()
+        .filter(|child| !child.is_map_entry())
+}
+
+/// The message at a path from the top of its file.
+pub(super) fn message(file: &FileDescriptor, indexes: &[i32]) -> Option<MessageDescriptor> {
+    let (first, rest) = indexes.split_first()?;
+    let mut message = file.messages().nth(usize::try_from(*first).ok()?)?;
+    for index in rest {
+        let child = children(&message).nth(usize::try_from(*index).ok()?)?;
+        message = child;
+    }
+    Some(message)
+}
+
+/// A message by its full name, with its path.
+pub(super) fn find(file: &FileDescriptor, name: &str) -> Option<(Vec<i32>, MessageDescriptor)> {
+    let mut open: Vec<(Vec<i32>, MessageDescriptor)> = (0..)
+        .zip(file.messages())
+        .map(|(index, message)| (vec![index], message))
+        .collect();
+    while let Some((path, message)) = open.pop() {
+        if message.full_name() == name {
+            return Some((path, message));
+        }
+        for (index, child) in (0..).zip(children(&message)) {
+            open.push((path.iter().copied().chain([index]).collect(), child));
+        }
+    }
+    None
+}
+
+/// Whether what one message writes can be read by another: fields of the same number have types of one wire form.
+pub(super) fn can_read(reader: &MessageDescriptor, writer: &MessageDescriptor) -> bool {
+    let mut open = vec![(reader.clone(), writer.clone())];
+    let mut seen = HashSet::new();
+    while let Some((reader, writer)) = open.pop() {
+        if !seen.insert((reader.full_name().to_owned(), writer.full_name().to_owned())) {
+            continue;
+        }
+        if seen.len() > DEEPEST * DEEPEST {
+            return false;
+        }
+        for field in writer.fields() {
+            let Some(other) = reader.get_field(field.number()) else {
+                continue;
+            };
+            match (other.kind(), field.kind()) {
+                (Kind::Message(reader), Kind::Message(writer)) => open.push((reader, writer)),
+                (read, written) => {
+                    if read.wire_type() != written.wire_type() {
+                        return false;
+                    }
+                }
+            }
+        }
+    }
+    true
+}

@@ -1,0 +1,269 @@
+//! A link in use: deliveries become messages, settled ones dispositions.
+//!
+//! A broker that takes messages back (RabbitMQ's consumer timeout) says so with dispositions: the link is at its end then.
+
+use super::message::{Reading, message};
+use super::tap::TakenBack;
+use super::{STREAM_OFFSET, is_stream};
+use crate::input::{
+    InputError, InputErrorKind, Message, QueueInput, Token, Unsettled, UnsettledReason,
+};
+use async_trait::async_trait;
+use fe2o3_amqp::Receiver;
+use fe2o3_amqp::connection::ConnectionHandle;
+use fe2o3_amqp::link::RecvError;
+use fe2o3_amqp::link::delivery::{Delivery, DeliveryInfo};
+use fe2o3_amqp::session::SessionHandle;
+use fe2o3_amqp::types::messaging::Body;
+use fe2o3_amqp::types::primitives::Value;
+use futures::FutureExt;
+use std::collections::HashMap;
+use std::error::Error;
+use std::fmt::Display;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// ActiveMQ Classic looks for more messages than the two hundred it has at hand when it is given credit, and then for so
+/// many: credit of a thousand at once brings two hundred messages and no more.
+const LARGEST_CREDIT: u32 = 100;
+
+/// What a call waits for the broker.
+const ANSWER: Duration = Duration::from_secs(30);
+
+type Received = Delivery<Body<Value>>;
+
+pub(super) struct AmqpInput {
+    queue: String,
+    reading: Reading,
+    connection: ConnectionHandle<()>,
+    session: SessionHandle<()>,
+    receiver: Receiver,
+    taken_back: Arc<TakenBack>,
+    /// A delivery that was taken from the link when there was no room.
+    waiting: Option<Received>,
+    /// What the link knows the deliveries by that were returned and neither settled nor given back.
+    held: HashMap<u32, DeliveryInfo>,
+    /// Credit that may not have been sent: the call that was to do it was dropped.
+    is_granting: bool,
+    is_lost: bool,
+}
+
+impl AmqpInput {
+    pub(super) fn new(
+        queue: &str,
+        reading: Reading,
+        connection: ConnectionHandle<()>,
+        session: SessionHandle<()>,
+        receiver: Receiver,
+        taken_back: Arc<TakenBack>,
+    ) -> Self {
+        AmqpInput {
+            queue: queue.to_owned(),
+            reading,
+            connection,
+            session,
+            receiver,
+            taken_back,
+            waiting: None,
+            held: HashMap::new(),
+            is_granting: false,
+            is_lost: false,
+        }
+    }
+
+    fn lost(&mut self, error: impl Error + Send + Sync + 'static) -> InputError {
+        self.is_lost = true;
+        let what = format!("the link to queue {} is lost: {error}", self.queue);
+        InputError::new(InputErrorKind::Lost, what).with_source(error)
+    }
+
+    fn ended(&mut self) -> InputError {
+        self.is_lost = true;
+        let what = format!(
+            "the broker has taken back what it delivered of queue {}: it was held for too long, or the queue has moved",
+            self.queue
+        );
+        InputError::new(InputErrorKind::Lost, what)
+    }
+
+    fn unanswered(&mut self) -> InputError {
+        self.is_lost = true;
+        let seconds = ANSWER.as_secs();
+        let what = format!(
+            "the broker of queue {} does not answer in {seconds} s",
+            self.queue
+        );
+        InputError::new(InputErrorKind::Lost, what)
+    }
+
+    fn failure(&mut self, error: RecvError) -> InputError {
+        let RecvError::MessageDecode(undecoded) = error else {
+            return self.lost(error);
+        };
+        self.is_lost = true;
+        let what = format!(
+            "the queue {} has a message that is no AMQP 1.0 message: {}; take it off the queue",
+            self.queue, undecoded.source
+        );
+        InputError::new(InputErrorKind::Fatal, what).with_source(undecoded)
+    }
+
+    /// Sees to it that what may come is as much as is wanted. Cancel safe.
+    async fn grant(&mut self, room: usize) -> Result<(), InputError> {
+        let waiting = usize::from(self.waiting.is_some());
+        let room = u32::try_from(room.saturating_sub(waiting)).unwrap_or(u32::MAX);
+        let credit = self.receiver.credit();
+        let wanted = room.min(LARGEST_CREDIT);
+        // Half of it is on its way while the other half is asked for.
+        if self.is_granting || credit < wanted && credit <= LARGEST_CREDIT / 2 {
+            self.is_granting = true;
+            let granted = self.receiver.set_credit(wanted.max(credit)).await;
+            granted.map_err(|error| self.lost(error))?;
+            self.is_granting = false;
+        }
+        Ok(())
+    }
+
+    async fn next(&mut self) -> Result<Received, InputError> {
+        if let Some(delivery) = self.waiting.take() {
+            return Ok(delivery);
+        }
+        let received = tokio::select! {
+            received = self.receiver.recv::<Body<Value>>() => Some(received),
+            () = self.taken_back.happens() => None,
+        };
+        match received {
+            Some(received) => received.map_err(|error| self.failure(error)),
+            None => Err(self.ended()),
+        }
+    }
+
+    fn accept(&mut self, delivery: Received) -> Message {
+        let (info, content) = delivery.into_parts();
+        let number = info.delivery_id();
+        let tag = info.delivery_tag().to_vec().into();
+        self.held.insert(number, info);
+        message(Token::Delivery { number, tag }, content, self.reading)
+    }
+
+    /// What the link knows these by, and the places of those that it does not know.
+    fn take(&mut self, tokens: &[Token]) -> (Vec<DeliveryInfo>, Vec<usize>) {
+        let (mut known, mut unknown) = (Vec::new(), Vec::new());
+        for (at, token) in tokens.iter().enumerate() {
+            let info = match token {
+                Token::Delivery { number, .. } => self.held.remove(number),
+                Token::Tag(_) | Token::Handle(_) => None,
+            };
+            match info {
+                Some(info) => known.push(info),
+                None => unknown.push(at),
+            }
+        }
+        (known, unknown)
+    }
+
+    /// Gives back what has come and not been returned, so that it is not counted as delivered.
+    async fn leave(&mut self) -> Result<(), InputError> {
+        let stopped = self.receiver.set_credit(0).await;
+        stopped.map_err(|error| self.lost(error))?;
+        let mut unread: Vec<DeliveryInfo> = self.held.drain().map(|(_, info)| info).collect();
+        unread.extend(self.waiting.take().map(DeliveryInfo::from));
+        while let Some(Ok(delivery)) = self.receiver.recv::<Body<Value>>().now_or_never() {
+            unread.push(delivery.into());
+        }
+        let released = timeout(ANSWER, self.receiver.release_all(unread)).await;
+        match released {
+            Ok(released) => released.map_err(|error| self.lost(error)),
+            Err(_) => Err(self.unanswered()),
+        }
+    }
+}
+
+#[async_trait]
+impl QueueInput for AmqpInput {
+    async fn receive(&mut self, room: usize) -> Result<Vec<Message>, InputError> {
+        if room == 0 {
+            // Only a loss is to be told.
+            if self.waiting.is_none() {
+                self.waiting = Some(self.next().await?);
+            }
+            self.taken_back.happens().await;
+            return Err(self.ended());
+        }
+        self.grant(room).await?;
+        let first = self.next().await?;
+        let mut messages = vec![self.accept(first)];
+        while messages.len() < room {
+            match self.receiver.recv::<Body<Value>>().now_or_never() {
+                Some(Ok(delivery)) => messages.push(self.accept(delivery)),
+                Some(Err(error)) => return Err(self.failure(error)),
+                None => break,
+            }
+        }
+        let is_of_stream = |(name, _): &(String, _)| name == STREAM_OFFSET;
+        let mut headers = messages.iter().flat_map(|message| &message.headers);
+        // RabbitMQ alone tells who is first, and has streams.
+        if self.reading.tells_first && headers.any(is_of_stream) {
+            self.is_lost = true;
+            return Err(is_stream(&self.queue));
+        }
+        Ok(messages)
+    }
+
+    async fn settle(&mut self, tokens: &[Token]) -> Result<Vec<Unsettled>, InputError> {
+        if self.taken_back.is_set() {
+            return Err(self.ended());
+        }
+        let (known, unknown) = self.take(tokens);
+        match timeout(ANSWER, self.receiver.accept_all(known)).await {
+            Ok(accepted) => accepted.map_err(|error| self.lost(error))?,
+            Err(_) => return Err(self.unanswered()),
+        }
+        let reason = UnsettledReason::Lapsed;
+        let unknown = unknown.into_iter();
+        Ok(unknown.map(|at| Unsettled { at, reason }).collect())
+    }
+
+    async fn extend(&mut self, _: &[Token]) -> Result<Vec<usize>, InputError> {
+        Ok(Vec::new())
+    }
+
+    async fn give_back(&mut self, tokens: &[Token]) -> Result<(), InputError> {
+        let (known, _) = self.take(tokens);
+        match timeout(ANSWER, self.receiver.release_all(known)).await {
+            Ok(released) => released.map_err(|error| self.lost(error)),
+            Err(_) => Err(self.unanswered()),
+        }
+    }
+
+    async fn close(mut self: Box<Self>, _: &[Token]) -> Result<(), InputError> {
+        if self.is_lost {
+            // Nothing is said any more about deliveries that may not be ours; the broker notices the end.
+            let _ = timeout(ANSWER, self.connection.close()).await;
+            return Ok(());
+        }
+        self.leave().await?;
+        let AmqpInput {
+            queue,
+            mut connection,
+            mut session,
+            receiver,
+            ..
+        } = *self;
+        // Dispositions are not answered; each of these is, and comes behind them.
+        let ended = timeout(ANSWER, async {
+            let failed = |what: &dyn Display| {
+                let what = format!("the queue {queue} was not left in order: {what}");
+                InputError::new(InputErrorKind::Lost, what)
+            };
+            receiver.close().await.map_err(|error| failed(&error))?;
+            session.end().await.map_err(|error| failed(&error))?;
+            connection.close().await.map_err(|error| failed(&error))
+        });
+        ended.await.unwrap_or_else(|_| {
+            let what = format!("the broker of queue {queue} does not answer to the end");
+            Err(InputError::new(InputErrorKind::Lost, what))
+        })
+    }
+}

@@ -1,0 +1,667 @@
+//! What is held, by examples and against a slow and simple model.
+
+use super::*;
+use proptest::prelude::*;
+use std::collections::VecDeque;
+
+const LEASE: Duration = Duration::from_secs(600);
+
+fn rules() -> HoldRules {
+    HoldRules {
+        messages: 20,
+        hold: Duration::from_secs(300),
+        idle: Some(Duration::from_secs(5)),
+    }
+}
+
+fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+fn message(tag: u64) -> Message {
+    Message {
+        id: Some(format!("m{tag}")),
+        ..Message::bare(Token::Tag(tag))
+    }
+}
+
+/// A message of ten bytes that the queue, if it makes ids, tells by its own.
+fn receive(held: &mut Held, message: &Message, now: Instant) -> Option<i64> {
+    let id = message.id.as_deref().filter(|_| held.facts.makes_ids);
+    let held_by = id.map(|id| Mark {
+        text: id.into(),
+        is_of_queue: true,
+    });
+    let marks = Marks {
+        held: held_by,
+        ..Marks::default()
+    };
+    held.receive(message, marks, 10, now)
+}
+
+fn tags(tokens: &[Token]) -> Vec<u64> {
+    let tag = |token: &Token| match token {
+        Token::Tag(tag) => *tag,
+        Token::Handle(_) | Token::Delivery { .. } => panic!("no tag"),
+    };
+    tokens.iter().map(tag).collect()
+}
+
+fn tags_of(taken: &[(i64, Token)]) -> Vec<u64> {
+    let tokens: Vec<Token> = taken.iter().map(|(_, token)| token.clone()).collect();
+    tags(&tokens)
+}
+
+/// Held messages with tags from 0 on at offsets from 100 on.
+fn held(messages: u64, facts: QueueFacts, now: Instant) -> Held {
+    let mut held = Held::new(rules(), 100, now);
+    let expires = facts.lease.map(|lease| now + lease);
+    held.learn(facts);
+    for tag in 0..messages {
+        let message = Message {
+            expires,
+            ..message(tag)
+        };
+        receive(&mut held, &message, now);
+    }
+    held
+}
+
+#[test]
+fn of_a_queue_that_hides_returns_as_many_are_looked_up_as_can_have_been_in_hand() {
+    let now = Instant::now();
+    let hides_returns = QueueFacts {
+        hides_returns: true,
+        ..QueueFacts::default()
+    };
+    let mut held = held(3, hides_returns.clone(), now);
+    let fresh = message(0);
+    let again = Message {
+        redelivered: true,
+        ..message(0)
+    };
+    assert!(held.may_be_stored(119, &fresh) && !held.may_be_stored(120, &fresh));
+    assert!(held.may_be_stored(120, &again));
+    // Another connection begins with them anew.
+    held.learn(hides_returns);
+    assert!(held.may_be_stored(122, &fresh) && !held.may_be_stored(123, &fresh));
+    let plain = self::held(3, QueueFacts::default(), now);
+    assert!(!plain.may_be_stored(100, &fresh) && plain.may_be_stored(100, &again));
+}
+
+#[test]
+fn what_is_done_is_settled_once_and_makes_room() {
+    let now = Instant::now();
+    let mut held = held(5, QueueFacts::default(), now);
+    held.delivered(104, now);
+    held.done(101..103);
+    // What was not delivered cannot be done.
+    held.done(104..105);
+    assert_eq!(held.room(), 15);
+    let taken = held.take_settling(10);
+    assert_eq!(tags_of(&taken), [1, 2]);
+    assert_eq!(held.take_settling(10), []);
+    held.settled(&taken, &[]);
+    assert_eq!(held.room(), 17);
+    assert_eq!(held.take_counts().settled, 2);
+    assert_eq!(held.now_held(now).bytes, 30);
+}
+
+#[test]
+fn what_the_queue_did_not_take_is_settled_again_and_what_lapsed_is_not() {
+    let now = Instant::now();
+    let mut held = held(3, QueueFacts::default(), now);
+    held.delivered(103, now);
+    held.done(100..103);
+    let taken = held.take_settling(10);
+    let unsettled = [(0, UnsettledReason::TryAgain), (2, UnsettledReason::Lapsed)];
+    held.settled(
+        &taken,
+        &unsettled.map(|(at, reason)| Unsettled { at, reason }),
+    );
+    assert_eq!(tags_of(&held.take_settling(10)), [0]);
+    let counts = held.take_counts();
+    assert_eq!((counts.settled, counts.lapsed), (1, 1));
+    held.not_settled(&taken);
+    assert_eq!(
+        tags_of(&held.take_settling(10)),
+        [0],
+        "what is gone is not settled again"
+    );
+}
+
+#[test]
+fn tokens_of_a_lost_connection_are_never_used() {
+    let now = Instant::now();
+    let mut held = held(4, QueueFacts::default(), now);
+    held.delivered(103, now);
+    held.done(100..101);
+    held.lose_all();
+    assert_eq!(held.take_settling(10), []);
+    assert!(!held.contains(103), "what was not delivered comes again");
+    held.done(101..103);
+    assert_eq!((held.room(), held.take_counts().late), (20, 3));
+}
+
+/// What comes again while the sink has it is settled with its new token, and not written twice.
+#[test]
+fn a_message_that_comes_again_takes_its_old_place() {
+    let now = Instant::now();
+    let facts = QueueFacts {
+        makes_ids: true,
+        ..QueueFacts::default()
+    };
+    let mut held = held(2, facts, now);
+    held.delivered(102, now);
+    held.lose_all();
+    let again = Message {
+        token: Token::Tag(77),
+        redelivered: true,
+        ..message(1)
+    };
+    assert_eq!(receive(&mut held, &again, now), None);
+    held.done(100..102);
+    assert_eq!(tags_of(&held.take_settling(10)), [77]);
+    // One that is done and lost is another message.
+    assert_eq!(receive(&mut held, &message(0), now), Some(102));
+    // While it is still ours the newer token counts.
+    let twice = Message {
+        token: Token::Tag(78),
+        ..message(0)
+    };
+    assert_eq!(receive(&mut held, &twice, now), None);
+    assert_eq!(tags(&held.take_all()), [77, 78]);
+    assert_eq!(held.take_counts().kept_out, 2);
+}
+
+/// Two messages may share a sender's id: one is taken for the other only where that one was lost and comes again.
+#[test]
+fn a_senders_id_tells_only_what_was_lost_and_comes_again() {
+    let now = Instant::now();
+    let mut held = held(0, QueueFacts::default(), now);
+    let come = |held: &mut Held, tag: u64, redelivered: bool| {
+        let marks = Marks {
+            held: Some(Mark {
+                text: "order-7".into(),
+                is_of_queue: false,
+            }),
+            ..Marks::default()
+        };
+        let message = Message {
+            redelivered,
+            ..message(tag)
+        };
+        held.receive(&message, marks, 10, now)
+    };
+    assert_eq!(come(&mut held, 1, false), Some(100));
+    // Another message of the same id, and one that others had before.
+    assert_eq!(come(&mut held, 2, false), Some(101));
+    assert_eq!(come(&mut held, 3, true), Some(102));
+    held.delivered(103, now);
+    held.lose_all();
+    assert_eq!(come(&mut held, 4, false), Some(103));
+    held.delivered(104, now);
+    held.lose_all();
+    assert_eq!(come(&mut held, 5, true), None);
+    assert_eq!(come(&mut held, 6, true), Some(104));
+    held.done(100..104);
+    assert_eq!(tags_of(&held.take_settling(10)), [5]);
+}
+
+#[test]
+fn leases_are_extended_when_half_is_gone_and_end_unless_they_are() {
+    let now = Instant::now();
+    let facts = QueueFacts {
+        lease: Some(LEASE),
+        longest_hold: Some(LEASE * 2),
+        ..QueueFacts::default()
+    };
+    let mut held = held(3, facts, now);
+    held.delivered(102, now);
+    assert_eq!(held.next_lease(), Some(now + LEASE / 2));
+    assert_eq!(held.take_extending(now + seconds(299), 10), []);
+    let half = now + LEASE / 2;
+    let taken = held.take_extending(half, 2);
+    assert_eq!(tags_of(&taken), [0, 1]);
+    assert!(!held.extended(&taken, &[1], half));
+    let last = held.take_extending(half, 2);
+    held.not_extended(&last, half + seconds(1));
+    assert_eq!(held.next_lease(), Some(half + seconds(1)));
+    // The one that was not delivered is dropped as its lease ends.
+    assert!(held.expire(now + LEASE));
+    assert!(!held.contains(102));
+    // Another lease would be longer than a message may be held at all.
+    assert_eq!(held.take_extending(now + LEASE * 2, 10).len(), 1);
+    held.extended(&taken[..1], &[], now + LEASE);
+    assert_eq!(held.take_extending(now + LEASE * 2, 10), []);
+    assert_eq!(held.take_counts().lapsed, 2);
+}
+
+#[test]
+fn a_lease_that_ends_while_a_message_waits_to_be_settled_is_for_the_queue_to_judge() {
+    let now = Instant::now();
+    let facts = QueueFacts {
+        lease: Some(LEASE),
+        ..QueueFacts::default()
+    };
+    let mut held = held(1, facts, now);
+    held.delivered(101, now);
+    held.done(100..101);
+    assert!(!held.expire(now + LEASE));
+    assert_eq!(held.take_settling(10).len(), 1);
+    assert_eq!(held.next_lease(), None);
+}
+
+#[test]
+fn what_is_open_is_closed_for_each_reason_once() {
+    let now = Instant::now();
+    let facts = || QueueFacts {
+        lease: Some(LEASE),
+        delivery_limit: Some(3),
+        ..QueueFacts::default()
+    };
+    let at = |held: &Held, after: u64| held.flush_due(now + seconds(after));
+    // Nothing is delivered, so nothing is open.
+    let mut held = self::held(2, facts(), now);
+    assert_eq!((at(&held, 9999), held.next_flush()), (None, None));
+    // What waits for delivery is no sign that the queue gives nothing.
+    held.delivered(101, now);
+    assert_eq!(
+        (at(&held, 299), at(&held, 300)),
+        (None, Some(FlushReason::Hold))
+    );
+    held.delivered(102, now);
+    assert_eq!(
+        (at(&held, 4), at(&held, 5)),
+        (None, Some(FlushReason::Starved))
+    );
+    assert_eq!(held.next_flush(), Some(now + seconds(5)));
+    held.flushed();
+    assert_eq!((at(&held, 9999), held.next_flush()), (None, None));
+    let worn = |deliveries| Message {
+        deliveries: Some(deliveries),
+        ..message(9)
+    };
+    receive(&mut held, &worn(1), now);
+    held.delivered(103, now);
+    assert_eq!(at(&held, 0), None);
+    held.rules.messages = 1_000;
+    let room = held.room();
+    receive(&mut held, &worn(2), now);
+    assert!(room > 256 && held.room() < 256, "few are in hand with it");
+    assert_eq!(at(&held, 0), None, "it is not with the sink yet");
+    held.delivered(104, now);
+    assert_eq!(at(&held, 0), Some(FlushReason::Worn));
+    held.flushed();
+    assert_eq!(at(&held, 9999), None);
+    // Extending has not worked for as long as leases last.
+    let mut held = self::held(1, facts(), now);
+    held.delivered(101, now + seconds(449));
+    receive(&mut held, &message(5), now + seconds(449));
+    assert_eq!(held.rules.hold, seconds(300));
+    held.rules.hold = seconds(900);
+    assert_eq!(
+        (at(&held, 449), at(&held, 450)),
+        (None, Some(FlushReason::Expiry))
+    );
+    // While nothing is asked for, nothing is waited for.
+    held.pause(true);
+    assert_eq!(at(&held, 449), Some(FlushReason::Starved));
+}
+
+#[test]
+fn messages_are_held_for_most_of_the_time_that_the_queue_allows() {
+    let now = Instant::now();
+    let facts = QueueFacts {
+        longest_hold: Some(seconds(100)),
+        ..QueueFacts::default()
+    };
+    let mut held = held(2, facts, now);
+    held.delivered(101, now);
+    assert_eq!(held.next_flush(), Some(now + seconds(80)));
+    assert_eq!(held.flush_due(now + seconds(80)), Some(FlushReason::Hold));
+}
+
+#[test]
+fn what_is_taken_back_is_no_longer_ours_and_what_is_done_is() {
+    let now = Instant::now();
+    let mut held = held(5, QueueFacts::default(), now);
+    held.delivered(104, now);
+    held.done(102..103);
+    assert_eq!(tags(&held.take_back(101)), [1, 3, 4]);
+    assert_eq!(tags_of(&held.take_settling(10)), [2]);
+    held.done(100..105);
+    assert_eq!(tags_of(&held.take_settling(10)), [0]);
+    assert_eq!(receive(&mut held, &message(9), now), Some(105));
+    assert_eq!(tags(&held.take_all()), [0, 2, 9]);
+    assert_eq!(held.take_counts().given_back, 6);
+}
+
+mod groups {
+    use super::*;
+
+    fn grouped(tag: u64, group: &str) -> Message {
+        Message {
+            group: Some(group.to_owned()),
+            ..message(tag)
+        }
+    }
+
+    fn held(groups: &str, now: Instant) -> Held {
+        let mut held = Held::new(rules(), 100, now);
+        held.learn(QueueFacts {
+            is_ordered: true,
+            lease: Some(LEASE),
+            ..QueueFacts::default()
+        });
+        for (tag, group) in groups.chars().enumerate() {
+            let message = Message {
+                expires: Some(now + LEASE),
+                ..grouped(tag as u64, &group.to_string())
+            };
+            receive(&mut held, &message, now);
+        }
+        held
+    }
+
+    #[test]
+    fn nothing_is_settled_before_what_came_before_it_in_its_group() {
+        let now = Instant::now();
+        let mut held = held("abab", now);
+        held.delivered(104, now);
+        held.done(101..103);
+        assert_eq!(tags_of(&held.take_settling(10)), [1]);
+        held.done(100..101);
+        let taken = held.take_settling(10);
+        assert_eq!(tags_of(&taken), [0, 2]);
+        held.settled(&taken, &[]);
+        assert_eq!(held.take_settling(10), []);
+        held.done(103..104);
+        assert_eq!(tags_of(&held.take_settling(10)), [3]);
+    }
+
+    #[test]
+    fn what_waits_behind_a_gap_goes_back_with_it() {
+        let now = Instant::now();
+        let mut held = held("aab", now);
+        held.delivered(103, now);
+        held.done(101..103);
+        assert_eq!(tags(&held.take_back(100)), [0, 1]);
+        assert_eq!(tags_of(&held.take_settling(10)), [2]);
+    }
+
+    #[test]
+    fn what_follows_an_undelivered_message_that_lapsed_is_dropped_with_it() {
+        let now = Instant::now();
+        let mut held = held("aba", now);
+        let half = now + LEASE / 2;
+        let taken = held.take_extending(half, 10);
+        assert!(held.extended(&taken, &[0], half));
+        let left: Vec<bool> = (100..103).map(|offset| held.contains(offset)).collect();
+        assert_eq!(left, [false, true, false]);
+    }
+
+    #[test]
+    fn what_was_lost_holds_its_group_up_until_it_is_done() {
+        let now = Instant::now();
+        let mut held = held("aa", now);
+        held.delivered(101, now);
+        held.expire(now + LEASE);
+        assert!(!held.contains(101));
+        receive(&mut held, &grouped(7, "a"), now);
+        held.delivered(103, now);
+        held.done(102..103);
+        assert_eq!(held.take_settling(10), []);
+        held.done(100..101);
+        assert_eq!(tags_of(&held.take_settling(10)), [7]);
+    }
+}
+
+/// What a random run does.
+#[derive(Clone, Debug)]
+enum Step {
+    Receive(u8),
+    Deliver(u8),
+    Done(u8, u8),
+    Settle { most: u8, fails: u8, lapsed: u8 },
+    Extend { most: u8, fails: bool, lapsed: u8 },
+    Pass(u16),
+    Lose,
+    TakeBack(u8),
+    Flush,
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        4 => (1..6u8).prop_map(Step::Receive),
+        4 => (1..8u8).prop_map(Step::Deliver),
+        4 => (0..30u8, 1..8u8).prop_map(|(from, len)| Step::Done(from, len)),
+        3 => (1..9u8, 0..4u8, 0..9u8).prop_map(|(most, fails, lapsed)| Step::Settle { most, fails, lapsed }),
+        2 => (1..9u8, any::<bool>(), 0..9u8).prop_map(|(most, fails, lapsed)| Step::Extend { most, fails, lapsed }),
+        3 => (1..400u16).prop_map(Step::Pass),
+        1 => Just(Step::Lose),
+        1 => (0..30u8).prop_map(Step::TakeBack),
+        1 => Just(Step::Flush),
+    ]
+}
+
+/// Each message that was ever received, and all that is known of it.
+#[derive(Debug)]
+struct Known {
+    offset: i64,
+    tag: u64,
+    group: u64,
+    expires: Instant,
+    is_ours: bool,
+    is_delivered: bool,
+    is_done: bool,
+    is_held: bool,
+    is_flushed: bool,
+    received: Instant,
+}
+
+struct Model {
+    messages: VecDeque<Known>,
+    now: Instant,
+}
+
+impl Model {
+    fn by_tag(&mut self, tag: u64) -> &mut Known {
+        self.messages
+            .iter_mut()
+            .find(|known| known.tag == tag)
+            .unwrap()
+    }
+
+    /// Whether something came before it in its group that holds it up.
+    fn is_held_up(&self, tag: u64) -> bool {
+        let one = self.messages.iter().find(|known| known.tag == tag).unwrap();
+        let before = |other: &&Known| other.offset < one.offset && other.group == one.group;
+        self.messages
+            .iter()
+            .filter(before)
+            .any(|other| other.is_held && !other.is_done)
+    }
+
+    fn open(&self) -> impl Iterator<Item = &Known> {
+        let messages = self.messages.iter();
+        messages.filter(|known| {
+            known.is_held && known.is_delivered && !known.is_done && !known.is_flushed
+        })
+    }
+}
+
+proptest! {
+    /// Whatever happens: only tokens are used that are ours, each is settled once and after it is done, in order where
+    /// there is one; no more is held than may be; nothing ours is forgotten; what is open is closed when it has to be.
+    #[test]
+    fn agrees_with_a_model(is_ordered: bool, steps in proptest::collection::vec(step(), 1..120)) {
+        let mut model = Model { messages: VecDeque::new(), now: Instant::now() };
+        let mut held = Held::new(rules(), 100, model.now);
+        held.learn(QueueFacts { lease: Some(LEASE), is_ordered, ..QueueFacts::default() });
+        let (mut tag, mut delivered_to, mut moved) = (0, 100, model.now);
+        for step in steps {
+            let now = model.now;
+            match step {
+                Step::Receive(messages) => {
+                    for _ in 0..usize::from(messages).min(held.room()) {
+                        let group = if is_ordered { tag % 3 } else { tag };
+                        let message = Message {
+                            group: Some(group.to_string()),
+                            expires: Some(now + LEASE),
+                            ..message(tag)
+                        };
+                        let offset = receive(&mut held, &message, now).unwrap();
+                        model.messages.push_back(Known {
+                            offset, tag, group, expires: now + LEASE, is_ours: true, is_delivered: false,
+                            is_done: false, is_held: true, is_flushed: false, received: now,
+                        });
+                        (tag, moved) = (tag + 1, now);
+                    }
+                }
+                Step::Deliver(messages) => {
+                    let waiting = model.messages.iter_mut().filter(|known| known.is_held && !known.is_delivered);
+                    for known in waiting.take(messages.into()) {
+                        known.is_delivered = true;
+                        (delivered_to, moved) = (known.offset + 1, now);
+                    }
+                    held.delivered(delivered_to, moved);
+                }
+                Step::Done(from, len) => {
+                    let range = 100 + i64::from(from)..100 + i64::from(from) + i64::from(len);
+                    for known in model.messages.iter_mut().filter(|known| range.contains(&known.offset)) {
+                        known.is_done |= known.is_held && known.is_delivered;
+                        known.is_held &= known.is_ours || !known.is_done;
+                    }
+                    held.done(range);
+                }
+                Step::Settle { most, fails, lapsed } => {
+                    let taken = held.take_settling(most.into());
+                    for tag in tags_of(&taken) {
+                        let is_held_up = is_ordered && model.is_held_up(tag);
+                        let known = model.by_tag(tag);
+                        prop_assert!(known.is_ours && known.is_done && known.is_held && !is_held_up, "{:?}", known);
+                    }
+                    let reason = |at: usize| match at {
+                        at if at < usize::from(fails) => Some(UnsettledReason::TryAgain),
+                        at if at == usize::from(lapsed) => Some(UnsettledReason::Lapsed),
+                        _ => None,
+                    };
+                    let unsettled = (0..taken.len()).filter_map(|at| Some(Unsettled { at, reason: reason(at)? }));
+                    held.settled(&taken, &unsettled.collect::<Vec<_>>());
+                    for (at, tag) in tags_of(&taken).into_iter().enumerate() {
+                        model.by_tag(tag).is_held = reason(at) == Some(UnsettledReason::TryAgain);
+                    }
+                }
+                Step::Extend { most, fails, lapsed } => {
+                    let taken = held.take_extending(now, most.into());
+                    for tag in tags_of(&taken) {
+                        let known = model.by_tag(tag);
+                        prop_assert!(known.is_ours && known.is_held && known.expires <= now + LEASE / 2);
+                    }
+                    if fails {
+                        held.not_extended(&taken, now + seconds(1));
+                    } else {
+                        let lapsed: Vec<usize> = (0..taken.len()).filter(|at| *at == usize::from(lapsed)).collect();
+                        held.extended(&taken, &lapsed, now);
+                        for (at, tag) in tags_of(&taken).into_iter().enumerate() {
+                            let known = model.by_tag(tag);
+                            known.expires = now + LEASE;
+                            if lapsed.contains(&at) && known.is_held {
+                                lose(&mut model, tag, is_ordered);
+                            }
+                        }
+                    }
+                }
+                Step::Pass(passed) => {
+                    model.now += seconds(passed.into());
+                    let now = model.now;
+                    held.expire(now);
+                    let expired = model.messages.iter().filter(|k| k.is_held && k.is_ours && !k.is_done && k.expires <= now);
+                    let expired: Vec<u64> = expired.map(|known| known.tag).collect();
+                    for tag in expired {
+                        if model.by_tag(tag).is_held {
+                            lose(&mut model, tag, is_ordered);
+                        }
+                    }
+                }
+                Step::Lose => {
+                    held.lose_all();
+                    for known in &mut model.messages {
+                        known.is_held &= known.is_delivered && !known.is_done;
+                        known.is_ours = false;
+                    }
+                }
+                Step::TakeBack(from) => {
+                    let from = 100 + i64::from(from);
+                    let mut expected = Vec::new();
+                    for at in 0..model.messages.len() {
+                        let known = &model.messages[at];
+                        let is_settled_soon = known.is_done && !(is_ordered && model.is_held_up(known.tag));
+                        if known.offset >= from && known.is_held && !is_settled_soon {
+                            expected.extend(known.is_ours.then_some((at, known.tag)));
+                        }
+                    }
+                    let tokens = held.take_back(from);
+                    let expected_tags: Vec<u64> = expected.iter().map(|(_, tag)| *tag).collect();
+                    prop_assert_eq!(tags(&tokens), expected_tags);
+                    for known in &mut model.messages {
+                        let goes = expected.iter().any(|(_, tag)| *tag == known.tag);
+                        let was_lost = known.offset >= from && !known.is_ours && !known.is_done;
+                        known.is_held &= !goes && !was_lost;
+                    }
+                    if from <= delivered_to {
+                        delivered_to = held.next_offset();
+                    }
+                }
+                Step::Flush => {
+                    held.flushed();
+                    for known in model.messages.iter_mut().filter(|known| known.is_delivered) {
+                        known.is_flushed = true;
+                    }
+                }
+            }
+            let now = model.now;
+            let kept: Vec<i64> = model.messages.iter().filter(|k| k.is_held).map(|k| k.offset).collect();
+            let all: Vec<i64> = (100..held.next_offset()).filter(|offset| held.contains(*offset)).collect();
+            prop_assert_eq!(&all, &kept);
+            prop_assert_eq!(held.room(), 20 - kept.len());
+            prop_assert_eq!(held.now_held(now).bytes, 10 * kept.len());
+            let oldest = model.open().map(|known| known.received).next();
+            let has_waiting = model.messages.iter().any(|known| known.is_held && known.offset >= delivered_to);
+            let is_starving = !has_waiting && now >= moved + seconds(5);
+            let is_due = oldest.is_some_and(|oldest| {
+                let runs_out = model.open().any(|k| k.is_ours && k.expires <= now + LEASE / 4);
+                now >= oldest + seconds(300) || is_starving || runs_out
+            });
+            prop_assert_eq!(held.flush_due(now).is_some(), is_due);
+            if let Some(due) = held.next_flush().filter(|due| *due <= now) {
+                prop_assert!(is_due, "{:?}", now - due);
+            }
+        }
+        // Whatever is ours is settled or given back in the end.
+        let mut ours: Vec<u64> = model.messages.iter().filter(|k| k.is_held && k.is_ours).map(|k| k.tag).collect();
+        ours.sort_unstable();
+        let mut all = tags(&held.take_all());
+        all.sort_unstable();
+        prop_assert_eq!(all, ours);
+    }
+}
+
+/// A message is not ours any more, nor is what follows it undelivered in its group.
+fn lose(model: &mut Model, tag: u64, is_ordered: bool) {
+    let (offset, group, is_delivered) = {
+        let known = model.by_tag(tag);
+        known.is_ours = false;
+        known.is_held &= known.is_delivered && !known.is_done;
+        (known.offset, known.group, known.is_delivered)
+    };
+    if is_delivered || !is_ordered {
+        return;
+    }
+    for known in &mut model.messages {
+        if known.group == group && known.offset > offset {
+            known.is_held = false;
+        }
+    }
+}

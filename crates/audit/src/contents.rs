@@ -1,0 +1,196 @@
+//! What is in an object, counted while its bytes come: nothing is kept but the line, or the block's head, that is being read.
+
+mod avro;
+mod lines;
+mod parquet;
+
+pub use parquet::{ParquetEnd, parquet_rows};
+
+use crate::names::Part;
+use avro::AvroCounter;
+use flate2::write::MultiGzDecoder;
+use lines::{JsonLines, Separated};
+use std::fmt;
+use std::io::{self, Write};
+
+/// How an object is read, by what its name ends in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContentKind {
+    /// A line of JSON for each record.
+    Json { is_gzip: bool },
+    /// Records that end with a separator; without one they cannot be counted.
+    Bytes { separator: Vec<u8>, is_gzip: bool },
+    /// A container file; the codec is in it.
+    Avro,
+    /// Counted by its footer, which is at its end.
+    Parquet,
+}
+
+impl ContentKind {
+    /// Of an object that ends so. `separator` is that of records that are bytes.
+    pub fn of(extension: &str, separator: &[u8]) -> Self {
+        let plain = extension.strip_suffix(".gz");
+        let is_gzip = plain.is_some();
+        match plain.unwrap_or(extension) {
+            ".json" => ContentKind::Json { is_gzip },
+            ".avro" => ContentKind::Avro,
+            name if name.ends_with(".parquet") => ContentKind::Parquet,
+            _ => ContentKind::Bytes {
+                separator: separator.to_vec(),
+                is_gzip,
+            },
+        }
+    }
+
+    /// Whether nothing stands between its records.
+    pub fn is_uncountable(&self) -> bool {
+        matches!(self, ContentKind::Bytes { separator, .. } if separator.is_empty())
+    }
+}
+
+/// Why an object cannot be read. Nothing of its contents is in the text.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    #[error("the gzip stream is broken, or ends too early")]
+    Gzip,
+    #[error("line {0} is no JSON")]
+    NoJson(u64),
+    #[error("it does not end behind a record: {0} bytes are left")]
+    Tail(u64),
+    #[error("it is no Avro container file")]
+    NoAvro,
+    #[error("the Avro container is broken at byte {0}")]
+    AvroBlock(u64),
+    #[error("it is no Parquet file: {0}")]
+    NoParquet(&'static str),
+    #[error(
+        "records have no separator (format.bytearray.separator is empty), so they cannot be counted"
+    )]
+    NoSeparator,
+}
+
+/// Counts the records of an object.
+pub struct Counter(Reading);
+
+enum Reading {
+    Plain(Lines),
+    Gzip(Box<MultiGzDecoder<Lines>>),
+    Avro(AvroCounter),
+}
+
+impl fmt::Debug for Counter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Counter")
+    }
+}
+
+impl Counter {
+    /// For an object of this kind, with this part of its records.
+    ///
+    /// # Errors
+    /// If there is nothing to count by; of Parquet that is [`parquet_rows`]' work.
+    pub fn new(kind: &ContentKind, part: Part) -> Result<Self, Unreadable> {
+        let (lines, is_gzip) = match kind {
+            ContentKind::Avro => return Ok(Counter(Reading::Avro(AvroCounter::default()))),
+            ContentKind::Parquet => return Err(Unreadable::NoParquet("it is read from its end")),
+            ContentKind::Bytes { separator, .. } if separator.is_empty() => {
+                return Err(Unreadable::NoSeparator);
+            }
+            ContentKind::Bytes { separator, is_gzip } => {
+                (Counting::Separated(Separated::new(separator)), *is_gzip)
+            }
+            // Java's sink may put two keys of different kinds on a line and none on the next.
+            ContentKind::Json { is_gzip } if part == Part::Keys => {
+                (Counting::Separated(Separated::new(b"\n")), *is_gzip)
+            }
+            ContentKind::Json { is_gzip } => (Counting::Json(JsonLines::default()), *is_gzip),
+        };
+        let lines = Lines {
+            counting: lines,
+            broken: None,
+        };
+        Ok(Counter(match is_gzip {
+            true => Reading::Gzip(Box::new(MultiGzDecoder::new(lines))),
+            false => Reading::Plain(lines),
+        }))
+    }
+
+    /// Takes the next bytes of the object.
+    ///
+    /// # Errors
+    /// If they cannot be what the object is to be.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
+        match &mut self.0 {
+            Reading::Plain(lines) => lines.push(bytes),
+            Reading::Gzip(decoder) => match decoder.write_all(bytes) {
+                Ok(()) => Ok(()),
+                Err(_) => Err(decoder.get_ref().broken.clone().unwrap_or(Unreadable::Gzip)),
+            },
+            Reading::Avro(avro) => avro.push(bytes),
+        }
+    }
+
+    /// How many records the object has, now that all of its bytes were taken.
+    ///
+    /// # Errors
+    /// If it ends within a record, or too early.
+    pub fn finish(self) -> Result<u64, Unreadable> {
+        let lines = match self.0 {
+            Reading::Plain(lines) => lines,
+            Reading::Gzip(mut decoder) => {
+                let ended = decoder.try_finish();
+                let broken = decoder.get_ref().broken.clone();
+                ended.map_err(|_| broken.unwrap_or(Unreadable::Gzip))?;
+                decoder.finish().map_err(|_| Unreadable::Gzip)?
+            }
+            Reading::Avro(avro) => return avro.finish(),
+        };
+        match lines.counting {
+            Counting::Json(json) => json.finish(),
+            Counting::Separated(separated) => separated.finish(),
+        }
+    }
+}
+
+/// Counts what a decoder writes.
+struct Lines {
+    counting: Counting,
+    /// Why it does not go on: the decoder's own error says nothing of that.
+    broken: Option<Unreadable>,
+}
+
+enum Counting {
+    Json(JsonLines),
+    Separated(Separated),
+}
+
+impl Lines {
+    fn push(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
+        match &mut self.counting {
+            Counting::Json(json) => json.push(bytes),
+            Counting::Separated(separated) => {
+                separated.push(bytes);
+                Ok(())
+            }
+        }
+    }
+}
+
+impl Write for Lines {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.push(bytes) {
+            Ok(()) => Ok(bytes.len()),
+            Err(broken) => {
+                self.broken = Some(broken);
+                Err(io::Error::from(io::ErrorKind::InvalidData))
+            }
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

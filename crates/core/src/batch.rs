@@ -2,6 +2,7 @@
 
 use crate::budget::BytePermit;
 use crate::byte_column::ByteColumn;
+use crate::message::Messages;
 use crate::offsets::TopicPartition;
 use crate::schema::SchemaRef;
 use crate::value::{SchemaAndValue, Value};
@@ -27,17 +28,20 @@ pub struct RecordBatch {
     pub keys: Payload,
     pub values: Payload,
     pub headers: Headers,
-    /// Columns as fetched, where a stage replaced their bytes (a dead letter needs the originals).
+    /// What was fetched beside the columns that stages work on.
     pub fetched: FetchedColumns,
     /// Memory that the batch holds; given back when the batch is dropped.
     pub permit: Option<BytePermit>,
 }
 
-/// The columns that `RawKind::Json` texts were made from; empty in a batch as fetched.
+/// What of a fetch stays as it was, whatever stages do.
 #[derive(Clone, Debug, Default)]
 pub struct FetchedColumns {
+    /// Columns as fetched, where a stage replaced their bytes (a dead letter needs the originals).
     pub keys: Option<ByteColumn>,
     pub values: Option<ByteColumn>,
+    /// The messages that the rows were made of, where they come from a queue.
+    pub messages: Option<Arc<Messages>>,
 }
 
 /// Kafka's mark for a record without a timestamp.

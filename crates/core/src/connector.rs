@@ -49,6 +49,11 @@ pub trait Connector: Send + Sync {
         &[]
     }
 
+    /// What is to be said of settings that are right, each with its key: what they make of a record that is read again. Pure.
+    fn remarks(&self, _properties: &Properties) -> Vec<(String, String)> {
+        Vec::new()
+    }
+
     /// Validates the connector's own keys, across settings too. Pure.
     fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
         self.config_def().validate(properties)

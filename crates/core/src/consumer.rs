@@ -1,4 +1,4 @@
-//! The seam to a source of batches: Kafka, and later a queue.
+//! The seam to a source of batches: Kafka, or a queue.
 
 use crate::batch::RecordBatch;
 use crate::degraded::Degraded;
@@ -21,6 +21,9 @@ pub enum Fetched {
     /// committed: a restart then begins at the same place, whatever has come meanwhile.
     Positioned(Vec<(TopicPartition, i64)>),
     Batch(RecordBatch),
+    /// What came before is to become durable without further records: the source cannot keep it for longer, or gives no more
+    /// until that is settled. Comes in its place among the batches, from `next` alone.
+    Flush(FlushReason),
     /// Partitions that are about to go. The consumer holds the rebalance until `done` is sent or dropped:
     /// finish, commit and close before that.
     Revoked {
@@ -35,6 +38,38 @@ pub enum Fetched {
     Recovered,
     /// The end: the consumer cannot go on.
     Failed(ConsumerError),
+}
+
+/// Why a source wants what is open to be closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlushReason {
+    /// The oldest record has been held for as long as it may be.
+    Hold,
+    /// Nothing more comes before something is settled, or for a while.
+    Starved,
+    /// A record has used up much of the deliveries that its queue allows.
+    Worn,
+    /// The source is about to take records back, and cannot be persuaded otherwise.
+    Expiry,
+}
+
+impl FlushReason {
+    pub const ALL: [FlushReason; 4] = [
+        FlushReason::Hold,
+        FlushReason::Starved,
+        FlushReason::Worn,
+        FlushReason::Expiry,
+    ];
+
+    /// For logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            FlushReason::Hold => "hold",
+            FlushReason::Starved => "starved",
+            FlushReason::Worn => "worn",
+            FlushReason::Expiry => "expiry",
+        }
+    }
 }
 
 /// What a source wants to be told when records are durable, filtered out or settled as rejected.

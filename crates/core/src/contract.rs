@@ -3,7 +3,9 @@
 
 mod scenarios;
 
-pub use scenarios::{Store, Subject, crashes, late_rejections, rebalances, refusals, replays};
+pub use scenarios::{
+    Store, Subject, crashes, flushes, late_rejections, rebalances, refusals, replays,
+};
 
 use crate::batch::RecordBatch;
 use crate::offsets::TopicPartition;

@@ -1,25 +1,46 @@
 //! The seam to converters: bytes of a record to values and back.
 
-use crate::batch::{Decoded, Header, RawKind};
+use crate::batch::{Decoded, Destination, Header, RawHeaders, RawKind};
 use crate::byte_column::ByteColumn;
 use crate::rejected::RecordError;
 use crate::schema::SchemaRef;
 use crate::value::{SchemaAndValue, Value};
-use async_trait::async_trait;
 use bytes::Bytes;
+use std::pin::Pin;
 
 /// A row's number in its column, and what went wrong with it.
 pub type RowErrors = Vec<(usize, RecordError)>;
 
-/// Converts keys or values. All but `prepare` is pure.
-#[async_trait]
+/// What a converter has to fetch before it can go on. It goes on beside the task's loop, and may be dropped at any time.
+pub type Preparation = Pin<Box<dyn Future<Output = Result<(), Unavailable>> + Send>>;
+
+/// What a converter needs is out of reach: no record is to blame, and the same is asked for again later.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct Unavailable {
+    /// One sentence with the place and the remedy, without any secret.
+    pub reason: String,
+}
+
+/// Converts keys or values. Only a `Preparation` does I/O.
 pub trait Converter: Send {
     /// The full Java name.
     fn class_name(&self) -> &'static str;
 
-    /// Fetches what decoding the column will need (schemas of a registry).
-    async fn prepare(&mut self, _topic: &str, _column: &ByteColumn) -> Result<(), RecordError> {
-        Ok(())
+    /// What has to be fetched before `decode_column` may be called on this column (schemas of a registry); usually nothing.
+    /// An answer that a record is to blame for is no error here: `decode_column` tells it.
+    fn prepare(
+        &mut self,
+        _topic: &str,
+        _column: &ByteColumn,
+        _headers: Option<&RawHeaders>,
+    ) -> Option<Preparation> {
+        None
+    }
+
+    /// The same before `encode` is called on these rows.
+    fn prepare_encode(&mut self, _topics: &Destination, _rows: &Decoded) -> Option<Preparation> {
+        None
     }
 
     /// The raw form this converter can offer instead of values, if any.
@@ -41,11 +62,12 @@ pub trait Converter: Send {
     /// One record's bytes (`None`: null) to a value with its schema.
     fn decode(&mut self, topic: &str, bytes: Option<&[u8]>) -> Result<SchemaAndValue, RecordError>;
 
-    /// A column's rows to values; a row that fails becomes null and is noted.
+    /// A column's rows to values; a row that fails becomes null and is noted. Some converters look into the rows' headers.
     fn decode_column(
         &mut self,
         topic: &str,
         column: &ByteColumn,
+        _headers: Option<&RawHeaders>,
         errors: &mut RowErrors,
     ) -> Decoded {
         let mut decoded = Decoded::with_capacity(column.clone());

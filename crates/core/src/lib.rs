@@ -21,6 +21,7 @@ pub mod error_settings;
 pub mod limits;
 pub mod logical;
 pub mod map;
+pub mod message;
 pub mod meters;
 pub mod offsets;
 mod oversized;
@@ -46,17 +47,18 @@ pub use byte_column::ByteColumn;
 pub use config::{ConfigDef, ConfigValue, Key, Password, Properties};
 pub use connector::{Connector, ConnectorKind, Role};
 pub use connector_error::ConnectorError;
-pub use consumer::{Confirms, Consumer, ConsumerError, Extent, Fetched};
-pub use converter::{Converter, HeaderConverter};
+pub use consumer::{Confirms, Consumer, ConsumerError, Extent, Fetched, FlushReason};
+pub use converter::{Converter, HeaderConverter, Preparation, Unavailable};
 pub use decimal::Decimal;
 pub use degraded::Degraded;
 pub use error_settings::{ErrorSettings, Tolerance};
 pub use map::Map;
-pub use meters::{ClientMeters, SinkMeters};
+pub use message::{BodyKind, MessageDetails, MessageId, Messages, QueueContext, SettledOffsets};
+pub use meters::{ClientMeters, QueueMeters, QueueState, SinkMeters};
 pub use offsets::TopicPartition;
 pub use plugin::{
-    ConverterPlugin, ConverterUse, HeaderConverterPlugin, PluginError, PredicatePlugin,
-    TransformPlugin,
+    ConverterPlugin, ConverterUse, HeaderConverterPlugin, InputPlugin, KeyError, PluginError,
+    PredicatePlugin, TransformPlugin,
 };
 pub use record_writer::{
     Acknowledgement, OutgoingRecord, RecordRejection, RecordSender, RecordWriter, WriteError,

@@ -2,6 +2,7 @@
 //! per record; whoever shows it reads without stopping anybody.
 
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 /// Bounds of times, in microseconds. Those of MongoDB's own metrics (1, 10, 100, 1,000 and 10,000 ms) are among them.
@@ -240,6 +241,107 @@ impl ClientMeters {
             renewals: get(&self.renewals),
             failed_renewals: get(&self.failed_renewals),
         }
+    }
+}
+
+/// What a task's queue is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum QueueState {
+    #[default]
+    Connecting,
+    Receiving,
+    /// As much is held as may be.
+    Full,
+    /// Messages are held, and no more come.
+    Starved,
+    /// Nothing is asked for: the task is paused or ends.
+    Paused,
+    /// Messages wait to be settled.
+    Settling,
+    /// A call has failed and is made again after a pause.
+    BackingOff,
+    Failed,
+}
+
+impl QueueState {
+    pub const ALL: [QueueState; 8] = [
+        QueueState::Connecting,
+        QueueState::Receiving,
+        QueueState::Full,
+        QueueState::Starved,
+        QueueState::Paused,
+        QueueState::Settling,
+        QueueState::BackingOff,
+        QueueState::Failed,
+    ];
+
+    /// For logs and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            QueueState::Connecting => "connecting",
+            QueueState::Receiving => "receiving",
+            QueueState::Full => "full",
+            QueueState::Starved => "starved",
+            QueueState::Paused => "paused",
+            QueueState::Settling => "settling",
+            QueueState::BackingOff => "backing-off",
+            QueueState::Failed => "failed",
+        }
+    }
+}
+
+/// What a queue's consumer counts.
+#[derive(Debug, Default)]
+pub struct QueueMeters {
+    counts: Mutex<QueueCounts>,
+}
+
+/// A queue's counters at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueCounts {
+    /// `None` in a task that reads no queue.
+    pub state: Option<QueueState>,
+    pub received: u64,
+    /// Of those, the ones that the queue says were delivered before.
+    pub redelivered: u64,
+    /// Taken off the queue.
+    pub settled: u64,
+    /// Those whose time ran out, or that the queue says are not ours any more.
+    pub lapsed: u64,
+    /// Those that were done when their connection was gone already, so that nothing was sent.
+    pub late: u64,
+    /// Those that came again while the sink still had them, and were not given to it twice, or that it knew to be stored.
+    pub kept_out: u64,
+    /// Those in which `input.id` has found nothing, so that nothing tells them when they come again.
+    pub without_id: u64,
+    pub given_back: u64,
+    /// Connections that were lost.
+    pub lost_connections: u64,
+    /// Times that what was open was closed for the queue's sake, by reason in the order of `FlushReason::ALL`.
+    pub flushes: [u64; 4],
+    /// What is held now.
+    pub held_messages: u64,
+    pub held_bytes: u64,
+    pub oldest_held: Duration,
+    /// The most deliveries of a message that has been received.
+    pub most_deliveries: u64,
+    /// Messages that wait in the queue, where it tells.
+    pub backlog: Option<u64>,
+}
+
+impl QueueMeters {
+    /// Changes what is counted, all of it at once.
+    pub fn update(&self, change: impl FnOnce(&mut QueueCounts)) {
+        change(&mut self.lock());
+    }
+
+    pub fn counts(&self) -> QueueCounts {
+        *self.lock()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, QueueCounts> {
+        // Numbers are whole whatever a panicking holder did.
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -1,8 +1,9 @@
 //! How a compiled-in plugin presents itself: its Java name, its settings and how to make one.
 
-use crate::config::{ConfigDef, Properties};
+use crate::config::{ConfigDef, ConfigValue, Properties};
 use crate::converter::{Converter, HeaderConverter};
 use crate::transform::{Predicate, Transform};
+use std::borrow::Cow;
 
 /// The version of Kafka Connect whose plugins these are.
 pub const KAFKA_VERSION: &str = "4.3.1";
@@ -129,7 +130,17 @@ impl PluginError {
 pub struct ConverterPlugin {
     pub class: &'static str,
     pub config_def: fn() -> ConfigDef,
+    /// What is wrong with settings that are each in order, by their keys.
+    pub check: fn(&Properties, ConverterUse) -> Vec<KeyError>,
     pub make: fn(&Properties, ConverterUse) -> Result<Box<dyn Converter>, PluginError>,
+}
+
+/// A key, and what is wrong with it beside the others.
+pub type KeyError = (Cow<'static, str>, String);
+
+/// The check of a plugin whose keys have nothing to do with each other.
+pub fn no_check(_: &Properties, _: ConverterUse) -> Vec<KeyError> {
+    Vec::new()
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -151,6 +162,23 @@ pub struct TransformPlugin {
     pub class: &'static str,
     pub config_def: fn() -> ConfigDef,
     pub make: fn(&Properties) -> Result<Box<dyn Transform>, PluginError>,
+}
+
+/// Another source of a sink's records than Kafka, which `input.type` of a connector's configuration names. All of its
+/// functions take that configuration.
+#[derive(Clone, Copy)]
+pub struct InputPlugin {
+    /// The value of `input.type`.
+    pub name: &'static str,
+    pub config_def: fn() -> ConfigDef,
+    /// The values of its keys with every error, and values of keys of others that do not go with them.
+    pub validate: fn(&Properties) -> Vec<ConfigValue>,
+    /// The topic that its records have, if the settings say so much.
+    pub topic: fn(&Properties) -> Option<String>,
+    /// Whether it is a log, whose offsets mean something to it.
+    pub is_log: fn(&Properties) -> bool,
+    /// What is no error and should be known, by the keys that it is about.
+    pub remarks: fn(&Properties) -> Vec<(&'static str, String)>,
 }
 
 /// A predicate; settings come without `predicates.<alias>.`.

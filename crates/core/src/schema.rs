@@ -63,6 +63,9 @@ pub struct Schema {
     pub key_schema: Option<SchemaRef>,
     /// The values of a map or the elements of an array.
     pub value_schema: Option<SchemaRef>,
+    /// Stands for the struct of its name that encloses it, and repeats none of its fields: how a schema refers to itself.
+    /// A value of such a place carries the enclosing struct's schema.
+    pub recursive: bool,
 }
 
 #[derive(Clone, Debug, PartialEq)]
@@ -85,6 +88,7 @@ impl Schema {
             fields: Vec::new(),
             key_schema: None,
             value_schema: None,
+            recursive: false,
         }
     }
 

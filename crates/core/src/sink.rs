@@ -5,6 +5,7 @@ use crate::budget::ByteBudget;
 use crate::config::Properties;
 use crate::degraded::Degraded;
 use crate::limits;
+use crate::message::QueueContext;
 use crate::meters::SinkMeters;
 use crate::offsets::TopicPartition;
 use crate::rejected::{FailedRecord, RecordError, RejectedRow};
@@ -54,6 +55,8 @@ pub struct TaskContext {
     pub shows_content: bool,
     /// Where the sink counts what it sends.
     pub meters: Arc<SinkMeters>,
+    /// The queue that the records come from; `None` where they come from Kafka.
+    pub queue: Option<QueueContext>,
 }
 
 /// `max.poll.records` where nobody sets it.
@@ -79,6 +82,7 @@ impl TaskContext {
             retries_outages: true,
             shows_content: false,
             meters: Arc::default(),
+            queue: None,
         }
     }
 }
@@ -157,11 +161,21 @@ pub trait SinkTask: Send {
         None
     }
 
+    /// Closes what is open, as if it had come to its end: everything put before becomes durable, and is told as done by
+    /// later calls of `poll`, without further rows. For sources that lend their records. An error ends the task. `now`: epoch milliseconds.
+    async fn flush(&mut self, _now: i64) -> Result<(), SinkError> {
+        Ok(())
+    }
+
     /// Returns once everything that is closed or in flight is durable, or the deadline has passed; what is open stays open.
     async fn finish(&mut self, deadline: Duration) -> Result<(), SinkError>;
 
     /// Forgets partitions: what is open is dropped and its uploads are aborted.
     async fn close(&mut self, partitions: &[TopicPartition]);
+
+    /// The last call: the source has taken note of all that was told as done, and is closed. What the sink keeps for rows that might
+    /// have come again may go, within the deadline.
+    async fn end(&mut self, _deadline: Duration) {}
 }
 
 /// Why a sink could not do its work.

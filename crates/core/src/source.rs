@@ -1,8 +1,10 @@
 //! The seams to sources: connectors whose tasks bring records, and the store of how far they have come.
 
 use crate::batch::RecordBatch;
+use crate::budget::ByteBudget;
 use crate::config::Properties;
 use crate::connector_error::ConnectorError;
+use crate::meters::QueueMeters;
 use crate::schema::SchemaRef;
 use crate::sink::SinkError;
 use crate::source_map::SourceMap;
@@ -46,6 +48,10 @@ pub struct SourceContext {
     pub task: u32,
     /// Where the connector's offsets are read at the start.
     pub offsets: Arc<dyn OffsetStore>,
+    /// Memory for records that the source has read ahead.
+    pub memory: ByteBudget,
+    /// What is counted of a queue, where the source is one.
+    pub queue: Arc<QueueMeters>,
 }
 
 impl SourceContext {
@@ -98,6 +104,9 @@ pub trait SourceTask: Send {
     /// Rows, by their offsets, that Kafka has acknowledged or that were dropped on their way. Batches may come in any
     /// order.
     fn acknowledged(&mut self, _rows: &[i64], _now: i64) {}
+
+    /// Whether it is paused: it is not polled then, and may let go of what it has read ahead. Returns at once.
+    fn set_paused(&mut self, _is_paused: bool) {}
 
     /// Returns once everything is let go that a stop has to wait for.
     async fn stop(&mut self) {}

@@ -31,10 +31,15 @@ pub fn shown(key: &str, value: &str) -> String {
 /// Whether the value of a key or a variable is secret, by its name.
 pub fn is_secret(key: &str) -> bool {
     let key = key.to_lowercase().replace('_', ".");
-    // Where a token is asked for, and who hands it out, is no secret.
-    if ["token.endpoint.url", "tokens.file", "key.file"]
-        .iter()
-        .any(|end| key.ends_with(end))
+    // Where a token is asked for, who hands it out, and where something is kept is no secret.
+    if [
+        "token.endpoint.url",
+        "tokens.file",
+        "key.file",
+        "hash.key.secret",
+    ]
+    .iter()
+    .any(|end| key.ends_with(end))
     {
         return false;
     }
@@ -84,6 +89,7 @@ mod tests {
             "value.converter.basic.auth.user.info",
             "AWS_SECRET_ACCESS_KEY",
             "AWS_SESSION_TOKEN",
+            "HASH_KEY",
             "DOCDB_PASSWORD",
             "sasl.oauthbearer.client.credentials.client.secret",
         ] {
@@ -94,6 +100,8 @@ mod tests {
             "sasl.oauthbearer.token.endpoint.url",
             "group.id",
             "HASH_KEY_FILE",
+            "HASH_KEY_SECRET",
+            "HASH_KEY_ENCODING",
         ] {
             assert_eq!(shown(key, "plain"), "plain", "{key}");
         }

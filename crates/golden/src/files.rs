@@ -9,7 +9,7 @@ const LIST: &str = include_str!("../data/cases.txt");
 
 /// Every runner: its name, the crate whose tests it is in, and its files. A pattern has a subfolder and a name, in which one
 /// `*` stands for anything; one that begins with `!` takes files away.
-const RUNNERS: [(&str, &str, &[&str]); 26] = [
+const RUNNERS: [(&str, &str, &[&str]); 27] = [
     (
         "connect",
         "worker",
@@ -32,7 +32,16 @@ const RUNNERS: [(&str, &str, &[&str]); 26] = [
         &["groups/connect-*.jsonl"],
     ),
     ("s3 over REST", "worker", &["s3/rest/*.json"]),
-    ("converters", "plugins", &["converters/*.jsonl"]),
+    (
+        "converters",
+        "plugins",
+        &["converters/*.jsonl", "!converters/AvroConverter*.jsonl"],
+    ),
+    (
+        "avro converter",
+        "registry",
+        &["converters/AvroConverter*.jsonl"],
+    ),
     ("transforms", "plugins", &["transforms/*.jsonl"]),
     (
         "plugin settings",

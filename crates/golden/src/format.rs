@@ -54,6 +54,7 @@ pub fn schema(json: &Json) -> Option<SchemaRef> {
             })
             .collect()
     });
+    schema.recursive = json["recursive"].as_bool().unwrap_or(false);
     schema.key_schema = self::schema(&json["keys"]);
     schema.value_schema = self::schema(&json["values"]);
     if !json["default"].is_null() {
@@ -68,6 +69,11 @@ pub fn schema(json: &Json) -> Option<SchemaRef> {
 /// # Panics
 /// If the text is not of the format, or a struct has no schema.
 pub fn value(json: &Json, place: Option<&SchemaRef>) -> Value {
+    value_inside(json, place, None)
+}
+
+/// `outer` is the struct that encloses the value.
+fn value_inside(json: &Json, place: Option<&SchemaRef>, outer: Option<&SchemaRef>) -> Value {
     let Some((tag, inner)) = json.as_object().and_then(|o| o.iter().next()) else {
         assert!(json.is_null(), "{json} is not a value");
         return Value::Null;
@@ -108,7 +114,7 @@ pub fn value(json: &Json, place: Option<&SchemaRef>) -> Value {
                     .as_array()
                     .expect("a list")
                     .iter()
-                    .map(|v| value(v, element))
+                    .map(|v| value_inside(v, element, outer))
                     .collect(),
             )
         }
@@ -116,20 +122,23 @@ pub fn value(json: &Json, place: Option<&SchemaRef>) -> Value {
             let keys = place.and_then(|s| s.key_schema.as_ref());
             let values = place.and_then(|s| s.value_schema.as_ref());
             let pairs = inner.as_array().expect("pairs");
-            Value::Map(Map::linked(
-                pairs
-                    .iter()
-                    .map(|p| (value(&p[0], keys), value(&p[1], values))),
-            ))
+            Value::Map(Map::linked(pairs.iter().map(|p| {
+                (
+                    value_inside(&p[0], keys, outer),
+                    value_inside(&p[1], values, outer),
+                )
+            })))
         }
         "struct" => {
+            let place = place.filter(|place| !place.recursive).or(outer);
             let schema = self::schema(&json["schema"])
                 .or_else(|| place.cloned())
                 .expect("a struct has a schema");
             let mut record = Struct::new(schema.clone());
             for (name, v) in inner.as_object().expect("fields") {
                 let index = schema.field_index(name).expect("a field of the schema");
-                record.values[index] = value(v, Some(&schema.fields[index].schema));
+                let place = Some(&schema.fields[index].schema);
+                record.values[index] = value_inside(v, place, Some(&schema));
             }
             Value::Struct(Box::new(record))
         }

@@ -1,7 +1,7 @@
 //! The source against real files: lines, positions, files that come later and grow.
 
 use super::*;
-use millstream_core::{OffsetError, OffsetStore};
+use millstream_core::{ByteBudget, OffsetError, OffsetStore};
 use std::io::Write;
 
 /// Offsets that were stored before.
@@ -36,6 +36,8 @@ async fn start(
         connector: "f".into(),
         task: 0,
         offsets: Arc::new(Stored(stored)),
+        memory: ByteBudget::new(0),
+        queue: Arc::default(),
     };
     FileStreamSourceConnector
         .start_source(&properties, context)

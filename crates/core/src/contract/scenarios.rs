@@ -4,7 +4,7 @@
 //! are counted by their offsets, so a subject stores with each row where it came from.
 
 use super::Ledger;
-use crate::batch::RecordBatch;
+use crate::batch::{RecordBatch, RowMask};
 use crate::budget::ByteBudget;
 use crate::offsets::TopicPartition;
 use crate::sink::{SinkError, SinkErrorKind, SinkTask, TaskContext};
@@ -108,12 +108,17 @@ impl<'a, S: Subject> Drive<'a, S> {
 
     /// Gives rows, again and again while they are refused, at most `tries` times; whether they were taken.
     async fn put(&mut self, origin: &TopicPartition, rows: Range<i64>, tries: usize) -> bool {
-        let batch = Arc::new(self.subject.batch(origin, rows.clone(), &self.bad));
+        let batch = self.subject.batch(origin, rows, &self.bad);
+        self.put_batch(batch, tries).await
+    }
+
+    async fn put_batch(&mut self, batch: RecordBatch, tries: usize) -> bool {
+        let batch = Arc::new(batch);
         self.ledger.deliver(&batch);
         for _ in 0..tries {
             match self.task.put(Arc::clone(&batch), self.now).await {
                 Ok(()) => {
-                    self.given.insert(origin.clone(), rows.end);
+                    self.given.insert(batch.origin.clone(), batch.next_offset);
                     self.look().await;
                     return true;
                 }
@@ -182,6 +187,21 @@ impl<'a, S: Subject> Drive<'a, S> {
         }
         let position = self.position(partition);
         panic!("{partition} is never done: it stands at {position} of {ROWS}");
+    }
+
+    /// Has the task close what is open, and sees everything given done, without further rows.
+    async fn flush(&mut self, partition: &TopicPartition) {
+        let flushed = self.task.flush(self.now).await;
+        flushed.expect("what is open is closed");
+        let given = self.given.get(partition).copied().unwrap_or(0);
+        for _ in 0..LOOKS {
+            if self.position(partition) == given {
+                return;
+            }
+            self.wait().await;
+        }
+        let position = self.position(partition);
+        panic!("{partition} is never done: it stands at {position} of {given} after a flush");
     }
 
     /// Gives a partition from an offset on.
@@ -264,6 +284,31 @@ pub async fn rebalances<S: Subject, F: Future<Output = S>>(fresh: impl Fn() -> F
         taker.complete(&moves).await;
         giver.complete(&stays).await;
         holds_each_once(&subject, &[moves.clone(), stays.clone()], &BTreeSet::new()).await;
+    }
+}
+
+/// After a flush everything given is done without another row, those that a transform dropped included; what follows is
+/// stored like anything else.
+pub async fn flushes<S: Subject, F: Future<Output = S>>(fresh: impl Fn() -> F) {
+    let one = partition(0);
+    for cut in 0..7 {
+        let subject = fresh().await;
+        let mut drive = Drive::start(&subject, true).await;
+        drive.open(&one).await;
+        if cut > 0 {
+            assert!(drive.put(&one, 0..cut, LOOKS).await, "it is refused");
+        }
+        let dropped = cut..cut + 2;
+        let mut batch = subject.batch(&one, dropped.clone(), &BTreeSet::new());
+        batch.retain(&RowMask::from_fn(batch.len(), |_| false));
+        assert!(drive.put_batch(batch, LOOKS).await, "it is refused");
+        drive.flush(&one).await;
+        // Nothing is open, and nothing is done that was not.
+        drive.flush(&one).await;
+        let rest = drive.put(&one, dropped.end..ROWS, LOOKS).await;
+        assert!(rest, "it is refused");
+        drive.flush(&one).await;
+        holds_each_once(&subject, std::slice::from_ref(&one), &dropped.collect()).await;
     }
 }
 

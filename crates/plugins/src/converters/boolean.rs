@@ -3,6 +3,7 @@
 use super::byte_array::{check_schema, incompatible};
 use super::{AsHeader, BareConfig};
 use bytes::Bytes;
+use millstream_core::plugin::no_check;
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
 use millstream_core::{
     Converter, ConverterPlugin, HeaderConverterPlugin, RecordError, Schema, SchemaAndValue,
@@ -15,6 +16,7 @@ const CLASS: &str = "org.apache.kafka.connect.converters.BooleanConverter";
 pub(crate) const PLUGIN: ConverterPlugin = ConverterPlugin {
     class: CLASS,
     config_def: BareConfig::definition,
+    check: no_check,
     make: |_, _| Ok(Box::new(BooleanConverter::new())),
 };
 

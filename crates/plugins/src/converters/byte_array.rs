@@ -2,6 +2,7 @@
 
 use super::{AsHeader, BareConfig};
 use bytes::Bytes;
+use millstream_core::plugin::no_check;
 use millstream_core::{
     Converter, ConverterPlugin, HeaderConverterPlugin, RawKind, RecordError, Schema,
     SchemaAndValue, SchemaRef, SchemaType, Value,
@@ -13,6 +14,7 @@ const CLASS: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
 pub(crate) const PLUGIN: ConverterPlugin = ConverterPlugin {
     class: CLASS,
     config_def: BareConfig::definition,
+    check: no_check,
     make: |_, _| Ok(Box::new(ByteArrayConverter::new())),
 };
 

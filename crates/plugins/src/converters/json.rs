@@ -13,6 +13,7 @@ use bytes::Bytes;
 use canonical::{Canonical, Written};
 use millstream_core::config::{Importance, Key, Kind, Validator, Width};
 use millstream_core::converter::RowErrors;
+use millstream_core::plugin::no_check;
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
 use millstream_core::{
     ByteColumn, Converter, ConverterPlugin, ConverterUse, HeaderConverter, HeaderConverterPlugin,
@@ -29,6 +30,7 @@ const CLASS: &str = "org.apache.kafka.connect.json.JsonConverter";
 pub(crate) const PLUGIN: ConverterPlugin = ConverterPlugin {
     class: CLASS,
     config_def: JsonConverterConfig::definition,
+    check: no_check,
     make: |properties, role| {
         let setting = match role {
             ConverterUse::Key => "key.converter",

@@ -2,6 +2,7 @@
 
 use super::{AsHeader, BareConfig};
 use bytes::Bytes;
+use millstream_core::plugin::no_check;
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
 use millstream_core::{
     Converter, ConverterPlugin, HeaderConverterPlugin, RecordError, Schema, SchemaAndValue,
@@ -42,6 +43,7 @@ macro_rules! number {
         pub(crate) const $plugin: ConverterPlugin = ConverterPlugin {
             class: concat!("org.apache.kafka.connect.converters.", $class),
             config_def: BareConfig::definition,
+            check: no_check,
             make: |_, _| Ok(Box::new(NumberConverter::new(&$name))),
         };
         pub(crate) const $header: HeaderConverterPlugin = HeaderConverterPlugin {

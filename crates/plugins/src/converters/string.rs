@@ -7,6 +7,7 @@ use crate::settings::checked;
 use bytes::Bytes;
 use charset::Charset;
 use millstream_core::config::{Importance, Key, Kind, Width};
+use millstream_core::plugin::no_check;
 use millstream_core::text::decode_utf8;
 use millstream_core::{
     Converter, ConverterPlugin, ConverterUse, HeaderConverterPlugin, PluginError, Properties,
@@ -20,6 +21,7 @@ const CLASS: &str = "org.apache.kafka.connect.storage.StringConverter";
 pub(crate) const PLUGIN: ConverterPlugin = ConverterPlugin {
     class: CLASS,
     config_def: StringConverterConfig::definition,
+    check: no_check,
     make: |properties, role| Ok(Box::new(StringConverter::new(properties, role)?)),
 };
 

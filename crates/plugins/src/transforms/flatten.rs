@@ -152,6 +152,11 @@ fn flatten_schema(
             None => default_of_parent.and_then(|parent| parent.get(&field.name)),
         };
         let default = default.filter(|default| !default.is_null());
+        if field.schema.recursive {
+            return Err(RecordError::data(format!(
+                "Flatten transformation does not support a struct within itself (for field {name})."
+            )));
+        }
         match field.schema.kind {
             SchemaType::Struct => {
                 let inner = match default {
@@ -197,5 +202,26 @@ impl Transform for Flatten {
         rewrite(self.part.of(batch), mask, errors, |_, taken| {
             self.flatten(taken)
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use millstream_core::Field;
+
+    #[test]
+    fn a_struct_within_itself_is_refused() {
+        let mut within = Schema::optional(SchemaType::Struct);
+        within.name = Some("Node".to_owned());
+        within.recursive = true;
+        let mut node = Schema::of(SchemaType::Struct);
+        node.fields = vec![Field {
+            name: "next".to_owned(),
+            schema: Arc::new(within),
+        }];
+        let mut flat = Schema::of(SchemaType::Struct);
+        let error = flatten_schema(&node, "", ".", false, None, &mut flat).unwrap_err();
+        assert!(error.message.contains("within itself (for field next)"));
     }
 }

@@ -104,6 +104,12 @@ pub(super) fn settings_of(config: &HashConfig) -> Result<HashSettings, PluginErr
 
 fn decode_key(key: &Password, encoding: &str) -> Result<Vec<u8>, PluginError> {
     let text = key.reveal();
+    // What nobody resolved is known to everybody who reads the settings.
+    if text.starts_with("${") && text.ends_with('}') {
+        return Err(PluginError::config(
+            "the key is a reference that stands for nothing",
+        ));
+    }
     let decoded = match encoding {
         "hex" => decode_hex(text),
         "base64" => STANDARD.decode(text).ok(),

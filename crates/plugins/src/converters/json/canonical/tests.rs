@@ -218,7 +218,7 @@ mod plan {
         }
         let (mut raw_errors, mut value_errors) = (Vec::new(), Vec::new());
         let raw = converter().to_raw("t", &column, &mut raw_errors);
-        let decoded = converter().decode_column("t", &column, &mut value_errors);
+        let decoded = converter().decode_column("t", &column, None, &mut value_errors);
         prop_assert_eq!(raw_errors, value_errors);
         for (row, value) in decoded.values.iter().enumerate() {
             let mut text = Vec::new();

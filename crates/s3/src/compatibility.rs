@@ -140,30 +140,60 @@ fn is_documentation(key: &str) -> bool {
 
 /// A value brought into the schema of its file.
 pub(crate) fn project(value: &Value, to: &SchemaRef) -> Value {
+    project_inside(value, to, None)
+}
+
+/// The structs around a value, from the inside out.
+struct Around<'a> {
+    schema: &'a SchemaRef,
+    outer: Option<&'a Around<'a>>,
+}
+
+/// The struct that a schema stands for which refers to one around it.
+fn resolved<'a>(to: &'a SchemaRef, around: Option<&'a Around<'a>>) -> &'a SchemaRef {
+    let mut place = around;
+    while let Some(Around { schema, outer }) = place.filter(|_| to.recursive) {
+        if schema.name == to.name {
+            return schema;
+        }
+        place = *outer;
+    }
+    to
+}
+
+fn project_inside(value: &Value, to: &SchemaRef, around: Option<&Around<'_>>) -> Value {
     match value {
         Value::Null => match &to.default {
             Some(default) if !to.optional => default.clone(),
             _ => Value::Null,
         },
         Value::Struct(record) => {
-            let mut projected = Struct::new(SchemaRef::clone(to));
-            for (index, field) in to.fields.iter().enumerate() {
+            let schema = resolved(to, around);
+            let around = Some(&Around {
+                schema,
+                outer: around,
+            });
+            let mut projected = Struct::new(SchemaRef::clone(schema));
+            for (index, field) in schema.fields.iter().enumerate() {
                 projected.values[index] = match record.schema.field_index(&field.name) {
-                    Some(from) => project(&record.values[from], &field.schema),
-                    None => project(&Value::Null, &field.schema),
+                    Some(from) => project_inside(&record.values[from], &field.schema, around),
+                    None => project_inside(&Value::Null, &field.schema, around),
                 };
             }
             Value::Struct(Box::new(projected))
         }
         Value::Array(items) => match &to.value_schema {
-            Some(element) => Value::Array(items.iter().map(|v| project(v, element)).collect()),
+            Some(element) => {
+                let items = items.iter();
+                Value::Array(items.map(|v| project_inside(v, element, around)).collect())
+            }
             None => value.clone(),
         },
         Value::Map(map) => match (&to.key_schema, &to.value_schema) {
-            (Some(keys), Some(values)) => Value::Map(Map::hashed(
-                map.iter()
-                    .map(|(k, v)| (project(k, keys), project(v, values))),
-            )),
+            (Some(keys), Some(values)) => Value::Map(Map::hashed(map.iter().map(|(k, v)| {
+                let key = project_inside(k, keys, around);
+                (key, project_inside(v, values, around))
+            }))),
             _ => value.clone(),
         },
         number => widen(number, to.kind),
@@ -186,5 +216,219 @@ fn widen(value: &Value, to: SchemaType) -> Value {
         SchemaType::Float32 => Value::Float32(integer as f32),
         SchemaType::Float64 => Value::Float64(integer as f64),
         _ => value.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+
+    fn of(kind: SchemaType) -> Schema {
+        Schema::of(kind)
+    }
+
+    fn with(schema: Schema, parameters: &[(&str, &str)]) -> Schema {
+        let parameters = parameters
+            .iter()
+            .map(|(key, value)| ((*key).into(), (*value).into()));
+        Schema {
+            parameters: Some(parameters.collect()),
+            ..schema
+        }
+    }
+
+    fn enumeration(symbols: &[&str]) -> Schema {
+        let symbols: Vec<String> = symbols
+            .iter()
+            .map(|s| format!("{}.{s}", ENUMS[0]))
+            .collect();
+        let mut parameters = vec![(ENUMS[0], "E")];
+        parameters.extend(symbols.iter().map(|symbol| (symbol.as_str(), "x")));
+        with(of(SchemaType::String), &parameters)
+    }
+
+    fn structure(name: &str, version: i32, fields: Vec<(&str, Schema)>) -> SchemaRef {
+        let fields = fields.into_iter().map(|(name, schema)| Field {
+            name: name.to_owned(),
+            schema: Arc::new(schema),
+        });
+        Arc::new(Schema {
+            name: Some(name.to_owned()),
+            version: Some(version),
+            fields: fields.collect(),
+            ..of(SchemaType::Struct)
+        })
+    }
+
+    fn defaulted(schema: Schema, default: Value) -> Schema {
+        Schema {
+            default: Some(default),
+            ..schema
+        }
+    }
+
+    /// A record of version 1 joins a file of version 2.
+    #[test]
+    fn what_a_record_may_lack_and_what_it_may_not() {
+        let int = || of(SchemaType::Int32);
+        let nested = |schema: Schema| Schema::clone(&structure("In", 1, vec![("b", schema)]));
+        let optional = Schema::optional;
+        let cases: Vec<(&str, Option<Schema>, Option<Schema>, bool)> = vec![
+            (
+                "an enum's symbol more",
+                Some(enumeration(&["A", "B"])),
+                Some(enumeration(&["A"])),
+                false,
+            ),
+            (
+                "an enum's symbol less",
+                Some(enumeration(&["A"])),
+                Some(enumeration(&["A", "B"])),
+                true,
+            ),
+            (
+                "another doc",
+                Some(Schema {
+                    doc: Some("d".to_owned()),
+                    ..int()
+                }),
+                Some(int()),
+                true,
+            ),
+            (
+                "another doc of a record",
+                Some(with(int(), &[("connect.record.doc", "d")])),
+                Some(int()),
+                true,
+            ),
+            (
+                "another parameter",
+                Some(with(int(), &[("p", "q")])),
+                Some(int()),
+                false,
+            ),
+            (
+                "a number that widens",
+                Some(int()),
+                Some(of(SchemaType::Int64)),
+                true,
+            ),
+            (
+                "a number that narrows",
+                Some(of(SchemaType::Int64)),
+                Some(int()),
+                false,
+            ),
+            (
+                "another type inside",
+                Some(nested(of(SchemaType::String))),
+                Some(nested(int())),
+                false,
+            ),
+            (
+                "optional inside, required there",
+                Some(nested(optional(SchemaType::Int32))),
+                Some(nested(int())),
+                false,
+            ),
+            ("a required field less", None, Some(int()), false),
+            (
+                "an optional field less",
+                None,
+                Some(optional(SchemaType::Int32)),
+                true,
+            ),
+            (
+                "a field with a default less",
+                None,
+                Some(defaulted(int(), Value::Int32(7))),
+                true,
+            ),
+            ("a field more", Some(int()), None, true),
+        ];
+        for (what, record, file, fits) in cases {
+            let field = |schema: Option<Schema>| schema.map(|schema| ("f", schema));
+            let record = structure("R", 1, field(record).into_iter().collect());
+            let file = structure("R", 2, field(file).into_iter().collect());
+            let backward = Compatibility::Backward.fits(Some(&file), Some(&record));
+            assert_eq!(backward, Ok(fits), "{what}");
+            assert_eq!(
+                Compatibility::Full.fits(Some(&file), Some(&record)),
+                Ok(fits),
+                "{what}"
+            );
+            // A file of a later version takes no record of an earlier one there.
+            assert_eq!(
+                Compatibility::Forward.fits(Some(&file), Some(&record)),
+                Ok(false),
+                "{what}"
+            );
+            assert_eq!(
+                Compatibility::None.fits(Some(&file), Some(&record)),
+                Ok(false),
+                "{what}"
+            );
+        }
+    }
+
+    #[test]
+    fn values_are_brought_into_the_schema_of_their_file() {
+        let record = structure(
+            "R",
+            1,
+            vec![
+                ("gone", of(SchemaType::String)),
+                ("n", of(SchemaType::Int8)),
+            ],
+        );
+        let file = structure(
+            "R",
+            2,
+            vec![
+                ("n", of(SchemaType::Int64)),
+                ("o", Schema::optional(SchemaType::String)),
+                ("d", defaulted(of(SchemaType::Int32), Value::Int32(7))),
+            ],
+        );
+        let value = Value::Struct(Box::new(Struct {
+            schema: record,
+            values: vec![Value::from("x"), Value::Int8(-5)],
+        }));
+        let Value::Struct(projected) = project(&value, &file) else {
+            panic!("a struct");
+        };
+        assert!(Arc::ptr_eq(&projected.schema, &file));
+        assert_eq!(
+            projected.values,
+            [Value::Int64(-5), Value::Null, Value::Int32(7)]
+        );
+    }
+
+    #[test]
+    fn structs_within_themselves_keep_their_fields() {
+        let node = |version, kind| {
+            let within = Schema {
+                recursive: true,
+                name: Some("Node".to_owned()),
+                ..Schema::optional(SchemaType::Struct)
+            };
+            structure("Node", version, vec![("v", of(kind)), ("next", within)])
+        };
+        let (from, to) = (node(1, SchemaType::Int32), node(2, SchemaType::Int64));
+        assert_eq!(
+            Compatibility::Backward.fits(Some(&to), Some(&from)),
+            Ok(true)
+        );
+        let list = |schema: &SchemaRef, make: fn(i32) -> Value| {
+            (0..3).fold(Value::Null, |rest, v| {
+                Value::Struct(Box::new(Struct {
+                    schema: SchemaRef::clone(schema),
+                    values: vec![make(v), rest],
+                }))
+            })
+        };
+        let projected = project(&list(&from, Value::Int32), &to);
+        assert_eq!(projected, list(&to, |v| Value::Int64(v.into())));
     }
 }

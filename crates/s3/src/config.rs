@@ -7,7 +7,7 @@ mod extensions;
 mod validators;
 mod values;
 
-pub(crate) use check::{check_across, check_start, set_visibility};
+pub(crate) use check::{check_across, check_extensions, check_start, set_visibility};
 pub(crate) use classes::{
     ASSUME_ROLE_PROVIDER, S3_STORAGE, all as all_classes, exists as class_exists,
 };
@@ -16,7 +16,11 @@ pub(crate) use classes::{
     HOURLY_PARTITIONER, JSON_FORMAT, PARQUET_FORMAT, TIME_BASED_PARTITIONER,
 };
 pub(crate) use classes::{CredentialsSource, credentials_advice, credentials_source};
-pub(crate) use extensions::{CHECKSUM, SIGN_PAYLOAD, TEMP_FOLDER, extensions, start_only};
+pub(crate) use extensions::{
+    CHECKSUM, COMMIT_FRONTIER, PARQUET_DECIMAL_PRECISION, PARQUET_THREE_LEVEL_LISTS,
+    PARTITION_FIELDS, PARTITION_SCHEMALESS, ROTATE_BYTES, ROTATE_IDLE, SIGN_PAYLOAD, TEMP_FOLDER,
+    extensions, start_only,
+};
 pub(crate) use validators::{check_own, refuse_nulls};
 
 use classes::*;

@@ -76,6 +76,7 @@ impl Connector for S3SinkConnector {
                 .into_iter()
                 .filter(|value| properties.contains(&value.name)),
         );
+        config::check_extensions(config.as_ref(), &mut values);
         values
     }
 
@@ -130,12 +131,13 @@ impl SinkConnector for S3SinkConnector {
         }
         let mut task = S3Task::new(settings, store, &context);
         task.check(&context).await;
+        task.read_ledger().await?;
         Ok(Box::new(task))
     }
 }
 
 /// The settings, or the first error of any key.
-fn parse(properties: &Properties) -> Result<S3Config, String> {
+pub(crate) fn parse(properties: &Properties) -> Result<S3Config, String> {
     let mut values = config::definition().validate(properties);
     let config = S3Config::from_values(&values);
     config::refuse_nulls(properties, &mut values);

@@ -1,15 +1,19 @@
 //! Formats: what objects are made of, and which one a setting names.
 
+mod avro;
 mod bytes;
 #[cfg(test)]
 pub(crate) mod container;
 mod encoder;
 mod headers;
 mod json;
+mod kept;
+mod parquet;
 
 pub(crate) use encoder::{Column, Encoded, Encoder, Format, Part, headers_of};
+pub(crate) use parquet::ParquetExtensions;
 
-use crate::config::{BYTE_ARRAY_FORMAT, JSON_FORMAT, S3Config};
+use crate::config::{AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT, S3Config};
 use crate::gzip::Compressors;
 use ::bytes::Bytes;
 use std::sync::Arc;
@@ -25,29 +29,38 @@ pub(crate) struct Output {
     pub(crate) gzip: Option<Compressors>,
 }
 
-impl Output {
-    /// With the format of a class; `None` if it is none that is supported.
-    pub(crate) fn new(
-        class: &str,
-        part: Part,
-        config: &S3Config,
-        separator: &Bytes,
-        gzip: Option<&Compressors>,
-    ) -> Option<Self> {
+/// What formats are made of.
+pub(crate) struct Formats<'a> {
+    pub(crate) config: &'a S3Config,
+    /// Between the records of ByteArrayFormat.
+    pub(crate) separator: &'a Bytes,
+    pub(crate) gzip: Option<&'a Compressors>,
+    pub(crate) parquet: ParquetExtensions,
+}
+
+impl Formats<'_> {
+    /// Output in the format of a class; `None` if it is none that is supported.
+    pub(crate) fn output(&self, class: &str, part: Part) -> Option<Output> {
         let (format, extension): (Arc<dyn Format>, _) = match class {
-            JSON_FORMAT => (Arc::new(json::JsonFormat::new(config)), ".json"),
+            AVRO_FORMAT => (Arc::new(avro::AvroFormat::new(self.config)), ".avro"),
+            JSON_FORMAT => (Arc::new(json::JsonFormat::new(self.config)), ".json"),
             BYTE_ARRAY_FORMAT => (
-                Arc::new(bytes::BytesFormat::new(separator)),
-                config.format_bytearray_extension.as_str(),
+                Arc::new(bytes::BytesFormat::new(self.separator)),
+                self.config.format_bytearray_extension.as_str(),
             ),
+            PARQUET_FORMAT => {
+                let format = parquet::ParquetFormat::new(self.config, self.parquet);
+                let extension = format.extension();
+                (Arc::new(format), extension)
+            }
             _ => return None,
         };
-        let suffix = if gzip.is_some() { ".gz" } else { "" };
+        let suffix = if self.gzip.is_some() { ".gz" } else { "" };
         Some(Output {
             format,
             part,
             extension: format!("{extension}{suffix}"),
-            gzip: gzip.cloned(),
+            gzip: self.gzip.cloned(),
         })
     }
 }

@@ -1,12 +1,17 @@
 //! The archive sink: records of Kafka topics as objects in S3, under the names and with the bytes that
 //! Confluent's S3 sink connector gives them.
 
+mod archive;
+mod batch_id;
 mod clock;
 mod compatibility;
 mod config;
 mod connector;
+mod extensions;
 mod format;
 mod gzip;
+mod intent;
+mod ledger;
 mod memory;
 mod name;
 mod object;
@@ -24,4 +29,7 @@ mod upload;
 mod writers;
 mod zone;
 
+pub use archive::{
+    Archive, ArchiveError, ArchiveLayout, Contents, ListedObject, ListedPage, UnfinishedUpload,
+};
 pub use connector::S3SinkConnector;

@@ -1,6 +1,8 @@
-//! Object keys, from the settings and the records alone, so that a replay writes the same names again.
+//! Object keys: of Kafka's records from the settings and the records alone, so that a replay writes the same names again; of a
+//! queue's messages, which have no offsets, from an id that is made when the object is opened.
 
 use crate::config::S3Config;
+use millstream_core::TopicPartition;
 use std::fmt::Write;
 
 #[derive(Clone, Debug)]
@@ -36,18 +38,47 @@ impl Names {
         start: i64,
         extension: &str,
     ) -> String {
-        let (dir, file) = (&self.directory_delim, &self.file_delim);
+        let file = &self.file_delim;
+        let mut key = self.folder(topic, encoded);
+        // Writing to a String cannot fail.
+        let _ = write!(
+            key,
+            "{topic}{file}{partition}{file}{start:0width$}{extension}",
+            width = self.offset_width
+        );
+        key
+    }
+
+    /// The key of the object with the values of a batch of a queue's messages; `records` is how many, if that is known. A task's
+    /// number is the partition.
+    pub(crate) fn batch(
+        &self,
+        origin: &TopicPartition,
+        encoded: &str,
+        batch: &str,
+        records: Option<usize>,
+        extension: &str,
+    ) -> String {
+        let file = &self.file_delim;
+        let (topic, task) = (&origin.topic, origin.partition);
+        let mut key = self.folder(topic, encoded);
+        let _ = write!(key, "{topic}{file}{task}{file}{batch}");
+        if let Some(records) = records {
+            let _ = write!(key, "{file}{records}");
+        }
+        key.push_str(extension);
+        key
+    }
+
+    /// What the keys of an encoded partition begin with.
+    fn folder(&self, topic: &str, encoded: &str) -> String {
+        let dir = &self.directory_delim;
         let mut key = String::with_capacity(self.topics_dir.len() + 2 * topic.len() + 64);
         if !self.topics_dir.is_empty() {
             key.push_str(&self.topics_dir);
             key.push_str(dir);
         }
-        // Writing to a String cannot fail.
-        let _ = write!(
-            key,
-            "{topic}{dir}{encoded}{dir}{topic}{file}{partition}{file}{start:0width$}{extension}",
-            width = self.offset_width
-        );
+        let _ = write!(key, "{topic}{dir}{encoded}{dir}");
         key
     }
 }
@@ -73,6 +104,23 @@ mod tests {
             names.object("t", "partition=3", 3, offset, ".json"),
             expected
         );
+    }
+
+    #[test]
+    fn a_batch_is_named_by_its_id_and_its_records() {
+        let names = Names {
+            topics_dir: "topics".to_owned(),
+            directory_delim: "/".to_owned(),
+            file_delim: "+".to_owned(),
+            offset_width: 10,
+        };
+        let origin = TopicPartition::new("orders", 2);
+        let name = |records| names.batch(&origin, "partition=2", "01ID", records, ".json");
+        assert_eq!(
+            name(Some(70)),
+            "topics/orders/partition=2/orders+2+01ID+70.json"
+        );
+        assert_eq!(name(None), "topics/orders/partition=2/orders+2+01ID.json");
     }
 
     #[test]

@@ -35,6 +35,8 @@ pub(crate) struct OpenObject {
     plain: Vec<u8>,
     gzip: Option<Gzip>,
     upload: Option<Upload>,
+    /// Bytes of records that it still takes, where there is a bound.
+    left: Option<u64>,
 }
 
 impl OpenObject {
@@ -48,7 +50,19 @@ impl OpenObject {
             plain: Vec::new(),
             gzip: output.gzip.as_ref().map(Gzip::new),
             upload: None,
+            left: None,
         }
+    }
+
+    /// Takes no more rows once they have so many bytes, before compression.
+    pub(crate) fn of_bytes(mut self, most: Option<u64>) -> Self {
+        self.left = most;
+        self
+    }
+
+    /// Whether it takes no more.
+    pub(crate) fn is_full(&self) -> bool {
+        self.left == Some(0)
     }
 
     /// Why a row cannot be written, if so.
@@ -57,7 +71,8 @@ impl OpenObject {
         encoder.check(column, row)
     }
 
-    /// Writes rows until one cannot be written, all are, or it is time for a `drain`, which is to follow in any case.
+    /// Writes rows until one cannot be written, all are, the object is full, or it is time for a `drain`, which is to follow
+    /// in any case.
     pub(crate) fn write(
         &mut self,
         column: Column<'_>,
@@ -71,7 +86,51 @@ impl OpenObject {
             self.make_room(uploads, part_size);
             (part_size - self.spilled.len()).min(self.buffer.len() + STEP)
         };
-        self.write_up_to(limit, column, rows)
+        match self.left {
+            Some(left) => self.write_bounded(limit, left, column, rows),
+            None => self.write_up_to(limit, column, rows),
+        }
+    }
+
+    /// Writes rows until they fill the object: lines up to a limit, a container's one by one.
+    fn write_bounded(
+        &mut self,
+        limit: usize,
+        left: u64,
+        column: Column<'_>,
+        rows: Range<usize>,
+    ) -> Encoded {
+        let mut done = Encoded::all(0);
+        if self.encoder.is_none() {
+            // With it, it is known how its records are counted.
+            if let Err(failure) = self.begin(column, rows.start) {
+                done.failure = Some(failure);
+                return done;
+            }
+        }
+        let written = |object: &Self| object.encoder.as_ref().and_then(|of| of.record_bytes());
+        match written(self) {
+            None => {
+                let before = self.out().len();
+                let room = usize::try_from(left).unwrap_or(usize::MAX);
+                done = self.write_up_to(limit.min(before.saturating_add(room)), column, rows);
+                let grown = (self.out().len() - before) as u64;
+                self.left = Some(left.saturating_sub(grown));
+            }
+            Some(before) => {
+                for row in rows {
+                    let one = self.write_up_to(limit, column, row..row + 1);
+                    done.rows += one.rows;
+                    done.failure = one.failure;
+                    let grown = written(self).unwrap_or(before) - before;
+                    self.left = Some(left.saturating_sub(grown));
+                    if one.rows == 0 || self.is_full() {
+                        break;
+                    }
+                }
+            }
+        }
+        done
     }
 
     /// Writes rows that have passed a check. A `drain` is to follow.
@@ -118,6 +177,11 @@ impl OpenObject {
             Some(_) => &mut self.plain,
             None => &mut self.buffer,
         }
+    }
+
+    /// Changes the name of an object that has not begun to go out.
+    pub(crate) fn rename(&mut self, key: &str) {
+        self.object.key = key.into();
     }
 
     /// The job of an object that has begun to go out.
@@ -241,7 +305,7 @@ impl OpenObject {
         closing: Closing,
     ) -> io::Result<Option<JobId>> {
         if let Some(encoder) = self.encoder.take() {
-            encoder.finish(self.out());
+            encoder.finish(self.out())?;
         }
         if let Some(mut gzip) = self.gzip.take() {
             gzip.write(&self.plain, &mut self.buffer);

@@ -11,7 +11,6 @@ pub(crate) use context::WriterContext;
 
 use crate::format::Encoded;
 use crate::partitioner::PARTITION_EXCEPTION;
-use crate::rotation::Reason;
 use crate::schemas::{same_object, same_schema, schema_of};
 use crate::settings::{OnNull, Settings};
 use crate::spill::{Move, Spill};
@@ -45,6 +44,8 @@ pub(crate) struct PartitionWriter {
     last_folder: Option<Arc<str>>,
     last_offset: Option<i64>,
     next_scheduled: Option<i64>,
+    /// When the wall clock has waited long enough for a further record.
+    idle_until: Option<i64>,
     /// Files that are to be closed, in this order, as uploads have room for them.
     closing: VecDeque<ClosingFile>,
     in_flight: InFlight,
@@ -52,6 +53,8 @@ pub(crate) struct PartitionWriter {
     carried: Vec<Range<i64>>,
     /// The offset behind what earlier rotations hold: what the next one closes begins there.
     covered: Option<i64>,
+    /// The offset behind the last batch that was handled whole.
+    handled: Option<i64>,
     /// The first row of the batch in hand that is still to be handled, by its offset.
     resume: Option<i64>,
     /// The names of this cycle, where an object must not replace another.
@@ -95,10 +98,12 @@ impl PartitionWriter {
             last_folder: None,
             last_offset: None,
             next_scheduled: settings.rotation.next_scheduled(now),
+            idle_until: None,
             closing: VecDeque::new(),
             in_flight: InFlight::default(),
             carried: Vec::new(),
             covered: None,
+            handled: None,
             resume: None,
             names: BTreeMap::new(),
             awaited: None,
@@ -138,7 +143,11 @@ impl PartitionWriter {
                 return Ok(Flow::Done);
             }
         }
+        self.handled = Some(batch.next_offset);
         self.rotate_if_due(context, now).await?;
+        if context.settings.commits_frontier && self.open.is_empty() {
+            self.carry_handled();
+        }
         Ok(Flow::Done)
     }
 
@@ -169,6 +178,9 @@ impl PartitionWriter {
     ) -> Result<usize, SinkError> {
         let shared = Arc::clone(&context.settings);
         let settings = &*shared;
+        if context.is_durable(row) {
+            return Ok(row + 1);
+        }
         if let OnNull::Ignore { reported } = settings.on_null
             && batch.values.is_null(row)
         {
@@ -210,15 +222,19 @@ impl PartitionWriter {
                 } else {
                     1
                 };
+                let run = context.until_durable(row, run);
                 let end = row + run.min(rotation.flush_size - self.total);
                 self.note_names(settings, batch, row..end, &place.folder);
-                self.write(context, batch, row..end, &place, current)
+                let reached = self
+                    .write(context, batch, row..end, &place, current, now)
                     .await?;
-                if self.total < rotation.flush_size || context.is_at_its_end() {
-                    return Ok(end);
+                if context.is_at_its_end() {
+                    return Ok(reached);
                 }
-                self.rotate(context, Reason::FlushSize, now).await?;
-                return Ok(end);
+                if let Some(reason) = self.due_by_size(rotation) {
+                    self.rotate(context, reason, now).await?;
+                }
+                return Ok(reached);
             }
         };
         self.rotate(context, reason, now).await?;
@@ -318,7 +334,8 @@ impl PartitionWriter {
         }
     }
 
-    /// Writes rows of one folder and schema, at most as many as a rotation takes.
+    /// Writes rows of one folder and schema, at most as many as a rotation takes, until their file is full. Returns the row
+    /// after the last one that was handled.
     async fn write(
         &mut self,
         context: &mut WriterContext,
@@ -326,7 +343,8 @@ impl PartitionWriter {
         rows: Range<usize>,
         place: &Place,
         current: Option<SchemaRef>,
-    ) -> Result<(), SinkError> {
+        now: i64,
+    ) -> Result<usize, SinkError> {
         let projected = match (&current, &place.schema) {
             (Some(current), Some(schema)) if !same_schema(current, schema) => projection(
                 context.settings.rotation.compatibility,
@@ -338,7 +356,7 @@ impl PartitionWriter {
         };
         let mut row = rows.start;
         while row < rows.end {
-            let index = self.file(&context.settings, &place.folder, batch.offsets[row])?;
+            let index = self.file(context, &place.folder, batch.offsets[row], now)?;
             let rows = Rows {
                 batch,
                 range: row..rows.end,
@@ -355,6 +373,8 @@ impl PartitionWriter {
             if rows > 0 {
                 self.last_offset = Some(batch.offsets[row - 1]);
                 self.last_folder = Some(Arc::clone(&place.folder));
+                let idle = context.settings.rotation.idle;
+                self.idle_until = idle.map(|idle| now.saturating_add(idle));
             }
             if let Some(error) = failure {
                 if self.open[index].is_empty() {
@@ -365,29 +385,36 @@ impl PartitionWriter {
                 refuse(context, batch, row, error, NOT_WRITABLE)?;
                 row += 1;
                 if context.is_at_its_end() {
-                    return Ok(());
+                    return Ok(row);
                 }
+            } else if self.open[index].is_full() {
+                return Ok(row);
             }
         }
-        Ok(())
+        Ok(row)
     }
 
     /// The open file of a folder, opened if need be with the offset of its first record.
     fn file(
         &mut self,
-        settings: &Settings,
+        context: &mut WriterContext,
         folder: &Arc<str>,
         offset: i64,
+        now: i64,
     ) -> Result<usize, SinkError> {
         if let Some(index) = self.open.iter().position(|file| file.folder == *folder) {
             return Ok(index);
         }
+        let settings = &context.settings;
         if settings.names.refuse_width() {
             // Java's formatter refuses such a width with every record.
             return Err(SinkError::fatal("Flags = '0'"));
         }
         let folder = Arc::clone(folder);
-        let file = OpenFile::new(settings, &self.origin, folder, offset, &self.cancel);
+        let batch = settings
+            .names_batches
+            .then(|| context.batch_ids.next(now, rand::random()));
+        let file = OpenFile::new(settings, &self.origin, folder, offset, batch, &self.cancel);
         self.open.push(file);
         Ok(self.open.len() - 1)
     }
@@ -437,6 +464,11 @@ impl PartitionWriter {
         let mut durable = std::mem::take(&mut self.carried);
         durable.extend(self.in_flight.take_stored());
         durable
+    }
+
+    /// Whether `newly_durable` has something without an upload having ended.
+    pub(crate) fn has_carried(&self) -> bool {
+        !self.carried.is_empty()
     }
 
     pub(crate) fn has_unfinished(&self) -> bool {

@@ -7,7 +7,8 @@ mod pattern;
 mod time;
 mod timestamp;
 
-use crate::config::{self, DEFAULT_PARTITIONER, FIELD_PARTITIONER, S3Config};
+use crate::config::{self, DEFAULT_PARTITIONER, FIELD_PARTITIONER, PARTITION_FIELDS, S3Config};
+use crate::extensions::Extensions;
 use crate::schemas::schema_of;
 use crate::start_error::{StartError, no_such_constructor};
 use field::FieldPartitioner;
@@ -31,7 +32,8 @@ enum Inner {
     /// By their Kafka partition.
     Default,
     Field(FieldPartitioner),
-    Time(Box<TimePartitioner>),
+    /// By fields first, if there are some.
+    Time(Box<TimePartitioner>, Option<FieldPartitioner>),
 }
 
 /// Where the name of the value's schema stands.
@@ -47,12 +49,21 @@ pub(crate) use time::{ZONE_NAMES, names_zones_abroad};
 
 impl Partitioner {
     /// The partitioner that the settings name.
-    pub(crate) fn new(config: &S3Config) -> Result<Self, StartError> {
+    pub(crate) fn new(config: &S3Config, extensions: &Extensions) -> Result<Self, StartError> {
+        let by_fields = |key, names: &[String]| {
+            let delim = &config.directory_delim;
+            FieldPartitioner::new(key, names, delim, extensions.partition_schemaless)
+        };
         let inner = match config.partitioner_class.as_str() {
             DEFAULT_PARTITIONER => Inner::Default,
-            FIELD_PARTITIONER => Inner::Field(FieldPartitioner::new(config)),
+            FIELD_PARTITIONER => Inner::Field(by_fields(
+                "partition.field.name",
+                &config.partition_field_names,
+            )),
             class if config::is_time_based(class) => {
-                Inner::Time(Box::new(TimePartitioner::new(config)?))
+                let names = &extensions.partition_fields;
+                let fields = (!names.is_empty()).then(|| by_fields(PARTITION_FIELDS, names));
+                Inner::Time(Box::new(TimePartitioner::new(config)?), fields)
             }
             other => return Err(no_partitioner(other)),
         };
@@ -78,7 +89,7 @@ impl Partitioner {
     }
 
     pub(crate) fn is_time_based(&self) -> bool {
-        matches!(self.inner, Inner::Time(_))
+        matches!(self.inner, Inner::Time(..))
     }
 
     /// Whether the values must be decoded for the folder to be found.
@@ -86,7 +97,7 @@ impl Partitioner {
         match &self.inner {
             Inner::Default => false,
             Inner::Field(_) => true,
-            Inner::Time(time) => time.needs_values(),
+            Inner::Time(time, fields) => fields.is_some() || time.needs_values(),
         }
     }
 
@@ -102,10 +113,10 @@ impl Partitioner {
         now: i64,
     ) -> Result<Option<i64>, RecordError> {
         match &self.inner {
-            Inner::Time(_) if self.tombstones.is_some() && batch.values.is_null(row) => {
+            Inner::Time(..) if self.tombstones.is_some() && batch.values.is_null(row) => {
                 Ok(timestamp::of_record(batch, row))
             }
-            Inner::Time(time) => time.timestamp(batch, row, now),
+            Inner::Time(time, _) => time.timestamp(batch, row, now),
             Inner::Default | Inner::Field(_) => Ok(None),
         }
     }
@@ -134,7 +145,13 @@ impl Partitioner {
                 folder.push_str(&batch.origin.partition.to_string());
             }
             Inner::Field(field) => field.push(&mut folder, batch, row)?,
-            Inner::Time(time) => time.push(&mut folder, batch, timestamp)?,
+            Inner::Time(time, fields) => {
+                if let Some(fields) = fields {
+                    fields.push(&mut folder, batch, row)?;
+                    folder.push_str(&self.delim);
+                }
+                time.push(&mut folder, batch, timestamp)?;
+            }
         }
         if self.affix == Affix::Suffix {
             folder.push_str(&self.delim);

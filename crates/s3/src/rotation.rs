@@ -2,6 +2,7 @@
 
 use crate::compatibility::Compatibility;
 use crate::config::{self, S3Config};
+use crate::extensions::Extensions;
 use crate::zone::Zone;
 use std::fmt;
 use tracing::warn;
@@ -10,6 +11,10 @@ use tracing::warn;
 pub(crate) struct Rotation {
     /// Records of a topic partition, over all its open files.
     pub(crate) flush_size: usize,
+    /// Bytes of the records of one file.
+    pub(crate) bytes: Option<u64>,
+    /// How long files wait for a further record by the wall clock, in milliseconds.
+    pub(crate) idle: Option<i64>,
     /// Span of record time, in milliseconds.
     pub(crate) interval: Option<i64>,
     /// Whether a record of another folder closes the files, where there is an interval.
@@ -31,28 +36,35 @@ struct Schedule {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Reason {
     FlushSize,
+    Bytes,
+    Idle,
     SchemaChange,
     Interval,
     FolderChange,
     Schedule,
     MaxOpenFiles,
+    /// The source wants it.
+    Flush,
 }
 
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Reason::FlushSize => "flush size",
+            Reason::Bytes => "file size",
+            Reason::Idle => "idle",
             Reason::SchemaChange => "schema incompatibility",
             Reason::Interval => "periodic interval",
             Reason::FolderChange => "partition change",
             Reason::Schedule => "scheduled interval",
             Reason::MaxOpenFiles => "max open files",
+            Reason::Flush => "flush",
         })
     }
 }
 
 impl Rotation {
-    pub(crate) fn new(config: &S3Config) -> Result<Self, String> {
+    pub(crate) fn new(config: &S3Config, extensions: &Extensions) -> Result<Self, String> {
         let interval = config.rotate_schedule_interval;
         let schedule = (interval > 0)
             .then(|| Zone::parse(&config.timezone).map(|zone| Schedule { interval, zone }))
@@ -65,6 +77,8 @@ impl Rotation {
         }
         Ok(Rotation {
             flush_size: config.records_per_rotation(),
+            bytes: extensions.rotate_bytes,
+            idle: extensions.rotate_idle,
             interval: (is_time_based && config.rotate_interval > 0)
                 .then_some(config.rotate_interval),
             on_folder_change: config.rotate_file_on_partition_change,
@@ -83,6 +97,12 @@ impl Rotation {
     pub(crate) fn is_too_far_ahead(&self, due: i64, now: i64) -> bool {
         let schedule = self.schedule.as_ref();
         schedule.is_some_and(|schedule| due.saturating_sub(now) > schedule.interval)
+    }
+
+    /// The same of the first time at which the wall clock closes files.
+    pub(crate) fn is_due_too_far_ahead(&self, due: i64, now: i64) -> bool {
+        let is_beyond = |idle| due.saturating_sub(now) > idle;
+        self.is_too_far_ahead(due, now) || self.idle.is_some_and(is_beyond)
     }
 }
 

@@ -1,16 +1,18 @@
 //! Settings: the configuration as the task uses it; nothing below reads a property again.
 
 use crate::config::{self, S3Config};
-use crate::format::{Output, Part};
+use crate::extensions::{Extensions, extension};
+use crate::format::{Formats, Output, ParquetExtensions, Part};
 use crate::gzip::Compressors;
 use crate::name::Names;
 use crate::partitioner::Partitioner;
 use crate::rotation::Rotation;
 use crate::start_error::{StartError, no_such_constructor};
-use crate::store::Checksums;
+use crate::store::{Checksums, Existing};
 use crate::upload::UploadSettings;
 use bytes::Bytes;
 use millstream_core::config::Parsed;
+use millstream_core::message::{INPUT_IS_LOG, INPUT_TYPE};
 use millstream_core::{Properties, TopicPartition};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -28,8 +30,13 @@ pub(crate) enum OnNull {
 
 pub(crate) struct Settings {
     pub(crate) names: Names,
+    /// Whether records come from a queue, whose offsets say nothing: objects are named by batches.
+    pub(crate) names_batches: bool,
+    pub(crate) topics_dir: String,
     pub(crate) partitioner: Partitioner,
     pub(crate) rotation: Rotation,
+    /// Whether offsets behind the last stored record are committed where nothing is open.
+    pub(crate) commits_frontier: bool,
     pub(crate) values: Arc<Output>,
     pub(crate) keys: Option<Arc<Output>>,
     pub(crate) headers: Option<Arc<Output>>,
@@ -53,8 +60,15 @@ impl Settings {
         let separator = Bytes::from(separator.unwrap_or("\n").to_owned());
         let gzip =
             (config.compression_type == "gzip").then(|| Compressors::new(config.compression_level));
+        let extensions = Extensions::new(properties);
+        let formats = Formats {
+            config,
+            separator: &separator,
+            gzip: gzip.as_ref(),
+            parquet: parquet(properties),
+        };
         let output = |class: &str, part: Part| {
-            let output = Output::new(class, part, config, &separator, gzip.as_ref());
+            let output = formats.output(class, part);
             output.map(Arc::new).ok_or_else(|| {
                 StartError::reflection(no_such_constructor(class, config::S3_STORAGE))
             })
@@ -66,18 +80,22 @@ impl Settings {
             "write" => OnNull::Write,
             _ => OnNull::Fail,
         };
-        let uploads = Arc::new(UploadSettings::new(config)?);
-        let names_remembered = if uploads.only_if_absent {
+        let names_batches = properties.contains(INPUT_TYPE) && !properties.contains(INPUT_IS_LOG);
+        let uploads = Arc::new(UploadSettings::new(config, names_batches)?);
+        let names_remembered = if uploads.existing == Existing::Keep {
             usize::try_from(config.max_files_scan_limit).unwrap_or(0)
         } else {
             0
         };
         Ok(Settings {
+            names_batches,
+            topics_dir: config.topics_dir.clone(),
             names_remembered,
             names: Names::new(config),
-            partitioner: Partitioner::new(config)?,
+            partitioner: Partitioner::new(config, &extensions)?,
             uploads,
-            rotation: Rotation::new(config)?,
+            rotation: Rotation::new(config, &extensions)?,
+            commits_frontier: extensions.commits_frontier,
             values: output(&config.format_class, Part::Values)?,
             keys: config
                 .store_kafka_keys
@@ -90,10 +108,15 @@ impl Settings {
             on_null,
             gzip,
             part_size: usize::try_from(config.part_size).unwrap_or(usize::MAX),
-            signs_payload: signs_payload(properties),
+            signs_payload: Settings::signs_payload(properties),
             checksums: checksums(properties),
             temp_folder: temp_folder(properties),
         })
+    }
+
+    /// Whether requests are signed by their content in any case.
+    pub(crate) fn signs_payload(properties: &Properties) -> bool {
+        extension(properties, config::SIGN_PAYLOAD) == Some(Parsed::Boolean(true))
     }
 
     /// The key of the object with the values of a folder from `start` on.
@@ -102,22 +125,36 @@ impl Settings {
         self.names
             .object(&origin.topic, folder, origin.partition, start, extension)
     }
-}
 
-fn extension(properties: &Properties, name: &str) -> Option<Parsed> {
-    let values = config::extensions().validate(properties);
-    let value = values.into_iter().find(|value| value.name == name);
-    value.and_then(|value| value.value)
-}
-
-fn signs_payload(properties: &Properties) -> bool {
-    extension(properties, config::SIGN_PAYLOAD) == Some(Parsed::Boolean(true))
+    /// The key of the object with the values of a folder that is a batch of a queue's messages.
+    pub(crate) fn batch_name(
+        &self,
+        origin: &TopicPartition,
+        folder: &str,
+        batch: &str,
+        records: Option<usize>,
+    ) -> String {
+        let extension = &self.values.extension;
+        self.names.batch(origin, folder, batch, records, extension)
+    }
 }
 
 fn temp_folder(properties: &Properties) -> PathBuf {
     match extension(properties, config::TEMP_FOLDER) {
         Some(Parsed::String(folder)) if !folder.is_empty() => folder.into(),
         _ => std::env::temp_dir(),
+    }
+}
+
+fn parquet(properties: &Properties) -> ParquetExtensions {
+    let precision = match extension(properties, config::PARQUET_DECIMAL_PRECISION) {
+        Some(Parsed::Int(digits)) => u32::try_from(digits).ok(),
+        _ => None,
+    };
+    let three_levels = extension(properties, config::PARQUET_THREE_LEVEL_LISTS);
+    ParquetExtensions {
+        decimal_precision: precision.unwrap_or(millstream_parquet::DEFAULT_PRECISION),
+        three_level_lists: three_levels == Some(Parsed::Boolean(true)),
     }
 }
 

@@ -3,23 +3,25 @@
 mod client;
 mod connections;
 mod credentials;
+#[macro_use]
+mod encryption;
 mod error;
 mod integrity;
+mod notes;
+mod reading;
 
 pub(crate) use error::{Cause, StoreError};
 pub(crate) use integrity::Checksums;
+pub use reading::{ListedObject, ListedPage, UnfinishedUpload};
 
 use crate::config::{self, S3Config};
 use aws_sdk_s3::Client;
 use aws_sdk_s3::primitives::ByteStream;
-use aws_sdk_s3::types::{
-    CompletedMultipartUpload, CompletedPart, ObjectCannedAcl, ServerSideEncryption, Tag, Tagging,
-};
-use base64::Engine;
-use base64::engine::general_purpose::STANDARD;
+use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart, ObjectCannedAcl, Tag, Tagging};
 use bytes::Bytes;
 use client::Connected;
 use connections::Connections;
+use encryption::Encryption;
 use error::Endpoint;
 use integrity::{ContentMd5, Integrity, Protection, md5_base64};
 use md5::{Digest, Md5};
@@ -41,19 +43,6 @@ pub(crate) struct Store {
     sends_digest: bool,
 }
 
-/// How S3 is to encrypt the objects.
-enum Encryption {
-    None,
-    ByS3(ServerSideEncryption, Option<String>),
-    /// With a key that the customer holds, in base64, and its MD5.
-    ByCustomer {
-        key: String,
-        digest: String,
-    },
-    /// As configured it cannot be done, which the original says with the first object.
-    Impossible(&'static str),
-}
-
 /// A part that S3 has.
 #[derive(Clone, Debug)]
 pub(crate) struct StoredPart {
@@ -67,6 +56,17 @@ pub(crate) enum Completed {
     Stored,
     /// Somebody else's object has the name, and must not be replaced.
     Exists,
+}
+
+/// What an object is put together for if another has its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Existing {
+    /// It is replaced.
+    Replace,
+    /// It stays, and the new one needs another name.
+    Keep,
+    /// It is this one, stored by an attempt whose answer was lost: nobody else makes this name.
+    Own,
 }
 
 impl Store {
@@ -98,7 +98,7 @@ impl Store {
             endpoint,
             integrity,
             acl: config.acl_canned.as_deref().map(ObjectCannedAcl::from),
-            encryption: encryption(config),
+            encryption: Encryption::of(config),
             signs_payload,
             sends_digest: config.send_digest,
         })
@@ -159,28 +159,16 @@ impl Store {
 
     /// Begins a multipart upload; returns its id.
     pub(crate) async fn create(&self, key: &str) -> Result<String, StoreError> {
-        if let Encryption::Impossible(why) = &self.encryption {
-            return Err(StoreError::permanent(*why));
-        }
+        let encryption = self.encryption.possible()?;
         self.ask(|client| async move {
-            let mut request = client
+            let request = client
                 .create_multipart_upload()
                 .bucket(&self.endpoint.bucket)
                 .key(key)
                 // Java's SDK says so, ours would say nothing; it is what S3 shows for the object.
                 .content_type("binary/octet-stream")
                 .set_acl(self.acl.clone());
-            request = match &self.encryption {
-                Encryption::None | Encryption::Impossible(_) => request,
-                Encryption::ByS3(kind, key_id) => request
-                    .server_side_encryption(kind.clone())
-                    .set_ssekms_key_id(key_id.clone()),
-                Encryption::ByCustomer { key, digest } => request
-                    .sse_customer_algorithm("AES256")
-                    .sse_customer_key(key)
-                    .sse_customer_key_md5(digest),
-            };
-            let output = request
+            let output = encrypted!(request, encryption)
                 .send()
                 .await
                 .map_err(|error| self.endpoint.error(error))?;
@@ -246,7 +234,7 @@ impl Store {
         self.ask(|client| {
             let (body, digest) = (body.clone(), digest.clone());
             async move {
-                let mut request = client
+                let request = client
                     .upload_part()
                     .bucket(&self.endpoint.bucket)
                     .key(key)
@@ -255,13 +243,7 @@ impl Store {
                     .content_length(body.len() as i64)
                     .set_content_md5(digest)
                     .body(ByteStream::from(body));
-                if let Encryption::ByCustomer { key, digest } = &self.encryption {
-                    request = request
-                        .sse_customer_algorithm("AES256")
-                        .sse_customer_key(key)
-                        .sse_customer_key_md5(digest);
-                }
-                let mut request = request.customize();
+                let mut request = with_customer_key!(request, &self.encryption).customize();
                 if !protection.signature {
                     request = request.disable_payload_signing();
                 }
@@ -286,7 +268,7 @@ impl Store {
         key: &str,
         upload: &str,
         parts: &[StoredPart],
-        only_if_absent: bool,
+        existing: Existing,
     ) -> Result<Completed, StoreError> {
         let listed = parts.iter().map(|part| {
             CompletedPart::builder()
@@ -304,7 +286,7 @@ impl Store {
                 .key(key)
                 .upload_id(upload)
                 .multipart_upload(listed.clone())
-                .set_if_none_match(only_if_absent.then(|| "*".to_owned()));
+                .set_if_none_match((existing != Existing::Replace).then(|| "*".to_owned()));
             async move {
                 let sent = request.send().await;
                 sent.map_err(|error| self.endpoint.error(error))
@@ -320,6 +302,7 @@ impl Store {
         }
         // An earlier attempt may have succeeded although its answer was lost.
         match self.head(key).await? {
+            Some(_) if existing == Existing::Own => Ok(Completed::Stored),
             Some(found) if found.is_some() && found == whole_etag(parts) => Ok(Completed::Stored),
             Some(_) if is_clash => Ok(Completed::Exists),
             None if is_clash => Err(StoreError::permanent(
@@ -332,14 +315,8 @@ impl Store {
     /// The ETag of an object, if it is there and has one; one that may not be looked at counts as there.
     async fn head(&self, key: &str) -> Result<Option<Option<String>>, StoreError> {
         let looked = self.ask(|client| async move {
-            let mut request = client.head_object().bucket(&self.endpoint.bucket).key(key);
-            if let Encryption::ByCustomer { key, digest } = &self.encryption {
-                request = request
-                    .sse_customer_algorithm("AES256")
-                    .sse_customer_key(key)
-                    .sse_customer_key_md5(digest);
-            }
-            request
+            let request = client.head_object().bucket(&self.endpoint.bucket).key(key);
+            with_customer_key!(request, &self.encryption)
                 .send()
                 .await
                 .map_err(|error| self.endpoint.error(error))
@@ -397,30 +374,6 @@ impl Store {
             sent.map(|_| ()).map_err(|error| self.endpoint.error(error))
         })
         .await
-    }
-}
-
-fn encryption(config: &S3Config) -> Encryption {
-    let customer_key = config.sse_customer_key.as_ref().map(|key| key.reveal());
-    match (config.sse_name.as_str(), customer_key) {
-        ("", _) => Encryption::None,
-        ("AES256", Some(key)) if !key.trim().is_empty() => customer_key_encryption(key),
-        ("AES256", _) => Encryption::ByS3(ServerSideEncryption::Aes256, None),
-        (name, _) => {
-            let key_id = &config.sse_kms_key_id;
-            let key_id = (!key_id.is_empty()).then(|| key_id.clone());
-            Encryption::ByS3(ServerSideEncryption::from(name), key_id)
-        }
-    }
-}
-
-fn customer_key_encryption(key: &str) -> Encryption {
-    match STANDARD.decode(key) {
-        Ok(bytes) if bytes.len() == 32 => Encryption::ByCustomer {
-            digest: md5_base64(&bytes),
-            key: key.to_owned(),
-        },
-        _ => Encryption::Impossible("sseCustomerKey must be a valid base64-encoded 32-byte key"),
     }
 }
 

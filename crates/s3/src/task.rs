@@ -1,6 +1,8 @@
 //! S3Task: rows to the writers of their partitions, and the news of finished uploads to offsets.
 
+use crate::batch_id::BatchIds;
 use crate::clock::Clock;
+use crate::ledger::Ledger;
 use crate::memory::Memory;
 use crate::partition::{Flow, PartitionWriter, WriterContext};
 use crate::settings::Settings;
@@ -39,6 +41,8 @@ pub(crate) struct S3Task {
     last_put: i64,
     /// Objects stored since the last `poll`.
     stored: usize,
+    /// Rows since the last `poll` that were in other objects already.
+    durable: usize,
     /// Positions that the consumer is to be moved to.
     rewinds: Vec<(TopicPartition, i64)>,
     /// How long `put` waits for room while S3 works.
@@ -52,8 +56,12 @@ impl S3Task {
         if let Some(gzip) = &settings.gzip {
             gzip.keep_within(context.open.clone());
         }
+        let store = Arc::new(store);
+        let queue = context.queue.clone().filter(|queue| queue.has_ledger);
+        let ledger = queue
+            .map(|queue| Ledger::new(Arc::clone(&store), context, queue, &settings.topics_dir));
         let uploads = Uploads::new(
-            Arc::new(store),
+            store,
             Arc::clone(&clock),
             Arc::clone(&settings.uploads),
             context,
@@ -65,12 +73,16 @@ impl S3Task {
                 uploads,
                 memory,
                 rejected: Rejected::default(),
+                batch_ids: BatchIds::default(),
+                ledger,
+                durable: None,
                 has_reporter: context.has_reporter,
                 goes_on_after_rejected: context.goes_on_after_rejected,
             },
             clock,
             last_put: 0,
             stored: 0,
+            durable: 0,
             rewinds: Vec::new(),
             longest_put: context.longest_put,
         }
@@ -80,6 +92,14 @@ impl S3Task {
     pub(crate) async fn check(&mut self, context: &TaskContext) {
         let part_size = self.context.settings.part_size;
         self.context.memory.check(context, part_size).await;
+    }
+
+    /// Reads which messages an earlier run has stored and not settled.
+    pub(crate) async fn read_ledger(&mut self) -> Result<(), SinkError> {
+        match &mut self.context.ledger {
+            Some(ledger) => ledger.begin().await,
+            None => Ok(()),
+        }
     }
 
     fn no_writer(&self, topic: &str, partition: i32) -> SinkError {
@@ -96,6 +116,9 @@ impl S3Task {
         match ended.result {
             Ok(End::Stored) => {
                 self.stored += 1;
+                if let Some(ledger) = &mut self.context.ledger {
+                    ledger.stored(ended.job);
+                }
                 if let Some(writer) = self.writers.get_mut(&ended.owner) {
                     writer.stored(ended.job);
                     self.writers.has_moved(&ended.owner);
@@ -103,7 +126,12 @@ impl S3Task {
                 }
                 Ok(())
             }
-            Ok(End::Dropped) => Ok(()),
+            Ok(End::Dropped) => {
+                if let Some(ledger) = &mut self.context.ledger {
+                    ledger.dropped(ended.job);
+                }
+                Ok(())
+            }
             Ok(End::Clash { free }) => {
                 self.clash(&ended.owner, ended.job, free);
                 Ok(())
@@ -135,6 +163,9 @@ impl S3Task {
             return Err(self.no_writer(&origin.topic, origin.partition));
         };
         let outcome = writer.put(&mut self.context, batch, now).await;
+        if writer.has_carried() {
+            self.writers.has_moved(origin);
+        }
         self.writers.look_again(origin, &mut self.context);
         if self.context.memory.is_over() {
             self.spill().await;
@@ -156,7 +187,7 @@ impl S3Task {
         let settings = Arc::clone(&self.context.settings);
         for partition in self
             .writers
-            .due_after(|due| settings.rotation.is_too_far_ahead(due, now))
+            .due_after(|due| settings.rotation.is_due_too_far_ahead(due, now))
         {
             if let Some(writer) = self.writers.get_mut(&partition) {
                 writer.skip_schedule(&settings.rotation, now);
@@ -223,7 +254,11 @@ impl S3Task {
         };
         self.rewinds.retain(|(rewound, _)| rewound != partition);
         self.context.memory.change(writer.memory(), 0);
-        writer.abandon(&mut self.context.memory.spill)
+        let jobs = writer.abandon(&mut self.context.memory.spill);
+        if let Some(ledger) = &mut self.context.ledger {
+            jobs.iter().for_each(|job| ledger.dropped(*job));
+        }
+        jobs
     }
 
     /// Drops what a partition has not stored and has it read again from the first free name on.
@@ -297,6 +332,13 @@ impl SinkTask for S3Task {
             return Err(self.no_writer(topic, origin.partition));
         }
         self.make_room_in_memory().await?;
+        self.context.durable = None;
+        if let Some(ledger) = &mut self.context.ledger
+            && let Some((rows, counted)) = ledger.durable_rows(&batch, now).await?
+        {
+            self.context.durable = Some(rows);
+            self.durable += counted;
+        }
         let begun = Instant::now();
         let deadline = begun + self.longest_put;
         let limit = deadline.min(begun + MAX_BACKPRESSURE_WAIT);
@@ -342,6 +384,9 @@ impl SinkTask for S3Task {
         self.note_all_ended()?;
         self.close_on().await?;
         self.context.uploads.rest(now);
+        if let Some(ledger) = &mut self.context.ledger {
+            ledger.poll(now);
+        }
         self.last_put = self.last_put.min(now);
         if now - self.last_put >= IDLE_MILLIS
             && let Some(gzip) = &self.context.settings.gzip
@@ -351,7 +396,7 @@ impl SinkTask for S3Task {
         let mut progress = Progress {
             done: Vec::new(),
             rejected: std::mem::take(&mut self.context.rejected.rows),
-            filtered: 0,
+            filtered: std::mem::take(&mut self.durable),
             objects: std::mem::take(&mut self.stored),
         };
         for partition in self.writers.take_moved() {
@@ -364,7 +409,11 @@ impl SinkTask for S3Task {
         }
         match self.context.uploads.degraded() {
             // Nothing is lost by saying so: there is no progress to report.
-            Some(degraded) if progress.done.is_empty() && progress.rejected.is_empty() => {
+            Some(degraded)
+                if progress.done.is_empty()
+                    && progress.rejected.is_empty()
+                    && progress.filtered == 0 =>
+            {
                 Err(degraded.into())
             }
             _ => Ok(progress),
@@ -387,6 +436,20 @@ impl SinkTask for S3Task {
     fn next_due(&self) -> Option<i64> {
         let scheduled = self.writers.next_due();
         scheduled.into_iter().chain(self.clock.next_due()).min()
+    }
+
+    async fn flush(&mut self, now: i64) -> Result<(), SinkError> {
+        self.clock.set(now);
+        let partitions: Vec<TopicPartition> = self.writers.sorted().cloned().collect();
+        for partition in partitions {
+            if let Some(writer) = self.writers.get_mut(&partition) {
+                let outcome = writer.flush(&mut self.context, now).await;
+                self.writers.has_moved(&partition);
+                self.writers.look_again(&partition, &mut self.context);
+                outcome?;
+            }
+        }
+        Ok(())
     }
 
     async fn finish(&mut self, deadline: Duration) -> Result<(), SinkError> {
@@ -429,6 +492,13 @@ impl SinkTask for S3Task {
                 // The next call will fail as well; closing goes on.
                 warn!(%error, "an upload failed while partitions were closed");
             }
+        }
+    }
+
+    async fn end(&mut self, deadline: Duration) {
+        let now = self.clock.now();
+        if let Some(ledger) = &mut self.context.ledger {
+            ledger.end(now, deadline).await;
         }
     }
 }

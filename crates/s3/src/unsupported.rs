@@ -1,8 +1,6 @@
 //! What the original does and this version does not yet: refused under its key, never silently ignored.
 
-use crate::config::{
-    AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT, S3Config, credentials_advice,
-};
+use crate::config::{S3Config, credentials_advice};
 use crate::partitioner;
 use millstream_core::{ConfigValue, Properties};
 
@@ -15,19 +13,6 @@ pub(crate) fn refuse_unsupported(config: &S3Config, values: &mut [ConfigValue]) 
             ));
         }
     };
-    let text_formats = format!("use {JSON_FORMAT} or {BYTE_ARRAY_FORMAT}");
-    let mut formats = vec![("format.class", &config.format_class)];
-    if config.store_kafka_keys {
-        formats.push(("keys.format.class", &config.keys_format_class));
-    }
-    if config.store_kafka_headers {
-        formats.push(("headers.format.class", &config.headers_format_class));
-    }
-    for (name, class) in formats {
-        if [AVRO_FORMAT, PARQUET_FORMAT].contains(&class.as_str()) {
-            refuse(name, class, &text_formats);
-        }
-    }
     if partitioner::names_zones_abroad(config) {
         refuse("locale", &config.locale, partitioner::ZONE_NAMES);
     }

@@ -5,6 +5,7 @@ mod support {
     pub(crate) mod batches;
     pub(crate) mod compare;
     pub(crate) mod defects;
+    pub(crate) mod parquet_files;
     pub(crate) mod run;
     pub(crate) mod server;
 }

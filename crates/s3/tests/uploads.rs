@@ -3,7 +3,9 @@
 
 mod reports {
     pub(crate) mod config;
+    pub(crate) mod extensions;
     pub(crate) mod memory;
+    pub(crate) mod parquet;
     pub(crate) mod paths;
     pub(crate) mod rotation;
 }

@@ -1,9 +1,10 @@
 //! Checks across settings, and what depends on several of them in the validate answer.
 
 use super::classes::{AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT};
+use super::extensions::PARTITION_FIELDS;
 use super::{
     DAILY_PARTITIONER, DEFAULT_PARTITIONER, FIELD_PARTITIONER, HOURLY_PARTITIONER, S3Config,
-    TIME_BASED_PARTITIONER,
+    TIME_BASED_PARTITIONER, is_time_based,
 };
 use millstream_core::ConfigValue;
 use millstream_core::config::Parsed;
@@ -138,6 +139,22 @@ pub(crate) fn check_across(config: Option<&S3Config>, values: &mut [ConfigValue]
 
 const WAN_WITH_PATH_STYLE: &str = "Both accelerate mode and path style access are being enabled. These options are \
     mutually exclusive and cannot be enabled together. Please disable one of them";
+
+/// Adds the errors that our own settings make with others.
+pub(crate) fn check_extensions(config: Option<&S3Config>, values: &mut [ConfigValue]) {
+    let Some(config) = config else { return };
+    let Some(fields) = values.iter_mut().find(|v| v.name == PARTITION_FIELDS) else {
+        return;
+    };
+    let is_empty = fields.value == Some(Parsed::List(Vec::new()));
+    if !is_empty && !is_time_based(&config.partitioner_class) {
+        fields.errors.push(format!(
+            "{PARTITION_FIELDS} needs a partitioner.class that is time-based, in front of whose folders the fields go: \
+             TimeBasedPartitioner, DailyPartitioner or HourlyPartitioner; for folders by fields alone set FieldPartitioner \
+             and partition.field.name"
+        ));
+    }
+}
 
 fn check_field_partitioner(values: &mut [ConfigValue]) {
     let is_field = text_of(values, "partitioner.class") == Some(FIELD_PARTITIONER);

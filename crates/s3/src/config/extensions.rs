@@ -15,6 +15,27 @@ const CHECKSUMS: [&str; 3] = ["auto", "crc32", "none"];
 /// Not a key of the original: the folder of temporary files.
 pub(crate) const TEMP_FOLDER: &str = "millstream.s3.temp.dir";
 
+/// Not a key of the original: the precision of decimals whose schema does not tell it.
+pub(crate) const PARQUET_DECIMAL_PRECISION: &str = "millstream.s3.parquet.decimal.precision";
+
+/// Not a key of the original: whether all lists have three levels.
+pub(crate) const PARQUET_THREE_LEVEL_LISTS: &str = "millstream.s3.parquet.three.level.lists";
+
+/// Not a key of the original: how large an object's records become before it is closed.
+pub(crate) const ROTATE_BYTES: &str = "millstream.s3.rotate.bytes";
+
+/// Not a key of the original: how long an open object waits for a further record.
+pub(crate) const ROTATE_IDLE: &str = "millstream.s3.rotate.idle.ms";
+
+/// Not a key of the original: the fields whose values come before the time in a folder's name.
+pub(crate) const PARTITION_FIELDS: &str = "millstream.s3.partition.fields";
+
+/// Not a key of the original: whether fields are looked for in values without a schema.
+pub(crate) const PARTITION_SCHEMALESS: &str = "millstream.s3.partition.schemaless";
+
+/// Not a key of the original: whether offsets behind the last stored record are committed.
+pub(crate) const COMMIT_FRONTIER: &str = "millstream.s3.commit.frontier";
+
 /// Settings that the original does not have. They show in an answer only if they are given.
 pub(crate) fn extensions() -> &'static ConfigDef {
     static EXTENSIONS: LazyLock<ConfigDef> = LazyLock::new(|| {
@@ -44,6 +65,69 @@ pub(crate) fn extensions() -> &'static ConfigDef {
                 .doc(
                     "The folder of an unnamed file that takes what open objects have no memory for. By default it is the \
                      one that TMPDIR names, else /tmp. While it takes nothing and memory is full, no records are taken.",
+                ),
+            Key::new(PARQUET_DECIMAL_PRECISION, Kind::Int, "64")
+                .importance(Importance::Low)
+                .group(S3, 37, Width::Short, "S3 Parquet Decimal Precision")
+                .validator(Validator::Between(1, 64))
+                .doc(
+                    "With ParquetFormat, the precision of decimals whose schema has no ``connect.decimal.precision``. Java's \
+                     sink writes 64, which Spark, polars and pyiceberg refuse and DuckDB reads as floating-point numbers; \
+                     38 suits them all. With another than 64, values of more digits are refused, as is a scale beyond it.",
+                ),
+            Key::new(PARQUET_THREE_LEVEL_LISTS, Kind::Boolean, "false")
+                .importance(Importance::Low)
+                .group(S3, 38, Width::Short, "S3 Parquet Three Level Lists")
+                .doc(
+                    "With ParquetFormat, whether lists always have the three levels that Parquet asks for today. Java's \
+                     sink writes two unless some array of the schema may hold nulls. pyiceberg takes no files with lists of \
+                     two, and DuckDB and ClickHouse read lists of structs with one field wrongly.",
+                ),
+            Key::new(ROTATE_BYTES, Kind::Long, "0")
+                .importance(Importance::Low)
+                .group(S3, 39, Width::Medium, "S3 Rotate Bytes")
+                .validator(Validator::AtLeast(0))
+                .doc(
+                    "Closes the objects of a topic partition once one of them holds records of this many bytes, counted as \
+                     its format writes them and before they are compressed, without keys and headers. So what an object \
+                     holds follows from the records alone and is the same when they are read again. 0 is no bound; \
+                     ``flush.size`` stays one.",
+                ),
+            Key::new(ROTATE_IDLE, Kind::Long, "0")
+                .importance(Importance::Low)
+                .group(S3, 40, Width::Medium, "S3 Rotate Idle (ms)")
+                .validator(Validator::AtLeast(0))
+                .doc(
+                    "Closes the objects of a topic partition that has had no further record for so long by the wall clock. \
+                     After a crash a record may come to stand in another object than before, as with \
+                     ``rotate.schedule.interval.ms``, but none twice. 0 lets them wait.",
+                ),
+            Key::new(PARTITION_FIELDS, Kind::List, "")
+                .importance(Importance::Low)
+                .group(S3, 41, Width::Long, "S3 Partition Fields")
+                .validator(Validator::List {
+                    may_be_empty: true,
+                    may_repeat: false,
+                })
+                .doc(
+                    "With a time-based partitioner, fields of the value whose values come before the time in a folder's \
+                     name, as FieldPartitioner writes them: ``region=eu/year=2026/…``. A dot leads into a struct.",
+                ),
+            Key::new(PARTITION_SCHEMALESS, Kind::Boolean, "false")
+                .importance(Importance::Low)
+                .group(S3, 42, Width::Short, "S3 Partition Schemaless")
+                .doc(
+                    "Whether FieldPartitioner and ``millstream.s3.partition.fields`` take values without a schema, too, as \
+                     JsonConverter gives them with ``schemas.enable=false``. A field that is not there counts as null. Java's \
+                     sink refuses such records.",
+                ),
+            Key::new(COMMIT_FRONTIER, Kind::Boolean, "false")
+                .importance(Importance::Low)
+                .group(S3, 43, Width::Short, "S3 Commit Frontier")
+                .doc(
+                    "Whether offsets behind the last stored record are committed where nothing is left to be stored: those \
+                     of records that are skipped or reported, and of the markers of transactions. So the lag of a topic \
+                     that rests becomes 0. Java's sink commits what it has stored and nothing more.",
                 ),
             show_content_key(),
         ])

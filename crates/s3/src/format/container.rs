@@ -4,6 +4,7 @@
 
 use super::{Column, Encoded, Encoder, Format, Part, headers_of};
 use millstream_core::{ColumnNeed, Payload, RawKind, RecordError, SchemaRef, Value};
+use std::io;
 use std::ops::Range;
 
 /// A block is closed once it is so large.
@@ -123,11 +124,12 @@ impl Encoder for Blocks {
         self.block = Vec::new();
     }
 
-    fn finish(mut self: Box<Self>, out: &mut Vec<u8>) {
+    fn finish(mut self: Box<Self>, out: &mut Vec<u8>) -> io::Result<()> {
         self.put_out(out);
         out.extend_from_slice(TRAILER_MARK);
         out.extend(self.rows.to_le_bytes());
         out.extend(self.blocks.to_le_bytes());
+        Ok(())
     }
 }
 

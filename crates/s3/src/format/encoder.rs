@@ -6,6 +6,7 @@
 
 use millstream_core::{ColumnNeed, Header, Headers, Payload, RecordError, SchemaRef};
 use std::fmt::Debug;
+use std::io;
 use std::ops::Range;
 
 /// What an object holds of each record.
@@ -50,6 +51,11 @@ pub(crate) trait Encoder: Send {
         out: &mut Vec<u8>,
     ) -> Encoded;
 
+    /// Bytes of all records so far, before compression; `None` of lines, which are in `out` as they are.
+    fn record_bytes(&self) -> Option<u64> {
+        None
+    }
+
     /// Memory that is held, in bytes.
     fn memory(&self) -> usize {
         0
@@ -59,7 +65,12 @@ pub(crate) trait Encoder: Send {
     fn rest(&mut self, _out: &mut Vec<u8>) {}
 
     /// Gives out what is held back, and the end of the object.
-    fn finish(self: Box<Self>, _out: &mut Vec<u8>) {}
+    ///
+    /// # Errors
+    /// If that cannot be made of what was written: the object is not to be stored.
+    fn finish(self: Box<Self>, _out: &mut Vec<u8>) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// What a `write` did.

@@ -3,11 +3,14 @@
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use millstream_core::logical::DAY_MILLIS;
-use millstream_core::{Header, RecordError, Text, Value};
+use millstream_core::value::Struct;
+use millstream_core::{Field, Header, RecordError, Schema, SchemaRef, SchemaType, Text, Value};
 use millstream_java::civil::CivilTime;
 use millstream_java::json::{write_str, write_text};
 use millstream_java::number::{f32_text, f64_text};
+use std::borrow::Cow;
 use std::fmt::Write;
+use std::sync::{Arc, LazyLock};
 
 /// Whether all have a value.
 pub(super) fn check(headers: &[Header]) -> Result<(), RecordError> {
@@ -19,6 +22,50 @@ pub(super) fn check(headers: &[Header]) -> Result<(), RecordError> {
 
 fn null_value() -> RecordError {
     RecordError::data("Invalid value: null used for required field: \"value\", schema type: STRING")
+}
+
+/// The schema of a record's headers: an array of structs of two texts.
+pub(super) fn array_schema() -> SchemaRef {
+    static ARRAY: LazyLock<SchemaRef> = LazyLock::new(|| {
+        Arc::new(Schema {
+            value_schema: Some(Arc::clone(&HEADER)),
+            ..Schema::of(SchemaType::Array)
+        })
+    });
+    Arc::clone(&ARRAY)
+}
+
+static HEADER: LazyLock<SchemaRef> = LazyLock::new(|| {
+    let text = |name: &str| Field {
+        name: name.to_owned(),
+        schema: Arc::new(Schema::of(SchemaType::String)),
+    };
+    Arc::new(Schema {
+        fields: vec![text("key"), text("value")],
+        ..Schema::of(SchemaType::Struct)
+    })
+});
+
+/// The headers as such an array.
+pub(super) fn as_array(headers: &[Header]) -> Result<Value, RecordError> {
+    let structs = headers.iter().map(|header| {
+        let values = vec![
+            Value::from(header.key.as_str()),
+            Value::from(&*text(header)?),
+        ];
+        let schema = Arc::clone(&HEADER);
+        Ok(Value::Struct(Box::new(Struct { schema, values })))
+    });
+    structs.collect::<Result<_, _>>().map(Value::Array)
+}
+
+/// A header's value as text.
+pub(super) fn text(header: &Header) -> Result<Cow<'_, str>, RecordError> {
+    match &header.value {
+        Value::Null => Err(null_value()),
+        Value::String(text) => Ok(text.to_java_utf8()),
+        other => Ok(Cow::Owned(plain(other))),
+    }
 }
 
 /// `{"headers":[{"key":…,"value":…},…]}`: order and repeats are kept.

@@ -3,6 +3,7 @@
 use super::context::WriterContext;
 use super::refusal::cannot_restore;
 use crate::format::{Column, Encoded, Output, headers_of};
+use crate::intent::Intent;
 use crate::name;
 use crate::object::OpenObject;
 use crate::settings::Settings;
@@ -42,6 +43,39 @@ pub(crate) struct OpenFile {
     values: Option<OpenObject>,
     keys: Option<OpenObject>,
     headers: Option<OpenObject>,
+    /// Where records come from a queue.
+    batch: Option<Batch>,
+}
+
+/// A batch of a queue's messages.
+struct Batch {
+    id: String,
+    origin: TopicPartition,
+    /// By offset, those that have a mark, where there is a ledger.
+    messages: Vec<(i64, Arc<str>)>,
+}
+
+/// The keys of a file's objects.
+struct Keys {
+    values: String,
+    keys: Option<String>,
+    headers: Option<String>,
+}
+
+impl Keys {
+    /// Those beside the object of the values.
+    fn beside(settings: &Settings, values: String) -> Self {
+        let beside = |what: &str, output: &Option<Arc<Output>>| {
+            let extension = &output.as_ref()?.extension;
+            let own = &settings.values.extension;
+            Some(name::sibling(&values, own, what, extension))
+        };
+        Keys {
+            keys: beside("keys", &settings.keys),
+            headers: beside("headers", &settings.headers),
+            values,
+        }
+    }
 }
 
 impl OpenFile {
@@ -50,9 +84,14 @@ impl OpenFile {
         origin: &TopicPartition,
         folder: Arc<str>,
         start: i64,
+        batch: Option<String>,
         cancel: &watch::Sender<bool>,
     ) -> Self {
-        let key = settings.object_name(origin, &folder, start);
+        let key = match &batch {
+            Some(id) => settings.batch_name(origin, &folder, id, None),
+            None => settings.object_name(origin, &folder, start),
+        };
+        let names = Keys::beside(settings, key);
         let open = |key: String, output: &Arc<Output>| {
             let object = Object {
                 key: key.into(),
@@ -61,27 +100,35 @@ impl OpenFile {
             };
             OpenObject::new(object, output)
         };
-        let beside = |what: &str, output: &Arc<Output>| {
-            let name = name::sibling(&key, &settings.values.extension, what, &output.extension);
-            open(name, output)
+        let beside = |key: Option<String>, output: &Option<Arc<Output>>| {
+            key.zip(output.as_ref())
+                .map(|(key, output)| open(key, output))
         };
         let has_values = !settings.partitioner.is_tombstones(&folder);
         OpenFile {
             records: 0,
             start,
             end: start,
-            keys: settings.keys.as_ref().map(|output| beside("keys", output)),
-            headers: settings
-                .headers
-                .as_ref()
-                .map(|output| beside("headers", output)),
-            values: has_values.then(|| open(key.clone(), &settings.values)),
+            keys: beside(names.keys, &settings.keys),
+            headers: beside(names.headers, &settings.headers),
+            values: has_values
+                .then(|| open(names.values, &settings.values).of_bytes(settings.rotation.bytes)),
+            batch: batch.map(|id| Batch {
+                id,
+                origin: origin.clone(),
+                messages: Vec::new(),
+            }),
             folder,
         }
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.records == 0
+    }
+
+    /// Whether its records have the bytes that an object is to hold.
+    pub(super) fn is_full(&self) -> bool {
+        self.values.as_ref().is_some_and(OpenObject::is_full)
     }
 
     /// Writes rows until one fails or all are written.
@@ -92,7 +139,7 @@ impl OpenFile {
     ) -> Result<Encoded, SinkError> {
         let mut done = Encoded::all(0);
         let Range { start, end } = rows.range;
-        while start + done.rows < end && done.failure.is_none() {
+        while start + done.rows < end && done.failure.is_none() && !self.is_full() {
             let range = start + done.rows..end;
             let written = if self.keys.is_none() && self.headers.is_none() {
                 self.write_values(context, rows, range)
@@ -111,8 +158,23 @@ impl OpenFile {
         if done.rows > 0 {
             self.records += done.rows;
             self.end = rows.batch.offsets[start + done.rows - 1];
+            self.note_messages(context, rows.batch, start..start + done.rows);
         }
         Ok(done)
+    }
+
+    /// Notes which messages rows were made of, for the ledger.
+    fn note_messages(&mut self, context: &WriterContext, batch: &RecordBatch, rows: Range<usize>) {
+        let messages = batch.fetched.messages.as_ref();
+        let messages = messages.filter(|_| context.ledger.is_some());
+        if let Some((own, messages)) = self.batch.as_mut().zip(messages) {
+            let offsets = batch.offsets[rows].iter();
+            let marked = offsets.filter_map(|offset| {
+                let mark = messages.of(*offset)?.mark.as_ref()?;
+                Some((*offset, Arc::clone(mark)))
+            });
+            own.messages.extend(marked);
+        }
     }
 
     fn write_values(
@@ -205,10 +267,12 @@ impl OpenFile {
 
     /// Sends what is left of each object; returns the jobs that complete them.
     pub(super) async fn close(
-        self,
+        mut self,
         context: &mut WriterContext,
         names: &Names,
     ) -> io::Result<Vec<JobId>> {
+        let batch = self.batch.take();
+        let intent = batch.as_ref().and_then(|batch| self.intend(batch, context));
         let tags = context
             .settings
             .uploads
@@ -221,14 +285,47 @@ impl OpenFile {
                 tags,
                 start: self.start,
                 names: Names::clone(names),
+                intent: intent.clone(),
             };
             jobs.extend(values.close(uploads, spill, part_size, closing).await?);
         }
         for object in [self.keys, self.headers].into_iter().flatten() {
-            let closing = Closing::default();
+            let closing = Closing {
+                intent: intent.clone(),
+                ..Closing::default()
+            };
             jobs.extend(object.close(uploads, spill, part_size, closing).await?);
         }
+        if let Some((batch, ledger)) = batch.zip(context.ledger.as_mut()) {
+            ledger.stores(&batch.id, &jobs);
+        }
         Ok(jobs)
+    }
+
+    /// Gives the objects of a batch their last names, with the number of records, unless S3 has been told of one of them already;
+    /// and the entry of the ledger, if it has messages for that.
+    fn intend(&mut self, batch: &Batch, context: &mut WriterContext) -> Option<Arc<Intent>> {
+        let settings = &context.settings;
+        let records = self.jobs().next().is_none().then_some(self.records);
+        let name = settings.batch_name(&batch.origin, &self.folder, &batch.id, records);
+        let names = Keys::beside(settings, name);
+        let objects = [
+            (&mut self.values, Some(names.values)),
+            (&mut self.keys, names.keys),
+            (&mut self.headers, names.headers),
+        ];
+        let mut keys = Vec::new();
+        for (object, key) in objects {
+            if let Some((object, key)) = object.as_mut().zip(key) {
+                if records.is_some() {
+                    object.rename(&key);
+                }
+                keys.push(key);
+            }
+        }
+        let ledger = context.ledger.as_mut();
+        let ledger = ledger.filter(|_| !batch.messages.is_empty() && !keys.is_empty());
+        ledger.map(|ledger| ledger.intend(&batch.id, keys, self.records, &batch.messages))
     }
 
     /// What is in memory and can move to the temporary file.

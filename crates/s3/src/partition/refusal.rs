@@ -3,8 +3,10 @@
 use super::context::WriterContext;
 use crate::compatibility::PROJECTOR_EXCEPTION;
 use crate::partitioner::PARTITION_EXCEPTION;
-use millstream_core::rejected::{CONNECT_EXCEPTION, DATA_EXCEPTION};
+use millstream_avro::error::SCHEMA_PARSE_EXCEPTION;
+use millstream_core::rejected::{CONNECT_EXCEPTION, DATA_EXCEPTION, SCHEMA_BUILDER_EXCEPTION};
 use millstream_core::{RecordBatch, RecordError, SinkError, Stage};
+use millstream_parquet::INVALID_SCHEMA_EXCEPTION;
 
 /// The class that Java says was executing when a record is refused in `put`.
 const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
@@ -14,7 +16,13 @@ const SINK_TASK: &str = "org.apache.kafka.connect.sink.SinkTask";
 pub(super) const WITHOUT_PLACE: &[&str] = &[PARTITION_EXCEPTION];
 
 /// Those of a record that cannot be written.
-pub(super) const NOT_WRITABLE: &[&str] = &[DATA_EXCEPTION, PROJECTOR_EXCEPTION];
+pub(super) const NOT_WRITABLE: &[&str] = &[
+    DATA_EXCEPTION,
+    PROJECTOR_EXCEPTION,
+    SCHEMA_BUILDER_EXCEPTION,
+    SCHEMA_PARSE_EXCEPTION,
+    INVALID_SCHEMA_EXCEPTION,
+];
 
 /// Rejects a bad row where its exception allows that and somebody hears of it; otherwise the task fails.
 pub(super) fn refuse(
@@ -30,9 +38,12 @@ pub(super) fn refuse(
         return Ok(());
     }
     let mut failure = SinkError::record(batch, row, error);
-    if failure.class == DATA_EXCEPTION && may_be_rejected {
+    if may_be_rejected
+        && failure.class != PROJECTOR_EXCEPTION
+        && failure.class != PARTITION_EXCEPTION
+    {
         // The original wraps these; their text becomes the wrapper's.
-        failure.message = format!("{DATA_EXCEPTION}: {}", failure.message);
+        failure.message = format!("{}: {}", failure.class, failure.message);
     }
     failure.class = CONNECT_EXCEPTION;
     Err(failure)

@@ -6,6 +6,7 @@ use super::refusal::cannot_restore;
 use super::{PartitionWriter, WriterContext};
 use crate::rotation::{Reason, Rotation};
 use crate::settings::Settings;
+use crate::store::Existing;
 use crate::upload::Names;
 use millstream_core::SinkError;
 use std::sync::Arc;
@@ -44,8 +45,11 @@ impl PartitionWriter {
                 return Some(Reason::FolderChange);
             }
         }
-        let is_due = self.next_scheduled.is_some_and(|due| now >= due);
-        is_due.then_some(Reason::Schedule)
+        let is_due = |due: Option<i64>| due.is_some_and(|due| now >= due);
+        if is_due(self.next_scheduled) {
+            return Some(Reason::Schedule);
+        }
+        is_due(self.idle_until).then_some(Reason::Idle)
     }
 
     /// Whether a record of this folder, whose schema fits or not, cannot join what is open.
@@ -64,6 +68,15 @@ impl PartitionWriter {
         (is_full && is_new()).then_some(Reason::MaxOpenFiles)
     }
 
+    /// Whether what was written fills what is open.
+    pub(super) fn due_by_size(&self, rotation: &Rotation) -> Option<Reason> {
+        if self.total >= rotation.flush_size {
+            return Some(Reason::FlushSize);
+        }
+        let is_full = self.open.iter().any(OpenFile::is_full);
+        is_full.then_some(Reason::Bytes)
+    }
+
     /// Moves an expired schedule on while nothing is open: idle time splits no file. One that a clock has made which went
     /// ahead once would hold the files open until then.
     pub(crate) fn skip_schedule(&mut self, rotation: &Rotation, now: i64) {
@@ -75,6 +88,8 @@ impl PartitionWriter {
         {
             self.next_scheduled = rotation.next_scheduled(now);
         }
+        let until = self.idle_until.zip(rotation.idle);
+        self.idle_until = until.map(|(until, idle)| until.min(now.saturating_add(idle)));
     }
 
     pub(crate) async fn rotate_if_due(
@@ -94,7 +109,36 @@ impl PartitionWriter {
 
     /// When `rotate_if_due` should be called.
     pub(crate) fn next_due(&self) -> Option<i64> {
-        self.next_scheduled.filter(|_| self.total > 0)
+        let due = self.next_scheduled.into_iter().chain(self.idle_until);
+        due.min().filter(|_| self.total > 0)
+    }
+
+    /// Closes all open files, and counts what came behind their records and is not to be written as theirs. Of rows behind one
+    /// that is to end the task nothing is said.
+    pub(crate) async fn flush(
+        &mut self,
+        context: &mut WriterContext,
+        now: i64,
+    ) -> Result<(), SinkError> {
+        if context.is_at_its_end() {
+            return Ok(());
+        }
+        if !self.open.is_empty() {
+            self.last_offset = self.last_offset.max(self.handled.map(|next| next - 1));
+            return self.rotate(context, Reason::Flush, now).await;
+        }
+        self.carry_handled();
+        Ok(())
+    }
+
+    /// Counts what was handled and is in no file as done. Nothing may be open.
+    pub(super) fn carry_handled(&mut self) {
+        if let Some((from, to)) = self.covered.zip(self.handled)
+            && from < to
+        {
+            self.carried.push(from..to);
+            self.covered = Some(to);
+        }
     }
 
     /// Closes all open files; they go on their way to S3.
@@ -159,7 +203,7 @@ impl PartitionWriter {
     }
 
     pub(super) fn waits_for_a_name(&self, settings: &Settings) -> bool {
-        settings.uploads.only_if_absent && !self.in_flight.is_empty()
+        settings.uploads.existing == Existing::Keep && !self.in_flight.is_empty()
     }
 
     /// Whether `close_files` has something to do where uploads have room.

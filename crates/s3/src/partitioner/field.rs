@@ -1,23 +1,34 @@
 //! FieldPartitioner: folders by the values of fields, `name=value` for each.
 
 use super::failure::{PARTITION_EXCEPTION, cannot_encode};
-use crate::config::S3Config;
-use millstream_core::{Payload, RecordBatch, RecordError, SchemaType, Struct, Value};
+use crate::config::PARTITION_SCHEMALESS;
+use millstream_core::{Map, Payload, RecordBatch, RecordError, SchemaType, Struct, Value};
 use std::fmt::Write;
 
 #[derive(Clone, Debug)]
 pub(super) struct FieldPartitioner {
+    /// The setting that names the fields.
+    key: &'static str,
     /// The names as configured, each with its path.
     fields: Vec<(String, Vec<String>)>,
     delim: String,
+    /// Whether values without a schema have fields, too.
+    takes_schemaless: bool,
 }
 
 impl FieldPartitioner {
-    pub(super) fn new(config: &S3Config) -> Self {
-        let names = config.partition_field_names.iter();
+    pub(super) fn new(
+        key: &'static str,
+        names: &[String],
+        delim: &str,
+        takes_schemaless: bool,
+    ) -> Self {
+        let fields = names.iter().map(|name| (name.clone(), path_of(name)));
         FieldPartitioner {
-            fields: names.map(|name| (name.clone(), path_of(name))).collect(),
-            delim: config.directory_delim.clone(),
+            key,
+            fields: fields.collect(),
+            delim: delim.to_owned(),
+            takes_schemaless,
         }
     }
 
@@ -27,8 +38,9 @@ impl FieldPartitioner {
         cannot_encode().caused_by(RecordError::new(
             PARTITION_EXCEPTION,
             format!(
-                "partition.field.name={} needs values that are structs with a schema; this one is none \
-                 (value.converter.schemas.enable=false?)",
+                "{}={} needs values that are structs with a schema; this one is none \
+                 (value.converter.schemas.enable=false? {PARTITION_SCHEMALESS}=true takes objects without)",
+                self.key,
                 names.join(",")
             ),
         ))
@@ -43,16 +55,27 @@ impl FieldPartitioner {
         let Payload::Decoded(decoded) = &batch.values else {
             return Err(self.needs_schema());
         };
-        let Value::Struct(record) = &decoded.values[row] else {
-            return Err(self.needs_schema());
+        let value = &decoded.values[row];
+        let is_taken = match value {
+            Value::Struct(_) => true,
+            Value::Map(_) => self.takes_schemaless,
+            _ => false,
         };
+        if !is_taken {
+            return Err(self.needs_schema());
+        }
         for (index, (name, path)) in self.fields.iter().enumerate() {
             if index > 0 {
                 folder.push_str(&self.delim);
             }
             folder.push_str(name);
             folder.push('=');
-            match find(record, path)? {
+            let found = match value {
+                Value::Struct(record) => find(record, path)?,
+                Value::Map(map) => find_in_map(map, path),
+                _ => None,
+            };
+            match found {
                 Some((kind, value)) => push_value(folder, kind, value)?,
                 None => folder.push_str("null"),
             }
@@ -92,6 +115,28 @@ fn find<'a>(
         }
     }
     Ok(None)
+}
+
+/// The same in a value without a schema, whose types are its own. What is not there counts as null.
+fn find_in_map<'a>(map: &'a Map, path: &[String]) -> Option<(SchemaType, &'a Value)> {
+    let (leaf, way) = path.split_last()?;
+    let mut map = map;
+    for name in way {
+        match map.get_str(name)? {
+            Value::Map(inner) => map = inner,
+            _ => return None,
+        }
+    }
+    let value = map.get_str(leaf)?;
+    let kind = match value {
+        Value::Null => return None,
+        Value::Int8(_) | Value::Int16(_) | Value::Int32(_) | Value::Int64(_) => SchemaType::Int64,
+        Value::String(_) => SchemaType::String,
+        Value::Boolean(_) => SchemaType::Boolean,
+        // None of those that name folders.
+        _ => SchemaType::Struct,
+    };
+    Some((kind, value))
 }
 
 fn push_value(folder: &mut String, kind: SchemaType, value: &Value) -> Result<(), RecordError> {

@@ -79,7 +79,7 @@ impl StoreError {
         }
     }
 
-    fn transient(message: String) -> Self {
+    pub(super) fn transient(message: String) -> Self {
         StoreError {
             is_transient: true,
             ..StoreError::permanent(message)

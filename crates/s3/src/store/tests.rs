@@ -17,7 +17,10 @@ async fn report_a4_a_store_that_refuses_checksums_works() {
     let first = part(&store, 1).await.unwrap();
     part(&store, 2).await.unwrap();
     assert_eq!(
-        store.complete("k", "u", &[first], false).await.unwrap(),
+        store
+            .complete("k", "u", &[first], Existing::Replace)
+            .await
+            .unwrap(),
         Completed::Stored
     );
     store
@@ -115,7 +118,10 @@ async fn failures_of_an_object(store: &Store) -> [StoreError; 3] {
     [
         store.create("k").await.unwrap_err(),
         part(store, 1).await.unwrap_err(),
-        store.complete("k", "u", &[one], false).await.unwrap_err(),
+        store
+            .complete("k", "u", &[one], Existing::Replace)
+            .await
+            .unwrap_err(),
     ]
 }
 
@@ -187,7 +193,10 @@ async fn report_c10_a_temporary_redirect_is_followed() {
         assert_eq!(store.create("k").await.unwrap(), "u");
         let first = part(&store, 1).await.unwrap();
         assert_eq!(
-            store.complete("k", "u", &[first], false).await.unwrap(),
+            store
+                .complete("k", "u", &[first], Existing::Replace)
+                .await
+                .unwrap(),
             Completed::Stored
         );
         for what in ["head", "create", "part", "complete"] {
@@ -372,7 +381,10 @@ async fn report_a10_a_server_of_the_named_authority_is_spoken_to() {
     assert_eq!(store.create("k").await.unwrap(), "u");
     let first = part(&store, 1).await.unwrap();
     assert_eq!(
-        store.complete("k", "u", &[first], false).await.unwrap(),
+        store
+            .complete("k", "u", &[first], Existing::Replace)
+            .await
+            .unwrap(),
         Completed::Stored
     );
     // What goes over TLS needs no signature of its content.

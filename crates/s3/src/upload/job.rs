@@ -112,10 +112,13 @@ impl Job {
         }
         parts.sort_by_key(|part| part.number);
         let (store, key) = (&self.shared.store, &self.object.key);
-        let only_if_absent = self.shared.settings.only_if_absent;
+        if let Some(intent) = &closing.intent {
+            self.attempt("PutObject", || intent.write(store)).await?;
+        }
+        let existing = self.shared.settings.existing;
         let completed = self
             .attempt("CompleteMultipartUpload", || {
-                store.complete(key, id, &parts, only_if_absent)
+                store.complete(key, id, &parts, existing)
             })
             .await?;
         Ok(match completed {

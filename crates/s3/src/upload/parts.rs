@@ -1,5 +1,6 @@
 //! What passes between the task and an object's job: parts one way, the end the other.
 
+use crate::intent::Intent;
 use crate::store::{StoreError, Tags};
 use bytes::Bytes;
 use millstream_core::{BytePermit, TopicPartition};
@@ -9,6 +10,13 @@ use tokio::sync::watch;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct JobId(pub(super) u64);
+
+#[cfg(test)]
+impl JobId {
+    pub(crate) fn of_test(number: u64) -> Self {
+        JobId(number)
+    }
+}
 
 /// An object: what it is called and whose it is.
 #[derive(Clone, Debug)]
@@ -56,6 +64,8 @@ pub(crate) struct Closing {
     pub(crate) start: i64,
     /// Names that objects would have had which began with later records.
     pub(crate) names: Names,
+    /// What the ledger has to say before the object is there.
+    pub(crate) intent: Option<Arc<Intent>>,
 }
 
 /// A part of an object.

@@ -1,14 +1,14 @@
 //! What uploads need of the settings.
 
 use crate::config::S3Config;
-use crate::store::Tags;
+use crate::store::{Existing, Tags};
 
 pub(crate) struct UploadSettings {
     pub(crate) part_size: usize,
     /// Pause after an attempt that failed for a reason that may pass, in milliseconds.
     pub(crate) retry_backoff: i64,
-    /// Whether an object that is there already must not be replaced.
-    pub(crate) only_if_absent: bool,
+    /// What becomes of an object that is there already.
+    pub(crate) existing: Existing,
     pub(super) tagging: Option<Tagging>,
 }
 
@@ -25,7 +25,8 @@ pub(super) struct Tagging {
 
 impl UploadSettings {
     /// The error is what Java says as soon as a partition is assigned.
-    pub(crate) fn new(config: &S3Config) -> Result<Self, String> {
+    /// `makes_names`: objects have names of their own making, and not of offsets.
+    pub(crate) fn new(config: &S3Config, makes_names: bool) -> Result<Self, String> {
         let extra = extra_tags(&config.object_tagging_key_value_pairs)?;
         let stores_siblings = config.store_kafka_keys || config.store_kafka_headers;
         let tagging = config.object_tagging.then(|| Tagging {
@@ -39,9 +40,11 @@ impl UploadSettings {
         Ok(UploadSettings {
             part_size: usize::try_from(config.part_size).unwrap_or(usize::MAX),
             retry_backoff: config.retry_backoff.max(0),
-            only_if_absent: config.enable_conditional_writes
-                && config.rotate_schedule_interval != -1
-                && !stores_siblings,
+            existing: match config.enable_conditional_writes {
+                true if makes_names => Existing::Own,
+                true if config.rotate_schedule_interval != -1 && !stores_siblings => Existing::Keep,
+                _ => Existing::Replace,
+            },
             tagging,
         })
     }

@@ -161,7 +161,7 @@ fn column(
             column: converter.to_raw(&origin.topic, &raw, &mut errors),
             kind,
         },
-        _ => Payload::Decoded(converter.decode_column(&origin.topic, &raw, &mut errors)),
+        _ => Payload::Decoded(converter.decode_column(&origin.topic, &raw, None, &mut errors)),
     };
     match errors.into_iter().next() {
         Some((_, error)) => Err(error),

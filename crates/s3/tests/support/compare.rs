@@ -1,9 +1,11 @@
 //! What was done against what was recorded.
 
+use super::parquet_files;
 use super::server::{Object, hex};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use flate2::read::GzDecoder;
+use millstream_avro::container::FileReader;
 use millstream_core::rejected::RejectedRow;
 use serde_json::{Value as Json, json};
 use std::collections::BTreeMap;
@@ -125,7 +127,10 @@ fn by_key(requests: &[Json], leave_out: LeaveOut) -> BTreeMap<String, Vec<String
                 .as_object_mut()
                 .map(|request| request.remove("headers"));
         }
-        if leave_out.sizes {
+        let is_parquet = request["key"]
+            .as_str()
+            .is_some_and(|key| key.ends_with(".parquet"));
+        if leave_out.sizes || is_parquet {
             request
                 .as_object_mut()
                 .map(|request| request.remove("size"));
@@ -195,6 +200,9 @@ fn object(object: &Object, wanted: &Json) -> Verdict {
             let actual = String::from_utf8_lossy(&body);
             return Err(format!("\n   actual {actual}\n expected {text}"));
         }
+    } else if wanted["parquet"].is_object() {
+        let recorded = millstream_golden::bytes_of(&wanted["base64"]);
+        parquet_files::compare(&object.body, recorded.to_vec())?;
     } else if let Some(base64) = wanted["base64"].as_str() {
         let actual = STANDARD.encode(&body);
         if actual != base64 {
@@ -211,6 +219,9 @@ fn object(object: &Object, wanted: &Json) -> Verdict {
     {
         return Err(format!("etag {}, expected {etag}", object.etag));
     }
+    if wanted["avro"].is_object() {
+        avro(&body, &wanted["avro"])?;
+    }
     if wanted["tags"].is_object() && object.tags.as_ref() != Some(&wanted["tags"]) {
         return Err(format!(
             "tags {:?}, expected {}",
@@ -224,4 +235,45 @@ fn object(object: &Object, wanted: &Json) -> Verdict {
         return Err(format!("content type {:?}", object.content_type));
     }
     Ok(())
+}
+
+/// Everything but the marker between blocks, which is random, and the compressed bytes.
+fn avro(body: &[u8], wanted: &Json) -> Verdict {
+    let text = |error: millstream_avro::container::ContainerError| error.to_string();
+    let mut file = FileReader::open(body, 1 << 26).map_err(text)?;
+    let keys: Vec<&str> = file
+        .metadata()
+        .iter()
+        .map(|(key, _)| key.as_str())
+        .collect();
+    let schema = file.schema().to_owned();
+    let header = json!({"meta_keys": keys, "codec": file.codec().name(), "schema": schema});
+    let mut blocks = Vec::new();
+    while let Some(block) = file.next_block().map_err(text)? {
+        blocks.push(block);
+    }
+    for (part, actual) in header.as_object().into_iter().flatten() {
+        if *actual != wanted[part] {
+            return Err(format!(
+                "{part}\n   actual {actual}\n expected {}",
+                wanted[part]
+            ));
+        }
+    }
+    let expected = wanted["blocks"].as_array().map_or(&[][..], Vec::as_slice);
+    let actual = blocks
+        .iter()
+        .zip(expected)
+        .map(|(block, wanted)| match wanted.get("base64") {
+            Some(_) => json!({"count": block.count, "base64": STANDARD.encode(&block.bytes)}),
+            None => json!({"count": block.count, "length": block.bytes.len()}),
+        });
+    let actual: Vec<Json> = actual.collect();
+    if blocks.len() == expected.len() && actual == expected {
+        Ok(())
+    } else {
+        Err(format!(
+            "blocks\n   actual {actual:?}\n expected {expected:?}"
+        ))
+    }
 }

@@ -4,10 +4,13 @@ use crate::authentication;
 use crate::classes;
 use crate::config::MongoConfig;
 use crate::extensions::{self, Extensions};
-use crate::store::{Store, Unreachable};
+use crate::key_stores;
+use crate::probe;
+use crate::replay;
+use crate::store::Store;
 use crate::task::{MongoTask, TaskParts};
 use crate::topics::{self, Topics};
-use crate::uri::{self, ConnectionString};
+use crate::uri::{self, ConnectionString, URI};
 use async_trait::async_trait;
 use millstream_core::config::ConfigValue;
 use millstream_core::rejected::CONNECT_EXCEPTION;
@@ -16,18 +19,11 @@ use millstream_core::{
     SinkErrorKind, SinkTask, TaskContext,
 };
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
 
 pub const CLASS: &str = "com.mongodb.kafka.connect.MongoSinkConnector";
 
 /// The release whose behaviour is matched.
 const VERSION: &str = "3.0.1";
-
-const URI: &str = "connection.uri";
-
-/// How long the connection test waits when the string does not say; Java's default, and its grace.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-const CONNECT_GRACE: Duration = Duration::from_millis(500);
 
 static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(MongoConfig::definition);
 
@@ -63,11 +59,22 @@ impl Connector for MongoSinkConnector {
     fn validate(&self, properties: &Properties) -> Vec<ConfigValue> {
         let mut values = topics::values(properties);
         topics::validate(properties, &mut values);
-        if let Some(why) = connection(properties).and_then(|uri| uri.unsupported()) {
-            topics::add_error(&mut values, URI, why);
+        if let Some(uri) = connection(properties) {
+            if let Some(why) = uri.unsupported() {
+                topics::add_error(&mut values, URI, why);
+            }
+            probe::check_product(&uri, properties, &mut values);
         }
         values.extend(extensions::validate(properties));
         values
+    }
+
+    fn remarks(&self, properties: &Properties) -> Vec<(String, String)> {
+        let Ok(extensions) = Extensions::parse(properties, true) else {
+            return Vec::new();
+        };
+        let duplicates = extensions.policy.duplicates;
+        topics::remarks(properties, |settings| replay::hazards(settings, duplicates))
     }
 
     fn throws(&self, properties: &Properties) -> Option<ConnectorError> {
@@ -87,9 +94,9 @@ impl Connector for MongoSinkConnector {
         let Some(uri) = connection(properties).filter(|uri| uri.unsupported().is_none()) else {
             return;
         };
-        match try_connection(&uri, properties).await {
-            Ok(()) => check_time_series(properties, values),
-            Err(message) => topics::add_error(values, URI, message),
+        match probe::connection(&uri, properties).await {
+            Ok(store) => probe::time_series(&store, properties, values).await,
+            Err(problem) => topics::add_error(values, problem.key, problem.message),
         }
     }
 }
@@ -132,12 +139,20 @@ impl SinkConnector for MongoSinkConnector {
             config.server_api_strict,
             config.server_api_deprecation_errors,
         );
-        let options = uri
+        let mut options = uri
             .client_options(api)
             .await
             .map_err(|error| refuse(CONFIG_EXCEPTION, error.message))?;
+        let trusted = key_stores::apply(&config, &mut options)
+            .map_err(|problem| refuse(CONFIG_EXCEPTION, problem.message))?;
         let meters = Arc::clone(&context.meters);
-        let store = Store::new(options, uri.first_host(), uri.answer_timeout(), meters);
+        let store = Store::new(
+            options,
+            uri.first_host(),
+            uri.answer_timeout(),
+            meters,
+            trusted,
+        );
         let store = store.map_err(|error| {
             refuse(
                 "com.mongodb.MongoClientException",
@@ -171,77 +186,4 @@ fn connection(properties: &Properties) -> Option<ConnectionString> {
             _ => None,
         })?;
     ConnectionString::parse(text.trim()).ok()
-}
-
-/// What the original finds once it is connected: settings that mean nothing without the one that turns them on.
-fn check_time_series(properties: &Properties, values: &mut Vec<ConfigValue>) {
-    const EXPIRY: &str = "timeseries.expire.after.seconds";
-    let text_of = |key: &str| properties.get(key).map_or("", str::trim);
-    if !text_of("timeseries.timefield").is_empty() {
-        return;
-    }
-    for key in ["timeseries.metafield", EXPIRY, "timeseries.granularity"] {
-        let text = text_of(key);
-        let is_set = match key {
-            EXPIRY => text.parse::<i64>().is_ok_and(|seconds| seconds > 0),
-            _ => !text.is_empty(),
-        };
-        if is_set {
-            const MISSING: &str = "Missing timeseries configuration: `timeseries.timefield`";
-            topics::add_error(values, key, MISSING.to_owned());
-        }
-    }
-}
-
-/// Connects as a task would and says Java's text if that fails, and why it does.
-async fn try_connection(uri: &ConnectionString, properties: &Properties) -> Result<(), String> {
-    let unreachable = |why: &str| format!("Unable to connect to the server. {why}");
-    let mut options = uri
-        .client_options(None)
-        .await
-        .map_err(|error| unreachable(&error.message))?;
-    let timeout = options.connect_timeout.unwrap_or(CONNECT_TIMEOUT) + CONNECT_GRACE;
-    options.server_selection_timeout = Some(timeout);
-    let database = properties.get("database").unwrap_or("admin").to_owned();
-    let store = Store::new(
-        options,
-        uri.first_host(),
-        uri.answer_timeout(),
-        Arc::default(),
-    )
-    .map_err(|error| unreachable(&error.kind.to_string()))?;
-    let database = if uri.has_credentials() {
-        "admin".to_owned()
-    } else {
-        database
-    };
-    match store.ping(&database, timeout).await {
-        // A server that answers is there, whatever it thinks of the command.
-        Ok(()) | Err(Unreachable::Responds) => Ok(()),
-        Err(Unreachable::AuthenticationFailed(why)) => Err(format!(
-            "Invalid user permissions authentication failed. {why}"
-        )),
-        Err(Unreachable::Unavailable(why)) => Err(unreachable(&why)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn settings_of_time_series_mean_nothing_without_the_field_of_times() {
-        for (key, text, is_wrong) in [
-            ("timeseries.metafield", "0", true),
-            ("timeseries.metafield", " ", false),
-            ("timeseries.expire.after.seconds", "0", false),
-            ("timeseries.expire.after.seconds", "9", true),
-            ("timeseries.granularity", "hours", true),
-        ] {
-            let mut values = Vec::new();
-            check_time_series(&Properties::from_iter([(key, text)]), &mut values);
-            let wrong: Vec<&str> = values.iter().map(|value| value.name.as_str()).collect();
-            assert_eq!(wrong, vec![key; usize::from(is_wrong)], "{key}={text}");
-        }
-    }
 }

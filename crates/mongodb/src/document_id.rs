@@ -12,20 +12,24 @@ use millstream_core::RecordError;
 pub(crate) enum IdStrategy {
     BsonOid,
     KafkaMetaData,
+    /// Of the message that the record was made of: the default where records come from a queue.
+    Message,
     FullKey,
     ProvidedInKey,
     ProvidedInValue,
     PartialKey(Projection),
     PartialValue(Projection),
-    Uuid { binary: bool },
+    Uuid {
+        binary: bool,
+    },
     UuidProvidedInKey,
     UuidProvidedInValue,
 }
 
 impl IdStrategy {
-    /// Whether the id is a function of the record's place in its topic, so that a replay makes the same one.
+    /// Whether the id is a function of the record's place in its topic or of its message, so that a replay makes the same one.
     pub(crate) fn names_the_offset(&self) -> bool {
-        matches!(self, IdStrategy::KafkaMetaData)
+        matches!(self, IdStrategy::KafkaMetaData | IdStrategy::Message)
     }
 
     /// Whether nothing else ever has this id.
@@ -50,6 +54,10 @@ impl IdStrategy {
                 record.partition(),
                 record.offset()
             )),
+            IdStrategy::Message => match record.message_id() {
+                Some(id) => Bson::String(id),
+                None => Bson::ObjectId(ObjectId::new()),
+            },
             IdStrategy::FullKey => Bson::Document(record.key()?.cloned().unwrap_or_default()),
             IdStrategy::PartialKey(projection) => projected(record.key()?, projection),
             IdStrategy::PartialValue(projection) => projected(record.value()?, projection),

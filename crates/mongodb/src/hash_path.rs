@@ -372,6 +372,8 @@ fn is_eligible(settings: &TopicSettings) -> bool {
         _ => false,
     };
     adds_only_the_id
+        && settings.cdc.is_none()
+        && settings.time_series.is_none()
         && inserts
         && settings.delete.is_none()
         && settings.namespace().is_some()

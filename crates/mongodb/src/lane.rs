@@ -6,6 +6,7 @@ use crate::extensions::WritePolicy;
 use crate::operation::StatementKind;
 use crate::outcome;
 use crate::processor::IdOrigin;
+use crate::series_maker;
 use crate::settings::TopicSettings;
 use crate::store::Store;
 use std::sync::{Arc, Weak};
@@ -59,9 +60,22 @@ impl Group {
     }
 
     pub(crate) async fn write(self, store: &Store, policy: WritePolicy) -> Written {
-        let outcome = self.settings.rate.hold(self.bulk.run(store, policy));
+        let write = async {
+            if let Some(series) = &self.settings.time_series
+                && let Err(failure) =
+                    series_maker::ensure(series, store, &self.bulk.namespace, policy.retry_for)
+                        .await
+            {
+                return BulkOutcome {
+                    failure: Some(failure),
+                    ..BulkOutcome::default()
+                };
+            }
+            self.bulk.run(store, policy).await
+        };
+        let outcome = self.settings.rate.hold(write).await;
         Written {
-            outcome: outcome.await,
+            outcome,
             settings: self.settings,
             bulk: self.bulk,
             rows: self.rows,

@@ -24,11 +24,22 @@ pub(crate) struct Verdict<'a> {
 /// Whether the task ends with this outcome, so that nothing later is to be written.
 pub(crate) fn ends_task(outcome: &BulkOutcome, tolerance: Tolerance) -> bool {
     let failed = outcome.failure.is_some();
+    if is_setup(outcome) {
+        return true;
+    }
     match tolerance {
         Tolerance::None => failed || !outcome.errors.is_empty() || outcome.concern.is_some(),
         Tolerance::Data => failed,
         Tolerance::All => false,
     }
+}
+
+/// Whether the collection is not what the settings ask for, which is no record's fault.
+fn is_setup(outcome: &BulkOutcome) -> bool {
+    outcome
+        .failure
+        .as_ref()
+        .is_some_and(|failure| failure.kind == FailureKind::Setup)
 }
 
 impl Verdict<'_> {
@@ -72,6 +83,14 @@ impl Verdict<'_> {
     }
 
     fn end(&self, outcome: &BulkOutcome) -> SinkError {
+        if let Some(failure) = outcome.failure.as_ref().filter(|_| is_setup(outcome)) {
+            return SinkError {
+                kind: SinkErrorKind::Fatal,
+                class: failure.error.class,
+                message: failure.reason.clone(),
+                source: None,
+            };
+        }
         let (message, cause) = if self.shows_content {
             let cause = java_cause(outcome, self.host);
             let message = match (&outcome.failure, self.tolerance) {

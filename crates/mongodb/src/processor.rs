@@ -1,11 +1,11 @@
 //! The post processors: what happens to a document between its record and its write.
 
 use crate::document_id::IdStrategy;
+use crate::null_fields::remove_nulls;
 use crate::projection::Projection;
-use crate::projection::RetainNames;
 use crate::record::SinkRecord;
 use crate::rename::Renamer;
-use bson::{Bson, Document};
+use crate::time_field::TimeField;
 use millstream_core::RecordError;
 
 #[derive(Clone, Debug)]
@@ -19,6 +19,7 @@ pub(crate) enum Processor {
     ProjectKey(Projection),
     ProjectValue(Projection),
     Rename(Renamer),
+    ConvertTime(TimeField),
 }
 
 /// Where the `_id` of a document came from, as far as a replay is concerned.
@@ -26,7 +27,7 @@ pub(crate) enum Processor {
 pub(crate) enum IdOrigin {
     /// The record brought it; two records may have the same.
     Record,
-    /// Made of the record's topic, partition and offset.
+    /// Made of the record's topic, partition and offset, or of the message of a queue that it was made of.
     Offset,
     /// Made up; nothing else has it.
     Fresh,
@@ -79,6 +80,11 @@ impl Processor {
                     projection.apply(document);
                 }
             }
+            Processor::ConvertTime(field) => {
+                if let Some(document) = record.value()? {
+                    field.convert(document);
+                }
+            }
             Processor::Rename(renamer) => {
                 if let Some(document) = record.key()? {
                     renamer.apply("key", document)?;
@@ -112,26 +118,4 @@ fn add_id(
     } else {
         IdOrigin::Record
     }))
-}
-
-/// In documents and in documents inside arrays, not in arrays inside arrays.
-fn remove_nulls(document: &mut Document) {
-    let nulls: Vec<String> = document
-        .iter()
-        .filter(|(_, value)| **value == Bson::Null)
-        .map(|(name, _)| name.clone())
-        .collect();
-    if !nulls.is_empty() {
-        document.retain_names(|name| !nulls.iter().any(|null| null == name));
-    }
-    for (_, value) in document.iter_mut() {
-        match value {
-            Bson::Document(inner) => remove_nulls(inner),
-            Bson::Array(items) => items
-                .iter_mut()
-                .filter_map(Bson::as_document_mut)
-                .for_each(remove_nulls),
-            _ => {}
-        }
-    }
 }

@@ -6,6 +6,7 @@ use crate::connect_json::may_be_infinity;
 use crate::document_id::IdStrategy;
 use crate::operation::{MAX_DOCUMENT, Statement, StatementKind};
 use crate::processor::{IdOrigin, Processor};
+use crate::record::message_id;
 use crate::write_model::WriteStrategy;
 use bson::oid::ObjectId;
 use millstream_core::{Payload, RawKind, RecordBatch};
@@ -32,6 +33,8 @@ pub(crate) struct RawPath {
 enum RawIds {
     BsonOid,
     KafkaMetaData,
+    /// The message has one, or the record goes the long way.
+    Message,
     /// The record has one, or the long way says what is wrong.
     InValue,
 }
@@ -57,6 +60,7 @@ impl RawPath {
             ids: match strategy {
                 IdStrategy::BsonOid => RawIds::BsonOid,
                 IdStrategy::KafkaMetaData => RawIds::KafkaMetaData,
+                IdStrategy::Message => RawIds::Message,
                 IdStrategy::ProvidedInValue => RawIds::InValue,
                 _ => return None,
             },
@@ -117,6 +121,12 @@ impl RawPath {
                 out.extend_from_slice(b"\x07_id\0");
                 out.extend_from_slice(&ObjectId::new().bytes());
                 Some(IdOrigin::Fresh)
+            }
+            RawIds::Message => {
+                let id = message_id(batch, row)?;
+                out.extend_from_slice(b"\x02_id\0");
+                push_string(out, id.as_bytes());
+                Some(IdOrigin::Offset)
             }
             RawIds::KafkaMetaData => {
                 let (topic, partition) = (batch.destination.topic(row), batch.origin.partition);

@@ -34,6 +34,10 @@ impl<'a> SinkRecord<'a> {
         self.batch.offsets[self.row]
     }
 
+    pub(crate) fn message_id(&self) -> Option<String> {
+        message_id(self.batch, self.row)
+    }
+
     /// The timestamp with the name of its type, unless the record has none.
     pub(crate) fn timestamp(&self) -> Option<(&'static str, i64)> {
         let millis = self.batch.timestamps[self.row];
@@ -77,6 +81,13 @@ impl<'a> SinkRecord<'a> {
             self.partition()
         )
     }
+}
+
+/// `<queue>#<id>` of the message that a row was made of, if it has an id.
+pub(crate) fn message_id(batch: &RecordBatch, row: usize) -> Option<String> {
+    let messages = batch.fetched.messages.as_ref()?;
+    let id = messages.of(batch.offsets[row])?.id.as_ref()?;
+    Some(format!("{}#{id}", messages.queue))
 }
 
 fn ready(

@@ -1,5 +1,6 @@
 //! TopicSettings: the settings of one topic, resolved into what the task does with its records.
 
+use crate::cdc::{CdcHandler, EventFormat};
 use crate::classes::{
     CDC_HANDLERS, ID_STRATEGIES, MAPPERS, PROCESSORS, WRITE_STRATEGIES, not_found,
 };
@@ -11,9 +12,14 @@ use crate::processor::Processor;
 use crate::projection::Projection;
 use crate::raw_json::RawPath;
 use crate::rename::Renamer;
+use crate::time_field::TimeField;
+use crate::time_series::TimeSeries;
 use crate::write_model::WriteStrategy;
 use bson::Bson;
 use millstream_core::Properties;
+use millstream_core::message::{INPUT_ID, INPUT_TYPE, NO_ID};
+use millstream_java::date_time::DateTimePattern;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -50,6 +56,10 @@ pub(crate) struct TopicSettings {
     pub(crate) write: WriteStrategy,
     /// What a tombstone becomes; `None` fails it.
     pub(crate) delete: Option<WriteStrategy>,
+    /// With it records are events, and the chain, ids and strategies mean nothing.
+    pub(crate) cdc: Option<CdcHandler>,
+    /// Where records go to time series collections.
+    pub(crate) time_series: Option<TimeSeries>,
     /// Records in one bulk write.
     pub(crate) max_batch: usize,
     pub(crate) ordered: bool,
@@ -125,7 +135,7 @@ impl TopicSettings {
     ) -> Result<Self, Vec<Problem>> {
         let mut problems = unsupported(config);
         let mapper = keep(&mut problems, mapper(config, topic));
-        let ids = keep(&mut problems, id_strategy(config));
+        let ids = keep(&mut problems, id_strategy(config, properties));
         let processors = match &ids {
             Some(ids) => keep(&mut problems, processors(config, ids)),
             None => None,
@@ -135,9 +145,16 @@ impl TopicSettings {
             Some(ids) => keep(&mut problems, delete_strategy(config, ids)),
             None => None,
         };
-        let (Some(mapper), Some(ids), Some(processors), Some(write), Some(delete), true) =
-            (mapper, ids, processors, write, delete, problems.is_empty())
-        else {
+        let cdc = keep(&mut problems, cdc_handler(config));
+        let (Some(mapper), Some(ids), Some(processors), Some(write), Some(delete), Some(cdc), true) = (
+            mapper,
+            ids,
+            processors,
+            write,
+            delete,
+            cdc,
+            problems.is_empty(),
+        ) else {
             return Err(problems);
         };
         let tolerance = if properties.contains("mongo.errors.tolerance") {
@@ -151,6 +168,8 @@ impl TopicSettings {
             ids,
             write,
             delete,
+            cdc,
+            time_series: time_series(config),
             max_batch: match config.max_batch_size {
                 0 => usize::MAX,
                 size => size as usize,
@@ -172,7 +191,7 @@ impl TopicSettings {
             ),
             raw: None,
         };
-        if settings.namespace().is_some() {
+        if settings.namespace().is_some() && settings.cdc.is_none() {
             settings.raw = RawPath::of(&settings.processors, &settings.write);
         }
         Ok(settings)
@@ -191,24 +210,9 @@ fn keep<T>(problems: &mut Vec<Problem>, outcome: Result<T, Problem>) -> Option<T
 fn unsupported(config: &MongoConfig) -> Vec<Problem> {
     let mut problems = Vec::new();
     let mut refuse = |key, value: &str, why: &str| problems.push(Problem::new(key, value, why));
-    let cdc = config.change_data_capture_handler.as_str();
-    if !cdc.is_empty() {
-        let why = match CDC_HANDLERS.short_name(cdc) {
-            Ok(_) => "change data capture is not supported yet".to_owned(),
-            Err(why) => why,
-        };
-        refuse("change.data.capture.handler", cdc, &why);
-    }
     if !config.field_value_transformer.is_empty() {
         let class = &config.field_value_transformer;
         refuse("field.value.transformer", class, &not_found(class));
-    }
-    if !config.timeseries_timefield.trim().is_empty() {
-        refuse(
-            "timeseries.timefield",
-            &config.timeseries_timefield,
-            "time series are not supported yet",
-        );
     }
     if config.csfle_enabled {
         refuse(
@@ -217,25 +221,25 @@ fn unsupported(config: &MongoConfig) -> Vec<Problem> {
             "client-side field level encryption is not supported yet",
         );
     }
-    for (key, store) in [
-        (
-            "connection.ssl.truststore",
-            &config.connection_ssl_truststore,
-        ),
-        ("connection.ssl.keystore", &config.connection_ssl_keystore),
-    ] {
-        if !store.is_empty() {
-            refuse(
-                key,
-                store,
-                "Java key stores are not supported yet; name a PEM file by tlsCAFile in connection.uri",
-            );
-        }
-    }
     problems
 }
 
-fn id_strategy(config: &MongoConfig) -> Result<IdStrategy, Problem> {
+/// Whether ids are made of the messages of a queue: where nobody has chosen another strategy.
+fn are_of_messages(properties: &Properties) -> bool {
+    let is_set = |key: &str| {
+        let text = properties.get(key);
+        text.is_some_and(|text| !text.trim().is_empty())
+    };
+    let is_off = properties
+        .get(INPUT_ID)
+        .is_some_and(|id| id.trim() == NO_ID);
+    is_set(INPUT_TYPE) && !is_set(ID_STRATEGY) && !is_off
+}
+
+fn id_strategy(config: &MongoConfig, properties: &Properties) -> Result<IdStrategy, Problem> {
+    if are_of_messages(properties) {
+        return Ok(IdStrategy::Message);
+    }
     let class = config.document_id_strategy.as_str();
     let refuse = |why: String| Problem::new(ID_STRATEGY, class, &why);
     let short = ID_STRATEGIES.short_name(class).map_err(refuse)?;
@@ -339,7 +343,39 @@ fn processors(config: &MongoConfig, ids: &IdStrategy) -> Result<Vec<Processor>, 
     {
         chain.insert(0, adder);
     }
+    if let Some(field) = time_field(config)? {
+        chain.push(Processor::ConvertTime(field));
+    }
     Ok(chain)
+}
+
+/// The step that makes dates of times, if one is wanted.
+fn time_field(config: &MongoConfig) -> Result<Option<TimeField>, Problem> {
+    if config.timeseries_timefield.trim().is_empty() || !config.timeseries_timefield_auto_convert {
+        return Ok(None);
+    }
+    let pattern = &config.timeseries_timefield_auto_convert_date_format;
+    let language = &config.timeseries_timefield_auto_convert_locale_language_tag;
+    let compiled = DateTimePattern::compile(pattern, language);
+    let pattern = compiled.map_err(|why| {
+        const KEY: &str = "timeseries.timefield.auto.convert.date.format";
+        Problem::new(KEY, pattern, &why.to_string())
+    })?;
+    Ok(Some(TimeField {
+        name: config.timeseries_timefield.clone(),
+        pattern,
+    }))
+}
+
+fn time_series(config: &MongoConfig) -> Option<TimeSeries> {
+    let time_field = config.timeseries_timefield.trim();
+    (!time_field.is_empty()).then(|| TimeSeries {
+        time_field: time_field.to_owned(),
+        meta_field: config.timeseries_metafield.trim().to_owned(),
+        granularity: config.timeseries_granularity.trim().to_ascii_lowercase(),
+        expire_after_seconds: config.timeseries_expire_after_seconds,
+        known: Mutex::default(),
+    })
 }
 
 /// The validator has seen that one of the two readings is a list.
@@ -350,10 +386,19 @@ fn list(text: &str) -> Vec<Bson> {
 }
 
 fn write_strategy(config: &MongoConfig) -> Result<WriteStrategy, Problem> {
-    strategy("writemodel.strategy", &config.writemodel_strategy)
+    let is_time_series = !config.timeseries_timefield.trim().is_empty();
+    strategy(
+        "writemodel.strategy",
+        &config.writemodel_strategy,
+        is_time_series,
+    )
 }
 
-fn strategy(key: &'static str, class: &str) -> Result<WriteStrategy, Problem> {
+fn strategy(
+    key: &'static str,
+    class: &str,
+    is_time_series: bool,
+) -> Result<WriteStrategy, Problem> {
     let short = WRITE_STRATEGIES
         .short_name(class)
         .map_err(|why| Problem::new(key, class, &why))?;
@@ -366,6 +411,8 @@ fn strategy(key: &'static str, class: &str) -> Result<WriteStrategy, Problem> {
         "DeleteOneDefaultStrategy" => WriteStrategy::DeleteOneDefault,
         "DeleteOneBusinessKeyStrategy" => WriteStrategy::DeleteOneBusinessKey,
         "DeleteOneTombstoneBusinessKeyStrategy" => WriteStrategy::DeleteOneTombstoneBusinessKey,
+        // A time series collection takes inserts alone.
+        "DefaultWriteModelStrategy" if is_time_series => WriteStrategy::InsertOneDefault,
         _ => WriteStrategy::ReplaceOneDefault,
     })
 }
@@ -380,6 +427,7 @@ fn delete_strategy(
     let strategy = strategy(
         "delete.writemodel.strategy",
         &config.delete_writemodel_strategy,
+        false,
     )?;
     let by_key = matches!(
         ids,
@@ -394,6 +442,26 @@ fn delete_strategy(
         ));
     }
     Ok(Some(strategy))
+}
+
+fn cdc_handler(config: &MongoConfig) -> Result<Option<CdcHandler>, Problem> {
+    let class = config.change_data_capture_handler.as_str();
+    if class.is_empty() {
+        return Ok(None);
+    }
+    let short = CDC_HANDLERS
+        .short_name(class)
+        .map_err(|why| Problem::new("change.data.capture.handler", class, &why))?;
+    Ok(Some(CdcHandler {
+        format: match short {
+            "debezium.mongodb.ChangeStreamHandler" => EventFormat::DebeziumChangeStream,
+            "debezium.mongodb.MongoDbHandler" => EventFormat::DebeziumOplog,
+            "mongodb.ChangeStreamHandler" => EventFormat::ChangeStream,
+            "qlik.rdbms.RdbmsHandler" => EventFormat::QlikRdbms,
+            _ => EventFormat::DebeziumRdbms,
+        },
+        removes_nulls: config.change_data_capture_handler_remove_null_values,
+    }))
 }
 
 fn mapper(config: &MongoConfig, topic: &str) -> Result<NamespaceMapper, Problem> {

@@ -13,16 +13,23 @@ use bson::raw::RawDocument;
 use bson::{Bson, Document, RawDocumentBuf, doc};
 use millstream_core::RecordError;
 
-/// The record's namespace and statement. Where errors are tolerated, a record without a namespace still has its statement
+/// The record's namespace and statement; `None` if it writes nothing. Where errors are tolerated, a record without a namespace still has its statement
 /// made, as in the original: what is wrong with that is what is reported.
 pub(crate) fn prepare(
     settings: &TopicSettings,
     record: &mut SinkRecord<'_>,
     now: i64,
-) -> Result<(Namespace, Statement), RecordError> {
+) -> Result<Option<(Namespace, Statement)>, RecordError> {
     let mut namespace = settings.mapper.of(record);
     if settings.tolerance == Tolerance::None {
         namespace = Ok(namespace?);
+    }
+    if let Some(handler) = &settings.cdc {
+        let Some(model) = handler.handle(record)? else {
+            return namespace.map(|_| None);
+        };
+        let id = IdOrigin::Record;
+        return Ok(Some((namespace?, encode(Operation { model, id })?)));
     }
     // A key that is the id itself is converted only when the statement is sent; a record without a value has none.
     let is_lazy =
@@ -31,7 +38,7 @@ pub(crate) fn prepare(
         namespace = Ok(namespace?);
     }
     let operation = operation(settings, record, now)?;
-    Ok((namespace?, encode(operation)?))
+    Ok(Some((namespace?, encode(operation)?)))
 }
 
 fn operation(
@@ -83,17 +90,25 @@ fn encode(operation: Operation) -> Result<Statement, RecordError> {
         Model::Replace {
             filter,
             replacement,
+            upsert,
         } => {
             check_names(&replacement)?;
             (
                 StatementKind::Replace,
-                doc! {"q": filter, "u": replacement, "upsert": true},
+                doc! {"q": filter, "u": replacement, "upsert": upsert},
             )
         }
-        Model::Update { filter, update } => (
-            StatementKind::Update,
-            doc! {"q": filter, "u": update, "upsert": true},
-        ),
+        Model::Update {
+            filter,
+            update,
+            upsert,
+        } => {
+            check_operators(&update)?;
+            (
+                StatementKind::Update,
+                doc! {"q": filter, "u": update, "upsert": upsert},
+            )
+        }
         Model::Delete(filter) => (StatementKind::Delete, doc! {"q": filter, "limit": 1}),
     };
     let statement = RawDocumentBuf::try_from(&document)
@@ -170,6 +185,22 @@ fn check_names(replacement: &Document) -> Result<(), RecordError> {
     }
 }
 
+/// An update that somebody else wrote, in the oplog, may be none.
+fn check_operators(update: &Document) -> Result<(), RecordError> {
+    let bad = update.keys().find(|name| !name.starts_with('$'));
+    let message = match bad {
+        Some(name) => format!("All update operators must start with '$', but '{name}' does not"),
+        None if update.is_empty() => {
+            "Invalid BSON document for an update. The document may not be empty.".to_owned()
+        }
+        None => return Ok(()),
+    };
+    Err(RecordError::new(
+        "java.lang.IllegalArgumentException",
+        message,
+    ))
+}
+
 fn not_encodable(document: &Document, why: &str) -> RecordError {
     let message = match name_with_nul(document) {
         Some(name) => {
@@ -209,6 +240,23 @@ mod tests {
     const SMALL_STACK: usize = 1 << 20;
 
     #[test]
+    fn an_update_has_operators_alone() {
+        for (update, is_one) in [
+            (doc! {"$set": {"a": 1}}, true),
+            (doc! {"a": 1}, false),
+            (doc! {}, false),
+        ] {
+            let model = Model::Update {
+                filter: doc! {"_id": 1},
+                update,
+                upsert: false,
+            };
+            let id = IdOrigin::Record;
+            assert_eq!(encode(Operation { model, id }).is_ok(), is_one);
+        }
+    }
+
+    #[test]
     fn report_b5_deep_documents_need_no_more_stack_than_a_thread_has() {
         let work = || {
             let text = format!("{}1{}", r#"{"a":[{"b":"#.repeat(330), "}]}".repeat(330));
@@ -220,6 +268,7 @@ mod tests {
                 let model = Model::Replace {
                     filter: doc! {"_id": 1},
                     replacement: document.clone(),
+                    upsert: true,
                 };
                 let id = IdOrigin::Fresh;
                 assert!(encode(Operation { model, id }).unwrap().bytes.len() > 5000);

@@ -13,6 +13,7 @@ use mongodb::options::{ClientOptions, ReadPreference, SelectionCriteria, Tls};
 use mongodb::{Client, Database};
 use std::sync::Arc;
 use std::time::Duration;
+use tempfile::NamedTempFile;
 
 /// How long an answer may take when the connection string does not say: the driver itself waits for ever.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(60);
@@ -27,6 +28,8 @@ pub(crate) struct Store {
     /// The first server, as error texts name it.
     pub(crate) host: String,
     pub(crate) meters: Arc<SinkMeters>,
+    /// The driver reads it again for each server that it finds.
+    _trusted: Option<NamedTempFile>,
 }
 
 /// A command without a usable answer.
@@ -35,6 +38,8 @@ pub(crate) struct Failure {
     /// Java's exception class and message.
     pub(crate) error: RecordError,
     pub(crate) kind: FailureKind,
+    /// What a server that answers calls it.
+    pub(crate) code: Option<i32>,
     /// The same for people, in one sentence.
     pub(crate) reason: String,
 }
@@ -45,6 +50,8 @@ pub(crate) enum FailureKind {
     Transient,
     /// Will not pass by itself.
     Lasting,
+    /// The collection is not what the settings ask for: it ends the task, whatever is tolerated.
+    Setup,
 }
 
 /// Server errors that pass: elections, shutdowns, write conflicts, time limits, throttling.
@@ -64,6 +71,7 @@ impl Store {
         host: &str,
         answer_timeout: Option<Duration>,
         meters: Arc<SinkMeters>,
+        trusted: Option<NamedTempFile>,
     ) -> Result<Self, Error> {
         let write_concern = options
             .write_concern
@@ -84,6 +92,7 @@ impl Store {
             write_concern,
             host: host.to_owned(),
             meters,
+            _trusted: trusted,
         })
     }
 
@@ -105,6 +114,19 @@ impl Store {
         Ok(Reply::read(&answer))
     }
 
+    /// Asks the primary something, once.
+    pub(crate) async fn command(
+        &self,
+        database: &str,
+        command: Document,
+    ) -> Result<Document, Failure> {
+        let database = self.database(database);
+        let answer = async { database.run_command(command).await };
+        let answer = self.in_time(answer).await?;
+        self.health.note_answer();
+        Ok(answer)
+    }
+
     /// What an answer that must not take for ever comes to.
     async fn in_time<T>(
         &self,
@@ -123,6 +145,7 @@ impl Store {
                     )
                     .with_java_message("Timeout while receiving message"),
                     kind: FailureKind::Transient,
+                    code: None,
                     reason,
                 })
             }
@@ -218,7 +241,12 @@ impl Store {
             _ => ("com.mongodb.MongoException", error.kind.to_string()),
         };
         let reason = self.reason(error);
+        let code = match error.kind.as_ref() {
+            ErrorKind::Command(command) => Some(command.code),
+            _ => None,
+        };
         Failure {
+            code,
             error: RecordError::new(class, reason.as_str()).with_java_message(message),
             kind: failure_kind(error),
             reason,

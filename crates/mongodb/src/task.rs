@@ -224,6 +224,11 @@ impl SinkTask for MongoTask {
         self.fused.as_ref().and_then(HashPath::due_at)
     }
 
+    async fn flush(&mut self, _now: i64) -> Result<(), SinkError> {
+        self.close_chunk(|_| true);
+        self.join_ended()
+    }
+
     async fn finish(&mut self, deadline: Duration) -> Result<(), SinkError> {
         self.close_chunk(|_| true);
         self.join_ended()?;

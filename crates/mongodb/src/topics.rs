@@ -95,6 +95,52 @@ impl Topics {
     }
 }
 
+/// The settings of all topics that are known before records come: those that are listed, or have settings of their own.
+/// Where some are wrong, which validation tells, they are left out.
+pub(crate) fn of_all(properties: &Properties) -> Vec<(String, TopicSettings)> {
+    let topics: BTreeSet<String> = if is_set(properties, "topics") {
+        listed(properties).map(str::to_owned).collect()
+    } else {
+        let overridden = overridden(properties);
+        let shared = overridden.is_empty().then(|| "__default".to_owned());
+        overridden.into_iter().chain(shared).collect()
+    };
+    topics
+        .into_iter()
+        .filter_map(|topic| {
+            let settings = settings_for(properties, &topic).ok()?;
+            Some((topic, settings))
+        })
+        .collect()
+}
+
+/// What is to be said of settings that are right, each with the key as it is spelt: for a topic or for all.
+pub(crate) fn remarks(
+    properties: &Properties,
+    of_topic: impl Fn(&TopicSettings) -> Vec<(&'static str, &'static str)>,
+) -> Vec<(String, String)> {
+    let mut remarks = Vec::new();
+    for (topic, settings) in of_all(properties) {
+        for (key, text) in of_topic(&settings) {
+            let remark = (spelled(properties, &topic, key), text.to_owned());
+            if !remarks.contains(&remark) {
+                remarks.push(remark);
+            }
+        }
+    }
+    remarks
+}
+
+/// A topic's key as whoever set it has spelt it.
+fn spelled(properties: &Properties, topic: &str, key: &str) -> String {
+    let full = format!("{OVERRIDE}{topic}.{key}");
+    if properties.contains(&full) {
+        full
+    } else {
+        key.to_owned()
+    }
+}
+
 fn settings_for(properties: &Properties, topic: &str) -> Result<TopicSettings, TopicsError> {
     let merged = with_overrides(properties, topic);
     let (config, values) = MongoConfig::parse(&merged);
@@ -237,14 +283,7 @@ pub(crate) fn throws(properties: &Properties) -> Option<ConnectorError> {
 fn validate_topic(properties: &Properties, topic: &str, values: &mut Vec<ConfigValue>) {
     let merged = with_overrides(properties, topic);
     let (config, topic_values) = MongoConfig::parse(&merged);
-    let spelled = |key: &str| {
-        let full = format!("{OVERRIDE}{topic}.{key}");
-        if properties.contains(&full) {
-            full
-        } else {
-            key.to_owned()
-        }
-    };
+    let spelled = |key: &str| spelled(properties, topic, key);
     // Overrides are listed with their values, right or wrong; what comes before the database is the connector's alone.
     let of_topic = topic_values
         .into_iter()

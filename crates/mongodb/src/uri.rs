@@ -14,6 +14,9 @@ pub(crate) struct UriError {
     pub(crate) message: String,
 }
 
+/// The setting that holds one.
+pub(crate) const URI: &str = "connection.uri";
+
 const SRV: &str = "mongodb+srv://";
 
 /// A connection string in its parts, all as written.
@@ -97,6 +100,11 @@ impl ConnectionString {
     /// The first server, as error texts name it.
     pub(crate) fn first_host(&self) -> &str {
         self.hosts.first().map_or("", String::as_str)
+    }
+
+    /// All servers as written.
+    pub(crate) fn hosts(&self) -> &[String] {
+        &self.hosts
     }
 
     pub(crate) fn has_credentials(&self) -> bool {

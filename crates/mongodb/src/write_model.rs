@@ -26,10 +26,12 @@ pub(crate) enum Model {
     Replace {
         filter: Document,
         replacement: Document,
+        upsert: bool,
     },
     Update {
         filter: Document,
         update: Document,
+        upsert: bool,
     },
     Delete(Document),
 }
@@ -75,6 +77,7 @@ impl WriteStrategy {
             WriteStrategy::ReplaceOneDefault => Model::Replace {
                 filter: doc! {"_id": id_of(&value)?},
                 replacement: value,
+                upsert: true,
             },
             WriteStrategy::UpdateOneDefault => {
                 let filter = doc! {"_id": id_of(&value)?};
@@ -82,6 +85,7 @@ impl WriteStrategy {
                 Model::Update {
                     filter,
                     update: doc! {"$set": value},
+                    upsert: true,
                 }
             }
             WriteStrategy::UpdateOneTimestamps => {
@@ -89,17 +93,20 @@ impl WriteStrategy {
                 Model::Update {
                     filter,
                     update: stamped(value, now),
+                    upsert: true,
                 }
             }
             WriteStrategy::ReplaceOneBusinessKey => Model::Replace {
                 filter: business_key(&mut value, ids)?,
                 replacement: value,
+                upsert: true,
             },
             WriteStrategy::UpdateOneBusinessKeyTimestamp => {
                 let filter = business_key(&mut value, ids)?;
                 Model::Update {
                     filter,
                     update: stamped(value, now),
+                    upsert: true,
                 }
             }
             WriteStrategy::DeleteOneBusinessKey => Model::Delete(business_key(&mut value, ids)?),

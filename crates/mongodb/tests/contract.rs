@@ -118,3 +118,9 @@ async fn crashes() {
     contract::crashes(Documents::inserted).await;
     contract::crashes(Documents::replaced).await;
 }
+
+#[tokio::test]
+async fn flushes() {
+    contract::flushes(Documents::inserted).await;
+    contract::flushes(Documents::replaced).await;
+}

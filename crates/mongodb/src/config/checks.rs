@@ -5,6 +5,7 @@ use crate::uri::ConnectionString;
 use millstream_core::Properties;
 use millstream_core::config::validator::{invalid, invalid_null};
 use millstream_core::config::{ConfigValue, Parsed};
+use millstream_java::date_time::{DateTimePattern, PatternError};
 
 type Checked = Result<(), String>;
 
@@ -167,11 +168,14 @@ pub(crate) fn granularity(name: &str, value: Option<&Parsed>) -> Checked {
     empty_or(name, value, &["seconds", "minutes", "hours"])
 }
 
-/// The original reads the pattern, too. Here it has no effect, for time series are refused.
+/// What only this reader lacks is told where the pattern has an effect.
 pub(crate) fn date_format(name: &str, value: Option<&Parsed>) -> Checked {
-    match value {
-        Some(_) => Ok(()),
-        None => refuse(name, value, "pattern"),
+    let Some(Parsed::String(pattern)) = value else {
+        return refuse(name, value, "pattern");
+    };
+    match DateTimePattern::compile(pattern, "") {
+        Err(PatternError::Invalid(why)) => refuse(name, value, &why),
+        Ok(_) | Err(PatternError::Unsupported(_)) => Ok(()),
     }
 }
 
@@ -335,10 +339,14 @@ mod tests {
     }
 
     #[test]
-    fn a_pattern_of_dates_has_no_effect_and_may_be_anything() {
-        assert_eq!(
-            said("timeseries.timefield.auto.convert.date.format", "b"),
-            [""; 0]
-        );
+    fn a_pattern_of_dates_is_one_of_javas() {
+        let key = "timeseries.timefield.auto.convert.date.format";
+        let refused = |why: &str, text: &str| {
+            vec![format!(
+                "Invalid value {text} for configuration {key}: {why}"
+            )]
+        };
+        assert_eq!(said(key, "b"), refused("Unknown pattern letter: b", "b"));
+        assert_eq!(said(key, "yyyy-MM-dd z"), [""; 0]);
     }
 }

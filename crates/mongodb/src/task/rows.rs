@@ -123,11 +123,15 @@ impl MongoTask {
                 .raw
                 .and_then(|path| path.statement(batch, row, &mut self.scratch));
             let prepared = match raw {
-                Some(statement) => Ok((settings.mapper.default(), statement)),
+                Some(statement) => Ok(Some((settings.mapper.default(), statement))),
                 None => statement::prepare(&settings, &mut SinkRecord::new(batch, row), now),
             };
             let (namespace, statement) = match prepared {
-                Ok(prepared) => prepared,
+                Ok(Some(prepared)) => prepared,
+                Ok(None) => {
+                    self.filtered += 1;
+                    continue;
+                }
                 Err(error) if settings.tolerance == Tolerance::None => {
                     let error = error.shown(self.parts.context.shows_content);
                     return Err(SinkError::record(batch, row, error));

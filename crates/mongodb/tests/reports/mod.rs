@@ -2,8 +2,10 @@
 
 mod duplicates;
 mod errors;
+mod events;
 mod order;
 mod reach;
+mod time_series;
 
 use bson::Document;
 use millstream_core::{RawKind, RecordBatch};

@@ -14,6 +14,7 @@ mod outage_reporter;
 mod outages;
 pub mod pipeline;
 pub mod plan;
+mod preparing;
 pub mod run;
 pub mod source;
 pub mod start;

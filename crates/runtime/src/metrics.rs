@@ -7,7 +7,7 @@ mod window;
 use lag::Progress;
 pub use lag::{Behind, Lag, PartitionLag};
 use millstream_core::meters::{Histogram, HistogramCounts};
-use millstream_core::{ClientMeters, SinkMeters};
+use millstream_core::{ClientMeters, QueueMeters, SinkMeters};
 pub use phases::Phase;
 use phases::Phases;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
@@ -47,6 +47,8 @@ pub struct TaskMetrics {
     pub sink: Arc<SinkMeters>,
     /// What the task's consumer or producer counts.
     pub client: Arc<ClientMeters>,
+    /// What the task's queue counts, where its records come from one.
+    pub queue: Arc<QueueMeters>,
 }
 
 #[derive(Debug)]
@@ -193,6 +195,7 @@ impl TaskMetrics {
             detail: Mutex::new(detail),
             sink: Arc::default(),
             client: Arc::default(),
+            queue: Arc::default(),
         }
     }
 

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum OutageSource {
     Consumer,
+    Converter,
     Sink,
     Commit,
     Confirm,

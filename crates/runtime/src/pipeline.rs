@@ -1,6 +1,7 @@
 //! Pipeline: the straight line of a record, from the consumer to the sink, with commits behind it.
 
 mod commits;
+mod converting;
 mod partitions;
 mod settling;
 
@@ -12,9 +13,10 @@ use crate::outage_reporter::OutageReporter;
 use crate::outages::OutageSource;
 use crate::plan::Plan;
 use crate::task::{SinkParts, Target, TaskEvent, TaskSettings, report};
+use converting::Converting;
 use millstream_core::{
     ByteBudget, Consumer, Degraded, Fetched, RecordBatch, Rejected, SinkError, SinkErrorKind,
-    SinkTask, TopicPartition, limits,
+    SinkTask, TopicPartition, Unavailable, limits,
 };
 use settling::Settling;
 use std::collections::BTreeSet;
@@ -51,6 +53,8 @@ pub(crate) struct Pipeline {
     assigned: BTreeSet<TopicPartition>,
     /// Topics that have been reported; few, since a task reads few.
     topics: BTreeSet<Arc<str>>,
+    /// A batch that waits for what its converters need. While there is one there is no current batch.
+    converting: Option<Converting>,
     current: Option<CurrentBatch>,
     settling: Option<Settling>,
     /// Rows that the sink rejected while others were being settled. No batch is given to it meanwhile, so they are no
@@ -80,6 +84,8 @@ struct CurrentBatch {
 enum Event {
     Fetched(Box<Fetched>),
     Target(Target),
+    /// What a batch's converters need is there, or out of reach.
+    Prepared(Result<(), Unavailable>),
     Settled(Result<(), TaskFailure>),
     /// The sink has something to tell, and may have room again.
     Progressed,
@@ -113,6 +119,7 @@ impl Pipeline {
             stop,
             assigned: BTreeSet::new(),
             topics: BTreeSet::new(),
+            converting: None,
             current: None,
             settling: None,
             rejected: Rejected::default(),
@@ -129,8 +136,10 @@ impl Pipeline {
     pub(crate) async fn run(mut self) -> Result<(), TaskFailure> {
         let outcome = self.work().await;
         let assigned: Vec<TopicPartition> = self.assigned.iter().cloned().collect();
-        let revoked = self.revoke(&assigned).await;
+        let released = self.release_open(&assigned).await;
+        let revoked = self.revoke(&assigned).await.and(released);
         self.consumer.close(self.settings.finish_deadline).await;
+        self.sink.end(self.settings.finish_deadline / 3).await;
         if let (Ok(()), Err(failure)) = (&outcome, revoked) {
             tracing::warn!(
                 connector = &*self.settings.id.connector,
@@ -148,6 +157,7 @@ impl Pipeline {
             match self.next_event().await {
                 Event::Fetched(fetched) => self.on_fetched(*fetched).await?,
                 Event::Target(target) => self.on_target(target).await,
+                Event::Prepared(outcome) => self.on_prepared(outcome).await?,
                 Event::Settled(outcome) => self.on_settled(outcome).await?,
                 Event::Progressed => {
                     self.poll_sink().await?;
@@ -156,6 +166,7 @@ impl Pipeline {
                 Event::Due => {
                     self.note_slow_dead_letters().await;
                     self.poll_sink().await?;
+                    self.prepare_again().await?;
                     self.put_current(false).await?;
                 }
                 Event::Stop => return Ok(()),
@@ -179,7 +190,8 @@ impl Pipeline {
     /// A sink whose server is away keeps what it has, and nobody else's oversized record may come. After a while such a
     /// record is given up, with all that its partition has open, and is read again when its turn has come.
     async fn give_up_oversized(&mut self, now: Instant) -> Result<(), TaskFailure> {
-        let is_out = self.outage_reporter.has(OutageSource::Sink);
+        let is_out = self.outage_reporter.has(OutageSource::Sink)
+            || self.outage_reporter.has(OutageSource::Converter);
         let asked_back = is_out.then(|| self.fetched.asked_back()).flatten();
         let Some((partition, offset)) = asked_back else {
             self.asked_back_since = None;
@@ -190,8 +202,7 @@ impl Pipeline {
             return Ok(());
         }
         self.asked_back_since = None;
-        self.current
-            .take_if(|current| current.batch.origin == partition);
+        self.drop_batch_of(slice::from_ref(&partition)).await;
         let partitions = slice::from_ref(&partition);
         self.close_sink(partitions).await;
         let opened = self.sink.open(partitions).await;
@@ -215,8 +226,10 @@ impl Pipeline {
     /// A batch is asked for only while none is current and no rejected row waits; the group is listened to always.
     async fn next_event(&mut self) -> Event {
         let wake = self.wake_time();
-        let is_busy = self.current.is_some() || self.settling.is_some();
+        let is_busy =
+            self.converting.is_some() || self.current.is_some() || self.settling.is_some();
         let (consumer, settling) = (&mut self.consumer, &mut self.settling);
+        let converting = &mut self.converting;
         tokio::select! {
             biased;
             () = self.stop.cancelled() => Event::Stop,
@@ -230,6 +243,12 @@ impl Pipeline {
                     None => None,
                 }
             } => Event::Settled(outcome),
+            Some(outcome) = async {
+                match converting {
+                    Some(converting) => converting.prepared().await,
+                    None => None,
+                }
+            } => Event::Prepared(outcome),
             fetched = async {
                 if is_busy { consumer.next_event().await } else { consumer.next().await }
             } => Event::Fetched(Box::new(fetched)),
@@ -248,7 +267,8 @@ impl Pipeline {
         let current = self.current.as_ref().filter(|_| self.settling.is_none());
         let refused = current.and_then(|current| current.refused_until);
         let slow = self.settling.as_ref().map(|settling| settling.slow_at);
-        let others = [refused, slow, Some(self.durability.due())];
+        let converting = self.converting.as_ref().and_then(Converting::due);
+        let others = [refused, slow, converting, Some(self.durability.due())];
         others
             .into_iter()
             .flatten()
@@ -258,6 +278,7 @@ impl Pipeline {
     async fn on_fetched(&mut self, fetched: Fetched) -> Result<(), TaskFailure> {
         match fetched {
             Fetched::Batch(batch) => self.deliver(batch).await,
+            Fetched::Flush(reason) => self.flush(reason.name()).await,
             Fetched::Assigned(partitions) => self.open(partitions).await,
             Fetched::Revoked { partitions, done } => {
                 let revoked = self.revoke(&partitions).await;
@@ -288,17 +309,26 @@ impl Pipeline {
     }
 
     /// The way of a batch: convert, transform, settle what failed, put, see what became durable.
-    async fn deliver(&mut self, mut batch: RecordBatch) -> Result<(), TaskFailure> {
-        let mut rejected = Rejected::default();
-        let read = batch.len();
-        self.metrics.read(read, self.delay(&batch), Instant::now());
+    async fn deliver(&mut self, batch: RecordBatch) -> Result<(), TaskFailure> {
+        self.metrics
+            .read(batch.len(), self.delay(&batch), Instant::now());
         self.note_topic(&batch).await;
         self.durability
             .deliver(&batch.origin, batch.first_offset..batch.next_offset);
-        self.plan
-            .convert(&mut batch, &mut rejected)
-            .await
-            .map_err(|error| TaskFailure::new(error.class, &error.message))?;
+        match self.plan.prepare(&batch) {
+            Some(preparation) => {
+                self.converting = Some(Converting::new(batch, preparation));
+                Ok(())
+            }
+            None => self.convert(batch).await,
+        }
+    }
+
+    async fn convert(&mut self, mut batch: RecordBatch) -> Result<(), TaskFailure> {
+        self.outage_reporter.recover(OutageSource::Converter).await;
+        let mut rejected = Rejected::default();
+        let read = batch.len();
+        self.plan.convert(&mut batch, &mut rejected);
         self.plan.transform(&mut batch, &mut rejected);
         self.metrics
             .filtered(read - rejected.rows.len() - batch.len());
@@ -395,8 +425,7 @@ impl Pipeline {
         let polled = self.sink.poll((self.settings.clock)()).await;
         for (partition, offset) in self.sink.take_rewinds() {
             // It comes again with what lies around it.
-            self.current
-                .take_if(|current| current.batch.origin == partition);
+            self.drop_batch_of(slice::from_ref(&partition)).await;
             self.durability.rewind(&partition, offset);
             self.consumer.seek(&partition, offset);
         }

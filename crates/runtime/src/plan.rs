@@ -2,8 +2,9 @@
 
 use millstream_core::chain::{self, ChainStage};
 use millstream_core::{
-    ColumnNeed, Converter, Fusable, Header, HeaderConverter, Headers, Needs, Payload, RawHeaders,
-    RawKind, RecordBatch, RecordError, Rejected, SinkNeeds, SinkTask, Stage,
+    ByteColumn, ColumnNeed, Converter, Fusable, Header, HeaderConverter, Headers, Needs, Payload,
+    Preparation, RawHeaders, RawKind, RecordBatch, RecordError, Rejected, SinkNeeds, SinkTask,
+    Stage,
 };
 use std::mem;
 
@@ -89,17 +90,23 @@ impl Plan {
         line
     }
 
-    /// Converts the batch's columns; rows that fail are moved to `rejected`. An error: a registry cannot be reached.
-    pub async fn convert(
-        &mut self,
-        batch: &mut RecordBatch,
-        rejected: &mut Rejected,
-    ) -> Result<(), RecordError> {
+    /// What has to be fetched before the batch can be converted; usually nothing.
+    pub(crate) fn prepare(&mut self, batch: &RecordBatch) -> Option<Preparation> {
+        let (topic, headers) = (&*batch.origin.topic, raw_headers(batch));
+        let key = undecoded(self.key, &batch.keys)
+            .and_then(|column| self.parts.key.prepare(topic, column, headers));
+        let value = undecoded(self.value, &batch.values)
+            .and_then(|column| self.parts.value.prepare(topic, column, headers));
+        both(key, value)
+    }
+
+    /// Converts the batch's columns, once what they need has been prepared; rows that fail are moved to `rejected`.
+    pub fn convert(&mut self, batch: &mut RecordBatch, rejected: &mut Rejected) {
         let topic = batch.origin.topic.clone();
         let PlanParts {
             key, value, header, ..
         } = &mut self.parts;
-        convert_column(self.key, key.as_mut(), &topic, Column::Key, batch, rejected).await?;
+        convert_column(self.key, key.as_mut(), &topic, Column::Key, batch, rejected);
         convert_column(
             self.value,
             value.as_mut(),
@@ -107,12 +114,10 @@ impl Plan {
             Column::Value,
             batch,
             rejected,
-        )
-        .await?;
+        );
         if self.headers == HeaderPlan::Decode {
             decode_headers(header.as_mut(), &topic, batch, rejected);
         }
-        Ok(())
     }
 
     /// The classes of the transforms that may change a record's topic.
@@ -172,7 +177,14 @@ impl Column {
         }
     }
 
-    fn of(self, batch: &mut RecordBatch) -> &mut Payload {
+    fn of(self, batch: &RecordBatch) -> &Payload {
+        match self {
+            Column::Key => &batch.keys,
+            Column::Value => &batch.values,
+        }
+    }
+
+    fn of_mut(self, batch: &mut RecordBatch) -> &mut Payload {
         match self {
             Column::Key => &mut batch.keys,
             Column::Value => &mut batch.values,
@@ -180,37 +192,62 @@ impl Column {
     }
 }
 
-async fn convert_column(
+/// Both of two preparations, one after the other: a registry is asked by few, and seldom.
+pub(crate) fn both(first: Option<Preparation>, second: Option<Preparation>) -> Option<Preparation> {
+    match (first, second) {
+        (Some(first), Some(second)) => Some(Box::pin(async move {
+            first.await?;
+            second.await
+        })),
+        (first, second) => first.or(second),
+    }
+}
+
+/// The column as it was fetched, if the plan looks into it.
+fn undecoded(plan: ColumnPlan, payload: &Payload) -> Option<&ByteColumn> {
+    match payload {
+        Payload::Raw {
+            column,
+            kind: RawKind::Undecoded,
+        } if plan != ColumnPlan::Pass => Some(column),
+        Payload::Raw { .. } | Payload::Decoded(_) => None,
+    }
+}
+
+fn raw_headers(batch: &RecordBatch) -> Option<&RawHeaders> {
+    match &batch.headers {
+        Headers::Raw(raw) => Some(raw),
+        Headers::None | Headers::Decoded { .. } => None,
+    }
+}
+
+fn convert_column(
     plan: ColumnPlan,
     converter: &mut dyn Converter,
     topic: &str,
     column: Column,
     batch: &mut RecordBatch,
     rejected: &mut Rejected,
-) -> Result<(), RecordError> {
-    let Payload::Raw {
-        column: fetched,
-        kind: RawKind::Undecoded,
-    } = column.of(batch)
-    else {
-        return Ok(());
+) {
+    let Some(fetched) = undecoded(plan, column.of(batch)) else {
+        return;
     };
-    if plan == ColumnPlan::Pass || (plan == ColumnPlan::Check && fetched.is_all_null()) {
-        return Ok(());
+    if plan == ColumnPlan::Check && fetched.is_all_null() {
+        return;
     }
-    converter.prepare(topic, fetched).await?;
     let mut errors = Vec::new();
     let converted = match plan {
-        ColumnPlan::Pass => return Ok(()),
+        ColumnPlan::Pass => return,
         ColumnPlan::Raw(kind) => {
             let raw = converter.to_raw(topic, fetched, &mut errors);
             Payload::Raw { column: raw, kind }
         }
         ColumnPlan::Check | ColumnPlan::Decode => {
-            Payload::Decoded(converter.decode_column(topic, fetched, &mut errors))
+            let headers = raw_headers(batch);
+            Payload::Decoded(converter.decode_column(topic, fetched, headers, &mut errors))
         }
     };
-    let fetched = mem::replace(column.of(batch), converted);
+    let fetched = mem::replace(column.of_mut(batch), converted);
     if let (
         ColumnPlan::Raw(RawKind::Json),
         Payload::Raw {
@@ -224,7 +261,6 @@ async fn convert_column(
         }
     }
     rejected.reject(batch, column.stage(), converter.class_name(), errors);
-    Ok(())
 }
 
 fn decode_headers(

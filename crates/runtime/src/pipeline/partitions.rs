@@ -2,7 +2,8 @@
 
 use super::Pipeline;
 use crate::failure::TaskFailure;
-use millstream_core::TopicPartition;
+use crate::outages::OutageSource;
+use millstream_core::{Confirms, TopicPartition};
 use tokio::time::{Instant, timeout};
 
 impl Pipeline {
@@ -44,6 +45,37 @@ impl Pipeline {
         revoked
     }
 
+    /// Has what is open closed: what was put is to become durable without further rows.
+    pub(super) async fn flush(&mut self, reason: &str) -> Result<(), TaskFailure> {
+        tracing::debug!(
+            connector = &*self.settings.id.connector,
+            task = self.settings.id.task,
+            reason,
+            "closing what is open"
+        );
+        if let Err(error) = self.sink.flush((self.settings.clock)()).await {
+            self.has_sink_failed = true;
+            return Err(TaskFailure::sink(&error));
+        }
+        self.poll_sink().await.map(|_| ())
+    }
+
+    /// At the end a source that lends its records gets them back as settled as can be: what it takes back unsettled counts
+    /// as a failed delivery. So what is open is closed, and not dropped, and nothing more is asked for meanwhile.
+    pub(super) async fn release_open(
+        &mut self,
+        partitions: &[TopicPartition],
+    ) -> Result<(), TaskFailure> {
+        if self.consumer.confirms() != Confirms::Ranges {
+            return Ok(());
+        }
+        self.consumer.pause(partitions);
+        match self.has_sink_failed {
+            true => Ok(()),
+            false => self.flush("stop").await,
+        }
+    }
+
     /// Waits, within bounds, for what is on its way.
     pub(super) async fn finish(&mut self) -> Result<(), TaskFailure> {
         let deadline = self.settings.finish_deadline;
@@ -82,14 +114,25 @@ impl Pipeline {
     /// Closes partitions without a commit.
     pub(super) async fn close_partitions(&mut self, partitions: &[TopicPartition]) {
         self.log_partitions("partitions revoked", partitions);
-        self.current
-            .take_if(|current| partitions.contains(&current.batch.origin));
+        self.drop_batch_of(partitions).await;
         self.close_sink(partitions).await;
         self.durability.forget(partitions);
         for partition in partitions {
             self.assigned.remove(partition);
         }
         self.metrics.assigned(self.assigned.len(), false);
+    }
+
+    /// Drops the batch on its way to the sink, if it is of one of these partitions. With it goes what its converters lacked.
+    pub(super) async fn drop_batch_of(&mut self, partitions: &[TopicPartition]) {
+        let converting = self
+            .converting
+            .take_if(|converting| partitions.contains(converting.origin()));
+        if converting.is_some() {
+            self.outage_reporter.recover(OutageSource::Converter).await;
+        }
+        self.current
+            .take_if(|current| partitions.contains(&current.batch.origin));
     }
 
     /// One line, however many there are.

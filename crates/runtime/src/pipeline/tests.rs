@@ -5,7 +5,7 @@ mod outages;
 mod scene;
 
 use doubles::{Log, Recorder, Slow, assigned, batch};
-use millstream_core::{Confirms, Fetched, Tolerance, TopicPartition};
+use millstream_core::{Confirms, Fetched, FlushReason, Tolerance, TopicPartition};
 use scene::{Scene, play, run, run_with};
 use std::time::Duration;
 
@@ -89,7 +89,57 @@ async fn a_source_of_ranges_hears_of_each_when_it_is_done() {
     assert!(played.outcome.is_ok());
     assert_eq!(
         played.log,
-        "open t-0; put [0, 1, 2]; confirm t-0@1..3; confirm t-0@0..1; finish; commit t-0@3; close; leave"
+        "open t-0; put [0, 1, 2]; confirm t-0@1..3; confirm t-0@0..1; \
+         pause t-0; flush; finish; commit t-0@3; close; leave"
+    );
+}
+
+/// What a queue lends is closed when it wants that, and at the end, while nothing more is asked for.
+#[tokio::test(start_paused = true)]
+async fn a_source_that_lends_has_what_is_open_closed() {
+    let log = Log::default();
+    let items = [
+        assigned(),
+        batch(0, &["a", "b"]),
+        Fetched::Flush(FlushReason::Hold),
+        batch(2, &["c"]),
+    ];
+    let scene = Scene {
+        confirms: Confirms::Ranges,
+        ..Scene::new(items, Recorder::new(&log))
+    };
+    let played = scene.play().await;
+    assert!(played.outcome.is_ok());
+    assert_eq!(
+        played.log,
+        "open t-0; put [0, 1]; confirm t-0@0..2; flush; put [2]; confirm t-0@2..3; \
+         pause t-0; flush; finish; commit t-0@3; close; leave"
+    );
+}
+
+/// A sink that cannot close what is open is asked nothing more, and what was done before counts.
+#[tokio::test(start_paused = true)]
+async fn a_flush_that_fails_ends_the_task() {
+    let log = Log::default();
+    let sink = Recorder {
+        breaks_at_flush: true,
+        ..Recorder::new(&log)
+    };
+    let items = [
+        assigned(),
+        batch(0, &["a"]),
+        Fetched::Flush(FlushReason::Starved),
+    ];
+    let scene = Scene {
+        confirms: Confirms::Ranges,
+        ..Scene::new(items, sink)
+    };
+    let played = scene.play().await;
+    let trace = played.outcome.expect_err("the sink is broken").trace;
+    assert!(trace.contains("broken"), "{trace}");
+    assert_eq!(
+        played.log,
+        "open t-0; put [0]; confirm t-0@0..1; flush; pause t-0; commit t-0@1; close; leave"
     );
 }
 

@@ -374,15 +374,10 @@ fn batch(
     }
 }
 
-async fn convert(
-    parts: PlanParts,
-    mut sink: Sink,
-    mut batch: RecordBatch,
-) -> (RecordBatch, Rejected) {
+fn convert(parts: PlanParts, mut sink: Sink, mut batch: RecordBatch) -> (RecordBatch, Rejected) {
     let mut plan = Plan::new(parts, &mut sink);
     let mut rejected = Rejected::default();
-    let converted = plan.convert(&mut batch, &mut rejected).await;
-    converted.expect("no registry is asked");
+    plan.convert(&mut batch, &mut rejected);
     (batch, rejected)
 }
 
@@ -401,8 +396,7 @@ async fn columns_are_left_or_made_into_text() {
         parts(TEXT, JSON, TEXT, vec![]),
         sink,
         batch(["k", "k"], ["v", "w"], ["x", "y"]),
-    )
-    .await;
+    );
     assert!(rejected.is_empty());
     assert_eq!(raw(&batch.keys), (Some(&b"k"[..]), RawKind::Undecoded));
     assert_eq!(raw(&batch.values), (Some(&b"V"[..]), RawKind::Json));
@@ -429,7 +423,7 @@ async fn rows_that_do_not_convert_are_rejected_with_their_stage() {
     ] {
         let sink = sink(ColumnNeed::Nothing, ColumnNeed::Decoded, false);
         let parts = parts(JSON, VALUES, VALUES, vec![]);
-        let (batch, rejected) = convert(parts, sink, batch(keys, values, headers)).await;
+        let (batch, rejected) = convert(parts, sink, batch(keys, values, headers));
         let rows: Vec<(i64, Stage)> = rejected.rows.iter().map(|r| (r.offset, r.stage)).collect();
         assert_eq!(rows, [(0, stage)]);
         assert_eq!(batch.offsets, [1]);

@@ -1,5 +1,6 @@
 //! SourcePipeline: one source task, from its source to Kafka, with the source's offsets behind it.
 
+mod encoding;
 mod offsets;
 
 use super::progress::Progress;
@@ -8,12 +9,13 @@ use crate::metrics::{Phase, TaskMetrics};
 use crate::outage_reporter::OutageReporter;
 use crate::outages::OutageSource;
 use crate::task::{SourceParts, Target, TaskEvent, TaskSettings, report};
+use encoding::{Encoding, Transformed};
 use futures::future::BoxFuture;
 use futures::stream::{FuturesUnordered, StreamExt};
 use millstream_core::{
     Acknowledgement, BytePermit, Degraded, OffsetError, OutgoingRecord, Rejected, RejectedRow,
     SinkErrorKind, SourceBatch, SourceError, SourcePlace, Stage, TimestampType, Tolerance,
-    TopicPartition, WriteError, limits,
+    TopicPartition, Unavailable, WriteError, limits,
 };
 use offsets::Flush;
 use std::collections::BTreeSet;
@@ -56,6 +58,8 @@ pub(crate) struct SourcePipeline {
 /// The way of a batch into the producer.
 enum CurrentBatch {
     Empty,
+    /// It waits for what its converters need.
+    Encoding(Box<Encoding>),
     /// Records wait for room, in memory and in the producer.
     Sending(
         Sent,
@@ -77,6 +81,8 @@ struct Sent {
 /// All that may happen to a source pipeline.
 enum Event {
     Polled(Box<Result<SourceBatch, SourceError>>),
+    /// What a batch's converters need is there, or out of reach.
+    Prepared(Result<(), Unavailable>),
     /// The producer has taken what was in hand, or not.
     Taken(BytePermit, Result<Acknowledgement, WriteError>),
     Acknowledged(Sent, Result<(), WriteError>),
@@ -146,6 +152,7 @@ impl SourcePipeline {
         loop {
             match self.next_event().await {
                 Event::Polled(polled) => self.take(*polled).await?,
+                Event::Prepared(outcome) => self.on_prepared(outcome).await?,
                 Event::Taken(permit, taken) => self.taken(permit, taken).await?,
                 Event::Acknowledged(sent, outcome) => self.acknowledged(sent, outcome).await?,
                 Event::Flushed(outcome) => self.flushed(outcome).await,
@@ -157,6 +164,7 @@ impl SourcePipeline {
             if matches!(&self.current, CurrentBatch::Refused(_, at) if *at <= now) {
                 self.send_again();
             }
+            self.prepare_again(now).await?;
             if self.flush_due <= now {
                 self.begin_flush();
             }
@@ -178,12 +186,18 @@ impl SourcePipeline {
                 Err(_) => Event::Stop,
             },
             Some((sent, outcome)) = self.in_flight.next() => Event::Acknowledged(sent, outcome),
-            Some((permit, taken)) = async {
+            Some(event) = async {
                 match current {
-                    CurrentBatch::Sending(_, taken) => Some(taken.await),
+                    CurrentBatch::Sending(_, taken) => {
+                        let (permit, taken) = taken.await;
+                        Some(Event::Taken(permit, taken))
+                    }
+                    CurrentBatch::Encoding(encoding) => {
+                        encoding.prepared().await.map(Event::Prepared)
+                    }
                     CurrentBatch::Empty | CurrentBatch::Refused(..) => None,
                 }
-            } => Event::Taken(permit, taken),
+            } => event,
             Some(outcome) = async {
                 match flush {
                     Some(flush) => Some((&mut flush.outcome).await),
@@ -201,6 +215,7 @@ impl SourcePipeline {
     fn wake_time(&self) -> Instant {
         let again = match &self.current {
             CurrentBatch::Refused(_, at) => Some(*at),
+            CurrentBatch::Encoding(encoding) => encoding.due(),
             CurrentBatch::Empty | CurrentBatch::Sending(..) => None,
         };
         let slow = self.heard + SLOW_KAFKA;
@@ -209,7 +224,7 @@ impl SourcePipeline {
         others.fold(self.flush_due, Instant::min)
     }
 
-    /// The way of a batch: transform and convert, settle what failed, hand the rest to the producer.
+    /// The way of a batch: transform, convert (`encoding`), settle what failed, hand the rest to the producer.
     async fn take(&mut self, polled: Result<SourceBatch, SourceError>) -> Result<(), TaskFailure> {
         let batch = match polled {
             Ok(batch) => batch,
@@ -223,36 +238,16 @@ impl SourcePipeline {
         self.metrics.read(read, None, Instant::now());
         let mut rejected = Rejected::default();
         let place = batch.place.clone();
-        let read_offsets = batch.records.offsets.clone();
-        let outgoing = self.parts.plan.apply(batch, &mut rejected);
-        let outgoing = outgoing.map_err(|error| TaskFailure::new(error.class, &error.message))?;
-        self.metrics.filtered(outgoing.filtered);
-        self.parts
-            .errors
-            .settle(&mut rejected, &self.metrics, (self.settings.clock)())
-            .await?;
-        if outgoing.offsets.len() < read {
-            // What was dropped has no offset of its own; the next record that is acknowledged covers it.
-            let mut kept = outgoing.offsets.iter().peekable();
-            let mut dropped = read_offsets;
-            dropped.retain(|offset| kept.next_if_eq(&offset).is_none());
-            let now = (self.settings.clock)();
-            self.parts.source.acknowledged(&dropped, now);
-        }
-        let Some(last) = outgoing.offsets.last() else {
-            return Ok(());
-        };
-        self.number += 1;
-        if let Some(place) = &place {
-            self.progress.send(place, self.number, *last);
-        }
-        self.send(Sent {
-            number: self.number,
+        let offsets = batch.records.offsets.clone();
+        let (records, filtered) = self.parts.plan.transform(batch, &mut rejected);
+        self.metrics.filtered(filtered);
+        let transformed = Transformed {
+            records,
+            rejected,
             place,
-            offsets: outgoing.offsets,
-            records: outgoing.records,
-        });
-        Ok(())
+            read: offsets,
+        };
+        self.prepare(transformed).await
     }
 
     async fn wait_for_source(&mut self, error: SourceError) -> Result<(), TaskFailure> {
@@ -420,6 +415,7 @@ impl SourcePipeline {
         };
         self.metrics.phase(phase, Instant::now());
         self.is_paused = target == Target::Paused;
+        self.parts.source.set_paused(self.is_paused);
         if self.is_paused {
             self.begin_flush();
         }

@@ -1,11 +1,11 @@
 //! SourcePlan: the stages that a source's records pass on their way to Kafka, decided once at the task's start.
 
 use super::encoding::{decode, encode, encode_headers};
-use crate::plan::PlanParts;
+use crate::plan::{PlanParts, both};
 use millstream_core::batch::NO_TIMESTAMP;
 use millstream_core::{
-    Converter, Headers, Needs, OutgoingRecord, Payload, RawKind, RecordBatch, RecordError,
-    Rejected, SchemaRef, SourceBatch, Stage, chain,
+    Converter, Headers, Needs, OutgoingRecord, Payload, Preparation, RawKind, RecordBatch,
+    RecordError, Rejected, SchemaRef, SourceBatch, Stage, chain,
 };
 use std::mem;
 
@@ -20,7 +20,6 @@ pub(super) struct Outgoing {
     pub(super) records: Vec<OutgoingRecord>,
     /// Where the source stands after each of them.
     pub(super) offsets: Vec<i64>,
-    pub(super) filtered: usize,
 }
 
 impl SourcePlan {
@@ -47,15 +46,12 @@ impl SourcePlan {
         line + " → " + &classes.map(short).join(", ")
     }
 
-    /// Transforms and converts a batch. Rows that fail move to `rejected`.
-    ///
-    /// # Errors
-    /// A record that Kafka can never take, which ends the task.
-    pub(super) fn apply(
+    /// Transforms a batch and converts its headers. Rows that fail move to `rejected`; how many were filtered is told.
+    pub(super) fn transform(
         &mut self,
         batch: SourceBatch,
         rejected: &mut Rejected,
-    ) -> Result<Outgoing, RecordError> {
+    ) -> (RecordBatch, usize) {
         let mut records = batch.records;
         let PlanParts {
             key,
@@ -81,6 +77,29 @@ impl SourcePlan {
             let class = header.class_name();
             rejected.reject(&mut records, Stage::HeaderConverter, class, errors);
         }
+        (records, filtered)
+    }
+
+    /// What has to be fetched before the transformed batch can be encoded; usually nothing.
+    pub(super) fn prepare(&mut self, records: &RecordBatch) -> Option<Preparation> {
+        let topics = &records.destination;
+        let key = records.keys.decoded();
+        let key = key.and_then(|rows| self.parts.key.prepare_encode(topics, rows));
+        let value = records.values.decoded();
+        let value = value.and_then(|rows| self.parts.value.prepare_encode(topics, rows));
+        both(key, value)
+    }
+
+    /// Converts keys and values, once what they need has been prepared. Rows that fail move to `rejected`.
+    ///
+    /// # Errors
+    /// A record that Kafka can never take, which ends the task.
+    pub(super) fn encode(
+        &mut self,
+        mut records: RecordBatch,
+        rejected: &mut Rejected,
+    ) -> Result<Outgoing, RecordError> {
+        let PlanParts { key, value, .. } = &mut self.parts;
         let mut errors = Vec::new();
         let column = encode(
             key.as_mut(),
@@ -103,7 +122,6 @@ impl SourcePlan {
         Ok(Outgoing {
             records: outgoing(&records)?,
             offsets: records.offsets,
-            filtered,
         })
     }
 }

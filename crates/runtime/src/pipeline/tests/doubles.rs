@@ -7,9 +7,10 @@ use millstream_core::converter::RowErrors;
 use millstream_core::rejected::Stage;
 use millstream_core::{
     ByteColumn, ColumnNeed, Confirms, Consumer, ConsumerError, Converter, Destination, Fetched,
-    FetchedColumns, Header, HeaderConverter, Headers, OutgoingRecord, Payload, Progress, RawKind,
-    RecordBatch, RecordError, RecordWriter, Rejected, SchemaAndValue, SchemaRef, SinkError,
-    SinkNeeds, SinkTask, TimestampType, TopicPartition, Value, WriteError,
+    FetchedColumns, Header, HeaderConverter, Headers, OutgoingRecord, Payload, Preparation,
+    Progress, RawHeaders, RawKind, RecordBatch, RecordError, RecordWriter, Rejected,
+    SchemaAndValue, SchemaRef, SinkError, SinkNeeds, SinkTask, TimestampType, TopicPartition,
+    Unavailable, Value, WriteError,
 };
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -134,6 +135,7 @@ pub(super) struct Recorder {
     /// Fails for good with this batch, counted from 0.
     pub(super) fails_at: Option<usize>,
     pub(super) taken: usize,
+    pub(super) breaks_at_flush: bool,
 }
 
 impl Recorder {
@@ -150,6 +152,7 @@ impl Recorder {
             rewind: None,
             fails_at: None,
             taken: 0,
+            breaks_at_flush: false,
         }
     }
 }
@@ -228,6 +231,14 @@ impl SinkTask for Recorder {
             .collect()
     }
 
+    async fn flush(&mut self, _: i64) -> Result<(), SinkError> {
+        note(&self.log, "flush".to_owned());
+        match self.breaks_at_flush {
+            true => Err(SinkError::fatal("broken")),
+            false => Ok(()),
+        }
+    }
+
     async fn finish(&mut self, _: Duration) -> Result<(), SinkError> {
         note(&self.log, "finish".to_owned());
         if self.rejects {
@@ -242,12 +253,33 @@ impl SinkTask for Recorder {
 }
 
 /// Passes bytes, but refuses a value `bad`.
-pub(super) struct Picky;
+#[derive(Default)]
+pub(super) struct Picky {
+    /// How often it has to fetch something first, which fails but for the last time.
+    pub(super) preparations: usize,
+    pub(super) takes: Duration,
+}
 
-#[async_trait]
 impl Converter for Picky {
     fn class_name(&self) -> &'static str {
         "Picky"
+    }
+
+    fn prepare(&mut self, _: &str, _: &ByteColumn, _: Option<&RawHeaders>) -> Option<Preparation> {
+        let left = self.preparations;
+        self.preparations = left.checked_sub(1)?;
+        let takes = self.takes;
+        Some(Box::pin(async move {
+            if !takes.is_zero() {
+                sleep(takes).await;
+            }
+            match left {
+                1 => Ok(()),
+                _ => Err(Unavailable {
+                    reason: "the registry is away".to_owned(),
+                }),
+            }
+        }))
     }
 
     fn raw_kind(&self) -> Option<RawKind> {

@@ -1,6 +1,6 @@
 //! Something is away: the sink's server, the dead-letter topic, a broker. A pause, a commit and a rebalance wait for none.
 
-use super::doubles::{Log, Recorder, Slow, assigned, batch, note, revoked};
+use super::doubles::{Log, Picky, Recorder, Slow, assigned, batch, note, revoked};
 use super::scene::{Scene, play, run, run_with};
 use crate::task::{Target, TaskEvent};
 use millstream_core::{ByteBudget, Degraded, Fetched, Tolerance, TopicPartition, limits};
@@ -46,6 +46,52 @@ async fn a_pause_takes_effect_while_dead_letters_wait() {
         "open t-0; Paused wanted; pause t-0; Running wanted; resume t-0; put [1]; finish; \
          commit t-0@2; close; leave"
     );
+}
+
+/// What a converter needs is away: no record is blamed or lost, and neither a pause nor a revocation waits for it.
+#[tokio::test(start_paused = true)]
+async fn a_batch_waits_for_what_its_converter_needs() {
+    let log = Log::default();
+    let scene = Scene {
+        value: Picky {
+            preparations: 3,
+            takes: Duration::from_secs(1),
+        },
+        tolerance: Tolerance::All,
+        targets: vec![(1, Target::Paused), (2, Target::Running)],
+        ..Scene::new(
+            [assigned(), batch(0, &["a", "bad"]), batch(2, &["c"])],
+            Recorder::new(&log),
+        )
+    };
+    let played = scene.play().await;
+    assert!(played.outcome.is_ok());
+    assert_eq!(
+        played.log,
+        "open t-0; Paused wanted; pause t-0; Running wanted; resume t-0; put [0]; put [2]; finish; \
+         commit t-0@3; close; leave"
+    );
+    let degraded = |event: &&TaskEvent| matches!(event, TaskEvent::Degraded(degraded) if degraded.reason == "the registry is away");
+    assert_eq!(played.events.iter().filter(degraded).count(), 2);
+    assert!(played.events.contains(&TaskEvent::Recovered));
+
+    let log = Log::default();
+    let scene = Scene {
+        value: Picky {
+            preparations: 100,
+            takes: Duration::ZERO,
+        },
+        ..Scene::new(
+            [assigned(), batch(0, &["a"]), revoked().0],
+            Recorder::new(&log),
+        )
+    };
+    let played = scene.play().await;
+    assert!(played.outcome.is_ok());
+    assert_eq!(played.log, "open t-0; finish; close; finish; close; leave");
+    // Nothing is missed any more once the batch is another member's.
+    assert!(played.events.iter().any(|event| degraded(&event)));
+    assert!(played.events.contains(&TaskEvent::Recovered));
 }
 
 /// A stop waits for no outage.

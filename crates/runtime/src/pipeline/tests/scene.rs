@@ -67,6 +67,7 @@ pub(super) async fn play(
 pub(super) struct Scene {
     pub(super) items: Vec<Fetched>,
     pub(super) sink: Recorder,
+    pub(super) value: Picky,
     pub(super) tolerance: Tolerance,
     pub(super) dead_letters: Option<Slow>,
     pub(super) commit_interval: Duration,
@@ -82,6 +83,7 @@ impl Scene {
         Scene {
             items: items.into_iter().collect(),
             sink,
+            value: Picky::default(),
             tolerance: Tolerance::None,
             dead_letters: None,
             commit_interval: Duration::from_secs(60),
@@ -106,9 +108,9 @@ impl Scene {
             confirms: self.confirms,
         };
         let parts = PlanParts {
-            key: Box::new(Picky),
-            value: Box::new(Picky),
-            header: Box::new(Picky),
+            key: Box::new(Picky::default()),
+            value: Box::new(self.value),
+            header: Box::new(Picky::default()),
             chain: Vec::new(),
         };
         let plan = Plan::new(parts, &mut self.sink);

@@ -380,9 +380,8 @@ impl Member {
         let (Some(held), Some(snapshot)) = (&self.held, &self.snapshot) else {
             return Work::default();
         };
-        let mut work = held.assigned.work();
-        work.remove(&Work::of(&snapshot.inventory));
-        work
+        let configured = Work::of(&snapshot.inventory);
+        held.assigned.work().without(&configured)
     }
 
     /// Has the herder stop what of this it runs; whether that is anything.

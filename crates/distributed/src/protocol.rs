@@ -5,7 +5,7 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use millstream_worker::TaskId;
 use millstream_worker::cluster::{GroupProtocol, Work};
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 /// How Kafka's coordinator knows groups of workers.
@@ -42,7 +42,7 @@ impl Items {
 
     /// Each once, where it stands first.
     pub(crate) fn distinct(mut self) -> Self {
-        let (mut connectors, mut tasks) = (BTreeSet::new(), BTreeSet::new());
+        let (mut connectors, mut tasks) = (HashSet::new(), HashSet::new());
         self.connectors
             .retain(|name| connectors.insert(name.clone()));
         self.tasks.retain(|id| tasks.insert(id.clone()));
@@ -143,7 +143,7 @@ impl Metadata {
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, Malformed> {
         let mut body = bytes;
         take_version(&mut body)?;
-        let (url, offset) = (take_text(&mut body)?, take_i64(&mut body)?);
+        let (url, offset) = (take_text(&mut body)?.to_owned(), take_i64(&mut body)?);
         let allocation = match take_count(&mut body)? {
             Some(length) => {
                 let bytes = body.get(..length).ok_or(Malformed::TooShort)?;
@@ -181,8 +181,8 @@ impl Assignment {
         Ok(Assignment {
             version: take_version(&mut body)?,
             error: body.try_get_i16().map_err(|_| Malformed::TooShort)?,
-            leader: take_text(&mut body)?,
-            leader_url: take_text(&mut body)?,
+            leader: take_text(&mut body)?.to_owned(),
+            leader_url: take_text(&mut body)?.to_owned(),
             offset: take_i64(&mut body)?,
             assigned: take_items(&mut body)?,
             revoked: take_items(&mut body)?,
@@ -276,13 +276,12 @@ fn take_count(body: &mut &[u8]) -> Result<Option<usize>, Malformed> {
     }
 }
 
-fn take_text(body: &mut &[u8]) -> Result<String, Malformed> {
+fn take_text<'a>(body: &mut &'a [u8]) -> Result<&'a str, Malformed> {
     let length = body.try_get_i16().map_err(|_| Malformed::TooShort)?;
     let length = usize::try_from(length).map_err(|_| Malformed::Negative)?;
     let bytes = body.get(..length).ok_or(Malformed::TooShort)?;
     body.advance(length);
-    let text = std::str::from_utf8(bytes).map_err(|_| Malformed::NotText)?;
-    Ok(text.to_owned())
+    std::str::from_utf8(bytes).map_err(|_| Malformed::NotText)
 }
 
 #[cfg(test)]

@@ -123,14 +123,22 @@ impl Work {
     }
 
     pub fn add(&mut self, other: &Work) {
-        self.connectors.extend(other.connectors.iter().cloned());
-        self.tasks.extend(other.tasks.iter().cloned());
+        merge(&mut self.connectors, &other.connectors);
+        merge(&mut self.tasks, &other.tasks);
     }
 
     pub fn remove(&mut self, other: &Work) {
-        self.connectors
-            .retain(|name| !other.connectors.contains(name));
-        self.tasks.retain(|id| !other.tasks.contains(id));
+        subtract(&mut self.connectors, &other.connectors);
+        subtract(&mut self.tasks, &other.tasks);
+    }
+
+    /// What is not in the other.
+    #[must_use]
+    pub fn without(&self, other: &Work) -> Work {
+        Work {
+            connectors: difference(&self.connectors, &other.connectors),
+            tasks: difference(&self.tasks, &other.tasks),
+        }
     }
 
     /// All that there is to run.
@@ -143,6 +151,37 @@ impl Work {
             tasks: tasks.collect(),
         }
     }
+}
+
+/// Each step of a rebalance takes sets of everything together or apart, so that is one pass over both rather than a search
+/// for every item; and where there are few in one of them, a search for those alone.
+fn merge<T: Ord + Clone>(set: &mut BTreeSet<T>, other: &BTreeSet<T>) {
+    if set.is_empty() {
+        set.clone_from(other);
+    } else if are_few(other, set) {
+        set.extend(other.iter().cloned());
+    } else {
+        set.append(&mut other.clone());
+    }
+}
+
+fn subtract<T: Ord + Clone>(set: &mut BTreeSet<T>, other: &BTreeSet<T>) {
+    if are_few(other, set) {
+        for item in other {
+            set.remove(item);
+        }
+    } else {
+        *set = difference(set, other);
+    }
+}
+
+fn difference<T: Ord + Clone>(set: &BTreeSet<T>, other: &BTreeSet<T>) -> BTreeSet<T> {
+    set.difference(other).cloned().collect()
+}
+
+/// So few that to search for each is less than to pass over all; a search is some ten comparisons in thousands.
+fn are_few<T>(some: &BTreeSet<T>, all: &BTreeSet<T>) -> bool {
+    some.len() < all.len() / 16
 }
 
 /// Connectors there are, each with the number of its tasks: what an assignor distributes.
@@ -257,3 +296,41 @@ impl Cluster {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct StoreError(pub String);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every how many-th of a number of connectors, and their tasks.
+    fn work(count: u32, every: u32) -> Work {
+        let chosen = (0..count).filter(|number| number % every == 0);
+        let inventory = chosen.map(|number| (Arc::from(format!("c{number}")), number % 3));
+        Work::of(&inventory.collect())
+    }
+
+    #[test]
+    fn sets_of_all_sizes_are_taken_together_and_apart() {
+        let sizes = [(0, 1), (1, 1), (40, 1), (100, 3), (100, 50), (500, 7)];
+        for one in sizes {
+            for other in sizes {
+                let (mut one, other) = (work(one.0, one.1), work(other.0, other.1));
+                let kept = |name: &&Arc<str>| !other.connectors.contains(*name);
+                let connectors: BTreeSet<_> = one.connectors.iter().filter(kept).cloned().collect();
+                let tasks = one.tasks.iter().filter(|id| !other.tasks.contains(id));
+                let rest = Work {
+                    connectors,
+                    tasks: tasks.cloned().collect(),
+                };
+                let mut all = rest.clone();
+                all.connectors.extend(other.connectors.iter().cloned());
+                all.tasks.extend(other.tasks.iter().cloned());
+                assert_eq!(one.without(&other), rest);
+                let mut left = one.clone();
+                left.remove(&other);
+                assert_eq!(left, rest);
+                one.add(&other);
+                assert_eq!(one, all);
+            }
+        }
+    }
+}

@@ -4,6 +4,7 @@
 mod facts;
 pub mod request;
 mod settings;
+mod shared_map;
 mod slot;
 pub mod state;
 mod view;
@@ -81,6 +82,14 @@ impl HerderHandle {
     /// What the herder knew when it last published: all that answers have told, and more. Waits for nobody.
     pub fn view(&self) -> Arc<View> {
         self.published.borrow().clone()
+    }
+
+    /// Returns once there is a connector that needs Kafka; not before if the herder has ended.
+    pub(crate) async fn needs_kafka(&self) {
+        let mut published = self.published.clone();
+        if published.wait_for(|view| view.needs_kafka()).await.is_err() {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// What this worker tells of itself in its metrics.

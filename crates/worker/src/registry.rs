@@ -2,7 +2,7 @@
 
 use millstream_core::plugin::{self, KAFKA_VERSION};
 use millstream_core::{
-    Connector, ConnectorKind, ConverterPlugin, HeaderConverterPlugin, PredicatePlugin,
+    Connector, ConnectorKind, ConverterPlugin, HeaderConverterPlugin, InputPlugin, PredicatePlugin,
     TransformPlugin,
 };
 use std::fmt::Write;
@@ -47,6 +47,9 @@ impl PluginKind {
 /// Connectors that nobody wants to see who has not asked for them.
 const FOR_TESTS: &str = "org.apache.kafka.connect.tools.";
 
+/// Whose converters come without a version.
+const CONFLUENT: &str = "io.confluent.";
+
 /// Every plugin of the program, filled once by the binary.
 #[derive(Clone, Default)]
 pub struct PluginRegistry {
@@ -55,6 +58,8 @@ pub struct PluginRegistry {
     pub header_converters: Vec<HeaderConverterPlugin>,
     pub transforms: Vec<TransformPlugin>,
     pub predicates: Vec<PredicatePlugin>,
+    /// Where sinks may have their records from beside Kafka. They are no classes, so that no list of those names them.
+    pub inputs: Vec<InputPlugin>,
 }
 
 impl PluginRegistry {
@@ -121,11 +126,12 @@ impl PluginRegistry {
         connectors.filter(move |connector| connector.role().kind() == kind)
     }
 
-    /// Every plugin as the REST API lists them: kind by kind, by class name within a kind.
-    pub fn list(&self) -> Vec<(String, PluginKind, String)> {
+    /// Every plugin as the REST API lists them: kind by kind, by class name within a kind. Confluent's converters tell no
+    /// version.
+    pub fn list(&self) -> Vec<(String, PluginKind, Option<String>)> {
         let mut all = Vec::new();
-        let kafka = |class: &str| (class.to_owned(), KAFKA_VERSION.to_owned());
-        let mut add = |kind, mut plugins: Vec<(String, String)>| {
+        let kafka = |class: &str| (class.to_owned(), Some(KAFKA_VERSION.to_owned()));
+        let mut add = |kind, mut plugins: Vec<(String, Option<String>)>| {
             plugins.sort();
             all.extend(
                 plugins
@@ -139,14 +145,20 @@ impl PluginRegistry {
         ] {
             let connectors = self.of_kind(kind);
             let connectors =
-                connectors.map(|c| (c.class_name().to_owned(), c.version().to_owned()));
+                connectors.map(|c| (c.class_name().to_owned(), Some(c.version().to_owned())));
             add(listed, connectors.collect());
         }
         let transforms = self.transforms.iter().map(|p| kafka(p.class));
         add(PluginKind::Transformation, transforms.collect());
         let predicates = self.predicates.iter().map(|p| kafka(p.class));
         add(PluginKind::Predicate, predicates.collect());
-        let converters = self.converters.iter().map(|p| kafka(p.class));
+        let converters = self
+            .converters
+            .iter()
+            .map(|p| match p.class.starts_with(CONFLUENT) {
+                true => (p.class.to_owned(), None),
+                false => kafka(p.class),
+            });
         add(PluginKind::Converter, converters.collect());
         let headers = self.header_converters.iter().map(|p| kafka(p.class));
         add(PluginKind::HeaderConverter, headers.collect());

@@ -34,6 +34,7 @@ pub(crate) use server::{Limits, Server};
 pub(crate) use submitter::RestSubmitter;
 
 use crate::auth::Authenticator;
+use crate::cluster_id::ClusterId;
 use crate::config::{ResponseHeaders, WorkerSettings};
 use crate::forward::Forwarder;
 use crate::herder::HerderHandle;
@@ -53,7 +54,6 @@ use error::RestError;
 use millstream_core::OffsetStore;
 use std::future::ready;
 use std::sync::Arc;
-use tokio::sync::watch;
 
 /// What handlers work with. Cloned for every request, so it holds handles only.
 #[derive(Clone)]
@@ -65,7 +65,7 @@ pub(crate) struct Api {
     /// Of source connectors.
     pub(crate) offsets: Arc<dyn OffsetStore>,
     /// The id of the Kafka cluster, once it is known.
-    pub(crate) cluster_id: watch::Receiver<Option<String>>,
+    pub(crate) cluster_id: ClusterId,
     pub(crate) loggers: Arc<Loggers>,
     pub(crate) metrics: Option<Arc<dyn MetricsSource>>,
     pub(crate) advertised_url: Arc<str>,

@@ -13,11 +13,13 @@ pub(crate) use warnings::unknown as unknown_setting;
 
 use crate::config::{Redactor, Resolved, WorkerSettings, has_reference};
 use crate::connector_config::{TopicKeys, framework_keys};
+use crate::inputs::Input;
 use crate::registry::PluginRegistry;
 use millstream_core::config::{ConfigDef, Default, Parsed, java_trim};
 use millstream_core::plugin::{self, KAFKA_VERSION};
 use millstream_core::{
-    ConfigValue, Connector, ConnectorError, ConnectorKind, Key, Properties, Role, chain,
+    ConfigValue, Connector, ConnectorError, ConnectorKind, ConverterPlugin, ConverterUse, Key,
+    Properties, Role, chain,
 };
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -193,6 +195,14 @@ impl Validator {
             .connector(class)
             .map_err(|error| ValidationError::BadRequest(error.to_string()))?;
 
+        let written = config;
+        let is_sink = connector.role().kind() == ConnectorKind::Sink;
+        let input = is_sink
+            .then(|| Input::of(&self.registry, written))
+            .flatten();
+        let as_read = input.as_ref().map(|input| input.as_sink_reads(written));
+        let config = as_read.as_ref().unwrap_or(written);
+
         let (mut configs, keys) = self.framework(connector.as_ref(), config);
         configs.extend(self.transforms(connector.as_ref(), config));
         if let Some(error) = connector.throws(config) {
@@ -210,6 +220,9 @@ impl Validator {
         );
         add_groups(&mut groups, connector.config_def().keys());
         merge(&mut configs, connector.config_def(), own);
+        if let Some(input) = &input {
+            add_input(&mut configs, input.validate(written));
+        }
         topics::refuse_dead_letter_loop(&keys, &mut configs);
         let kind = connector.role().kind();
         if let Some(group) = self.group.as_ref().filter(|_| kind == ConnectorKind::Sink) {
@@ -240,10 +253,19 @@ impl Validator {
         if kind == ConnectorKind::Source {
             known.push(TOPIC_CREATION);
         }
+        let mut warnings = warnings::of(written, &configs, connector.extensions(), &known);
+        for (key, text) in input.iter().flat_map(|input| input.remarks(written)) {
+            warnings.add(key, || text);
+        }
+        if error_count == 0 {
+            for (key, text) in connector.remarks(config) {
+                warnings.add(&key, || text);
+            }
+        }
         Ok(Validated {
             class: class.to_owned(),
             groups,
-            warnings: warnings::of(config, &configs, connector.extensions(), &known),
+            warnings,
             configs,
             error_count,
         })
@@ -427,9 +449,13 @@ impl Validator {
             let Some(name) = config.get(role) else {
                 continue;
             };
+            let plugin = match role {
+                "header.converter" => None,
+                _ => self.registry.converter(name),
+            };
             let definition = match role {
                 "header.converter" => self.registry.header_converter(name).map(|p| p.config_def),
-                _ => self.registry.converter(name).map(|p| p.config_def),
+                _ => plugin.map(|p| p.config_def),
             };
             let Some(definition) = definition.map(|definition| definition()) else {
                 continue;
@@ -439,7 +465,10 @@ impl Validator {
             if settings.get("converter.type").is_none() {
                 settings.insert("converter.type", kind);
             }
-            let values = definition.validate(&settings);
+            let mut values = definition.validate(&settings);
+            if let Some(plugin) = plugin {
+                check_together(plugin, kind, &settings, &mut values);
+            }
             // Java lists them as its hash map has them.
             let keys = definition.keys();
             for index in java_map::order(keys.iter().map(|key| &*key.name)) {
@@ -479,6 +508,19 @@ fn merge(configs: &mut Configs, definition: &ConfigDef, own: Vec<ConfigValue>) {
     }
 }
 
+/// The keys of an input follow. One that the connector has too stays the connector's, with the input's errors beside its own.
+fn add_input(configs: &mut Configs, found: Configs) {
+    for (key, value) in found {
+        match configs
+            .iter_mut()
+            .find(|(_, known)| known.name == value.name)
+        {
+            Some((_, known)) => known.errors.extend(value.errors),
+            None => configs.push((key, value)),
+        }
+    }
+}
+
 /// The version of a class that is not there, or null, is nothing to ask for.
 fn hide_versions_of_nothing(values: &mut [ConfigValue]) {
     let unknown = values.iter().filter(|value| value.value.is_none());
@@ -488,5 +530,31 @@ fn hide_versions_of_nothing(values: &mut [ConfigValue]) {
         .collect();
     for value in values {
         value.visible &= !hidden.contains(&value.name);
+    }
+}
+
+/// Puts to the keys of a converter what is wrong with them together, once each is in order by itself.
+fn check_together(
+    plugin: &ConverterPlugin,
+    kind: &str,
+    settings: &Properties,
+    values: &mut [ConfigValue],
+) {
+    if values.iter().any(|value| !value.errors.is_empty()) {
+        return;
+    }
+    let used = match kind {
+        "key" => ConverterUse::Key,
+        _ => ConverterUse::Value,
+    };
+    for (key, why) in (plugin.check)(settings, used) {
+        // What no key of the definition is has its error at the first one, which names the key.
+        let at = values
+            .iter()
+            .position(|value| value.name == key)
+            .unwrap_or(0);
+        if let Some(value) = values.get_mut(at) {
+            value.errors.push(format!("{key}: {why}"));
+        }
     }
 }

@@ -1,12 +1,12 @@
 //! Worker: a herder, its REST API and the tasks of this machine, started together and ended together.
 
 mod address;
-mod cluster_id;
 mod warnings;
 
 use crate::auth::{Authenticator, BASIC_AUTH};
 use crate::bootstrap::BootstrapConnectors;
 use crate::cluster::{Cluster, GroupProtocol, MemoryOffsets, TaskSubmitter};
+use crate::cluster_id::{ClusterId, learn_cluster_id};
 use crate::config::{
     ConnectorFile, ConnectorFileError, ResponseHeaders, WorkerConfigError, WorkerSettings,
     read_connector_file,
@@ -28,13 +28,12 @@ use crate::task::TaskStarter;
 use crate::tls::{self, ClientTls, ServerTls};
 use crate::validation::{ConfigWarnings, Validator};
 use address::{addresses, advertised, bind};
-use cluster_id::learn_cluster_id;
 use millstream_core::{OffsetStore, Properties};
 use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 pub use warnings::worker_keys;
@@ -272,7 +271,7 @@ impl Worker {
                 submitter: Arc::new(submitter),
             })
         });
-        let (cluster_id_in, cluster_id) = watch::channel(None);
+        let (cluster_id, cluster_id_in) = ClusterId::new();
         let api = Api {
             herder: handle,
             validator: Arc::new(Validator {
@@ -304,6 +303,7 @@ impl Worker {
                 kafka,
                 settings.clone(),
                 cluster_id_in,
+                kafka_needed(mode, api.herder.clone()),
                 start.shutdown.clone(),
             ));
         }
@@ -361,6 +361,14 @@ impl Worker {
 fn attach(start: &WorkerStart, bootstrap: Option<&BootstrapConnectors>) {
     if let (Some(health), Some(bootstrap)) = (&start.health, bootstrap) {
         health.expect(bootstrap.lacking());
+    }
+}
+
+/// Returns once brokers are needed: by a cluster of workers at once, by a worker alone with its first connector of Kafka.
+async fn kafka_needed(mode: WorkerMode, herder: HerderHandle) {
+    match mode {
+        WorkerMode::Distributed => {}
+        WorkerMode::Standalone => herder.needs_kafka().await,
     }
 }
 

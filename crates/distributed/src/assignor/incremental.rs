@@ -66,18 +66,19 @@ impl Incremental {
             self.previous = Work::default();
         }
         let configured = configured(round.inventory);
-        let active = union(round.members);
+        let held: Vec<Work> = round.members.iter().map(|m| m.holds.work()).collect();
+        let active = union(&held);
         let revoked_before = std::mem::take(&mut self.previous_revoked);
         // Whoever was to let go has not heard of it.
         if intersects(&revoked_before, &active) {
             self.previous = active.clone();
         }
-        let deleted = without(&self.previous, &[&configured]);
-        let lost = without(&self.previous, &[&active, &deleted]);
-        let created = without(&configured, &[&self.previous, &active]);
+        let deleted = self.previous.without(&configured);
+        let lost = self.previous.without(&active).without(&deleted);
+        let created = configured.without(&self.previous).without(&active);
         let mut table = Table::new(round.members);
         table.revoke_from_all(&deleted);
-        table.revoke_from_all(&duplicated(round.members));
+        table.revoke_from_all(&duplicated(&held));
         let lost_to_assign = self.place_lost(&lost, &mut table, round.now);
         if self.delay == 0 {
             self.balance(&configured, &mut table, round.now);
@@ -196,10 +197,12 @@ impl Table {
     }
 
     fn revoke_from_all(&mut self, work: &Work) {
+        if work.is_empty() {
+            return;
+        }
         for row in &mut self.rows {
             let held = row.next.work();
-            let kept = without(&held, &[work]);
-            row.revoke(&without(&held, &[&kept]));
+            row.revoke(&common(&held, work));
         }
     }
 
@@ -324,32 +327,30 @@ impl Row {
     }
 }
 
-fn union(members: &[Holder]) -> Work {
+fn union(held: &[Work]) -> Work {
     let mut all = Work::default();
-    for member in members {
-        all.add(&member.holds.work());
+    for work in held {
+        all.add(work);
     }
     all
 }
 
 /// What more than one member holds.
-fn duplicated(members: &[Holder]) -> Work {
+fn duplicated(held: &[Work]) -> Work {
     let (mut seen, mut twice) = (Work::default(), Work::default());
-    for member in members {
-        let held = member.holds.work();
-        let first = without(&held, &[&seen]);
-        twice.add(&without(&held, &[&first]));
-        seen.add(&held);
+    for work in held {
+        twice.add(&common(work, &seen));
+        seen.add(work);
     }
     twice
 }
 
-fn without(work: &Work, others: &[&Work]) -> Work {
-    let mut rest = work.clone();
-    for other in others {
-        rest.remove(other);
+/// What is in both.
+fn common(one: &Work, other: &Work) -> Work {
+    if other.is_empty() {
+        return Work::default();
     }
-    rest
+    one.without(&one.without(other))
 }
 
 fn intersects(one: &Work, other: &Work) -> bool {

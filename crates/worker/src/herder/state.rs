@@ -13,14 +13,13 @@ mod writes;
 
 use super::request::{Answer, ConnectorInfo, DuringRebalance, HerderError, Put, Request};
 pub use super::settings::{KeyPolicy, Settings, WorkerMode};
-use super::slot::Slot;
 pub use super::view::{Stage, View};
 use crate::cluster::{
     ConfigEvent, ConfigRecord, GroupEvent, Inventory, Leader, Owners, Position, RunState, Snapshot,
     Status, StatusEvent, StatusKey, StatusRecord, StatusValue, StoreError, TargetState, Work,
 };
 use crate::task::{TaskEvent, TaskId, TaskReport};
-use group::{Leaving, Reading, Revocation};
+use group::{Leaving, Reading, Revocation, Rounds};
 use millstream_core::Properties;
 use session_keys::Keys;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -145,6 +144,7 @@ pub struct State {
     /// Where the log was when the inventory changed last: what is assigned for an earlier place is not the last word.
     changed_at: Position,
     assigned_for: Position,
+    rounds: Rounds,
     assigned: Work,
     leader: Leader,
     /// From the start, and from each rebalance, until an assignment is put into effect.
@@ -180,7 +180,7 @@ struct Instance {
     /// The plan that is being made.
     planning: Option<u64>,
     /// What came of the last one: the settings that its tasks are to have.
-    planned: Option<Vec<Properties>>,
+    planned: Option<Arc<Vec<Properties>>>,
     failure: Option<PlanFailure>,
     /// How often the plan failed in a row for a reason that may pass, and when it is made again.
     failed_plans: u32,
@@ -209,6 +209,7 @@ impl State {
             observed: None,
             changed_at: Position::default(),
             assigned_for: Position::default(),
+            rounds: Rounds::default(),
             assigned: Work::default(),
             leader: Leader::Unknown,
             is_rebalancing: true,
@@ -244,7 +245,7 @@ impl State {
         match event {
             Event::Request(request, ticket) => self.on_request(request, ticket, out),
             Event::Config(ConfigEvent::Record { position, record }) => {
-                self.on_config(position, record, out);
+                self.on_config(position, record, now, out);
             }
             Event::Config(ConfigEvent::Passed { position }) => self.view.position = position,
             Event::Config(ConfigEvent::Written { number, outcome }) => {
@@ -277,6 +278,7 @@ impl State {
         }
         self.renew_session_key(now, out);
         self.answer_settled(out);
+        self.ask_for_round(now, out);
         self.observe(out);
         self.tell_stage(now);
         actions
@@ -294,14 +296,13 @@ impl State {
 
     /// When `Event::Due` is due.
     pub fn next_due(&self) -> Option<i64> {
-        let known = self.view.all();
-        let tasks = known.flat_map(|(_, known)| known.slots.values().filter_map(Slot::due));
+        let tasks = self.view.next_due().into_iter();
         let instances = self.instances.values();
         let instances = instances
             .flat_map(|instance| instance.retry_at.into_iter().chain(instance.plan_again_at));
         let reading = self.reading.iter().filter_map(|reading| reading.retry_at);
         let due = tasks.chain(instances).chain(reading);
-        due.chain(self.key_is_due()).min()
+        due.chain(self.key_is_due()).chain(self.round_due()).min()
     }
 
     fn on_due(&mut self, now: i64, out: &mut Vec<Action>) {
@@ -336,12 +337,18 @@ impl State {
         self.last_number
     }
 
-    fn on_config(&mut self, position: Position, record: ConfigRecord, out: &mut Vec<Action>) {
+    fn on_config(
+        &mut self,
+        position: Position,
+        record: ConfigRecord,
+        now: i64,
+        out: &mut Vec<Action>,
+    ) {
         self.view.position = position;
         match record {
-            ConfigRecord::Connector { name, config } => self.on_connector(&name, config, out),
+            ConfigRecord::Connector { name, config } => self.on_connector(&name, config, now, out),
             ConfigRecord::Target { name, state } => self.on_target(&name, state, out),
-            ConfigRecord::Tasks { name, configs } => self.on_tasks(&name, configs, out),
+            ConfigRecord::Tasks { name, configs } => self.on_tasks(&name, configs, now, out),
             ConfigRecord::Restart {
                 name,
                 include_tasks,

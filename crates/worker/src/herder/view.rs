@@ -3,10 +3,12 @@
 
 use super::request::{ConnectorInfo, ConnectorState, HerderError, TaskState};
 use super::settings::{Settings, WorkerMode};
+use super::shared_map::SharedMap;
 use super::slot::Slot;
 use crate::cluster::{GroupProtocol, Position, RunState, SessionKey, Status, TargetState};
 use crate::metrics::Tally;
 use crate::task::TaskId;
+use millstream_core::message::INPUT_TYPE;
 use millstream_core::{Connector, ConnectorKind, Properties};
 use millstream_java::civil::instant_text;
 use std::collections::{BTreeMap, BTreeSet};
@@ -53,7 +55,9 @@ pub struct View {
     /// This worker has been given its work once.
     pub(super) has_started: bool,
     pub(super) tally: Tally,
-    connectors: BTreeMap<Arc<str>, Arc<Known>>,
+    connectors: SharedMap<Known>,
+    /// When the first task that failed starts again, of connectors that have one.
+    due: BTreeMap<Arc<str>, i64>,
 }
 
 /// All that is known of one connector; any part may be known before the others.
@@ -102,26 +106,49 @@ impl View {
             position: Position::default(),
             generation: 0,
             session_key: None,
-            connectors: BTreeMap::new(),
+            connectors: SharedMap::default(),
+            due: BTreeMap::new(),
         }
     }
 
     pub(super) fn known(&self, name: &str) -> Option<&Known> {
-        self.connectors.get(name).map(|known| &**known)
+        self.connectors.get(name).map(|(_, known)| known)
+    }
+
+    /// Whether a connector reads Kafka or writes to it: all do but sinks of a queue.
+    pub(super) fn needs_kafka(&self) -> bool {
+        let mut configs = self.all().filter_map(|(_, known)| known.config.as_ref());
+        configs.any(|config| !config.contains(INPUT_TYPE))
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = (&Arc<str>, &Known)> {
-        self.connectors.iter().map(|(name, known)| (name, &**known))
+        self.connectors.iter()
     }
 
     /// Changes what is known of a connector, and forgets it once that is nothing.
     pub(super) fn change<T>(&mut self, name: &Arc<str>, change: impl FnOnce(&mut Known) -> T) -> T {
-        let known = self.connectors.entry(name.clone()).or_default();
-        let result = change(Arc::make_mut(known));
-        if known.is_nothing() {
+        let (result, due, is_nothing) = self.connectors.change(name, |known| {
+            let result = change(known);
+            let due = known.slots.values().filter_map(Slot::due).min();
+            (result, due, known.is_nothing())
+        });
+        if is_nothing {
             self.connectors.remove(name);
         }
+        match due {
+            Some(due) => {
+                self.due.insert(name.clone(), due);
+            }
+            None => {
+                self.due.remove(name);
+            }
+        }
         result
+    }
+
+    /// When the first task that failed starts again. It is asked before each wait, so nobody looks through all tasks for it.
+    pub(super) fn next_due(&self) -> Option<i64> {
+        self.due.values().min().copied()
     }
 
     pub(super) fn config(&self, name: &str) -> Option<&Properties> {
@@ -280,7 +307,7 @@ impl View {
     }
 
     pub fn info(&self, name: &str) -> Option<ConnectorInfo> {
-        let (key, known) = self.connectors.get_key_value(name)?;
+        let (key, known) = self.connectors.get(name)?;
         Some(ConnectorInfo {
             name: key.clone(),
             config: Properties::clone(known.config.as_ref()?),
@@ -302,7 +329,7 @@ impl View {
     }
 
     pub fn state(&self, name: &str) -> Option<ConnectorState> {
-        let (key, known) = self.connectors.get_key_value(name)?;
+        let (key, known) = self.connectors.get(name)?;
         let tasks = self.tasks_of(key).into_iter();
         Some(ConnectorState {
             name: key.clone(),
@@ -315,7 +342,7 @@ impl View {
     }
 
     pub fn task_state(&self, id: &TaskId) -> Option<TaskState> {
-        let (name, known) = self.connectors.get_key_value(&id.connector)?;
+        let (name, known) = self.connectors.get(&id.connector)?;
         let status = known.task_statuses.get(&id.task).cloned();
         let starting = || self.starting(name, known.slots.get(&id.task)?);
         let status = status.or_else(starting)?;

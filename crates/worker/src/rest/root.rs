@@ -26,9 +26,7 @@ pub(super) fn router() -> Router<Api> {
 }
 
 async fn root(State(api): State<Api>) -> Json<ServerInfo> {
-    let mut id = api.cluster_id.clone();
-    let known = tokio::time::timeout(CLUSTER_ID_WAIT, id.wait_for(Option::is_some)).await;
-    let kafka_cluster_id = known.ok().and_then(Result::ok).and_then(|id| id.clone());
+    let kafka_cluster_id = api.cluster_id.within(CLUSTER_ID_WAIT).await;
     Json(ServerInfo {
         version: KAFKA_VERSION,
         commit: COMMIT,

@@ -219,7 +219,8 @@ impl TaskInfo {
 pub(super) struct Plugin {
     pub(super) class: String,
     pub(super) r#type: &'static str,
-    pub(super) version: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) version: Option<String>,
 }
 
 #[derive(Serialize)]

@@ -16,6 +16,7 @@ use millstream_core::{ConverterPlugin, HeaderConverterPlugin};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::watch;
 
 /// Tasks that run and do nothing.
 struct Idle;

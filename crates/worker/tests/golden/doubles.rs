@@ -200,6 +200,8 @@ impl Doubles {
             connector: start.id.connector.clone(),
             task: start.id.task,
             offsets: start.offsets.clone(),
+            memory: ByteBudget::new(1 << 20),
+            queue: Arc::default(),
         };
         let started = connector.start_source(&start.task_config, context).await;
         let converters = start.converters().unwrap();

@@ -99,6 +99,7 @@ impl Scenario {
                 header_converters: HEADER_CONVERTERS.to_vec(),
                 transforms: TRANSFORMS.to_vec(),
                 predicates: PREDICATES.to_vec(),
+                inputs: Vec::new(),
             },
             starter: Arc::new(doubles.clone()),
             kafka: Some(Arc::new(doubles.clone())),

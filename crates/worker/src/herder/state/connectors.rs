@@ -8,6 +8,7 @@ impl State {
         &mut self,
         name: &Arc<str>,
         config: Option<Properties>,
+        now: i64,
         out: &mut Vec<Action>,
     ) {
         let was_there = self.view.config(name).is_some();
@@ -32,7 +33,7 @@ impl State {
             self.start_connector(name, out);
             self.start_refused_tasks(name, out);
         } else {
-            self.change_inventory(name, out);
+            self.change_inventory(name, now);
         }
     }
 
@@ -83,19 +84,25 @@ impl State {
         &mut self,
         name: &Arc<str>,
         configs: Vec<Properties>,
+        now: i64,
         out: &mut Vec<Action>,
     ) {
         if self.view.config(name).is_none() {
             return;
         }
+        // Where it is what the connector wants, one copy serves both, and each look whether it still is compares nothing.
+        let instance = self.instances.get(name);
+        let planned = instance.and_then(|instance| instance.planned.clone());
+        let planned = planned.filter(|planned| **planned == configs);
+        let tasks = planned.unwrap_or_else(|| Arc::new(configs));
         self.view.change(name, |known| {
-            known.tasks = Arc::new(configs);
+            known.tasks = tasks;
             known.is_unfenced = true;
         });
         for id in self.view.live_tasks(name) {
             self.stop_task(&id, true, out);
         }
-        self.change_inventory(name, out);
+        self.change_inventory(name, now);
         // A late write of others may have brought back what the connector has given up. Of a stop this is the first half; a
         // leader that has written the other refuses what comes between.
         self.hand_over_tasks(name, out);
@@ -150,7 +157,7 @@ impl State {
         match outcome {
             Ok(tasks) => {
                 instance.failed_plans = 0;
-                instance.planned = Some(tasks);
+                instance.planned = Some(Arc::new(tasks));
                 self.write_connector_status(name, RunState::Running, None, out);
                 self.hand_over_tasks(name, out);
             }

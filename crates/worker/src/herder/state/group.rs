@@ -7,6 +7,9 @@ use crate::cluster::Assignment;
 const FIRST_PAUSE_MS: i64 = 250;
 const LONGEST_PAUSE_MS: i64 = 60_000;
 
+/// Longest wait of a round that is wanted for what else is about to change.
+const ROUND_PATIENCE_MS: i64 = 100;
+
 /// Reads the configuration to its end.
 pub(super) struct Reading {
     /// Of the action that is under way.
@@ -29,6 +32,32 @@ impl Reading {
             failed_times: 0,
             retry_at: None,
         }
+    }
+}
+
+/// The rounds in which the group shares out its work. Times are epoch milliseconds.
+#[derive(Default)]
+pub(super) struct Rounds {
+    /// Since then one is to be asked for, and has not been.
+    wanted_since: Option<i64>,
+    /// When the one that is under way began.
+    begun: Option<i64>,
+    /// How long the last one took, milliseconds.
+    pub(super) took: i64,
+}
+
+impl Rounds {
+    fn note(&mut self, is_under_way: bool, now: i64) {
+        if is_under_way {
+            self.begun.get_or_insert(now);
+        } else if let Some(begun) = self.begun.take() {
+            self.took = now.saturating_sub(begun);
+        }
+    }
+
+    /// Until when one that is wanted may wait: for as long as it would take by itself.
+    fn due(&self) -> Option<i64> {
+        Some(self.wanted_since? + self.took.clamp(0, ROUND_PATIENCE_MS))
     }
 }
 
@@ -164,13 +193,14 @@ impl State {
             }
             Some(_) | None => {
                 self.changed_at = self.view.position;
+                self.rounds.wanted_since = None;
                 out.push(Action::Rejoin);
             }
         }
     }
 
-    /// The inventory has another connector, or one has other tasks: the work is shared out anew.
-    pub(super) fn change_inventory(&mut self, name: &Arc<str>, out: &mut Vec<Action>) {
+    /// The inventory has another connector, or one has other tasks: the work is to be shared out anew.
+    pub(super) fn change_inventory(&mut self, name: &Arc<str>, now: i64) {
         if !self.is_caught_up {
             return;
         }
@@ -184,11 +214,38 @@ impl State {
             }
         }
         self.changed_at = self.view.position;
-        let reading = self.reading.as_ref();
-        let joins_later = reading.is_some_and(|reading| reading.assignment.is_none());
-        if !joins_later && self.leaving.is_none() && !self.is_ending {
+        if !self.joins_later() && self.leaving.is_none() && !self.is_ending {
+            self.rounds.wanted_since.get_or_insert(now);
+        }
+    }
+
+    /// Asks for the round that is wanted. One for each change would be two for every connector of many that are created one
+    /// after another, and each round tells all that there is. So it waits for the one that is under way, and for what this
+    /// worker is about to change itself, but no longer than a round takes: where those are quick, little is gained by fewer.
+    pub(super) fn ask_for_round(&mut self, now: i64, out: &mut Vec<Action>) {
+        self.rounds.note(self.is_rebalancing, now);
+        let is_late = self.round_due().is_some_and(|due| due <= now);
+        if self.rounds.wanted_since.is_some() && (is_late || !self.is_about_to_change()) {
+            self.rounds.wanted_since = None;
             out.push(Action::Rejoin);
         }
+    }
+
+    /// When the round is asked for whatever is about to change.
+    pub(super) fn round_due(&self) -> Option<i64> {
+        self.rounds.due().filter(|_| !self.joins_later())
+    }
+
+    /// The group is joined, or joined again, once the configuration has been read to its end.
+    fn joins_later(&self) -> bool {
+        let reading = self.reading.as_ref();
+        reading.is_some_and(|reading| reading.assignment.is_none())
+    }
+
+    fn is_about_to_change(&self) -> bool {
+        let is_settling =
+            |instance: &Instance| instance.planning.is_some() || instance.handing.is_some();
+        self.is_rebalancing || self.joins_later() || self.instances.values().any(is_settling)
     }
 
     /// Tells the group before anything else how far the configuration was read, and what is in it.
@@ -208,6 +265,9 @@ impl State {
         self.is_rebalancing = false;
         self.view.has_started = true;
         self.assigned_for = position;
+        if position >= self.changed_at {
+            self.rounds.wanted_since = None;
+        }
         self.assigned = work;
         let assigned = &self.assigned;
         let slots = self.view.slots();
@@ -318,6 +378,7 @@ impl State {
     fn stop_everything(&mut self, out: &mut Vec<Action>) {
         self.is_rebalancing = true;
         self.set_leader(Leader::Unknown);
+        self.rounds.wanted_since = None;
         self.assigned = Work::default();
         for id in self.view.slots().map(|(id, _)| id).collect::<Vec<_>>() {
             self.stop_task(&id, false, out);

@@ -262,7 +262,7 @@ impl State {
         // As in Java, whoever sets them has the last word, until the connector plans them anew.
         let instance = self.instances.get_mut(&name);
         if let Some(planned) = instance.and_then(|instance| instance.planned.as_mut()) {
-            planned.clone_from(&configs);
+            *planned = Arc::new(configs.clone());
         }
         let records = vec![ConfigRecord::Tasks {
             name: name.clone(),

@@ -69,15 +69,14 @@ impl State {
     /// What this worker has kept through a rebalance, and others have told of meanwhile.
     pub(super) fn republish_kept_statuses(&self, out: &mut Vec<Action>) {
         for (name, known) in self.view.all() {
-            let connector = known.status.iter();
-            let connector = connector.map(|status| (StatusKey::Connector(name.clone()), status));
-            let tasks = known.slots.keys().filter_map(|task| {
-                let status = known.task_statuses.get(task)?;
-                Some((StatusKey::Task(TaskId::new(name.clone(), *task)), status))
-            });
-            for (key, status) in connector.chain(tasks) {
-                if self.is_overruled(status) {
-                    self.say_again(&key, out);
+            if known.status.iter().any(|status| self.is_overruled(status)) {
+                self.say_again(&StatusKey::Connector(name.clone()), out);
+            }
+            for task in known.slots.keys() {
+                let status = known.task_statuses.get(task);
+                if status.is_some_and(|status| self.is_overruled(status)) {
+                    let id = TaskId::new(name.clone(), *task);
+                    self.say_again(&StatusKey::Task(id), out);
                 }
             }
         }
@@ -98,6 +97,10 @@ impl State {
     /// Forgets the statuses of connectors and tasks that no longer exist.
     pub(super) fn forget_what_is_gone(&self, out: &mut Vec<Action>) {
         for (name, known) in self.view.all() {
+            let has_task = |task: &u32| (*task as usize) < known.tasks.len();
+            if known.config.is_some() && known.task_statuses.keys().all(has_task) {
+                continue;
+            }
             let connector = known.status.iter();
             let connector = connector.map(|_| StatusKey::Connector(name.clone()));
             let tasks = known.task_statuses.keys();

@@ -9,11 +9,13 @@ use crate::trace::trace;
 impl State {
     /// Starts a task that has no instance; one that is stopping starts again afterwards.
     pub(super) fn start_task(&mut self, id: &TaskId, out: &mut Vec<Action>) {
-        let is_here = self
-            .view
-            .change_slot(id, |slot| slot.starts_again |= slot.is_stopping);
-        if is_here.is_none() {
-            self.start_instance(id, out);
+        match self.view.slot(id) {
+            None => self.start_instance(id, out),
+            Some(slot) if slot.is_stopping => {
+                self.view.change_slot(id, |slot| slot.starts_again = true);
+            }
+            // Each rebalance names all tasks, and what is published of one that goes on is not to be copied for that.
+            Some(_) => {}
         }
     }
 

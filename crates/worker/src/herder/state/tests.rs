@@ -217,6 +217,54 @@ fn end_write(world: &mut World, end: WriteEnd) {
     panic!("nothing is written");
 }
 
+/// Of a thousand connectors a copy each, once or twice for every one that is created, is most of what that takes.
+#[test]
+fn a_rebalance_copies_nothing_of_what_goes_on() {
+    let mut world = World::new(WorkerMode::Distributed, 1);
+    world.put(0, "a", &[]);
+    world.settle();
+    let published = world.workers[0].state.view.clone();
+    world.put(0, "b", &[]);
+    world.settle();
+    assert_eq!(world.shown("b"), "RUNNING RUNNING RUNNING");
+    let state = &world.workers[0].state;
+    let known = |view| View::known(view, "a").unwrap();
+    assert!(std::ptr::eq(known(&published), known(&state.view)));
+    let planned = state.instances["a"].planned.as_ref().unwrap();
+    assert!(Arc::ptr_eq(planned, &known(&state.view).tasks));
+}
+
+/// How often a worker asks for a round while it reads of a new connector each millisecond and one is under way, where the
+/// last took so many milliseconds.
+fn rounds_asked_for(connectors: i64, took: i64) -> usize {
+    let mut world = World::new(WorkerMode::Distributed, 1);
+    world.settle();
+    let now = world.now;
+    let state = &mut world.workers[0].state;
+    (state.rounds.took, state.is_rebalancing) = (took, true);
+    let mut asked = 0;
+    for number in 0..connectors {
+        let record = ConfigRecord::Connector {
+            name: format!("c{number}").into(),
+            config: Some(Properties::default()),
+        };
+        let position = Position(state.view.position.0 + 1);
+        let event = Event::Config(ConfigEvent::Record { position, record });
+        let actions = state.handle(event, now + number).into_iter();
+        asked += actions
+            .filter(|action| matches!(action, Action::Rejoin))
+            .count();
+    }
+    asked
+}
+
+#[test]
+fn a_round_waits_for_what_is_about_to_change_no_longer_than_it_takes() {
+    assert_eq!(rounds_asked_for(20, 0), 20);
+    assert_eq!(rounds_asked_for(20, 7), 2);
+    assert_eq!(rounds_asked_for(20, 1_000), 0);
+}
+
 #[test]
 fn what_is_asked_twice_at_once_is_decided_one_after_the_other() {
     let mut world = World::new(WorkerMode::Distributed, 0);

@@ -147,12 +147,12 @@ impl State {
             && instance.handing.is_none()
             && instance.retry_at.is_none();
         let wanted = match known.target {
-            TargetState::Started => instance.planned.as_deref(),
+            TargetState::Started => instance.planned.clone(),
             // They are looked at again once it goes on.
             TargetState::Paused => None,
-            TargetState::Stopped => Some(&[][..]),
+            TargetState::Stopped => Some(Arc::default()),
         };
-        let Some(wanted) = wanted.filter(|wanted| is_settled && **wanted != **known.tasks) else {
+        let Some(wanted) = wanted.filter(|wanted| is_settled && *wanted != known.tasks) else {
             return;
         };
         if self.is_rebalancing || self.busy.contains_key(name) {

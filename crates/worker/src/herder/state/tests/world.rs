@@ -561,13 +561,14 @@ impl Worker {
 
 impl State {
     /// When something is tried again that no task is waiting for.
-    fn retry(&self) -> Option<i64> {
+    pub(super) fn retry(&self) -> Option<i64> {
         let instances = self
             .instances
             .values()
             .filter_map(|instance| instance.retry_at);
         let reading = self.reading.iter().filter_map(|reading| reading.retry_at);
         let key = self.key_is_due().filter(|_| self.keys.retry_at.is_some());
-        instances.chain(reading).chain(key).min()
+        let others = instances.chain(reading).chain(key);
+        others.chain(self.round_due()).min()
     }
 }

@@ -210,33 +210,46 @@ impl Admin {
         topics.sort();
         topics.dedup();
         let topics = Topics::Named(topics);
-        self.retry(|| async {
-            let metadata = self.cluster.refresh(&topics, false).await?;
-            let mut by_leader: BTreeMap<i32, Vec<TopicPartition>> = BTreeMap::new();
-            for partition in partitions {
-                let leader = metadata.partition(partition).map_or(-1, |p| p.leader);
-                by_leader.entry(leader).or_default().push(partition.clone());
-            }
-            if let Some(first) = by_leader.get(&-1).and_then(|waiting| waiting.first()) {
-                return Err(KafkaError::Response {
-                    operation: format!("find leader of {first}"),
-                    error: ResponseError::LeaderNotAvailable,
-                    message: None,
-                });
-            }
-            let mut found = HashMap::new();
-            for (leader, asked) in by_leader {
-                let listed =
-                    positions::list(self.cluster.clone(), leader, asked, time, reads_committed)
-                        .await?;
-                for (partition, answer) in listed {
-                    let offset = answer.map_err(|code| {
-                        KafkaError::response(format!("list offsets of {partition}"), code)
-                    })?;
-                    found.insert(partition, offset);
+        // Who asks again and again, as a log does before each of many writes, asks who leads once. What is found wrong is
+        // asked anew.
+        let mut recent = self.cluster.recent_metadata().filter(|metadata| {
+            let leader = |partition| metadata.partition(partition).map_or(-1, |p| p.leader);
+            partitions.iter().all(|partition| leader(partition) >= 0)
+        });
+        let topics = &topics;
+        self.retry(|| {
+            let recent = recent.take();
+            async move {
+                let metadata = match recent {
+                    Some(recent) => recent,
+                    None => self.cluster.refresh(topics, false).await?,
+                };
+                let mut by_leader: BTreeMap<i32, Vec<TopicPartition>> = BTreeMap::new();
+                for partition in partitions {
+                    let leader = metadata.partition(partition).map_or(-1, |p| p.leader);
+                    by_leader.entry(leader).or_default().push(partition.clone());
                 }
+                if let Some(first) = by_leader.get(&-1).and_then(|waiting| waiting.first()) {
+                    return Err(KafkaError::Response {
+                        operation: format!("find leader of {first}"),
+                        error: ResponseError::LeaderNotAvailable,
+                        message: None,
+                    });
+                }
+                let mut found = HashMap::new();
+                for (leader, asked) in by_leader {
+                    let listed =
+                        positions::list(self.cluster.clone(), leader, asked, time, reads_committed)
+                            .await?;
+                    for (partition, answer) in listed {
+                        let offset = answer.map_err(|code| {
+                            KafkaError::response(format!("list offsets of {partition}"), code)
+                        })?;
+                        found.insert(partition, offset);
+                    }
+                }
+                Ok(found)
             }
-            Ok(found)
         })
         .await
     }

@@ -11,7 +11,7 @@ use crate::address::Address;
 use crate::config::ClientSettings;
 use crate::connection::Connection;
 use crate::error::KafkaError;
-use crate::limits::{QUICK_ANSWER, SUSPICION};
+use crate::limits::{QUICK_ANSWER, RECENT, SUSPICION};
 use crate::names::topic_name;
 use kafka_protocol::error::ResponseError;
 use kafka_protocol::messages::metadata_request::MetadataRequestTopic;
@@ -50,6 +50,7 @@ struct Shared {
 #[derive(Debug, Default)]
 struct State {
     metadata: Arc<Metadata>,
+    refreshed_at: Option<Instant>,
     connections: HashMap<(Address, Lane), Connection>,
     /// Brokers that failed lately, and when.
     suspects: HashMap<Address, Instant>,
@@ -88,6 +89,13 @@ impl Cluster {
 
     pub(crate) fn metadata(&self) -> Arc<Metadata> {
         Arc::clone(&self.state().metadata)
+    }
+
+    /// What is known, if a broker has told it so lately that another would hardly tell anything else.
+    pub(crate) fn recent_metadata(&self) -> Option<Arc<Metadata>> {
+        let state = self.state();
+        let is_recent = state.refreshed_at.is_some_and(|at| at.elapsed() < RECENT);
+        is_recent.then(|| Arc::clone(&state.metadata))
     }
 
     /// The connection to an address, opened if need be.
@@ -210,6 +218,7 @@ impl Cluster {
         }
         let mut state = self.state();
         state.metadata = Arc::new(Metadata::new(&response, &state.metadata));
+        state.refreshed_at = Some(Instant::now());
         let address = connection.address();
         if !state.metadata.brokers.values().any(|own| own == address) {
             // The broker has another name for itself, by which it is spoken to from now on. The connection ends with

@@ -30,3 +30,6 @@ pub(crate) const LATE_FETCH: Duration = Duration::from_secs(1);
 
 /// How long a broker that did not answer is asked last when any will do.
 pub(crate) const SUSPICION: Duration = Duration::from_secs(10);
+
+/// How long what a broker has told of leaders is gone by without asking anew.
+pub(crate) const RECENT: Duration = Duration::from_secs(1);

@@ -9,6 +9,7 @@ mod worker;
 
 pub(crate) use batch::{Batch, ProducerId};
 pub use config::{ProducerConfig, ProducerSettings};
+pub use partitioner::partition_of;
 
 use crate::cluster::Cluster;
 use crate::error::KafkaError;

@@ -150,8 +150,8 @@ impl KafkaReader {
             Fetched::Recovered => Some(Read::Recovered),
             Fetched::Failed(error) => Some(Read::Failed(error)),
             Fetched::Batch(batch) => Some(Read::Batch(batch)),
-            // Nobody shares the partitions out, so they are this reader's from beginning to end.
-            Fetched::Assigned(_) | Fetched::Revoked { .. } => None,
+            // Nobody shares the partitions out, so they are this reader's from beginning to end; Kafka lends nothing.
+            Fetched::Assigned(_) | Fetched::Revoked { .. } | Fetched::Flush(_) => None,
         }
     }
 

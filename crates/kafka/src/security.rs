@@ -1,6 +1,7 @@
 //! Security: TLS and sign-in by Kafka's property names, resolved once when the settings are read.
 
 mod config;
+mod elsewhere;
 mod iam;
 mod jaas;
 mod kept;
@@ -11,14 +12,17 @@ mod tls;
 mod token;
 
 pub use config::{OAuthConfig, SecurityConfig};
+pub use elsewhere::{jaas_user, tls, token_source};
 pub(crate) use sasl::{Prepared, authenticate};
-pub(crate) use tls::explain as explain_tls;
+pub use tls::{Tls, explain as explain_tls};
 pub use token::{Token, TokenError, TokenSource};
 
 use jaas::Jaas;
 use millstream_core::Password;
 use std::sync::Arc;
-use tls::Tls;
+
+/// What says of a Kafka listener that TLS is spoken there.
+pub(crate) const TLS_SETTINGS: &str = "security.protocol and the port";
 
 /// Kafka's names of what this client speaks.
 mod mechanism {

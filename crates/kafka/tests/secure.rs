@@ -110,7 +110,7 @@ async fn shows_a_client_certificate() {
             &ssl,
             &[
                 "TLS handshake failed",
-                "the broker rejects the client certificate",
+                "the server rejects the client certificate",
                 "ssl.keystore.location",
             ],
         )

@@ -7,19 +7,23 @@ use crate::address::Address;
 use crate::config::ClientSettings;
 use crate::error::KafkaError;
 use crate::limits::IN_FLIGHT;
-use crate::security::explain_tls;
+use crate::security::{TLS_SETTINGS, explain_tls};
 use bytes::{Bytes, BytesMut};
 use kafka_protocol::protocol::StrBytes;
 use millstream_core::{ByteBudget, BytePermit, ClientMeters};
 use std::io;
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
-use tokio::io::{AsyncWriteExt, ReadHalf, WriteHalf};
+use tokio::io::{AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// What an answer begins with.
 const FRAME_LENGTH: usize = 4;
+
+/// What is read at a time where answers are small: a heartbeat's, or that of a fetch that has found nothing, is then one call
+/// of the system with its length, and not one for each and a third that finds nothing. What is larger goes to its own buffer.
+const READ_AHEAD: usize = 256;
 
 /// From this size on an answer is counted as memory before it is read.
 const COUNTED_FROM: usize = 32 * 1024;
@@ -33,10 +37,12 @@ pub(super) enum CloseReason {
 
 impl CloseReason {
     fn of(error: &io::Error) -> Option<Self> {
-        explain_tls(error).map(CloseReason::Tls).or_else(|| {
-            (error.kind() == io::ErrorKind::InvalidData)
-                .then(|| CloseReason::InvalidResponse(error.to_string()))
-        })
+        explain_tls(error, TLS_SETTINGS)
+            .map(CloseReason::Tls)
+            .or_else(|| {
+                (error.kind() == io::ErrorKind::InvalidData)
+                    .then(|| CloseReason::InvalidResponse(error.to_string()))
+            })
     }
 
     pub(super) fn error(&self, broker: String) -> KafkaError {
@@ -79,6 +85,7 @@ pub(super) fn start(
     memory: Option<ByteBudget>,
 ) -> Shared {
     let (reader, writer) = tokio::io::split(stream);
+    let reader = BufReader::with_capacity(READ_AHEAD, reader);
     let (outgoing, requests) = mpsc::channel(IN_FLIGHT);
     let (sent, mut waiting) = mpsc::channel(IN_FLIGHT);
     let closed = CancellationToken::new();
@@ -166,7 +173,7 @@ impl Gate {
 }
 
 async fn read(
-    mut reader: ReadHalf<Box<dyn Stream>>,
+    mut reader: BufReader<ReadHalf<Box<dyn Stream>>>,
     waiting: &mut mpsc::Receiver<Waiting>,
     gate: Option<Gate>,
     meters: &ClientMeters,
@@ -194,5 +201,96 @@ async fn read(
         }
         // Whoever asked may have stopped waiting.
         let _ = next.reply.send(Frame { bytes, memory });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::pin::Pin;
+    use std::sync::atomic::AtomicUsize;
+    use std::task::{Context, Poll};
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    /// A broker whose answers are all there, and that counts how often it is asked for some of them.
+    struct Answers {
+        bytes: Bytes,
+        asked: Arc<AtomicUsize>,
+    }
+
+    impl AsyncRead for Answers {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            into: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            self.asked.fetch_add(1, Ordering::Relaxed);
+            let most = into.remaining().min(self.bytes.len());
+            into.put_slice(&self.bytes.split_to(most));
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Answers {
+        fn poll_write(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            Poll::Ready(Ok(bytes.len()))
+        }
+
+        fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    /// The bodies of answers, which begin with correlation ids from 0, as they are read; and in how many calls.
+    async fn read_all(bodies: &[Vec<u8>]) -> (Vec<Vec<u8>>, usize) {
+        let mut bytes = BytesMut::new();
+        for (id, body) in (0_i32..).zip(bodies) {
+            bytes.extend_from_slice(&(4 + body.len() as i32).to_be_bytes());
+            bytes.extend_from_slice(&id.to_be_bytes());
+            bytes.extend_from_slice(body);
+        }
+        let asked = Arc::new(AtomicUsize::new(0));
+        let stream: Box<dyn Stream> = Box::new(Answers {
+            bytes: bytes.freeze(),
+            asked: Arc::clone(&asked),
+        });
+        let (reader, _writer) = tokio::io::split(stream);
+        let (sent, mut waiting) = mpsc::channel(bodies.len());
+        let mut answers = Vec::new();
+        for (id, _) in (0..).zip(bodies) {
+            let (reply, answer) = oneshot::channel();
+            sent.try_send(Waiting { id, reply }).expect("there is room");
+            answers.push(answer);
+        }
+        let reader = BufReader::with_capacity(READ_AHEAD, reader);
+        let ended = read(reader, &mut waiting, None, &ClientMeters::default()).await;
+        assert_eq!(
+            ended.expect_err("the end").kind(),
+            io::ErrorKind::UnexpectedEof
+        );
+        let mut read = Vec::new();
+        for answer in answers {
+            read.push(answer.await.expect("an answer").bytes[4..].to_vec());
+        }
+        (read, asked.load(Ordering::Relaxed))
+    }
+
+    #[tokio::test]
+    async fn small_answers_are_one_read_and_large_ones_are_not_read_in_pieces() {
+        let small = vec![vec![1; 20]];
+        let (read, calls) = read_all(&small).await;
+        assert_eq!((read, calls), (small, 2), "the answer and the end");
+        let mixed = vec![vec![1; 20], vec![2; 1 << 20], vec![], vec![3; 300]];
+        let (read, calls) = read_all(&mixed).await;
+        assert_eq!(read, mixed);
+        assert!(calls <= 6, "{calls} reads");
     }
 }

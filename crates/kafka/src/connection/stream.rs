@@ -39,16 +39,18 @@ pub(crate) async fn open(
             ),
         ),
     };
-    Err(match security::explain_tls(&failed) {
-        Some(why) => KafkaError::Tls {
-            broker: address.to_string(),
-            why,
+    Err(
+        match security::explain_tls(&failed, security::TLS_SETTINGS) {
+            Some(why) => KafkaError::Tls {
+                broker: address.to_string(),
+                why,
+            },
+            None => KafkaError::Connect {
+                broker: address.to_string(),
+                source: failed,
+            },
         },
-        None => KafkaError::Connect {
-            broker: address.to_string(),
-            source: failed,
-        },
-    })
+    )
 }
 
 async fn secured(address: &Address, settings: &ClientSettings) -> io::Result<Box<dyn Stream>> {

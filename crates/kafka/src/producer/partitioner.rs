@@ -1,7 +1,7 @@
 //! Which partition a keyed record belongs to: Kafka's murmur2, so that all clients agree.
 
 /// The partition of a key.
-pub(super) fn partition_of(key: &[u8], partitions: i32) -> i32 {
+pub fn partition_of(key: &[u8], partitions: i32) -> i32 {
     (murmur2(key) & 0x7FFF_FFFF) % partitions.max(1)
 }
 

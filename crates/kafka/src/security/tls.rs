@@ -16,7 +16,8 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 
-pub(crate) struct Tls {
+/// How to speak to a server with TLS.
+pub struct Tls {
     connector: TlsConnector,
 }
 
@@ -56,11 +57,11 @@ impl Tls {
         })
     }
 
-    pub(crate) async fn connect(
-        &self,
-        host: &str,
-        stream: TcpStream,
-    ) -> io::Result<TlsStream<TcpStream>> {
+    /// The handshake over a connection. What its failure means is said by `explain_tls`.
+    ///
+    /// # Errors
+    /// The handshake's; the host name is none.
+    pub async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
         self.connector.connect(name, stream).await
@@ -252,8 +253,9 @@ impl ServerCertVerifier for Verifier {
     }
 }
 
-/// What a TLS failure means and what to do about it; `None` if it is of another kind.
-pub(crate) fn explain(error: &io::Error) -> Option<String> {
+/// What a TLS failure means and what to do about it; `None` if it is of another kind. `settings` are those that say where TLS is
+/// spoken.
+pub fn explain(error: &io::Error, settings: &str) -> Option<String> {
     let tls = error.get_ref()?.downcast_ref::<rustls::Error>()?;
     Some(match tls {
         rustls::Error::InvalidCertificate(CertificateError::UnknownIssuer) => {
@@ -261,21 +263,23 @@ pub(crate) fn explain(error: &io::Error) -> Option<String> {
         }
         rustls::Error::InvalidCertificate(
             CertificateError::Expired | CertificateError::ExpiredContext { .. },
-        ) => "certificate verify failed: certificate has expired; the broker needs a new one".to_owned(),
+        ) => "certificate verify failed: certificate has expired; the server needs a new one".to_owned(),
         rustls::Error::InvalidCertificate(
             CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
         ) => "certificate verify failed: hostname mismatch; connect under a name of the certificate, or set ssl.endpoint.identification.algorithm to nothing to skip this check".to_owned(),
         rustls::Error::InvalidMessage(_) => {
-            "the listener does not speak TLS; check security.protocol and the port".to_owned()
+            format!("the listener does not speak TLS; check {settings}")
         }
         rustls::Error::AlertReceived(
             AlertDescription::CertificateRequired
             | AlertDescription::BadCertificate
             | AlertDescription::UnknownCA
+            | AlertDescription::UnsupportedCertificate
+            | AlertDescription::CertificateRevoked
             | AlertDescription::CertificateUnknown
             | AlertDescription::CertificateExpired
             | AlertDescription::HandshakeFailure,
-        ) => format!("the broker rejects the client certificate or requires one ({tls}); check ssl.keystore.location"),
+        ) => format!("the server rejects the client certificate or requires one ({tls}); check ssl.keystore.location"),
         other => other.to_string(),
     })
 }

@@ -145,7 +145,7 @@ impl Endpoint {
 
     /// A certificate that is not trusted stays so until somebody acts.
     fn tls_failed(&self, error: &io::Error) -> TokenError {
-        let Some(why) = explain(error) else {
+        let Some(why) = explain(error, "its address") else {
             return self.failed(&error.to_string());
         };
         TokenError::fatal(format!(

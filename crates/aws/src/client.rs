@@ -17,7 +17,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime};
 
-/// For one attempt, connection and answer together.
+/// For one attempt, connection and answer together, unless the call says otherwise.
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Of one call. Whoever has more time than these take calls again.
@@ -47,6 +47,12 @@ pub struct Call {
 pub enum Asks {
     /// With a target and a JSON document, by POST to the root.
     Document { target: String, body: String },
+    /// With a target and a document of JSON 1.0, by POST to the root; the answer may take so long.
+    Message {
+        target: String,
+        body: Bytes,
+        patience: Duration,
+    },
     /// With a path, escaped, by GET.
     Path(String),
     /// For the bytes that stand at a path, escaped, by GET.
@@ -90,6 +96,11 @@ impl Client {
         self.answer(call, error::judge).await
     }
 
+    /// The document that the service answers with, unread: an answer with many messages is read by whoever knows its form.
+    pub async fn document(&self, call: &Call) -> Result<Bytes, CallError> {
+        self.answer(call, error::judge_document).await
+    }
+
     /// The bytes that the service answers with.
     pub async fn bytes(&self, call: &Call) -> Result<Bytes, CallError> {
         self.answer(call, error::judge_bytes).await
@@ -130,7 +141,11 @@ impl Client {
         let credentials = self.credentials.get().await.map_err(no_credentials)?;
         let now = shifted(SystemTime::now(), self.ahead.load(Ordering::Relaxed));
         let request = self.request(call, &credentials, now)?;
-        let answer = self.http.send(Way::Service, request, PATIENCE).await;
+        let patience = match &call.asks {
+            Asks::Message { patience, .. } => *patience,
+            Asks::Document { .. } | Asks::Path(_) | Asks::Bytes(_) => PATIENCE,
+        };
+        let answer = self.http.send(Way::Service, request, patience).await;
         let answer = answer.map_err(|why| {
             let place = self.endpoints.url(call.service, call.region.as_deref());
             Failure::unreachable(&place.unwrap_or_default(), &why)
@@ -163,6 +178,15 @@ impl Client {
                     ("x-amz-target", target.clone()),
                 ],
                 Bytes::copy_from_slice(body.as_bytes()),
+            ),
+            Asks::Message { target, body, .. } => (
+                "POST",
+                "/",
+                vec![
+                    ("content-type", "application/x-amz-json-1.0".to_owned()),
+                    ("x-amz-target", target.clone()),
+                ],
+                body.clone(),
             ),
             Asks::Path(path) | Asks::Bytes(path) => ("GET", &**path, Vec::new(), Bytes::new()),
         };

@@ -4,6 +4,7 @@ pub mod cloud_map;
 pub mod msk;
 pub mod s3;
 pub mod secrets;
+pub mod sqs;
 pub mod ssm;
 
 use crate::client::{Asks, Call, CallError, Client, Service};

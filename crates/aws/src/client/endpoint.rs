@@ -14,6 +14,7 @@ pub enum Service {
     SecretsManager,
     Ssm,
     S3,
+    Sqs,
 }
 
 /// What is different among them.
@@ -74,6 +75,14 @@ impl Service {
                 variable: "S3",
                 is_fips_in_gov_west: false,
                 has_dual_stack_label: true,
+            },
+            Service::Sqs => Names {
+                shown: "SQS",
+                host: "sqs",
+                prefix: "",
+                variable: "SQS",
+                is_fips_in_gov_west: true,
+                has_dual_stack_label: false,
             },
         }
     }

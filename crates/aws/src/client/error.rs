@@ -138,6 +138,16 @@ pub(super) fn judge(answer: &Answer) -> Result<Json, Failure> {
     })
 }
 
+/// The document of an answer, unread, or what is wrong.
+pub(super) fn judge_document(answer: &Answer) -> Result<Bytes, Failure> {
+    let is_object = answer.body.trim_ascii_start().starts_with(b"{");
+    if answer.is_success() && is_object {
+        return Ok(answer.body.clone());
+    }
+    // Only where something is wrong is the rest looked at.
+    judge(answer).map(|_| answer.body.clone())
+}
+
 /// What an answer of S3 holds, or what is wrong: its errors are XML.
 pub(super) fn judge_bytes(answer: &Answer) -> Result<Bytes, Failure> {
     if answer.is_success() {

@@ -1,10 +1,12 @@
 //! ControlPlane: what AWS tells a process of itself, on one port: Cloud Map, MSK's GetBootstrapBrokers, Secrets Manager, SSM,
-//! objects of S3 to be read, the metadata of an ECS task and the credentials of its container. It checks every signature by
+//! queues of SQS, objects of S3 to be read, the metadata of an ECS task and the credentials of its container. It checks every signature by
 //! itself, plays what a script says, and counts.
 
 mod answers;
+mod queues;
 mod signature;
 
+pub use queues::{QueueNow, QueueSettings};
 pub use signature::Refusal;
 
 use crate::listener::Listener;
@@ -22,6 +24,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout_at};
 
 /// No call of ours is longer.
 const LONGEST_BODY: usize = 1024 * 1024;
@@ -76,6 +80,7 @@ struct State {
     objects: HashMap<String, String>,
     /// Documents by path, for the metadata of ECS and the credentials of the container.
     documents: HashMap<String, (Json, Option<String>)>,
+    queues: BTreeMap<String, queues::Queue>,
     keys: Vec<Key>,
     /// By which its clock is ahead.
     clock: i64,
@@ -88,6 +93,9 @@ struct State {
 pub struct ControlPlane {
     listener: Listener,
     state: Arc<Mutex<State>>,
+    /// Something has come into a queue.
+    sent: Arc<Notify>,
+    started: Instant,
 }
 
 impl ControlPlane {
@@ -103,18 +111,28 @@ impl ControlPlane {
             }],
             ..State::default()
         }));
-        let shared = state.clone();
+        let (sent, started) = (Arc::new(Notify::new()), Instant::now());
+        let service = Service {
+            state: state.clone(),
+            sent: sent.clone(),
+            started,
+        };
         let listener = Listener::start(listener, move |socket| {
-            let state = shared.clone();
+            let service = service.clone();
             async move {
                 let serve =
-                    hyper::service::service_fn(move |request| answer(request, state.clone()));
+                    hyper::service::service_fn(move |request| service.clone().answer(request));
                 let server = Builder::new(TokioExecutor::new());
                 // A client that breaks off is no concern of the server's.
                 let _ = server.serve_connection(TokioIo::new(socket), serve).await;
             }
         })?;
-        Ok(ControlPlane { listener, state })
+        Ok(ControlPlane {
+            listener,
+            state,
+            sent,
+            started,
+        })
     }
 
     /// The endpoint for all services, without a slash at its end.
@@ -155,6 +173,53 @@ impl ControlPlane {
     pub fn set_object(&self, path: &str, text: &str) {
         let mut state = self.state();
         state.objects.insert(path.to_owned(), text.to_owned());
+    }
+
+    /// Makes a queue; one whose name ends with `.fifo` keeps the order of groups. Returns its URL.
+    pub fn create_queue(&self, name: &str, settings: QueueSettings) -> String {
+        let queue = queues::Queue::new(name.ends_with(".fifo"), settings);
+        self.state().queues.insert(name.to_owned(), queue);
+        format!("{}/123456789012/{name}", self.endpoint())
+    }
+
+    /// Changes how a queue behaves.
+    pub fn set_queue(&self, name: &str, settings: QueueSettings) {
+        if let Some(queue) = self.state().queues.get_mut(name) {
+            queue.settings = settings;
+        }
+    }
+
+    /// Puts messages into a queue: their bodies and groups.
+    pub fn send<'a>(
+        &self,
+        name: &str,
+        messages: impl IntoIterator<Item = (String, Option<&'a str>)>,
+    ) {
+        if let Some(queue) = self.state().queues.get_mut(name) {
+            for (body, group) in messages {
+                queue.send(&body, group, &[("colour", "red")]);
+            }
+        }
+        self.sent.notify_waiters();
+    }
+
+    /// Lets the visibility timeouts of all messages in flight pass; returns their bodies.
+    pub fn return_messages(&self, name: &str) -> Vec<String> {
+        let now = self.started.elapsed();
+        let mut state = self.state();
+        let queue = state.queues.get_mut(name);
+        queue.map(|queue| queue.return_all(now)).unwrap_or_default()
+    }
+
+    /// What a queue is like now.
+    pub fn queue(&self, name: &str) -> QueueNow {
+        let now = self.started.elapsed();
+        let state = self.state();
+        state
+            .queues
+            .get(name)
+            .map(|queue| queue.now(now))
+            .unwrap_or_default()
     }
 
     /// Serves a document at a path, to whoever brings the token, if one is asked for.
@@ -221,49 +286,108 @@ struct Received {
     body: Bytes,
 }
 
-async fn answer(
-    request: Request<Incoming>,
+/// What a connection needs.
+#[derive(Clone)]
+struct Service {
     state: Arc<Mutex<State>>,
-) -> Result<Response<Full<Bytes>>, hyper::Error> {
-    let (parts, body) = request.into_parts();
-    let body = Limited::new(body, LONGEST_BODY).collect().await;
-    let received = Received {
-        method: parts.method.to_string(),
-        target: parts
-            .uri
-            .path_and_query()
-            .map_or("/", |target| target.as_str())
-            .to_owned(),
-        headers: parts.headers,
-        body: body
-            .map(http_body_util::Collected::to_bytes)
-            .unwrap_or_default(),
-    };
-    let question = Question::read(&received);
-    let operation = question.operation();
-    let step = {
-        let mut state = lock(&state);
-        state.calls.push(operation.to_owned());
-        let script = state.scripts.get_mut(operation);
-        script.and_then(VecDeque::pop_front)
-    };
-    match step {
-        None | Some(Step::Usual) => {}
-        Some(Step::Late(pause)) => tokio::time::sleep(pause).await,
-        Some(Step::Silence) => std::future::pending().await,
-        Some(Step::Answer {
-            status,
-            headers,
-            body,
-        }) => return Ok(response(status, &headers, body, lock(&state).clock)),
+    sent: Arc<Notify>,
+    started: Instant,
+}
+
+/// How often a receive that waits looks for messages that have come back.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl Service {
+    async fn answer(
+        self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, hyper::Error> {
+        let state = &self.state;
+        let (parts, body) = request.into_parts();
+        let body = Limited::new(body, LONGEST_BODY).collect().await;
+        let received = Received {
+            method: parts.method.to_string(),
+            target: parts
+                .uri
+                .path_and_query()
+                .map_or("/", |target| target.as_str())
+                .to_owned(),
+            headers: parts.headers,
+            body: body
+                .map(http_body_util::Collected::to_bytes)
+                .unwrap_or_default(),
+        };
+        let question = Question::read(&received);
+        let operation = question.operation();
+        let step = {
+            let mut state = lock(state);
+            state.calls.push(operation.to_owned());
+            let script = state.scripts.get_mut(operation);
+            script.and_then(VecDeque::pop_front)
+        };
+        match step {
+            None | Some(Step::Usual) => {}
+            Some(Step::Late(pause)) => tokio::time::sleep(pause).await,
+            Some(Step::Silence) => std::future::pending().await,
+            Some(Step::Answer {
+                status,
+                headers,
+                body,
+            }) => return Ok(response(status, &headers, body, lock(state).clock)),
+        }
+        let (clock, (status, headers, body)) = self.usual(&question, &received).await;
+        let body = match body {
+            Body::Document(document) => document.to_string(),
+            Body::Text(text) => text,
+        };
+        Ok(response(status, &headers, body, clock))
     }
-    let mut state = lock(&state);
-    let clock = state.clock;
-    let (status, headers, body) = match answers::answer(&mut state, &question, &received) {
-        (status, headers, Body::Document(document)) => (status, headers, document.to_string()),
-        (status, headers, Body::Text(text)) => (status, headers, text),
-    };
-    Ok(response(status, &headers, body, clock))
+
+    /// The usual answer; one to a receive waits for messages.
+    async fn usual(&self, question: &Question, received: &Received) -> (i64, answers::Answer) {
+        let wait = question.receive_wait();
+        let until = Instant::now() + wait.as_ref().map_or(Duration::ZERO, |(_, wait)| *wait);
+        let _waiting = wait.map(|(queue, _)| Receiving::new(&self.state, queue));
+        loop {
+            let sent = self.sent.notified();
+            let answer = {
+                let mut state = lock(&self.state);
+                let now = self.started.elapsed();
+                let answer = answers::answer(&mut state, question, received, now);
+                (state.clock, answer)
+            };
+            let is_empty =
+                matches!(&answer.1, (200, _, Body::Document(document)) if *document == json!({}));
+            if !is_empty || Instant::now() >= until {
+                return answer;
+            }
+            // What has come back nobody tells of.
+            let _ = timeout_at(until.min(Instant::now() + LOOK), sent).await;
+        }
+    }
+}
+
+/// A receive that waits, counted until it is answered or its client has gone.
+struct Receiving<'a> {
+    state: &'a Mutex<State>,
+    queue: String,
+}
+
+impl<'a> Receiving<'a> {
+    fn new(state: &'a Mutex<State>, queue: String) -> Self {
+        if let Some(queue) = lock(state).queues.get_mut(&queue) {
+            queue.receiving += 1;
+        }
+        Receiving { state, queue }
+    }
+}
+
+impl Drop for Receiving<'_> {
+    fn drop(&mut self) {
+        if let Some(queue) = lock(self.state).queues.get_mut(&self.queue) {
+            queue.receiving -= 1;
+        }
+    }
 }
 
 fn response(

@@ -125,6 +125,12 @@ impl FaultProxy {
         self.changed.send_replace(());
     }
 
+    /// The server is gone: open connections are cut, and new ones closed at once.
+    pub fn go_away(&self) {
+        self.set(Faults::refusing());
+        self.drop_connections();
+    }
+
     /// Treats them well again.
     pub fn heal(&self) {
         self.set(Faults::default());

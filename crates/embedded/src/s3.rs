@@ -5,6 +5,7 @@ mod faults;
 mod integrity;
 mod metadata;
 mod service;
+mod uploads;
 
 pub use faults::{S3Action, S3Faults};
 

@@ -1,8 +1,8 @@
 //! What the services answer when nothing is scripted.
 
-use super::signature;
-use super::{Received, State};
+use super::{Received, State, queues, signature};
 use serde_json::{Map, Value as Json, json};
+use std::time::Duration;
 
 /// What is asked.
 pub(super) enum Question {
@@ -22,7 +22,7 @@ pub(super) enum Body {
     Text(String),
 }
 
-type Answer = (u16, Vec<(&'static str, String)>, Body);
+pub(super) type Answer = (u16, Vec<(&'static str, String)>, Body);
 
 impl Question {
     pub(super) fn read(received: &Received) -> Self {
@@ -54,12 +54,21 @@ impl Question {
         }
     }
 
+    /// How long an answer waits for messages, and in which queue.
+    pub(super) fn receive_wait(&self) -> Option<(String, Duration)> {
+        match self {
+            Question::Document { operation, members } => queues::receive_wait(operation, members),
+            Question::Brokers(_) | Question::Path(_) | Question::Object(_) => None,
+        }
+    }
+
     /// As whom a signature has to be; nothing where none is asked for.
     fn service(&self) -> Option<&'static str> {
         match self {
             Question::Document { operation, .. } => Some(match operation.as_str() {
                 "GetSecretValue" => "secretsmanager",
                 "GetParameter" => "ssm",
+                other if queues::is_operation(other) => "sqs",
                 _ => "servicediscovery",
             }),
             Question::Brokers(_) => Some("kafka"),
@@ -69,7 +78,13 @@ impl Question {
     }
 }
 
-pub(super) fn answer(state: &mut State, question: &Question, received: &Received) -> Answer {
+/// `now`: since the server started.
+pub(super) fn answer(
+    state: &mut State,
+    question: &Question,
+    received: &Received,
+    now: Duration,
+) -> Answer {
     if let Some(service) = question.service()
         && let Err(refusal) = signature::check(state, received, service)
     {
@@ -83,6 +98,9 @@ pub(super) fn answer(state: &mut State, question: &Question, received: &Received
             "DiscoverInstancesRevision" => instances(state, members, false),
             "GetSecretValue" => secret(state, members),
             "GetParameter" => parameter(state, members),
+            operation if queues::is_operation(operation) => {
+                queues::answer(&mut state.queues, operation, members, now)
+            }
             _ => error(400, "UnknownOperationException", ""),
         },
         Question::Brokers(arn) => match state.brokers.get(arn) {
@@ -185,11 +203,11 @@ fn at_path(state: &State, path: &str, received: &Received) -> Answer {
     document(200, found.clone())
 }
 
-fn document(status: u16, document: Json) -> Answer {
+pub(super) fn document(status: u16, document: Json) -> Answer {
     (status, Vec::new(), Body::Document(document))
 }
 
-fn error(status: u16, name: &str, message: &str) -> Answer {
+pub(super) fn error(status: u16, name: &str, message: &str) -> Answer {
     (
         status,
         vec![("x-amzn-errortype", name.to_owned())],

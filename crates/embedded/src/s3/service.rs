@@ -3,6 +3,7 @@
 
 use super::integrity::{self, Claims};
 use super::metadata::{MetadataStore, ObjectMetadata, Place, owner, parse_tags};
+use super::uploads::OpenUploads;
 use async_trait::async_trait;
 use s3s::dto::*;
 use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
@@ -12,6 +13,7 @@ use uuid::Uuid;
 pub(super) struct FileService {
     files: FileSystem,
     metadata: MetadataStore,
+    uploads: OpenUploads,
 }
 
 impl FileService {
@@ -19,6 +21,7 @@ impl FileService {
         FileService {
             files,
             metadata: MetadataStore::default(),
+            uploads: OpenUploads::default(),
         }
     }
 
@@ -162,9 +165,11 @@ impl S3 for FileService {
     ) -> S3Result<S3Response<CreateMultipartUploadOutput>> {
         self.check_bucket(&req.input.bucket).await?;
         let metadata = metadata_from!(req.input);
+        let (bucket, key) = (req.input.bucket.clone(), req.input.key.clone());
         let mut response = self.files.create_multipart_upload(req).await?;
         answer_encryption!(response.output, metadata);
         if let Some(id) = &response.output.upload_id {
+            self.uploads.begun(bucket, key, id.clone());
             self.metadata.set(Place::Upload(id.clone()), metadata);
         }
         Ok(response)
@@ -177,11 +182,13 @@ impl S3 for FileService {
         let place = Place::object(&req.input.bucket, &req.input.key);
         check_upload(&req.input.upload_id)?;
         let upload = Place::Upload(req.input.upload_id.clone());
+        let id = req.input.upload_id.clone();
         let mut response = self
             .files
             .complete_multipart_upload(req)
             .await
             .map_err(no_such_upload)?;
+        self.uploads.ended(&id);
         let metadata = self.metadata.take(&upload).unwrap_or_default();
         response.output.server_side_encryption = metadata.encryption();
         response.output.ssekms_key_id = metadata.kms_key();
@@ -196,10 +203,29 @@ impl S3 for FileService {
         check_upload(&req.input.upload_id)?;
         self.metadata
             .take(&Place::Upload(req.input.upload_id.clone()));
-        self.files
-            .abort_multipart_upload(req)
-            .await
-            .map_err(no_such_upload)
+        let id = req.input.upload_id.clone();
+        let aborted = self.files.abort_multipart_upload(req).await;
+        let aborted = aborted.map_err(no_such_upload)?;
+        self.uploads.ended(&id);
+        Ok(aborted)
+    }
+
+    /// s3s-fs has no such listing. It comes on one page.
+    async fn list_multipart_uploads(
+        &self,
+        req: S3Request<ListMultipartUploadsInput>,
+    ) -> S3Result<S3Response<ListMultipartUploadsOutput>> {
+        let input = req.input;
+        self.check_bucket(&input.bucket).await?;
+        let prefix = input.prefix.as_deref().unwrap_or_default();
+        let uploads = self.uploads.of(&input.bucket, prefix);
+        Ok(S3Response::new(ListMultipartUploadsOutput {
+            uploads: Some(uploads),
+            is_truncated: Some(false),
+            bucket: Some(input.bucket),
+            prefix: input.prefix,
+            ..ListMultipartUploadsOutput::default()
+        }))
     }
 
     async fn get_object(

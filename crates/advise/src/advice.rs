@@ -5,6 +5,8 @@ use crate::lambda::{self, Invocations, Source};
 use crate::objects::{self, Objects};
 use crate::prices::{Price, Prices};
 use crate::question::{Architecture, Question};
+use crate::queue::{Kind, Queue};
+use crate::queue_use;
 use crate::units::{shown, time};
 
 const SECONDS_PER_HOUR: f64 = 3600.0;
@@ -25,6 +27,15 @@ pub enum Way {
 
 impl Way {
     pub const ALL: [Way; 3] = [Way::Tasks, Way::LambdaOnKafka, Way::LambdaOnQueue];
+
+    /// Those that there are for a question, tasks first.
+    pub fn of(question: &Question) -> &'static [Way] {
+        match question.queue {
+            None => &Way::ALL,
+            Some(queue) if queue.kind.is_sqs() => &[Way::Tasks, Way::LambdaOnQueue],
+            Some(_) => &[Way::Tasks],
+        }
+    }
 
     /// For machines.
     pub fn name(self) -> &'static str {
@@ -92,7 +103,7 @@ pub struct Advice {
     pub tasks: Tasks,
     /// Seconds until the backlog is gone; none if it never is.
     pub drain: Option<f64>,
-    /// In the order of `Way::ALL`.
+    /// In the order of `Way::of`.
     pub offers: Vec<Offer>,
     /// The cheapest that serves.
     pub best: Option<Way>,
@@ -105,7 +116,7 @@ pub struct Advice {
 
 pub fn advise(question: &Question, prices: &Prices) -> Advice {
     let tasks = capacity::tasks(question);
-    let offers: Vec<Offer> = Way::ALL
+    let offers: Vec<Offer> = Way::of(question)
         .iter()
         .map(|way| offer(*way, question, prices))
         .collect();
@@ -137,9 +148,20 @@ pub fn offer(way: Way, question: &Question, prices: &Prices) -> Offer {
             bill.add("tasks, processor", hours * question.task.vcpu, vcpu);
             bill.add("tasks, memory", hours * question.task.memory_gb, gb);
             obstacle = too_few_partitions(question, &tasks);
+            if let Some(queue) = question.queue.filter(|queue| queue.kind.is_sqs()) {
+                let rate = queue.kind.task_rate();
+                let requests = queue_use::sqs_requests(&question.load, tasks.running, rate);
+                bill.add("requests to SQS", requests * month, &prices.sqs_requests);
+            }
             if question.job.writes_objects() {
-                let found =
-                    objects::of_archive(&question.load, &question.files, question.partitions);
+                let (load, files) = (&question.load, &question.files);
+                let found = match &question.queue {
+                    None => objects::of_archive(load, files, question.partitions),
+                    Some(queue) => {
+                        let (tasks, delay) = (tasks.running, question.delay);
+                        queue_use::of_archive(load, files, queue, tasks, delay)
+                    }
+                };
                 delay = found.delay;
                 written = Some(found);
             }
@@ -235,15 +257,16 @@ pub fn fargate(architecture: Architecture, prices: &Prices) -> (&Price, &Price) 
     }
 }
 
-/// Where tasks and the function on the topic change places, all else being as it is. Both grow with the load, and the tasks
-/// begin higher, so there is at most one place that matters: the first at which the function stops being cheaper.
+/// Where tasks and the function on the topic or queue change places, all else being as it is. Both grow with the load, and the
+/// tasks begin higher, so there is at most one place that matters: the first at which the function stops being cheaper.
 fn crossover(question: &Question, prices: &Prices) -> Option<Crossover> {
+    let function = *Way::of(question).get(1)?;
     let difference = |messages: f64| {
         let mut other = question.with_messages(messages);
         // Tasks may be as many as are needed: the question is about money.
         other.partitions = question.partitions.max(capacity::tasks(&other).needed);
         let tasks = offer(Way::Tasks, &other, prices).month;
-        tasks - offer(Way::LambdaOnKafka, &other, prices).month
+        tasks - offer(function, &other, prices).month
     };
     if difference(1.0) <= 0.0 {
         return None;
@@ -266,7 +289,7 @@ fn crossover(question: &Question, prices: &Prices) -> Option<Crossover> {
     }
     Some(Crossover {
         messages_per_day: high,
-        below: Way::LambdaOnKafka,
+        below: function,
         above: Way::Tasks,
     })
 }
@@ -292,6 +315,9 @@ fn warnings(
             shown(question.task.least - question.partitions),
             shown(question.partitions)
         ));
+    }
+    if let Some(queue) = &question.queue {
+        warnings.extend(warnings_of_queue(question, queue, tasks));
     }
     match drain {
         _ if load.backlog == 0.0 => {}
@@ -322,6 +348,10 @@ fn warnings(
     }
     match objects.delay {
         Some(delay) if delay <= question.delay => {}
+        Some(delay) if question.queue.is_some() => warnings.push(format!(
+            "What is open is closed after {}, at the latest that the queue allows: so much later than that a message may not be.",
+            time(delay)
+        )),
         Some(_) => warnings.push(format!(
             "The archive is later than --delay {0}: set rotate.schedule.interval.ms to {1:.0}.",
             time(question.delay),
@@ -332,13 +362,68 @@ fn warnings(
             question.delay * 1000.0
         )),
     }
-    let open = objects.open_bytes(files, question.partitions) / tasks.running.max(1.0);
+    let streams = match question.queue {
+        None => question.partitions,
+        Some(_) => tasks.running,
+    };
+    let open = objects.open_bytes(files, streams) / tasks.running.max(1.0);
     let share = memory_for_open_objects(question.task.memory_gb);
     if open > share {
         warnings.push(format!(
             "Open objects of a task hold {} and there is memory for {}: the rest goes to its temporary file, which is to be a disk (/tmp as a volume).",
             crate::units::bytes(open),
             crate::units::bytes(share)
+        ));
+    }
+    warnings
+}
+
+/// What of a queue bounds it, or makes small objects of its messages.
+fn warnings_of_queue(question: &Question, queue: &Queue, tasks: &Tasks) -> Vec<String> {
+    let mut warnings = Vec::new();
+    let (load, kind) = (&question.load, queue.kind);
+    if let Some((least, most)) = kind.broker_rate()
+        && load.peak() > least
+    {
+        let instead = match kind {
+            Kind::ActiveMq => ": for text and bytes read it over STOMP (activemq-stomp)",
+            Kind::Sqs | Kind::SqsFifo | Kind::RabbitMq | Kind::ActiveMqStomp => "",
+        };
+        warnings.push(format!(
+            "The broker itself bounds {}, however many tasks read it: {} to {} messages a second were measured on a 2-core machine, and the busiest time brings {}{instead}.",
+            kind.title(),
+            shown(least),
+            shown(most),
+            shown(load.peak())
+        ));
+    }
+    if kind == Kind::SqsFifo {
+        warnings.push(
+            "A FIFO queue gives ten messages of a group until they are deleted: its rate is ten times its groups for each write, which is not reckoned; nor is the price of its requests, for which that of a standard queue stands.".to_owned(),
+        );
+    }
+    if question.job.writes_objects() && queue.sets_hold(question.delay) {
+        warnings.push(format!(
+            "Set input.max.hold.ms to {:.0}: what is open is closed so long after its first message.",
+            queue.hold(question.delay) * 1000.0
+        ));
+    }
+    let each = load.rate() / (tasks.running.max(1.0) * question.files.buckets);
+    if question.job.writes_objects() && queue.idle > 0.0 && each * queue.idle < 1.0 {
+        warnings.push(format!(
+            "Messages come less often than every {} in a task, so the idle flush makes an object of most of them: raise input.idle.flush.ms, up to {:.0}, for larger ones.",
+            time(queue.idle),
+            queue.hold(question.delay) * 1000.0
+        ));
+    }
+    let in_flight = queue_use::held(question, queue, tasks.running) * tasks.running;
+    let is_sure = question.job.writes_objects();
+    if kind.is_sqs() && is_sure && in_flight > queue_use::SQS_IN_FLIGHT {
+        warnings.push(format!(
+            "{} tasks would hold {} messages, and SQS lets {} be in flight: lower flush.size or --delay.",
+            shown(tasks.running),
+            shown(in_flight),
+            shown(queue_use::SQS_IN_FLIGHT)
         ));
     }
     warnings

@@ -1,6 +1,7 @@
 //! What a task can take and how many are needed, from the figures that `docs/performance.md` has of this program.
 
 use crate::question::{Job, Load, Question, Task};
+use crate::queue::Queue;
 
 /// CPU seconds for a million records of `MEASURED_SIZE` bytes.
 const ARCHIVE: f64 = 0.088;
@@ -18,7 +19,7 @@ pub const PARTITION_BYTES: f64 = 5e6;
 /// Of the memory for records, what open objects may take (`runtime::budgets`).
 const OPEN_SHARE: f64 = 0.4;
 /// Kept back for the program itself, and the most that is taken without a setting.
-const KEPT_BACK: f64 = 16.0 * 1_048_576.0;
+const KEPT_BACK: f64 = 32.0 * 1_048_576.0;
 const MOST_GIVEN: f64 = 256.0 * 1_048_576.0;
 
 /// CPU seconds of one record of so many bytes, TLS to the brokers included.
@@ -32,9 +33,33 @@ pub fn cpu_seconds(job: Job, size: f64) -> f64 {
     (measured + TLS) / 1e6 * (size / MEASURED_SIZE).max(1.0)
 }
 
+/// CPU seconds of one record of so many bytes that comes from a queue: what receiving and settling it takes beside the job.
+pub fn cpu_seconds_of_queue(job: Job, queue: &Queue, size: f64) -> f64 {
+    let client = queue.kind.cpu_seconds_per_million() / 1e6 * (size / MEASURED_SIZE).max(1.0);
+    client + (cpu_seconds(job, size) - cpu_seconds_of_tls(size))
+}
+
+fn cpu_seconds_of_tls(size: f64) -> f64 {
+    TLS / 1e6 * (size / MEASURED_SIZE).max(1.0)
+}
+
 /// Records a second that one task has CPU for: the smaller of its r and b / size.
 pub fn records_per_second(job: Job, task: &Task, size: f64) -> f64 {
     task.vcpu / cpu_seconds(job, size)
+}
+
+/// The same of a queue, whose answers it may have to wait for.
+fn capacity(question: &Question) -> f64 {
+    let Question {
+        load, task, job, ..
+    } = question;
+    match &question.queue {
+        None => records_per_second(*job, task, load.size),
+        Some(queue) => {
+            let by_cpu = task.vcpu / cpu_seconds_of_queue(*job, queue, load.size);
+            by_cpu.min(queue.kind.task_rate())
+        }
+    }
 }
 
 /// How many tasks, and what asks for so many.
@@ -58,7 +83,7 @@ pub struct Tasks {
 
 pub fn tasks(question: &Question) -> Tasks {
     let Question { load, task, .. } = question;
-    let capacity = records_per_second(question.job, task, load.size);
+    let capacity = capacity(question);
     let for_rate = (load.rate() / (task.utilisation * capacity)).ceil();
     let for_peak = (load.peak() / capacity).ceil();
     let for_backlog = ((load.backlog / question.drain + load.rate()) / capacity).ceil();
@@ -92,6 +117,7 @@ mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
     use crate::question::tests::{near, workshop};
+    use crate::queue::Kind;
 
     /// The figures here and those of the page are the same.
     #[test]
@@ -125,6 +151,23 @@ mod tests {
         let task = workshop().task;
         // 0.25 / 0.306e-6
         near(records_per_second(Job::Hash, &task, 100.0), 0.25 / 0.306e-6);
+    }
+
+    #[test]
+    fn a_queue_takes_cpu_of_its_own_and_answers_in_its_own_time() {
+        let mut question = workshop();
+        question.partitions = f64::INFINITY;
+        question.queue = Some(Queue::usual(Kind::RabbitMq));
+        // 7.1 + 0.088 microseconds a record.
+        near(tasks(&question).capacity, 0.25 / 7.188e-6);
+        question.queue = Some(Queue::usual(Kind::Sqs));
+        near(tasks(&question).capacity, 3000.0);
+        question.load.size = 1000.0;
+        // 130.88 microseconds.
+        near(tasks(&question).capacity, 0.25 / 130.88e-6);
+        question.load.messages_per_day = 1e9;
+        let found = tasks(&question);
+        assert_eq!(found.running, found.needed);
     }
 
     #[test]
@@ -170,9 +213,9 @@ mod tests {
 
     #[test]
     fn open_objects_have_their_share() {
-        // Half of 512 MiB is 256; without 16 it is 240, half of which is 120 MiB for records, two fifths of that 48.
-        near(memory_for_open_objects(0.5), 48.0 * 1_048_576.0);
-        near(memory_for_open_objects(8.0), 48.0 * 1_048_576.0);
-        near(memory_for_open_objects(0.25), 22.4 * 1_048_576.0);
+        // Half of 512 MiB is 256; without 20 it is 236, half of which is 118 MiB for records, two fifths of that 47.2.
+        near(memory_for_open_objects(0.5), 44.8 * 1_048_576.0);
+        near(memory_for_open_objects(8.0), 44.8 * 1_048_576.0);
+        near(memory_for_open_objects(0.25), 19.2 * 1_048_576.0);
     }
 }

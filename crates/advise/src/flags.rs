@@ -3,6 +3,7 @@
 
 use crate::Mistakes;
 use crate::question::{Architecture, Files, Function, Job, Load, Question, Task};
+use crate::queue::{Kind, Queue};
 use crate::units::{count, duration, factor, plain, shown, size};
 use clap::Args;
 
@@ -34,6 +35,15 @@ pub struct Flags {
     /// Partitions of the topic; 12 unless set, as deploy/ makes it.
     #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
     pub partitions: Option<String>,
+    /// What is read in the place of a topic: sqs, sqs-fifo, rabbitmq, activemq or activemq-stomp.
+    #[arg(long, value_name = "KIND")]
+    pub queue: Option<String>,
+    /// input.max.held.messages; 20000 for SQS, 5000 for RabbitMQ, 2000 for ActiveMQ and 200 for it over STOMP unless set.
+    #[arg(long, value_name = "NUMBER", allow_hyphen_values = true)]
+    pub held_messages: Option<String>,
+    /// input.idle.flush.ms, as a duration: 30s; 5s unless set, and 200ms for a FIFO queue.
+    #[arg(long, value_name = "DURATION", allow_hyphen_values = true)]
+    pub idle_flush: Option<String>,
     /// flush.size of the archive. With neither this nor an interval: 100000, and closed by the clock after --delay.
     #[arg(long, value_name = "RECORDS", allow_hyphen_values = true)]
     pub flush_size: Option<String>,
@@ -109,6 +119,7 @@ pub struct Asked {
     delay: f64,
     job: Option<Job>,
     partitions: Option<f64>,
+    queue: Option<Queue>,
     flush_size: Option<f64>,
     rotate_interval: Option<f64>,
     rotate_schedule: Option<f64>,
@@ -165,6 +176,7 @@ impl Flags {
                 .unwrap_or(300.0),
             job: reader.choice("--job", &self.job, &Job::ALL.map(|job| (job.name(), job))),
             partitions: reader.whole("--partitions", &self.partitions, MOST_PARTITIONS),
+            queue: self.queue(&mut reader),
             flush_size: reader.whole("--flush-size", &self.flush_size, f64::from(i32::MAX)),
             rotate_interval: reader.read(
                 "--rotate-interval",
@@ -216,6 +228,34 @@ impl Flags {
             true => Ok(asked),
             false => Err(Mistakes(reader.0)),
         }
+    }
+
+    fn queue(&self, reader: &mut Reader) -> Option<Queue> {
+        let kinds = Kind::ALL.map(|kind| (kind.name(), kind));
+        let kind = reader.choice("--queue", &self.queue, &kinds);
+        let held = reader.whole("--held-messages", &self.held_messages, f64::from(i32::MAX));
+        let idle = reader.read("--idle-flush", &self.idle_flush, duration, (0.0, LONGEST));
+        for (flag, value) in [
+            ("--held-messages", &self.held_messages),
+            ("--idle-flush", &self.idle_flush),
+        ] {
+            if value.is_some() && self.queue.is_none() {
+                reader.0.push(format!(
+                    "{flag} is about a queue: give --queue, too, or leave it out"
+                ));
+            }
+        }
+        if self.queue.is_some() && self.partitions.is_some() {
+            reader.0.push(
+                "--partitions is about a topic, and a queue has none: leave it out".to_owned(),
+            );
+        }
+        let usual = Queue::usual(kind?);
+        Some(Queue {
+            held: held.unwrap_or(usual.held),
+            idle: idle.unwrap_or(usual.idle),
+            ..usual
+        })
     }
 
     fn task(&self, reader: &mut Reader) -> Task {
@@ -348,7 +388,11 @@ impl Asked {
             job: self.job.or(known.job).unwrap_or(Job::Archive),
             delay: self.delay,
             drain: self.drain,
-            partitions: self.partitions.or(known.partitions).unwrap_or(12.0),
+            partitions: match self.queue {
+                Some(_) => f64::INFINITY,
+                None => self.partitions.or(known.partitions).unwrap_or(12.0),
+            },
+            queue: self.queue,
             files: self.files(known.files),
             architecture: self.architecture,
             task: self.task,
@@ -373,6 +417,8 @@ impl Asked {
                 files.rotate_interval,
                 files.rotate_schedule,
             ),
+            // What is open over a queue is closed by its hold.
+            None if self.queue.is_some() => (100_000.0, None, None),
             None => (100_000.0, None, Some(self.delay)),
         };
         let part_size = self.part_size.or(known.map(|files| files.part_size));

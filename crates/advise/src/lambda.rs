@@ -81,8 +81,8 @@ fn pollers(question: &Question) -> f64 {
     (load.peak() * load.size / POLLER_BYTES).ceil().max(1.0)
 }
 
-/// Requests a second to a queue that are paid for: records sent, received and deleted, ten at a time, and the requests of
-/// the pollers that wait in vain.
+/// Requests a second to a queue that are paid for: records sent (unless they are in a queue already), received and deleted,
+/// ten at a time, and the requests of the pollers that wait in vain.
 pub fn queue_requests(question: &Question) -> f64 {
     let load = &question.load;
     let batch = (QUEUE_BATCH_BYTES / load.size)
@@ -90,7 +90,9 @@ pub fn queue_requests(question: &Question) -> f64 {
         .clamp(1.0, QUEUE_BATCH);
     let chunks = (batch * load.size / QUEUE_CHUNK).ceil().max(1.0);
     let batches = load.rate() / batch;
-    batches * (2.0 * chunks + 1.0) + QUEUE_POLLERS / LONG_POLL
+    // Who sends pays in either case where the records come from a queue anyway.
+    let ways = if question.queue.is_some() { 1.0 } else { 2.0 };
+    batches * (ways * chunks + 1.0) + QUEUE_POLLERS / LONG_POLL
 }
 
 /// Why the function cannot do it, if it cannot.

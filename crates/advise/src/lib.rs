@@ -9,6 +9,8 @@ pub mod measured;
 pub mod objects;
 pub mod prices;
 pub mod question;
+pub mod queue;
+pub mod queue_use;
 pub mod report;
 pub mod units;
 

@@ -90,6 +90,10 @@ pub fn configured(answer: &Value, buckets: f64) -> Result<Configured, String> {
             .map(Some)
             .ok_or_else(|| format!("its {key} is no number")),
     };
+    if config.contains_key("input.type") {
+        let told = "its records come from a queue, whose bytes are not counted: give --queue with --messages-per-day and --size instead";
+        return Err(told.to_owned());
+    }
     let class = text("connector.class").unwrap_or_default();
     let of_class = |known: &str| class.rsplit('.').next() == Some(known);
     let job = match (of_class(S3_SINK), of_class(MONGODB_SINK)) {

@@ -68,7 +68,7 @@ pub fn of_function(load: &Load, invocations: f64, delay: f64) -> Objects {
     }
 }
 
-fn objects(load: &Load, per_second: f64, part_size: f64, delay: Option<f64>) -> Objects {
+pub(crate) fn objects(load: &Load, per_second: f64, part_size: f64, delay: Option<f64>) -> Objects {
     let records = match per_second > 0.0 {
         true => load.rate() / per_second,
         false => 0.0,

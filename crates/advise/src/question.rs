@@ -1,5 +1,7 @@
 //! What is asked: a load, what is done with its records, and how late they may be.
 
+use crate::queue::Queue;
+
 /// Records that come in.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Load {
@@ -125,8 +127,10 @@ pub struct Question {
     pub delay: f64,
     /// Seconds in which a backlog is to be gone.
     pub drain: f64,
-    /// Of the topic.
+    /// Of the topic; without bound where there is none.
     pub partitions: f64,
+    /// Where the records come from, if it is no topic.
+    pub queue: Option<Queue>,
     pub files: Files,
     pub architecture: Architecture,
     pub task: Task,
@@ -169,6 +173,7 @@ pub(crate) mod tests {
             delay: 300.0,
             drain: 3600.0,
             partitions: 12.0,
+            queue: None,
             files: Files {
                 flush_size: 100_000.0,
                 rotate_interval: None,

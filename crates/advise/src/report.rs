@@ -4,6 +4,7 @@ use crate::advice::{Advice, Crossover, Offer, Way};
 use crate::objects::Objects;
 use crate::prices::Prices;
 use crate::question::Question;
+use crate::queue_use;
 use crate::units::{bytes, money, shown, time};
 use serde_json::{Value, json};
 
@@ -12,6 +13,7 @@ pub fn text(question: &Question, advice: &Advice, prices: &Prices) -> String {
     let mut parts = question.measured.clone();
     parts.push(load(question));
     parts.push(tasks(question, advice));
+    parts.extend(of_queue(question, advice));
     parts.push(String::new());
     let currency = &prices.currency;
     for offer in &advice.offers {
@@ -32,8 +34,14 @@ pub fn text(question: &Question, advice: &Advice, prices: &Prices) -> String {
     parts.extend(advice.warnings.iter().cloned());
     parts.push(String::new());
     parts.push(format!(
-        "Prices: {}, read {}; free tiers, storage and traffic are not counted, nor are Kafka and the document store. Lambda is reckoned with this program's own CPU time for a record: a script needs more.",
-        prices.region, prices.read
+        "Prices: {}, read {}; free tiers, storage and traffic are not counted, nor are {} and the document store. Lambda is reckoned with this program's own CPU time for a record: a script needs more.",
+        prices.region,
+        prices.read,
+        match question.queue {
+            None => "Kafka",
+            Some(queue) if queue.kind.is_sqs() => "what is sent to the queue",
+            Some(_) => "the broker",
+        }
     ));
     let beside = advice.beside.iter();
     let beside: Vec<String> = beside
@@ -92,13 +100,43 @@ fn tasks(question: &Question, advice: &Advice) -> String {
         _ => String::new(),
     };
     format!(
-        "A task of {} vCPU and {} GB has CPU for {} of them a second ({}, with TLS to the brokers): {what}, busy for {} % of the time on average.{drain}",
+        "A task of {} vCPU and {} GB {} {} of them a second ({}, {}): {what}, busy for {} % of the time on average.{drain}",
         task.vcpu,
         task.memory_gb,
+        match question.queue {
+            Some(queue) if tasks.capacity >= queue.kind.task_rate() => "receives",
+            Some(_) | None => "has CPU for",
+        },
         shown(tasks.capacity),
         question.job.name(),
+        match question.queue {
+            None => "with TLS to the brokers".to_owned(),
+            Some(queue) => format!(
+                "from {}, measured on a 2-core machine without TLS",
+                queue.kind.title()
+            ),
+        },
         shown(used.min(100.0)),
     )
+}
+
+/// What a task holds of a queue, and by what it is scaled.
+fn of_queue(question: &Question, advice: &Advice) -> Option<String> {
+    let queue = question.queue?;
+    let tasks = &advice.tasks;
+    let held = queue_use::held(question, &queue, tasks.running).ceil();
+    let in_memory = match question.job.writes_objects() {
+        true => format!(", {} in open objects,", bytes(held * question.load.size)),
+        false => String::new(),
+    };
+    Some(format!(
+        "A task holds up to {} messages{in_memory} that are not settled (input.max.held.messages: {}). Scale by the backlog for each task, {}: above {} they wait longer than {}.",
+        shown(held),
+        shown(queue.held),
+        queue.kind.backlog_metric(),
+        shown((tasks.capacity * question.delay).floor()),
+        time(question.delay)
+    ))
 }
 
 fn punctuality(question: &Question, offer: &Offer) -> String {
@@ -135,21 +173,35 @@ fn choice(question: &Question, advice: &Advice, prices: &Prices) -> String {
         let offer = advice.offers.iter().find(|offer| offer.way == way);
         offer.map_or(0.0, |offer| offer.month)
     };
-    let others: Vec<String> = Way::ALL
+    let ways = Way::of(question);
+    if ways.len() == 1 {
+        return format!(
+            "Take {}: {} {} a month. Lambda is not reckoned for {}.",
+            best.title(),
+            money(month(best)),
+            prices.currency,
+            question.queue.map_or("it", |queue| queue.kind.title())
+        );
+    }
+    let others: Vec<String> = ways
         .iter()
         .filter(|way| **way != best)
         .map(|way| format!("{} for {}", money(month(*way)), way.title()))
         .collect();
+    let on = match question.queue {
+        None => "the topic",
+        Some(_) => "the queue",
+    };
     let change = match advice.crossover {
         Some(Crossover {
             messages_per_day, ..
         }) => format!(
-            "Tasks become cheaper than Lambda on the topic at about {} messages a day of this size.",
+            "Tasks become cheaper than Lambda on {on} at about {} messages a day of this size.",
             shown(round(messages_per_day))
         ),
-        None => {
-            "Tasks and Lambda on the topic do not change places at any number of messages of this size.".to_owned()
-        }
+        None => format!(
+            "Tasks and Lambda on {on} do not change places at any number of messages of this size."
+        ),
     };
     format!(
         "Take {}: {} {} a month against {}. {change}",
@@ -180,7 +232,13 @@ pub fn json(question: &Question, advice: &Advice, prices: &Prices) -> Value {
             "per_second": load.rate(), "peak_per_second": load.peak(), "bytes_per_second": load.bytes(),
             "measured": question.measured,
         },
-        "job": question.job.name(), "delay": question.delay, "partitions": question.partitions,
+        "job": question.job.name(), "delay": question.delay,
+        "partitions": question.queue.is_none().then_some(question.partitions),
+        "queue": question.queue.map(|queue| json!({
+            "kind": queue.kind.name(), "max_held": queue.held, "idle": queue.idle, "hold": queue.hold(question.delay),
+            "held": queue_use::held(question, &queue, tasks.running),
+            "backlog_per_task": tasks.capacity * question.delay,
+        })),
         "tasks": {
             "vcpu": question.task.vcpu, "memory_gb": question.task.memory_gb, "architecture": question.architecture.name(),
             "records_per_second": tasks.capacity, "for_rate": tasks.for_rate, "for_peak": tasks.for_peak,

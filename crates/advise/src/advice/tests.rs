@@ -3,6 +3,7 @@
 use super::*;
 use crate::question::Job;
 use crate::question::tests::workshop;
+use crate::queue::{Kind, Queue};
 use proptest::prelude::*;
 
 mod bills;
@@ -82,6 +83,69 @@ fn what_is_late_is_not_the_best() {
         told.contains("rotate.schedule.interval.ms to 300000"),
         "{told}"
     );
+}
+
+/// The workshop's messages in a queue of SQS.
+#[test]
+fn a_queue_is_read_by_tasks_or_by_a_function() {
+    let mut question = workshop();
+    question.queue = Some(Queue::usual(Kind::Sqs));
+    question.partitions = f64::INFINITY;
+    question.files.rotate_schedule = None;
+    let advice = advise(&question, &prices());
+    let ways: Vec<Way> = advice.offers.iter().map(|offer| offer.way).collect();
+    assert_eq!(ways, [Way::Tasks, Way::LambdaOnQueue]);
+    assert_eq!(advice.best, Some(Way::LambdaOnQueue));
+    // A function's receives are reckoned with ten messages at any rate, so it stays the cheaper one.
+    assert_eq!(advice.crossover, None);
+    let cost = |offer: &Offer, what: &str| {
+        let item = offer.items.iter().find(|item| item.what == what);
+        item.unwrap().cost
+    };
+    // Four a minute, and 1.1 for each of 8,760 messages, at 0.40 a million.
+    let requests = 2_628_000.0 / 15.0 + 8760.0 * 1.1;
+    assert!((cost(&advice.offers[0], "requests to SQS") - requests * 0.4e-6).abs() < 1e-9);
+    // The function's five pollers wait three times a minute each; receives and deletions are ten at a time.
+    let requests = 657_000.0 + 8760.0 * 0.2;
+    assert!((cost(&advice.offers[1], "requests to SQS") - requests * 0.4e-6).abs() < 1e-9);
+    let told = advice.warnings.join("\n");
+    assert!(
+        told.contains("raise input.idle.flush.ms, up to 300000"),
+        "{told}"
+    );
+    assert!(!told.contains("partitions"), "{told}");
+}
+
+#[test]
+fn what_bounds_a_queue_is_told() {
+    let mut question = workshop();
+    question.partitions = f64::INFINITY;
+    question.files.rotate_schedule = None;
+    question.load.messages_per_day = 86_400e3;
+    let told = |question: &Question| advise(question, &prices()).warnings.join("\n");
+    question.queue = Some(Queue::usual(Kind::ActiveMq));
+    let text = told(&question);
+    assert!(
+        text.contains("450 to 1,800 messages a second") && text.contains("activemq-stomp"),
+        "{text}"
+    );
+    question.queue = Some(Queue::usual(Kind::ActiveMqStomp));
+    assert_eq!(told(&question), "");
+    question.delay = 60.0;
+    assert!(told(&question).contains("Set input.max.hold.ms to 60000"));
+    question.delay = 7200.0;
+    question.queue = Some(Queue::usual(Kind::RabbitMq));
+    let text = told(&question);
+    assert!(text.contains("Set input.max.hold.ms to 1440000"), "{text}");
+    question.queue = Some(Queue {
+        held: 1e6,
+        ..Queue::usual(Kind::Sqs)
+    });
+    question.files.flush_size = 1e6;
+    let text = told(&question);
+    assert!(text.contains("SQS lets 120,000 be in flight"), "{text}");
+    question.queue = Some(Queue::usual(Kind::SqsFifo));
+    assert!(told(&question).contains("ten times its groups"));
 }
 
 #[test]

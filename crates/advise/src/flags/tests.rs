@@ -115,3 +115,34 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn a_queue_takes_the_place_of_a_topic() {
+    let found = read(
+        "--messages-per-day 288 --size 40 --queue sqs-fifo --held-messages 500 --idle-flush 30s",
+    )
+    .unwrap();
+    let queue = found.queue.unwrap();
+    assert_eq!(
+        (queue.kind, queue.held, queue.idle),
+        (Kind::SqsFifo, 500.0, 30.0)
+    );
+    assert_eq!(
+        (found.partitions, found.files.rotate_schedule),
+        (f64::INFINITY, None)
+    );
+    let usual = read("--messages-per-day 288 --size 40 --queue activemq-stomp").unwrap();
+    assert_eq!(usual.queue, Some(Queue::usual(Kind::ActiveMqStomp)));
+    let told = read("--messages-per-day 288 --size 40 --queue kafka --partitions 3 --idle-flush 5");
+    let told = told.unwrap_err().0;
+    assert_eq!(told.len(), 3, "{told:?}");
+    assert!(told[0].contains("there are sqs, sqs-fifo, rabbitmq, activemq, activemq-stomp"));
+    assert!(told[2].contains("--partitions is about a topic"));
+    let told = read("--messages-per-day 288 --size 40 --held-messages 5")
+        .unwrap_err()
+        .0;
+    assert_eq!(
+        told,
+        ["--held-messages is about a queue: give --queue, too, or leave it out"]
+    );
+}

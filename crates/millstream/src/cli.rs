@@ -1,10 +1,14 @@
 //! The command line, and the environment as far as it stands for flags.
 
 mod advise;
+mod audit;
 mod called;
+mod hash;
 mod health;
 
 pub(crate) use advise::AdviseArgs;
+pub(crate) use audit::{ArchiveArgs, AuditArgs, RestoreArgs};
+pub(crate) use hash::HashArgs;
 pub(crate) use health::{HealthArgs, HealthcheckArgs};
 
 use crate::logging::LogArgs;
@@ -135,7 +139,7 @@ pub(crate) enum Command {
     Worker(WorkerArgs),
     /// Watch records flow from a topic into S3 and a document store, all of it inside this process.
     Demo(DemoArgs),
-    /// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.
+    /// Hash each record of a topic or a queue and store it in MongoDB or Amazon DocumentDB.
     Stream(StreamArgs),
     /// Tell load balancers and containers how a worker is, as kafka-connect-healthcheck does; or ask once and end.
     Healthcheck(HealthcheckArgs),
@@ -150,6 +154,10 @@ pub(crate) enum Command {
     Produce(ProduceArgs),
     /// Print the records of a topic.
     Consume(ConsumeArgs),
+    /// Prove that a bucket, or a collection, holds every record of a topic once.
+    Audit(AuditArgs),
+    /// Write the records of a bucket's objects back to a topic.
+    Restore(RestoreArgs),
     /// Say what a load needs and costs: always-on tasks or Lambda, how many, and which objects and requests S3 sees.
     Advise(AdviseArgs),
     /// Print what a shell is to complete after millstream.
@@ -252,14 +260,17 @@ pub(crate) struct WorkerArgs {
     pub(crate) health: HealthArgs,
 }
 
-/// Hash each record of a topic and store it in MongoDB or Amazon DocumentDB.
+/// The topic that `stream` reads unless another is named.
+pub(crate) const USUAL_TOPIC: &str = "MyTopic";
+
+/// Hash each record of a topic or a queue and store it in MongoDB or Amazon DocumentDB.
 ///
 /// Every setting is an environment variable and a flag. The flag wins, then the variable, then the file that
 /// KAFKA_PROPERTIES names, then the default; an empty variable counts as not set.
 #[derive(Debug, Args)]
 pub(crate) struct StreamArgs {
     /// The topic to read.
-    #[arg(long, env = "TOPIC_NAME", default_value = "MyTopic")]
+    #[arg(long, env = "TOPIC_NAME", default_value = USUAL_TOPIC)]
     pub(crate) topic: String,
     /// Brokers to ask first, as host:port, separated by commas; where they are not set, NAMESPACE and MSK_SERVICE tell by which
     /// names they are found.
@@ -274,12 +285,22 @@ pub(crate) struct StreamArgs {
     /// Where to begin without a committed offset: earliest, latest or none; earliest unless set.
     #[arg(long, env = "AUTO_OFFSET_RESET")]
     pub(crate) auto_offset_reset: Option<String>,
+    /// The queue to read in place of a topic: sqs://REGION/ACCOUNT/NAME or its own URL for SQS,
+    /// amqps://USER:PASSWORD@HOST/VHOST?queue=NAME for RabbitMQ, activemq+ssl://HOST?queue=NAME, stomp+ssl://HOST?queue=NAME or
+    /// failover:(…)?queue=NAME for ActiveMQ.
+    #[arg(long, env = "INPUT_URL", hide_env_values = true, value_name = "URL")]
+    pub(crate) input: Option<String>,
+    /// A file with further settings of the queue, such as rabbitmq.prefetch.count=100 or input.idle.flush.ms=1000.
+    #[arg(long, env = "INPUT_PROPERTIES", value_name = "FILE")]
+    pub(crate) input_properties: Option<PathBuf>,
     /// The hash: md5, sha1, sha256, sha512, sha3_256, blake3, with a key hmac_sha256 and others; - and _ are the same.
     #[arg(long, env = "HASH_ALGORITHM", default_value = "md5", alias = "hash", value_parser = parse_hash)]
     pub(crate) hash_algorithm: HashFunction,
     /// The file that holds the key of a keyed hash.
     #[arg(long, env = "HASH_KEY_FILE")]
     pub(crate) hash_key_file: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) hashing: HashArgs,
     /// The document store, as mongodb://…
     #[arg(long, env = "MONGODB_URI", hide_env_values = true)]
     pub(crate) mongodb_uri: Option<String>,

@@ -1,6 +1,8 @@
 //! One file per command; each is `run(args)` on the runtimes made here.
 
 mod advise;
+mod archive_input;
+mod audit;
 mod completions;
 mod consume;
 mod demo;
@@ -10,6 +12,7 @@ mod healthcheck;
 mod kafka_tool;
 mod man;
 mod produce;
+mod restore;
 mod standalone;
 mod stream;
 mod topics;
@@ -49,6 +52,17 @@ impl Exit {
     pub(crate) fn undiscovered(code: u8, why: impl ToString) -> Self {
         let why = why.to_string();
         Exit { code, why }
+    }
+
+    /// Something is wrong with what was looked at.
+    fn found(why: impl ToString) -> Self {
+        Exit::not_given(why)
+    }
+
+    /// S3, Kafka or a database cannot be asked; the number is that of `sysexits.h` for services.
+    fn unavailable(why: impl ToString) -> Self {
+        let why = why.to_string();
+        Exit { code: 69, why }
     }
 
     /// Settings that cannot be used, or a port that is taken.
@@ -104,11 +118,15 @@ async fn dispatch(
         Command::Env(args) => Box::pin(env::run(&args)).await,
         Command::Stream(args) => Box::pin(stream::run(args, levels, data)).await,
         Command::Advise(args) => kafka_tool::as_far_as_read(Box::pin(advise::run(args)).await),
+        Command::Audit(args) => kafka_tool::as_far_as_read(Box::pin(audit::run(args, data)).await),
         Command::Completions(args) => kafka_tool::as_far_as_read(completions::run(&args)),
         Command::Consume(args) => kafka_tool::as_far_as_read(consume::run(args).await),
         Command::Groups(args) => kafka_tool::as_far_as_read(groups::run(args).await),
         Command::Man(args) => kafka_tool::as_far_as_read(man::run(&args)),
         Command::Produce(args) => kafka_tool::as_far_as_read(produce::run(args, data).await),
+        Command::Restore(args) => {
+            kafka_tool::as_far_as_read(Box::pin(restore::run(args, data)).await)
+        }
         Command::Topics(args) => kafka_tool::as_far_as_read(topics::run(args).await),
         Command::Worker(args) => Box::pin(worker::run(args, levels, data)).await,
         // It has no data and runs before anything is made for that.

@@ -83,7 +83,9 @@ pub(crate) fn sign_in(properties: &mut Properties, prefix: &str, kafka: &Kafka) 
 /// What `stream` leaves open, and the names that it has suffice to find.
 pub(crate) fn open_of_stream(args: &StreamArgs) -> Vec<Finder> {
     let client = client_file(args);
-    let has_brokers = args.bootstrap_servers.is_some()
+    // Who reads a queue needs no brokers.
+    let has_brokers = args.input.is_some()
+        || args.bootstrap_servers.is_some()
         || client
             .get("bootstrap.servers")
             .is_some_and(|brokers| !brokers.trim().is_empty());

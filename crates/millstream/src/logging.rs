@@ -12,7 +12,8 @@ use millstream_worker::loggers::{parse_level as log4j_level, targets};
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
-use tracing::{Level, Metadata};
+use tracing::Metadata;
+use tracing::level_filters::LevelFilter;
 use tracing_subscriber::filter::filter_fn;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::writer::BoxMakeWriter;
@@ -142,14 +143,16 @@ pub(crate) fn start(
 
 /// Libraries that write requests as they are, with keys and credentials in their headers, below this level, and whose
 /// failures our own messages tell of.
-const FOREIGN: [(&str, Level); 7] = [
-    ("aws_config::profile", Level::WARN),
-    ("aws_config", Level::ERROR),
-    ("aws_smithy_", Level::ERROR),
-    ("aws_", Level::WARN),
-    ("hyper", Level::WARN),
-    ("h2", Level::WARN),
-    ("rustls", Level::WARN),
+const FOREIGN: [(&str, LevelFilter); 8] = [
+    ("aws_config::profile", LevelFilter::WARN),
+    ("aws_config", LevelFilter::ERROR),
+    ("aws_smithy_", LevelFilter::ERROR),
+    ("aws_", LevelFilter::WARN),
+    ("hyper", LevelFilter::WARN),
+    ("h2", LevelFilter::WARN),
+    // Each refusal of the broker is one of its errors.
+    ("lapin", LevelFilter::OFF),
+    ("rustls", LevelFilter::WARN),
 ];
 
 /// Whatever level is asked for, no library writes secrets.

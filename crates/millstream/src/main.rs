@@ -36,10 +36,12 @@ use tracing_subscriber::fmt::writer::BoxMakeWriter;
 fn default_level(command: &cli::Command) -> &'static str {
     match command {
         cli::Command::Advise(_)
+        | cli::Command::Audit(_)
         | cli::Command::Consume(_)
         | cli::Command::Demo(_)
         | cli::Command::Groups(_)
         | cli::Command::Produce(_)
+        | cli::Command::Restore(_)
         | cli::Command::Topics(_) => "warn",
         // What is to be known stands in its answer.
         cli::Command::Env(_) | cli::Command::Completions(_) | cli::Command::Man(_) => "error",

@@ -12,12 +12,14 @@ pub(crate) fn registry() -> PluginRegistry {
     let mut connectors: Vec<Arc<dyn Connector>> =
         vec![Arc::new(S3SinkConnector), Arc::new(MongoSinkConnector)];
     connectors.extend(millstream_connectors::connectors());
+    connectors.extend(millstream_queues::source_connectors());
     PluginRegistry {
         connectors,
-        converters: CONVERTERS.to_vec(),
+        converters: [CONVERTERS, millstream_registry::CONVERTERS].concat(),
         header_converters: HEADER_CONVERTERS.to_vec(),
         transforms: TRANSFORMS.to_vec(),
         predicates: PREDICATES.to_vec(),
+        inputs: millstream_queues::inputs(),
     }
 }
 

@@ -1,17 +1,16 @@
-//! The hashing job as an ordinary connector: topic → hash → HoistField → MongoDB sink, with deterministic ids.
+//! The hashing job as an ordinary connector: topic or queue → hash → HoistField → MongoDB sink. Ids of a topic's records are their
+//! places.
+
+mod shape;
 
 use millstream_core::Properties;
+pub(crate) use shape::Shape;
 
 /// What the job needs to know; everything else is the recipe.
 pub(crate) struct HashJob<'a> {
     pub(crate) name: &'a str,
-    pub(crate) topic: &'a str,
-    pub(crate) group: &'a str,
-    pub(crate) auto_offset_reset: &'a str,
-    pub(crate) algorithm: &'a str,
-    pub(crate) key: Option<&'a str>,
-    /// `skip` or `fail`.
-    pub(crate) null_value: &'a str,
+    pub(crate) records: Records<'a>,
+    pub(crate) shape: Shape<'a>,
     /// `auto` or `replace`.
     pub(crate) duplicates: &'a str,
     pub(crate) uri: &'a str,
@@ -19,8 +18,19 @@ pub(crate) struct HashJob<'a> {
     pub(crate) collection: &'a str,
 }
 
+/// Where the records come from.
+pub(crate) enum Records<'a> {
+    Topic {
+        topic: &'a str,
+        group: &'a str,
+        auto_offset_reset: &'a str,
+    },
+    /// A queue, by the settings of its input.
+    Queue(&'a Properties),
+}
+
 impl HashJob<'_> {
-    /// The connector's settings. The hash is over the raw bytes of the value.
+    /// The connector's settings.
     pub(crate) fn connector(&self) -> Properties {
         let mut connector = Properties::from_iter([
             ("name", self.name),
@@ -29,40 +39,9 @@ impl HashJob<'_> {
                 "com.mongodb.kafka.connect.MongoSinkConnector",
             ),
             ("tasks.max", "1"),
-            ("topics", self.topic),
-            ("consumer.override.group.id", self.group),
-            (
-                "consumer.override.auto.offset.reset",
-                self.auto_offset_reset,
-            ),
             ("connection.uri", self.uri),
             ("database", self.database),
             ("collection", self.collection),
-            (
-                "key.converter",
-                "org.apache.kafka.connect.converters.ByteArrayConverter",
-            ),
-            (
-                "value.converter",
-                "org.apache.kafka.connect.converters.ByteArrayConverter",
-            ),
-            ("transforms", "hash,wrap"),
-            (
-                "transforms.hash.type",
-                "io.aiven.kafka.connect.transforms.Hash$Value",
-            ),
-            ("transforms.hash.function", self.algorithm),
-            ("transforms.hash.input", "raw"),
-            ("transforms.hash.null.value", self.null_value),
-            (
-                "transforms.wrap.type",
-                "org.apache.kafka.connect.transforms.HoistField$Value",
-            ),
-            ("transforms.wrap.field", "value"),
-            (
-                "document.id.strategy",
-                "com.mongodb.kafka.connect.sink.processor.id.strategy.KafkaMetaDataStrategy",
-            ),
             (
                 "writemodel.strategy",
                 "com.mongodb.kafka.connect.sink.writemodel.strategy.InsertOneDefaultStrategy",
@@ -72,8 +51,27 @@ impl HashJob<'_> {
             // A store that is not there yet is waited for, as it is later.
             ("millstream.mongo.validate.connect", "false"),
         ]);
-        if let Some(key) = self.key {
-            connector.insert("transforms.hash.key", key);
+        self.shape.put(&mut connector);
+        match self.records {
+            Records::Topic {
+                topic,
+                group,
+                auto_offset_reset,
+            } => {
+                connector.insert("topics", topic);
+                connector.insert("consumer.override.group.id", group);
+                let reset = "consumer.override.auto.offset.reset";
+                connector.insert(reset, auto_offset_reset);
+                let of_place =
+                    "com.mongodb.kafka.connect.sink.processor.id.strategy.KafkaMetaDataStrategy";
+                connector.insert("document.id.strategy", of_place);
+            }
+            // Offsets of a queue are of one run, so ids are the sink's own choice there.
+            Records::Queue(input) => {
+                for (key, value) in input.iter() {
+                    connector.insert(key, value);
+                }
+            }
         }
         connector
     }

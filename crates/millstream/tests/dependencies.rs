@@ -7,7 +7,7 @@ use std::process::Command;
 use std::{env, fs};
 
 /// Licences that ask for no more than a notice.
-const LICENCES: [&str; 12] = [
+const LICENCES: [&str; 13] = [
     "Apache-2.0",
     "BSD-2-Clause",
     "BSD-3-Clause",
@@ -21,6 +21,7 @@ const LICENCES: [&str; 12] = [
     "Unicode-3.0",
     "Unlicense",
     "Zlib",
+    "bzip2-1.0.6",
 ];
 
 /// Other providers of TLS than aws-lc-rs under rustls: a second one means two sets of ciphers, of bugs and of builds.
@@ -35,9 +36,11 @@ const BANNED: [&str; 6] = [
 
 /// Crates that are there in more than one version, because crates that we need ask for different ones. p12-keystore, which
 /// reads the key stores of HTTPS listeners, has five of them here: nom, num-bigint and synstructure are older below it, rand
-/// and rand_core newer than bson's.
-const MANIFOLD: [&str; 10] = [
+/// and rand_core newer than bson's. lapin's channels have an older spin than crc-fast, and serde_amqp's macros a newer
+/// convert_case than derive_more's.
+const MANIFOLD: [&str; 12] = [
     "base64",
+    "convert_case",
     "crypto-common",
     "digest",
     "getrandom",
@@ -45,6 +48,7 @@ const MANIFOLD: [&str; 10] = [
     "num-bigint",
     "rand",
     "rand_core",
+    "spin",
     "syn",
     "synstructure",
 ];

@@ -69,6 +69,42 @@ fn worker() {
 }
 
 #[test]
+fn queues() {
+    let about =
+        "# Queues as inputs of sinks\n\nWhat they are for is told in [queues.md](../queues.md).";
+    let inputs = millstream_queues::inputs().into_iter();
+    let sections: Vec<(String, ConfigDef)> = inputs
+        .map(|input| {
+            let title = format!("`input.type={}`", input.name);
+            (title, (input.config_def)())
+        })
+        .collect();
+    page("queues.md", about, &sections);
+}
+
+#[test]
+fn queue_sources() {
+    let about = "# Queues as sources of topics
+
+What they do is told in [queues.md](../queues.md#sources-of-topics).";
+    let sections: Vec<(String, ConfigDef)> = millstream_queues::source_connectors()
+        .iter()
+        .flat_map(|connector| {
+            let class = connector.class_name();
+            let own = connector.extensions().clone();
+            [
+                (format!("`{class}`"), connector.config_def().clone()),
+                (
+                    format!("`{class}`: settings that the original does not have"),
+                    own,
+                ),
+            ]
+        })
+        .collect();
+    page("queue-sources.md", about, &sections);
+}
+
+#[test]
 fn connectors() {
     let about =
         "# Every connector\n\nWhere no default is shown for a converter, the worker's is used.";
@@ -148,7 +184,9 @@ fn converters() {
     let known = |class: &str| CONVERTERS.iter().any(|p| p.class == class);
     let headers = HEADER_CONVERTERS.iter().filter(|p| !known(p.class));
     let headers = headers.map(|p| (format!("Headers: `{}`", p.class), (p.config_def)()));
-    let sections: Vec<_> = converters.chain(headers).collect();
+    let of_registry = millstream_registry::CONVERTERS.iter();
+    let of_registry = of_registry.map(|p| (format!("`{}`", p.class), (p.config_def)()));
+    let sections: Vec<_> = converters.chain(headers).chain(of_registry).collect();
     page("converters.md", "# Converters", &sections);
 }
 

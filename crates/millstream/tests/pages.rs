@@ -113,6 +113,7 @@ fn every_command_and_flag_of_the_pages_is_known() {
         "docs/migrate.md",
         "docs/runbook.md",
         "docs/sizing.md",
+        "docs/audit.md",
         "docs/commands.md",
         "docs/start.md",
     ] {

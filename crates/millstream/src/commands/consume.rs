@@ -268,7 +268,10 @@ async fn as_member(
             }
             Fetched::Lost(partitions) => printed.retain(|place, _| !partitions.contains(place)),
             Fetched::Degraded(degraded) => tracing::warn!("{}", degraded.reason),
-            Fetched::Assigned(_) | Fetched::Positioned(_) | Fetched::Recovered => {}
+            Fetched::Assigned(_)
+            | Fetched::Positioned(_)
+            | Fetched::Flush(_)
+            | Fetched::Recovered => {}
             Fetched::Failed(error) => return Err(error.into()),
         }
     }

@@ -14,7 +14,7 @@ use crate::demo::view::{Snapshot, View, grouped};
 use crate::demo::{post, producer};
 use crate::launch::Surroundings;
 use crate::logging::LogLevels;
-use crate::preset::HashJob;
+use crate::preset::{HashJob, Records, Shape};
 use crate::progress::Board;
 use crate::{cause, launch, shutdown};
 use millstream_core::{Properties, RecordWriter};
@@ -97,12 +97,12 @@ fn worker_properties(services: &Services) -> Properties {
 fn hash_job(services: &Services) -> Properties {
     let job = HashJob {
         name: HASH,
-        topic: TOPIC,
-        group: HASH_GROUP,
-        auto_offset_reset: "earliest",
-        algorithm: "md5",
-        key: None,
-        null_value: "skip",
+        records: Records::Topic {
+            topic: TOPIC,
+            group: HASH_GROUP,
+            auto_offset_reset: "earliest",
+        },
+        shape: Shape::plain("md5", "skip"),
         duplicates: "auto",
         uri: &services.documents_uri(),
         database: DATABASE,

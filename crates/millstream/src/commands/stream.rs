@@ -1,6 +1,10 @@
-//! `millstream stream`: topic → hash → document store, an ordinary connector with its settings preset.
+//! `millstream stream`: topic or queue → hash → document store, an ordinary connector with its settings preset.
 
+mod explain;
+mod input;
+mod key;
 pub(super) mod settings;
+mod words;
 
 use super::CommandResult;
 use crate::aws::Store;
@@ -36,6 +40,9 @@ const LOOKUPS: u32 = 4;
 const LOOKUP_PAUSE: Duration = Duration::from_secs(30);
 
 pub(crate) async fn run(mut args: StreamArgs, levels: LogLevels, data: Handle) -> CommandResult {
+    if let Some(samples) = args.hashing.explain.take() {
+        return Box::pin(explain::run(args, &samples)).await;
+    }
     let stop = shutdown::on_signal()?;
     warn_of_misspelt_variables();
     let found = Box::pin(discovery::complete_stream(&mut args));
@@ -75,6 +82,8 @@ async fn work(
     let (start, counted) = launch::worker(worker, levels, data, stop.clone(), board, around);
     let started = Worker::start(WorkerStart {
         connectors: vec![(CONNECTOR.to_owned(), settings.connector.clone())],
+        // Nobody is to be asked where the records come from a queue.
+        kafka: start.kafka.filter(|_| args.input.is_none()),
         ..start
     });
     let worker = match started.await {

@@ -3,8 +3,8 @@
 use super::exposition::{Exposition, Kind};
 use super::java::{MONGO_SINK, S3_SINK};
 use super::snapshot::{Snapshot, TaskSnapshot};
-use millstream_core::BudgetUse;
 use millstream_core::meters::HistogramCounts;
+use millstream_core::{BudgetUse, FlushReason, QueueState};
 use millstream_health::AlarmKind;
 use millstream_runtime::metrics::Behind;
 use millstream_worker::cluster::RunState;
@@ -56,6 +56,8 @@ pub(super) enum Tasks {
     Sinks,
     S3,
     Mongo,
+    /// Those whose records come from a queue: sinks, and sources of topics.
+    Queues,
 }
 
 impl Tasks {
@@ -65,6 +67,7 @@ impl Tasks {
             Tasks::Sinks => task.is_sink(),
             Tasks::S3 => task.is_of(S3_SINK),
             Tasks::Mongo => task.is_of(MONGO_SINK),
+            Tasks::Queues => task.queue.state.is_some(),
         }
     }
 }
@@ -127,6 +130,36 @@ pub(super) const NUMBERS: &[Number] = &[
         "Requests to the sink's server that failed and were sent again.", |t| t.sink.retries() as f64),
     number("millstream_bulk_write_failures_total", Kind::Counter, Tasks::Mongo,
         "Bulk writes that failed as a whole.", |t| t.sink.failed_writes.counts().total() as f64),
+    number("millstream_queue_received_total", Kind::Counter, Tasks::Queues,
+        "Messages that the task has received from its queue, those that came again included.", |t| t.queue.received as f64),
+    number("millstream_queue_redelivered_total", Kind::Counter, Tasks::Queues,
+        "Of those, the ones that the queue says were delivered before, to whomever.", |t| t.queue.redelivered as f64),
+    number("millstream_queue_settled_total", Kind::Counter, Tasks::Queues,
+        "Messages that were taken off the queue, after what was made of them was durable.", |t| t.queue.settled as f64),
+    number("millstream_queue_lapsed_total", Kind::Counter, Tasks::Queues,
+        "Messages that were not the task's any more when it was done with them, or before: they come again.", |t| t.queue.lapsed as f64),
+    number("millstream_queue_late_settlements_total", Kind::Counter, Tasks::Queues,
+        "Messages that were durable when their connection was gone already, so that nothing was sent: they come again.", |t| t.queue.late as f64),
+    number("millstream_queue_doubles_kept_out_total", Kind::Counter, Tasks::Queues,
+        "Messages that came again while the sink still had them, and were not given to it twice, or that it knew to be stored.", |t| t.queue.kept_out as f64),
+    number("millstream_queue_messages_without_id_total", Kind::Counter, Tasks::Queues,
+        "Messages in which input.id has found no id, so that nothing tells them when they come again.", |t| t.queue.without_id as f64),
+    number("millstream_queue_given_back_total", Kind::Counter, Tasks::Queues,
+        "Messages that were given back to the queue.", |t| t.queue.given_back as f64),
+    number("millstream_queue_connections_lost_total", Kind::Counter, Tasks::Queues,
+        "Connections to the queue that were lost.", |t| t.queue.lost_connections as f64),
+    number("millstream_queue_held_messages", Kind::Gauge, Tasks::Queues,
+        "Messages that are held: received, and neither settled nor given back.", |t| t.queue.held_messages as f64),
+    number("millstream_queue_held_bytes", Kind::Gauge, Tasks::Queues,
+        "Bytes of those messages as they were received.", |t| t.queue.held_bytes as f64),
+    number("millstream_queue_oldest_held_seconds", Kind::Gauge, Tasks::Queues,
+        "For how long the oldest of them has been held.", |t| t.queue.oldest_held.as_secs_f64()),
+    number("millstream_queue_most_deliveries", Kind::Gauge, Tasks::Queues,
+        "The most deliveries of a message that the task has received, where the queue counts.",
+        |t| t.queue.most_deliveries as f64),
+    number("millstream_queue_backlog_messages", Kind::Gauge, Tasks::Queues,
+        "Messages that wait in the queue, as it last told; not a number where it does not tell. Tasks that share a queue have the same.",
+        |t| t.queue.backlog.map_or(f64::NAN, |backlog| backlog as f64)),
 ];
 
 #[rustfmt::skip]
@@ -214,6 +247,16 @@ pub(super) const ALARMS: (&str, &str) = (
     "1 while the health port tells this of the task; the label `alarm` is one of `task_failed`, `stalled`, `degraded` and `lag_growing`.",
 );
 
+/// Why what was open was closed for the queue's sake, and what the queue is doing; each has a label of its own.
+pub(super) const QUEUE_FLUSHES: (&str, &str) = (
+    "millstream_queue_flushes_total",
+    "Times that what was open was closed for the queue's sake; the label `reason` is one of `hold` (held for as long as a message may be), `starved` (the queue gave nothing more), `worn` (a message had used up half of its deliveries) and `expiry` (the queue was about to take messages back).",
+);
+pub(super) const QUEUE_STATE: (&str, &str) = (
+    "millstream_queue_state",
+    "1 for what the task's queue is doing; the label `state` is one of `connecting`, `receiving`, `full`, `starved`, `paused`, `settling`, `backing-off` and `failed`.",
+);
+
 fn flag(is: bool) -> f64 {
     f64::from(u8::from(is))
 }
@@ -228,6 +271,7 @@ pub(super) fn write(out: &mut Exposition, snapshot: &Snapshot) {
         }
     }
     alarms(out, snapshot);
+    queues(out, snapshot);
     for spread in SPREADS {
         let mut family = out.family(spread.name, Kind::Histogram, spread.help);
         let tasks = snapshot.tasks.iter().filter(|task| spread.of.contain(task));
@@ -256,6 +300,37 @@ fn alarms(out: &mut Exposition, snapshot: &Snapshot) {
                 ("alarm", kind.name()),
             ];
             family.sample(&labels, flag(task.alarms.contains(&kind)));
+        }
+    }
+}
+
+fn queues(out: &mut Exposition, snapshot: &Snapshot) {
+    let tasks = || {
+        snapshot
+            .tasks
+            .iter()
+            .filter(|task| Tasks::Queues.contain(task))
+    };
+    let mut family = out.family(QUEUE_FLUSHES.0, Kind::Counter, QUEUE_FLUSHES.1);
+    for task in tasks() {
+        for (reason, count) in FlushReason::ALL.iter().zip(task.queue.flushes) {
+            let labels = [
+                ("connector", &*task.id.connector),
+                ("task", &task.number),
+                ("reason", reason.name()),
+            ];
+            family.sample(&labels, count as f64);
+        }
+    }
+    let mut family = out.family(QUEUE_STATE.0, Kind::Gauge, QUEUE_STATE.1);
+    for task in tasks() {
+        for state in QueueState::ALL {
+            let labels = [
+                ("connector", &*task.id.connector),
+                ("task", &task.number),
+                ("state", state.name()),
+            ];
+            family.sample(&labels, flag(task.queue.state == Some(state)));
         }
     }
 }

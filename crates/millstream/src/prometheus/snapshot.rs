@@ -1,7 +1,7 @@
 //! Snapshot: all that is shown, as it was at one moment.
 
 use super::process::Process;
-use millstream_core::meters::{ClientCounts, HistogramCounts};
+use millstream_core::meters::{ClientCounts, HistogramCounts, QueueCounts};
 use millstream_core::{BudgetUse, ConnectorKind, SinkMeters, TaskId};
 use millstream_health::{Alarm, AlarmKind};
 use millstream_runtime::TaskMetrics;
@@ -38,6 +38,7 @@ pub(crate) struct TaskSnapshot {
     pub(crate) puts: HistogramCounts,
     pub(crate) sink: Arc<SinkMeters>,
     pub(crate) client: ClientCounts,
+    pub(crate) queue: QueueCounts,
     /// What is told of the task in this worker's health.
     pub(crate) alarms: BTreeSet<AlarmKind>,
 }
@@ -85,6 +86,7 @@ impl TaskSnapshot {
             puts: metrics.puts(),
             sink: Arc::clone(&metrics.sink),
             client: metrics.client.counts(),
+            queue: metrics.queue.counts(),
             id,
         }
     }

@@ -5,7 +5,7 @@ use crate::stage::{Stage, TOPIC, value};
 use crate::worker::{Worker, until};
 use millstream_embedded::aws::{ControlPlane, Step};
 use millstream_embedded::documents::DocumentServer;
-use millstream_embedded::faults::{FaultProxy, Faults};
+use millstream_embedded::faults::FaultProxy;
 use mongodb::Client;
 use mongodb::bson::{Document, doc};
 use serde_json::json;
@@ -199,12 +199,6 @@ async fn stream_finds_both_and_survives_a_new_password() {
     assert!(!config.to_string().contains("n3w"), "{config}");
 }
 
-/// What leads to a service is elsewhere now; nothing answers here.
-fn leave(old: &FaultProxy) {
-    old.set(Faults::refusing());
-    old.drop_connections();
-}
-
 /// AWS names the new brokers, and the old ones are gone.
 async fn brokers_move(stage: &Stage, plane: &ControlPlane) -> FaultProxy {
     let new = FaultProxy::start(stage.broker.addresses()[0])
@@ -212,7 +206,7 @@ async fn brokers_move(stage: &Stage, plane: &ControlPlane) -> FaultProxy {
         .unwrap();
     let brokers = new.address().to_string();
     plane.set_brokers(ARN, json!({"bootstrapBrokerString": brokers}));
-    leave(&stage.broker_wire);
+    stage.broker_wire.go_away();
     stage.broker.advertise(1, new.address());
     new
 }
@@ -296,7 +290,7 @@ async fn stream_finds_brokers_and_database_that_move() {
     stored(12).await;
     let new = FaultProxy::start(store.addr()).await.unwrap();
     register(&new);
-    leave(&old);
+    old.go_away();
     stage.produce(2);
     stored(18).await;
     let log = worker.log();
@@ -359,7 +353,7 @@ async fn a_connector_follows_a_secret_that_names_another_store() {
         &new.address().to_string(),
     );
     plane.set_secret("store", &secret(&uri));
-    leave(&stage.document_wire);
+    stage.document_wire.go_away();
     stage.produce(2);
     stored(12).await;
     let task = worker

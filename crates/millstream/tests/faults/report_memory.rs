@@ -18,7 +18,7 @@ const DEFAULT: usize = 256 * MIB;
 
 /// What a process may have resident: a quarter more than it is given, and itself.
 const fn most(given: usize) -> usize {
-    given / 4 * 5 + 15 * MIB
+    given / 4 * 5 + 28 * MIB
 }
 
 /// Bytes of a record.

@@ -318,8 +318,7 @@ async fn report_c5_a_document_store_that_is_away_is_told_of_at_once() {
     let uri = format!("mongodb://{}/", stage.document_wire.address());
     let worker = read_only_stream(&stage, "second", &[("MONGODB_URI", &uri)]).await;
     stage.stored().await;
-    stage.document_wire.set(Faults::refusing());
-    stage.document_wire.drop_connections();
+    stage.document_wire.go_away();
     let begun = Instant::now();
     stage.produce(10);
     let store = stage.document_wire.address().to_string();
@@ -343,8 +342,7 @@ async fn report_c5_a_kafka_that_is_away_is_told_of_at_once() {
     let worker = read_only_stream(&stage, "second", &[]).await;
     stage.produce(10);
     stage.stored().await;
-    stage.broker_wire.set(Faults::refusing());
-    stage.broker_wire.drop_connections();
+    stage.broker_wire.go_away();
     let begun = Instant::now();
     let broker = stage.broker_wire.address().to_string();
     let elapsed = told_after(&worker, begun, &[&broker]).await;

@@ -15,7 +15,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io::Read;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::SystemTime;
@@ -309,6 +309,18 @@ impl Stage {
         ids.collect()
     }
 
+    /// The values of the hash job's documents, and how often each is there.
+    pub(crate) async fn document_values(&self) -> BTreeMap<String, usize> {
+        let found = self.collection().await.find(doc! {}).await.unwrap();
+        let documents: Vec<Document> = found.try_collect().await.unwrap();
+        let mut values = BTreeMap::new();
+        for one in &documents {
+            let value = one.get_str("value").unwrap().to_owned();
+            *values.entry(value).or_default() += 1;
+        }
+        values
+    }
+
     /// What is amiss, with everything that the workers had to say.
     fn why(&self, seen: &str) -> String {
         let entries = fs::read_dir(self.folder.path()).unwrap();
@@ -343,6 +355,17 @@ impl Stage {
         lines
     }
 
+    /// The lines of all objects, in the order of the objects' names.
+    pub(crate) fn lines_in_order(&self) -> Vec<String> {
+        let mut files = self.object_files();
+        files.sort();
+        let texts = files.iter().map(|path| fs::read_to_string(path).unwrap());
+        let lines = texts.flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>());
+        lines
+            .map(|line| line.trim_matches('"').to_owned())
+            .collect()
+    }
+
     pub(crate) fn object_count(&self) -> usize {
         self.object_files().len()
     }
@@ -354,22 +377,26 @@ impl Stage {
         files.map(|path| (path.clone(), time(&path))).collect()
     }
 
-    fn object_files(&self) -> Vec<PathBuf> {
-        let mut files = Vec::new();
-        let mut folders = vec![self.folder.path().join("s3").join(BUCKET)];
-        while let Some(folder) = folders.pop() {
-            let Ok(entries) = fs::read_dir(&folder) else {
-                continue;
-            };
-            for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
-                if path.is_dir() {
-                    folders.push(path);
-                } else if is_object(&path) {
-                    files.push(path);
-                }
-            }
-        }
+    /// The names of all objects, without their folders.
+    pub(crate) fn object_names(&self) -> Vec<String> {
+        let files = self.object_files().into_iter();
         files
+            .filter_map(|path| Some(path.file_name()?.to_str()?.to_owned()))
+            .collect()
+    }
+
+    /// Entries of ledgers: which messages of queues objects are about to hold.
+    pub(crate) fn ledger_entries(&self) -> usize {
+        let folder = self.bucket().join("topics/_millstream");
+        files_in(folder, |name| !name.starts_with('.')).len()
+    }
+
+    fn bucket(&self) -> PathBuf {
+        self.folder.path().join("s3").join(BUCKET)
+    }
+
+    fn object_files(&self) -> Vec<PathBuf> {
+        files_in(self.bucket(), is_object)
     }
 
     pub(crate) fn path(&self, name: &str) -> PathBuf {
@@ -434,12 +461,28 @@ fn missing<'a>(wanted: &BTreeSet<String>, found: impl Iterator<Item = &'a String
     format!("missing {missing:?}, strange {strange:?}")
 }
 
+/// The files of a folder and of those in it, by their names.
+fn files_in(folder: PathBuf, is_wanted: impl Fn(&str) -> bool) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    let mut folders = vec![folder];
+    while let Some(folder) = folders.pop() {
+        let Ok(entries) = fs::read_dir(&folder) else {
+            continue;
+        };
+        for path in entries.filter_map(|entry| Some(entry.ok()?.path())) {
+            let name = path.file_name().and_then(|name| name.to_str());
+            if path.is_dir() {
+                folders.push(path);
+            } else if name.is_some_and(&is_wanted) {
+                files.push(path);
+            }
+        }
+    }
+    files
+}
+
 /// The service keeps its own notes beside the objects, in hidden files.
-fn is_object(path: &Path) -> bool {
-    let name = path
-        .file_name()
-        .and_then(|name| name.to_str())
-        .unwrap_or_default();
+fn is_object(name: &str) -> bool {
     !name.starts_with('.') && (name.ends_with(".json") || name.ends_with(".json.gz"))
 }
 

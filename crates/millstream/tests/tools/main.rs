@@ -2,8 +2,12 @@
 #![allow(clippy::unwrap_used, clippy::print_stdout)]
 
 mod advise;
+mod audit;
+mod audit_more;
+mod bucket;
 mod found;
 mod pages;
+mod restore;
 mod secure;
 mod stage;
 

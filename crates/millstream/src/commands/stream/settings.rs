@@ -1,11 +1,13 @@
 //! What `stream` was told, by flags, variables and files, as settings of a worker and of its one connector. Messages about
 //! those settings are put into the words of whoever typed them.
 
+use super::input::Input;
+use super::key::{self, HashKey, SECRETS, SECRETS_CLASS};
+use super::words::in_words;
 use crate::cause;
 use crate::cli::StreamArgs;
-use crate::preset::HashJob;
+use crate::preset::{HashJob, Records, Shape};
 use millstream_core::Properties;
-use millstream_core::digest::HashFunction;
 use millstream_worker::StartError;
 use millstream_worker::config::parse_properties;
 use millstream_worker::{CreateError, WorkerConfigError};
@@ -22,6 +24,9 @@ pub(in crate::commands) const PROVIDER: &str = "stream";
 /// How often offsets are committed: a restart then has seconds to skip, not a minute.
 const COMMIT_INTERVAL_MS: &str = "5000";
 
+/// Brokers have to be named, also where nobody asks them because records come from a queue. This name is nobody's (RFC 6761).
+const NO_BROKERS: &str = "none.invalid:9092";
+
 const BYTES: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
 
 /// Keys of a client's file that a flag or a variable may stand for, too; these go first.
@@ -29,7 +34,7 @@ const SHARED_KEYS: [&str; 3] = ["bootstrap.servers", "group.id", "auto.offset.re
 
 /// The worker's and the connector's keys, with the variables and flags that people set instead. A key that others end
 /// with comes after them.
-const TYPED: [(&str, &str); 11] = [
+const TYPED: [(&str, &str); 14] = [
     (
         "bootstrap.servers",
         "KAFKA_BOOTSTRAP_SERVERS (--bootstrap-servers)",
@@ -44,7 +49,19 @@ const TYPED: [(&str, &str); 11] = [
         "millstream.mongo.duplicate.policy",
         "ON_OTHER_DOCUMENT (--on-other-document)",
     ),
-    ("transforms.hash.key", "HASH_KEY_FILE (--hash-key-file)"),
+    (
+        "transforms.hash.key.encoding",
+        "HASH_KEY_ENCODING (--hash-key-encoding)",
+    ),
+    (
+        "transforms.hash.key",
+        "HASH_KEY_FILE (--hash-key-file), HASH_KEY or HASH_KEY_SECRET",
+    ),
+    ("transforms.hash.field.names", "HASH_FIELDS (--hash-fields)"),
+    (
+        "transforms.hash.encoding",
+        "HASH_ENCODING (--hash-encoding)",
+    ),
     ("millstream.memory.bytes", "MEMORY_BYTES (--memory-bytes)"),
     ("topics", "TOPIC_NAME (--topic)"),
     ("database", "MONGODB_DATABASE (--mongodb-database)"),
@@ -61,7 +78,7 @@ pub(in crate::commands) struct StreamSettings {
     /// What has no effect, and why.
     pub(in crate::commands) warnings: Vec<String>,
     /// Keys and what people call them here.
-    names: Vec<(&'static str, String)>,
+    names: Vec<(String, String)>,
 }
 
 impl StreamSettings {
@@ -77,12 +94,23 @@ impl StreamSettings {
     /// The same, with each problem by itself.
     pub(in crate::commands) fn read_all(args: &StreamArgs) -> Result<Self, Vec<String>> {
         let mut problems = Problems::default();
-        let client = problems.note(client_properties(args)).unwrap_or_default();
+        let input = match Input::read(args, PROVIDER) {
+            Ok(input) => input,
+            Err(wrong) => {
+                problems.0.extend(wrong);
+                None
+            }
+        };
+        let is_of_topic = args.input.is_none();
+        let client = match is_of_topic {
+            true => problems.note(client_properties(args)).unwrap_or_default(),
+            false => Properties::new(),
+        };
         let mut shared = Shared::new(args, &client);
         let brokers = shared.value("bootstrap.servers", args.bootstrap_servers.as_deref());
         let group = shared.value("group.id", args.group_id.as_deref());
         let reset = shared.value("auto.offset.reset", args.auto_offset_reset.as_deref());
-        if brokers.is_none() {
+        if brokers.is_none() && is_of_topic {
             problems.add(&missing(
                 "KAFKA_BOOTSTRAP_SERVERS (--bootstrap-servers) is missing: brokers as host:port, separated by commas",
                 ("MSK_SERVICE (--msk-service)", args.msk_service.as_deref()),
@@ -100,31 +128,63 @@ impl StreamSettings {
         if let Some(uri) = &args.mongodb_uri {
             secrets.insert("MONGODB_URI", uri.as_str());
         }
-        let key = problems.note(hash_key(args)).flatten();
-        if let Some(key) = &key {
-            secrets.insert("HASH_KEY_FILE", key.as_str());
-        }
+        let key = match problems.note(key::of(args)).flatten() {
+            Some(HashKey::Text(key)) => {
+                let name = match &args.hash_key_file {
+                    Some(_) => "HASH_KEY_FILE",
+                    None => "HASH_KEY",
+                };
+                secrets.insert(name, key.as_str());
+                Some(format!("${{{PROVIDER}:{name}}}"))
+            }
+            Some(HashKey::Secret(reference)) => Some(reference),
+            None => None,
+        };
         problems.end()?;
 
+        let Shared {
+            mut warnings,
+            mut names,
+            ..
+        } = shared;
+        if let Some(input) = &input {
+            warnings.extend(input.warnings.iter().cloned());
+            names.extend(input.names.iter().cloned());
+            for (name, value) in input.secrets.iter() {
+                secrets.insert(name, value);
+            }
+        } else if args.input_properties.is_some() {
+            warnings.push("INPUT_PROPERTIES (--input-properties) has no effect without INPUT_URL (--input): records come from a topic".to_owned());
+        }
+        let fields = args.hashing.fields();
         let default_group = format!("millstream-{}", args.topic);
         let job = HashJob {
             name: CONNECTOR,
-            topic: &args.topic,
-            group: group.as_deref().unwrap_or(&default_group),
-            auto_offset_reset: reset.as_deref().unwrap_or("earliest"),
-            algorithm: args.hash_algorithm.name(),
-            key: key.as_ref().map(|_| "${stream:HASH_KEY_FILE}"),
-            null_value: args.on_null_value.setting(),
+            records: match &input {
+                Some(input) => Records::Queue(&input.properties),
+                None => Records::Topic {
+                    topic: &args.topic,
+                    group: group.as_deref().unwrap_or(&default_group),
+                    auto_offset_reset: reset.as_deref().unwrap_or("earliest"),
+                },
+            },
+            shape: Shape {
+                key: key.as_deref(),
+                key_encoding: args.hashing.hash_key_encoding.setting(),
+                key_id: args.hashing.hash_key_id.as_deref(),
+                fields: &fields,
+                encoding: args.hashing.hash_encoding.setting(),
+                has_provenance: args.hashing.provenance,
+                ..Shape::plain(args.hash_algorithm.name(), args.on_null_value.setting())
+            },
             duplicates: args.on_other_document.setting(),
             uri: "${stream:MONGODB_URI}",
             database: &args.mongodb_database,
             collection: &args.mongodb_collection,
         };
-        let Shared {
-            warnings, names, ..
-        } = shared;
+        let brokers = brokers.filter(|_| is_of_topic);
         Ok(StreamSettings {
-            worker: worker_properties(args, brokers.as_deref().unwrap_or_default(), &client),
+            worker: worker_properties(args, brokers.as_deref().unwrap_or(NO_BROKERS), &client),
             connector: job.connector(),
             secrets,
             warnings,
@@ -134,22 +194,7 @@ impl StreamSettings {
 
     /// A message with each key called by what was typed for it.
     pub(in crate::commands) fn in_typed_words(&self, message: &str) -> String {
-        // A name may hold its key: marks keep what was replaced from being replaced again.
-        let mark = |number: usize| format!("\u{0}{number}\u{0}");
-        let names = self.names.iter().enumerate();
-        let marked = names
-            .clone()
-            .fold(message.to_owned(), |text, (number, (key, _))| {
-                let text = replace_word(&text, &format!("configuration {key}"), &mark(number));
-                // A key without a dot may be any word.
-                match key.contains('.') {
-                    true => replace_word(&text, key, &mark(number)),
-                    false => text,
-                }
-            });
-        names.fold(marked, |text, (number, (_, name))| {
-            text.replace(&mark(number), name)
-        })
+        in_words(&self.names, message)
     }
 
     /// Why the worker did not start, without what only a worker with an API of its own has.
@@ -215,7 +260,7 @@ struct Shared<'a> {
     client: &'a Properties,
     file: String,
     warnings: Vec<String>,
-    names: Vec<(&'static str, String)>,
+    names: Vec<(String, String)>,
 }
 
 impl<'a> Shared<'a> {
@@ -225,7 +270,9 @@ impl<'a> Shared<'a> {
             client,
             file: file.map_or_else(String::new, |file| file.to_string()),
             warnings: Vec::new(),
-            names: TYPED.map(|(key, name)| (key, name.to_owned())).to_vec(),
+            names: TYPED
+                .map(|(key, name)| (key.to_owned(), name.to_owned()))
+                .to_vec(),
         }
     }
 
@@ -251,7 +298,7 @@ impl<'a> Shared<'a> {
         {
             *shown = name.clone();
             if *known != key {
-                self.names.push((key, name));
+                self.names.push((key.to_owned(), name));
             }
         }
         if let (Some(typed), Some(in_file)) = (typed, in_file)
@@ -289,6 +336,10 @@ fn worker_properties(args: &StreamArgs, brokers: &str, client: &Properties) -> P
         "millstream.rest.read.only",
         (!args.rest_allow_changes).to_string(),
     );
+    if args.hashing.hash_key_secret.is_some() {
+        worker.insert("config.providers", SECRETS);
+        worker.insert(format!("config.providers.{SECRETS}.class"), SECRETS_CLASS);
+    }
     worker.insert("millstream.metrics.emf", args.metrics_emf.to_string());
     for (key, value) in client.iter().filter(|(key, _)| !SHARED_KEYS.contains(key)) {
         worker.insert(format!("consumer.{key}"), value);
@@ -301,71 +352,6 @@ fn worker_properties(args: &StreamArgs, brokers: &str, client: &Properties) -> P
         }
     }
     worker
-}
-
-/// The key of a keyed hash: the file's text without its last line break.
-fn hash_key(args: &StreamArgs) -> Result<Option<String>, String> {
-    let function = args.hash_algorithm;
-    let name = function.name();
-    let path = match (&args.hash_key_file, function.needs_key()) {
-        (None, false) => return Ok(None),
-        (None, true) => {
-            return Err(format!(
-                "HASH_ALGORITHM={name} needs a key: set HASH_KEY_FILE (--hash-key-file) to a file that holds it"
-            ));
-        }
-        (Some(_), false) => {
-            let remedy = match keyed(function) {
-                Some(other) => format!("use {}, or leave the file out", other.name()),
-                None => "leave the file out, or choose a function with a key, such as hmac_sha256"
-                    .to_owned(),
-            };
-            return Err(format!(
-                "HASH_KEY_FILE (--hash-key-file) is set, but {name} takes no key; {remedy}"
-            ));
-        }
-        (Some(path), true) => path,
-    };
-    let shown = path.display();
-    let text = fs::read_to_string(path).map_err(|error| {
-        format!("HASH_KEY_FILE (--hash-key-file): cannot read {shown}: {error}")
-    })?;
-    let key = text.trim_end_matches(['\r', '\n']);
-    if key.is_empty() {
-        return Err(format!(
-            "HASH_KEY_FILE (--hash-key-file): {shown} is empty; it is to hold the key of {name}"
-        ));
-    }
-    Ok(Some(key.to_owned()))
-}
-
-/// The function with a key that is nearest to one without.
-fn keyed(function: HashFunction) -> Option<HashFunction> {
-    let name = function.name();
-    HashFunction::by_name(&format!("hmac_{name}"))
-        .or_else(|| HashFunction::by_name(&format!("{name}_keyed")))
-}
-
-/// Replaces a word where it stands alone: not within a longer key.
-fn replace_word(text: &str, word: &str, by: &str) -> String {
-    let is_key = |c: char| c.is_alphanumeric() || c == '_' || c == '-';
-    let mut replaced = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = rest.find(word) {
-        let (before, after) = (&rest[..at], &rest[at + word.len()..]);
-        let mut next = after.chars();
-        let ends = match next.next() {
-            Some('.') => !next.next().is_some_and(is_key),
-            Some(c) => !is_key(c),
-            None => true,
-        };
-        let starts = !before.ends_with(|c| is_key(c) || c == '.');
-        replaced.push_str(before);
-        replaced.push_str(if starts && ends { by } else { word });
-        rest = after;
-    }
-    replaced.push_str(rest);
-    replaced
 }
 
 #[cfg(test)]

@@ -2,7 +2,9 @@
 
 use super::super::java::attributes;
 use super::super::names::{Family, Group};
-use super::super::own::{ALARMS, BUDGETS, NUMBERS, PARTITIONS, PROCESS, SPREADS};
+use super::super::own::{
+    ALARMS, BUDGETS, NUMBERS, PARTITIONS, PROCESS, QUEUE_FLUSHES, QUEUE_STATE, SPREADS,
+};
 use super::java::{MISSING, MISSING_BESIDE, NOT_CHARTED};
 use millstream_core::limits;
 use std::fmt::Write;
@@ -129,8 +131,9 @@ fn page() -> String {
     for number in NUMBERS {
         let _ = writeln!(text, "| `{}` | {} |", number.name, number.help);
     }
-    let (name, help) = ALARMS;
-    let _ = writeln!(text, "| `{name}` | {help} |");
+    for (name, help) in [ALARMS, QUEUE_FLUSHES, QUEUE_STATE] {
+        let _ = writeln!(text, "| `{name}` | {help} |");
+    }
     for spread in SPREADS {
         let _ = writeln!(text, "| `{}` (histogram) | {} |", spread.name, spread.help);
     }

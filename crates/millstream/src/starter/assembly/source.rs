@@ -4,7 +4,7 @@ use super::source_writer::{SourceWriter, Topics};
 use super::{CONFIG_EXCEPTION, plan_parts, wrong_role};
 use crate::client_warnings;
 use crate::starter::services::TaskServices;
-use millstream_core::{ClientMeters, Role, SourceContext};
+use millstream_core::{ClientMeters, QueueMeters, Role, SourceContext};
 use millstream_kafka::{
     Admin, Bootstrap, ClientSettings, InvalidConfig, KafkaProducer, ProducerSettings,
     Role as Client,
@@ -22,6 +22,7 @@ pub(in crate::starter) struct SourceAssembly {
     budgets: Budgets,
     bootstrap: Option<Bootstrap>,
     meters: Arc<ClientMeters>,
+    queue: Arc<QueueMeters>,
 }
 
 impl SourceAssembly {
@@ -37,6 +38,7 @@ impl SourceAssembly {
             budgets: services.budgets.clone(),
             bootstrap: services.bootstrap.clone(),
             meters: Arc::clone(&metrics.client),
+            queue: Arc::clone(&metrics.queue),
         }
     }
 
@@ -56,6 +58,8 @@ impl SourceAssembly {
             connector: Arc::clone(&start.id.connector),
             task: start.id.task,
             offsets: Arc::clone(&start.offsets),
+            memory: self.budgets.fetched.for_holder(),
+            queue: Arc::clone(&self.queue),
         };
         let starting = connector.start_source(&start.task_config, context);
         let source = waits

@@ -1,0 +1,177 @@
+//! The key of a keyed hash: from a file, a variable or Secrets Manager, and never in what is shown.
+
+use crate::cli::StreamArgs;
+use millstream_core::digest::HashFunction;
+use std::fs;
+use std::path::Path;
+
+/// Where the key is.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum HashKey {
+    /// Known; whoever needs it is given a reference.
+    Text(String),
+    /// In Secrets Manager, by the reference that stands for it.
+    Secret(String),
+}
+
+/// The provider of references to Secrets Manager, and its class as a worker names it.
+pub(super) const SECRETS: &str = "aws-secrets";
+pub(super) const SECRETS_CLASS: &str =
+    "com.amazonaws.kafka.config.providers.SecretsManagerConfigProvider";
+
+const FILE: &str = "HASH_KEY_FILE (--hash-key-file)";
+const TEXT: &str = "HASH_KEY (--hash-key)";
+const SECRET: &str = "HASH_KEY_SECRET (--hash-key-secret)";
+
+/// The key, if the function takes one.
+///
+/// # Errors
+/// There is none where one is needed, one where none is, or more than one.
+pub(super) fn of(args: &StreamArgs) -> Result<Option<HashKey>, String> {
+    let function = args.hash_algorithm;
+    let name = function.name();
+    let hashing = &args.hashing;
+    let given: Vec<&str> = [
+        (args.hash_key_file.is_some(), FILE),
+        (hashing.hash_key.is_some(), TEXT),
+        (hashing.hash_key_secret.is_some(), SECRET),
+    ]
+    .into_iter()
+    .filter_map(|(is_set, name)| is_set.then_some(name))
+    .collect();
+    match (given.as_slice(), function.needs_key()) {
+        ([], false) => {
+            if hashing.hash_key_id.is_some() {
+                return Err(format!(
+                    "HASH_KEY_ID (--hash-key-id) is set, but {name} takes no key; {}",
+                    keyed_instead(function, "leave it out")
+                ));
+            }
+            return Ok(None);
+        }
+        ([], true) => {
+            return Err(format!(
+                "HASH_ALGORITHM={name} needs a key: set {FILE} to a file that holds it, {TEXT} or {SECRET}"
+            ));
+        }
+        ([one, ..], false) => {
+            let leave = if *one == FILE {
+                "leave the file out"
+            } else {
+                "leave it out"
+            };
+            return Err(format!(
+                "{one} is set, but {name} takes no key; {}",
+                keyed_instead(function, leave)
+            ));
+        }
+        ([_], true) => {}
+        ([first, second, ..], true) => {
+            return Err(format!(
+                "{first} and {second} are both set; a hash has one key"
+            ));
+        }
+    }
+    if let Some(path) = &args.hash_key_file {
+        return of_file(path, name).map(Some);
+    }
+    if let Some(secret) = &hashing.hash_key_secret {
+        return of_secret(secret).map(Some);
+    }
+    let text = hashing.hash_key.clone().unwrap_or_default();
+    if text.is_empty() {
+        return Err(format!("{TEXT} is empty; it is to be the key of {name}"));
+    }
+    Ok(Some(HashKey::Text(text)))
+}
+
+/// The file's text without its last line break.
+fn of_file(path: &Path, name: &str) -> Result<HashKey, String> {
+    let shown = path.display();
+    let text = fs::read_to_string(path)
+        .map_err(|error| format!("{FILE}: cannot read {shown}: {error}"))?;
+    let key = text.trim_end_matches(['\r', '\n']);
+    if key.is_empty() {
+        return Err(format!(
+            "{FILE}: {shown} is empty; it is to hold the key of {name}"
+        ));
+    }
+    Ok(HashKey::Text(key.to_owned()))
+}
+
+/// A reference has room for one colon and no brace.
+fn of_secret(secret: &str) -> Result<HashKey, String> {
+    let (name, value) = secret.split_once(':').unwrap_or((secret, ""));
+    let is_plain = |text: &str| !text.contains([':', '{', '}', '$']);
+    if name.trim().is_empty() || !is_plain(name) || !is_plain(value) {
+        return Err(format!(
+            "{SECRET} is the name of a secret, not its ARN, and behind a colon the name of a value in it: hashing/key or \
+             hashing:key"
+        ));
+    }
+    Ok(HashKey::Secret(format!("${{{SECRETS}:{secret}}}")))
+}
+
+fn keyed_instead(function: HashFunction, leave: &str) -> String {
+    match keyed(function) {
+        Some(other) => format!("use {}, or {leave}", other.name()),
+        None => format!("{leave}, or choose a function with a key, such as hmac_sha256"),
+    }
+}
+
+/// The function with a key that is nearest to one without.
+fn keyed(function: HashFunction) -> Option<HashFunction> {
+    let name = function.name();
+    HashFunction::by_name(&format!("hmac_{name}"))
+        .or_else(|| HashFunction::by_name(&format!("{name}_keyed")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::{Cli, Command};
+
+    fn key(flags: &[&str]) -> Result<Option<HashKey>, String> {
+        let flags: Vec<&str> = ["stream"].iter().chain(flags).copied().collect();
+        match Cli::of(&flags, &[]).expect("the flags are right").command {
+            Command::Stream(args) => of(&args),
+            other => panic!("{other:?} is not stream"),
+        }
+    }
+
+    #[test]
+    fn a_key_comes_from_one_place() {
+        const HMAC: [&str; 2] = ["--hash-algorithm", "hmac_sha256"];
+        let keyed = |more: &[&str]| key(&[&HMAC, more].concat());
+        assert_eq!(key(&[]), Ok(None));
+        assert_eq!(
+            keyed(&["--hash-key", "k"]),
+            Ok(Some(HashKey::Text("k".to_owned())))
+        );
+        assert_eq!(
+            keyed(&["--hash-key-secret", "hashing/job:key"]),
+            Ok(Some(HashKey::Secret(
+                "${aws-secrets:hashing/job:key}".to_owned()
+            )))
+        );
+        for (flags, part) in [
+            (
+                &["--hash-key", "k", "--hash-key-secret", "s"][..],
+                "both set",
+            ),
+            (
+                &["--hash-key-secret", "arn:aws:secretsmanager:x:1:secret:y"],
+                "not its ARN",
+            ),
+            (&["--hash-key", ""], "is empty"),
+            (&[], "needs a key"),
+        ] {
+            let error = keyed(flags).expect_err(part);
+            assert!(error.contains(part), "{error}");
+        }
+        for flags in [["--hash-key", "k"], ["--hash-key-id", "v1"]] {
+            let error = key(&flags).expect_err("md5 has no key");
+            assert!(error.contains("md5 takes no key; use hmac_md5"), "{error}");
+        }
+    }
+}

@@ -39,8 +39,24 @@ STRING = "org.apache.kafka.connect.storage.StringConverter"
 CONVERTERS = {
     "s3_string": {"value.converter": STRING},
     "s3_json": {"value.converter": "org.apache.kafka.connect.json.JsonConverter", "value.converter.schemas.enable": "false"},
+    "s3_avro": {"value.converter": "io.confluent.connect.avro.AvroConverter"},
+    "s3_parquet": {"value.converter": "io.confluent.connect.avro.AvroConverter"},
 }
-KINDS = {"s3_string": "text", "s3_json": "json"}
+# What a row's connector has beside a converter.
+FORMATS = {
+    "s3_avro": {"format.class": "io.confluent.connect.s3.format.avro.AvroFormat", "avro.codec": "snappy"},
+    "s3_parquet": {"format.class": "io.confluent.connect.s3.format.parquet.ParquetFormat", "parquet.codec": "snappy"},
+}
+DOCS_CONNECTOR = {
+    "connector.class": "com.mongodb.kafka.connect.MongoSinkConnector",
+    "tasks.max": 1,
+    "database": "bench",
+    "collection": "bench",
+    "writemodel.strategy": "com.mongodb.kafka.connect.sink.writemodel.strategy.InsertOneDefaultStrategy",
+    "document.id.strategy": "com.mongodb.kafka.connect.sink.processor.id.strategy.KafkaMetaDataStrategy",
+    **CONVERTERS["s3_json"],
+}
+KINDS = {"s3_string": "text", "s3_json": "json", "s3_avro": "avro", "s3_parquet": "avro"}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
 
 
@@ -175,8 +191,21 @@ class Servers:
         self.filled: set[str] = set()
 
     def __enter__(self):
+        try:
+            self.start()
+        except BaseException:
+            self.stack.close()
+            raise
+        return self
+
+    def start(self):
         WORK.mkdir(parents=True, exist_ok=True)
         self.bootstrap = self.start_kafka() if self.kafka else self.start_embedded()
+        self.start_stores()
+        self.start_registry()
+        return self
+
+    def start_stores(self):
         port = free_port()
         self.s3_url = f"http://127.0.0.1:{port}"
         self.spawn("s3-sink", [HELPER, "s3-sink", "--port", port])
@@ -184,7 +213,14 @@ class Servers:
         self.docs_port = free_port()
         self.spawn("docs-sink", [HELPER, "docs-sink", "--port", self.docs_port])
         wait_until("the document sink answers", 10, lambda: is_open(self.docs_port), 0.02)
-        return self
+
+    def start_registry(self):
+        """Knows one schema, that of the helper's records of kind avro, for the topics of all rows."""
+        port, schema = free_port(), subprocess.run([HELPER, "avro-schema"], check=True, capture_output=True, text=True).stdout.strip()
+        subjects = [part for partitions in (PARTITIONS, 1000) for part in (f"{topic_name('avro', partitions)}-value", schema)]
+        self.registry_url = f"http://127.0.0.1:{port}"
+        self.spawn("registry", [RELEASE / "examples" / "registry", port, *subjects])
+        wait_until("the registry answers", 10, lambda: is_open(port), 0.02)
 
     def __exit__(self, *_):
         self.stack.close()
@@ -207,14 +243,17 @@ class Servers:
         command = [tool, "up", "--version", self.kafka, "--port", str(port), "--dir", folder, "--heap", "1g"]
         # Its records are as old as they say; a broker would delete them after some minutes.
         command += ["--set", "log.retention.ms=-1", *(["--secure"] if self.secure else [])]
-        self.stack.callback(subprocess.run, [tool, "down", "--dir", folder, "--wipe"], stdout=subprocess.DEVNULL)
+        down = [tool, "down", "--dir", folder, "--wipe"]
+        # One that was killed has left its broker's topics.
+        subprocess.run(down, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.stack.callback(subprocess.run, down, stdout=subprocess.DEVNULL)
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         self.facts = dict(line.split("=", 1) for line in done.stdout.splitlines() if "=" in line)
         return f"127.0.0.1:{port}"
 
     def topic(self, kind: str, records: int, partitions: int = PARTITIONS, name: str | None = None) -> str:
         """A topic with this many records, filled once."""
-        name = name or f"bench-{kind}-{partitions}"
+        name = name or topic_name(kind, partitions)
         if name not in self.filled:
             command = [HELPER, "fill", *self.topic_options(name, records, partitions), "--kind", kind]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
@@ -234,6 +273,16 @@ class Servers:
     def s3_lines(self) -> int:
         return http("GET", f"{self.s3_url}/stats")[1]["lines"]
 
+    def s3_records(self, row: str) -> int:
+        """Records in S3: lines, or whole objects where records are no lines."""
+        if row not in FORMATS:
+            return self.s3_lines()
+        return http("GET", f"{self.s3_url}/stats")[1]["objects"] * FLUSH_SIZE
+
+
+def topic_name(kind: str, partitions: int) -> str:
+    return f"bench-{kind}-{partitions}"
+
 
 def is_open(port: int) -> bool:
     with socket.socket() as s:
@@ -241,7 +290,10 @@ def is_open(port: int) -> bool:
 
 
 def connector(servers: Servers, row: str, topic: str) -> dict:
-    return {**S3_CONNECTOR, **CONVERTERS[row], "topics": topic, "store.url": servers.s3_url}
+    config = {**S3_CONNECTOR, **CONVERTERS[row], **FORMATS.get(row, {}), "topics": topic, "store.url": servers.s3_url}
+    if KINDS[row] == "avro":
+        config["value.converter.schema.registry.url"] = servers.registry_url
+    return config
 
 
 def metric(url: str, name: str) -> int:

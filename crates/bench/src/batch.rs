@@ -1,7 +1,8 @@
 //! Record batches (format 2) as bytes: building one of made-up records, and walking one.
 
-use crate::wire::Reader;
-use crate::{Failure, Kind};
+use crate::random::Random;
+use crate::wire::{Reader, put_varint};
+use crate::{Failure, Kind, avro};
 
 /// Bytes of a batch before its records, and where its checksum and the checksummed part begin.
 const HEADER: usize = 61;
@@ -13,7 +14,7 @@ const UNCOUNTED: usize = 12;
 
 /// One batch of `count` records without keys; different seeds give different values.
 pub(crate) fn build(kind: Kind, count: usize, seed: u64) -> Vec<u8> {
-    let mut random = Random(seed.wrapping_mul(2).wrapping_add(1));
+    let mut random = Random::new(seed);
     let mut batch = vec![0; HEADER];
     let mut record = Vec::new();
     for delta in 0..count {
@@ -23,11 +24,12 @@ pub(crate) fn build(kind: Kind, count: usize, seed: u64) -> Vec<u8> {
         put_varint(&mut record, delta as i64);
         put_varint(&mut record, -1);
         let value = match kind {
-            Kind::Text => text(&mut random),
-            Kind::Json => object(&mut random),
+            Kind::Text => text(&mut random).into_bytes(),
+            Kind::Json => object(&mut random).into_bytes(),
+            Kind::Avro => avro::message(delta as i64, &mut random),
         };
         put_varint(&mut record, value.len() as i64);
-        record.extend(value.as_bytes());
+        record.extend(value);
         put_varint(&mut record, 0);
         put_varint(&mut batch, record.len() as i64);
         batch.extend(&record);
@@ -88,27 +90,6 @@ pub(crate) fn walk(mut set: &[u8], walked: &mut Walked) -> Result<(), Failure> {
     Ok(())
 }
 
-fn put_varint(out: &mut Vec<u8>, value: i64) {
-    let mut rest = (value << 1 ^ value >> 63) as u64;
-    while rest >= 0x80 {
-        out.push(rest as u8 | 0x80);
-        rest >>= 7;
-    }
-    out.push(rest as u8);
-}
-
-/// A xorshift generator: the same records in every run.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % limit
-    }
-}
-
 fn text(random: &mut Random) -> String {
     const WORDS: [&str; 8] = [
         "mill", "stream", "water", "wheel", "stone", "grain", "flour", "sluice",
@@ -153,6 +134,7 @@ mod tests {
     fn what_is_built_is_walked() {
         check(Kind::Text, 100);
         check(Kind::Json, 110);
+        check(Kind::Avro, 100);
     }
 
     #[test]

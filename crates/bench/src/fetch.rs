@@ -41,6 +41,7 @@ async fn drain(topic: &Topic, properties: Option<&Path>) -> Result<(), Failure> 
             // A group's first member may have to wait for its coordinator.
             Fetched::Degraded(_)
             | Fetched::Recovered
+            | Fetched::Flush(_)
             | Fetched::Assigned(_)
             | Fetched::Positioned(_)
             | Fetched::Revoked { .. }

@@ -4,10 +4,12 @@
 // The programs talk to `bench/run` on standard output.
 #![allow(clippy::print_stdout)]
 
+mod avro;
 mod batch;
 mod docs_sink;
 mod fetch;
 mod fill;
+mod random;
 mod raw;
 mod s3_sink;
 mod wire;
@@ -31,6 +33,8 @@ enum Command {
         #[arg(long, value_enum, default_value = "text")]
         kind: Kind,
     },
+    /// Prints the schema of records of the kind avro, whose messages have the id 1
+    AvroSchema,
     /// Reads a topic with blocking sockets: fetch, checksum, walk, nothing else
     Raw {
         #[command(flatten)]
@@ -76,6 +80,8 @@ enum Kind {
     Text,
     /// Objects of 110 bytes with five fields
     Json,
+    /// Messages of 100 bytes with five fields, of the schema that `avro-schema` prints
+    Avro,
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
@@ -83,6 +89,10 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 fn main() -> Result<(), Failure> {
     match Cli::parse().command {
         Command::Fill { topic, kind } => fill::run(&topic, kind),
+        Command::AvroSchema => {
+            println!("{}", avro::SCHEMA);
+            Ok(())
+        }
         Command::Raw { topic } => raw::run(&topic),
         Command::Fetch { topic, properties } => fetch::run(&topic, properties.as_deref()),
         Command::DocsSink { port } => docs_sink::run(port),

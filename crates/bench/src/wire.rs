@@ -114,3 +114,13 @@ impl<'a> Reader<'a> {
         Err("a varint of more than ten bytes".into())
     }
 }
+
+/// A zigzag varint, as `Reader::varint` reads it.
+pub(crate) fn put_varint(out: &mut Vec<u8>, value: i64) {
+    let mut rest = (value << 1 ^ value >> 63) as u64;
+    while rest >= 0x80 {
+        out.push(rest as u8 | 0x80);
+        rest >>= 7;
+    }
+    out.push(rest as u8);
+}

@@ -2,8 +2,10 @@
 
 import argparse
 import json
+import os
 import random
 import shutil
+import subprocess
 import sys
 import threading
 import time
@@ -11,16 +13,16 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import assignors, charts, clients, crowd, dead_letters, differential, health, kills, migrate, moves, rest, rolling, s3, secure, stranger, stream, tokens, tools, walkthrough, workers
+from . import assignors, charts, clients, crowd, dead_letters, differential, files, health, kills, migrate, moves, queues, rest, rolling, s3, secure, stranger, stream, tokens, tools, walkthrough, workers
 from .services import ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
              "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run, "rolling": rolling.run, "workers": workers.run,
              "rest": rest.run, "clients": clients.run, "crowd": crowd.run, "charts": charts.run, "health": health.run, "tokens": tokens.run,
-             "tools": tools.run, "migrate": migrate.run, "walkthrough": walkthrough.run}  # fmt: skip
+             "tools": tools.run, "migrate": migrate.run, "walkthrough": walkthrough.run, "queues": queues.run, "files": files.run}  # fmt: skip
 # The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
-NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts")
+NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts", "queues", "files")
 CERTIFICATES = ("keytool", "openssl")
 NEEDS_BESIDES = {"rolling": ("javac", *CERTIFICATES), "secure": CERTIFICATES, "tokens": CERTIFICATES, "tools": CERTIFICATES, "walkthrough": CERTIFICATES}
 RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd")
@@ -29,9 +31,10 @@ RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd")
 CI_RUNS = [
     ("kills", EMBEDDED, 3, 12_000, 0),
     ("stranger", EMBEDDED, 3, 0, 0),
-    ("s3", "4.3.1", 2, 20_000, 1),
+    ("queues", EMBEDDED, 3, 1_500, 0),
+    ("files", EMBEDDED, 1, 0, 0),
+    ("s3", "4.3.1", 1, 20_000, 1),
     ("s3", "3.9.2", 1, 10_000, 0),
-    ("s3", "2.2.1", 1, 10_000, 0),
     ("stream", "4.3.1", 2, 30_000, 0),
     ("stream", "2.2.1", 1, 10_000, 0),
     ("differential", "4.3.1", 3, 0, 0),
@@ -46,13 +49,17 @@ CI_RUNS = [
     ("walkthrough", "4.3.1", 1, 0, 0),
 ]
 # How long those run that go by time.
-MINUTES, CI_MINUTES = 10.0, 0.5
+MINUTES, CI_MINUTES = {"tokens": 10.0, "queues": 0.3}, 0.5
 QUICK = (3, 20_000)
+# Of the kinds of queues one of each broker, and of chapters those that look for what is lost or stored twice.
+CI_ONLY = {"queues": "(rabbitmq-4.[03]-quorum|classic-stomp|artemis-amqp|sqs-elasticmq|sqs-moto) kills|rabbitmq-4.3-quorum sigterm"}
 # CI asks what is known to be equal to stay so; other seeds look for more.
 CI_SEEDS = {"differential": 21, "rest": 147}
 # Scenarios mostly wait for servers, so CI runs two at a time: these and what needs an older Kafka beside all others.
-CI_BESIDE = ("kills", "stranger", "workers", "moves")
+CI_BESIDE = ("kills", "stranger", "queues", "files", "workers", "moves")
 CI_KAFKA = "4.3.1"
+# How long servers of other people's may take to start beside all the rest, in seconds.
+PATIENCE = {"KAFKA_WAIT_S": "240", "CONNECT_JAVA_WAIT_S": "240"}
 
 
 class Tally:
@@ -110,35 +117,51 @@ def run(tally: Tally, arguments, seed: int, name: str, version: str, rounds: int
 
     def scenario(log):
         log(step="start", kafka=version, rounds=rounds, records=records, seed=seed, worker=worker)
-        SCENARIOS[name](Options(version, rounds, records, seed, worker, java, folder, log, arguments.only, arguments.minutes))
+        only = arguments.only or (CI_ONLY.get(name, "") if arguments.ci else "")
+        SCENARIOS[name](Options(version, rounds, records, seed, worker, java, folder, log, only, arguments.minutes, tally.skip))
 
     tally.run(what, folder, scenario)
+
+
+def fetch() -> int:
+    """Without Java or Maven the scenarios that need them are skipped, so that is no failure here."""
+    versions = sorted({version for _, version, *_ in CI_RUNS} - {EMBEDDED})
+    if all(shutil.which(tool) for tool in ("java", "mvn")):
+        for version in versions:
+            subprocess.run([ROOT / "compat" / "tools" / "kafka", "fetch", "--version", version, "--connect"], check=True)
+    queues.fetch(CI_ONLY["queues"])
+    return 0
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(prog="compat/run", description=__doc__)
     parser.add_argument("scenario", nargs="?", choices=SCENARIOS, help="with --ci it may be left out: all of them")
     parser.add_argument("--ci", action="store_true", help="what CI runs, on every Kafka version")
+    parser.add_argument("--fetch", action="store_true", help="only brings what --ci needs from elsewhere, which else comes as it is needed")
     parser.add_argument("--quick", action="store_true", help="three short rounds")
     parser.add_argument("--kafka", action="append", help="4.3.1 (default), 3.9.2 or 2.2.1; may be repeated")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--records", type=int, default=100_000)
     parser.add_argument("--seed", type=int, help="a random one by default")
     parser.add_argument("--java", type=int, default=5, help="how many variants of scenario s3 are compared with Java's objects")
-    parser.add_argument("--only", default="", help="a regular expression for the chapters of scenario rest, or for the clients")
-    parser.add_argument("--minutes", type=float, help=f"how long scenario tokens runs, {MINUTES:.0f} by default")
+    parser.add_argument("--only", default="", help="a regular expression for the chapters of scenario rest, the clients, or the kinds of queues and their chapters")
+    parser.add_argument("--minutes", type=float, help="how long scenario tokens runs, or S3 is away in scenario queues: 10 and 0.3 by default")
     parser.add_argument("--worker", choices=["millstream", "java"], default="millstream", help="java checks the scenario itself")
     arguments = parser.parse_args()
+    if arguments.fetch:
+        return fetch()
     if not arguments.ci and not arguments.scenario:
         parser.error("name a scenario, or give --ci")
     name = arguments.scenario
-    arguments.minutes = arguments.minutes or (CI_MINUTES if arguments.ci else MINUTES)
+    arguments.minutes = arguments.minutes or (CI_MINUTES if arguments.ci else MINUTES.get(name, 1.0))
     rounds, records = QUICK if arguments.quick else (arguments.rounds, arguments.records)
     if arguments.ci:
         runs = [run for run in CI_RUNS if name in (None, run[0])]
     else:
         versions = [EMBEDDED] if name in NEEDS_NO_KAFKA else arguments.kafka or ["4.3.1"]
         runs = [(name, version, rounds, records, arguments.java) for version in versions]
+    for variable, seconds in PATIENCE.items():
+        os.environ.setdefault(variable, seconds)
     tally = Tally()
 
     def in_turn(lane):

@@ -117,3 +117,37 @@ class Proxy(Listener):
         host, _, port = target.rpartition(":")
         writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
         await join(reader, writer, host, int(port))
+
+
+class Weather(Listener):
+    """A server of this machine on its good and bad days: it answers late, or is away."""
+
+    def __init__(self, port: int, behind: int):
+        self.behind = behind
+        # Seconds before each answer.
+        self.delay = 0.0
+        self.is_away = False
+        super().__init__(port)
+        self.url = f"http://{self.address}"
+
+    async def serve(self, reader, writer):
+        if self.is_away:
+            writer.transport.abort()
+            return
+        there, back = await asyncio.open_connection("127.0.0.1", self.behind)
+        await asyncio.gather(pump(reader, back), self.answer(there, writer))
+
+    async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter):
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65_536):
+                await asyncio.sleep(self.delay)
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    def go(self):
+        self.is_away = True
+        self.cut()
+
+    def come_back(self):
+        self.is_away = False

@@ -77,16 +77,12 @@ DELIBERATE = [
                "MongoDB: an invalid `connection.uri` is repeated"),
     Deliberate(r"^keys-of-mongodb/connection\.uri-missing: body\.configs\.connection\.uri\.value\.errors\[0\] is \"(Unable to connect to the server\.) cannot connect to .*\" instead of \"\1\"$",
                "MongoDB: `Unable to connect to the server.`"),
-    Deliberate(r"^keys-of-mongodb/(connection\.ssl\.(?:trust|key)store|timeseries\.timefield)=.*: body\.(error_count is 1 instead of 0$|configs\.\1\.value\.errors lacks \[\] and has \[\"Invalid value .* for configuration \1: (Java key stores|time series) are not supported yet)",
-               "MongoDB: change data capture handlers, time series"),
     Deliberate(r"^keys-of-mongodb/[a-z.]+=java\.lang\.String: status 200 instead of 500: .* instead of .*ClassCastException: class java\.lang\.String cannot be cast to ",
                "MongoDB: a class of another kind ends the validation with 500", refuses=True),
     Deliberate(r"^keys-of-mongodb/database=.*: status 200 instead of 500: .* instead of .*state should be: databaseName does not contain ",
                "MongoDB: raw exceptions for bad rename rules, database names", refuses=True),
     Deliberate(r"^keys-of-mongodb/post\.processor\.chain=.*: body\.configs\.post\.processor\.chain\.value\.errors\[0\] is \"(.*: )Contains a class name that does not match the expected class pattern\.\" instead of \"\1Does not match expected class pattern\.\"$",
                "MongoDB: texts are those of connector 3.0.1"),
-    Deliberate(r"^keys-of-mongodb/(timeseries\.timefield\.auto\.convert\.date\.format)=.*: body\.(error_count is 0 instead of 1$|configs\.\1\.value\.errors lacks \[\"Invalid value .* for configuration \1: .*\"\] and has \[\]$)",
-               "MongoDB: `timeseries.timefield.auto.convert.date.format`"),
     Deliberate(r"^names/create-\{a\}: status 201 instead of 500: .*template variable", "A connector whose name has braces is created"),
 ]  # fmt: skip
 

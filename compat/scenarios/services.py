@@ -47,6 +47,8 @@ class Options:
     only: str = ""
     # How long a scenario goes on that has no rounds.
     minutes: float = 1.0
+    # Called with a part of the scenario that cannot be run here and the reason; it counts as skipped.
+    skip: Callable[[str, str], None] = lambda what, why: None
 
 
 class Failed(Exception):

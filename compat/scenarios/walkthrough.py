@@ -7,8 +7,9 @@ document store speaks TLS, leads a replica set, wants a password and takes no re
 Half-way everything is replaced: the role's session, the cluster's instance in Cloud Map, the database's with its endpoint, its secret
 and its password. Nobody starts a process again, and every record stands once in an object and once in a document.
 
-Then the same binary works against moto, somebody else's AWS: references to secrets and parameters in connectors, a web identity, a
-role that is taken on, all through a proxy and TLS of a private authority.
+Then the same binary works against moto, somebody else's AWS: references to secrets and parameters in connectors, a web identity,
+roles that are taken on by a connector's settings and by the JAAS line of a sign-in with IAM, all through a proxy and TLS of a
+private authority.
 """
 
 import base64
@@ -27,7 +28,9 @@ import pymongo
 from confluent_kafka import Producer
 
 from . import topics
+from .both_jobs import properties
 from .fronts import Authority, Proxy, TlsFront
+from .secure import MODULES
 from .services import KEY_PAIR, S3, Failed, Kafka, Options, Process, S3Server, bound, embedded_program, free_ports, http, is_open, wait_until
 
 REGION = "eu-west-1"
@@ -403,7 +406,9 @@ class Walk:
 class Witness:
     """The second half: moto."""
 
-    ROLE, WEB_ROLE = (f"arn:aws:iam::123456789012:role/{name}" for name in ("archive", "web"))
+    ROLE, WEB_ROLE, READER_ROLE = (f"arn:aws:iam::123456789012:role/{name}" for name in ("archive", "web", "reader"))
+    # Another region than everything else's.
+    READER_REGION = "us-west-2"
     TOKEN = "eyJhbGciOiJub25lIn0.eyJzdWIiOiJ3b3Jrc2hvcCJ9."
     KEYS = ("AKIAWITNESS", "the/secret+key")
 
@@ -432,6 +437,38 @@ class Witness:
         ssm.put_parameter(Name="/archive/flush", Value=str(FLUSH_SIZE), Type="SecureString")
         (self.folder / "token").write_text(self.TOKEN)
 
+    def identity(self) -> dict[str, str]:
+        """A web identity, and the way to moto."""
+        https = f"https://{self.front.address}"
+        return {
+            "AWS_REGION": REGION, "AWS_ROLE_ARN": self.WEB_ROLE, "AWS_ROLE_SESSION_NAME": "witness",
+            "AWS_WEB_IDENTITY_TOKEN_FILE": str(self.folder / "token"), "AWS_CA_BUNDLE": str(self.authority.file),
+            "HTTPS_PROXY": f"http://{self.proxy.address}", "AWS_ENDPOINT_URL_STS": https,
+        }  # fmt: skip
+
+    def sign_in(self, kafka: Kafka):
+        """By a role that the JAAS line names. Kafka knows no IAM and lets nobody in; that the token is signed by the role's session is seen."""
+        line = (
+            f'required awsRoleArn="{self.READER_ROLE}" awsRoleSessionName="reader" awsRoleExternalId="external-8" '
+            f'awsStsRegion="{self.READER_REGION}" awsDebugCreds=true;'
+        )
+        file = self.folder / "iam.properties"
+        file.write_text(properties({
+            "security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER",
+            "ssl.truststore.type": "PEM", "ssl.truststore.location": kafka.facts["CA_PEM"],
+            "sasl.jaas.config": f"{MODULES}.oauthbearer.OAuthBearerLoginModule {line}",
+            "sasl.login.callback.handler.class": "software.amazon.msk.auth.iam.IAMOAuthBearerLoginCallbackHandler",
+        }))  # fmt: skip
+        command = [Process.binary, "topics", "--list", "--bootstrap-server", kafka.facts["OAUTHBEARER"], "--command-config", str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, env={**self.identity(), "RUST_LOG": "info"}, timeout=PATIENCE_S)
+        if done.returncode == 0 or "rejected the token" not in done.stderr:
+            raise Failed(f"topics --list with a token of IAM ends with {done.returncode}: {done.stderr[-400:]}")
+        shown = re.search(r"key=\W*…?(\w{4})", done.stderr)
+        sessions = http("GET", f"{self.moto.url}/moto-api/data.json")[1]["sts"]["AssumedRole"]
+        keys = [session["access_key_id"] for session in sessions if session.get("session_name") == "reader"]
+        if not shown or not any(key.endswith(shown[1]) for key in keys):
+            raise Failed(f"the token is signed by the key …{shown and shown[1]}, the role's session has {keys}: {done.stderr[-400:]}")
+
     def run(self, stack: contextlib.ExitStack, records: Records):
         rest, https = free_ports(1), f"https://{self.front.address}"
         topic_names = {f"CONNECT_{name}_STORAGE_TOPIC": f"witness_{name.lower()}" for name in INTERNAL}
@@ -444,9 +481,8 @@ class Witness:
             CONNECT_CONFIG_PROVIDERS="aws-secrets,ssm",
             CONNECT_CONFIG_PROVIDERS_AWS___SECRETS_CLASS="com.amazonaws.kafka.config.providers.SecretsManagerConfigProvider",
             CONNECT_CONFIG_PROVIDERS_SSM_CLASS="com.amazonaws.kafka.config.providers.SsmParamStoreConfigProvider",
-            HEALTHCHECK_PORT="off", AWS_REGION=REGION, AWS_ROLE_ARN=self.WEB_ROLE, AWS_ROLE_SESSION_NAME="witness",
-            AWS_WEB_IDENTITY_TOKEN_FILE=str(self.folder / "token"), AWS_CA_BUNDLE=str(self.authority.file), HTTPS_PROXY=f"http://{self.proxy.address}",
-            AWS_ENDPOINT_URL_STS=https, AWS_ENDPOINT_URL_SECRETS_MANAGER=https, AWS_ENDPOINT_URL_S3=https, AWS_ENDPOINT_URL_SSM=self.moto.url,
+            HEALTHCHECK_PORT="off", **self.identity(),
+            AWS_ENDPOINT_URL_SECRETS_MANAGER=https, AWS_ENDPOINT_URL_S3=https, AWS_ENDPOINT_URL_SSM=self.moto.url,
         )  # fmt: skip
         url = f"http://127.0.0.1:{rest}"
 
@@ -492,21 +528,29 @@ class Witness:
         # What this scenario asks for itself comes straight, with Python's own name.
         ours = [request for request in sent if "boto" not in request["agent"].lower() and "python" not in request["agent"].lower()]
         web = [request for request in ours if request["form"].get("Action") == "AssumeRoleWithWebIdentity"]
-        roles = [request for request in ours if request["form"].get("Action") == "AssumeRole"]
+        taken = [request for request in ours if request["form"].get("Action") == "AssumeRole"]
+        readers = [request for request in taken if request["form"].get("RoleArn") == self.READER_ROLE]
+        roles = [request for request in taken if request not in readers]
         for request in web:
             wanted = {"RoleArn": self.WEB_ROLE, "WebIdentityToken": self.TOKEN, "RoleSessionName": "witness"}
             if not wanted.items() <= request["form"].items() or request["key"]:
                 raise Failed(f"the web identity is brought as {sorted(request['form'])}, signed {bool(request['key'])}")
-        for request in roles:
-            wanted = {"RoleArn": self.ROLE, "RoleSessionName": "archiver", "ExternalId": "external-7"}
-            if not wanted.items() <= request["form"].items() or not request["key"].startswith("ASIA") or not request["has_session"]:
-                raise Failed(f"the role is taken on as {request['form']} by {request['key']}")
+        for requests, role, session, external, region in (
+            (roles, self.ROLE, "archiver", "external-7", REGION),
+            (readers, self.READER_ROLE, "reader", "external-8", self.READER_REGION),
+        ):
+            for request in requests:
+                wanted = {"RoleArn": role, "RoleSessionName": session, "ExternalId": external}
+                is_signed = request["key"].startswith("ASIA") and request["has_session"] and request["region"] == region
+                if not wanted.items() <= request["form"].items() or not is_signed:
+                    raise Failed(f"the role is taken on as {request['form']} by {request['key']} in {request['region']}")
         by_bucket = {name: {request["key"] for request in ours if request["path"].startswith(f"/{name}/")} for name in ("by-keys", "by-role", "by-web")}
-        session_keys = {request["key"] for request in roles}
+        session_keys = {request["key"] for request in taken}
         asked = {target: [request for request in ours if request["target"].endswith(target)] for target in ("GetSecretValue", "GetParameter")}
         facts = {
             "a web identity": bool(web),
             "a role": bool(roles),
+            "a role of a JAAS line": bool(readers),
             "objects by the keys of the secret": by_bucket["by-keys"] == {self.KEYS[0]},
             "objects by the session of the web identity": bool(by_bucket["by-web"]) and all(key.startswith("ASIA") for key in by_bucket["by-web"]),
             "objects by the session of the role": bool(by_bucket["by-role"]) and all(key.startswith("ASIA") for key in by_bucket["by-role"])
@@ -519,20 +563,21 @@ class Witness:
         missing = [name for name, holds in facts.items() if not holds]
         if missing:
             raise Failed(f"missing: {missing}; keys {by_bucket}, roles by {session_keys}, proxy {set(self.proxy.tunnels)} {self.proxy.others[:3]}")
-        counts = {name: len(requests) for name, requests in {"AssumeRoleWithWebIdentity": web, "AssumeRole": roles, **asked}.items()}
+        counts = {name: len(requests) for name, requests in {"AssumeRoleWithWebIdentity": web, "AssumeRole": taken, **asked}.items()}
         self.options.log(step="witnessed", requests=len(ours), **counts, tunnels=len(self.proxy.tunnels))
 
     @staticmethod
     def read(entry: dict) -> dict:
         headers = {name.lower(): value for name, value in entry["headers"].items()}
         body = base64.b64decode(entry["body"]) if entry["body_encoded"] else (entry["body"] or "").encode()
-        signed = re.search(r"Credential=([^/]+)/", headers.get("authorization", ""))
+        signed = re.search(r"Credential=([^/]+)/\d+/([^/]+)/", headers.get("authorization", ""))
         is_form = headers.get("content-type", "").startswith("application/x-www-form-urlencoded")
         return {
             "path": urllib.parse.urlsplit(entry["url"]).path,
             "agent": headers.get("user-agent", ""),
             "target": headers.get("x-amz-target", ""),
             "key": signed[1] if signed else "",
+            "region": signed[2] if signed else "",
             "has_session": "x-amz-security-token" in headers,
             "form": dict(urllib.parse.parse_qsl(body.decode())) if is_form else {},
         }
@@ -557,4 +602,5 @@ def run(options: Options) -> None:
         with contextlib.ExitStack() as processes:
             walk.run(processes)
         with contextlib.ExitStack() as processes:
+            witness.sign_in(kafka)
             witness.run(processes, walk.records)

@@ -29,6 +29,7 @@ class Bundled:
 # By what the crate links (`links` in its manifest): one that is not here stops the build.
 BUNDLED = {
     "aws-lc-sys": Bundled("aws-lc", "ISC AND (Apache-2.0 OR ISC) AND MIT AND BSD-3-Clause", "aws-lc/include/openssl/base.h", r'AWSLC_VERSION_NUMBER_STRING "([\d.]+)"'),
+    "libdeflate-sys": Bundled("libdeflate", "MIT", "libdeflate/libdeflate.h", r'#define LIBDEFLATE_VERSION_STRING\s+"([\d.]+)"'),
     "libsqlite3-sys": Bundled("sqlite", "blessing", "sqlite3/sqlite3.h", r'#define SQLITE_VERSION\s+"([\d.]+)"'),
     "tikv-jemalloc-sys": Bundled("jemalloc", "BSD-2-Clause", None, r"\+([\d.]+)"),
     "zstd-sys": Bundled("zstd", "BSD-3-Clause", None, r"\+zstd\.([\d.]+)"),

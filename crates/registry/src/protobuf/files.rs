@@ -8,6 +8,8 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use millstream_core::RecordError;
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
+use prost_reflect::prost::{self, Message as _};
+use prost_reflect::prost_types::FileDescriptorProto;
 use prost_reflect::{FileDescriptor, Kind, MessageDescriptor};
 use protox::Compiler;
 use protox::file::{File, FileResolver, GoogleFileResolver};
@@ -46,10 +48,19 @@ impl FileResolver for Resolver {
 /// A file whose text is a `FileDescriptorProto` in base64: what Python's serializer registers, as do others without a parser of
 /// the language. Confluent's registry makes text of it, others give it back as it came.
 fn from_descriptor(name: &str, text: &str) -> Option<File> {
-    let mut descriptor = STANDARD.decode(text.trim()).ok()?;
+    let mut bytes = STANDARD.decode(text.trim()).ok()?;
+    let descriptor = FileDescriptorProto::decode(bytes.as_slice()).ok()?;
+    if !is_known_syntax(descriptor.syntax.as_deref()) {
+        return None;
+    }
     // It is called as the importing file calls it. Of a field that stands twice the last one counts.
-    prost_reflect::prost::encoding::string::encode(FILE_NAME, &name.to_owned(), &mut descriptor);
-    File::decode_file_descriptor_proto(Bytes::from(descriptor)).ok()
+    prost::encoding::string::encode(FILE_NAME, &name.to_owned(), &mut bytes);
+    File::decode_file_descriptor_proto(Bytes::from(bytes)).ok()
+}
+
+/// Whether the compiler takes descriptors of this syntax; it has no answer to others.
+fn is_known_syntax(syntax: Option<&str>) -> bool {
+    matches!(syntax, None | Some("proto2" | "proto3"))
 }
 
 /// Compiles a schema with the files that it refers to.
@@ -135,4 +146,19 @@ pub(super) fn can_read(reader: &MessageDescriptor, writer: &MessageDescriptor) -
         }
     }
     true
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_known_syntax;
+
+    #[test]
+    fn other_syntaxes_are_refused_before_the_compiler() {
+        for syntax in [None, Some("proto2"), Some("proto3")] {
+            assert!(is_known_syntax(syntax), "{syntax:?}");
+        }
+        for syntax in ["", "proto", "proto33", "editions"] {
+            assert!(!is_known_syntax(Some(syntax)), "{syntax}");
+        }
+    }
 }

@@ -1,5 +1,6 @@
 //! A stream of RabbitMQ, read by AMQP 0.9.1: acknowledgements are credit there, and take nothing off.
 
+use super::window::Window;
 use super::{RabbitConnector, failure};
 use crate::amqp::STREAM_OFFSET;
 use crate::input::{InputError, InputErrorKind, Message};
@@ -7,14 +8,14 @@ use crate::log::{LogConnector, LogReader};
 use async_trait::async_trait;
 use futures::{FutureExt, StreamExt};
 use lapin::message::Delivery;
-use lapin::options::{BasicAckOptions, BasicConsumeOptions, BasicQosOptions};
+use lapin::options::{BasicAckOptions, BasicCancelOptions, BasicConsumeOptions, BasicQosOptions};
 use lapin::types::{AMQPValue, FieldTable, ShortString};
 use lapin::{Channel, Connection, Consumer};
 use std::time::Duration;
 use tokio::time::timeout;
 
-/// How many messages may be on their way where nobody says: a stream is refused without a bound.
-const PREFETCH: u16 = 256;
+/// How many messages may be on their way at most where nobody says: a stream is refused without a bound.
+const MOST: u16 = 256;
 
 /// What an acknowledgement waits for the socket, and an end for the broker.
 const ANSWER: Duration = Duration::from_secs(30);
@@ -34,21 +35,13 @@ impl LogConnector for StreamConnector {
     async fn open(&self, from: i64) -> Result<Box<dyn LogReader>, InputError> {
         let settings = &self.0.settings;
         let connection = self.0.open_connection().await?;
+        let window = match settings.prefetch {
+            Some(prefetch) => Window::fixed(prefetch),
+            None => Window::following(MOST, 0),
+        };
         let opened = async {
             let channel = connection.create_channel().await?;
-            let prefetch = settings.prefetch.unwrap_or(PREFETCH);
-            let options = BasicQosOptions::default();
-            channel.basic_qos(prefetch, options).await?;
-            let mut arguments = FieldTable::default();
-            let from = match from {
-                0 => AMQPValue::LongString("first".into()),
-                from => AMQPValue::LongLongInt(from),
-            };
-            arguments.insert(STREAM_OFFSET.into(), from);
-            let queue = ShortString::from(settings.queue.as_str());
-            let options = BasicConsumeOptions::default();
-            let any_tag = ShortString::default();
-            let consumer = channel.basic_consume(queue, any_tag, options, arguments);
+            let consumer = consume(&channel, &settings.queue, window.allowed(), from);
             lapin::Result::Ok((consumer.await?, channel))
         };
         let (consumer, channel) = match timeout(settings.connect_timeout, opened).await {
@@ -70,9 +63,34 @@ impl LogConnector for StreamConnector {
             connection,
             channel,
             consumer,
+            next: from,
+            window,
+            unsettled: 0,
             last: None,
         }))
     }
+}
+
+/// Begins to read at an offset, with so many messages on their way at most.
+async fn consume(
+    channel: &Channel,
+    queue: &str,
+    allowed: u16,
+    from: i64,
+) -> lapin::Result<Consumer> {
+    let options = BasicQosOptions::default();
+    channel.basic_qos(allowed, options).await?;
+    let mut arguments = FieldTable::default();
+    let from = match from {
+        0 => AMQPValue::LongString("first".into()),
+        from => AMQPValue::LongLongInt(from),
+    };
+    arguments.insert(STREAM_OFFSET.into(), from);
+    let (queue, any_tag) = (ShortString::from(queue), ShortString::default());
+    let options = BasicConsumeOptions::default();
+    channel
+        .basic_consume(queue, any_tag, options, arguments)
+        .await
 }
 
 struct StreamReader {
@@ -81,6 +99,11 @@ struct StreamReader {
     connection: Connection,
     channel: Channel,
     consumer: Consumer,
+    /// The offset behind the last message that was returned.
+    next: i64,
+    window: Window,
+    /// How many messages were returned and not acknowledged.
+    unsettled: usize,
     /// The tag of the last message that was returned and not acknowledged.
     last: Option<u64>,
 }
@@ -92,6 +115,31 @@ impl StreamReader {
             self.queue
         );
         InputError::new(InputErrorKind::Lost, what)
+    }
+
+    /// What has become of a frame, or of a question.
+    fn answered<T>(
+        &self,
+        answer: Result<lapin::Result<T>, tokio::time::error::Elapsed>,
+    ) -> Result<T, InputError> {
+        match answer {
+            Ok(answer) => answer.map_err(|error| self.lost(&error.to_string()).with_source(error)),
+            Err(_) => Err(self.lost("the broker does not answer any more")),
+        }
+    }
+
+    /// Another consumer reads on with another allowance. What is on its way to this one comes again.
+    async fn take_over(&mut self, allowed: u16) -> Result<(), InputError> {
+        let taken_over = async {
+            let options = BasicCancelOptions::default();
+            self.channel
+                .basic_cancel(self.consumer.tag(), options)
+                .await?;
+            consume(&self.channel, &self.queue, allowed, self.next).await
+        };
+        self.consumer = self.answered(timeout(ANSWER, taken_over).await)?;
+        self.window.changed(allowed);
+        Ok(())
     }
 
     fn taken(
@@ -114,6 +162,9 @@ impl StreamReader {
         };
         let offset = *offset;
         self.last = Some(delivery.delivery_tag);
+        self.next = offset.saturating_add(1);
+        self.unsettled += 1;
+        self.window.delivered(delivery.data.len(), false);
         let tag = self.keeps_types.then(|| self.consumer.tag());
         let tag = tag.as_ref().map(ShortString::as_str);
         Ok((offset, super::message::message(delivery, tag)))
@@ -140,9 +191,12 @@ impl LogReader for StreamReader {
             return Ok(());
         };
         let options = BasicAckOptions { multiple: true };
-        match timeout(ANSWER, self.channel.basic_ack(tag, options)).await {
-            Ok(sent) => sent.map_err(|error| self.lost(&error.to_string()).with_source(error)),
-            Err(_) => Err(self.lost("the broker takes nothing any more")),
+        let sent = timeout(ANSWER, self.channel.basic_ack(tag, options)).await;
+        self.answered(sent)?;
+        self.window.gone(std::mem::take(&mut self.unsettled));
+        match self.window.change() {
+            Some(allowed) => self.take_over(allowed).await,
+            None => Ok(()),
         }
     }
 

@@ -2,17 +2,16 @@
 //! generations. Pure: it decides what may be settled, what is to be extended, what is not ours any more, and when what is
 //! open in the sink has to be closed. Time is an argument.
 
+mod flush;
+mod leases;
+
 use super::ids::{Mark, Marks};
 use crate::input::{Message, QueueFacts, Token, Unsettled, UnsettledReason, WORN_ROOM};
-use millstream_core::FlushReason;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
-
-/// Of the time for which a queue lets a message be held so much is used: the rest is for the write itself.
-const HOLD_SHARE: f64 = 0.8;
 
 /// What a task may hold, and for how long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -258,34 +257,6 @@ impl Held {
         self.lease(offset, expires);
     }
 
-    /// The lease of a message ends then; it is extended when half of it is gone, if it can be.
-    fn lease(&mut self, offset: i64, expires: Option<Instant>) {
-        let Some(entry) = self.entries.get_mut(&offset) else {
-            return;
-        };
-        if let Some(before) = entry.expires {
-            self.leases.remove(&(before, offset));
-        }
-        if let Some(before) = entry.extends {
-            self.extensions.remove(&(before, offset));
-        }
-        entry.expires = expires;
-        entry.extends = None;
-        let Some((expires, lease)) = expires.zip(self.facts.lease) else {
-            return;
-        };
-        self.leases.insert((expires, offset));
-        let extends = expires - lease / 2;
-        let end = self
-            .facts
-            .longest_hold
-            .map(|longest| entry.received + longest);
-        if end.is_none_or(|end| extends + lease <= end) {
-            entry.extends = Some(extends);
-            self.extensions.insert((extends, offset));
-        }
-    }
-
     /// Messages before this offset are with the pipeline.
     pub(crate) fn delivered(&mut self, to: i64, now: Instant) {
         self.delivered_to = self.delivered_to.max(to);
@@ -381,102 +352,6 @@ impl Held {
         }
     }
 
-    /// What is to be extended now, those first whose lease ends first. `extended` or `not_extended` is to follow.
-    pub(crate) fn take_extending(&mut self, now: Instant, most: usize) -> Vec<(i64, Token)> {
-        let mut due = Vec::new();
-        while due.len() < most
-            && let Some((at, offset)) = self.extensions.first().copied()
-            && at <= now
-        {
-            self.extensions.pop_first();
-            if let Some(entry) = self.entries.get_mut(&offset) {
-                entry.extends = None;
-                due.extend(entry.token.clone().map(|token| (offset, token)));
-            }
-        }
-        due
-    }
-
-    /// The leases of these have begun anew at `from`, but for those that are not ours any more. Whether some of them were
-    /// not delivered yet, and are not to be.
-    pub(crate) fn extended(
-        &mut self,
-        taken: &[(i64, Token)],
-        lapsed: &[usize],
-        from: Instant,
-    ) -> bool {
-        let Some(lease) = self.facts.lease else {
-            return false;
-        };
-        let lapsed: BTreeSet<usize> = lapsed.iter().copied().collect();
-        let mut has_dropped = false;
-        for (at, (offset, _)) in taken.iter().enumerate() {
-            match lapsed.contains(&at) {
-                true => has_dropped |= self.lapse(*offset),
-                false => self.lease(*offset, Some(from + lease)),
-            }
-        }
-        has_dropped
-    }
-
-    /// These are to be extended again, from then on.
-    pub(crate) fn not_extended(&mut self, taken: &[(i64, Token)], again: Instant) {
-        for (offset, _) in taken {
-            if let Some(entry) = self.entries.get_mut(offset) {
-                entry.extends = Some(again);
-                self.extensions.insert((again, *offset));
-            }
-        }
-    }
-
-    /// Lets go of messages whose lease has ended. Whether some of them were not delivered yet, and are not to be.
-    pub(crate) fn expire(&mut self, now: Instant) -> bool {
-        let mut has_dropped = false;
-        while let Some((expires, offset)) = self.leases.first().copied()
-            && expires <= now
-        {
-            let entry = self.entries.get(&offset);
-            if entry.is_some_and(|entry| entry.is_done) {
-                // The queue may still know the token; it says so when the message is settled.
-                self.lease(offset, None);
-            } else {
-                has_dropped |= self.lapse(offset);
-            }
-        }
-        has_dropped
-    }
-
-    /// A message is not ours any more. One that was not delivered is dropped, with what follows it in its group: it comes
-    /// again.
-    fn lapse(&mut self, offset: i64) -> bool {
-        self.counts.lapsed += 1;
-        let group = self.entries.get(&offset).and_then(|e| e.group.clone());
-        let group = group.filter(|_| offset >= self.delivered_to);
-        let members = group.and_then(|group| self.groups.get(&group));
-        let behind: Vec<i64> = members
-            .map(|members| members.range(offset + 1..).copied().collect())
-            .unwrap_or_default();
-        self.counts.lapsed += behind.len() as u64;
-        for follower in behind {
-            self.remove(follower);
-        }
-        self.lose(offset)
-    }
-
-    fn lose(&mut self, offset: i64) -> bool {
-        let Some(entry) = self.entries.get_mut(&offset) else {
-            return false;
-        };
-        let is_delivered = offset < self.delivered_to;
-        if !is_delivered || entry.is_done {
-            self.remove(offset);
-            return !is_delivered;
-        }
-        entry.token = None;
-        self.lease(offset, None);
-        false
-    }
-
     /// The connection is gone, and with it all tokens: what is not delivered is dropped, what is done and not settled
     /// counts as late, and all of it comes again.
     pub(crate) fn lose_all(&mut self) {
@@ -551,73 +426,6 @@ impl Held {
             }
         }
         Some(entry)
-    }
-
-    /// The first message that is delivered, not done, and not told to be closed.
-    fn first_open(&self) -> Option<&Entry> {
-        let open = self.entries.range(self.flushed_to..self.delivered_to);
-        open.map(|(_, entry)| entry).find(|entry| !entry.is_done)
-    }
-
-    /// Why what is open has to be closed now, if it has to; `flushed` is to follow.
-    pub(crate) fn flush_due(&self, now: Instant) -> Option<FlushReason> {
-        let first = self.first_open()?;
-        if self.worn_to > self.flushed_to && self.delivered_to >= self.worn_to {
-            return Some(FlushReason::Worn);
-        }
-        if now >= first.received + self.hold() {
-            return Some(FlushReason::Hold);
-        }
-        if self.runs_out(now) {
-            return Some(FlushReason::Expiry);
-        }
-        let is_starved = self.is_paused || self.starving_until().is_some_and(|until| now >= until);
-        is_starved.then_some(FlushReason::Starved)
-    }
-
-    /// Whether the lease of something that is open has come so near to its end that extending it does not seem to work.
-    fn runs_out(&self, now: Instant) -> bool {
-        let Some(lease) = self.facts.lease else {
-            return false;
-        };
-        let open = self.flushed_to..self.delivered_to;
-        let near = self.leases.iter();
-        let mut near = near.take_while(|(at, _)| *at <= now + lease / 4);
-        near.any(|(_, offset)| {
-            let entry = self.entries.get(offset);
-            open.contains(offset) && entry.is_some_and(|entry| !entry.is_done)
-        })
-    }
-
-    fn hold(&self) -> Duration {
-        let longest = self.facts.longest_hold;
-        let longest = longest.map(|longest| longest.mul_f64(HOLD_SHARE));
-        longest.map_or(self.rules.hold, |longest| longest.min(self.rules.hold))
-    }
-
-    /// What has been delivered is told to be closed.
-    pub(crate) fn flushed(&mut self) {
-        self.flushed_to = self.delivered_to;
-    }
-
-    /// When what is open is to be closed because nothing more came.
-    fn starving_until(&self) -> Option<Instant> {
-        let has_waiting = self.entries.range(self.delivered_to..).next().is_some();
-        let idle = self.rules.idle.filter(|_| !has_waiting);
-        idle.map(|idle| self.last_movement + idle)
-    }
-
-    /// When `flush_due` is to be asked, as far as the clock alone decides. A lease comes near its end only where extending it
-    /// fails, which is looked at as often as that is tried.
-    pub(crate) fn next_flush(&self) -> Option<Instant> {
-        let hold = self.first_open()?.received + self.hold();
-        Some(self.starving_until().map_or(hold, |until| until.min(hold)))
-    }
-
-    /// When leases are to be extended or have ended.
-    pub(crate) fn next_lease(&self) -> Option<Instant> {
-        let first = [self.extensions.first(), self.leases.first()];
-        first.into_iter().flatten().map(|(at, _)| *at).min()
     }
 
     /// What has happened since the last call.

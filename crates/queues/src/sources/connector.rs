@@ -48,12 +48,8 @@ impl QueueSource {
             }));
         }
         keys.extend((class.own)());
-        // What the class has a name of its own for is not taken under ours as well.
-        let is_renamed = |name: &str| class.renamed.iter().any(|(_, ours)| *ours == name);
-        let is_extension = |key: &&Key| {
-            let name = &*key.name;
-            !class.same.contains(&name) && !is_renamed(name) && !matches!(name, TOPIC | IDLE)
-        };
+        let is_extension =
+            |key: &&Key| !class.same.contains(&&*key.name) && !matches!(&*key.name, TOPIC | IDLE);
         let extensions = of_queue.keys().iter().filter(is_extension).cloned();
         QueueSource {
             class,
@@ -69,7 +65,6 @@ impl QueueSource {
         input.remove("flush.size");
         input.remove(IDLE);
         for (theirs, ours) in self.class.renamed {
-            input.remove(ours);
             if let Some(value) = input.remove(theirs) {
                 input.insert(*ours, value);
             }

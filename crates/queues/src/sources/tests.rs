@@ -96,25 +96,6 @@ fn check(class: &str, settings: &[(&str, &str)], expected: &[&str]) {
 }
 
 #[test]
-fn a_key_has_one_name_in_each_class() {
-    for class in &CLASSES {
-        let connector = QueueSource::new(class);
-        for (theirs, ours) in class.renamed {
-            assert!(connector.config_def().key(theirs).is_some(), "{theirs}");
-            assert!(
-                connector.extensions().key(ours).is_none(),
-                "{}: {ours}",
-                class.name
-            );
-        }
-        for key in connector.extensions().keys() {
-            let also = connector.config_def().key(&key.name);
-            assert!(also.is_none(), "{}: {}", class.name, key.name);
-        }
-    }
-}
-
-#[test]
 fn each_class_takes_its_own_names() {
     let more: [(&str, &[(&str, &str)]); 8] = [
         (

@@ -3,6 +3,7 @@
 use super::scram::{Exchange, Hash};
 use super::{Credentials, Token, TokenError, TokenSource, User, mechanism};
 use crate::address::Address;
+use crate::clock::now_ms;
 use crate::connection::{Connection, SignedIn};
 use crate::error::KafkaError;
 use bytes::Bytes;
@@ -19,8 +20,27 @@ const LONGEST_WAIT: Duration = Duration::from_secs(120);
 pub(crate) enum Prepared<'a> {
     Plain(&'a User),
     Scram(Hash, &'a User),
-    Bearer(Token, &'a dyn TokenSource),
-    Iam(Token, &'a dyn TokenSource),
+    Bearer(Valid, &'a dyn TokenSource),
+    Iam(Valid, &'a dyn TokenSource),
+}
+
+/// A token to be sent. What the connection still answers goes before it, for as long as a fetch waits.
+pub(crate) struct Valid {
+    token: Token,
+    /// When it ends, epoch milliseconds, if it was valid when it was gotten.
+    until: Option<i64>,
+}
+
+impl Valid {
+    fn new(token: Token, now: i64) -> Self {
+        let until = token.expires_at.filter(|until| *until > now);
+        Valid { token, until }
+    }
+
+    /// Whether it has ended since it was gotten.
+    fn has_ended(&self, now: i64) -> bool {
+        self.until.is_some_and(|until| until <= now)
+    }
 }
 
 impl<'a> Prepared<'a> {
@@ -51,10 +71,10 @@ impl<'a> Prepared<'a> {
     }
 }
 
-async fn token(source: &dyn TokenSource, broker: &Address) -> Result<Token, KafkaError> {
+async fn token(source: &dyn TokenSource, broker: &Address) -> Result<Valid, KafkaError> {
     let token = tokio::time::timeout(LONGEST_WAIT, source.token(&broker.host));
     let error = match token.await {
-        Ok(Ok(token)) => return Ok(token),
+        Ok(Ok(token)) => return Ok(Valid::new(token, now_ms())),
         Ok(Err(error)) => error,
         Err(_) => TokenError::transient(format!("no token within {} s", LONGEST_WAIT.as_secs())),
     };
@@ -91,14 +111,17 @@ pub(crate) async fn authenticate(
             last
         }
         // What comes back holds the number of the request, which helps nobody here.
-        Prepared::Iam(payload, _) => exchange(connection, payload.value.clone(), prepared).await?,
-        Prepared::Bearer(token, _) => {
-            let answer = exchange(connection, token.first_message(), prepared).await?;
+        Prepared::Iam(payload, _) => {
+            exchange(connection, payload.token.value.clone(), prepared).await?
+        }
+        Prepared::Bearer(bearer, _) => {
+            let first = bearer.token.first_message();
+            let answer = exchange(connection, first, prepared).await?;
             if !answer.bytes.is_empty() {
                 // The reason; the broker waits for this byte before it says that it is over.
                 let why = String::from_utf8_lossy(&answer.bytes).into_owned();
                 let _ = exchange(connection, "\x01".to_owned(), prepared).await;
-                return Err(failed(connection, rejected(prepared, &why)));
+                return Err(rejected(connection, prepared, &why, now_ms()));
             }
             answer
         }
@@ -174,7 +197,7 @@ async fn exchange(
                 response.error_code,
             ));
         }
-        return Err(failed(connection, rejected(prepared, message)));
+        return Err(rejected(connection, prepared, message, now_ms()));
     }
     Ok(Answer {
         bytes: response.auth_bytes,
@@ -184,20 +207,33 @@ async fn exchange(
     })
 }
 
-/// The broker's reason with what to do about it.
-fn rejected(prepared: &Prepared<'_>, message: &str) -> String {
-    match prepared {
+/// The broker's reason with what to do about it. A token that has ended since it was gotten is no reason to give up.
+fn rejected(
+    connection: &Connection,
+    prepared: &Prepared<'_>,
+    message: &str,
+    now: i64,
+) -> KafkaError {
+    let why = match prepared {
         Prepared::Plain(user) | Prepared::Scram(_, user) => format!(
             "the broker rejected user {}: {message}; check username and password in sasl.jaas.config",
             user.name
         ),
+        Prepared::Bearer(sent, _) | Prepared::Iam(sent, _) if sent.has_ended(now) => {
+            connection.close();
+            return KafkaError::NoToken {
+                broker: connection.broker().to_owned(),
+                why: format!("the token expired before the broker read it ({message})"),
+            };
+        }
         Prepared::Bearer(_, source) | Prepared::Iam(_, source) => {
             format!(
                 "the broker rejected the token ({message}); {}",
                 source.remedy()
             )
         }
-    }
+    };
+    failed(connection, why)
 }
 
 fn failed(connection: &Connection, why: String) -> KafkaError {
@@ -205,5 +241,26 @@ fn failed(connection: &Connection, why: String) -> KafkaError {
     KafkaError::Authentication {
         broker: connection.broker().to_owned(),
         why,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_ends_between_getting_and_sending_only_if_it_was_valid() {
+        let gotten_at = |expires_at| {
+            let token = Token {
+                value: "t".to_owned(),
+                extensions: Vec::new(),
+                expires_at,
+            };
+            Valid::new(token, 1_000)
+        };
+        assert!(gotten_at(Some(1_001)).has_ended(1_001));
+        assert!(!gotten_at(Some(1_001)).has_ended(1_000));
+        assert!(!gotten_at(Some(1_000)).has_ended(2_000));
+        assert!(!gotten_at(None).has_ended(i64::MAX));
     }
 }

@@ -49,7 +49,7 @@ async fn play(
     stage.post_archive(&worker, &[]).await;
     stage.archived().await;
     begin(&stage);
-    let fits = |reason: &str| reason.contains("token");
+    let fits = |reason: &str| reason.contains("token endpoint");
     let seen = see_one(&stage, &worker, ARCHIVE, shows, fits).await;
     end(&stage);
     stage.produce(6);

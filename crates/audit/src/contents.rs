@@ -6,9 +6,9 @@ mod parquet;
 
 pub use parquet::{ParquetEnd, parquet_rows};
 
+use crate::compression::{Compression, Unpacker};
 use crate::names::Part;
 use avro::AvroCounter;
-use flate2::write::MultiGzDecoder;
 use lines::{JsonLines, Separated};
 use std::fmt;
 use std::io::{self, Write};
@@ -17,9 +17,12 @@ use std::io::{self, Write};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ContentKind {
     /// A line of JSON for each record.
-    Json { is_gzip: bool },
+    Json { compression: Compression },
     /// Records that end with a separator; without one they cannot be counted.
-    Bytes { separator: Vec<u8>, is_gzip: bool },
+    Bytes {
+        separator: Vec<u8>,
+        compression: Compression,
+    },
     /// A container file; the codec is in it.
     Avro,
     /// Counted by its footer, which is at its end.
@@ -29,15 +32,14 @@ pub enum ContentKind {
 impl ContentKind {
     /// Of an object that ends so. `separator` is that of records that are bytes.
     pub fn of(extension: &str, separator: &[u8]) -> Self {
-        let plain = extension.strip_suffix(".gz");
-        let is_gzip = plain.is_some();
-        match plain.unwrap_or(extension) {
-            ".json" => ContentKind::Json { is_gzip },
+        let (compression, plain) = Compression::of(extension);
+        match plain {
+            ".json" => ContentKind::Json { compression },
             ".avro" => ContentKind::Avro,
             name if name.ends_with(".parquet") => ContentKind::Parquet,
             _ => ContentKind::Bytes {
                 separator: separator.to_vec(),
-                is_gzip,
+                compression,
             },
         }
     }
@@ -53,6 +55,13 @@ impl ContentKind {
 pub enum Unreadable {
     #[error("the gzip stream is broken, or ends too early")]
     Gzip,
+    #[error(
+        "the zstd stream is broken, ends too early, or needs a window of more than 8 MiB to be read"
+    )]
+    Zstd,
+    /// For a reason that whoever takes what was unpacked has kept.
+    #[error("what was unpacked is refused")]
+    Refused,
     #[error("line {0} is no JSON")]
     NoJson(u64),
     #[error("it does not end behind a record: {0} bytes are left")]
@@ -73,8 +82,7 @@ pub enum Unreadable {
 pub struct Counter(Reading);
 
 enum Reading {
-    Plain(Lines),
-    Gzip(Box<MultiGzDecoder<Lines>>),
+    Lines(Unpacker<Lines>),
     Avro(AvroCounter),
 }
 
@@ -90,29 +98,29 @@ impl Counter {
     /// # Errors
     /// If there is nothing to count by; of Parquet that is [`parquet_rows`]' work.
     pub fn new(kind: &ContentKind, part: Part) -> Result<Self, Unreadable> {
-        let (lines, is_gzip) = match kind {
+        let (counting, compression) = match kind {
             ContentKind::Avro => return Ok(Counter(Reading::Avro(AvroCounter::default()))),
             ContentKind::Parquet => return Err(Unreadable::NoParquet("it is read from its end")),
             ContentKind::Bytes { separator, .. } if separator.is_empty() => {
                 return Err(Unreadable::NoSeparator);
             }
-            ContentKind::Bytes { separator, is_gzip } => {
-                (Counting::Separated(Separated::new(separator)), *is_gzip)
-            }
+            ContentKind::Bytes {
+                separator,
+                compression,
+            } => (Counting::Separated(Separated::new(separator)), *compression),
             // Java's sink may put two keys of different kinds on a line and none on the next.
-            ContentKind::Json { is_gzip } if part == Part::Keys => {
-                (Counting::Separated(Separated::new(b"\n")), *is_gzip)
+            ContentKind::Json { compression } if part == Part::Keys => {
+                (Counting::Separated(Separated::new(b"\n")), *compression)
             }
-            ContentKind::Json { is_gzip } => (Counting::Json(JsonLines::default()), *is_gzip),
+            ContentKind::Json { compression } => {
+                (Counting::Json(JsonLines::default()), *compression)
+            }
         };
         let lines = Lines {
-            counting: lines,
+            counting,
             broken: None,
         };
-        Ok(Counter(match is_gzip {
-            true => Reading::Gzip(Box::new(MultiGzDecoder::new(lines))),
-            false => Reading::Plain(lines),
-        }))
+        Ok(Counter(Reading::Lines(Unpacker::new(compression, lines)?)))
     }
 
     /// Takes the next bytes of the object.
@@ -121,11 +129,10 @@ impl Counter {
     /// If they cannot be what the object is to be.
     pub fn push(&mut self, bytes: &[u8]) -> Result<(), Unreadable> {
         match &mut self.0 {
-            Reading::Plain(lines) => lines.push(bytes),
-            Reading::Gzip(decoder) => match decoder.write_all(bytes) {
-                Ok(()) => Ok(()),
-                Err(_) => Err(decoder.get_ref().broken.clone().unwrap_or(Unreadable::Gzip)),
-            },
+            Reading::Lines(unpacker) => {
+                let pushed = unpacker.push(bytes);
+                pushed.map_err(|why| unpacker.inner().broken.take().unwrap_or(why))
+            }
             Reading::Avro(avro) => avro.push(bytes),
         }
     }
@@ -135,17 +142,13 @@ impl Counter {
     /// # Errors
     /// If it ends within a record, or too early.
     pub fn finish(self) -> Result<u64, Unreadable> {
-        let lines = match self.0 {
-            Reading::Plain(lines) => lines,
-            Reading::Gzip(mut decoder) => {
-                let ended = decoder.try_finish();
-                let broken = decoder.get_ref().broken.clone();
-                ended.map_err(|_| broken.unwrap_or(Unreadable::Gzip))?;
-                decoder.finish().map_err(|_| Unreadable::Gzip)?
-            }
+        let mut unpacker = match self.0 {
+            Reading::Lines(unpacker) => unpacker,
             Reading::Avro(avro) => return avro.finish(),
         };
-        match lines.counting {
+        let finished = unpacker.finish();
+        finished.map_err(|why| unpacker.inner().broken.take().unwrap_or(why))?;
+        match &unpacker.inner().counting {
             Counting::Json(json) => json.finish(),
             Counting::Separated(separated) => separated.finish(),
         }

@@ -46,6 +46,8 @@ pub struct Expected {
 pub struct Rules {
     /// Records of a partition between two rotations, at most.
     pub flush_size: Option<i64>,
+    /// Whether a folder may have several objects open at a time, which are closed together.
+    pub interleaves: bool,
     /// Whether keys and headers are stored; `None` goes by what is there.
     pub has_keys: Option<bool>,
     pub has_headers: Option<bool>,

@@ -3,6 +3,7 @@
 //! `names` takes keys apart, `ledger` collects them while a listing comes, `contents` counts what is in objects, `judge` says
 //! what all of that proves, and `report` tells it.
 
+pub mod compression;
 pub mod contents;
 pub mod existing;
 pub mod finding;

@@ -285,7 +285,7 @@ fn is_of_format(extension: &str) -> bool {
     let is_parquet = |codec: &&str| CODECS.contains(codec);
     matches!(
         extension,
-        ".json" | ".json.gz" | ".avro" | ".bin" | ".bin.gz"
+        ".json" | ".json.gz" | ".json.zst" | ".avro" | ".bin" | ".bin.gz" | ".bin.zst"
     ) || extension
         .strip_suffix(".parquet")
         .as_ref()

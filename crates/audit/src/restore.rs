@@ -3,7 +3,7 @@
 mod decode;
 mod split;
 
-pub use decode::{Encoding, NotDecoded, headers, millis_of};
+pub use decode::{Encoding, Envelope, NotDecoded, headers, millis_of};
 pub use split::{SplitError, Splitter};
 
 use std::collections::BTreeMap;

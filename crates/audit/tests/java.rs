@@ -4,6 +4,7 @@
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use millstream_audit::compression::Compression;
 use millstream_audit::contents::{ContentKind, Counter, ParquetEnd, parquet_rows};
 use millstream_audit::existing::Existing;
 use millstream_audit::finding::Severity;
@@ -108,10 +109,12 @@ fn count(
     }
     let text = object["text"].as_str()?;
     let kind = match ContentKind::of(extension, separator.as_bytes()) {
-        ContentKind::Json { .. } => ContentKind::Json { is_gzip: false },
+        ContentKind::Json { .. } => ContentKind::Json {
+            compression: Compression::None,
+        },
         ContentKind::Bytes { separator, .. } => ContentKind::Bytes {
             separator,
-            is_gzip: false,
+            compression: Compression::None,
         },
         other => other,
     };

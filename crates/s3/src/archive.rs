@@ -1,8 +1,10 @@
 //! Archive: what the sink has stored, as others read it: listings, unfinished uploads and contents, over the connector's own
 //! connection; and what its settings say of the objects' names.
 
+use crate::compress::Compressors;
 use crate::config::{self, S3Config};
 use crate::connector;
+use crate::extensions::Extensions;
 use crate::settings::Settings;
 use crate::store::{Checksums, Store, StoreError};
 use aws_sdk_s3::primitives::ByteStream;
@@ -65,6 +67,10 @@ pub struct ArchiveLayout {
     pub leaves_nulls_out: bool,
     /// Whether records come from a queue, whose objects have no offsets.
     pub names_batches: bool,
+    /// Whether each line is a whole record (`millstream.s3.envelope`).
+    pub has_envelopes: bool,
+    /// Whether a folder may have several objects open at a time (`millstream.s3.file.per.schema`).
+    pub interleaves: bool,
 }
 
 impl ArchiveLayout {
@@ -72,8 +78,10 @@ impl ArchiveLayout {
     /// What is wrong with the settings.
     pub fn new(properties: &Properties) -> Result<Self, String> {
         let config = connector::parse(properties)?;
-        let gzip = config.compression_type == "gzip";
-        let of = |class: &str| extension(class, &config, gzip);
+        let extensions = Extensions::new(properties);
+        let compressors = extensions.compressors(&config);
+        let suffix = compressors.as_ref().map_or("", Compressors::suffix);
+        let of = |class: &str| extension(class, &config, suffix);
         let separator = properties.get("format.bytearray.separator").unwrap_or("\n");
         Ok(ArchiveLayout {
             bucket: config.bucket_name.clone(),
@@ -95,13 +103,14 @@ impl ArchiveLayout {
                 .behavior_on_null_values
                 .eq_ignore_ascii_case("ignore"),
             names_batches: properties.contains(INPUT_TYPE),
+            has_envelopes: extensions.has_envelopes,
+            interleaves: extensions.file_per_schema,
         })
     }
 }
 
 /// What the names of a format's objects end in, those included that this sink does not write and Java's does.
-fn extension(class: &str, config: &S3Config, gzip: bool) -> String {
-    let suffix = if gzip { ".gz" } else { "" };
+fn extension(class: &str, config: &S3Config, suffix: &str) -> String {
     match class {
         config::AVRO_FORMAT => ".avro".to_owned(),
         config::PARQUET_FORMAT => {
@@ -225,6 +234,11 @@ mod tests {
                 format("json", "JsonFormat"),
                 [("s3.compression.type", "gzip")],
                 ".json.gz",
+            ),
+            (
+                format("json", "JsonFormat"),
+                [("millstream.s3.zstd.level", "3")],
+                ".json.zst",
             ),
             (
                 format("json", "JsonFormat"),

@@ -17,9 +17,9 @@ pub(crate) use classes::{
 };
 pub(crate) use classes::{CredentialsSource, credentials_advice, credentials_source};
 pub(crate) use extensions::{
-    CHECKSUM, COMMIT_FRONTIER, PARQUET_DECIMAL_PRECISION, PARQUET_THREE_LEVEL_LISTS,
-    PARTITION_FIELDS, PARTITION_SCHEMALESS, ROTATE_BYTES, ROTATE_IDLE, SIGN_PAYLOAD, TEMP_FOLDER,
-    extensions, start_only,
+    CHECKSUM, COMMIT_FRONTIER, ENVELOPE, FILE_PER_SCHEMA, PARQUET_DECIMAL_PRECISION,
+    PARQUET_THREE_LEVEL_LISTS, PARTITION_FIELDS, PARTITION_SCHEMALESS, ROTATE_BYTES, ROTATE_GRACE,
+    ROTATE_IDLE, SIGN_PAYLOAD, TEMP_FOLDER, ZSTD_LEVEL, extensions, start_only,
 };
 pub(crate) use validators::{check_own, refuse_nulls};
 

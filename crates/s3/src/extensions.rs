@@ -1,7 +1,9 @@
 //! Extensions: what the sink does that its original does not, as the settings ask for it. Nothing of it is on by default.
 
+use crate::compress::Compressors;
 use crate::config::{
-    COMMIT_FRONTIER, PARTITION_FIELDS, PARTITION_SCHEMALESS, ROTATE_BYTES, ROTATE_IDLE, extensions,
+    COMMIT_FRONTIER, ENVELOPE, FILE_PER_SCHEMA, PARTITION_FIELDS, PARTITION_SCHEMALESS,
+    ROTATE_BYTES, ROTATE_GRACE, ROTATE_IDLE, S3Config, ZSTD_LEVEL, extensions,
 };
 use millstream_core::Properties;
 use millstream_core::config::{ConfigValue, Parsed};
@@ -18,6 +20,14 @@ pub(crate) struct Extensions {
     pub(crate) partition_schemaless: bool,
     /// Whether offsets behind the last stored record are committed.
     pub(crate) commits_frontier: bool,
+    /// The level at which objects of lines are compressed by Zstandard.
+    pub(crate) zstd_level: Option<i32>,
+    /// Whether records are written whole.
+    pub(crate) has_envelopes: bool,
+    /// Whether each schema has files of its own.
+    pub(crate) file_per_schema: bool,
+    /// How long files wait for late records, in milliseconds of record time.
+    pub(crate) rotate_grace: Option<i64>,
 }
 
 impl Extensions {
@@ -38,7 +48,19 @@ impl Extensions {
             },
             partition_schemaless: is_on(PARTITION_SCHEMALESS),
             commits_frontier: is_on(COMMIT_FRONTIER),
+            has_envelopes: is_on(ENVELOPE),
+            file_per_schema: is_on(FILE_PER_SCHEMA),
+            rotate_grace: number(ROTATE_GRACE),
+            zstd_level: number(ZSTD_LEVEL).and_then(|level| i32::try_from(level).ok()),
         }
+    }
+
+    /// What compresses objects as a whole.
+    pub(crate) fn compressors(&self, config: &S3Config) -> Option<Compressors> {
+        if config.compression_type == "gzip" {
+            return Some(Compressors::gzip(config.compression_level));
+        }
+        self.zstd_level.map(Compressors::zstd)
     }
 }
 

@@ -5,16 +5,18 @@ mod bytes;
 #[cfg(test)]
 pub(crate) mod container;
 mod encoder;
+mod envelope;
 mod headers;
 mod json;
 mod kept;
 mod parquet;
 
 pub(crate) use encoder::{Column, Encoded, Encoder, Format, Part, headers_of};
+pub(crate) use envelope::{Envelope, Enveloped};
 pub(crate) use parquet::ParquetExtensions;
 
+use crate::compress::Compressors;
 use crate::config::{AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT, S3Config};
-use crate::gzip::Compressors;
 use ::bytes::Bytes;
 use std::sync::Arc;
 
@@ -26,7 +28,7 @@ pub(crate) struct Output {
     /// Of the objects' names, with the suffix of their compression.
     pub(crate) extension: String,
     /// Where an object is compressed as a whole.
-    pub(crate) gzip: Option<Compressors>,
+    pub(crate) compressors: Option<Compressors>,
 }
 
 /// What formats are made of.
@@ -34,7 +36,7 @@ pub(crate) struct Formats<'a> {
     pub(crate) config: &'a S3Config,
     /// Between the records of ByteArrayFormat.
     pub(crate) separator: &'a Bytes,
-    pub(crate) gzip: Option<&'a Compressors>,
+    pub(crate) compressors: Option<&'a Compressors>,
     pub(crate) parquet: ParquetExtensions,
 }
 
@@ -55,12 +57,12 @@ impl Formats<'_> {
             }
             _ => return None,
         };
-        let suffix = if self.gzip.is_some() { ".gz" } else { "" };
+        let suffix = self.compressors.map_or("", Compressors::suffix);
         Some(Output {
             format,
             part,
             extension: format!("{extension}{suffix}"),
-            gzip: self.gzip.cloned(),
+            compressors: self.compressors.cloned(),
         })
     }
 }

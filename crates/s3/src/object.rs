@@ -1,7 +1,7 @@
 //! OpenObject: the bytes of one object that is being filled, cut into parts exactly as the original cuts them.
 
+use crate::compress::{Compressed, Compressors};
 use crate::format::{Column, Encoded, Encoder, Output};
-use crate::gzip::Gzip;
 use crate::schemas::schema_of;
 use crate::spill::{Move, Spill, Spilled, WORTH_IT};
 use crate::upload::{Closing, JobId, Object, Upload, Uploads};
@@ -33,7 +33,7 @@ pub(crate) struct OpenObject {
     encoder: Option<Box<dyn Encoder>>,
     /// Records as the encoder wrote them, where they are compressed on the way.
     plain: Vec<u8>,
-    gzip: Option<Gzip>,
+    compressed: Option<Compressed>,
     upload: Option<Upload>,
     /// Bytes of records that it still takes, where there is a bound.
     left: Option<u64>,
@@ -48,7 +48,7 @@ impl OpenObject {
             output: Arc::clone(output),
             encoder: None,
             plain: Vec::new(),
-            gzip: output.gzip.as_ref().map(Gzip::new),
+            compressed: output.compressors.as_ref().map(Compressors::begin),
             upload: None,
             left: None,
         }
@@ -80,7 +80,7 @@ impl OpenObject {
         uploads: &Uploads,
         part_size: usize,
     ) -> Encoded {
-        let limit = if self.gzip.is_some() {
+        let limit = if self.compressed.is_some() {
             COMPRESS_AT
         } else {
             self.make_room(uploads, part_size);
@@ -164,7 +164,7 @@ impl OpenObject {
                 none.insert(self.output.format.open(self.output.part, schema)?)
             }
         };
-        let out = match self.gzip {
+        let out = match self.compressed {
             Some(_) => &mut self.plain,
             None => &mut self.buffer,
         };
@@ -173,7 +173,7 @@ impl OpenObject {
 
     /// Where the encoder writes to.
     fn out(&mut self) -> &mut Vec<u8> {
-        match self.gzip {
+        match self.compressed {
             Some(_) => &mut self.plain,
             None => &mut self.buffer,
         }
@@ -211,10 +211,10 @@ impl OpenObject {
         spill: &mut Spill,
         part_size: usize,
     ) -> io::Result<()> {
-        if let Some(gzip) = &mut self.gzip
+        if let Some(compressed) = &mut self.compressed
             && self.plain.len() >= COMPRESS_AT
         {
-            gzip.write(&self.plain, &mut self.buffer);
+            compressed.write(&self.plain, &mut self.buffer);
             self.plain.clear();
             // One large record is no reason to keep so much for the next.
             self.plain.shrink_to(2 * COMPRESS_AT);
@@ -272,9 +272,9 @@ impl OpenObject {
             encoder.rest(self.out());
             self.encoder = Some(encoder);
         }
-        if let Some(gzip) = &mut self.gzip {
-            gzip.write(&self.plain, &mut self.buffer);
-            gzip.rest(&mut self.buffer);
+        if let Some(compressed) = &mut self.compressed {
+            compressed.write(&self.plain, &mut self.buffer);
+            compressed.rest(&mut self.buffer);
             self.plain = Vec::new();
         }
         Some(Move {
@@ -286,7 +286,7 @@ impl OpenObject {
     /// Memory that the object holds.
     pub(crate) fn memory(&self) -> usize {
         let encoder = self.encoder.as_ref().map_or(0, |encoder| encoder.memory());
-        let compressor = self.gzip.as_ref().map_or(0, Gzip::memory);
+        let compressor = self.compressed.as_ref().map_or(0, Compressed::memory);
         let bytes = self.buffer.capacity() + self.plain.capacity() + self.spilled.memory();
         bytes + encoder + compressor
     }
@@ -307,9 +307,9 @@ impl OpenObject {
         if let Some(encoder) = self.encoder.take() {
             encoder.finish(self.out())?;
         }
-        if let Some(mut gzip) = self.gzip.take() {
-            gzip.write(&self.plain, &mut self.buffer);
-            gzip.finish(&mut self.buffer);
+        if let Some(mut compressed) = self.compressed.take() {
+            compressed.write(&self.plain, &mut self.buffer);
+            compressed.finish(&mut self.buffer)?;
         }
         self.send_full_parts(uploads, spill, part_size).await?;
         self.restore(spill).await?;

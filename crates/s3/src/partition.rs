@@ -6,26 +6,26 @@ mod in_flight;
 mod projection;
 mod refusal;
 mod rotating;
+mod writing;
 
 pub(crate) use context::WriterContext;
 
-use crate::format::Encoded;
 use crate::partitioner::PARTITION_EXCEPTION;
-use crate::schemas::{same_object, same_schema, schema_of};
+use crate::schemas::{same_object, schema_of};
 use crate::settings::{OnNull, Settings};
 use crate::spill::{Move, Spill};
 use crate::upload::JobId;
-use file::{OpenFile, Rows};
+use file::OpenFile;
 use in_flight::InFlight;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::{Payload, RecordBatch, RecordError, SchemaRef, SinkError, TopicPartition};
-use projection::projection;
 use refusal::{NOT_WRITABLE, WITHOUT_PLACE, refuse, reject};
 use rotating::ClosingFile;
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use tokio::sync::watch;
+use writing::Lead;
 
 pub(crate) struct PartitionWriter {
     origin: TopicPartition,
@@ -46,6 +46,8 @@ pub(crate) struct PartitionWriter {
     next_scheduled: Option<i64>,
     /// When the wall clock has waited long enough for a further record.
     idle_until: Option<i64>,
+    /// How far record time has come in this cycle.
+    lead: Option<Lead>,
     /// Files that are to be closed, in this order, as uploads have room for them.
     closing: VecDeque<ClosingFile>,
     in_flight: InFlight,
@@ -99,6 +101,7 @@ impl PartitionWriter {
             last_offset: None,
             next_scheduled: settings.rotation.next_scheduled(now),
             idle_until: None,
+            lead: None,
             closing: VecDeque::new(),
             in_flight: InFlight::default(),
             carried: Vec::new(),
@@ -197,7 +200,11 @@ impl PartitionWriter {
                 return Ok(row + 1);
             }
         };
-        let current = self.current_schema(&place);
+        let current = if settings.rotation.file_per_schema {
+            place.schema.clone()
+        } else {
+            self.current_schema(&place)
+        };
         if let Some(reason) = self.due_by_time(settings, &place.folder, now) {
             self.rotate(context, reason, now).await?;
             return Ok(row);
@@ -213,7 +220,7 @@ impl PartitionWriter {
                 return Ok(row + 1);
             }
         };
-        let reason = match self.due_by_state(rotation, &place.folder, fits) {
+        let reason = match self.due_by_state(rotation, &place, fits) {
             Some(reason) => reason,
             None => {
                 // A schema of which nothing was written stays the current one for a record more.
@@ -332,91 +339,6 @@ impl PartitionWriter {
             let name = settings.object_name(&self.origin, folder, batch.offsets[row]);
             self.names.insert(batch.offsets[row], name);
         }
-    }
-
-    /// Writes rows of one folder and schema, at most as many as a rotation takes, until their file is full. Returns the row
-    /// after the last one that was handled.
-    async fn write(
-        &mut self,
-        context: &mut WriterContext,
-        batch: &RecordBatch,
-        rows: Range<usize>,
-        place: &Place,
-        current: Option<SchemaRef>,
-        now: i64,
-    ) -> Result<usize, SinkError> {
-        let projected = match (&current, &place.schema) {
-            (Some(current), Some(schema)) if !same_schema(current, schema) => projection(
-                context.settings.rotation.compatibility,
-                batch,
-                rows.clone(),
-                current,
-            ),
-            _ => None,
-        };
-        let mut row = rows.start;
-        while row < rows.end {
-            let index = self.file(context, &place.folder, batch.offsets[row], now)?;
-            let rows = Rows {
-                batch,
-                range: row..rows.end,
-                values: projected.as_ref().unwrap_or(&batch.values),
-                first_value: if projected.is_some() { rows.start } else { 0 },
-            };
-            let file = &mut self.open[index];
-            let before = file.memory();
-            let written = file.write(context, &rows).await;
-            self.held = self.held + file.memory() - before;
-            let Encoded { rows, failure } = written?;
-            row += rows;
-            self.total += rows;
-            if rows > 0 {
-                self.last_offset = Some(batch.offsets[row - 1]);
-                self.last_folder = Some(Arc::clone(&place.folder));
-                let idle = context.settings.rotation.idle;
-                self.idle_until = idle.map(|idle| now.saturating_add(idle));
-            }
-            if let Some(error) = failure {
-                if self.open[index].is_empty() {
-                    let file = self.open.remove(index);
-                    self.held -= file.memory();
-                    file.forget(&mut context.memory.spill);
-                }
-                refuse(context, batch, row, error, NOT_WRITABLE)?;
-                row += 1;
-                if context.is_at_its_end() {
-                    return Ok(row);
-                }
-            } else if self.open[index].is_full() {
-                return Ok(row);
-            }
-        }
-        Ok(row)
-    }
-
-    /// The open file of a folder, opened if need be with the offset of its first record.
-    fn file(
-        &mut self,
-        context: &mut WriterContext,
-        folder: &Arc<str>,
-        offset: i64,
-        now: i64,
-    ) -> Result<usize, SinkError> {
-        if let Some(index) = self.open.iter().position(|file| file.folder == *folder) {
-            return Ok(index);
-        }
-        let settings = &context.settings;
-        if settings.names.refuse_width() {
-            // Java's formatter refuses such a width with every record.
-            return Err(SinkError::fatal("Flags = '0'"));
-        }
-        let folder = Arc::clone(folder);
-        let batch = settings
-            .names_batches
-            .then(|| context.batch_ids.next(now, rand::random()));
-        let file = OpenFile::new(settings, &self.origin, folder, offset, batch, &self.cancel);
-        self.open.push(file);
-        Ok(self.open.len() - 1)
     }
 
     /// Notes that S3 has an object.

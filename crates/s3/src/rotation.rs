@@ -15,8 +15,12 @@ pub(crate) struct Rotation {
     pub(crate) bytes: Option<u64>,
     /// How long files wait for a further record by the wall clock, in milliseconds.
     pub(crate) idle: Option<i64>,
-    /// Span of record time, in milliseconds.
+    /// Span of record time, in milliseconds, those for late records included.
     pub(crate) interval: Option<i64>,
+    /// Those for late records.
+    pub(crate) grace: Option<i64>,
+    /// Whether each schema has files of its own.
+    pub(crate) file_per_schema: bool,
     /// Whether a record of another folder closes the files, where there is an interval.
     pub(crate) on_folder_change: bool,
     pub(crate) compatibility: Compatibility,
@@ -79,8 +83,12 @@ impl Rotation {
             flush_size: config.records_per_rotation(),
             bytes: extensions.rotate_bytes,
             idle: extensions.rotate_idle,
-            interval: (is_time_based && config.rotate_interval > 0)
-                .then_some(config.rotate_interval),
+            interval: (is_time_based && config.rotate_interval > 0).then(|| {
+                let grace = extensions.rotate_grace.unwrap_or(0);
+                config.rotate_interval.saturating_add(grace)
+            }),
+            grace: extensions.rotate_grace,
+            file_per_schema: extensions.file_per_schema,
             on_folder_change: config.rotate_file_on_partition_change,
             compatibility: Compatibility::new(&config.schema_compatibility),
             max_open_files: usize::try_from(config.partitioner_max_open_files).ok(),

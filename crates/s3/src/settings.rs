@@ -1,9 +1,9 @@
 //! Settings: the configuration as the task uses it; nothing below reads a property again.
 
+use crate::compress::Compressors;
 use crate::config::{self, S3Config};
 use crate::extensions::{Extensions, extension};
-use crate::format::{Formats, Output, ParquetExtensions, Part};
-use crate::gzip::Compressors;
+use crate::format::{Envelope, Formats, Output, ParquetExtensions, Part};
 use crate::name::Names;
 use crate::partitioner::Partitioner;
 use crate::rotation::Rotation;
@@ -37,12 +37,14 @@ pub(crate) struct Settings {
     pub(crate) rotation: Rotation,
     /// Whether offsets behind the last stored record are committed where nothing is open.
     pub(crate) commits_frontier: bool,
+    /// Where records are written whole.
+    pub(crate) envelope: Option<Envelope>,
     pub(crate) values: Arc<Output>,
     pub(crate) keys: Option<Arc<Output>>,
     pub(crate) headers: Option<Arc<Output>>,
     pub(crate) on_null: OnNull,
     /// Those of the outputs that compress.
-    pub(crate) gzip: Option<Compressors>,
+    pub(crate) compressors: Option<Compressors>,
     /// Names of a cycle that are kept, to find the next free one; none where objects may be replaced.
     pub(crate) names_remembered: usize,
     pub(crate) part_size: usize,
@@ -58,13 +60,12 @@ impl Settings {
         // The one setting that is taken as it was written: blanks may separate records.
         let separator = properties.get("format.bytearray.separator");
         let separator = Bytes::from(separator.unwrap_or("\n").to_owned());
-        let gzip =
-            (config.compression_type == "gzip").then(|| Compressors::new(config.compression_level));
         let extensions = Extensions::new(properties);
+        let compressors = extensions.compressors(config);
         let formats = Formats {
             config,
             separator: &separator,
-            gzip: gzip.as_ref(),
+            compressors: compressors.as_ref(),
             parquet: parquet(properties),
         };
         let output = |class: &str, part: Part| {
@@ -96,6 +97,7 @@ impl Settings {
             uploads,
             rotation: Rotation::new(config, &extensions)?,
             commits_frontier: extensions.commits_frontier,
+            envelope: extensions.has_envelopes.then(|| Envelope::new(config)),
             values: output(&config.format_class, Part::Values)?,
             keys: config
                 .store_kafka_keys
@@ -106,7 +108,7 @@ impl Settings {
                 .then(|| output(&config.headers_format_class, Part::Headers))
                 .transpose()?,
             on_null,
-            gzip,
+            compressors,
             part_size: usize::try_from(config.part_size).unwrap_or(usize::MAX),
             signs_payload: Settings::signs_payload(properties),
             checksums: checksums(properties),

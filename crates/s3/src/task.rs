@@ -53,8 +53,8 @@ impl S3Task {
     pub(crate) fn new(settings: Settings, store: Store, context: &TaskContext) -> Self {
         let clock = Arc::new(Clock::new());
         let memory = Memory::new(&context.open, Spill::new(settings.temp_folder.clone()));
-        if let Some(gzip) = &settings.gzip {
-            gzip.keep_within(context.open.clone());
+        if let Some(compressors) = &settings.compressors {
+            compressors.keep_within(context.open.clone());
         }
         let store = Arc::new(store);
         let queue = context.queue.clone().filter(|queue| queue.has_ledger);
@@ -296,7 +296,12 @@ struct ObjectError {
 impl SinkTask for S3Task {
     fn needs(&self) -> SinkNeeds {
         let settings = &self.context.settings;
-        let key = settings.keys.as_ref();
+        let has_envelopes = settings.envelope.is_some();
+        // Both, where both are asked for, are JSON or can be made of what is decoded.
+        let key = match &settings.keys {
+            Some(keys) => Some(keys),
+            None => has_envelopes.then_some(&settings.values),
+        };
         SinkNeeds {
             key: key.map_or(ColumnNeed::Nothing, |keys| keys.format.need()),
             value: if settings.partitioner.needs_values() {
@@ -304,7 +309,7 @@ impl SinkTask for S3Task {
             } else {
                 settings.values.format.need()
             },
-            headers: settings.headers.is_some(),
+            headers: settings.headers.is_some() || has_envelopes,
         }
     }
 
@@ -389,9 +394,9 @@ impl SinkTask for S3Task {
         }
         self.last_put = self.last_put.min(now);
         if now - self.last_put >= IDLE_MILLIS
-            && let Some(gzip) = &self.context.settings.gzip
+            && let Some(compressors) = &self.context.settings.compressors
         {
-            gzip.clear();
+            compressors.clear();
         }
         let mut progress = Progress {
             done: Vec::new(),

@@ -4,6 +4,8 @@
 mod reports {
     pub(crate) mod config;
     pub(crate) mod extensions;
+    pub(crate) mod interleaved;
+    pub(crate) mod lines;
     pub(crate) mod memory;
     pub(crate) mod parquet;
     pub(crate) mod paths;

@@ -48,7 +48,7 @@ impl JsonLines {
         }
     }
 
-    pub(super) fn finish(self) -> Result<u64, Unreadable> {
+    pub(super) fn finish(&self) -> Result<u64, Unreadable> {
         match self.length {
             0 => Ok(self.lines),
             left => Err(Unreadable::Tail(left)),
@@ -102,7 +102,7 @@ impl Separated {
         self.tail = window;
     }
 
-    pub(super) fn finish(self) -> Result<u64, Unreadable> {
+    pub(super) fn finish(&self) -> Result<u64, Unreadable> {
         match self.length {
             0 => Ok(self.records),
             left => Err(Unreadable::Tail(left)),

@@ -1,12 +1,15 @@
 //! Counting contents: whole objects of each format, those that are cut or forged, and anything else.
 #![allow(clippy::unwrap_used)]
 use super::*;
-use flate2::Compression;
 use flate2::write::GzEncoder;
 use proptest::prelude::*;
 
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    ::zstd::encode_all(bytes, 3).unwrap()
+}
+
 fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
     encoder.write_all(bytes).unwrap();
     encoder.finish().unwrap()
 }
@@ -20,12 +23,14 @@ fn count(kind: &ContentKind, bytes: &[u8], piece: usize) -> Result<u64, Unreadab
     counter.finish()
 }
 
-const JSON: ContentKind = ContentKind::Json { is_gzip: false };
+const JSON: ContentKind = ContentKind::Json {
+    compression: Compression::None,
+};
 
 fn bytes(separator: &str) -> ContentKind {
     ContentKind::Bytes {
         separator: separator.as_bytes().to_vec(),
-        is_gzip: false,
+        compression: Compression::None,
     }
 }
 
@@ -42,7 +47,9 @@ fn avro(blocks: &[(u8, &[u8])]) -> Vec<u8> {
 
 #[test]
 fn records_are_counted_and_faults_are_named() {
-    let gz = ContentKind::Json { is_gzip: true };
+    let gz = ContentKind::Json {
+        compression: Compression::Gzip,
+    };
     let text = b"{\"a\":1}\n\"b\"\n".as_slice();
     let (zipped, container) = (gzip(text), avro(&[(3, b"abc"), (1, b"d")]));
     let mut bad_check = zipped.clone();
@@ -55,6 +62,12 @@ fn records_are_counted_and_faults_are_named() {
     };
     let lead = [text, b"x\n"].concat();
     let trailing = [zipped.as_slice(), b"x"].concat();
+    let zst = ContentKind::Json {
+        compression: Compression::Zstd,
+    };
+    let framed = zstd(text);
+    let two_frames = [zstd(&text[..5]), zstd(&text[5..])].concat();
+    let trailing_frame = [framed.as_slice(), b"x"].concat();
     for (kind, bytes, expected) in [
         (&JSON, text, Ok(2)),
         (&JSON, b"", Ok(0)),
@@ -67,6 +80,13 @@ fn records_are_counted_and_faults_are_named() {
         (&gz, text, Err(Unreadable::Gzip)),
         (&gz, bad_check.as_slice(), Err(Unreadable::Gzip)),
         (&gz, trailing.as_slice(), Err(Unreadable::Gzip)),
+        (&zst, framed.as_slice(), Ok(2)),
+        (&zst, two_frames.as_slice(), Ok(2)),
+        (&zst, &framed[..framed.len() - 1], Err(Unreadable::Zstd)),
+        (&zst, text, Err(Unreadable::Zstd)),
+        (&zst, b"", Err(Unreadable::Zstd)),
+        (&zst, trailing_frame.as_slice(), Err(Unreadable::Zstd)),
+        (&zst, &zstd(&lead), Err(Unreadable::NoJson(3))),
         (&bytes("\n"), b"a\nb\n", Ok(2)),
         (&bytes("\n"), b"a\nb", Err(Unreadable::Tail(1))),
         (&bytes("##"), b"a##b####", Ok(3)),
@@ -101,7 +121,18 @@ fn kinds_go_by_the_ending() {
     let separator = b"\n".as_slice();
     for (ending, kind) in [
         (".json", JSON),
-        (".json.gz", ContentKind::Json { is_gzip: true }),
+        (
+            ".json.gz",
+            ContentKind::Json {
+                compression: Compression::Gzip,
+            },
+        ),
+        (
+            ".json.zst",
+            ContentKind::Json {
+                compression: Compression::Zstd,
+            },
+        ),
         (".avro", ContentKind::Avro),
         (".snappy.parquet", ContentKind::Parquet),
         (".gz.parquet", ContentKind::Parquet),
@@ -109,7 +140,7 @@ fn kinds_go_by_the_ending() {
             ".bin.gz",
             ContentKind::Bytes {
                 separator: separator.to_vec(),
-                is_gzip: true,
+                compression: Compression::Gzip,
             },
         ),
         (".txt", bytes("\n")),
@@ -160,7 +191,9 @@ proptest! {
         let avro = [b"Obj\x01".as_slice(), &bytes].concat();
         let parquet = [b"PAR1".as_slice(), &bytes, &(bytes.len() as u32).to_le_bytes(), b"PAR1"].concat();
         let _ = count(&JSON, &bytes, piece);
-        let _ = count(&ContentKind::Json { is_gzip: true }, &bytes, piece);
+        let _ = count(&ContentKind::Json {
+        compression: Compression::Gzip,
+    }, &bytes, piece);
         let _ = count(&ContentKind::Avro, &avro, piece);
         let _ = parquet_rows(&parquet, parquet.len() as u64);
     }

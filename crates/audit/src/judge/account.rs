@@ -21,7 +21,7 @@ struct Account<'a> {
     at: At,
     /// Of each folder: where its last object ends at the earliest.
     ends: HashMap<u64, i64>,
-    has_folders: bool,
+    is_spread: bool,
     missing: i64,
     proven_to: Option<i64>,
     is_whole: bool,
@@ -48,7 +48,8 @@ impl Scene<'_> {
                 records: 0,
             },
             ends: HashMap::new(),
-            has_folders: objects.iter().any(|object| object.folder != first.folder),
+            is_spread: self.rules.interleaves
+                || objects.iter().any(|object| object.folder != first.folder),
             missing: 0,
             proven_to: None,
             is_whole: true,
@@ -126,7 +127,7 @@ impl Account<'_> {
             self.at = At::Next { offset, records: 0 };
         } else if start > offset {
             let missing = self.existing().between(offset, start);
-            let told = match self.has_folders {
+            let told = match self.is_spread {
                 false => format!(
                     "{} between the end of an object and the start of the next",
                     offsets(missing)
@@ -156,9 +157,9 @@ impl Account<'_> {
         findings: &mut Findings,
     ) {
         let end = self.ends.get(&object.folder).copied();
-        let of_folder = end.filter(|end| *end > start);
+        let of_folder = end.filter(|end| *end > start && !self.scene.rules.interleaves);
         let double = match of_folder {
-            // One object of a folder is open at a time.
+            // One object of a folder is open at a time otherwise.
             Some(end) => self.existing().between(start, end),
             None => {
                 let most = self.scene.rules.flush_size.unwrap_or(i64::MAX);
@@ -210,7 +211,7 @@ impl Account<'_> {
             self.is_whole = false;
             let next = object.start.saturating_add(1);
             // Which others are open beside it is not known; a rotation closes them all.
-            let until = match (self.has_folders, self.scene.rules.flush_size) {
+            let until = match (self.is_spread, self.scene.rules.flush_size) {
                 (false, _) => next,
                 (true, Some(most)) => self.existing().after(object.start, most),
                 (true, None) => i64::MAX,

@@ -331,9 +331,10 @@ proptest! {
     /// A sink's own rule: rows go to folders, and all open objects are closed together.
     #[test]
     fn what_a_sink_stores_is_clean_and_one_that_is_gone_is_seen(
-        rows in proptest::collection::vec((0usize..3, 0u8..8), 1..80), flush_size in 1i64..9, gone in any::<proptest::sample::Index>(),
+        rows in proptest::collection::vec((0usize..3, 0u8..8), 1..80), flush_size in 1i64..9, gone in any::<proptest::sample::Index>(), has_one_folder in any::<bool>(),
     ) {
-        let folders = ["a", "b", "c"];
+        let folders = if has_one_folder { ["a"; 3] } else { ["a", "b", "c"] };
+        let rules = Rules { interleaves: has_one_folder, ..flush(flush_size) };
         let mut objects: Vec<(&str, i64, i64)> = Vec::new();
         let mut open: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
         for (offset, (folder, rotates)) in rows.iter().enumerate() {
@@ -345,7 +346,7 @@ proptest! {
             }
         }
         let end = rows.len() as i64;
-        let (found, verdict) = said(ledger(&objects), &flush(flush_size), to(end, EndBy::Group));
+        let (found, verdict) = said(ledger(&objects), &rules, to(end, EndBy::Group));
         prop_assert_eq!(found.as_str(), "");
         prop_assert_eq!((verdict.proof, verdict.records), (Proof::Counted, Some(end as u64)));
         let gone = gone.index(objects.len());
@@ -353,7 +354,7 @@ proptest! {
         if objects.is_empty() {
             return Ok(());
         }
-        let (found, verdict) = said(ledger(&objects), &flush(flush_size), to(end, EndBy::Group));
+        let (found, verdict) = said(ledger(&objects), &rules, to(end, EndBy::Group));
         prop_assert!(!found.is_empty());
         prop_assert_eq!(verdict.missing, records);
     }

@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::Value;
+use serde_json::value::RawValue;
 
 /// How a record stands in an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -75,6 +76,10 @@ pub enum NotDecoded {
     NoHeaders,
     #[error("it has no such field with a time or a number")]
     NoField,
+    #[error(
+        "it is no object with key, value, headers and timestamp: was it written without millstream.s3.envelope?"
+    )]
+    NoEnvelope,
 }
 
 #[derive(Deserialize)]
@@ -99,6 +104,43 @@ pub fn headers(line: &[u8]) -> Result<Vec<(String, Option<String>)>, NotDecoded>
         .into_iter()
         .map(|header| (header.key, header.value))
         .collect())
+}
+
+/// A record that stands whole on a line.
+#[derive(Debug)]
+pub struct Envelope {
+    /// As JSON; for an [`Encoding`] to decode.
+    pub key: Vec<u8>,
+    pub value: Vec<u8>,
+    pub headers: Vec<(String, Option<String>)>,
+    /// Epoch milliseconds.
+    pub timestamp: Option<i64>,
+}
+
+#[derive(Deserialize)]
+struct EnvelopeLine<'a> {
+    #[serde(borrow)]
+    key: &'a RawValue,
+    #[serde(borrow)]
+    value: &'a RawValue,
+    headers: Vec<HeaderText>,
+    timestamp: Option<i64>,
+}
+
+impl Envelope {
+    /// # Errors
+    /// If it is something else.
+    pub fn parse(line: &[u8]) -> Result<Self, NotDecoded> {
+        let line: EnvelopeLine<'_> =
+            serde_json::from_slice(line).map_err(|_| NotDecoded::NoEnvelope)?;
+        let headers = line.headers.into_iter();
+        Ok(Envelope {
+            key: line.key.get().as_bytes().to_vec(),
+            value: line.value.get().as_bytes().to_vec(),
+            headers: headers.map(|header| (header.key, header.value)).collect(),
+            timestamp: line.timestamp,
+        })
+    }
 }
 
 /// A number that stands in a field of a record's own JSON, such as a transform has put there; dots lead into fields of fields.
@@ -126,6 +168,27 @@ pub fn millis_of(record: &[u8], field: &str) -> Result<i64, NotDecoded> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn an_envelope_gives_all_that_a_record_had() {
+        let line = br#"{"key":"k","value":{"a":[1.50]},"headers":[{"key":"h","value":"1"},{"key":"h","value":null}],"timestamp":7}"#;
+        let found = Envelope::parse(line).unwrap();
+        assert_eq!(
+            (&*found.key, &*found.value),
+            (&b"\"k\""[..], &b"{\"a\":[1.50]}"[..])
+        );
+        let header = |value: Option<&str>| ("h".to_owned(), value.map(str::to_owned));
+        assert_eq!(found.headers, [header(Some("1")), header(None)]);
+        assert_eq!(found.timestamp, Some(7));
+        let nothing = br#"{"key":null,"value":null,"headers":[],"timestamp":null}"#;
+        let found = Envelope::parse(nothing).unwrap();
+        assert_eq!(Encoding::Json.decode(found.value), Ok(None));
+        assert_eq!(found.timestamp, None);
+        for line in ["{}", "1", "{\"key\":1,\"value\":2}", ""] {
+            let error = Envelope::parse(line.as_bytes()).unwrap_err();
+            assert_eq!(error, NotDecoded::NoEnvelope, "{line}");
+        }
+    }
 
     #[test]
     fn records_are_what_their_converter_made_of_them() {

@@ -1,11 +1,7 @@
 //! Splitter: the records of an object as its bytes come.
 
+use crate::compression::{Compression, Unpacker};
 use crate::contents::{ContentKind, Unreadable};
-use flate2::write::MultiGzDecoder;
-use std::io::Write;
-
-/// Bytes that are decompressed at a time: zeros come out a thousand times longer.
-const PIECE: usize = 8 * 1024;
 
 /// Why an object cannot be cut into records.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -22,7 +18,8 @@ pub enum SplitError {
 pub struct Splitter {
     separator: Vec<u8>,
     longest: usize,
-    decoder: Option<Box<MultiGzDecoder<Vec<u8>>>>,
+    compression: Compression,
+    unpacker: Unpacker<Vec<u8>>,
     /// What was not taken yet.
     open: Vec<u8>,
     /// Where the next record begins in it.
@@ -37,41 +34,38 @@ impl Splitter {
     /// # Errors
     /// If the format has no records behind each other.
     pub fn new(kind: &ContentKind, longest: usize) -> Result<Self, SplitError> {
-        let (separator, is_gzip) = match kind {
-            ContentKind::Json { is_gzip } => (b"\n".to_vec(), *is_gzip),
+        let (separator, compression) = match kind {
+            ContentKind::Json { compression } => (b"\n".to_vec(), *compression),
             ContentKind::Bytes { separator, .. } if separator.is_empty() => {
                 return Err(Unreadable::NoSeparator.into());
             }
-            ContentKind::Bytes { separator, is_gzip } => (separator.clone(), *is_gzip),
+            ContentKind::Bytes {
+                separator,
+                compression,
+            } => (separator.clone(), *compression),
             ContentKind::Avro | ContentKind::Parquet => return Err(SplitError::Format),
         };
         Ok(Splitter {
             separator,
             longest,
-            decoder: is_gzip.then(|| Box::new(MultiGzDecoder::new(Vec::new()))),
+            compression,
+            unpacker: Unpacker::new(compression, Vec::new())?,
             open: Vec::new(),
             at: 0,
             searched: 0,
         })
     }
 
-    /// Takes bytes of the object, and gives the records that are whole.
+    /// Takes bytes of the object, and gives the records that are whole. Returns how many it took: the others are for the next
+    /// call, since much may come of few.
     ///
     /// # Errors
     /// If they are not what they are to be, or a record is too long.
-    pub fn push(&mut self, bytes: &[u8], records: &mut Vec<Vec<u8>>) -> Result<(), SplitError> {
-        let Some(decoder) = &mut self.decoder else {
-            self.open.extend_from_slice(bytes);
-            return self.cut(records);
-        };
-        let mut decoder = std::mem::replace(decoder, Box::new(MultiGzDecoder::new(Vec::new())));
-        for piece in bytes.chunks(PIECE) {
-            decoder.write_all(piece).map_err(|_| Unreadable::Gzip)?;
-            self.open.append(decoder.get_mut());
-            self.cut(records)?;
-        }
-        self.decoder = Some(decoder);
-        Ok(())
+    pub fn push(&mut self, bytes: &[u8], records: &mut Vec<Vec<u8>>) -> Result<usize, SplitError> {
+        let taken = bytes.len().min(self.compression.piece());
+        self.unpacker.push(&bytes[..taken])?;
+        self.cut(records)?;
+        Ok(taken)
     }
 
     /// The records that were left, now that all bytes were taken.
@@ -79,13 +73,8 @@ impl Splitter {
     /// # Errors
     /// If the object ends within a record.
     pub fn finish(&mut self, records: &mut Vec<Vec<u8>>) -> Result<(), SplitError> {
-        if let Some(decoder) = self.decoder.take() {
-            let mut decoder = *decoder;
-            decoder.try_finish().map_err(|_| Unreadable::Gzip)?;
-            let mut rest = decoder.finish().map_err(|_| Unreadable::Gzip)?;
-            self.open.append(&mut rest);
-            self.cut(records)?;
-        }
+        self.unpacker.finish()?;
+        self.cut(records)?;
         match self.open.len() - self.at {
             0 => Ok(()),
             left => Err(Unreadable::Tail(left as u64).into()),
@@ -93,6 +82,7 @@ impl Splitter {
     }
 
     fn cut(&mut self, records: &mut Vec<Vec<u8>>) -> Result<(), SplitError> {
+        self.open.append(self.unpacker.inner());
         let from = self.searched.max(self.at);
         let mut search = from;
         while let Some(found) = memchr::memmem::find(&self.open[search..], &self.separator) {
@@ -119,9 +109,9 @@ impl Splitter {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use flate2::Compression;
     use flate2::write::GzEncoder;
     use proptest::prelude::*;
+    use std::io::Write;
 
     fn split(
         kind: &ContentKind,
@@ -131,8 +121,10 @@ mod tests {
     ) -> Result<Vec<Vec<u8>>, SplitError> {
         let mut splitter = Splitter::new(kind, longest)?;
         let mut records = Vec::new();
-        for piece in bytes.chunks(piece) {
-            splitter.push(piece, &mut records)?;
+        for mut piece in bytes.chunks(piece) {
+            while !piece.is_empty() {
+                piece = &piece[splitter.push(piece, &mut records)?..];
+            }
         }
         splitter.finish(&mut records)?;
         Ok(records)
@@ -140,7 +132,9 @@ mod tests {
 
     #[test]
     fn a_record_has_a_bound() {
-        let kind = ContentKind::Json { is_gzip: false };
+        let kind = ContentKind::Json {
+            compression: Compression::None,
+        };
         assert_eq!(split(&kind, b"12345\n", 2, 5).unwrap(), [b"12345"]);
         assert_eq!(split(&kind, b"123456\n", 2, 5), Err(SplitError::TooLong(5)));
         assert_eq!(
@@ -155,16 +149,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn records_come_back(records in proptest::collection::vec("[ab]{0,9}", 0..20), piece in 1usize..9, which in 0usize..4) {
-            let (separator, is_gzip) = [("\n", false), ("##", false), ("\n", true), ("x#x", true)][which];
+        fn records_come_back(records in proptest::collection::vec("[ab]{0,9}", 0..20), piece in 1usize..9, which in 0usize..6) {
+            use Compression::{Gzip, None, Zstd};
+            let (separator, compression) = [("\n", None), ("##", None), ("\n", Gzip), ("x#x", Gzip), ("\n", Zstd), ("x#x", Zstd)][which];
             let text: String = records.iter().map(|record| format!("{record}{separator}")).collect();
             let mut bytes = text.into_bytes();
-            if is_gzip {
-                let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-                encoder.write_all(&bytes).unwrap();
-                bytes = encoder.finish().unwrap();
+            match compression {
+                None => {}
+                Gzip => {
+                    let mut encoder = GzEncoder::new(Vec::new(), flate2::Compression::fast());
+                    encoder.write_all(&bytes).unwrap();
+                    bytes = encoder.finish().unwrap();
+                }
+                Zstd => {
+                    let (first, rest) = bytes.split_at(bytes.len() / 2);
+                    let frame = |bytes: &[u8]| zstd::encode_all(bytes, 3).unwrap();
+                    bytes = [frame(first), frame(rest)].concat();
+                }
             }
-            let kind = ContentKind::Bytes { separator: separator.as_bytes().to_vec(), is_gzip };
+            let kind = ContentKind::Bytes { separator: separator.as_bytes().to_vec(), compression };
             let found = split(&kind, &bytes, piece, 9).unwrap();
             let expected: Vec<Vec<u8>> = records.into_iter().map(String::into_bytes).collect();
             prop_assert_eq!(found, expected);
@@ -172,8 +175,9 @@ mod tests {
 
         #[test]
         fn anything_is_cut_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), piece in 1usize..50) {
-            let _ = split(&ContentKind::Json { is_gzip: false }, &bytes, piece, 50);
-            let _ = split(&ContentKind::Json { is_gzip: true }, &bytes, piece, 50);
+            for compression in [Compression::None, Compression::Gzip, Compression::Zstd] {
+                let _ = split(&ContentKind::Json { compression }, &bytes, piece, 50);
+            }
         }
     }
 }

@@ -69,6 +69,7 @@ pub(crate) async fn run(args: AuditArgs, data: Handle) -> CommandResult {
     })?;
     let rules = Rules {
         flush_size: input.is_known.then_some(input.layout.flush_size),
+        interleaves: input.layout.interleaves,
         has_keys: input.is_known.then_some(input.layout.keys.is_some()),
         has_headers: input.is_known.then_some(input.layout.headers.is_some()),
         gaps_explained: args.allow_gaps.then(|| "--allow-gaps".to_owned()),

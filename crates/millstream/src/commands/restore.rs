@@ -116,14 +116,15 @@ fn shape(args: &RestoreArgs, input: &ArchiveInput) -> Result<Shape, ToolError> {
         "value.converter",
         format("format.class"),
     )?;
+    let has_envelopes = input.layout.has_envelopes;
     let keys = match encoding(
         args.keys,
         "keys",
         "key.converter",
-        format("keys.format.class"),
+        has_envelopes || format("keys.format.class"),
     ) {
         Ok(keys) => keys,
-        Err(error) if input.layout.keys.is_some() => return Err(error.into()),
+        Err(error) if has_envelopes || input.layout.keys.is_some() => return Err(error.into()),
         // There are none.
         Err(_) => Encoding::Raw,
     };
@@ -136,6 +137,7 @@ fn shape(args: &RestoreArgs, input: &ArchiveInput) -> Result<Shape, ToolError> {
     Ok(Shape {
         values,
         keys,
+        has_envelopes,
         separator: input.layout.separator.clone(),
         timestamp_field: args.timestamp_field.clone(),
         offset_field: args.offset_field.clone(),

@@ -124,6 +124,39 @@ async fn a_topic_comes_back_record_by_record() {
         "{resumed:?}"
     );
 
+    // Records that were written whole bring their timestamps along.
+    let whole = [
+        json,
+        ("millstream.s3.envelope", "true"),
+        ("millstream.s3.zstd.level", "3"),
+    ];
+    store
+        .archive(&stage.servers, "orders", 3, "whole", &whole)
+        .await;
+    stage
+        .out("topics --create --topic whole --partitions 3")
+        .await;
+    let whole = store.file("whole", &whole, "whole.json");
+    let done = restore(&stage, &whole, "--to-topic whole").await;
+    assert_eq!(done.code, 0, "{done:?}");
+    assert_eq!(nameless(lines(&stage, "whole").await), origin);
+    // Objects that were written otherwise are refused.
+    stage
+        .out("topics --create --topic other --partitions 3")
+        .await;
+    let mixed = [
+        json,
+        ("millstream.s3.envelope", "true"),
+        ("s3.compression.type", "gzip"),
+    ];
+    let mixed = store.file("archive", &mixed, "mixed.json");
+    let refused = restore(&stage, &mixed, "--to-topic other").await;
+    assert_eq!(refused.code, 1, "{refused:?}");
+    assert!(
+        refused.err.contains("millstream.s3.envelope"),
+        "{refused:?}"
+    );
+
     // By keys, behind what is there.
     stage.with("produce --topic keyed", &[], "x\n").await;
     let state = store.folder.path().join("state");

@@ -1,7 +1,7 @@
 //! Checks across settings, and what depends on several of them in the validate answer.
 
 use super::classes::{AVRO_FORMAT, BYTE_ARRAY_FORMAT, JSON_FORMAT, PARQUET_FORMAT};
-use super::extensions::PARTITION_FIELDS;
+use super::extensions::{ENVELOPE, FILE_PER_SCHEMA, PARTITION_FIELDS, ROTATE_GRACE, ZSTD_LEVEL};
 use super::{
     DAILY_PARTITIONER, DEFAULT_PARTITIONER, FIELD_PARTITIONER, HOURLY_PARTITIONER, S3Config,
     TIME_BASED_PARTITIONER, is_time_based,
@@ -143,16 +143,97 @@ const WAN_WITH_PATH_STYLE: &str = "Both accelerate mode and path style access ar
 /// Adds the errors that our own settings make with others.
 pub(crate) fn check_extensions(config: Option<&S3Config>, values: &mut [ConfigValue]) {
     let Some(config) = config else { return };
-    let Some(fields) = values.iter_mut().find(|v| v.name == PARTITION_FIELDS) else {
-        return;
-    };
+    for value in values.iter_mut().filter(|value| value.errors.is_empty()) {
+        let verdict = match value.name.as_str() {
+            PARTITION_FIELDS => check_partition_fields(config, value),
+            ZSTD_LEVEL => check_zstd_level(config, value),
+            ENVELOPE => check_envelope(config, value),
+            FILE_PER_SCHEMA => check_file_per_schema(config, value),
+            ROTATE_GRACE => check_grace(config, value),
+            _ => Ok(()),
+        };
+        value.errors.extend(verdict.err());
+    }
+}
+
+fn check_partition_fields(config: &S3Config, fields: &ConfigValue) -> Result<(), String> {
     let is_empty = fields.value == Some(Parsed::List(Vec::new()));
-    if !is_empty && !is_time_based(&config.partitioner_class) {
-        fields.errors.push(format!(
-            "{PARTITION_FIELDS} needs a partitioner.class that is time-based, in front of whose folders the fields go: \
-             TimeBasedPartitioner, DailyPartitioner or HourlyPartitioner; for folders by fields alone set FieldPartitioner \
-             and partition.field.name"
+    if is_empty || is_time_based(&config.partitioner_class) {
+        return Ok(());
+    }
+    Err(format!(
+        "{PARTITION_FIELDS} needs a partitioner.class that is time-based, in front of whose folders the fields go: \
+         TimeBasedPartitioner, DailyPartitioner or HourlyPartitioner; for folders by fields alone set FieldPartitioner \
+         and partition.field.name"
+    ))
+}
+
+fn check_envelope(config: &S3Config, envelope: &ConfigValue) -> Result<(), String> {
+    if envelope.value != Some(Parsed::Boolean(true)) || config.format_class == JSON_FORMAT {
+        return Ok(());
+    }
+    Err(format!(
+        "{ENVELOPE} writes lines of JSON; set format.class to {JSON_FORMAT}, or store keys and headers in objects of their own \
+         (store.kafka.keys, store.kafka.headers)"
+    ))
+}
+
+fn check_file_per_schema(config: &S3Config, per_schema: &ConfigValue) -> Result<(), String> {
+    let compatibility = &config.schema_compatibility;
+    if per_schema.value != Some(Parsed::Boolean(true)) || compatibility.eq_ignore_ascii_case("NONE")
+    {
+        return Ok(());
+    }
+    Err(format!(
+        "{FILE_PER_SCHEMA} leaves each record in its own schema, and schema.compatibility={compatibility} brings it into that of \
+         its file; set schema.compatibility to NONE, or remove {FILE_PER_SCHEMA}"
+    ))
+}
+
+fn check_grace(config: &S3Config, grace: &ConfigValue) -> Result<(), String> {
+    if grace.value == Some(Parsed::Int(0))
+        || (is_time_based(&config.partitioner_class) && config.rotate_interval > 0)
+    {
+        return Ok(());
+    }
+    Err(format!(
+        "{ROTATE_GRACE} is counted beside rotate.interval.ms; set that, with a partitioner.class that is time-based, or remove \
+         {ROTATE_GRACE}"
+    ))
+}
+
+fn check_zstd_level(config: &S3Config, level: &ConfigValue) -> Result<(), String> {
+    if level.value == Some(Parsed::Int(0)) {
+        return Ok(());
+    }
+    if config.compression_type == "gzip" {
+        return Err(format!(
+            "{ZSTD_LEVEL} and s3.compression.type=gzip both compress objects; remove one of them"
         ));
+    }
+    let is_of_lines = |class: &str| class == JSON_FORMAT || class == BYTE_ARRAY_FORMAT;
+    let parts = [
+        ("format.class", true, &config.format_class),
+        (
+            "keys.format.class",
+            config.store_kafka_keys,
+            &config.keys_format_class,
+        ),
+        (
+            "headers.format.class",
+            config.store_kafka_headers,
+            &config.headers_format_class,
+        ),
+    ];
+    let other = parts
+        .iter()
+        .find(|(_, on, class)| *on && !is_of_lines(class));
+    match other {
+        None => Ok(()),
+        Some((key, ..)) => Err(format!(
+            "{ZSTD_LEVEL} is for JsonFormat and ByteArrayFormat, and {key} is another; remove {ZSTD_LEVEL}, and let avro.codec or \
+             parquet.codec (which may be zstd) compress instead"
+        )),
     }
 }
 

@@ -36,6 +36,18 @@ pub(crate) const PARTITION_SCHEMALESS: &str = "millstream.s3.partition.schemales
 /// Not a key of the original: whether offsets behind the last stored record are committed.
 pub(crate) const COMMIT_FRONTIER: &str = "millstream.s3.commit.frontier";
 
+/// Not a key of the original: the level at which objects of lines are compressed by Zstandard.
+pub(crate) const ZSTD_LEVEL: &str = "millstream.s3.zstd.level";
+
+/// Not a key of the original: whether each record is written whole, with key, headers and timestamp.
+pub(crate) const ENVELOPE: &str = "millstream.s3.envelope";
+
+/// Not a key of the original: whether each schema has files of its own.
+pub(crate) const FILE_PER_SCHEMA: &str = "millstream.s3.file.per.schema";
+
+/// Not a key of the original: how long files wait for late records.
+pub(crate) const ROTATE_GRACE: &str = "millstream.s3.rotate.grace.ms";
+
 /// Settings that the original does not have. They show in an answer only if they are given.
 pub(crate) fn extensions() -> &'static ConfigDef {
     static EXTENSIONS: LazyLock<ConfigDef> = LazyLock::new(|| {
@@ -128,6 +140,41 @@ pub(crate) fn extensions() -> &'static ConfigDef {
                     "Whether offsets behind the last stored record are committed where nothing is left to be stored: those \
                      of records that are skipped or reported, and of the markers of transactions. So the lag of a topic \
                      that rests becomes 0. Java's sink commits what it has stored and nothing more.",
+                ),
+            Key::new(ZSTD_LEVEL, Kind::Int, "0")
+                .importance(Importance::Low)
+                .group(S3, 44, Width::Short, "S3 Zstandard Level")
+                .validator(Validator::Between(0, 19))
+                .doc(
+                    "With JsonFormat and ByteArrayFormat, compresses objects by Zstandard at this level, from 1 to 19, and ends \
+                     their names in ``.zst``. Where memory is short an object has several frames behind one another. 0 leaves it \
+                     to ``s3.compression.type``.",
+                ),
+            Key::new(ENVELOPE, Kind::Boolean, "false")
+                .importance(Importance::Low)
+                .group(S3, 45, Width::Short, "S3 Envelope")
+                .doc(
+                    "With JsonFormat, writes each record whole: an object with ``key``, ``value``, ``headers`` (a list of \
+                     objects with ``key`` and ``value``) and ``timestamp`` (milliseconds since 1970). What a record lacks is \
+                     null. ``millstream restore`` brings all of it back.",
+                ),
+            Key::new(FILE_PER_SCHEMA, Kind::Boolean, "false")
+                .importance(Importance::Low)
+                .group(S3, 46, Width::Short, "S3 File Per Schema")
+                .doc(
+                    "With ``schema.compatibility=NONE``, writes the records of each schema to files of their own, open side by \
+                     side, instead of closing all files at each change of the schema. So records of two versions that take \
+                     turns do not make an object each.",
+                ),
+            Key::new(ROTATE_GRACE, Kind::Long, "0")
+                .importance(Importance::Low)
+                .group(S3, 47, Width::Medium, "S3 Rotate Grace (ms)")
+                .validator(Validator::AtLeast(0))
+                .doc(
+                    "With ``rotate.interval.ms``, keeps files open for so much longer by the time of the records, and a change \
+                     of the folder closes files only when records are so far behind it. So records that are late by no more \
+                     join the file of their time, instead of making objects to and fro. What an object holds still follows \
+                     from the records alone.",
                 ),
             show_content_key(),
         ])

@@ -70,7 +70,26 @@ pub(super) fn text(header: &Header) -> Result<Cow<'_, str>, RecordError> {
 
 /// `{"headers":[{"key":…,"value":…},…]}`: order and repeats are kept.
 pub(super) fn encode_json(headers: &[Header], out: &mut Vec<u8>) -> Result<(), RecordError> {
-    out.extend_from_slice(b"{\"headers\":[");
+    out.extend_from_slice(b"{\"headers\":");
+    write_array(headers, out, Nulls::Refused)?;
+    out.extend_from_slice(b"}\n");
+    Ok(())
+}
+
+/// What becomes of headers without a value.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Nulls {
+    Taken,
+    Refused,
+}
+
+/// `[{"key":…,"value":…},…]`. After an error part of it is in `out`.
+pub(super) fn write_array(
+    headers: &[Header],
+    out: &mut Vec<u8>,
+    nulls: Nulls,
+) -> Result<(), RecordError> {
+    out.push(b'[');
     for (index, header) in headers.iter().enumerate() {
         if index > 0 {
             out.push(b',');
@@ -79,13 +98,14 @@ pub(super) fn encode_json(headers: &[Header], out: &mut Vec<u8>) -> Result<(), R
         write_str(out, &header.key);
         out.extend_from_slice(b",\"value\":");
         match &header.value {
-            Value::Null => return Err(null_value()),
+            Value::Null if nulls == Nulls::Refused => return Err(null_value()),
+            Value::Null => out.extend_from_slice(b"null"),
             Value::String(text) => write_text(out, text),
             other => write_str(out, &plain(other)),
         }
         out.push(b'}');
     }
-    out.extend_from_slice(b"]}\n");
+    out.push(b']');
     Ok(())
 }
 

@@ -19,15 +19,20 @@ pub(super) struct JsonFormat {
 impl JsonFormat {
     pub(super) fn new(config: &S3Config) -> Self {
         JsonFormat {
-            options: ConnectJson {
-                decimal_format: if config.json_decimal_format.eq_ignore_ascii_case("NUMERIC") {
-                    DecimalFormat::Numeric
-                } else {
-                    DecimalFormat::Base64
-                },
-                replace_null_with_default: true,
-            },
+            options: options(config),
         }
+    }
+}
+
+pub(super) fn options(config: &S3Config) -> ConnectJson {
+    let is_numeric = config.json_decimal_format.eq_ignore_ascii_case("NUMERIC");
+    ConnectJson {
+        decimal_format: if is_numeric {
+            DecimalFormat::Numeric
+        } else {
+            DecimalFormat::Base64
+        },
+        replace_null_with_default: true,
     }
 }
 
@@ -143,6 +148,25 @@ fn encode_raw(
         done += 1;
     }
     Encoded::all(done)
+}
+
+/// One row without the end of its line. After an error part of it may be in `out`.
+pub(super) fn write_row(
+    payload: &Payload,
+    row: usize,
+    out: &mut Vec<u8>,
+    options: ConnectJson,
+) -> Result<(), RecordError> {
+    match payload {
+        Payload::Decoded(decoded) => return write_decoded(decoded, row, out, options),
+        Payload::Raw { column, kind } => match (column.get(row), kind) {
+            (None, _) => out.extend_from_slice(b"null"),
+            (Some(text), RawKind::String) => write_string(out, text),
+            (Some(json), RawKind::Json) => out.extend_from_slice(json),
+            (Some(bytes), RawKind::Bytes | RawKind::Undecoded) => write_bytes(out, bytes),
+        },
+    }
+    Ok(())
 }
 
 /// A struct goes through JsonConverter, anything else through a plain object mapper that asks for no schema.

@@ -9,7 +9,7 @@ use crate::object::OpenObject;
 use crate::settings::Settings;
 use crate::spill::{Move, Spill};
 use crate::upload::{Closing, JobId, Names, Object};
-use millstream_core::{Payload, RecordBatch, RecordError, SinkError, TopicPartition};
+use millstream_core::{Payload, RecordBatch, RecordError, SchemaRef, SinkError, TopicPartition};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -35,6 +35,8 @@ const CHECKED_AT_A_TIME: usize = 256;
 
 pub(crate) struct OpenFile {
     pub(super) folder: Arc<str>,
+    /// That of its records, where each schema has files of its own.
+    pub(super) schema: Option<SchemaRef>,
     records: usize,
     /// The offsets of the first record and the last.
     pub(super) start: i64,
@@ -106,6 +108,7 @@ impl OpenFile {
         };
         let has_values = !settings.partitioner.is_tombstones(&folder);
         OpenFile {
+            schema: None,
             records: 0,
             start,
             end: start,

@@ -3,7 +3,8 @@
 use super::file::OpenFile;
 use super::in_flight::RotationId;
 use super::refusal::cannot_restore;
-use super::{PartitionWriter, WriterContext};
+use super::writing::is_file_of;
+use super::{PartitionWriter, Place, WriterContext};
 use crate::rotation::{Reason, Rotation};
 use crate::settings::Settings;
 use crate::store::Existing;
@@ -37,10 +38,17 @@ impl PartitionWriter {
                 return Some(Reason::Interval);
             }
             let tombstones = |folder: &Arc<str>| settings.partitioner.is_tombstones(folder);
-            let changes = self
-                .last_folder
-                .as_ref()
-                .is_some_and(|last| last != folder && !tombstones(last) && !tombstones(folder));
+            let changes = match rotation.grace {
+                None => self
+                    .last_folder
+                    .as_ref()
+                    .is_some_and(|last| last != folder && !tombstones(last) && !tombstones(folder)),
+                Some(grace) => {
+                    let turned = self.lead.as_ref().and_then(|lead| lead.turned);
+                    let passed = self.last_time.zip(turned);
+                    passed.is_some_and(|(last, turned)| last.saturating_sub(turned) >= grace)
+                }
+            };
             if changes && rotation.on_folder_change {
                 return Some(Reason::FolderChange);
             }
@@ -52,17 +60,20 @@ impl PartitionWriter {
         is_due(self.idle_until).then_some(Reason::Idle)
     }
 
-    /// Whether a record of this folder, whose schema fits or not, cannot join what is open.
+    /// Whether a record of this place, whose schema fits or not, cannot join what is open.
     pub(super) fn due_by_state(
         &self,
         rotation: &Rotation,
-        folder: &Arc<str>,
+        place: &Place,
         fits: bool,
     ) -> Option<Reason> {
         if !fits && self.total > 0 {
             return Some(Reason::SchemaChange);
         }
-        let is_new = || self.open.iter().all(|file| file.folder != *folder);
+        let is_new = || {
+            let mut open = self.open.iter();
+            open.all(|file| !is_file_of(rotation, file, place))
+        };
         let open = self.open.len();
         let is_full = open > 0 && rotation.max_open_files.is_some_and(|most| open >= most);
         (is_full && is_new()).then_some(Reason::MaxOpenFiles)
@@ -157,6 +168,7 @@ impl PartitionWriter {
         self.schemas.clear();
         self.total = 0;
         self.base_time = None;
+        self.lead = None;
         let Some(last_offset) = self.last_offset.filter(|_| !self.open.is_empty()) else {
             return Ok(());
         };

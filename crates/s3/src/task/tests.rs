@@ -8,10 +8,10 @@
 mod server;
 
 use super::*;
+use crate::compress::Compressors;
 use crate::config::{self, S3Config};
 use crate::format::container::{self, BAD, Container};
 use crate::format::{Output, Part};
-use crate::gzip::Compressors;
 use bytes::Bytes;
 use flate2::read::GzDecoder;
 use millstream_core::contract::Ledger;
@@ -85,19 +85,19 @@ async fn start(server: &Server, setup: Setup, open: &ByteBudget) -> S3Task {
     let mut settings = Settings::new(&config, &properties)
         .map_err(SinkError::from)
         .unwrap();
-    let gzip = setup.is_compressed.then(|| Compressors::new(-1));
+    let compressors = setup.is_compressed.then(|| Compressors::gzip(-1));
     let output = |part: Part| {
         Arc::new(Output {
             format: Arc::new(Container),
             part,
             extension: ".blocks".to_owned(),
-            gzip: gzip.clone(),
+            compressors: compressors.clone(),
         })
     };
     settings.values = output(Part::Values);
     settings.keys = setup.has_siblings.then(|| output(Part::Keys));
     settings.headers = setup.has_siblings.then(|| output(Part::Headers));
-    settings.gzip = gzip;
+    settings.compressors = compressors;
     // Far less than S3 takes: so that objects have several.
     settings.part_size = setup.part_size;
     let (signs, checksums) = (settings.signs_payload, settings.checksums);

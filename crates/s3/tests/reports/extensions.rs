@@ -16,7 +16,7 @@ const AVRO: &str = "io.confluent.connect.s3.format.avro.AvroFormat";
 const PARQUET: &str = "io.confluent.connect.s3.format.parquet.ParquetFormat";
 
 /// The objects' names after the folder of the topic, without their extensions.
-fn names(server: &Server) -> Vec<String> {
+pub(super) fn names(server: &Server) -> Vec<String> {
     let state = server.state();
     let names = state.objects.keys();
     names
@@ -56,7 +56,7 @@ fn structs(first: i64, texts: &[&str]) -> Arc<RecordBatch> {
     decoded(first, rows.collect())
 }
 
-fn decoded(first: i64, rows: Vec<SchemaAndValue>) -> Arc<RecordBatch> {
+pub(super) fn decoded(first: i64, rows: Vec<SchemaAndValue>) -> Arc<RecordBatch> {
     let texts = vec![""; rows.len()];
     let mut batch = Arc::into_inner(batch(partition(0), first, &texts)).unwrap();
     let mut values = Decoded::with_capacity(ByteColumn::nulls(rows.len()));
@@ -276,6 +276,13 @@ fn settings_that_do_not_go_together_are_refused() {
         ("millstream.s3.rotate.idle.ms", "soon", "Not a number"),
         ("millstream.s3.partition.fields", "a", "time-based"),
         ("millstream.s3.partition.fields", "a,a", "duplicate"),
+        ("millstream.s3.zstd.level", "20", "at most 19"),
+        (
+            "millstream.s3.rotate.grace.ms",
+            "60000",
+            "rotate.interval.ms",
+        ),
+        ("millstream.s3.rotate.grace.ms", "-1", "at least 0"),
     ];
     for (key, value, why) in cases {
         let properties = Properties::from_iter([
@@ -291,6 +298,57 @@ fn settings_that_do_not_go_together_are_refused() {
         let values = S3SinkConnector.validate(&properties);
         let own = values.iter().find(|value| value.name == key).unwrap();
         let errors = own.errors.join("; ");
+        assert!(errors.contains(why), "{key}={value}: {errors}");
+    }
+}
+
+#[test]
+fn settings_that_do_not_go_with_others_are_refused() {
+    let cases = [
+        (
+            "millstream.s3.zstd.level",
+            "3",
+            ("s3.compression.type", "gzip"),
+            "remove one of them",
+        ),
+        (
+            "millstream.s3.zstd.level",
+            "3",
+            (FORMAT, AVRO),
+            "format.class is another",
+        ),
+        (
+            "millstream.s3.envelope",
+            "true",
+            (FORMAT, PARQUET),
+            "format.json.JsonFormat",
+        ),
+        (
+            "millstream.s3.file.per.schema",
+            "true",
+            ("schema.compatibility", "BACKWARD"),
+            "set schema.compatibility to NONE",
+        ),
+    ];
+    for (key, value, (other, is), why) in cases {
+        let mut properties = Properties::from_iter([
+            ("s3.bucket.name", "archive"),
+            ("flush.size", "3"),
+            ("storage.class", "io.confluent.connect.s3.storage.S3Storage"),
+            (
+                "format.class",
+                "io.confluent.connect.s3.format.json.JsonFormat",
+            ),
+            (key, value),
+        ]);
+        let errors = |properties: &Properties| {
+            let values = S3SinkConnector.validate(properties);
+            let own = values.iter().find(|value| value.name == key).unwrap();
+            own.errors.join("; ")
+        };
+        assert_eq!(errors(&properties), "", "{key}");
+        properties.insert(other, is);
+        let errors = errors(&properties);
         assert!(errors.contains(why), "{key}={value}: {errors}");
     }
 }

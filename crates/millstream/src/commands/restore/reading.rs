@@ -1,9 +1,10 @@
 //! The records of objects: values, keys and headers side by side, read ahead by several objects.
 
 use super::plan::Source;
+use bytes::{Buf, Bytes};
 use millstream_audit::contents::ContentKind;
 use millstream_audit::names::Part;
-use millstream_audit::restore::{Encoding, Splitter, headers, millis_of};
+use millstream_audit::restore::{Encoding, Envelope, NotDecoded, Splitter, headers, millis_of};
 use millstream_core::limits::LONGEST_LINE;
 use millstream_s3::{Archive, ArchiveError, Contents};
 use std::collections::VecDeque;
@@ -24,6 +25,8 @@ const ATTEMPTS: u32 = 4;
 pub(super) struct Shape {
     pub(super) values: Encoding,
     pub(super) keys: Encoding,
+    /// Whether each line is a whole record.
+    pub(super) has_envelopes: bool,
     pub(super) separator: Vec<u8>,
     pub(super) timestamp_field: Option<String>,
     pub(super) offset_field: Option<String>,
@@ -202,6 +205,7 @@ impl Object {
             kind: kind.clone(),
             splitter,
             contents: None,
+            unread: Bytes::new(),
             records: VecDeque::new(),
             given: 0,
             to_pass: 0,
@@ -221,14 +225,27 @@ impl Object {
         let shape = &self.shape;
         let wrong =
             |part: Part, why: String| self.wrong(format!("{} of row {row}: {why}", part.name()));
-        let of_value =
-            |why: millstream_audit::restore::NotDecoded| wrong(Part::Values, why.to_string());
+        let of_value = |why: NotDecoded| wrong(Part::Values, why.to_string());
+        let envelope = match &value {
+            Some(line) if shape.has_envelopes => Some(Envelope::parse(line).map_err(of_value)?),
+            _ => None,
+        };
+        let (value, key, whole) = match envelope {
+            Some(Envelope {
+                key,
+                value,
+                headers,
+                timestamp,
+            }) => (Some(value), Some(key), Some((headers, timestamp))),
+            None => (value, key, None),
+        };
         let bytes = value.as_deref();
         let number = |field: &Option<String>| match (field, bytes) {
             (Some(field), Some(bytes)) => millis_of(bytes, field).map(Some).map_err(of_value),
             _ => Ok(None),
         };
-        let timestamp = number(&shape.timestamp_field)?;
+        let of_envelope = whole.as_ref().and_then(|(_, timestamp)| *timestamp);
+        let timestamp = number(&shape.timestamp_field)?.or(of_envelope);
         let offset = self.offset(row, number(&shape.offset_field)?)?;
         let is_out = shape.from.is_some_and(|from| offset < from)
             || shape.to.is_some_and(|to| offset >= to)
@@ -247,9 +264,12 @@ impl Object {
                 .map_err(|why| wrong(part, why.to_string())),
             None => Ok(None),
         };
-        let headers = match header {
-            Some(line) => headers(&line).map_err(|why| wrong(Part::Headers, why.to_string()))?,
-            None => Vec::new(),
+        let headers = match (whole, header) {
+            (Some((headers, _)), _) => headers,
+            (None, Some(line)) => {
+                headers(&line).map_err(|why| wrong(Part::Headers, why.to_string()))?
+            }
+            (None, None) => Vec::new(),
         };
         Ok(Some(Record {
             partition: self.source.partition,
@@ -310,6 +330,8 @@ struct PartReader {
     kind: ContentKind,
     splitter: Splitter,
     contents: Option<Contents>,
+    /// What has come and is not cut yet.
+    unread: Bytes,
     records: VecDeque<Vec<u8>>,
     /// Records that were given, and those of them that come again.
     given: usize,
@@ -360,10 +382,16 @@ impl PartReader {
                 self.contents.insert(opened)
             }
         };
-        let piece = contents.next().await.map_err(store)?;
+        let piece = match std::mem::take(&mut self.unread) {
+            unread if !unread.is_empty() => Some(unread),
+            _ => contents.next().await.map_err(store)?,
+        };
         let mut records = Vec::new();
         let cut = match piece {
-            Some(piece) => self.splitter.push(&piece, &mut records),
+            Some(mut piece) => self.splitter.push(&piece, &mut records).map(|taken| {
+                piece.advance(taken);
+                self.unread = piece;
+            }),
             None => {
                 self.is_over = true;
                 self.splitter.finish(&mut records)
@@ -381,6 +409,7 @@ impl PartReader {
     fn again(&mut self) -> Result<(), ReadError> {
         self.attempt += 1;
         self.contents = None;
+        self.unread = Bytes::new();
         let splitter = Splitter::new(&self.kind, LONGEST_LINE);
         self.splitter = splitter.map_err(|why| ReadError::Content {
             key: self.key.clone(),

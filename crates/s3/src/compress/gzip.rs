@@ -1,11 +1,7 @@
 //! A gzip stream as Java writes it: one member, a bare header, and the compressed bytes as they come.
-//!
-//! A compressor is a quarter of a megabyte, which thousands of open objects cannot each have. One that is short of
-//! memory lets its compressor go; the next one begins without knowing what came before, at the cost of a few bytes.
 
+use super::pool::Pool;
 use flate2::{Compress, Compression, FlushCompress, Status};
-use millstream_core::{ByteBudget, BytePermit};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// No name, no time, and "unknown" as operating system, which is Java 16's and later.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
@@ -16,71 +12,35 @@ const STEP: usize = 32 * 1024;
 /// What a compressor holds: a window of 32 KiB twice over, chains and heads of hashes, pending bytes and symbols.
 const COMPRESSOR: usize = 336 * 1024;
 
-/// Compressors kept for the next stream: where memory is short each write begins a new one.
-const SPARE_COMPRESSORS: usize = 2;
-
-/// Makes compressors of one level, of the memory of those that are done with. Cloning shares it.
+/// Makes compressors of one level. Cloning shares those that are done with.
 #[derive(Clone, Debug)]
-pub(crate) struct Compressors {
+pub(crate) struct GzipCompressors {
     level: Compression,
-    idle: Arc<Mutex<IdleCompressors>>,
+    pub(super) pool: Pool<Compress>,
 }
 
-#[derive(Debug, Default)]
-struct IdleCompressors {
-    compressors: Vec<(Compress, BytePermit)>,
-    /// Without room in it none is kept.
-    budget: Option<ByteBudget>,
-}
-
-impl Compressors {
-    /// Levels as zlib counts them; a negative one is its default.
-    pub(crate) fn new(level: i32) -> Self {
+impl GzipCompressors {
+    pub(super) fn new(level: i32) -> Self {
         let level = u32::try_from(level).map_or_else(|_| Compression::default(), Compression::new);
-        Compressors {
+        GzipCompressors {
             level,
-            idle: Arc::default(),
+            pool: Pool::default(),
         }
     }
 
-    /// Counts those that are kept as memory of this budget.
-    pub(crate) fn keep_within(&self, budget: ByteBudget) {
-        self.lock().budget = Some(budget);
-    }
-
-    /// Gives the memory of those that are kept back.
-    pub(crate) fn clear(&self) {
-        self.lock().compressors.clear();
-    }
-
     fn take(&self) -> Compress {
-        match self.lock().compressors.pop() {
-            Some((mut compress, _)) => {
+        match self.pool.take() {
+            Some(mut compress) => {
                 compress.reset();
                 compress
             }
             None => Compress::new(self.level, false),
         }
     }
-
-    fn give_back(&self, compress: Compress) {
-        let mut idle = self.lock();
-        if idle.compressors.len() < SPARE_COMPRESSORS
-            && let Some(budget) = &idle.budget
-            && let Some(permit) = budget.try_acquire(COMPRESSOR)
-        {
-            idle.compressors.push((compress, permit));
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, IdleCompressors> {
-        // A list is whole whatever a panicking holder did.
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 pub(crate) struct Gzip {
-    compressors: Compressors,
+    compressors: GzipCompressors,
     /// Taken with the first bytes to compress.
     compress: Option<Compress>,
     checksum: crc32fast::Hasher,
@@ -90,7 +50,7 @@ pub(crate) struct Gzip {
 }
 
 impl Gzip {
-    pub(crate) fn new(compressors: &Compressors) -> Self {
+    pub(super) fn new(compressors: &GzipCompressors) -> Self {
         Gzip {
             compressors: compressors.clone(),
             compress: None,
@@ -100,7 +60,7 @@ impl Gzip {
         }
     }
 
-    pub(crate) fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) {
         self.begin(out);
         self.checksum.update(plain);
         self.len = self.len.wrapping_add(plain.len() as u32);
@@ -112,7 +72,7 @@ impl Gzip {
     }
 
     /// Writes what the compressor holds back, and the trailer.
-    pub(crate) fn finish(mut self, out: &mut Vec<u8>) {
+    pub(super) fn finish(mut self, out: &mut Vec<u8>) {
         self.begin(out);
         self.flush(out, FlushCompress::Finish);
         self.release_compressor();
@@ -121,7 +81,7 @@ impl Gzip {
     }
 
     /// Ends what has been compressed at a whole byte and lets the compressor go; the stream goes on with another one.
-    pub(crate) fn rest(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn rest(&mut self, out: &mut Vec<u8>) {
         if self.compress.is_some() {
             self.flush(out, FlushCompress::Full);
             self.release_compressor();
@@ -130,12 +90,12 @@ impl Gzip {
 
     fn release_compressor(&mut self) {
         if let Some(compress) = self.compress.take() {
-            self.compressors.give_back(compress);
+            self.compressors.pool.give_back(compress, COMPRESSOR);
         }
     }
 
     /// Memory that the compressor holds.
-    pub(crate) fn memory(&self) -> usize {
+    pub(super) fn memory(&self) -> usize {
         self.compress.as_ref().map_or(0, |_| COMPRESSOR)
     }
 
@@ -173,7 +133,7 @@ impl Gzip {
     }
 }
 
-fn compressor<'a>(slot: &'a mut Option<Compress>, all: &Compressors) -> &'a mut Compress {
+fn compressor<'a>(slot: &'a mut Option<Compress>, all: &GzipCompressors) -> &'a mut Compress {
     slot.get_or_insert_with(|| all.take())
 }
 
@@ -181,6 +141,7 @@ fn compressor<'a>(slot: &'a mut Option<Compress>, all: &Compressors) -> &'a mut 
 mod tests {
     use super::*;
     use flate2::read::GzDecoder;
+    use millstream_core::ByteBudget;
     use proptest::prelude::*;
     use std::io::Read;
 
@@ -195,7 +156,7 @@ mod tests {
     #[test]
     fn begins_and_ends_as_java_does() {
         let mut out = Vec::new();
-        let mut gzip = Gzip::new(&Compressors::new(-1));
+        let mut gzip = Gzip::new(&GzipCompressors::new(-1));
         gzip.write(b"a\n", &mut out);
         gzip.finish(&mut out);
         let hex: String = out.iter().map(|byte| format!("{byte:02x}")).collect();
@@ -205,8 +166,8 @@ mod tests {
     #[test]
     fn report_c1_compressors_are_kept_within_a_budget_and_let_go() {
         let budget = ByteBudget::new(COMPRESSOR + 1);
-        let compressors = Compressors::new(-1);
-        compressors.keep_within(budget.clone());
+        let compressors = GzipCompressors::new(-1);
+        compressors.pool.keep_within(budget.clone());
         for _ in 0..3 {
             let mut streams = [(); 3].map(|()| Gzip::new(&compressors));
             for stream in &mut streams {
@@ -216,7 +177,7 @@ mod tests {
             }
             assert_eq!(budget.available(), 1);
         }
-        compressors.clear();
+        compressors.pool.clear();
         assert_eq!(budget.available(), COMPRESSOR + 1);
     }
 
@@ -227,7 +188,7 @@ mod tests {
             level in -1..10,
         ) {
             let mut out = Vec::new();
-            let mut gzip = Gzip::new(&Compressors::new(level));
+            let mut gzip = Gzip::new(&GzipCompressors::new(level));
             let mut plain: Vec<u8> = Vec::new();
             for (piece, rests) in &pieces {
                 gzip.write(piece, &mut out);

@@ -1,0 +1,109 @@
+//! Compress: the bytes of an object that is compressed as a whole, on their way.
+//!
+//! A compressor is from a third of a megabyte to several, which thousands of open objects cannot each have. One that is
+//! short of memory lets its compressor go; the next one begins without knowing what came before, at the cost of a few bytes.
+
+mod gzip;
+mod pool;
+mod zstandard;
+
+use gzip::{Gzip, GzipCompressors};
+use millstream_core::ByteBudget;
+use std::io;
+use zstandard::{Zstd, ZstdCompressors};
+
+/// How objects are compressed, and the memory of compressors that are done with. Cloning shares it.
+#[derive(Clone, Debug)]
+pub(crate) enum Compressors {
+    Gzip(GzipCompressors),
+    Zstd(ZstdCompressors),
+}
+
+impl Compressors {
+    /// Levels as zlib counts them; a negative one is its default.
+    pub(crate) fn gzip(level: i32) -> Self {
+        Compressors::Gzip(GzipCompressors::new(level))
+    }
+
+    /// Levels from 1 to 19.
+    pub(crate) fn zstd(level: i32) -> Self {
+        Compressors::Zstd(ZstdCompressors::new(level))
+    }
+
+    /// What the names of objects end in.
+    pub(crate) fn suffix(&self) -> &'static str {
+        match self {
+            Compressors::Gzip(_) => ".gz",
+            Compressors::Zstd(_) => ".zst",
+        }
+    }
+
+    /// Counts those that are kept as memory of this budget.
+    pub(crate) fn keep_within(&self, budget: ByteBudget) {
+        match self {
+            Compressors::Gzip(all) => all.pool.keep_within(budget),
+            Compressors::Zstd(all) => all.pool.keep_within(budget),
+        }
+    }
+
+    /// Gives the memory of those that are kept back.
+    pub(crate) fn clear(&self) {
+        match self {
+            Compressors::Gzip(all) => all.pool.clear(),
+            Compressors::Zstd(all) => all.pool.clear(),
+        }
+    }
+
+    /// Begins an object.
+    pub(crate) fn begin(&self) -> Compressed {
+        match self {
+            Compressors::Gzip(all) => Compressed::Gzip(Gzip::new(all)),
+            Compressors::Zstd(all) => Compressed::Zstd(Zstd::new(all)),
+        }
+    }
+}
+
+/// One object's bytes.
+pub(crate) enum Compressed {
+    Gzip(Gzip),
+    Zstd(Zstd),
+}
+
+impl Compressed {
+    pub(crate) fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+        match self {
+            Compressed::Gzip(gzip) => gzip.write(plain, out),
+            Compressed::Zstd(zstd) => zstd.write(plain, out),
+        }
+    }
+
+    /// Ends what has been compressed at a whole byte and lets the compressor go; the object goes on with another one.
+    pub(crate) fn rest(&mut self, out: &mut Vec<u8>) {
+        match self {
+            Compressed::Gzip(gzip) => gzip.rest(out),
+            Compressed::Zstd(zstd) => zstd.rest(out),
+        }
+    }
+
+    /// Writes what the compressor holds back, and the end.
+    ///
+    /// # Errors
+    /// If something could not be compressed: the object is not to be stored.
+    pub(crate) fn finish(self, out: &mut Vec<u8>) -> io::Result<()> {
+        match self {
+            Compressed::Gzip(gzip) => {
+                gzip.finish(out);
+                Ok(())
+            }
+            Compressed::Zstd(zstd) => zstd.finish(out),
+        }
+    }
+
+    /// Memory that the compressor holds.
+    pub(crate) fn memory(&self) -> usize {
+        match self {
+            Compressed::Gzip(gzip) => gzip.memory(),
+            Compressed::Zstd(zstd) => zstd.memory(),
+        }
+    }
+}

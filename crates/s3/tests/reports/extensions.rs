@@ -276,7 +276,7 @@ fn settings_that_do_not_go_together_are_refused() {
         ("millstream.s3.rotate.idle.ms", "soon", "Not a number"),
         ("millstream.s3.partition.fields", "a", "time-based"),
         ("millstream.s3.partition.fields", "a,a", "duplicate"),
-        ("millstream.s3.zstd.level", "20", "at most 19"),
+        ("millstream.s3.zstd.level", "20", "no more than 19"),
         (
             "millstream.s3.rotate.grace.ms",
             "60000",

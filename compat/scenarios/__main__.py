@@ -13,16 +13,16 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import assignors, charts, clients, crowd, dead_letters, differential, files, health, kills, migrate, moves, queues, rest, rolling, s3, secure, stranger, stream, tokens, tools, walkthrough, workers
+from . import assignors, charts, clients, crowd, dead_letters, differential, files, health, kills, migrate, moves, queues, registry, rest, rolling, s3, secure, stranger, stream, tokens, tools, walkthrough, workers
 from .services import ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
              "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run, "rolling": rolling.run, "workers": workers.run,
              "rest": rest.run, "clients": clients.run, "crowd": crowd.run, "charts": charts.run, "health": health.run, "tokens": tokens.run,
-             "tools": tools.run, "migrate": migrate.run, "walkthrough": walkthrough.run, "queues": queues.run, "files": files.run}  # fmt: skip
+             "tools": tools.run, "migrate": migrate.run, "walkthrough": walkthrough.run, "queues": queues.run, "files": files.run, "registry": registry.run}  # fmt: skip
 # The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
-NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts", "queues", "files")
+NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts", "queues", "files", "registry")
 CERTIFICATES = ("keytool", "openssl")
 NEEDS_BESIDES = {"rolling": ("javac", *CERTIFICATES), "secure": CERTIFICATES, "tokens": CERTIFICATES, "tools": CERTIFICATES, "walkthrough": CERTIFICATES}
 RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd")
@@ -33,6 +33,7 @@ CI_RUNS = [
     ("stranger", EMBEDDED, 3, 0, 0),
     ("queues", EMBEDDED, 3, 1_500, 0),
     ("files", EMBEDDED, 1, 0, 0),
+    ("registry", EMBEDDED, 1, 0, 0),
     ("s3", "4.3.1", 1, 20_000, 1),
     ("s3", "3.9.2", 1, 10_000, 0),
     ("stream", "4.3.1", 2, 30_000, 0),
@@ -56,7 +57,7 @@ CI_ONLY = {"queues": "(rabbitmq-4.[03]-quorum|classic-stomp|artemis-amqp|sqs-ela
 # CI asks what is known to be equal to stay so; other seeds look for more.
 CI_SEEDS = {"differential": 21, "rest": 147}
 # Scenarios mostly wait for servers, so CI runs two at a time: these and what needs an older Kafka beside all others.
-CI_BESIDE = ("kills", "stranger", "queues", "files", "workers", "moves")
+CI_BESIDE = ("kills", "stranger", "queues", "files", "registry", "workers", "moves")
 CI_KAFKA = "4.3.1"
 # How long servers of other people's may take to start beside all the rest, in seconds.
 PATIENCE = {"KAFKA_WAIT_S": "240", "CONNECT_JAVA_WAIT_S": "240"}
@@ -130,6 +131,7 @@ def fetch() -> int:
         for version in versions:
             subprocess.run([ROOT / "compat" / "tools" / "kafka", "fetch", "--version", version, "--connect"], check=True)
     queues.fetch(CI_ONLY["queues"])
+    registry.fetch()
     return 0
 
 

@@ -1,6 +1,6 @@
 //! Compression: how an object is compressed as a whole, and its bytes unpacked as they come.
 
-use crate::contents::Unreadable;
+use crate::unreadable::Unreadable;
 use flate2::write::MultiGzDecoder;
 use std::io::{self, Write};
 use zstd::zstd_safe::{DCtx, DParameter, InBuffer, OutBuffer};

@@ -13,3 +13,4 @@ pub mod ledger;
 pub mod names;
 pub mod report;
 pub mod restore;
+mod unreadable;

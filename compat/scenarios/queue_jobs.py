@@ -68,6 +68,11 @@ class Bucket:
         if names and names[-1] > self.last:
             self.settled, self.last = self.last, names[-1]
 
+    def records(self) -> int:
+        """How many are stored, as far as names show it that have come since the last look."""
+        self.look()
+        return sum(map(len, self.objects.values()))
+
     def ids(self) -> Counter:
         return Counter(message_id for ids in self.objects.values() for message_id in ids)
 
@@ -89,6 +94,11 @@ class Collection:
 
     def count(self) -> int:
         return self.collection.estimated_document_count()
+
+    def records(self) -> int:
+        """How many are stored, as far as names show it that have come since the last look."""
+        self.look()
+        return sum(map(len, self.objects.values()))
 
     def ids(self) -> Counter:
         found = list(self.collection.find(batch_size=10_000))

@@ -64,9 +64,10 @@ class Stage:
         in_the_middle = 0
         try:
             for number in range(self.options.rounds):
-                documents = jobs.collection.count()
-                # Each job in its turn: brokers delete what has come back ten or twenty times.
-                stores = jobs.bucket.has_more if number % 2 == 0 else lambda: jobs.collection.count() > documents
+                # What was there before this round is waited for, by one job in each: brokers delete what has come back ten or
+                # twenty times, and what waits behind it is delivered as often. SQS hides it meanwhile.
+                stored = (jobs.bucket.records, jobs.collection.count)[number % 2]
+                before = stored() if self.kind.lapse else len(sent[number % 2])
                 # Mostly they wait for the worker, now and then it waits for them.
                 is_late = self.rng.random() < 0.2
                 if not is_late:
@@ -76,7 +77,7 @@ class Stage:
                     send()
                 # Mostly in the middle of things, now and then before there are any.
                 if self.rng.random() < 0.8:
-                    wait_until(f"{self.kind.name}: something is stored", 180, lambda: self.goes_on(jobs, stores), 0.005)
+                    wait_until(f"{self.kind.name}: more than {before} are stored", 180, lambda: self.goes_on(jobs, lambda: stored() > before), 0.01)
                     in_the_middle += 1
                 time.sleep(self.rng.random() * self.rng.choice((0.01, 0.1, 0.5)))
                 jobs.kill()

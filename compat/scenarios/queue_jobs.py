@@ -238,7 +238,8 @@ class Jobs:
         def complete() -> bool:
             self.check()
             if archived:
-                self.bucket.look()
+                # One that a store has carried out after its sender was killed may come behind others with later names.
+                self.bucket.look(is_last=True)
                 lacking[ARCHIVE] = set(archived) - self.bucket.ids().keys()
             if hashed and self.collection.count() >= len(hashed):
                 lacking[DOCUMENTS] = set(hashed) - self.collection.ids().keys()
@@ -247,7 +248,7 @@ class Jobs:
             return not any(lacking.values())
 
         try:
-            wait_until(f"{len(archived)} messages in S3, {len(hashed)} in the collection", seconds, complete, 0.2)
+            wait_until(f"{len(archived)} messages in S3, {len(hashed)} in the collection", seconds, complete, 0.5)
         except Failed as error:
             missing = {job: (len(ids), sorted(ids)[:3]) for job, ids in lacking.items() if ids}
             raise Failed(f"{error}; missing: {missing}; {self.said()[-800:]}") from None

@@ -306,4 +306,4 @@ fn give_out(
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

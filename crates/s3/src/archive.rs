@@ -1,16 +1,23 @@
 //! Archive: what the sink has stored, as others read it: listings, unfinished uploads and contents, over the connector's own
 //! connection; and what its settings say of the objects' names.
 
+mod rows;
+
+pub use rows::{Container, ObjectRows, RowsError, RowsOf, headers_of_row};
+
 use crate::compress::Compressors;
 use crate::config::{self, S3Config};
 use crate::connector;
 use crate::extensions::Extensions;
-use crate::settings::Settings;
+use crate::settings::{Settings, temp_folder};
 use crate::store::{Checksums, Store, StoreError};
 use aws_sdk_s3::primitives::ByteStream;
 use bytes::Bytes;
 use millstream_core::Properties;
 use millstream_core::message::INPUT_TYPE;
+use std::fs::File;
+use std::path::PathBuf;
+use tokio::io::{AsyncSeekExt, AsyncWriteExt};
 
 pub use crate::store::{ListedObject, ListedPage, UnfinishedUpload};
 
@@ -134,6 +141,8 @@ fn extension(class: &str, config: &S3Config, suffix: &str) -> String {
 /// A bucket that is read.
 pub struct Archive {
     store: Store,
+    /// Where objects go that cannot be read as they come.
+    temp_folder: PathBuf,
 }
 
 impl Archive {
@@ -154,7 +163,10 @@ impl Archive {
         if !store.bucket_exists().await? {
             return Err(wrong(format!("there is no bucket {}", config.bucket_name)));
         }
-        Ok(Archive { store })
+        Ok(Archive {
+            store,
+            temp_folder: temp_folder(properties),
+        })
     }
 
     /// A page of the keys that begin with `prefix`; with a delimiter, what stands behind it is told as folders.
@@ -194,6 +206,30 @@ impl Archive {
     ) -> Result<Contents, ArchiveError> {
         let body = Box::pin(self.store.contents(key, etag, end)).await?;
         Ok(Contents { body })
+    }
+
+    /// An object's contents in an unnamed file of the temporary folder, to be read from its start.
+    ///
+    /// # Errors
+    /// What S3 says, or that the folder takes nothing.
+    pub async fn file(&self, key: &str) -> Result<File, ArchiveError> {
+        let full = |error: std::io::Error| ArchiveError {
+            message: format!(
+                "the temporary folder {} takes nothing ({error}); set millstream.s3.temp.dir or TMPDIR to another",
+                self.temp_folder.display()
+            ),
+            status: None,
+            is_transient: false,
+        };
+        let file = tempfile::tempfile_in(&self.temp_folder).map_err(full)?;
+        let mut file = tokio::fs::File::from_std(file);
+        let mut contents = self.contents(key, None, None).await?;
+        while let Some(piece) = contents.next().await? {
+            file.write_all(&piece).await.map_err(full)?;
+        }
+        file.flush().await.map_err(full)?;
+        file.rewind().await.map_err(full)?;
+        Ok(file.into_std().await)
     }
 }
 

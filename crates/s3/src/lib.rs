@@ -30,6 +30,7 @@ mod writers;
 mod zone;
 
 pub use archive::{
-    Archive, ArchiveError, ArchiveLayout, Contents, ListedObject, ListedPage, UnfinishedUpload,
+    Archive, ArchiveError, ArchiveLayout, Container, Contents, ListedObject, ListedPage,
+    ObjectRows, RowsError, RowsOf, UnfinishedUpload, headers_of_row,
 };
 pub use connector::S3SinkConnector;

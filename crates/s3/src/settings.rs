@@ -141,7 +141,7 @@ impl Settings {
     }
 }
 
-fn temp_folder(properties: &Properties) -> PathBuf {
+pub(crate) fn temp_folder(properties: &Properties) -> PathBuf {
     match extension(properties, config::TEMP_FOLDER) {
         Some(Parsed::String(folder)) if !folder.is_empty() => folder.into(),
         _ => std::env::temp_dir(),

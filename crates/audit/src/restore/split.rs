@@ -10,7 +10,7 @@ pub enum SplitError {
     Unreadable(#[from] Unreadable),
     #[error("a record is longer than {0} bytes")]
     TooLong(usize),
-    #[error("objects of this format cannot be restored yet")]
+    #[error("objects of this format have no lines")]
     Format,
 }
 

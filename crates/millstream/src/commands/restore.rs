@@ -1,5 +1,6 @@
 //! `millstream restore`: objects back into a topic, once each.
 
+mod containers;
 mod plan;
 mod reading;
 mod target;
@@ -10,6 +11,7 @@ use super::kafka_tool::{ToolError, asking, print, print_line, properties, warn};
 use super::{CommandResult, Exit};
 use crate::cli::RestoreArgs;
 use crate::shutdown;
+use containers::Converted;
 use millstream_audit::restore::{Encoding, Next};
 use millstream_core::Properties;
 use millstream_kafka::producer::{Written, partition_of};
@@ -110,15 +112,22 @@ fn shape(args: &RestoreArgs, input: &ArchiveInput) -> Result<Shape, ToolError> {
             Exit::usage(format!("how do {name} stand in the objects? {converter} does not say it here: give --{name} string, json, base64 or raw"))
         })
     };
+    // By their names: what writes keys is Avro where the settings do not say.
+    let is_typed = |extension: &str| extension == ".avro" || extension.ends_with(".parquet");
+    let has_typed_values = is_typed(&input.layout.values);
+    let has_typed_keys = input.layout.keys.as_deref().is_some_and(is_typed);
+    let topic = args.to_topic.as_ref().unwrap_or(&args.topic);
+    let converted = Converted::new(&input.properties, topic, has_typed_values, has_typed_keys)?;
+    let raw = |is_typed: bool| is_typed.then_some(Encoding::Raw);
     let values = encoding(
-        args.values,
+        raw(has_typed_values).or(args.values),
         "values",
         "value.converter",
         format("format.class"),
     )?;
     let has_envelopes = input.layout.has_envelopes;
     let keys = match encoding(
-        args.keys,
+        raw(has_typed_keys).or(args.keys),
         "keys",
         "key.converter",
         has_envelopes || format("keys.format.class"),
@@ -138,6 +147,7 @@ fn shape(args: &RestoreArgs, input: &ArchiveInput) -> Result<Shape, ToolError> {
         values,
         keys,
         has_envelopes,
+        converted,
         separator: input.layout.separator.clone(),
         timestamp_field: args.timestamp_field.clone(),
         offset_field: args.offset_field.clone(),

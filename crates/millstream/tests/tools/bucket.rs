@@ -1,11 +1,13 @@
 //! A bucket that our own sink has filled, for whoever looks at it afterwards.
 
 use millstream_core::{
-    ByteBudget, ByteColumn, Destination, Header, Headers, Payload, Properties, RawKind,
-    RecordBatch, SinkConnector, SinkTask, TaskContext, TimestampType, TopicPartition, Value,
+    ByteBudget, ByteColumn, ConverterUse, Destination, Header, Headers, Payload, Properties,
+    RawKind, RecordBatch, SinkConnector, SinkTask, TaskContext, TimestampType, TopicPartition,
+    Value,
 };
 use millstream_embedded::s3::S3Server;
 use millstream_kafka::{KafkaReader, Read, ReadRange, ReadUpTo, ReaderSettings, StartAt, WhenLost};
+use millstream_plugins::CONVERTERS;
 use millstream_s3::S3SinkConnector;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -190,9 +192,10 @@ impl Store {
         let mut left = places.len();
         while left > 0 {
             match reader.next().await {
-                Read::Batch(batch) if !batch.offsets.is_empty() => {
-                    task.put(Arc::new(converted(batch)), 0).await.unwrap()
-                }
+                Read::Batch(batch) if !batch.offsets.is_empty() => task
+                    .put(Arc::new(converted(batch, &properties)), 0)
+                    .await
+                    .unwrap(),
                 Read::Reached { .. } => left -= 1,
                 Read::Failed(error) => panic!("{error}"),
                 _ => {}
@@ -205,7 +208,7 @@ impl Store {
 }
 
 /// As string converters leave a batch; values are JSON already.
-fn converted(mut batch: RecordBatch) -> RecordBatch {
+fn converted(mut batch: RecordBatch, properties: &Properties) -> RecordBatch {
     let raw = |payload: &Payload, kind| match payload {
         Payload::Raw { column, .. } => Payload::Raw {
             column: column.clone(),
@@ -214,7 +217,20 @@ fn converted(mut batch: RecordBatch) -> RecordBatch {
         Payload::Decoded(_) => panic!("nobody has decoded it"),
     };
     batch.keys = raw(&batch.keys, RawKind::String);
-    batch.values = raw(&batch.values, RawKind::Json);
+    batch.values = match (&batch.values, properties.get(SCHEMAS)) {
+        (Payload::Raw { column, .. }, Some("true")) => {
+            let plugin = CONVERTERS.iter().find(|plugin| plugin.class == JSON);
+            let own = properties.with_prefix("value.converter.");
+            let made = (plugin.unwrap().make)(&own, ConverterUse::Value);
+            let mut errors = Vec::new();
+            let mut converter = made.unwrap();
+            let topic = &batch.origin.topic;
+            let decoded = converter.decode_column(topic, column, None, &mut errors);
+            assert!(errors.is_empty(), "{errors:?}");
+            Payload::Decoded(decoded)
+        }
+        (values, _) => raw(values, RawKind::Json),
+    };
     if let Headers::Raw(raw) = &batch.headers {
         let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
         let header = |(key, value): (&[u8], Option<&[u8]>)| Header {
@@ -229,6 +245,10 @@ fn converted(mut batch: RecordBatch) -> RecordBatch {
     }
     batch
 }
+
+/// Whether values have their schemas with them; JSON without otherwise.
+const SCHEMAS: &str = "value.converter.schemas.enable";
+const JSON: &str = "org.apache.kafka.connect.json.JsonConverter";
 
 /// Hours of records are two, so that time partitioners make two folders.
 fn batch(origin: TopicPartition) -> RecordBatch {

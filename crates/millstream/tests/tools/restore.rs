@@ -4,7 +4,7 @@ use super::bucket::{RECORDS, Store};
 use super::stage::{Ended, Stage};
 use millstream_core::Properties;
 use millstream_kafka::{KafkaProducer, ProducerRecord, ProducerSettings};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -203,6 +203,94 @@ async fn a_topic_comes_back_record_by_record() {
         assert_eq!(done.code, 0, "{flags}: {done:?}");
         assert_eq!(lines(&stage, &topic).await.len(), expected, "{flags}");
     }
+}
+
+/// Objects that hold values by their types come back by the connector's converters.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn avro_and_parquet_come_back_as_the_converters_write_them() {
+    let stage = Stage::new().await;
+    for topic in ["orders", "from-avro", "from-parquet", "nowhere"] {
+        stage
+            .out(&format!("topics --create --topic {topic} --partitions 2"))
+            .await;
+    }
+    let client = Properties::from_iter([("bootstrap.servers", stage.servers.as_str())]);
+    let producer = KafkaProducer::start(ProducerSettings::from_properties(&client).unwrap());
+    let schema = json!({"type": "struct", "name": "Order", "optional": false, "fields": [
+        {"field": "id", "type": "int64", "optional": false},
+        {"field": "at", "type": "int64", "optional": false, "name": "org.apache.kafka.connect.data.Timestamp", "version": 1},
+        {"field": "tags", "type": "array", "optional": false, "items": {"type": "string", "optional": false}},
+        {"field": "note", "type": "string", "optional": true},
+    ]});
+    let records = (0..60i64).map(|n| {
+        let at = 1_700_000_000_000 + n;
+        let tags: Vec<String> = (0..n % 3).map(|tag| format!("t{tag}")).collect();
+        let note = (n % 4 > 0).then(|| format!("é {n}"));
+        let payload = json!({"id": n, "at": at, "tags": tags, "note": note});
+        ProducerRecord {
+            topic: "orders".into(),
+            partition: Some((n % 2) as i32),
+            timestamp: Some(at),
+            key: Some(format!("k{n}").into()),
+            value: Some(
+                json!({"schema": schema, "payload": payload})
+                    .to_string()
+                    .into(),
+            ),
+            headers: vec![("h".into(), Some(format!("v{n}").into()))],
+        }
+    });
+    let sent = producer.send(records.collect()).await.unwrap();
+    sent.await.unwrap();
+    producer.close(Duration::from_secs(10)).await;
+    // What stands in JSON is compared as JSON.
+    let told = |mut lines: Vec<Value>| {
+        for line in &mut lines {
+            let value: Value = serde_json::from_str(line["value"].as_str().unwrap()).unwrap();
+            line["value"] = value["payload"].clone();
+        }
+        nameless(lines)
+    };
+    let origin = told(lines(&stage, "orders").await);
+    assert_eq!(origin.len(), 60);
+
+    let store = Store::new().await;
+    for (form, class) in [("avro", "AvroFormat"), ("parquet", "ParquetFormat")] {
+        let class = format!("io.confluent.connect.s3.format.{form}.{class}");
+        let typed = [
+            ("format.class", class.as_str()),
+            ("keys.format.class", class.as_str()),
+            ("headers.format.class", class.as_str()),
+            (
+                "value.converter",
+                "org.apache.kafka.connect.json.JsonConverter",
+            ),
+            ("value.converter.schemas.enable", "true"),
+        ];
+        let settings = [PARTS.as_slice(), &typed].concat();
+        store
+            .archive(&stage.servers, "orders", 2, form, &settings)
+            .await;
+        let file = store.file(form, &settings, &format!("{form}.json"));
+        let flags = format!("--to-topic from-{form} --timestamp-field at");
+        let done = restore(&stage, &file, &flags).await;
+        assert_eq!(done.code, 0, "{done:?}");
+        let found = told(lines(&stage, &format!("from-{form}")).await);
+        assert_eq!(found, origin, "{form}");
+
+        // Who converts has to be known.
+        let unknown: Vec<(&str, &str)> = settings
+            .iter()
+            .copied()
+            .filter(|(key, _)| !key.starts_with("value.converter"))
+            .chain([("value.converter", "NoConverter")])
+            .collect();
+        let file = store.file(form, &unknown, "unknown.json");
+        let refused = restore(&stage, &file, "--to-topic nowhere").await;
+        assert_eq!(refused.code, 2, "{refused:?}");
+        assert!(refused.err.contains("value.converter"), "{refused:?}");
+    }
+    assert!(lines(&stage, "nowhere").await.is_empty());
 }
 
 fn end(stage: &Stage, partition: i32) -> i64 {

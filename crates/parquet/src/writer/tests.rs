@@ -10,7 +10,7 @@ use parquet::basic::{Encoding, LogicalType};
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use proptest::prelude::*;
 
-fn struct_of(name: &str, fields: &[(&str, Schema)]) -> Schema {
+pub(crate) fn struct_of(name: &str, fields: &[(&str, Schema)]) -> Schema {
     let fields = fields.iter().map(|(name, schema)| Field {
         name: (*name).to_owned(),
         schema: Arc::new(schema.clone()),
@@ -22,14 +22,14 @@ fn struct_of(name: &str, fields: &[(&str, Schema)]) -> Schema {
     }
 }
 
-fn array_of(values: Schema) -> Schema {
+pub(crate) fn array_of(values: Schema) -> Schema {
     Schema {
         value_schema: Some(Arc::new(values)),
         ..Schema::of(SchemaType::Array)
     }
 }
 
-fn map_of(keys: Schema, values: Schema) -> Schema {
+pub(crate) fn map_of(keys: Schema, values: Schema) -> Schema {
     Schema {
         key_schema: Some(Arc::new(keys)),
         value_schema: Some(Arc::new(values)),
@@ -37,14 +37,14 @@ fn map_of(keys: Schema, values: Schema) -> Schema {
     }
 }
 
-fn named(kind: SchemaType, name: &str) -> Schema {
+pub(crate) fn named(kind: SchemaType, name: &str) -> Schema {
     Schema {
         name: Some(name.to_owned()),
         ..Schema::of(kind)
     }
 }
 
-fn decimal_schema(scale: &str) -> Schema {
+pub(crate) fn decimal_schema(scale: &str) -> Schema {
     let scale = ("scale".to_owned(), scale.to_owned());
     Schema {
         parameters: Some([scale].into_iter().collect()),
@@ -52,19 +52,19 @@ fn decimal_schema(scale: &str) -> Schema {
     }
 }
 
-fn optional(schema: Schema) -> Schema {
+pub(crate) fn optional(schema: Schema) -> Schema {
     Schema {
         optional: true,
         ..schema
     }
 }
 
-fn value(schema: &Schema, values: Vec<Value>) -> Value {
+pub(crate) fn value(schema: &Schema, values: Vec<Value>) -> Value {
     let schema = Arc::new(schema.clone());
     Value::Struct(Box::new(Struct { schema, values }))
 }
 
-fn decimal(unscaled: i64) -> Value {
+pub(crate) fn decimal(unscaled: i64) -> Value {
     Value::Decimal(Decimal {
         unscaled: unscaled.into(),
         scale: 2,

@@ -1,10 +1,12 @@
 //! The records of objects: values, keys and headers side by side, read ahead by several objects.
 
+use super::containers::{self, ContainerReader, Converted};
 use super::plan::Source;
 use bytes::{Buf, Bytes};
 use millstream_audit::contents::ContentKind;
 use millstream_audit::names::Part;
 use millstream_audit::restore::{Encoding, Envelope, NotDecoded, Splitter, headers, millis_of};
+use millstream_core::Value;
 use millstream_core::limits::LONGEST_LINE;
 use millstream_s3::{Archive, ArchiveError, Contents};
 use std::collections::VecDeque;
@@ -18,7 +20,7 @@ const AHEAD: usize = 4;
 const WAITING: usize = 2;
 const BATCH: usize = 256 * 1024;
 /// How often a connection may break off before an object is given up.
-const ATTEMPTS: u32 = 4;
+pub(super) const ATTEMPTS: u32 = 4;
 
 /// How records stand in the objects, and which are wanted.
 #[derive(Clone, Debug)]
@@ -27,6 +29,8 @@ pub(super) struct Shape {
     pub(super) keys: Encoding,
     /// Whether each line is a whole record.
     pub(super) has_envelopes: bool,
+    /// What brings values and keys back that objects hold by their types.
+    pub(super) converted: Converted,
     pub(super) separator: Vec<u8>,
     pub(super) timestamp_field: Option<String>,
     pub(super) offset_field: Option<String>,
@@ -146,9 +150,9 @@ impl Object {
             source.headers.as_deref().map_or("", ending),
             &self.shape.separator,
         );
-        let mut values = self.part(source.values.as_ref(), &values_kind)?;
-        let mut keys = self.part(source.keys.as_ref(), &keys_kind)?;
-        let mut headers = self.part(source.headers.as_ref(), &headers_kind)?;
+        let mut values = self.part(source.values.as_ref(), &values_kind, Part::Values)?;
+        let mut keys = self.part(source.keys.as_ref(), &keys_kind, Part::Keys)?;
+        let mut headers = self.part(source.headers.as_ref(), &headers_kind, Part::Headers)?;
         let (mut batch, mut size, mut row) = (Vec::new(), 0, 0i64);
         loop {
             let value = next(&mut values).await?;
@@ -193,41 +197,34 @@ impl Object {
         &self,
         key: Option<&String>,
         kind: &ContentKind,
+        part: Part,
     ) -> Result<Option<PartReader>, ReadError> {
         let Some(key) = key else { return Ok(None) };
-        let splitter = Splitter::new(kind, LONGEST_LINE).map_err(|why| ReadError::Content {
-            key: key.clone(),
-            why: why.to_string(),
-        })?;
-        Ok(Some(PartReader {
-            archive: Arc::clone(&self.archive),
-            key: key.clone(),
-            kind: kind.clone(),
-            splitter,
-            contents: None,
-            unread: Bytes::new(),
-            records: VecDeque::new(),
-            given: 0,
-            to_pass: 0,
-            attempt: 1,
-            is_over: false,
-        }))
+        let archive = Arc::clone(&self.archive);
+        if let Some(container) = containers::container(kind) {
+            let reader = ContainerReader::new(archive, key, container, part, &self.shape.converted);
+            return Ok(Some(PartReader::Container(Box::new(reader))));
+        }
+        let lines = LineReader::new(archive, key, kind)?;
+        Ok(Some(PartReader::Lines(Box::new(lines))))
     }
 
     /// The record of a row, if it is wanted.
     fn record(
         &self,
         row: i64,
-        value: Option<Vec<u8>>,
-        key: Option<Vec<u8>>,
-        header: Option<Vec<u8>>,
+        value: Option<Cell>,
+        key: Option<Cell>,
+        header: Option<Cell>,
     ) -> Result<Option<Record>, ReadError> {
         let shape = &self.shape;
         let wrong =
             |part: Part, why: String| self.wrong(format!("{} of row {row}: {why}", part.name()));
         let of_value = |why: NotDecoded| wrong(Part::Values, why.to_string());
         let envelope = match &value {
-            Some(line) if shape.has_envelopes => Some(Envelope::parse(line).map_err(of_value)?),
+            Some(Cell::Text(line)) if shape.has_envelopes => {
+                Some(Envelope::parse(line).map_err(of_value)?)
+            }
             _ => None,
         };
         let (value, key, whole) = match envelope {
@@ -236,12 +233,20 @@ impl Object {
                 value,
                 headers,
                 timestamp,
-            }) => (Some(value), Some(key), Some((headers, timestamp))),
+            }) => {
+                let (value, key) = (Cell::Text(value), Cell::Text(key));
+                (Some(value), Some(key), Some((headers, timestamp)))
+            }
             None => (value, key, None),
         };
-        let bytes = value.as_deref();
-        let number = |field: &Option<String>| match (field, bytes) {
-            (Some(field), Some(bytes)) => millis_of(bytes, field).map(Some).map_err(of_value),
+        let number = |field: &Option<String>| match (field, &value) {
+            (Some(field), Some(Cell::Text(bytes))) => {
+                millis_of(bytes, field).map(Some).map_err(of_value)
+            }
+            (Some(field), Some(Cell::Row { value, .. })) => {
+                let found = containers::number_of(value, field);
+                found.map(Some).ok_or_else(|| of_value(NotDecoded::NoField))
+            }
             _ => Ok(None),
         };
         let of_envelope = whole.as_ref().and_then(|(_, timestamp)| *timestamp);
@@ -258,18 +263,20 @@ impl Object {
         if is_out {
             return Ok(None);
         }
-        let decode = |part: Part, encoding: Encoding, bytes: Option<Vec<u8>>| match bytes {
-            Some(bytes) => encoding
+        let decode = |part: Part, encoding: Encoding, cell: Option<Cell>| match cell {
+            Some(Cell::Text(bytes)) => encoding
                 .decode(bytes)
                 .map_err(|why| wrong(part, why.to_string())),
-            None => Ok(None),
+            Some(Cell::Row { bytes, .. }) => Ok(bytes),
+            Some(Cell::Headers(_)) | None => Ok(None),
         };
         let headers = match (whole, header) {
             (Some((headers, _)), _) => headers,
-            (None, Some(line)) => {
+            (None, Some(Cell::Text(line))) => {
                 headers(&line).map_err(|why| wrong(Part::Headers, why.to_string()))?
             }
-            (None, None) => Vec::new(),
+            (None, Some(Cell::Headers(headers))) => headers,
+            (None, _) => Vec::new(),
         };
         Ok(Some(Record {
             partition: self.source.partition,
@@ -316,15 +323,35 @@ fn ending(key: &str) -> &str {
         .map_or("", |at| &key[at + ".headers".len()..])
 }
 
-async fn next(part: &mut Option<PartReader>) -> Result<Option<Vec<u8>>, ReadError> {
+async fn next(part: &mut Option<PartReader>) -> Result<Option<Cell>, ReadError> {
     match part {
-        Some(part) => part.next().await,
+        Some(PartReader::Lines(lines)) => Ok(lines.next().await?.map(Cell::Text)),
+        Some(PartReader::Container(container)) => container.next().await,
         None => Ok(None),
     }
 }
 
+/// What an object gives of a record.
+#[derive(Debug)]
+pub(super) enum Cell {
+    /// As it stands on its line.
+    Text(Vec<u8>),
+    /// What Kafka had, and the value that it was made of.
+    Row {
+        bytes: Option<Vec<u8>>,
+        value: Value,
+    },
+    Headers(Vec<(String, Option<String>)>),
+}
+
+/// Reads one object.
+enum PartReader {
+    Lines(Box<LineReader>),
+    Container(Box<ContainerReader>),
+}
+
 /// The records of one object. An answer that breaks off is asked for again, and what was given is passed over.
-struct PartReader {
+struct LineReader {
     archive: Arc<Archive>,
     key: String,
     kind: ContentKind,
@@ -340,7 +367,27 @@ struct PartReader {
     is_over: bool,
 }
 
-impl PartReader {
+impl LineReader {
+    fn new(archive: Arc<Archive>, key: &str, kind: &ContentKind) -> Result<Self, ReadError> {
+        let splitter = Splitter::new(kind, LONGEST_LINE).map_err(|why| ReadError::Content {
+            key: key.to_owned(),
+            why: why.to_string(),
+        })?;
+        Ok(LineReader {
+            archive,
+            key: key.to_owned(),
+            kind: kind.clone(),
+            splitter,
+            contents: None,
+            unread: Bytes::new(),
+            records: VecDeque::new(),
+            given: 0,
+            to_pass: 0,
+            attempt: 1,
+            is_over: false,
+        })
+    }
+
     async fn next(&mut self) -> Result<Option<Vec<u8>>, ReadError> {
         loop {
             if let Some(record) = self.records.pop_front() {

@@ -210,6 +210,10 @@ impl Round {
             }
         }
         let compatibility = *["NONE", "BACKWARD", "FORWARD", "FULL"].choose(rng).unwrap();
+        let compatibility = match kind {
+            Kind::Envelopes => "NONE",
+            _ => compatibility,
+        };
         set("schema.compatibility", compatibility);
         if compatibility == "NONE" && rng.random() {
             set("millstream.s3.file.per.schema", "true");
@@ -247,7 +251,10 @@ impl Round {
                     schema: Some(schema),
                     value,
                 },
-                timestamp: now - rng.random_range(0..500_000),
+                timestamp: match rng.random_range(0..60) {
+                    0 => now + 1_000_000_000_000,
+                    _ => now - rng.random_range(0..500_000),
+                },
             }
         });
         let rows = rows.collect();

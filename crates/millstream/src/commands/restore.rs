@@ -1,5 +1,6 @@
 //! `millstream restore`: objects back into a topic, once each.
 
+mod cell;
 mod containers;
 mod plan;
 mod reading;
@@ -11,6 +12,7 @@ use super::kafka_tool::{ToolError, asking, print, print_line, properties, warn};
 use super::{CommandResult, Exit};
 use crate::cli::RestoreArgs;
 use crate::shutdown;
+use cell::ReadError;
 use containers::Converted;
 use millstream_audit::restore::{Encoding, Next};
 use millstream_core::Properties;
@@ -19,7 +21,7 @@ use millstream_kafka::{KafkaError, KafkaProducer, ProducerRecord, ProducerSettin
 use millstream_s3::Archive;
 use millstream_tools::instant::parse_time;
 use plan::{Source, Wanted, plan};
-use reading::{ReadError, Record, Records, Shape};
+use reading::{Record, Records, Shape};
 use serde_json::json;
 use std::collections::BTreeMap;
 use std::sync::Arc;

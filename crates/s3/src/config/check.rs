@@ -169,25 +169,35 @@ fn check_partition_fields(config: &S3Config, fields: &ConfigValue) -> Result<(),
 }
 
 fn check_envelope(config: &S3Config, envelope: &ConfigValue) -> Result<(), String> {
-    if envelope.value != Some(Parsed::Boolean(true)) || config.format_class == JSON_FORMAT {
+    if envelope.value != Some(Parsed::Boolean(true)) {
+        return Ok(());
+    }
+    if config.format_class != JSON_FORMAT {
+        return Err(format!(
+            "{ENVELOPE} writes lines of JSON; set format.class to {JSON_FORMAT}, or store keys and headers in objects of their \
+             own (store.kafka.keys, store.kafka.headers)"
+        ));
+    }
+    unprojected(config, ENVELOPE)
+}
+
+/// Where each record stays in its own schema.
+fn unprojected(config: &S3Config, key: &str) -> Result<(), String> {
+    let compatibility = &config.schema_compatibility;
+    if compatibility.eq_ignore_ascii_case("NONE") {
         return Ok(());
     }
     Err(format!(
-        "{ENVELOPE} writes lines of JSON; set format.class to {JSON_FORMAT}, or store keys and headers in objects of their own \
-         (store.kafka.keys, store.kafka.headers)"
+        "{key} leaves each record in its own schema, and schema.compatibility={compatibility} brings it into that of its file; \
+         set schema.compatibility to NONE, or remove {key}"
     ))
 }
 
 fn check_file_per_schema(config: &S3Config, per_schema: &ConfigValue) -> Result<(), String> {
-    let compatibility = &config.schema_compatibility;
-    if per_schema.value != Some(Parsed::Boolean(true)) || compatibility.eq_ignore_ascii_case("NONE")
-    {
-        return Ok(());
+    match per_schema.value {
+        Some(Parsed::Boolean(true)) => unprojected(config, FILE_PER_SCHEMA),
+        _ => Ok(()),
     }
-    Err(format!(
-        "{FILE_PER_SCHEMA} leaves each record in its own schema, and schema.compatibility={compatibility} brings it into that of \
-         its file; set schema.compatibility to NONE, or remove {FILE_PER_SCHEMA}"
-    ))
 }
 
 fn check_grace(config: &S3Config, grace: &ConfigValue) -> Result<(), String> {

@@ -154,7 +154,7 @@ pub(crate) fn extensions() -> &'static ConfigDef {
                 .importance(Importance::Low)
                 .group(S3, 45, Width::Short, "S3 Envelope")
                 .doc(
-                    "With JsonFormat, writes each record whole: an object with ``key``, ``value``, ``headers`` (a list of \
+                    "With JsonFormat and ``schema.compatibility=NONE``, writes each record whole: an object with ``key``, ``value``, ``headers`` (a list of \
                      objects with ``key`` and ``value``) and ``timestamp`` (milliseconds since 1970). What a record lacks is \
                      null. ``millstream restore`` brings all of it back.",
                 ),
@@ -173,8 +173,9 @@ pub(crate) fn extensions() -> &'static ConfigDef {
                 .doc(
                     "With ``rotate.interval.ms``, keeps files open for so much longer by the time of the records, and a change \
                      of the folder closes files only when records are so far behind it. So records that are late by no more \
-                     join the file of their time, instead of making objects to and fro. What an object holds still follows \
-                     from the records alone.",
+                     join the file of their time, instead of making objects to and fro. All files close then, so that the \
+                     records of the grace have an object of their own. What an object holds still follows from the records \
+                     alone.",
                 ),
             show_content_key(),
         ])

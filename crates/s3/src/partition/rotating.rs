@@ -44,9 +44,13 @@ impl PartitionWriter {
                     .as_ref()
                     .is_some_and(|last| last != folder && !tombstones(last) && !tombstones(folder)),
                 Some(grace) => {
-                    let turned = self.lead.as_ref().and_then(|lead| lead.turned);
-                    let passed = self.last_time.zip(turned);
-                    passed.is_some_and(|(last, turned)| last.saturating_sub(turned) >= grace)
+                    let lead = self.lead.as_ref().zip(self.last_time);
+                    lead.is_some_and(|(lead, last)| {
+                        let is_over = |turned: i64| last.saturating_sub(turned) >= grace;
+                        // One record of a time far ahead is not to hold everything open until then.
+                        lead.turned.is_some_and(is_over)
+                            || lead.time.saturating_sub(last) >= interval
+                    })
                 }
             };
             if changes && rotation.on_folder_change {

@@ -15,7 +15,7 @@ use std::sync::Arc;
 /// How far record time has come in a cycle, where late records are waited for.
 #[derive(Clone)]
 pub(super) struct Lead {
-    time: i64,
+    pub(super) time: i64,
     folder: Arc<str>,
     /// When the first record came that was later than all before it, and of another folder.
     pub(super) turned: Option<i64>,

@@ -324,6 +324,12 @@ fn settings_that_do_not_go_with_others_are_refused() {
             "format.json.JsonFormat",
         ),
         (
+            "millstream.s3.envelope",
+            "true",
+            ("schema.compatibility", "FULL"),
+            "set schema.compatibility to NONE",
+        ),
+        (
             "millstream.s3.file.per.schema",
             "true",
             ("schema.compatibility", "BACKWARD"),

@@ -1,6 +1,6 @@
 //! Containers: records of Avro and Parquet objects, brought back into Kafka's bytes by the connector's own converters.
 
-use super::reading::{ATTEMPTS, Cell, ReadError};
+use super::cell::{ATTEMPTS, Cell, ReadError};
 use crate::commands::Exit;
 use crate::plugins;
 use millstream_audit::contents::ContentKind;

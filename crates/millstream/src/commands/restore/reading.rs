@@ -1,12 +1,12 @@
 //! The records of objects: values, keys and headers side by side, read ahead by several objects.
 
+use super::cell::{ATTEMPTS, Cell, ReadError};
 use super::containers::{self, ContainerReader, Converted};
 use super::plan::Source;
 use bytes::{Buf, Bytes};
 use millstream_audit::contents::ContentKind;
 use millstream_audit::names::Part;
 use millstream_audit::restore::{Encoding, Envelope, NotDecoded, Splitter, headers, millis_of};
-use millstream_core::Value;
 use millstream_core::limits::LONGEST_LINE;
 use millstream_s3::{Archive, ArchiveError, Contents};
 use std::collections::VecDeque;
@@ -19,9 +19,6 @@ const AHEAD: usize = 4;
 /// Batches of an object that wait, and bytes at which a batch is handed on.
 const WAITING: usize = 2;
 const BATCH: usize = 256 * 1024;
-/// How often a connection may break off before an object is given up.
-pub(super) const ATTEMPTS: u32 = 4;
-
 /// How records stand in the objects, and which are wanted.
 #[derive(Clone, Debug)]
 pub(super) struct Shape {
@@ -59,15 +56,6 @@ impl Record {
 }
 
 type Batch = Result<Vec<Record>, ReadError>;
-
-/// Why an object's records do not come.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ReadError {
-    #[error("{key}: {source}")]
-    Store { key: String, source: ArchiveError },
-    #[error("{key}: {why}")]
-    Content { key: String, why: String },
-}
 
 /// Reads objects in order.
 pub(super) struct Records {
@@ -329,19 +317,6 @@ async fn next(part: &mut Option<PartReader>) -> Result<Option<Cell>, ReadError> 
         Some(PartReader::Container(container)) => container.next().await,
         None => Ok(None),
     }
-}
-
-/// What an object gives of a record.
-#[derive(Debug)]
-pub(super) enum Cell {
-    /// As it stands on its line.
-    Text(Vec<u8>),
-    /// What Kafka had, and the value that it was made of.
-    Row {
-        bytes: Option<Vec<u8>>,
-        value: Value,
-    },
-    Headers(Vec<(String, Option<String>)>),
 }
 
 /// Reads one object.

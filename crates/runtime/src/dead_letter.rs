@@ -208,12 +208,14 @@ impl DeadLetters {
 
     /// The headers of Connect's dead letters, in its order.
     fn context(&self, row: &RejectedRow) -> Vec<(Bytes, Option<Bytes>)> {
-        let header = |name: &str, text: String| {
-            (
-                Bytes::from(format!("{PREFIX}{name}")),
-                Some(Bytes::from(text)),
-            )
+        let named = |name: &str, text: Option<String>| {
+            let name = Bytes::from(format!("{PREFIX}{name}"));
+            (name, text.map(Bytes::from))
         };
+        let header = |name: &str, text: String| named(name, Some(text));
+        // Java has null for an exception that was given no message.
+        let message = row.error.java_message();
+        let message = (!message.is_empty()).then(|| message.to_owned());
         vec![
             header("topic", row.origin.topic.to_string()),
             header("partition", row.origin.partition.to_string()),
@@ -223,7 +225,7 @@ impl DeadLetters {
             header("stage", row.stage.java_name().to_owned()),
             header("class.name", row.class.clone()),
             header("exception.class.name", row.error.class.to_owned()),
-            header("exception.message", row.error.java_message().to_owned()),
+            named("exception.message", message),
             header("exception.stacktrace", stack_trace(&row.error)),
         ]
     }
@@ -231,20 +233,23 @@ impl DeadLetters {
 
 /// The error and its causes as a Java stack trace without frames.
 fn stack_trace(error: &RecordError) -> String {
-    let mut text = format!("{}: {}", error.class, error.java_message());
+    let mut text = described(error);
     let mut cause = &error.cause;
     while let Some(error) = cause {
         // Writing to a String cannot fail.
-        let _ = write!(
-            text,
-            "\nCaused by: {}: {}",
-            error.class,
-            error.java_message()
-        );
+        let _ = write!(text, "\nCaused by: {}", described(error));
         cause = &error.cause;
     }
     text.push('\n');
     text
+}
+
+/// As Java prints an exception: its class alone where it has no message.
+fn described(error: &RecordError) -> String {
+    match error.java_message() {
+        "" => error.class.to_owned(),
+        message => format!("{}: {message}", error.class),
+    }
 }
 
 /// The bytes of a record's key, value and headers.
@@ -310,6 +315,39 @@ mod tests {
             value: Some(vec![b'v'; value].into()),
             headers: Vec::new(),
         }
+    }
+
+    #[tokio::test]
+    async fn an_exception_without_a_message_has_null() {
+        let writer = Arc::new(Narrow {
+            most: 1000,
+            latest: i64::MAX,
+            taken: Mutex::default(),
+        });
+        let letters = DeadLetters::new(TaskId::new("c", 0), "dead", true, writer.clone());
+        let skipped = RecordError::new("a.WriteSkippedException", "");
+        let rows = [RejectedRow {
+            error: RecordError::data("it is bad").caused_by(skipped.clone()),
+            ..row(1, 1, 1)
+        }];
+        letters.write(&rows).await.expect("all fit");
+        let mute = [RejectedRow {
+            error: skipped,
+            ..row(2, 1, 1)
+        }];
+        letters.write(&mute).await.expect("all fit");
+        let taken = writer.taken.lock().expect("no writer panics");
+        let header = |letter: &OutgoingRecord, name: &str| {
+            let name = format!("{PREFIX}exception.{name}");
+            let found = letter.headers.iter().find(|(each, _)| *each == name);
+            found.expect("it is there").1.clone()
+        };
+        assert_eq!(header(&taken[0], "message"), Some("it is bad".into()));
+        let caused: &[u8] = b"org.apache.kafka.connect.errors.DataException: it is bad\nCaused by: a.WriteSkippedException\n";
+        assert_eq!(header(&taken[0], "stacktrace").as_deref(), Some(caused));
+        assert_eq!(header(&taken[1], "message"), None);
+        let alone: &[u8] = b"a.WriteSkippedException\n";
+        assert_eq!(header(&taken[1], "stacktrace").as_deref(), Some(alone));
     }
 
     #[tokio::test]

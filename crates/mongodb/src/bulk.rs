@@ -77,6 +77,9 @@ pub(crate) struct BulkOutcome {
     pub(crate) concern: Option<ConcernError>,
     /// No answer to some command, when all retries were over.
     pub(crate) failure: Option<Failure>,
+    /// With a failure: the statements of that command and of those behind it. What earlier commands did is known. Empty where
+    /// no command was sent.
+    pub(crate) unsettled: Vec<usize>,
     /// Items that were there already and count as done.
     pub(crate) duplicates: usize,
     /// Items that took the place of another document under their id.
@@ -100,7 +103,8 @@ impl BulkWrite {
     pub(crate) async fn run(&self, store: &Store, policy: WritePolicy) -> BulkOutcome {
         let begun = Instant::now();
         let mut outcome = BulkOutcome::default();
-        for indexes in self.commands() {
+        let mut commands = self.commands().into_iter();
+        for indexes in commands.by_ref() {
             let retries = Retries::new(policy.retry_for);
             if self
                 .run_command(store, policy, indexes, None, retries, &mut outcome)
@@ -109,6 +113,9 @@ impl BulkWrite {
             {
                 break;
             }
+        }
+        if outcome.failure.is_some() {
+            outcome.unsettled.extend(commands.flatten());
         }
         outcome.errors.sort_by_key(|error| error.index);
         store
@@ -191,6 +198,7 @@ impl BulkWrite {
                 }
                 Err(failure) => {
                     outcome.failure = Some(failure);
+                    outcome.unsettled = pending;
                     return ControlFlow::Break(());
                 }
             };
@@ -279,6 +287,8 @@ impl BulkWrite {
                         && retries.pause(store, &failure.reason).await => {}
                 Err(failure) => {
                     outcome.failure = Some(failure);
+                    let refused = suspects.iter().map(|error| error.index);
+                    outcome.unsettled = refused.chain(pending.drain(..)).collect();
                     return ControlFlow::Break(());
                 }
             }
@@ -317,7 +327,11 @@ impl BulkWrite {
             pending.retain(|index| !there.contains(index));
             outcome.duplicates += before - pending.len();
         }
-        self.replace(store, policy, replaced, outcome).await
+        let settled = self.replace(store, policy, replaced, outcome).await;
+        if outcome.failure.is_some() {
+            outcome.unsettled.append(pending);
+        }
+        settled
     }
 
     /// Why an item is tried again.
@@ -357,6 +371,8 @@ impl BulkWrite {
         if let Some(concern) = replaced.concern {
             outcome.concern.get_or_insert(concern);
         }
+        let unsettled = replaced.unsettled.into_iter().map(|at| indexes[at]);
+        outcome.unsettled.extend(unsettled);
         let is_over = replaced.failure.is_some() || (self.ordered && !outcome.errors.is_empty());
         outcome.failure = outcome.failure.take().or(replaced.failure);
         if is_over {

@@ -7,6 +7,7 @@ use crate::settings::Tolerance;
 use crate::store::FailureKind;
 use millstream_core::rejected::DATA_EXCEPTION;
 use millstream_core::{FailedRecord, RecordError, SinkError, SinkErrorKind, TopicPartition};
+use std::collections::HashSet;
 
 /// What is known of a bulk write besides its outcome.
 pub(crate) struct Verdict<'a> {
@@ -52,9 +53,16 @@ impl Verdict<'_> {
             return Err(self.end(outcome));
         }
         if let Some(failure) = &outcome.failure {
-            return Ok((0..self.statements)
-                .map(|index| (index, failure.error.clone()))
-                .collect());
+            let unsettled: HashSet<usize> = outcome.unsettled.iter().copied().collect();
+            let told = |index| {
+                if unsettled.is_empty() || unsettled.contains(&index) {
+                    Some(failure.error.clone())
+                } else {
+                    self.report(outcome, index)
+                }
+            };
+            let reported = (0..self.statements).filter_map(|at| told(at).map(|error| (at, error)));
+            return Ok(reported.collect());
         }
         if outcome.errors.is_empty() && outcome.concern.is_none() {
             return Ok(Vec::new());

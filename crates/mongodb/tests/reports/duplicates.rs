@@ -78,7 +78,10 @@ async fn report_b1_holds_where_the_server_names_no_index() {
         .break_all("insert", DocumentFaultAction::ReplaceReply(answer));
     let fed = feed(task.as_mut(), vec![texts(0, &values("old", 3))]).await;
     assert!(fed.error.is_none(), "{:?}", fed.error);
+    // One round trip more, not one a document.
+    assert_eq!(rig.sent("find"), 1);
     let fed = feed(task.as_mut(), vec![texts(0, &values("new", 3))]).await;
+    assert_eq!(rig.sent("find"), 2);
     let error = whole(&fed.error.unwrap());
     assert!(error.contains("holds another document"), "{error}");
 }

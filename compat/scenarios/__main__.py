@@ -13,19 +13,20 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import assignors, charts, clients, crowd, dead_letters, differential, files, health, kills, migrate, moves, queues, registry, rest, rolling, s3, secure, stranger, stream, tokens, tools, walkthrough, workers
+from . import assignors, charts, clients, crowd, dead_letters, differential, files, health, kills, migrate, mongodb, moves, queues, registry, rest, rolling, s3, secure, stranger, stream, tokens, tools, walkthrough, workers
 from .services import ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
              "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run, "rolling": rolling.run, "workers": workers.run,
              "rest": rest.run, "clients": clients.run, "crowd": crowd.run, "charts": charts.run, "health": health.run, "tokens": tokens.run,
-             "tools": tools.run, "migrate": migrate.run, "walkthrough": walkthrough.run, "queues": queues.run, "files": files.run, "registry": registry.run}  # fmt: skip
+             "tools": tools.run, "migrate": migrate.run, "walkthrough": walkthrough.run, "queues": queues.run, "files": files.run, "registry": registry.run,
+             "mongodb": mongodb.run}  # fmt: skip
 # The broker of these scenarios, which need no Java.
 EMBEDDED = "embedded"
 NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts", "queues", "files", "registry")
 CERTIFICATES = ("keytool", "openssl")
 NEEDS_BESIDES = {"rolling": ("javac", *CERTIFICATES), "secure": CERTIFICATES, "tokens": CERTIFICATES, "tools": CERTIFICATES, "walkthrough": CERTIFICATES}
-RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd")
+RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd", "mongodb")
 # What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two
 # cores; long runs are asked for with --rounds and --records.
 CI_RUNS = [

@@ -30,7 +30,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from . import draws
 from .dead_letters import Case, Record, differences
-from .services import ROOT, TOOLS, DocumentServer, Failed, JavaWorker, Kafka, Millstream, Options, S3Server, Worker, http, s3_plugin, wait_until
+from .services import ROOT, TOOLS, DocumentServer, Failed, JavaWorker, Kafka, Millstream, Options, S3Server, Worker, add_plugin, http, mongo_plugin, s3_plugin, wait_until
 
 RECORDS = 24
 # Spoilt configurations a round whose validation is compared.
@@ -224,7 +224,7 @@ class Side:
                 found.documents[name] = sorted(map(in_words, database[name].find()))
         if "errors.deadletterqueue.topic.name" in each.config:
             database = f"{self.name}{each.number}.".encode()
-            for offset, key, value, headers in scenario.letters(f"dead-{self.name}-{each.number}", each):
+            for offset, key, value, headers in letters_of(scenario.kafka.bootstrap, f"dead-{self.name}-{each.number}"):
                 neutral = [(name, content and content.replace(database, b"worker.")) for name, content in headers]
                 found.letters.append((offset, key, value, neutral))
         return found
@@ -308,27 +308,28 @@ class Scenario:
                 raise Failed(f"{side.name} does not come to rest")
             time.sleep(1)
 
-    def letters(self, topic: str, each: Round) -> list:
-        """The dead letters with the offset of the record each stands for."""
-        consumer = KafkaConsumer(bootstrap_servers=self.kafka.bootstrap, enable_auto_commit=False)
-        try:
-            if topic not in consumer.topics():
-                return []
-            place = TopicPartition(topic, 0)
-            consumer.assign([place])
-            consumer.seek_to_beginning()
-            end = consumer.end_offsets([place])[place]
-            letters = []
-            while consumer.position(place) < end:
-                for messages in consumer.poll(timeout_ms=500).values():
-                    for message in messages:
-                        named = dict(message.headers)
-                        offset = int(named.get("__connect.errors.offset") or b"-1")
-                        headers = [(name, content and re.sub(rb"\[B@[0-9a-f]+", b"[B@", content)) for name, content in message.headers]
-                        letters.append((offset, message.key, message.value, headers))
-            return sorted(letters, key=lambda letter: letter[0])
-        finally:
-            consumer.close()
+
+def letters_of(bootstrap: str, topic: str) -> list:
+    """The dead letters with the offset of the record each stands for."""
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap, enable_auto_commit=False)
+    try:
+        if topic not in consumer.topics():
+            return []
+        place = TopicPartition(topic, 0)
+        consumer.assign([place])
+        consumer.seek_to_beginning()
+        end = consumer.end_offsets([place])[place]
+        letters = []
+        while consumer.position(place) < end:
+            for messages in consumer.poll(timeout_ms=500).values():
+                for message in messages:
+                    named = dict(message.headers)
+                    offset = int(named.get("__connect.errors.offset") or b"-1")
+                    headers = [(name, content and re.sub(rb"\[B@[0-9a-f]+", b"[B@", content)) for name, content in message.headers]
+                    letters.append((offset, message.key, message.value, headers))
+        return sorted(letters, key=lambda letter: letter[0])
+    finally:
+        consumer.close()
 
 
 def in_words(document: dict) -> str:
@@ -440,11 +441,6 @@ def compare_validation(each: Round, config: dict[str, str], java, ours) -> list[
     return found
 
 
-def mongo_plugin() -> Path | None:
-    done = subprocess.run([TOOLS / "plugins", "mongodb"], capture_output=True, text=True)
-    return Path(done.stdout.strip()) if done.returncode == 0 else None
-
-
 def random_cases(options: Options):
     """Java's transforms and converters, each class by itself."""
     folder, count = options.folder / "cases", CASES * options.rounds
@@ -469,10 +465,9 @@ def random_cases(options: Options):
 def run(options: Options) -> None:
     s3, mongo = s3_plugin(), mongo_plugin()
     plugins = options.folder / "plugins"
-    plugins.mkdir(parents=True, exist_ok=True)
     for name, folder in ("s3", s3), ("mongodb", mongo):
         if folder:
-            (plugins / name).symlink_to(next((child for child in sorted(folder.iterdir()) if child.is_dir()), folder))
+            add_plugin(plugins, name, folder)
     drawn = [draw(options.seed, number) for number in range(options.rounds)]
     rounds = [each for each in drawn if (s3 if each.is_s3 else mongo)]
     if len(rounds) < len(drawn):

@@ -61,6 +61,25 @@ def s3_plugin() -> Path | None:
     return Path(folder).resolve() if folder else None
 
 
+def mongo_plugin() -> Path | None:
+    """The folder or jar with MongoDB's own sink: from Maven, or what MILLSTREAM_MONGODB_PLUGIN names; empty it names none."""
+    named = os.environ.get("MILLSTREAM_MONGODB_PLUGIN")
+    if named is not None:
+        return Path(named).resolve() if named else None
+    done = subprocess.run([TOOLS / "plugins", "mongodb"], capture_output=True, text=True)
+    return Path(done.stdout.strip()) if done.returncode == 0 else None
+
+
+def add_plugin(plugins: Path, name: str, source: Path):
+    """Puts a jar, a folder of jars or a folder with such a folder into a plugin path."""
+    plugins.mkdir(parents=True, exist_ok=True)
+    if source.is_file():
+        (plugins / name).mkdir()
+        (plugins / name / source.name).symlink_to(source)
+    else:
+        (plugins / name).symlink_to(next((child for child in sorted(source.iterdir()) if child.is_dir()), source))
+
+
 def free_ports(count: int) -> int:
     """The first of `count` neighbouring ports that nobody listens on."""
     for _ in range(100):
@@ -199,18 +218,18 @@ class S3Server(S3):
 
 
 class DocumentServer:
-    """mongo-java-server behind compat/tools/docstore, in memory."""
+    """A server behind compat/tools/docstore: mongo-java-server in memory, or another engine of that tool."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, engine: str = "java", is_tls: bool = False):
         import pymongo
 
         self.folder = folder
-        command = [TOOLS / "docstore", "up", "--port", str(free_ports(1)), "--dir", str(folder)]
+        command = [TOOLS / "docstore", "up", "--port", str(free_ports(1)), "--dir", str(folder), "--engine", engine, *(["--tls"] if is_tls else [])]
         done = subprocess.run(command, capture_output=True, text=True)
         if done.returncode != 0:
             raise Failed(f"the document server did not start: {done.stderr.strip()[-400:]}")
         self.uri = done.stdout.split()[-1]
-        self.client = pymongo.MongoClient(self.uri)
+        self.client = pymongo.MongoClient(self.uri, **({"tlsCAFile": str(folder / "ca.pem")} if is_tls else {}))
 
     def stop(self):
         self.client.close()

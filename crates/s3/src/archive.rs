@@ -3,7 +3,8 @@
 
 mod rows;
 
-pub use rows::{Container, ObjectRows, RowsError, RowsOf, headers_of_row};
+pub use crate::format::Part;
+pub use rows::{Container, ObjectRows, RowsError, headers_of_row};
 
 use crate::compress::Compressors;
 use crate::config::{self, S3Config};

@@ -11,7 +11,8 @@ mod json;
 mod kept;
 mod parquet;
 
-pub(crate) use encoder::{Column, Encoded, Encoder, Format, Part, headers_of};
+pub use encoder::Part;
+pub(crate) use encoder::{Column, Encoded, Encoder, Format, headers_of};
 pub(crate) use envelope::{Envelope, Enveloped};
 pub(crate) use parquet::ParquetExtensions;
 

@@ -31,6 +31,6 @@ mod zone;
 
 pub use archive::{
     Archive, ArchiveError, ArchiveLayout, Container, Contents, ListedObject, ListedPage,
-    ObjectRows, RowsError, RowsOf, UnfinishedUpload, headers_of_row,
+    ObjectRows, Part, RowsError, UnfinishedUpload, headers_of_row,
 };
 pub use connector::S3SinkConnector;

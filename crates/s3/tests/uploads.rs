@@ -35,13 +35,9 @@ async fn start(server: &Server, settings: &[(&str, &str)], open: &ByteBudget) ->
     start_task(server, settings, open, false).await
 }
 
-async fn start_task(
-    server: &Server,
-    settings: &[(&str, &str)],
-    open: &ByteBudget,
-    has_reporter: bool,
-) -> Box<dyn SinkTask> {
-    let mut properties = Properties::from_iter([
+/// What a connector needs: its objects are of JSON, three records each.
+pub(crate) fn least() -> Properties {
+    Properties::from_iter([
         ("s3.bucket.name", "archive"),
         ("flush.size", "3"),
         ("storage.class", "io.confluent.connect.s3.storage.S3Storage"),
@@ -49,14 +45,25 @@ async fn start_task(
             "format.class",
             "io.confluent.connect.s3.format.json.JsonFormat",
         ),
+    ])
+}
+
+async fn start_task(
+    server: &Server,
+    settings: &[(&str, &str)],
+    open: &ByteBudget,
+    has_reporter: bool,
+) -> Box<dyn SinkTask> {
+    let mut properties = least();
+    let of_server = [
         ("aws.access.key.id", "test"),
         ("aws.secret.access.key", "test"),
         ("s3.part.size", "5242880"),
         ("s3.part.retries", "1"),
         ("retry.backoff.ms", "1000"),
         ("store.url", server.endpoint.as_str()),
-    ]);
-    for (key, value) in settings {
+    ];
+    for (key, value) in of_server.iter().chain(settings) {
         properties.insert(*key, *value);
     }
     let context = TaskContext {

@@ -1,11 +1,10 @@
 //! ObjectRows: the rows of an object that is a container, as Connect's values.
 
+use crate::format::Part;
 use millstream_avro::container::FileReader;
 use millstream_avro::{AvroDataSettings, AvroSchema, Reader};
 use millstream_core::limits::LONGEST_LINE;
-use millstream_core::{
-    ByteColumn, Decoded, RecordError, SchemaAndValue, SchemaRef, SchemaType, Value,
-};
+use millstream_core::{ByteColumn, Decoded, RecordError, SchemaAndValue, SchemaRef, Value};
 use millstream_parquet::RowReader;
 use std::fs::File;
 use std::io::BufReader;
@@ -32,14 +31,6 @@ pub enum Container {
     Parquet,
 }
 
-/// Which part of the records an object holds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RowsOf {
-    Values,
-    Keys,
-    Headers,
-}
-
 /// Some rows at a time: a block, or as many.
 #[derive(Debug)]
 pub struct ObjectRows(Rows);
@@ -63,7 +54,7 @@ impl ObjectRows {
     ///
     /// # Errors
     /// If it is no such container, or not the sink's.
-    pub fn open(file: File, container: Container, of: RowsOf) -> Result<Self, RowsError> {
+    pub fn open(file: File, container: Container, of: Part) -> Result<Self, RowsError> {
         Ok(ObjectRows(match container {
             Container::Avro => {
                 let file = FileReader::open(BufReader::new(file), LONGEST_LINE)?;
@@ -75,7 +66,7 @@ impl ObjectRows {
             }
             Container::Parquet => {
                 let file = Box::new(RowReader::open(file)?);
-                let is_wrapped = of != RowsOf::Values;
+                let is_wrapped = of != Part::Values;
                 let schema = match (is_wrapped, file.schema().fields.as_slice()) {
                     (false, _) => SchemaRef::clone(file.schema()),
                     (true, [field]) => SchemaRef::clone(&field.schema),
@@ -121,7 +112,7 @@ impl Iterator for ObjectRows {
                         }
                         row => row,
                     };
-                    push(&mut decoded, schema, value);
+                    push(&mut decoded, Some(schema), value);
                 }
                 Some(Ok(decoded))
             }
@@ -131,13 +122,9 @@ impl Iterator for ObjectRows {
 
 fn block_rows(reader: &Reader, count: u64, mut bytes: &[u8]) -> Result<Decoded, RowsError> {
     let mut decoded = Decoded::with_capacity(ByteColumn::new());
-    let schema = reader.connect_schema().cloned();
     for _ in 0..count {
         let value = reader.take(&mut bytes).map_err(avro)?;
-        decoded.push(SchemaAndValue {
-            schema: schema.clone(),
-            value,
-        });
+        push(&mut decoded, reader.connect_schema(), value);
     }
     match bytes.len() {
         0 => Ok(decoded),
@@ -147,8 +134,8 @@ fn block_rows(reader: &Reader, count: u64, mut bytes: &[u8]) -> Result<Decoded, 
     }
 }
 
-fn push(decoded: &mut Decoded, schema: &SchemaRef, value: Value) {
-    let schema = Some(SchemaRef::clone(schema));
+fn push(decoded: &mut Decoded, schema: Option<&SchemaRef>, value: Value) {
+    let schema = schema.cloned();
     decoded.push(SchemaAndValue { schema, value });
 }
 
@@ -158,7 +145,7 @@ pub fn headers_of_row(row: &Value) -> Option<Vec<(String, Option<String>)>> {
         return None;
     };
     let header = |header: &Value| match header {
-        Value::Struct(header) if header.schema.kind == SchemaType::Struct => {
+        Value::Struct(header) => {
             let text = |at: usize| match header.values.get(at)? {
                 Value::String(text) => Some(Some(text.to_java_utf8().into_owned())),
                 Value::Null => Some(None),

@@ -97,7 +97,7 @@ pub(crate) fn check_across(config: Option<&S3Config>, values: &mut [ConfigValue]
     };
     if config.compression_type == "gzip" {
         let mut check = |of: &str, class: &str, names: &[&str]| {
-            if class != JSON_FORMAT && class != BYTE_ARRAY_FORMAT {
+            if !is_of_lines(class) {
                 refuse(
                     names,
                     &format!("Compression Type gzip not valid for {of} format class: ( {class} )."),
@@ -212,6 +212,11 @@ fn check_grace(config: &S3Config, grace: &ConfigValue) -> Result<(), String> {
     ))
 }
 
+/// Whether objects of this format are lines, which are compressed as a whole.
+fn is_of_lines(class: &str) -> bool {
+    class == JSON_FORMAT || class == BYTE_ARRAY_FORMAT
+}
+
 fn check_zstd_level(config: &S3Config, level: &ConfigValue) -> Result<(), String> {
     if level.value == Some(Parsed::Int(0)) {
         return Ok(());
@@ -221,7 +226,6 @@ fn check_zstd_level(config: &S3Config, level: &ConfigValue) -> Result<(), String
             "{ZSTD_LEVEL} and s3.compression.type=gzip both compress objects; remove one of them"
         ));
     }
-    let is_of_lines = |class: &str| class == JSON_FORMAT || class == BYTE_ARRAY_FORMAT;
     let parts = [
         ("format.class", true, &config.format_class),
         (

@@ -11,7 +11,7 @@ use std::ops::Range;
 
 /// What an object holds of each record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Part {
+pub enum Part {
     Values,
     Keys,
     Headers,

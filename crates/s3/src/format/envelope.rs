@@ -24,7 +24,6 @@ pub(crate) struct Envelope {
 /// The records of some rows.
 pub(crate) struct Enveloped {
     pub(crate) values: Payload,
-    pub(crate) rows: usize,
     /// Why the row after those cannot be written.
     pub(crate) failure: Option<RecordError>,
 }
@@ -62,7 +61,6 @@ impl Envelope {
                 column,
                 kind: RawKind::Json,
             },
-            rows: ends.len(),
             failure,
         }
     }
@@ -183,7 +181,7 @@ mod tests {
         }
         let keys = raw(&[None, None], RawKind::String);
         let made = ENVELOPE.of(&batch(keys, Payload::Decoded(decoded), vec![1, 2]), 0..2);
-        assert_eq!(made.rows, 1);
+        assert_eq!(made.values.len(), 1);
         assert!(made.failure.is_some());
         assert_eq!(texts(&made).len(), 1);
     }
@@ -196,6 +194,6 @@ mod tests {
             &batch(raw(&[None; 5], RawKind::String), values, vec![0; 5]),
             1..5,
         );
-        assert_eq!(made.rows, 2);
+        assert_eq!(made.values.len(), 2);
     }
 }

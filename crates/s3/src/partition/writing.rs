@@ -36,12 +36,8 @@ impl PartitionWriter {
         let (mut end, mut not_made) = (rows.end, None);
         let made = match (&context.settings.envelope, &current, &place.schema) {
             (Some(envelope), ..) => {
-                let Enveloped {
-                    values,
-                    rows: made,
-                    failure,
-                } = envelope.of(batch, rows.clone());
-                end = rows.start + made;
+                let Enveloped { values, failure } = envelope.of(batch, rows.clone());
+                end = rows.start + values.len();
                 not_made = failure;
                 Some(values)
             }
@@ -100,13 +96,12 @@ impl PartitionWriter {
 
     /// Notes how far record time has come, where late records are waited for.
     fn note_lead(&mut self, settings: &Settings, folder: &Arc<str>) {
-        let is_tombstones = settings.partitioner.is_tombstones(folder);
-        let Some(time) = self
-            .last_time
-            .filter(|_| settings.rotation.grace.is_some() && !is_tombstones)
-        else {
+        let (Some(_), Some(time)) = (settings.rotation.grace, self.last_time) else {
             return;
         };
+        if settings.partitioner.is_tombstones(folder) {
+            return;
+        }
         match &mut self.lead {
             Some(lead) if time >= lead.time => {
                 if lead.folder != *folder {
@@ -146,10 +141,12 @@ impl PartitionWriter {
         let batch = settings
             .names_batches
             .then(|| context.batch_ids.next(now, rand::random()));
-        let (folder, schema) = (Arc::clone(&place.folder), place.schema.clone());
+        let folder = Arc::clone(&place.folder);
         let origin = &self.origin;
         let mut file = OpenFile::new(settings, origin, folder, offset, batch, &self.cancel);
-        file.schema = schema.filter(|_| settings.rotation.file_per_schema);
+        if settings.rotation.file_per_schema {
+            file.schema.clone_from(&place.schema);
+        }
         self.open.push(file);
         Ok(self.open.len() - 1)
     }

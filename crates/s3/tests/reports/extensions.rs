@@ -1,7 +1,7 @@
 //! What the sink does on request and its original does not.
 
 use crate::support::server::Server;
-use crate::{LONG, MIB, batch, partition, start, start_task};
+use crate::{LONG, MIB, batch, least, partition, start, start_task};
 use bytes::Bytes;
 use millstream_core::contract::done_to;
 use millstream_core::{
@@ -285,16 +285,8 @@ fn settings_that_do_not_go_together_are_refused() {
         ("millstream.s3.rotate.grace.ms", "-1", "at least 0"),
     ];
     for (key, value, why) in cases {
-        let properties = Properties::from_iter([
-            ("s3.bucket.name", "archive"),
-            ("flush.size", "3"),
-            ("storage.class", "io.confluent.connect.s3.storage.S3Storage"),
-            (
-                "format.class",
-                "io.confluent.connect.s3.format.json.JsonFormat",
-            ),
-            (key, value),
-        ]);
+        let mut properties = least();
+        properties.insert(key, value);
         let values = S3SinkConnector.validate(&properties);
         let own = values.iter().find(|value| value.name == key).unwrap();
         let errors = own.errors.join("; ");
@@ -337,16 +329,8 @@ fn settings_that_do_not_go_with_others_are_refused() {
         ),
     ];
     for (key, value, (other, is), why) in cases {
-        let mut properties = Properties::from_iter([
-            ("s3.bucket.name", "archive"),
-            ("flush.size", "3"),
-            ("storage.class", "io.confluent.connect.s3.storage.S3Storage"),
-            (
-                "format.class",
-                "io.confluent.connect.s3.format.json.JsonFormat",
-            ),
-            (key, value),
-        ]);
+        let mut properties = least();
+        properties.insert(key, value);
         let errors = |properties: &Properties| {
             let values = S3SinkConnector.validate(properties);
             let own = values.iter().find(|value| value.name == key).unwrap();

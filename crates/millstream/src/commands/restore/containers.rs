@@ -7,7 +7,7 @@ use millstream_audit::contents::ContentKind;
 use millstream_audit::names::Part;
 use millstream_core::backoff::Backoff;
 use millstream_core::{Converter, ConverterUse, Decoded, Destination, Properties, Value};
-use millstream_s3::{Archive, Container, ObjectRows, RowsOf, headers_of_row};
+use millstream_s3::{Archive, Container, ObjectRows, headers_of_row};
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -220,35 +220,29 @@ impl ContainerReader {
     }
 }
 
-fn rows_of(part: Part) -> RowsOf {
+fn rows_of(part: Part) -> millstream_s3::Part {
     match part {
-        Part::Values => RowsOf::Values,
-        Part::Keys => RowsOf::Keys,
-        Part::Headers => RowsOf::Headers,
+        Part::Values => millstream_s3::Part::Values,
+        Part::Keys => millstream_s3::Part::Keys,
+        Part::Headers => millstream_s3::Part::Headers,
     }
 }
 
 /// A number that stands in a field of a row; dots lead into structs and maps.
 pub(super) fn number_of(row: &Value, field: &str) -> Option<i64> {
-    let inner = |value: &'_ Value, name: &str| -> Option<Value> {
+    fn inner<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
         match value {
-            Value::Struct(row) => {
-                let at = row.schema.field_index(name)?;
-                row.values.get(at).cloned()
-            }
-            Value::Map(map) => map.get_str(name).cloned(),
+            Value::Struct(row) => row.values.get(row.schema.field_index(name)?),
+            Value::Map(map) => map.get_str(name),
             _ => None,
         }
-    };
-    let found = inner(row, field).or_else(|| {
-        let mut names = field.split('.');
-        names.try_fold(row.clone(), |value, name| inner(&value, name))
-    })?;
+    }
+    let found = inner(row, field).or_else(|| field.split('.').try_fold(row, inner))?;
     match found {
-        Value::Int8(number) => Some(i64::from(number)),
-        Value::Int16(number) => Some(i64::from(number)),
-        Value::Int32(number) => Some(i64::from(number)),
-        Value::Int64(number) | Value::Date(number) => Some(number),
+        Value::Int8(number) => Some(i64::from(*number)),
+        Value::Int16(number) => Some(i64::from(*number)),
+        Value::Int32(number) => Some(i64::from(*number)),
+        Value::Int64(number) | Value::Date(number) => Some(*number),
         Value::String(text) => text.to_java_utf8().parse().ok(),
         _ => None,
     }

@@ -13,20 +13,19 @@ import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from . import assignors, charts, clients, crowd, dead_letters, differential, files, health, kills, migrate, mongodb, moves, queues, registry, rest, rolling, s3, secure, stranger, stream, tokens, tools, walkthrough, workers
-from .services import ROOT, Failed, Options, s3_plugin
+from . import assignors, charts, clients, crowd, dead_letters, differential, evolution, files, health, kills, migrate, mongodb, moves, queues, registry, rest, rolling, s3, secure, stranger, stream, tokens, tools, walkthrough, workers
+from .services import EMBEDDED, ROOT, Failed, Options, s3_plugin
 
 SCENARIOS = {"s3": s3.run, "stream": stream.run, "kills": kills.run, "moves": moves.run, "secure": secure.run, "dead-letters": dead_letters.run,
              "differential": differential.run, "assignors": assignors.run, "stranger": stranger.run, "rolling": rolling.run, "workers": workers.run,
              "rest": rest.run, "clients": clients.run, "crowd": crowd.run, "charts": charts.run, "health": health.run, "tokens": tokens.run,
              "tools": tools.run, "migrate": migrate.run, "walkthrough": walkthrough.run, "queues": queues.run, "files": files.run, "registry": registry.run,
-             "mongodb": mongodb.run}  # fmt: skip
-# The broker of these scenarios, which need no Java.
-EMBEDDED = "embedded"
-NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts", "queues", "files", "registry")
+             "mongodb": mongodb.run, "evolution": evolution.run}  # fmt: skip
+# They have that broker, and need no Java.
+NEEDS_NO_KAFKA = ("kills", "stranger", "workers", "charts", "queues", "files", "registry", "evolution")
 CERTIFICATES = ("keytool", "openssl")
 NEEDS_BESIDES = {"rolling": ("javac", *CERTIFICATES), "secure": CERTIFICATES, "tokens": CERTIFICATES, "tools": CERTIFICATES, "walkthrough": CERTIFICATES}
-RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd", "mongodb")
+RUN_BY_JAVA = ("s3", "rolling", "workers", "rest", "clients", "crowd", "mongodb", "evolution")
 # What --ci runs: scenario, version, rounds, records, variants compared with Java. Small on purpose: a few minutes on two
 # cores; long runs are asked for with --rounds and --records.
 CI_RUNS = [
@@ -35,6 +34,7 @@ CI_RUNS = [
     ("queues", EMBEDDED, 3, 1_500, 0),
     ("files", EMBEDDED, 1, 0, 0),
     ("registry", EMBEDDED, 1, 0, 0),
+    ("evolution", EMBEDDED, 1, 0, 0),
     ("s3", "4.3.1", 1, 20_000, 1),
     ("s3", "3.9.2", 1, 10_000, 0),
     ("stream", "4.3.1", 2, 30_000, 0),
@@ -58,7 +58,7 @@ CI_ONLY = {"queues": "(rabbitmq-4.[03]-quorum|classic-stomp|artemis-amqp|sqs-ela
 # CI asks what is known to be equal to stay so; other seeds look for more.
 CI_SEEDS = {"differential": 21, "rest": 147}
 # Scenarios mostly wait for servers, so CI runs two at a time: these and what needs an older Kafka beside all others.
-CI_BESIDE = ("kills", "stranger", "queues", "files", "registry", "workers", "moves")
+CI_BESIDE = ("kills", "stranger", "queues", "files", "registry", "evolution", "workers", "moves")
 CI_KAFKA = "4.3.1"
 # How long servers of other people's may take to start beside all the rest, in seconds.
 PATIENCE = {"KAFKA_WAIT_S": "240", "CONNECT_JAVA_WAIT_S": "240"}
@@ -108,7 +108,7 @@ class Tally:
 def run(tally: Tally, arguments, seed: int, name: str, version: str, rounds: int, records: int, java: int):
     worker = arguments.worker
     what = f"{name} on Kafka {version}, {rounds} rounds, {records} records, seed {seed}, worker {worker}"
-    if worker == "java" and (name not in RUN_BY_JAVA or (name == "s3" and not s3_plugin())):
+    if worker == "java" and (name not in RUN_BY_JAVA or (name in ("s3", "evolution") and not s3_plugin())):
         return tally.skip(what, f"Java's worker runs {', '.join(RUN_BY_JAVA)} only, s3 with MILLSTREAM_S3_PLUGIN naming the folder of the sink")
     lacking = [tool for tool in ("java", "mvn", *NEEDS_BESIDES.get(name, ())) if version != EMBEDDED and shutil.which(tool) is None]
     if lacking:
@@ -161,7 +161,7 @@ def main() -> int:
     if arguments.ci:
         runs = [run for run in CI_RUNS if name in (None, run[0])]
     else:
-        versions = [EMBEDDED] if name in NEEDS_NO_KAFKA else arguments.kafka or ["4.3.1"]
+        versions = arguments.kafka or ([EMBEDDED] if name in NEEDS_NO_KAFKA else ["4.3.1"])
         runs = [(name, version, rounds, records, arguments.java) for version in versions]
     for variable, seconds in PATIENCE.items():
         os.environ.setdefault(variable, seconds)

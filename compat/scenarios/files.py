@@ -2,7 +2,7 @@
 
 Records with schemas go through our own broker into Avro and Parquet files of their codecs, values, keys and headers, and come back by
 fastavro, pyarrow and DuckDB, which are neither Java's libraries nor ours: every record once, in order, field by field. What is asked for
-by price has to be found by the bounds in Parquet's footers, too.
+by price has to be found by the bounds in Parquet's footers, too. Lines in several frames of Zstandard come back by pyarrow and DuckDB.
 """
 
 import base64
@@ -187,16 +187,90 @@ def files(folder: Path, suffix: str, wanted: list[dict]) -> Iterator[tuple[Path,
         yield folder / f"{name}.headers{suffix}", [[{"key": "h", "value": f"v{row['id']}"}] for row in rows]
 
 
+# Lines of so many open objects that there is no memory for a compressor each: an object is several frames behind one another.
+LINES, LINES_RECORDS, LINES_FOLDERS = "lines", 1_000, 40
+FRAME = b"\x28\xb5\x2f\xfd"
+
+
+def lines_connector(s3: str) -> dict:
+    return {
+        "connector.class": "io.confluent.connect.s3.S3SinkConnector",
+        "topics": LINES,
+        "s3.bucket.name": LINES,
+        "store.url": s3,
+        "flush.size": str(LINES_RECORDS),
+        "storage.class": "io.confluent.connect.s3.storage.S3Storage",
+        "format.class": "io.confluent.connect.s3.format.json.JsonFormat",
+        "millstream.s3.zstd.level": "9",
+        "partitioner.class": "io.confluent.connect.storage.partitioner.FieldPartitioner",
+        "partition.field.name": "folder",
+        "millstream.s3.partition.schemaless": "true",
+        "value.converter": f"{CONNECT}.json.JsonConverter",
+        "value.converter.schemas.enable": "false",
+    }
+
+
+def lines_by_pyarrow(path: Path) -> list:
+    import pyarrow
+
+    with pyarrow.input_stream(str(path), compression="zstd") as stream:
+        return [json.loads(line)["id"] for line in stream.read().splitlines()]
+
+
+def lines_by_duckdb(path: Path) -> list:
+    import duckdb
+
+    return [one for (one,) in duckdb.connect().read_json(str(path), format="newline_delimited", compression="zstd").project("id").fetchall()]
+
+
+def check_lines(options: Options, services: Embedded, worker: Millstream, producer: Producer):
+    rng = random.Random(options.seed)
+    services.s3.client.create_bucket(Bucket=LINES)
+    for number in range(LINES_RECORDS):
+        producer.produce(LINES, json.dumps({"id": number, "folder": number % LINES_FOLDERS, "text": rng.randbytes(5_000).hex()}), partition=0)
+    producer.flush(60)
+    worker.create(LINES, lines_connector(services.s3.url))
+
+    def is_whole() -> bool:
+        if trace := worker.failure(LINES):
+            raise Failed(f"{LINES}: {trace}")
+        return len(services.s3.objects(LINES)) == LINES_FOLDERS
+
+    wait_until(f"the objects of {LINES}", 60, is_whole)
+    frames = 0
+    for folder in range(LINES_FOLDERS):
+        path = options.folder / f"lines-{folder}.json.zst"
+        path.write_bytes(services.s3.body(LINES, f"topics/{LINES}/folder={folder}/{LINES}+0+{folder:010}.json.zst"))
+        frames = max(frames, path.read_bytes().count(FRAME))
+        ids = list(range(folder, LINES_RECORDS, LINES_FOLDERS))
+        for reader in (lines_by_pyarrow, lines_by_duckdb):
+            if (read := reader(path)) != ids:
+                raise Failed(f"{path}: {reader.__name__} reads {read} instead of {ids}")
+    if frames < 2:
+        raise Failed(f"{LINES}: no object has more than one frame")
+    options.log(step="lines", objects=LINES_FOLDERS, most_frames=frames)
+
+
+class Small(Millstream):
+    """A worker that has as little memory as can be, and reads little at a time."""
+
+    fetch_bytes = 65_536
+
+    def settings(self) -> dict[str, str]:
+        return {**super().settings(), "millstream.memory.bytes": "67108864"}
+
+
 def run(options: Options) -> None:
     rng = random.Random(options.seed)
     made = [record(rng, number) for number in range(RECORDS)]
     wanted = [read for _, read in made]
     kinds = [(form, codec, suffix) for form, codecs in CODECS.items() for codec, suffix in codecs.items()]
     services = Embedded(options.folder / "services", 0)
-    worker = Millstream(services.bootstrap, options.folder / "worker")
+    worker = Small(services.bootstrap, options.folder / "worker")
     try:
         admin = AdminClient({"bootstrap.servers": services.bootstrap})
-        admin.create_topics([NewTopic(TOPIC, 1, 1)])[TOPIC].result()
+        for created in admin.create_topics([NewTopic(topic, 1, 1) for topic in (TOPIC, LINES)]).values():
+            created.result()
         producer = Producer({"bootstrap.servers": services.bootstrap})
         for number, (sent, _) in enumerate(made):
             value = json.dumps({"schema": SCHEMA, "payload": sent})
@@ -228,6 +302,7 @@ def run(options: Options) -> None:
                     check_prices(path, expected)
             size = sum(path.stat().st_size for path in folder.iterdir())
             options.log(step="read", format=form, codec=codec, records=RECORDS, bytes=size, readers=list(READERS[form]))
+        check_lines(options, services, worker, producer)
     finally:
         worker.stop()
         services.stop()

@@ -197,9 +197,18 @@ def unpack(suite: str, root: Path):
     (root / "etc" / "hosts").write_text("127.0.0.1 localhost\n")
 
 
+def maven(name: str, folder: Path, goal: str, *settings: str):
+    """Has this goal put artifacts into the folder, in which it finds its model if it needs one."""
+    need("mvn")
+    command = ["mvn", "-q", "-B", "-ntp", goal, *settings, f"-DoutputDirectory={folder}"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=folder)
+    if done.returncode != 0:
+        raise Unavailable(f"{name} cannot be had: {' '.join((done.stdout + done.stderr).split())[-300:]}")
+
+
 def jars(name: str, *dependencies: str) -> Path:
     """A folder with these artifacts, as group:artifact:version, and what they need."""
-    need("java", "mvn")
+    need("java")
     home = CACHE / f"{name}-{hashlib.sha256(' '.join(dependencies).encode()).hexdigest()[:8]}"
     with made_once(home) as made:
         if made:
@@ -208,10 +217,7 @@ def jars(name: str, *dependencies: str) -> Path:
             project = "<groupId>compat</groupId><artifactId>broker</artifactId><version>1</version>"
             model = '<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>'
             (made / "pom.xml").write_text(f"{model}{project}<dependencies>{listed}</dependencies></project>")
-            command = ["mvn", "-q", "-B", "-ntp", "-f", made / "pom.xml", "dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={made}"]
-            done = subprocess.run(command, capture_output=True, text=True)
-            if done.returncode != 0:
-                raise Unavailable(f"{name} cannot be had: {' '.join((done.stdout + done.stderr).split())[-300:]}")
+            maven(name, made, "dependency:copy-dependencies", "-DincludeScope=runtime")
     return home
 
 

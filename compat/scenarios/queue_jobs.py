@@ -95,11 +95,6 @@ class Collection:
     def count(self) -> int:
         return self.collection.estimated_document_count()
 
-    def records(self) -> int:
-        """How many are stored, as far as names show it that have come since the last look."""
-        self.look()
-        return sum(map(len, self.objects.values()))
-
     def ids(self) -> Counter:
         found = list(self.collection.find(batch_size=10_000))
         wrong = [document for document in found if document["text"] != digest(document["id"])]

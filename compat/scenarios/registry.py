@@ -5,7 +5,6 @@ Protobuf. They are archived as JSON and as Avro, and each has to be what was wri
 converters, and come back by Confluent's deserializers.
 """
 
-import base64
 import contextlib
 import datetime
 import decimal
@@ -13,15 +12,15 @@ import io
 import json
 import random
 import shutil
-import subprocess
 from pathlib import Path
 
 from confluent_kafka import Consumer, Producer
 from confluent_kafka.admin import AdminClient, NewTopic
 
 from . import topics
+from .files import CLASSES, encoded
 from .flows import FILE_SOURCE
-from .queue_brokers import CACHE, Broker, Unavailable, made_once, need
+from .queue_brokers import CACHE, Broker, Unavailable, made_once, maven, need
 from .services import SHORT_LIVED, Embedded, Failed, Millstream, Options, free_ports, http, wait_until
 
 RECORDS, FLUSH, LINES = 600, 200, 50
@@ -30,7 +29,7 @@ CONVERTERS = {
     "json": "io.confluent.connect.json.JsonSchemaConverter",
     "protobuf": "io.confluent.connect.protobuf.ProtobufConverter",
 }
-FORMATS = {"json": "io.confluent.connect.s3.format.json.JsonFormat", "avro": "io.confluent.connect.s3.format.avro.AvroFormat"}
+FORMATS = {"json": "io.confluent.connect.s3.format.json.JsonFormat", "avro": CLASSES["avro"]}
 
 
 class Apicurio(Broker):
@@ -47,15 +46,12 @@ class Apicurio(Broker):
 
     @classmethod
     def home(cls) -> Path:
-        need("java", "mvn")
+        need("java")
         home = CACHE / f"apicurio-{cls.version}"
         with made_once(home) as made:
             if made:
                 artifact = f"io.apicurio:apicurio-registry-app:{cls.version}:zip:all"
-                command = ["mvn", "-q", "-B", "-ntp", "dependency:unpack", f"-Dartifact={artifact}", f"-DoutputDirectory={made}"]
-                done = subprocess.run(command, capture_output=True, text=True, cwd=made)
-                if done.returncode != 0:
-                    raise Unavailable(f"{artifact} cannot be had: {' '.join((done.stdout + done.stderr).split())[-300:]}")
+                maven(artifact, made, "dependency:unpack", f"-Dartifact={artifact}")
         return home
 
     def start(self):
@@ -143,7 +139,7 @@ class Avro:
         at = datetime.datetime.fromtimestamp(0, datetime.UTC) + datetime.timedelta(milliseconds=millis)
         sent = {**same, "raw": raw, "at": at, "price": decimal.Decimal(cents).scaleb(-2)}
         unscaled = cents.to_bytes((cents + (cents < 0)).bit_length() // 8 + 1, "big", signed=True)
-        as_json = {**same, "raw": text_of(raw), "at": millis, "price": text_of(unscaled)}
+        as_json = {**same, "raw": encoded(raw), "at": millis, "price": encoded(unscaled)}
         return sent, as_json, sent
 
 
@@ -191,10 +187,6 @@ class Protobuf:
             "small": rng.randint(-(10**6), 10**6),
         }
         return self.made(**wanted), wanted, None
-
-
-def text_of(raw: bytes) -> str:
-    return base64.b64encode(raw).decode()
 
 
 def archive(language: str, form: str, registry: str, s3: str) -> dict:

@@ -29,6 +29,10 @@ CREDENTIALS = {"AWS_ACCESS_KEY_ID": KEY_PAIR[0], "AWS_SECRET_ACCESS_KEY": KEY_PA
 HEALTH_PORT = {"HEALTHCHECK_PORT": "off"}
 
 
+# The name of our own broker among versions of Kafka.
+EMBEDDED = "embedded"
+
+
 @dataclass
 class Options:
     """What one run of a scenario is asked for."""

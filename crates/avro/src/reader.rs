@@ -63,7 +63,15 @@ impl Reader {
     /// # Errors
     /// A `DataException` where Connect takes no such value; where the bytes are no datum, the exception of Avro's library.
     pub fn take(&self, bytes: &mut &[u8]) -> Result<Value, RecordError> {
-        self.plan.read(self.plan.root, bytes, DEEPEST)
+        self.plan.read_one(self.plan.root, bytes, DEEPEST)
+    }
+
+    /// Takes one datum off the front and puts its value behind those that are there; with an error it puts none.
+    ///
+    /// # Errors
+    /// As `take`.
+    pub fn take_into(&self, bytes: &mut &[u8], out: &mut Vec<Value>) -> Result<(), RecordError> {
+        self.plan.read(self.plan.root, bytes, DEEPEST, out)
     }
 
     /// A datum with its schema. Bytes behind it do not matter.
@@ -97,83 +105,117 @@ impl Reader {
 }
 
 impl Plan {
-    fn read(&self, node: NodeId, bytes: &mut &[u8], depth: usize) -> Result<Value, RecordError> {
-        Ok(match &self.nodes[node] {
-            Node::Null => Value::Null,
-            Node::Boolean => Value::Boolean(take_array::<1>(bytes)? == [1]),
-            Node::Int8 => Value::Int8(take_int(bytes)? as i8),
-            Node::Int16 => Value::Int16(take_int(bytes)? as i16),
-            Node::Int32 => Value::Int32(take_int(bytes)?),
-            Node::Int64 => Value::Int64(take_long(bytes)?),
-            Node::Float32 => Value::Float32(f32::from_le_bytes(take_array(bytes)?)),
-            Node::Float64 => Value::Float64(f64::from_le_bytes(take_array(bytes)?)),
-            Node::String => Value::String(take_text(bytes)?),
-            Node::Bytes => Value::Bytes(Bytes::copy_from_slice(take_bytes(bytes)?)),
-            Node::Fixed(size) => Value::Bytes(Bytes::copy_from_slice(take(bytes, *size)?)),
+    /// Puts a value behind those that are there: where it is to stay, as moving it costs more than reading it. Nothing is put
+    /// there with an error.
+    fn read(
+        &self,
+        node: NodeId,
+        bytes: &mut &[u8],
+        depth: usize,
+        out: &mut Vec<Value>,
+    ) -> Result<(), RecordError> {
+        match &self.nodes[node] {
+            Node::Null => out.push(Value::Null),
+            Node::Boolean => out.push(Value::Boolean(take_array::<1>(bytes)? == [1])),
+            Node::Int8 => out.push(Value::Int8(take_int(bytes)? as i8)),
+            Node::Int16 => out.push(Value::Int16(take_int(bytes)? as i16)),
+            Node::Int32 => out.push(Value::Int32(take_int(bytes)?)),
+            Node::Int64 => out.push(Value::Int64(take_long(bytes)?)),
+            Node::Float32 => out.push(Value::Float32(f32::from_le_bytes(take_array(bytes)?))),
+            Node::Float64 => out.push(Value::Float64(f64::from_le_bytes(take_array(bytes)?))),
+            Node::String => out.push(Value::String(take_text(bytes)?)),
+            Node::Bytes => out.push(Value::Bytes(Bytes::copy_from_slice(take_bytes(bytes)?))),
+            Node::Fixed(size) => {
+                out.push(Value::Bytes(Bytes::copy_from_slice(take(bytes, *size)?)));
+            }
             Node::Enum(symbols) => {
                 let at = take_int(bytes)?;
                 let symbol = usize::try_from(at).ok().and_then(|at| symbols.get(at));
-                symbol
-                    .cloned()
-                    .ok_or_else(|| index(at.into(), symbols.len()))?
+                let symbol = symbol.ok_or_else(|| index(at.into(), symbols.len()))?;
+                out.push(symbol.clone());
             }
-            Node::Date => Value::Date(i64::from(take_int(bytes)?) * DAY_MILLIS),
-            Node::Time => Value::Date(time(take_int(bytes)?)?),
-            Node::Timestamp => Value::Date(take_long(bytes)?),
+            Node::Date => out.push(Value::Date(i64::from(take_int(bytes)?) * DAY_MILLIS)),
+            Node::Time => out.push(Value::Date(time(take_int(bytes)?)?)),
+            Node::Timestamp => out.push(Value::Date(take_long(bytes)?)),
             Node::Decimal { scale, size } => {
                 let unscaled = match size {
                     Some(size) => take(bytes, *size)?,
                     None => take_bytes(bytes)?,
                 };
-                decimal(unscaled, *scale)
+                out.push(decimal(unscaled, *scale));
             }
             Node::Struct { schema, fields } => {
                 let depth = deeper(depth)?;
                 let mut values = Vec::with_capacity(fields.len());
                 for field in fields {
-                    values.push(self.read(*field, bytes, depth)?);
+                    self.read(*field, bytes, depth, &mut values)?;
                 }
-                Value::Struct(Box::new(Struct {
-                    schema: SchemaRef::clone(schema),
-                    values,
-                }))
+                let schema = SchemaRef::clone(schema);
+                out.push(Value::Struct(Box::new(Struct { schema, values })));
             }
             Node::Optional { null, other } => match take_branch(bytes, 2)? {
-                branch if branch == *null => Value::Null,
-                _ => self.read(*other, bytes, depth)?,
+                branch if branch == *null => out.push(Value::Null),
+                _ => self.read(*other, bytes, depth, out)?,
             },
             Node::Singleton(only) => {
                 take_branch(bytes, 1)?;
-                self.read(*only, bytes, depth)?
+                self.read(*only, bytes, depth, out)?;
             }
             Node::Union { schema, branches } => {
                 let branch = &branches[take_branch(bytes, branches.len())?];
-                match branch {
-                    Branch::Null => Value::Null,
-                    Branch::Refused { node, error } => {
-                        self.read(*node, bytes, deeper(depth)?)?;
-                        return Err(RecordError::clone(error));
-                    }
-                    Branch::Field { index, node } => {
-                        let value = self.read(*node, bytes, deeper(depth)?)?;
-                        let mut record = Struct::new(SchemaRef::clone(schema));
-                        record.values[*index] = value;
-                        Value::Struct(Box::new(record))
-                    }
-                }
+                out.push(self.read_branch(schema, branch, bytes, depth)?);
             }
-            Node::Array(element) => self.read_array(*element, bytes, depth)?,
-            Node::Map(values) => self.read_map(*values, bytes, depth)?,
+            Node::Array(element) => out.push(self.read_array(*element, bytes, depth)?),
+            Node::Map(values) => out.push(self.read_map(*values, bytes, depth)?),
             Node::Entries {
                 first,
                 second,
                 is_key_first,
-            } => self.read_entries((*first, *second), *is_key_first, bytes, depth)?,
-            Node::Anything => anything::read(bytes, depth)?,
-        })
+            } => {
+                let entry = (*first, *second);
+                out.push(self.read_entries(entry, *is_key_first, bytes, depth)?);
+            }
+            Node::Anything => out.push(anything::read(bytes, depth)?),
+        }
+        Ok(())
     }
 
-    // Apart from `read`, whose frame on the stack is that of every level.
+    /// One value by itself.
+    fn read_one(
+        &self,
+        node: NodeId,
+        bytes: &mut &[u8],
+        depth: usize,
+    ) -> Result<Value, RecordError> {
+        let mut one = Vec::with_capacity(1);
+        self.read(node, bytes, depth, &mut one)?;
+        Ok(one.pop().unwrap_or(Value::Null))
+    }
+
+    // These stand apart from `read`, whose frame on the stack is that of every level.
+    #[inline(never)]
+    fn read_branch(
+        &self,
+        schema: &SchemaRef,
+        branch: &Branch,
+        bytes: &mut &[u8],
+        depth: usize,
+    ) -> Result<Value, RecordError> {
+        match branch {
+            Branch::Null => Ok(Value::Null),
+            Branch::Refused { node, error } => {
+                self.read_one(*node, bytes, deeper(depth)?)?;
+                Err(RecordError::clone(error))
+            }
+            Branch::Field { index, node } => {
+                let value = self.read_one(*node, bytes, deeper(depth)?)?;
+                let mut record = Struct::new(SchemaRef::clone(schema));
+                record.values[*index] = value;
+                Ok(Value::Struct(Box::new(record)))
+            }
+        }
+    }
+
     #[inline(never)]
     fn read_array(
         &self,
@@ -183,10 +225,7 @@ impl Plan {
     ) -> Result<Value, RecordError> {
         let depth = deeper(depth)?;
         let mut items = Vec::new();
-        take_items(bytes, |bytes| {
-            items.push(self.read(element, bytes, depth)?);
-            Ok(())
-        })?;
+        take_items(bytes, |bytes| self.read(element, bytes, depth, &mut items))?;
         Ok(Value::Array(items))
     }
 
@@ -201,7 +240,7 @@ impl Plan {
         let mut pairs = Vec::new();
         take_items(bytes, |bytes| {
             let key = Value::String(take_text(bytes)?);
-            pairs.push((key, self.read(values, bytes, depth)?));
+            pairs.push((key, self.read_one(values, bytes, depth)?));
             Ok(())
         })?;
         Ok(Value::Map(Map::hashed_with_capacity(pairs.len(), pairs)))
@@ -218,8 +257,8 @@ impl Plan {
         let depth = deeper(depth)?;
         let mut pairs = Vec::new();
         take_items(bytes, |bytes| {
-            let first = self.read(first, bytes, depth)?;
-            let second = self.read(second, bytes, depth)?;
+            let first = self.read_one(first, bytes, depth)?;
+            let second = self.read_one(second, bytes, depth)?;
             pairs.push(if is_key_first {
                 (first, second)
             } else {

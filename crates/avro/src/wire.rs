@@ -35,6 +35,12 @@ pub(crate) fn take_long(bytes: &mut &[u8]) -> Result<i64, RecordError> {
 }
 
 pub(crate) fn take_int(bytes: &mut &[u8]) -> Result<i32, RecordError> {
+    if let Some((&first, rest)) = bytes.split_first()
+        && first < 0x80
+    {
+        *bytes = rest;
+        return Ok(unzigzag(first.into()) as i32);
+    }
     let raw = varint(bytes, 5)?.ok_or_else(|| number_encoding("int"))? as u32;
     Ok((raw >> 1) as i32 ^ -((raw & 1) as i32))
 }

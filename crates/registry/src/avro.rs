@@ -4,13 +4,13 @@ mod compatible;
 
 use crate::client::{SchemaText, SchemaType};
 use crate::config::{definition, flag};
-use crate::format::{Datum, Failure, Format, Messages, ReadDatum};
+use crate::format::{Datum, Failure, Format, Messages};
 use crate::plugin::{check, make};
 use crate::registry::Fetched;
 use millstream_avro::{AvroDataSettings, AvroSchema, Kind, Reader, Writer};
 use millstream_core::config::{Importance, Key, Kind as KeyKind};
 use millstream_core::rejected::{CONNECT_EXCEPTION, DATA_EXCEPTION, SCHEMA_BUILDER_EXCEPTION};
-use millstream_core::{ConverterPlugin, RecordError, SchemaAndValue, SchemaRef, Value, config_def};
+use millstream_core::{ConverterPlugin, Decoded, RecordError, SchemaRef, Value, config_def};
 use std::sync::Arc;
 
 const CLASS: &str = "io.confluent.connect.avro.AvroConverter";
@@ -142,24 +142,17 @@ impl Format for Avro {
         name(&*parse(schema).ok()?)
     }
 
-    fn read(&self, reader: &Reader, datum: Datum<'_>) -> Result<ReadDatum, Failure> {
+    fn read(&self, reader: &Reader, datum: Datum<'_>, out: &mut Decoded) -> Result<bool, Failure> {
         let schema = reader.schema();
         if matches!(schema[schema.root()].kind, Kind::Bytes) {
-            let read = reader.decode_message(datum.payload).map_err(failure)?;
-            return Ok(ReadDatum {
-                read,
-                has_rest: false,
-            });
+            out.push(reader.decode_message(datum.payload).map_err(failure)?);
+            return Ok(false);
         }
         let mut rest = datum.payload;
-        let value = reader.take(&mut rest).map_err(failure)?;
-        Ok(ReadDatum {
-            read: SchemaAndValue {
-                schema: reader.connect_schema().cloned(),
-                value,
-            },
-            has_rest: !rest.is_empty(),
-        })
+        let taken = reader.take_into(&mut rest, &mut out.values);
+        taken.map_err(failure)?;
+        out.schemas.push(reader.connect_schema().cloned());
+        Ok(!rest.is_empty())
     }
 
     fn writer(&self, schema: Option<&SchemaRef>) -> Result<AvroWriter, Failure> {

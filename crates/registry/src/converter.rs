@@ -66,7 +66,13 @@ impl<F: Format> Converter for RegistryConverter<F> {
     }
 
     fn decode(&mut self, topic: &str, bytes: Option<&[u8]>) -> Result<SchemaAndValue, RecordError> {
-        self.reading.decode(&self.shared, topic, bytes, None, 0)
+        let mut one = Decoded::with_capacity(ByteColumn::nulls(1));
+        self.reading
+            .decode(&self.shared, topic, bytes, None, 0, &mut one)?;
+        Ok(SchemaAndValue {
+            schema: one.schemas.pop().flatten(),
+            value: one.values.pop().unwrap_or(Value::Null),
+        })
     }
 
     fn decode_column(
@@ -78,13 +84,13 @@ impl<F: Format> Converter for RegistryConverter<F> {
     ) -> Decoded {
         let mut decoded = Decoded::with_capacity(column.clone());
         for (row, bytes) in column.iter().enumerate() {
-            let outcome = self
-                .reading
-                .decode(&self.shared, topic, bytes, headers, row);
-            decoded.push(outcome.unwrap_or_else(|error| {
+            let outcome =
+                self.reading
+                    .decode(&self.shared, topic, bytes, headers, row, &mut decoded);
+            if let Err(error) = outcome {
                 errors.push((row, error));
-                SchemaAndValue::NULL
-            }));
+                decoded.push(SchemaAndValue::NULL);
+            }
         }
         decoded
     }

@@ -3,7 +3,7 @@
 use crate::client::{SchemaText, SchemaType};
 use crate::registry::Fetched;
 use bytes::Bytes;
-use millstream_core::{RecordError, SchemaAndValue, SchemaRef, Value};
+use millstream_core::{Decoded, RecordError, SchemaRef, Value};
 
 /// Why a record was not converted, and how Confluent's converters tell it.
 #[derive(Clone, Debug)]
@@ -34,13 +34,6 @@ pub(crate) struct Datum<'a> {
     pub(crate) indexes: &'a [i32],
 }
 
-/// What came of reading.
-pub(crate) struct ReadDatum {
-    pub(crate) read: SchemaAndValue,
-    /// Whether bytes were left over.
-    pub(crate) has_rest: bool,
-}
-
 pub(crate) trait Format: Send + Sync + 'static {
     /// Made from a schema once.
     type Reader: Send + Sync;
@@ -56,7 +49,13 @@ pub(crate) trait Format: Send + Sync + 'static {
     /// The full name of a schema, for subjects that are named by it.
     fn record_name(&self, schema: &Fetched) -> Option<String>;
 
-    fn read(&self, reader: &Self::Reader, datum: Datum<'_>) -> Result<ReadDatum, Failure>;
+    /// Appends what a datum says as a row; with an error nothing. Returns whether bytes were left over.
+    fn read(
+        &self,
+        reader: &Self::Reader,
+        datum: Datum<'_>,
+        out: &mut Decoded,
+    ) -> Result<bool, Failure>;
 
     /// A writer for values of a schema; `None` is schemaless.
     fn writer(&self, schema: Option<&SchemaRef>) -> Result<Self::Writer, Failure>;

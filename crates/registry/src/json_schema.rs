@@ -10,13 +10,15 @@ mod write_value;
 
 use crate::client::{SchemaText, SchemaType};
 use crate::config::{definition, flag};
-use crate::format::{Datum, Failure, Format, Messages, ReadDatum, incompatible};
+use crate::format::{Datum, Failure, Format, Messages, incompatible};
 use crate::plugin::{check, make};
 use crate::registry::Fetched;
 use documents::Documents;
 use millstream_core::config::{Importance, Key, Kind, Validator};
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
-use millstream_core::{ConverterPlugin, RecordError, SchemaAndValue, SchemaRef, Value, config_def};
+use millstream_core::{
+    ConverterPlugin, Decoded, RecordError, SchemaAndValue, SchemaRef, Value, config_def,
+};
 use millstream_java::json::DecimalFormat;
 use serde_json::value::RawValue;
 
@@ -171,19 +173,20 @@ impl Format for JsonSchema {
         Documents::parse(schema).ok()?.title()
     }
 
-    fn read(&self, reader: &JsonReader, datum: Datum<'_>) -> Result<ReadDatum, Failure> {
+    fn read(
+        &self,
+        reader: &JsonReader,
+        datum: Datum<'_>,
+        out: &mut Decoded,
+    ) -> Result<bool, Failure> {
         let raw: &RawValue = serde_json::from_slice(datum.payload).map_err(malformed)?;
         if let Some(validator) = &reader.validator {
             validate(validator, datum.payload)?;
         }
         let value = read_value::read(&reader.schema, Some(raw)).map_err(Failure::Mapping)?;
-        Ok(ReadDatum {
-            read: SchemaAndValue {
-                schema: Some(reader.schema.clone()),
-                value,
-            },
-            has_rest: false,
-        })
+        let schema = Some(reader.schema.clone());
+        out.push(SchemaAndValue { schema, value });
+        Ok(false)
     }
 
     fn writer(&self, schema: Option<&SchemaRef>) -> Result<JsonWriter, Failure> {

@@ -11,12 +11,14 @@ mod write_value;
 
 use crate::client::{SchemaText, SchemaType};
 use crate::config::{definition, flag};
-use crate::format::{Datum, Failure, Format, Messages, ReadDatum, incompatible};
+use crate::format::{Datum, Failure, Format, Messages, incompatible};
 use crate::plugin::{check, make};
 use crate::registry::Fetched;
 use millstream_core::config::{Importance, Key, Kind};
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
-use millstream_core::{ConverterPlugin, RecordError, SchemaAndValue, SchemaRef, Value, config_def};
+use millstream_core::{
+    ConverterPlugin, Decoded, RecordError, SchemaAndValue, SchemaRef, Value, config_def,
+};
 use prost_reflect::{DynamicMessage, FileDescriptor, MessageDescriptor};
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -181,19 +183,22 @@ impl Format for Protobuf {
         Some(files::message(&file, &[0])?.full_name().to_owned())
     }
 
-    fn read(&self, reader: &ProtobufReader, datum: Datum<'_>) -> Result<ReadDatum, Failure> {
+    fn read(
+        &self,
+        reader: &ProtobufReader,
+        datum: Datum<'_>,
+        out: &mut Decoded,
+    ) -> Result<bool, Failure> {
         let message = reader.message(datum.indexes, &self.options)?;
         let decoded = DynamicMessage::decode(message.descriptor.clone(), datum.payload);
         // The library's text may tell names of fields, and nothing that a record holds.
         let decoded = decoded.map_err(|error| serialization(error.to_string()))?;
         let value = read_value::read(&message.schema, &decoded, &self.options);
-        Ok(ReadDatum {
-            read: SchemaAndValue {
-                schema: Some(message.schema.clone()),
-                value: value.map_err(Failure::Mapping)?,
-            },
-            has_rest: false,
-        })
+        out.push(SchemaAndValue {
+            schema: Some(message.schema.clone()),
+            value: value.map_err(Failure::Mapping)?,
+        });
+        Ok(false)
     }
 
     fn writer(&self, schema: Option<&SchemaRef>) -> Result<ProtobufWriter, Failure> {

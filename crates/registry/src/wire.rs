@@ -105,6 +105,24 @@ pub(crate) fn read<'a>(
     })
 }
 
+/// A record that begins with an id, as nearly all do; `None` is for `read`.
+pub(crate) fn read_plain(bytes: &[u8]) -> Option<Framed<'_>> {
+    match bytes {
+        [ID_FORM, a, b, c, d, payload @ ..] => Some(Framed {
+            key: SchemaKey::Id(i32::from_be_bytes([*a, *b, *c, *d])),
+            indexes: Vec::new(),
+            payload,
+            is_in_header: false,
+        }),
+        _ => None,
+    }
+}
+
+/// What the registry knows a record's schema by, if the record says it.
+pub(crate) fn key_of(bytes: &[u8], header: Option<&[u8]>) -> Option<SchemaKey> {
+    key(&mut header.unwrap_or(bytes)).ok()
+}
+
 fn key(rest: &mut &[u8]) -> Result<SchemaKey, RecordError> {
     let (form, after) = rest.split_first().ok_or_else(too_short)?;
     *rest = after;

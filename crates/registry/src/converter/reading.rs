@@ -8,7 +8,7 @@ use crate::registry::Fetched;
 use crate::wire::{self, SchemaKey};
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
 use millstream_core::{
-    ByteColumn, Preparation, RawHeaders, RecordError, SchemaAndValue, Unavailable,
+    ByteColumn, Decoded, Preparation, RawHeaders, RecordError, SchemaAndValue, Unavailable,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -59,13 +59,12 @@ impl<F: Format> Reading<F> {
         let (mut is_missing, mut before) = (false, None);
         for (row, bytes) in column.iter().enumerate() {
             let header = wire::header(headers, row, name);
-            let framed = bytes.map(|bytes| wire::read(bytes, header, F::MESSAGES.has_indexes));
-            let Some(Ok(framed)) = framed else {
+            let Some(key) = bytes.and_then(|bytes| wire::key_of(bytes, header)) else {
                 continue;
             };
-            if before.replace(framed.key) != Some(framed.key) && seen.insert(framed.key) {
-                is_missing |= readers.is_none_or(|readers| readers.get(&framed.key).is_none());
-                wanted.push(framed.key);
+            if before.replace(key) != Some(key) && seen.insert(key) {
+                is_missing |= readers.is_none_or(|readers| readers.get(&key).is_none());
+                wanted.push(key);
             }
         }
         if !is_missing {
@@ -89,22 +88,27 @@ impl<F: Format> Reading<F> {
         bytes: Option<&[u8]>,
         headers: Option<&RawHeaders>,
         row: usize,
-    ) -> Result<SchemaAndValue, RecordError> {
+        out: &mut Decoded,
+    ) -> Result<(), RecordError> {
         let Some(bytes) = bytes else {
-            return Ok(SchemaAndValue::NULL);
+            out.push(SchemaAndValue::NULL);
+            return Ok(());
         };
         let told = |failure| told::<F>(topic, failure);
         let header = wire::header(headers, row, wire::header_name(shared.settings.role));
-        let framed = wire::read(bytes, header, F::MESSAGES.has_indexes)
-            .map_err(|error| told(Failure::Serializer(wire::explain(error, headers, row))))?;
+        let framed = match wire::read_plain(bytes) {
+            Some(framed) if header.is_none() && !F::MESSAGES.has_indexes => framed,
+            _ => wire::read(bytes, header, F::MESSAGES.has_indexes)
+                .map_err(|error| told(Failure::Serializer(wire::explain(error, headers, row))))?,
+        };
         let reader = self.reader(shared, topic, framed.key).map_err(told)?;
         let datum = Datum {
             payload: framed.payload,
             indexes: &framed.indexes,
         };
-        let read = shared
+        let has_rest = shared
             .format
-            .read(&reader, datum)
+            .read(reader, datum, out)
             .map_err(|failure| match failure {
                 Failure::Serializer(cause) => {
                     let id = id_text::<F>(framed.key, &framed.indexes);
@@ -117,10 +121,10 @@ impl<F: Format> Reading<F> {
                 }
                 mapping => told(mapping),
             })?;
-        if read.has_rest && framed.is_in_header && bytes.first() == Some(&0) {
+        if has_rest && framed.is_in_header && bytes.first() == Some(&0) {
             self.warn_doubled(topic);
         }
-        Ok(read.read)
+        Ok(())
     }
 
     fn reader(
@@ -128,23 +132,30 @@ impl<F: Format> Reading<F> {
         shared: &Shared<F>,
         topic: &str,
         key: SchemaKey,
-    ) -> Result<Arc<F::Reader>, Failure> {
-        if let Some((of, id, reader)) = &self.last
-            && *id == key
-            && of == topic
-        {
-            return Ok(Arc::clone(reader));
+    ) -> Result<&F::Reader, Failure> {
+        let is_last = matches!(&self.last, Some((of, id, _)) if *id == key && of == topic);
+        if !is_last {
+            let reader = self.find_reader(shared, topic, key)?;
+            self.last = Some((topic.to_owned(), key, reader));
         }
+        let last = self.last.as_ref().map(|(.., reader)| &**reader);
+        last.ok_or_else(|| Failure::Serializer(not_retrieved::<F>(shared, "schema", key)))
+    }
+
+    fn find_reader(
+        &mut self,
+        shared: &Shared<F>,
+        topic: &str,
+        key: SchemaKey,
+    ) -> Result<Arc<F::Reader>, Failure> {
         let known = self
             .readers
             .get(topic)
             .and_then(|readers| readers.get(&key));
-        let reader = match known {
-            Some(reader) => Arc::clone(reader),
-            None => self.make_reader(shared, topic, key)?,
-        };
-        self.last = Some((topic.to_owned(), key, Arc::clone(&reader)));
-        Ok(reader)
+        match known {
+            Some(reader) => Ok(Arc::clone(reader)),
+            None => self.make_reader(shared, topic, key),
+        }
     }
 
     fn make_reader(

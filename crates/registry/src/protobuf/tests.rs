@@ -4,7 +4,7 @@ use super::*;
 use crate::short::short;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use millstream_core::{Field, Map, Properties, Schema, SchemaType, Struct};
+use millstream_core::{ByteColumn, Field, Map, Properties, Schema, SchemaType, Struct};
 use proptest::prelude::*;
 
 fn converter(settings: &[(&str, &str)]) -> Protobuf {
@@ -41,10 +41,14 @@ fn read(
     payload: &[u8],
 ) -> Result<SchemaAndValue, String> {
     let reader = converter.reader(schema, Some(2)).map_err(said)?;
-    let read = converter
-        .read(&reader, Datum { payload, indexes })
+    let mut read = Decoded::with_capacity(ByteColumn::nulls(1));
+    converter
+        .read(&reader, Datum { payload, indexes }, &mut read)
         .map_err(said)?;
-    Ok(read.read)
+    Ok(SchemaAndValue {
+        schema: read.schemas.remove(0),
+        value: read.values.remove(0),
+    })
 }
 
 const TEXT: &str = r#"syntax = "proto3";

@@ -93,7 +93,7 @@ impl Causes {
         if says("UnknownIssuer") || says("self-signed") || says("CaUsedAsEndEntity") {
             format!(
                 "TLS handshake failed with the document store {server}: certificate verify failed: unknown certificate authority; name a \
-                 PEM file with that authority's certificate by tlsCAFile in connection.uri"
+                 PEM file with that authority's certificate by tlsCAFile in connection.uri, or a store with it by connection.ssl.truststore"
             )
         } else if says("NotValidForName") || says("not valid for name") {
             format!(

@@ -13,5 +13,11 @@ pub(crate) mod number;
 pub(crate) mod place;
 pub(crate) mod settings;
 pub(crate) mod sift;
+pub(crate) mod task;
 #[cfg(test)]
 mod tests;
+pub(crate) mod write;
+
+/// Why totals of a queue are refused.
+pub(crate) const NEEDS_OFFSETS: &str = "millstream.mongo.aggregate.window.ms: a queue gives its messages no offsets that last, by which a record \
+     that comes again would be told; read a topic";

@@ -1,7 +1,6 @@
 //! The MongoDB and DocumentDB sink: records to documents, documents to write commands, commands to the
 //! cluster, several in flight; offsets move when their records are in the collection or settled.
 
-#[cfg(test)]
 mod aggregate;
 mod authentication;
 mod bulk;

@@ -72,6 +72,15 @@ pub(crate) struct TotalsId {
 }
 
 impl TotalsId {
+    /// The id of a document of totals; other documents of the collection have others.
+    pub(crate) fn read(value: &Bson) -> Option<TotalsId> {
+        let id = value.as_document()?;
+        Some(TotalsId {
+            key: TotalsKey::read(id.get("key")?)?,
+            window: id.get_datetime("window").ok()?.timestamp_millis(),
+        })
+    }
+
     pub(crate) fn to_bson(&self) -> Bson {
         let window = DateTime::from_millis(self.window);
         Bson::Document(bson::doc! {"key": self.key.to_bson(), "window": window})

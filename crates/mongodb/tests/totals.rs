@@ -144,14 +144,26 @@ struct Sale {
     after: i64,
 }
 
+/// How late a record may be for a window of one of the tests.
+const LATENESS: i64 = 500;
+
 /// Count, cents, least, most, and the moment and cents of the last.
 type Sums = (i64, i64, i64, i64, (i64, i32, i64, i64));
 
-fn model(partitions: &[Vec<Sale>]) -> BTreeMap<(String, i64), Sums> {
+/// The totals, and how many records are late.
+fn model(partitions: &[Vec<Sale>], lateness: i64) -> (BTreeMap<(String, i64), Sums>, i64) {
     let mut totals: BTreeMap<(String, i64), Sums> = BTreeMap::new();
+    let mut late = 0;
     for (partition, sales) in partitions.iter().enumerate() {
+        let mut watermark = 0;
         for (offset, sale) in sales.iter().enumerate() {
             let time = NOW + sale.after;
+            let is_late = time - time % WINDOW + WINDOW + lateness <= watermark;
+            watermark = watermark.max(time);
+            if is_late {
+                late += 1;
+                continue;
+            }
             let last = (time, partition as i32, offset as i64, sale.cents);
             let id = (sale.key.to_string(), time - time % WINDOW);
             let new = (0, 0, i64::MAX, i64::MIN, last);
@@ -165,7 +177,7 @@ fn model(partitions: &[Vec<Sale>]) -> BTreeMap<(String, i64), Sums> {
             );
         }
     }
-    totals
+    (totals, late)
 }
 
 fn cents(value: Option<&Bson>) -> i64 {
@@ -290,8 +302,10 @@ proptest! {
     ) {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         runtime.block_on(async {
-            let fields = "sum:n,min:n,max:n,last:n";
-            let rig = rig(&[("millstream.mongo.aggregate.fields", fields)], Vec::new()).await;
+            let fields = ("millstream.mongo.aggregate.fields", "sum:n,min:n,max:n,last:n");
+            let lateness = LATENESS.to_string();
+            let lateness = ("millstream.mongo.aggregate.lateness.ms", lateness.as_str());
+            let rig = rig(&[fields, lateness], Vec::new()).await;
             let mut commits = vec![0; partitions.len()];
             for (writes, answers_last, size, from) in lives {
                 rig.proxy.die_after(writes, answers_last);
@@ -307,9 +321,11 @@ proptest! {
             assert_eq!(commits, ends);
             let (totals, places) = stored(&rig).await;
             let totals: BTreeMap<_, _> = totals.iter().map(read).collect();
-            assert_eq!(totals, model(&partitions));
-            let counted: i64 = places.iter().map(|place| place.get_i64("counted").unwrap()).sum();
-            assert_eq!(counted as usize, ends.iter().sum::<usize>());
+            let (expected, late) = model(&partitions, LATENESS);
+            assert_eq!(totals, expected);
+            let all = |name: &str| places.iter().map(|place| place.get_i64(name).unwrap()).sum::<i64>();
+            assert_eq!(all("late"), late);
+            assert_eq!((all("counted") + late) as usize, ends.iter().sum::<usize>());
         });
     }
 }
@@ -340,7 +356,7 @@ async fn two_workers_at_once_count_each_record_once() {
     assert_eq!((one, other), ([60], [60]));
     let (totals, _) = stored(&rig).await;
     let totals: BTreeMap<_, _> = totals.iter().map(read).collect();
-    assert_eq!(totals, model(&partitions));
+    assert_eq!(totals, model(&partitions, i64::MAX / 2).0);
 }
 
 #[tokio::test]
@@ -394,7 +410,7 @@ async fn writes_the_documented_documents() {
     assert_eq!(
         places,
         [doc! {
-            "_id": {"partition": "contract#0"},
+            "_id": {"partition": "contract#0"}, "of": "k by 1000 ms",
             "next": 43i64, "counted": 2i64, "late": 0i64, "leftOut": 0i64, "watermark": now,
             "first": {"offset": 41i64, "timestamp": now},
         }]
@@ -416,6 +432,31 @@ async fn a_topic_that_was_made_anew_ends_the_task() {
     let error = fed.error.expect("another topic").to_string();
     assert!(
         error.contains("another contract#0, up to offset 2"),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn totals_by_another_window_need_another_collection() {
+    let mut rig = rig(&[], Vec::new()).await;
+    let mut task = rig.start(true).await.unwrap();
+    let batch = batch(0, &[sale(1, 1)], 0..1);
+    assert!(
+        feed(task.as_mut(), vec![Arc::clone(&batch)])
+            .await
+            .error
+            .is_none()
+    );
+    rig.properties
+        .insert("millstream.mongo.aggregate.window.ms", "500");
+    let mut other = rig.start(true).await.unwrap();
+    let error = feed(other.as_mut(), vec![batch])
+        .await
+        .error
+        .expect("another window");
+    let error = error.to_string();
+    assert!(
+        error.contains("for k by 1000 ms, and these are for k by 500 ms"),
         "{error}"
     );
 }

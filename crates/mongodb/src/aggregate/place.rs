@@ -77,18 +77,23 @@ impl Place {
         }
     }
 
-    /// The update that brings it into the collection.
-    pub(crate) fn statement(&self, partition: &PartitionName) -> Document {
+    /// The update that brings it into the collection; `of` says by what records are told apart.
+    pub(crate) fn statement(&self, partition: &PartitionName, of: &str) -> Document {
         let mut most = doc! {"next": self.next, "counted": self.counted, "late": self.late, "leftOut": self.left_out};
         if let Some(watermark) = self.watermark {
             most.insert("watermark", DateTime::from_millis(watermark));
         }
-        let mut update = doc! {"$max": most};
+        let mut update = doc! {"$max": most, "$set": {"of": of}};
         if let Some((offset, timestamp)) = self.first {
             let first = doc! {"offset": offset, "timestamp": DateTime::from_millis(timestamp)};
             update.insert("$min", doc! {"first": first});
         }
         doc! {"q": {"_id": partition.id()}, "u": update, "upsert": true}
+    }
+
+    /// By what else the totals of a stored place tell records apart, if by something else.
+    pub(crate) fn other_settings<'a>(document: &'a Document, of: &str) -> Option<&'a str> {
+        document.get_str("of").ok().filter(|other| *other != of)
     }
 
     /// Why a partition cannot be that of which this is the place.
@@ -143,7 +148,8 @@ mod tests {
             first: Some((1, 77)),
         };
         let name = PartitionName::of(&TopicPartition::new("a", 0));
-        let update = place.statement(&name).get_document("u").unwrap().clone();
+        let statement = place.statement(&name, "k by 5 ms");
+        let update = statement.get_document("u").unwrap().clone();
         let mut stored = update.get_document("$max").unwrap().clone();
         stored.extend(update.get_document("$min").unwrap().clone());
         assert_eq!(Place::read(&stored), place);

@@ -125,6 +125,13 @@ impl AggregateSettings {
     }
 }
 
+impl AggregateSettings {
+    /// By what records are told apart. Totals by something else are others.
+    pub(crate) fn of(&self) -> String {
+        format!("{} by {} ms", self.key, self.window)
+    }
+}
+
 fn invalid(key: &str, value: &str, why: &str) -> String {
     format!("Invalid value {value} for configuration {key}: {why}")
 }

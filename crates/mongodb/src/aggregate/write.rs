@@ -56,18 +56,28 @@ impl Target {
         policy: WritePolicy,
     ) -> Result<Place, SinkError> {
         let mut retries = Retries::new(policy.retry_for);
+        let of = self.settings.of();
         loop {
-            let mut place = Place::default();
+            let mut document = Document::new();
             let found = store
                 .find(&self.namespace, vec![self.name.id()], |found| {
-                    place = Document::try_from(found)
-                        .map_or_else(|_| Place::default(), |one| Place::read(&one));
+                    document = Document::try_from(found).unwrap_or_default();
                 })
                 .await;
-            match found {
-                Ok(()) => return Ok(place),
-                Err(failure) => wait(failure, store, &mut retries).await?,
+            if let Err(failure) = found {
+                wait(failure, store, &mut retries).await?;
+                continue;
             }
+            return match Place::other_settings(&document, &of) {
+                None => Ok(Place::read(&document)),
+                Some(other) => {
+                    let (namespace, partition) = (&self.namespace, &self.name.text);
+                    Err(SinkError::fatal(format!(
+                        "{namespace} holds totals of {partition} for {other}, and these are for {of}: empty the collection, or \
+                         write to another one"
+                    )))
+                }
+            };
         }
     }
 
@@ -213,7 +223,7 @@ impl Target {
         store: &Store,
         policy: WritePolicy,
     ) -> Result<(), SinkError> {
-        let statement = [encode(&place.statement(&self.name))?];
+        let statement = [encode(&place.statement(&self.name, &self.settings.of()))?];
         let mut retries = Retries::new(policy.retry_for);
         loop {
             match self.send(&statement, store).await {

@@ -9,6 +9,7 @@
 //! before it has been decided already, and what is behind it is decided as it was before.
 
 pub(crate) mod fold;
+pub(crate) mod id;
 pub(crate) mod number;
 pub(crate) mod place;
 pub(crate) mod settings;

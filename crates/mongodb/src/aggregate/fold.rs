@@ -1,9 +1,9 @@
 //! Fold: what the records of a partition add to one document of totals, and the update that says so.
 
+use super::id::TotalsId;
 use super::number::{MOST_ADDENDS, Number};
 use super::place::PartitionName;
 use super::settings::{Measure, Measured};
-use super::sift::TotalsId;
 use bson::{Bson, DateTime, Document, doc};
 use millstream_core::TopicPartition;
 use std::sync::Arc;

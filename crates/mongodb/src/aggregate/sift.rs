@@ -2,90 +2,18 @@
 //! out, or bad. So whoever reads the partition from a place on decides the same.
 
 use super::fold::{Contribution, Part, Totals};
+use super::id::{MAX_KEY, TotalsId, TotalsKey};
 use super::number::Number;
 use super::place::Place;
 use super::settings::{AggregateSettings, Measure, is_nothing};
 use crate::namespace::lookup;
 use crate::record::SinkRecord;
-use bson::{Binary, Bson, DateTime, Document, spec::BinarySubtype};
+use bson::Document;
 use millstream_core::batch::NO_TIMESTAMP;
 use millstream_core::{RecordBatch, RecordError};
 
-/// A longer key is none: indexes take no more everywhere.
-const MAX_KEY: usize = 1024;
-
 /// What a contribution takes in memory beside its key and values.
 const OVERHEAD: usize = 160;
-
-/// The key of a document of totals.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) enum TotalsKey {
-    Text(String),
-    Whole(i64),
-    Flag(bool),
-    Date(i64),
-    Bytes(Vec<u8>),
-}
-
-impl TotalsKey {
-    fn read(value: &Bson) -> Option<TotalsKey> {
-        let key = match value {
-            Bson::String(text) => TotalsKey::Text(text.clone()),
-            Bson::Int32(v) => TotalsKey::Whole(i64::from(*v)),
-            Bson::Int64(v) => TotalsKey::Whole(*v),
-            Bson::Boolean(v) => TotalsKey::Flag(*v),
-            Bson::DateTime(v) => TotalsKey::Date(v.timestamp_millis()),
-            Bson::Binary(v) => TotalsKey::Bytes(v.bytes.clone()),
-            _ => return None,
-        };
-        (key.len() <= MAX_KEY).then_some(key)
-    }
-
-    fn len(&self) -> usize {
-        match self {
-            TotalsKey::Text(text) => text.len(),
-            TotalsKey::Bytes(bytes) => bytes.len(),
-            _ => 0,
-        }
-    }
-
-    fn to_bson(&self) -> Bson {
-        match self {
-            TotalsKey::Text(text) => Bson::String(text.clone()),
-            TotalsKey::Whole(v) => Bson::Int64(*v),
-            TotalsKey::Flag(v) => Bson::Boolean(*v),
-            TotalsKey::Date(v) => Bson::DateTime(DateTime::from_millis(*v)),
-            TotalsKey::Bytes(bytes) => Bson::Binary(Binary {
-                subtype: BinarySubtype::Generic,
-                bytes: bytes.clone(),
-            }),
-        }
-    }
-}
-
-/// Which document of totals.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct TotalsId {
-    pub(crate) key: TotalsKey,
-    /// Where its window begins, epoch milliseconds.
-    pub(crate) window: i64,
-}
-
-impl TotalsId {
-    /// The id of a document of totals; other documents of the collection have others.
-    pub(crate) fn read(value: &Bson) -> Option<TotalsId> {
-        let id = value.as_document()?;
-        Some(TotalsId {
-            key: TotalsKey::read(id.get("key")?)?,
-            window: id.get_datetime("window").ok()?.timestamp_millis(),
-        })
-    }
-
-    pub(crate) fn to_bson(&self) -> Bson {
-        let window = DateTime::from_millis(self.window);
-        Bson::Document(bson::doc! {"key": self.key.to_bson(), "window": window})
-    }
-}
 
 /// What became of the rows of a batch.
 #[derive(Debug, Default)]

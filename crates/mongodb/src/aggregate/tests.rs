@@ -2,9 +2,10 @@
 #![allow(clippy::unwrap_used)]
 
 use super::fold::{Contribution, Delta, Total, Totals, lacking};
+use super::id::{TotalsId, TotalsKey};
 use super::place::Place;
 use super::settings::{AggregateSettings, Measure, Measured};
-use super::sift::{OtherTopic, Sifted, TotalsId, TotalsKey, sift};
+use super::sift::{OtherTopic, Sifted, sift};
 use bytes::Bytes;
 use millstream_core::{
     ByteColumn, Destination, Headers, Payload, RawKind, RecordBatch, TimestampType, TopicPartition,

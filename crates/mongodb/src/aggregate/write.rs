@@ -2,9 +2,9 @@
 //! after lost answers and beside others who write the same. What is sent is decided by `fold.rs` and `place.rs`.
 
 use super::fold::{Contribution, Delta, Sums, lacking};
+use super::id::TotalsId;
 use super::place::{PartitionName, Place};
 use super::settings::AggregateSettings;
-use super::sift::TotalsId;
 use crate::bulk::Retries;
 use crate::command_buffer::{CommandBuffer, CommandKind};
 use crate::extensions::WritePolicy;

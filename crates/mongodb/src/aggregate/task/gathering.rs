@@ -2,8 +2,9 @@
 
 use super::{AggregateTask, Ended, Partition, Phase, What};
 use crate::aggregate::fold::Contribution;
+use crate::aggregate::id::TotalsId;
 use crate::aggregate::number::MOST_ADDENDS;
-use crate::aggregate::sift::{OtherTopic, TotalsId, sift};
+use crate::aggregate::sift::{OtherTopic, sift};
 use crate::settings::Tolerance;
 use millstream_core::rejected::Stage;
 use millstream_core::{BytePermit, RecordBatch, RecordError, Rejected, SinkError, TopicPartition};

@@ -40,6 +40,14 @@ async fn rig(more: &[(&str, &str)], faults: Vec<DocumentFault>) -> Rig {
     for (key, value) in more {
         rig.properties.insert(*key, *value);
     }
+    // A store that is not the test's own has what an earlier test left.
+    let client = mongodb::Client::with_uri_str(format!("mongodb://{}/", rig.store));
+    let collection = client
+        .await
+        .unwrap()
+        .database("shop")
+        .collection::<Document>("totals");
+    collection.delete_many(doc! {}).await.unwrap();
     rig
 }
 
@@ -379,6 +387,30 @@ async fn a_sum_beyond_an_int64_goes_on_as_a_decimal() {
     assert_eq!(totals[0].get_i64("count").unwrap(), 3);
 }
 
+/// MongoDB refuses to add to an Int64 what it cannot hold.
+#[tokio::test]
+async fn a_sum_that_is_refused_as_an_int64_is_added_as_a_decimal() {
+    let rig = rig(
+        &[("millstream.mongo.aggregate.fields", "sum:n")],
+        Vec::new(),
+    )
+    .await;
+    let client = mongodb::Client::with_uri_str(format!("mongodb://{}/", rig.store));
+    let collection = client.await.unwrap().database("shop").collection("totals");
+    let id = doc! {"key": 1i64, "window": bson::DateTime::from_millis(NOW)};
+    let full = doc! {"_id": id, "count": 1i64, "sum": {"n": i64::MAX}};
+    collection.insert_one(full).await.unwrap();
+    let mut task = rig.start(true).await.unwrap();
+    let text = br#"{"k":1,"n":5}"#;
+    let batch = raw_batch("contract", 0, &[Some(text)], RawKind::Json);
+    let fed = feed(task.as_mut(), vec![Arc::new(batch)]).await;
+    assert!(fed.error.is_none(), "{:?}", fed.error);
+    let (totals, _) = stored(&rig).await;
+    let sum = totals[0].get_document("sum").unwrap().get("n").unwrap();
+    assert_eq!(sum.to_string(), "9223372036854775812");
+    assert_eq!(totals[0].get_i64("count").unwrap(), 2);
+}
+
 /// The example of the documentation.
 #[tokio::test]
 async fn writes_the_documented_documents() {
@@ -459,6 +491,50 @@ async fn totals_by_another_window_need_another_collection() {
         error.contains("for k by 1000 ms, and these are for k by 500 ms"),
         "{error}"
     );
+}
+
+/// Numbers, texts and dates in one field: an extreme and a last value are the same wherever batches are cut.
+#[tokio::test]
+async fn values_of_several_kinds_come_to_the_same_by_one_update_and_by_many() {
+    let fields = "min:v,max:v,last:v,min:w,max:w";
+    let rig = rig(&[("millstream.mongo.aggregate.fields", fields)], Vec::new()).await;
+    let mut task = rig.start(true).await.unwrap();
+    let values = ["7", "\"b\"", "-2.5", "null", "\"a\"", "7.25", "\"\"", "3"];
+    let texts = |key: u8| {
+        let texts = values.iter().enumerate();
+        texts
+            .map(|(row, value)| format!(r#"{{"k":{key},"v":{value},"w":{}.5}}"#, row * 13 % 8))
+            .collect::<Vec<_>>()
+    };
+    let (whole, cut) = (texts(1), texts(2));
+    let rows: Vec<Option<&[u8]>> = whole.iter().map(|text| Some(text.as_bytes())).collect();
+    let mut batches = vec![Arc::new(raw_batch("contract", 0, &rows, RawKind::Json))];
+    for (offset, text) in (8..).zip(&cut) {
+        let rows = [Some(text.as_bytes())];
+        batches.push(Arc::new(raw_batch(
+            "contract",
+            offset,
+            &rows,
+            RawKind::Json,
+        )));
+    }
+    let fed = feed(task.as_mut(), batches).await;
+    assert!(fed.error.is_none(), "{:?}", fed.error);
+    let (totals, _) = stored(&rig).await;
+    let of = |name: &str, document: &Document| document.get_document(name).unwrap().clone();
+    for name in ["min", "max"] {
+        assert_eq!(of(name, &totals[0]), of(name, &totals[1]));
+    }
+    let decimal = |text: &str| Bson::Decimal128(text.parse().unwrap());
+    assert_eq!(
+        of("min", &totals[0]),
+        doc! {"v": decimal("-2.5"), "w": decimal("0.5")}
+    );
+    assert_eq!(of("max", &totals[0]), doc! {"v": "b", "w": decimal("7.5")});
+    for document in &totals {
+        let last = of("last", document);
+        assert_eq!(last.get_document("v").unwrap().get_i64("value").unwrap(), 3);
+    }
 }
 
 /// Another unique index refuses a document for ever: that ends the task, and is not taken for a replay.

@@ -188,7 +188,7 @@ impl Delta {
                     added.insert(field, number.to_decimal());
                 }
                 Some(Total::Sum(number)) => {
-                    added.insert(field, number.to_bson());
+                    added.insert(field, number.to_addend());
                 }
                 Some(Total::Least(value)) => {
                     least.insert(field, value.to_bson());

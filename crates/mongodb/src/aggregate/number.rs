@@ -13,6 +13,9 @@ const UNIT: i128 = 10_i128.pow(PLACES);
 /// Digits that a Decimal128 holds.
 const DIGITS: u32 = 34;
 
+/// What is added to an Int64 at most: some eight million times so much is one still.
+const MOST_WHOLE: i128 = 1 << 40;
+
 /// How many numbers may be added before the sum is looked at again: each has a size of 2⁶³ at most.
 pub(crate) const MOST_ADDENDS: usize = 10_000;
 
@@ -92,6 +95,15 @@ impl Number {
         self.to_decimal()
     }
 
+    /// As a server adds it. Not every server tells where a sum is beyond an Int64: what is large is a Decimal128, which
+    /// makes the sum one.
+    pub(crate) fn to_addend(self) -> Bson {
+        match self.units.abs() < MOST_WHOLE * UNIT {
+            true => self.to_bson(),
+            false => self.to_decimal(),
+        }
+    }
+
     pub(crate) fn to_decimal(self) -> Bson {
         let mut places = self.places;
         let mut mantissa = self.units / 10_i128.pow(PLACES - places);
@@ -163,6 +175,13 @@ mod tests {
         let most = Number::read(&Bson::Int64(i64::MAX)).unwrap();
         let sum = most.add(Number::read(&Bson::Int32(1)).unwrap());
         assert_eq!(sum.to_bson(), decimal("9223372036854775808"));
+        let shown = |value: i64| Number::whole(value).to_addend().to_string();
+        assert_eq!(shown((1 << 40) - 1), "1099511627775");
+        assert_eq!(Number::whole(1 << 40).to_addend(), decimal("1099511627776"));
+        assert_eq!(
+            Number::whole(-1 << 40).to_addend(),
+            decimal("-1099511627776")
+        );
         let cents = Number::read(&Bson::Double(0.5)).unwrap();
         assert_eq!(cents.add(cents).to_bson(), decimal("1.0"));
     }

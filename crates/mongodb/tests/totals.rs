@@ -8,8 +8,8 @@ use async_trait::async_trait;
 use bson::{Bson, Document, doc};
 use millstream_core::contract::{self, Store, Subject, done_to};
 use millstream_core::{
-    RawKind, RecordBatch, SinkConnector, SinkError, SinkErrorKind, SinkTask, TaskContext,
-    TopicPartition,
+    ByteBudget, RawKind, RecordBatch, SinkConnector, SinkError, SinkErrorKind, SinkTask,
+    TaskContext, TopicPartition,
 };
 use millstream_embedded::documents::{DocumentFault, DocumentFaultAction};
 use millstream_mongodb::MongoSinkConnector;
@@ -535,6 +535,28 @@ async fn values_of_several_kinds_come_to_the_same_by_one_update_and_by_many() {
         let last = of("last", document);
         assert_eq!(last.get_document("v").unwrap().get_i64("value").unwrap(), 3);
     }
+}
+
+/// What is gathered or on its way is counted, and given back when it is written.
+#[tokio::test]
+async fn records_in_hand_are_counted_as_memory() {
+    let rig = rig(&[], Vec::new()).await;
+    let in_flight = ByteBudget::new(1 << 20);
+    let context = TaskContext::new("totals", 0, ByteBudget::new(1 << 20), in_flight.clone());
+    let task = MongoSinkConnector.start_task(&rig.properties, context);
+    let mut task = task.await.unwrap();
+    let sales: Vec<Sale> = (0..100).map(|n| sale((n % 7) as u8, n)).collect();
+    task.put(batch(0, &sales, 0..100), NOW).await.unwrap();
+    let gathered = in_flight.usage().used;
+    assert!(gathered > 100 * 100, "{gathered}");
+    rig.proxy.die_after(0, false);
+    let polled = task.poll(NOW).await;
+    assert!(polled.is_ok_and(|progress| progress.done.is_empty()));
+    assert_eq!(in_flight.usage().used, gathered);
+    rig.proxy.heal();
+    task.finish(Duration::from_secs(20)).await.unwrap();
+    assert_eq!(task.poll(NOW).await.unwrap().done.len(), 1);
+    assert_eq!(in_flight.usage().used, 0);
 }
 
 /// Another unique index refuses a document for ever: that ends the task, and is not taken for a replay.

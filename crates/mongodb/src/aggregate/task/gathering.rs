@@ -205,6 +205,8 @@ impl AggregateTask {
         let (target, place) = (Arc::clone(&counting.target), counting.place.clone());
         let (store, policy) = (Arc::clone(&self.parts.store), self.parts.policy);
         self.jobs.spawn(async move {
+            // The block takes those fields alone that it names.
+            let _permits = gathered.permits;
             let written = target.write(&gathered.totals, &place, &store, policy).await;
             let what = What::Written(written.map(|()| gathered.covered));
             Ended {

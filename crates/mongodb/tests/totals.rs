@@ -559,6 +559,33 @@ async fn records_in_hand_are_counted_as_memory() {
     assert_eq!(in_flight.usage().used, 0);
 }
 
+#[tokio::test]
+async fn what_is_gathered_makes_room_where_memory_is_short() {
+    let linger = ("millstream.mongo.aggregate.linger.ms", "60000");
+    let rig = rig(&[linger], Vec::new()).await;
+    let budget = || ByteBudget::new(40_000);
+    let context = TaskContext::new("totals", 0, budget(), budget());
+    let task = MongoSinkConnector.start_task(&rig.properties, context);
+    let mut task = task.await.unwrap();
+    let sales: Vec<Sale> = (0..2_000).map(|n| sale((n % 7) as u8, n)).collect();
+    // The clock of the task stands still, so that nothing is due.
+    for from in (0..2_000).step_by(100) {
+        task.put(batch(0, &sales, from..from + 100), NOW)
+            .await
+            .unwrap();
+    }
+    let done = task.poll(NOW).await.unwrap().done;
+    assert!(done_to(&done)[0].1 >= 1_000, "{done:?}");
+    // One that is larger than all there is comes through as well.
+    let large = batch(1, &sales, 0..1_000);
+    task.put(large, NOW).await.unwrap();
+    task.finish(Duration::from_secs(20)).await.unwrap();
+    let mut done = done;
+    done.extend(task.poll(NOW).await.unwrap().done);
+    let ends: Vec<i64> = done_to(&done).into_iter().map(|(_, end)| end).collect();
+    assert_eq!(ends, [2_000, 1_000]);
+}
+
 /// Another unique index refuses a document for ever: that ends the task, and is not taken for a replay.
 #[tokio::test]
 async fn a_refusal_that_does_not_pass_ends_the_task() {

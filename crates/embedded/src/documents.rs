@@ -7,6 +7,7 @@ mod answer;
 mod catalog;
 mod command;
 mod cursors;
+mod decimal;
 mod explain;
 mod expression;
 mod filter;

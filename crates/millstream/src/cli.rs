@@ -1,12 +1,14 @@
 //! The command line, and the environment as far as it stands for flags.
 
 mod advise;
+mod aggregate;
 mod audit;
 mod called;
 mod hash;
 mod health;
 
 pub(crate) use advise::AdviseArgs;
+pub(crate) use aggregate::{AggregateArgs, KeyForm};
 pub(crate) use audit::{ArchiveArgs, AuditArgs, RestoreArgs};
 pub(crate) use hash::HashArgs;
 pub(crate) use health::{HealthArgs, HealthcheckArgs};
@@ -301,6 +303,8 @@ pub(crate) struct StreamArgs {
     pub(crate) hash_key_file: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) hashing: HashArgs,
+    #[command(flatten)]
+    pub(crate) aggregate: AggregateArgs,
     /// The document store, as mongodb://…
     #[arg(long, env = "MONGODB_URI", hide_env_values = true)]
     pub(crate) mongodb_uri: Option<String>,

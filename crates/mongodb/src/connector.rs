@@ -1,5 +1,7 @@
 //! The connector: what it is called, how its settings are checked, how its tasks start.
 
+use crate::aggregate;
+use crate::aggregate::task::{AggregateParts, AggregateTask};
 use crate::authentication;
 use crate::classes;
 use crate::config::MongoConfig;
@@ -73,6 +75,9 @@ impl Connector for MongoSinkConnector {
         let Ok(extensions) = Extensions::parse(properties, true) else {
             return Vec::new();
         };
+        if extensions.totals.is_some() {
+            return Vec::new();
+        }
         let duplicates = extensions.policy.duplicates;
         topics::remarks(properties, |settings| replay::hazards(settings, duplicates))
     }
@@ -159,12 +164,34 @@ impl SinkConnector for MongoSinkConnector {
                 format!("connection.uri: {}", error.kind),
             )
         })?;
-        Ok(Box::new(MongoTask::new(TaskParts {
+        let store = Arc::new(store);
+        let Extensions {
+            policy,
+            in_flight,
+            totals,
+        } = extensions;
+        let Some(totals) = totals else {
+            return Ok(Box::new(MongoTask::new(TaskParts {
+                context,
+                topics,
+                store,
+                policy,
+                in_flight,
+            })));
+        };
+        if context.queue.is_some() {
+            return Err(refuse(
+                CONFIG_EXCEPTION,
+                aggregate::NEEDS_OFFSETS.to_owned(),
+            ));
+        }
+        Ok(Box::new(AggregateTask::new(AggregateParts {
             context,
             topics,
-            store: Arc::new(store),
-            policy: extensions.policy,
-            in_flight: extensions.in_flight,
+            store,
+            policy,
+            in_flight,
+            settings: Arc::new(totals),
         })))
     }
 }

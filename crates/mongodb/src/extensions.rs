@@ -1,5 +1,6 @@
 //! Settings that the original does not have. It ignores them, so a configuration stays portable.
 
+use crate::aggregate::settings::{AggregateConfig, AggregateSettings};
 use crate::topics;
 use millstream_core::config::{ConfigValue, Importance, Key, Kind, Validator};
 use millstream_core::rejected::show_content_key;
@@ -27,14 +28,27 @@ config_def! {
 }
 
 pub(crate) fn definition() -> &'static ConfigDef {
-    static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(ExtensionsConfig::definition);
+    static DEFINITION: LazyLock<ConfigDef> = LazyLock::new(|| {
+        let mut keys = ExtensionsConfig::keys();
+        keys.extend(AggregateConfig::keys());
+        ConfigDef::new(keys)
+    });
     &DEFINITION
 }
 
 /// Those that are set, with what is wrong with them.
 pub(crate) fn validate(properties: &Properties) -> Vec<ConfigValue> {
     let mut values = definition().validate(properties);
-    values.retain(|value| properties.get(&value.name).is_some());
+    if values.iter().all(|value| value.errors.is_empty()) {
+        for (key, problem) in AggregateSettings::parse(properties)
+            .err()
+            .into_iter()
+            .flatten()
+        {
+            topics::add_error(&mut values, key, problem);
+        }
+    }
+    values.retain(|value| properties.get(&value.name).is_some() || !value.errors.is_empty());
     values
 }
 
@@ -69,6 +83,8 @@ pub(crate) enum DuplicatePolicy {
 pub(crate) struct Extensions {
     pub(crate) policy: WritePolicy,
     pub(crate) in_flight: usize,
+    /// Where totals are written in place of records.
+    pub(crate) totals: Option<AggregateSettings>,
 }
 
 impl Extensions {
@@ -85,7 +101,12 @@ impl Extensions {
         } else {
             0
         };
+        let totals = AggregateSettings::parse(properties).map_err(|problems| {
+            let first = problems.into_iter().next();
+            first.map_or_else(String::new, |(_, problem)| problem)
+        })?;
         Ok(Extensions {
+            totals,
             policy: WritePolicy {
                 retry_for: Duration::from_millis(u64::try_from(millis).unwrap_or(0)),
                 duplicates: match &*settings.duplicate_policy {

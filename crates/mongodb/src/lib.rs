@@ -1,6 +1,7 @@
 //! The MongoDB and DocumentDB sink: records to documents, documents to write commands, commands to the
 //! cluster, several in flight; offsets move when their records are in the collection or settled.
 
+mod aggregate;
 mod authentication;
 mod bulk;
 mod cause;

@@ -132,7 +132,7 @@ impl NamespaceMapper {
 }
 
 /// A field whose name holds the dots wins over descending; arrays are not entered.
-fn lookup<'a>(document: &'a Document, path: &str) -> Option<&'a Bson> {
+pub(crate) fn lookup<'a>(document: &'a Document, path: &str) -> Option<&'a Bson> {
     if let Some(value) = document.get(path) {
         return Some(value);
     }

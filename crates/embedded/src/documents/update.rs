@@ -1,6 +1,7 @@
 //! Updates: a replacement, or operators applied to a document.
 
 use super::command::CommandError;
+use super::decimal;
 use super::filter::{Filter, integer};
 use super::key;
 use super::path;
@@ -231,8 +232,11 @@ fn pull(items: &mut Vec<Bson>, condition: &Bson) -> Result<(), CommandError> {
     Ok(())
 }
 
-/// Adds as MongoDB does: int32 grows to int64, and anything with a double is one.
+/// Adds as MongoDB does: int32 grows to int64, whole numbers and decimals are added exactly, and anything with a double is one.
 pub(super) fn add(a: &Bson, b: &Bson) -> Result<Bson, CommandError> {
+    if let Some(sum) = decimal::sum(a, b) {
+        return Ok(sum);
+    }
     arithmetic(a, b, i64::checked_add, |a, b| a + b)
 }
 

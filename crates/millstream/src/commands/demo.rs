@@ -103,6 +103,7 @@ fn hash_job(services: &Services) -> Properties {
             auto_offset_reset: "earliest",
         },
         shape: Shape::plain("md5", "skip"),
+        totals: None,
         duplicates: "auto",
         uri: &services.documents_uri(),
         database: DATABASE,

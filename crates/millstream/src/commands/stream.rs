@@ -4,6 +4,7 @@ mod explain;
 mod input;
 mod key;
 pub(super) mod settings;
+mod totals;
 mod words;
 
 use super::CommandResult;

@@ -13,6 +13,8 @@ pub(crate) struct Shape<'a> {
     pub(crate) key_id: Option<&'a str>,
     /// Paths of fields that are hashed in place; none for the whole value.
     pub(crate) fields: &'a [String],
+    /// Whether values are JSON though none of their fields is hashed.
+    pub(crate) keeps_json: bool,
     /// As the hash transform has it.
     pub(crate) encoding: &'a str,
     /// Whether topic, partition, offset and timestamp are written.
@@ -30,6 +32,7 @@ impl<'a> Shape<'a> {
             key_encoding: "utf8",
             key_id: None,
             fields: &[],
+            keeps_json: false,
             encoding: "hex",
             has_provenance: false,
             null_value,
@@ -41,12 +44,22 @@ impl<'a> Shape<'a> {
         const BYTES: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
         let mut chain = Vec::new();
         connector.insert("key.converter", BYTES);
-        if self.fields.is_empty() {
+        if self.fields.is_empty() && !self.keeps_json {
             connector.insert("value.converter", BYTES);
             self.put_whole(&mut chain, connector);
         } else {
             self.put_fields(&mut chain, connector);
         }
+        if chain.contains(&"hash") {
+            self.put_hash(connector);
+        }
+        self.put_origin(&mut chain, connector);
+        if !chain.is_empty() {
+            connector.insert("transforms", chain.join(","));
+        }
+    }
+
+    fn put_hash(&self, connector: &mut Properties) {
         connector.insert("transforms.hash.function", self.algorithm);
         if let Some(key) = self.key {
             connector.insert("transforms.hash.key", key);
@@ -57,8 +70,6 @@ impl<'a> Shape<'a> {
         if self.encoding != "hex" {
             connector.insert("transforms.hash.encoding", self.encoding);
         }
-        self.put_origin(&mut chain, connector);
-        connector.insert("transforms", chain.join(","));
     }
 
     /// The hash is over the raw bytes of the value.
@@ -102,6 +113,9 @@ impl<'a> Shape<'a> {
             ] {
                 connector.insert(key, value);
             }
+        }
+        if self.fields.is_empty() {
+            return;
         }
         chain.push("hash");
         connector.insert("transforms.hash.type", HASH);

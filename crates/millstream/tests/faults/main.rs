@@ -40,4 +40,5 @@ mod stops;
 mod stream_queue;
 mod strike;
 mod table;
+mod totals;
 mod worker;

@@ -299,10 +299,15 @@ impl Stage {
         collection.estimated_document_count().await.ok()
     }
 
+    /// The documents in the collection.
+    pub(crate) async fn documents(&self) -> Vec<Document> {
+        let found = self.collection().await.find(doc! {}).await.unwrap();
+        found.try_collect().await.unwrap()
+    }
+
     /// The ids of the documents in the collection.
     pub(crate) async fn document_ids(&self) -> BTreeSet<String> {
-        let found = self.collection().await.find(doc! {}).await.unwrap();
-        let documents: Vec<Document> = found.try_collect().await.unwrap();
+        let documents = self.documents().await;
         let ids = documents
             .iter()
             .map(|one| one.get_str("_id").unwrap().to_owned());
@@ -311,10 +316,8 @@ impl Stage {
 
     /// The values of the hash job's documents, and how often each is there.
     pub(crate) async fn document_values(&self) -> BTreeMap<String, usize> {
-        let found = self.collection().await.find(doc! {}).await.unwrap();
-        let documents: Vec<Document> = found.try_collect().await.unwrap();
         let mut values = BTreeMap::new();
-        for one in &documents {
+        for one in &self.documents().await {
             let value = one.get_str("value").unwrap().to_owned();
             *values.entry(value).or_default() += 1;
         }

@@ -2,6 +2,7 @@
 //! document server in this process. Nothing else is asked, and keys are not shown.
 
 use super::settings::{PROVIDER, StreamSettings};
+use super::totals;
 use crate::cli::StreamArgs;
 use crate::clock::now_ms;
 use crate::commands::CommandResult;
@@ -112,11 +113,16 @@ async fn explain(mut args: StreamArgs, values: Vec<Bytes>) -> Result<Vec<String>
     let documents = documents(&uri, &args).await?;
     server.stop().await;
     let mut lines = head(&args, &plan.describe());
+    if args.aggregate.aggregate {
+        lines.extend(documents.iter().map(shown));
+        let wrong = errors.iter();
+        lines.extend(wrong.map(|(offset, error)| format!("{offset}: not counted: {error}")));
+        return Ok(lines);
+    }
+    let documents = by_offset(documents);
     lines.extend((0..rows as i64).map(|offset| {
         let line = match (documents.get(&offset), errors.get(&offset)) {
-            (Some(document), _) => {
-                serde_json::to_string(&readable(document)).unwrap_or_else(|error| error.to_string())
-            }
+            (Some(document), _) => shown(document),
             (None, Some(error)) => format!("not written: {error}"),
             (None, None) => "left out: it has no value".to_owned(),
         };
@@ -138,7 +144,11 @@ fn told(error: millstream_core::SinkError) -> Failed {
 /// The job in a few lines, without its key.
 fn head(args: &StreamArgs, plan: &str) -> Vec<String> {
     let hashing = &args.hashing;
-    let what = match hashing.fields().as_slice() {
+    let asked = totals::asked(args).ok().flatten();
+    let reads_json = asked.as_ref().is_some_and(|asked| asked.reads_json);
+    let fields = asked.map_or_else(|| hashing.fields(), |asked| asked.hashed);
+    let what = match fields.as_slice() {
+        [] if reads_json => "nothing".to_owned(),
         [] => "the whole value, as field value".to_owned(),
         fields => format!("the fields {}", fields.join(", ")),
     };
@@ -148,6 +158,10 @@ fn head(args: &StreamArgs, plan: &str) -> Vec<String> {
         (true, None) => "set, not shown; without HASH_KEY_ID nothing tells which one".to_owned(),
     };
     let (database, collection) = (&args.mongodb_database, &args.mongodb_collection);
+    let lines = match args.aggregate.aggregate {
+        true => "a document: totals, and how far a partition is in them",
+        false => "an offset and its document",
+    };
     vec![
         format!(
             "# {} of {what}, in {}",
@@ -155,8 +169,12 @@ fn head(args: &StreamArgs, plan: &str) -> Vec<String> {
             hashing.hash_encoding.setting()
         ),
         format!("# key: {key}"),
-        format!("# to {database}.{collection}, by {plan}; each line is an offset and its document"),
+        format!("# to {database}.{collection}, by {plan}; each line is {lines}"),
     ]
+}
+
+fn shown(document: &Document) -> String {
+    serde_json::to_string(&readable(document)).unwrap_or_else(|error| error.to_string())
 }
 
 fn batch_of(topic: &str, values: Vec<Bytes>) -> RecordBatch {
@@ -227,23 +245,29 @@ fn converter(
     (plugin.make)(&own, used).map_err(|error| error.message.into())
 }
 
-/// The documents by the offsets of their records, which their ids end with.
-async fn documents(uri: &str, args: &StreamArgs) -> Result<BTreeMap<i64, Document>, Failed> {
+async fn documents(uri: &str, args: &StreamArgs) -> Result<Vec<Document>, Failed> {
     let client = mongodb::Client::with_uri_str(uri).await?;
     let collection = client
         .database(&args.mongodb_database)
         .collection::<Document>(&args.mongodb_collection);
     let mut cursor = collection.find(doc! {}).await?;
-    let mut documents = BTreeMap::new();
+    let mut documents = Vec::new();
     while cursor.advance().await? {
-        let document = cursor.deserialize_current()?;
-        let offset = match document.get("_id") {
-            Some(Bson::String(id)) => id.rsplit('#').next().and_then(|end| end.parse().ok()),
-            _ => None,
-        };
-        documents.insert(offset.unwrap_or(-1), document);
+        documents.push(cursor.deserialize_current()?);
     }
     Ok(documents)
+}
+
+/// The documents by the offsets of their records, which their ids end with.
+fn by_offset(documents: Vec<Document>) -> BTreeMap<i64, Document> {
+    let offset = |document: &Document| match document.get("_id") {
+        Some(Bson::String(id)) => id.rsplit('#').next().and_then(|end| end.parse().ok()),
+        _ => None,
+    };
+    let documents = documents.into_iter();
+    documents
+        .map(|document| (offset(&document).unwrap_or(-1), document))
+        .collect()
 }
 
 /// The document with digests in bytes as extended JSON has them, and not as lists of numbers.
@@ -361,6 +385,39 @@ mod tests {
             "{}",
             found[3]
         );
+    }
+
+    #[tokio::test]
+    async fn totals_are_shown_with_the_place_of_their_partition() {
+        let flags = [
+            "--hash-algorithm",
+            "hmac_sha256",
+            "--hash-key",
+            "s3cret",
+            "--aggregate",
+            "--aggregate-key",
+            "email",
+            "--aggregate-fields",
+            "sum:amount",
+        ];
+        let values = [
+            r#"{"email":"hi","amount":19.99}"#,
+            r#"{"email":"hi","amount":5}"#,
+            r#"{"email":"hi","amount":"much"}"#,
+            r#"{"amount":1}"#,
+        ];
+        let lines = explained(&flags, &values).await;
+        let text = lines.join("\n");
+        for part in [
+            HI,
+            "\"count\":2",
+            "{\"amount\":{\"$numberDecimal\":\"24.99\"}}",
+            "\"counted\":2",
+            "\"leftOut\":2",
+            "2: not counted: field amount",
+        ] {
+            assert!(text.contains(part), "{part}: {text}");
+        }
     }
 
     #[tokio::test]

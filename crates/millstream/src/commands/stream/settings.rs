@@ -3,7 +3,8 @@
 
 use super::input::Input;
 use super::key::{self, HashKey, SECRETS, SECRETS_CLASS};
-use super::words::in_words;
+use super::totals;
+use super::words::{TYPED, in_words};
 use crate::cause;
 use crate::cli::StreamArgs;
 use crate::preset::{HashJob, Records, Shape};
@@ -31,43 +32,6 @@ const BYTES: &str = "org.apache.kafka.connect.converters.ByteArrayConverter";
 
 /// Keys of a client's file that a flag or a variable may stand for, too; these go first.
 const SHARED_KEYS: [&str; 3] = ["bootstrap.servers", "group.id", "auto.offset.reset"];
-
-/// The worker's and the connector's keys, with the variables and flags that people set instead. A key that others end
-/// with comes after them.
-const TYPED: [(&str, &str); 14] = [
-    (
-        "bootstrap.servers",
-        "KAFKA_BOOTSTRAP_SERVERS (--bootstrap-servers)",
-    ),
-    ("consumer.override.group.id", "GROUP_ID (--group-id)"),
-    (
-        "consumer.override.auto.offset.reset",
-        "AUTO_OFFSET_RESET (--auto-offset-reset)",
-    ),
-    ("connection.uri", "MONGODB_URI (--mongodb-uri)"),
-    (
-        "millstream.mongo.duplicate.policy",
-        "ON_OTHER_DOCUMENT (--on-other-document)",
-    ),
-    (
-        "transforms.hash.key.encoding",
-        "HASH_KEY_ENCODING (--hash-key-encoding)",
-    ),
-    (
-        "transforms.hash.key",
-        "HASH_KEY_FILE (--hash-key-file), HASH_KEY or HASH_KEY_SECRET",
-    ),
-    ("transforms.hash.field.names", "HASH_FIELDS (--hash-fields)"),
-    (
-        "transforms.hash.encoding",
-        "HASH_ENCODING (--hash-encoding)",
-    ),
-    ("millstream.memory.bytes", "MEMORY_BYTES (--memory-bytes)"),
-    ("topics", "TOPIC_NAME (--topic)"),
-    ("database", "MONGODB_DATABASE (--mongodb-database)"),
-    ("collection", "MONGODB_COLLECTION (--mongodb-collection)"),
-    ("listeners", "LISTENERS (--listeners)"),
-];
 
 #[derive(Debug)]
 pub(in crate::commands) struct StreamSettings {
@@ -140,6 +104,10 @@ impl StreamSettings {
             Some(HashKey::Secret(reference)) => Some(reference),
             None => None,
         };
+        let totals = totals::asked(args).unwrap_or_else(|wrong| {
+            problems.0.extend(wrong);
+            None
+        });
         problems.end()?;
 
         let Shared {
@@ -156,8 +124,17 @@ impl StreamSettings {
         } else if args.input_properties.is_some() {
             warnings.push("INPUT_PROPERTIES (--input-properties) has no effect without INPUT_URL (--input): records come from a topic".to_owned());
         }
-        let fields = args.hashing.fields();
-        let default_group = format!("millstream-{}", args.topic);
+        warnings.extend(totals::unused(args));
+        let (totals, fields, keeps_json) = match totals {
+            Some(asked) => {
+                warnings.extend(asked.warnings);
+                (Some(asked.totals), asked.hashed, asked.reads_json)
+            }
+            None => (None, args.hashing.fields(), false),
+        };
+        // Both jobs may run over one topic, and each reads all of it.
+        let kind = if totals.is_some() { "totals-" } else { "" };
+        let default_group = format!("millstream-{kind}{}", args.topic);
         let job = HashJob {
             name: CONNECTOR,
             records: match &input {
@@ -171,12 +148,18 @@ impl StreamSettings {
             shape: Shape {
                 key: key.as_deref(),
                 key_encoding: args.hashing.hash_key_encoding.setting(),
-                key_id: args.hashing.hash_key_id.as_deref(),
+                key_id: args
+                    .hashing
+                    .hash_key_id
+                    .as_deref()
+                    .filter(|_| totals.is_none()),
                 fields: &fields,
+                keeps_json,
                 encoding: args.hashing.hash_encoding.setting(),
-                has_provenance: args.hashing.provenance,
+                has_provenance: args.hashing.provenance && totals.is_none(),
                 ..Shape::plain(args.hash_algorithm.name(), args.on_null_value.setting())
             },
+            totals,
             duplicates: args.on_other_document.setting(),
             uri: "${stream:MONGODB_URI}",
             database: &args.mongodb_database,

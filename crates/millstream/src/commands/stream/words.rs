@@ -1,5 +1,62 @@
 //! Messages of libraries, in the words of whoever sets variables and flags.
 
+/// The worker's and the connector's keys, with the variables and flags that people set instead. A key that others end
+/// with comes after them.
+pub(super) const TYPED: [(&str, &str); 19] = [
+    (
+        "bootstrap.servers",
+        "KAFKA_BOOTSTRAP_SERVERS (--bootstrap-servers)",
+    ),
+    ("consumer.override.group.id", "GROUP_ID (--group-id)"),
+    (
+        "consumer.override.auto.offset.reset",
+        "AUTO_OFFSET_RESET (--auto-offset-reset)",
+    ),
+    ("connection.uri", "MONGODB_URI (--mongodb-uri)"),
+    (
+        "millstream.mongo.duplicate.policy",
+        "ON_OTHER_DOCUMENT (--on-other-document)",
+    ),
+    (
+        "transforms.hash.key.encoding",
+        "HASH_KEY_ENCODING (--hash-key-encoding)",
+    ),
+    (
+        "transforms.hash.key",
+        "HASH_KEY_FILE (--hash-key-file), HASH_KEY or HASH_KEY_SECRET",
+    ),
+    ("transforms.hash.field.names", "HASH_FIELDS (--hash-fields)"),
+    (
+        "transforms.hash.encoding",
+        "HASH_ENCODING (--hash-encoding)",
+    ),
+    (
+        "millstream.mongo.aggregate.window.ms",
+        "AGGREGATE_WINDOW_MS (--aggregate-window-ms)",
+    ),
+    (
+        "millstream.mongo.aggregate.key",
+        "AGGREGATE_KEY (--aggregate-key)",
+    ),
+    (
+        "millstream.mongo.aggregate.fields",
+        "AGGREGATE_FIELDS (--aggregate-fields)",
+    ),
+    (
+        "millstream.mongo.aggregate.lateness.ms",
+        "AGGREGATE_LATENESS_MS (--aggregate-lateness-ms)",
+    ),
+    (
+        "millstream.mongo.aggregate.linger.ms",
+        "AGGREGATE_LINGER_MS (--aggregate-linger-ms)",
+    ),
+    ("millstream.memory.bytes", "MEMORY_BYTES (--memory-bytes)"),
+    ("topics", "TOPIC_NAME (--topic)"),
+    ("database", "MONGODB_DATABASE (--mongodb-database)"),
+    ("collection", "MONGODB_COLLECTION (--mongodb-collection)"),
+    ("listeners", "LISTENERS (--listeners)"),
+];
+
 /// A message with each key called by the name that stands beside it.
 pub(super) fn in_words(names: &[(String, String)], message: &str) -> String {
     // A name may hold its key: marks keep what was replaced from being replaced again.

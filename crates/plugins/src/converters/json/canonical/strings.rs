@@ -1,0 +1,121 @@
+//! Where a string ends and whether its text may be copied, sixteen bytes looked at together.
+
+use wide::u8x16;
+
+const LANES: usize = 16;
+
+/// Bytes of a long string that are looked at together.
+const STRETCH: usize = 4 * LANES;
+
+/// The byte from which on characters lie beyond U+FFFF, which Java writes as escapes.
+const BEYOND_BMP: u8 = 0xF0;
+
+/// A string that may be copied but for what its fields say.
+#[derive(Clone, Copy)]
+pub(super) struct StringSpan {
+    /// Behind the closing quote.
+    pub(super) end: usize,
+    /// It holds escapes, all of them such as Java writes itself.
+    pub(super) escapes: bool,
+    /// It holds bytes that are not ASCII; whether they are UTF-8 has not been looked at.
+    pub(super) non_ascii: bool,
+}
+
+impl StringSpan {
+    /// Reads the string whose quote opens at `open`. `None` where something asks for the slow way: a control character,
+    /// an escape that Java would write otherwise, no end.
+    #[inline]
+    pub(super) fn scan(record: &[u8], open: usize) -> Option<StringSpan> {
+        let mut at = open + 1;
+        let mut high = 0;
+        let mut escapes = false;
+        loop {
+            let lanes = load(record.get(at..)?);
+            let stops = stops(lanes).to_bitmask();
+            // Up to the first stop.
+            high |= lanes.to_bitmask() & (stops ^ stops.wrapping_sub(1));
+            if stops == 0 {
+                at = skip_plain(record, at + LANES, &mut high);
+                continue;
+            }
+            let stop = at + stops.trailing_zeros() as usize;
+            match record.get(stop)? {
+                b'"' => {
+                    return Some(StringSpan {
+                        end: stop + 1,
+                        escapes,
+                        non_ascii: high != 0,
+                    });
+                }
+                b'\\' => {
+                    let known = br#""\bfnrt"#;
+                    if !known.contains(record.get(stop + 1)?) {
+                        return None;
+                    }
+                    escapes = true;
+                    at = stop + 2;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// Whether it holds characters that Java escapes; `None` if it must go the slow way.
+    #[inline]
+    pub(super) fn must_rewrite(&self, record: &[u8], open: usize) -> Option<bool> {
+        if !self.non_ascii {
+            return Some(false);
+        }
+        let rewrite = record[open..self.end]
+            .iter()
+            .any(|byte| *byte >= BEYOND_BMP);
+        // An escape would be escaped again.
+        (!(rewrite && self.escapes)).then_some(rewrite)
+    }
+}
+
+/// Goes through a long string until it ends or asks for care within the next bytes.
+#[inline]
+fn skip_plain(record: &[u8], mut at: usize, high: &mut u32) -> usize {
+    while let Some(stretch) = record.get(at..).and_then(<[u8]>::first_chunk::<STRETCH>) {
+        let mut stop = u8x16::ZERO;
+        let mut lowest = u8x16::splat(u8::MAX);
+        let mut all = u8x16::ZERO;
+        for chunk in stretch.as_chunks::<LANES>().0 {
+            let lanes = u8x16::new(*chunk);
+            stop |= lanes.simd_eq(u8x16::splat(b'"')) | lanes.simd_eq(u8x16::splat(b'\\'));
+            lowest = lowest.min(lanes);
+            all |= lanes;
+        }
+        if (stop | is_control(lowest)).to_bitmask() != 0 {
+            break;
+        }
+        *high |= all.to_bitmask();
+        at += STRETCH;
+    }
+    at
+}
+
+/// The next bytes; behind the record's end come zeros, which stop a string.
+#[inline]
+fn load(ahead: &[u8]) -> u8x16 {
+    match ahead.first_chunk::<LANES>() {
+        Some(chunk) => u8x16::new(*chunk),
+        None => {
+            let mut padded = [0; LANES];
+            padded[..ahead.len()].copy_from_slice(ahead);
+            u8x16::new(padded)
+        }
+    }
+}
+
+/// All bits of the lanes that hold a quote, a backslash or a control character.
+#[inline]
+fn stops(lanes: u8x16) -> u8x16 {
+    lanes.simd_eq(u8x16::splat(b'"')) | lanes.simd_eq(u8x16::splat(b'\\')) | is_control(lanes)
+}
+
+#[inline]
+fn is_control(lanes: u8x16) -> u8x16 {
+    lanes.min(u8x16::splat(0x1F)).simd_eq(lanes)
+}

@@ -3,6 +3,7 @@
 //! span; what asks for more care goes through the parser, `Value` and the plain writer, which say what is right.
 
 mod field;
+mod kept;
 mod names;
 mod number;
 mod strings;
@@ -32,6 +33,8 @@ pub(super) struct Canonical {
     fields: Vec<FieldSpan>,
     /// The texts of objects and lists within an object that may not be copied, by the object's depth.
     nested: [Vec<u8>; MAX_DEPTH],
+    /// The last record was written as Java writes it, so that the next one may be, too.
+    kept: bool,
     /// A string of the record holds bytes that are not ASCII.
     non_ascii: bool,
 }
@@ -102,23 +105,27 @@ impl Canonical {
 
     /// `None` if the record is not of the simple kind; `out` may hold a part of it then.
     fn write_spans(&mut self, out: &mut Vec<u8>, record: &[u8]) -> Option<()> {
-        self.names.begin();
-        self.fields.clear();
-        self.non_ascii = false;
         // Places are kept in 32 bits.
         u32::try_from(record.len()).ok()?;
+        self.names.begin();
         out.reserve(record.len() + 64);
         let start = skip_blanks(record, 0);
-        let done = self.container(
-            out,
-            record,
-            Opened {
-                at: start,
-                lead: start,
-                names: Place::ROOT,
-                depth: 0,
-            },
-        )?;
+        if self.kept
+            && let Some(end) = kept::scan(&self.names, record, start)
+        {
+            out.extend_from_slice(&record[start..end]);
+            return Some(());
+        }
+        self.fields.clear();
+        self.non_ascii = false;
+        let opened = Opened {
+            at: start,
+            lead: start,
+            names: Place::ROOT,
+            depth: 0,
+        };
+        let done = self.container(out, record, opened)?;
+        self.kept = !done.written;
         let text = &record[start..done.end];
         if self.non_ascii {
             simdutf8::basic::from_utf8(text).ok()?;
@@ -260,9 +267,11 @@ impl Canonical {
             return self.nested_value(record, field, place, depth);
         }
         let scalar = self.scalar(record, start, byte)?;
-        field.form = scalar.form.unwrap_or(field.form);
-        field.value_end = scalar.copy_end as u32;
-        Some(scalar.end)
+        if scalar.form != Form::Joined {
+            field.form = scalar.form;
+        }
+        field.value_end = scalar.copy_end;
+        Some(scalar.end as usize)
     }
 
     /// Reads an object or a list that is a member's value. If it may not be copied it is written to the side, for its place
@@ -354,13 +363,14 @@ impl Canonical {
             return Some(done.end);
         }
         let scalar = self.scalar(record, place.at, byte)?;
-        if let Some(form) = scalar.form {
-            lead.cut(out, record, place.at, scalar.end);
-            write_scalar(out, &record[place.at..scalar.copy_end], form);
+        let (end, copy_end) = (scalar.end as usize, scalar.copy_end as usize);
+        if scalar.form == Form::Joined {
+            lead.skip(out, record, copy_end, end);
         } else {
-            lead.skip(out, record, scalar.copy_end, scalar.end);
+            lead.cut(out, record, place.at, end);
+            write_scalar(out, &record[place.at..copy_end], scalar.form);
         }
-        Some(scalar.end)
+        Some(end)
     }
 
     /// Reads a string, a number or a word whose first byte is given.
@@ -370,22 +380,14 @@ impl Canonical {
             b'"' => {
                 let string = StringSpan::scan(record, at)?;
                 self.non_ascii |= string.non_ascii;
-                let form = string.must_rewrite(record, at)?.then_some(Form::String);
-                Some(Scalar {
-                    end: string.end,
-                    copy_end: string.end,
-                    form,
-                })
+                let form = match string.must_rewrite(record, at)? {
+                    true => Form::String,
+                    false => Form::Joined,
+                };
+                Some(Scalar::new(string.end, string.end, form))
             }
             b'-' | b'0'..=b'9' => number::scan(record, at),
-            _ => {
-                let end = at + word_at(record, at)?;
-                Some(Scalar {
-                    end,
-                    copy_end: end,
-                    form: None,
-                })
-            }
+            _ => word_end(record, at).map(|end| Scalar::new(end, end, Form::Joined)),
         }
     }
 }
@@ -401,25 +403,37 @@ pub(super) fn write_slowly(out: &mut Vec<u8>, record: &[u8]) -> Result<Written, 
         .map(|()| Written::Text)
 }
 
-/// The place of a string, a number or a word, and what is to be done with its text.
+/// The place of a string, a number or a word, and what is to be done with its text. Places are kept in 32 bits.
+#[derive(Clone, Copy)]
 struct Scalar {
-    end: usize,
+    end: u32,
     /// Without the zeros that Java would not print.
-    copy_end: usize,
-    /// `None` if the text may be copied.
-    form: Option<Form>,
+    copy_end: u32,
+    /// `Joined` if the text may be copied.
+    form: Form,
 }
 
-/// The length of `true`, `false` or `null`. What follows is looked at by the caller, who expects punctuation there.
+impl Scalar {
+    #[inline]
+    fn new(end: usize, copy_end: usize, form: Form) -> Self {
+        Scalar {
+            end: end as u32,
+            copy_end: copy_end as u32,
+            form,
+        }
+    }
+}
+
+/// The end of `true`, `false` or `null`. What follows is looked at by the caller, who expects punctuation there.
 #[inline]
-fn word_at(record: &[u8], at: usize) -> Option<usize> {
+fn word_end(record: &[u8], at: usize) -> Option<usize> {
     let word: &[u8] = match record[at] {
         b't' => b"true",
         b'f' => b"false",
         b'n' => b"null",
         _ => return None,
     };
-    record[at..].starts_with(word).then_some(word.len())
+    record[at..].starts_with(word).then_some(at + word.len())
 }
 
 /// The place of the next byte that is no white space.

@@ -67,7 +67,20 @@ impl Names {
     /// The member at the beginning of a text, if it is a known one that has its colon right behind it, and the length of that.
     #[inline]
     pub(super) fn next(&self, place: Place, ahead: &[u8]) -> Option<(Place, usize)> {
-        let mut candidate = self.nodes[usize::from(place.0)].follower;
+        let first = self.nodes[usize::from(place.0)].follower;
+        let node = &self.nodes[usize::from(first)];
+        if node.is_short()
+            && let Some(head) = ahead.first_chunk()
+            && node.heads(head)
+        {
+            return Some((Place(first), node.len.into()));
+        }
+        self.next_of_any(first, ahead)
+    }
+
+    /// As `next`, from a candidate on.
+    #[inline(never)]
+    fn next_of_any(&self, mut candidate: u16, ahead: &[u8]) -> Option<(Place, usize)> {
         while candidate != NONE {
             let node = &self.nodes[usize::from(candidate)];
             if node.stands_at(ahead, &self.text) {
@@ -112,14 +125,25 @@ impl Names {
     /// The beginning of the objects that are a member's value or stand in it.
     #[inline]
     pub(super) fn inside(&mut self, place: Place) -> Option<Place> {
-        match self.nodes[usize::from(place.0)].inside {
-            NONE => {
-                let beginning = self.push(Node::default())?;
-                self.nodes[usize::from(place.0)].inside = beginning.0;
-                Some(beginning)
-            }
-            known => Some(Place(known)),
+        if let Some(known) = self.known_inside(place) {
+            return Some(known);
         }
+        let beginning = self.push(Node::default())?;
+        self.nodes[usize::from(place.0)].inside = beginning.0;
+        Some(beginning)
+    }
+
+    /// As `inside`, where that is known.
+    #[inline]
+    pub(super) fn known_inside(&self, place: Place) -> Option<Place> {
+        let inside = self.nodes[usize::from(place.0)].inside;
+        (inside != NONE).then_some(Place(inside))
+    }
+
+    /// Whether an object that ends at this place is known to be in Java's order.
+    #[inline]
+    pub(super) fn is_kept(&self, place: Place) -> bool {
+        self.nodes[usize::from(place.0)].kept
     }
 
     /// The order of the members of an object that ends at this place. `None` if a name stands twice.
@@ -132,8 +156,11 @@ impl Names {
     ) -> Option<&Order> {
         let known = usize::from(self.nodes[usize::from(place.0)].order);
         if known == 0 {
-            self.orders.push(Order::new(record, fields)?);
-            self.nodes[usize::from(place.0)].order = self.orders.len() as u16;
+            let order = Order::new(record, fields)?;
+            let node = &mut self.nodes[usize::from(place.0)];
+            node.kept = order.kept;
+            self.orders.push(order);
+            node.order = self.orders.len() as u16;
             return self.orders.last();
         }
         self.orders.get(known - 1)
@@ -192,6 +219,8 @@ struct Node {
     inside: u16,
     /// The number of the order, from 1 on.
     order: u16,
+    /// The order is that in which the names stand.
+    kept: bool,
 }
 
 impl Node {
@@ -211,23 +240,29 @@ impl Node {
         }
     }
 
+    /// Whether it has a name, of which `head` holds all.
+    #[inline]
+    fn is_short(&self) -> bool {
+        (1..=LANES).contains(&usize::from(self.len))
+    }
+
+    #[inline]
+    fn heads(&self, head: &[u8; LANES]) -> bool {
+        u128::from_le_bytes(*head) & self.mask == self.head
+    }
+
     #[inline]
     fn stands_at(&self, ahead: &[u8], text: &[u8]) -> bool {
         let len = usize::from(self.len);
-        let Some(head) = ahead.first_chunk::<LANES>() else {
-            return ahead.starts_with(&text[self.start as usize..][..len]);
-        };
-        if u128::from_le_bytes(*head) & self.mask != self.head {
-            return false;
+        match (ahead.first_chunk(), ahead.get(..len)) {
+            (Some(head), Some(_)) if len <= LANES => self.heads(head),
+            (Some(head), Some(name)) => {
+                let tail = name.last_chunk::<LANES>();
+                self.heads(head)
+                    && tail.is_some_and(|tail| u128::from_le_bytes(*tail) == self.tail)
+                    && (len <= 2 * LANES || *name == text[self.start as usize..][..len])
+            }
+            _ => ahead.starts_with(&text[self.start as usize..][..len]),
         }
-        if len <= LANES {
-            return true;
-        }
-        let Some(name) = ahead.get(..len) else {
-            return false;
-        };
-        let tail = name.last_chunk::<LANES>();
-        tail.is_some_and(|tail| u128::from_le_bytes(*tail) == self.tail)
-            && (len <= 2 * LANES || *name == text[self.start as usize..][..len])
     }
 }

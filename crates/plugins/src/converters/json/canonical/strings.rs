@@ -26,6 +26,25 @@ impl StringSpan {
     /// an escape that Java would write otherwise, no end.
     #[inline]
     pub(super) fn scan(record: &[u8], open: usize) -> Option<StringSpan> {
+        // Most strings are short and plain.
+        if let Some(chunk) = record.get(open + 1..)?.first_chunk() {
+            let lanes = u8x16::new(*chunk);
+            let stops = stops(lanes).to_bitmask();
+            let stop = open + 1 + stops.trailing_zeros() as usize;
+            let is_ascii = lanes.to_bitmask() & (stops ^ stops.wrapping_sub(1)) == 0;
+            if stops != 0 && is_ascii && record.get(stop) == Some(&b'"') {
+                return Some(StringSpan {
+                    end: stop + 1,
+                    escapes: false,
+                    non_ascii: false,
+                });
+            }
+        }
+        StringSpan::scan_any(record, open)
+    }
+
+    #[inline(never)]
+    fn scan_any(record: &[u8], open: usize) -> Option<StringSpan> {
         let mut at = open + 1;
         let mut high = 0;
         let mut escapes = false;
@@ -66,12 +85,16 @@ impl StringSpan {
         if !self.non_ascii {
             return Some(false);
         }
-        let rewrite = record[open..self.end]
-            .iter()
-            .any(|byte| *byte >= BEYOND_BMP);
+        let rewrite = holds_beyond_bmp(&record[open..self.end]);
         // An escape would be escaped again.
         (!(rewrite && self.escapes)).then_some(rewrite)
     }
+}
+
+/// Whether characters lie beyond U+FFFF.
+pub(super) fn holds_beyond_bmp(utf8: &[u8]) -> bool {
+    // All bytes are looked at: so they are many at once.
+    utf8.iter().fold(0, |highest: u8, byte| highest.max(*byte)) >= BEYOND_BMP
 }
 
 /// Goes through a long string until it ends or asks for care within the next bytes.

@@ -2,6 +2,7 @@
 //! `HashMap`, numbers by `Double.toString`, no blanks. What is written like that already is copied in one run, the rest span by
 //! span; what asks for more care goes through the parser, `Value` and the plain writer, which say what is right.
 
+mod escapes;
 mod field;
 mod kept;
 mod names;
@@ -241,7 +242,7 @@ impl Canonical {
         }
         let name = StringSpan::scan(record, at)?;
         // The order is that of the names without escapes.
-        if name.escapes || name.must_rewrite(record, at)? || name.end - at > MAX_NAME {
+        if name.escapes || name.must_rewrite(record, at) || name.end - at > MAX_NAME {
             return None;
         }
         let colon = skip_blanks(record, name.end);
@@ -380,7 +381,7 @@ impl Canonical {
             b'"' => {
                 let string = StringSpan::scan(record, at)?;
                 self.non_ascii |= string.non_ascii;
-                let form = match string.must_rewrite(record, at)? {
+                let form = match string.must_rewrite(record, at) {
                     true => Form::String,
                     false => Form::Joined,
                 };

@@ -1,6 +1,7 @@
 //! An object's members as places in the record, and how they are written.
 
 use super::super::node::parse_f64;
+use super::escapes::unescaped;
 use millstream_java::json as java_json;
 
 /// Where a member lies in the record, the quotes of its name included.
@@ -21,7 +22,7 @@ pub(super) enum Form {
     Joined,
     /// The value is canonical, there are blanks around the colon.
     Apart,
-    /// A string without escapes that is to be written anew.
+    /// A string that is to be written anew.
     String,
     /// An integer of up to 18 digits that is to be printed anew.
     Integer,
@@ -106,7 +107,10 @@ impl<'a> Run<'a> {
 pub(super) fn write_scalar(out: &mut Vec<u8>, text: &[u8], form: Form) {
     let digits = || std::str::from_utf8(text).expect("a number is ASCII");
     match form {
-        Form::String => java_json::write_string(out, &text[1..text.len() - 1]),
+        Form::String => {
+            let content = unescaped(&text[1..text.len() - 1]);
+            java_json::write_string(out, &content.expect("its escapes have been read"));
+        }
         Form::Integer => java_json::write_i64(out, digits().parse().expect("18 digits fit")),
         Form::Fraction => java_json::write_f64(out, parse_f64(digits())),
         Form::Joined | Form::Apart | Form::Nested => out.extend_from_slice(text),

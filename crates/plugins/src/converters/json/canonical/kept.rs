@@ -89,7 +89,7 @@ impl Walk<'_> {
             b'"' => {
                 let string = StringSpan::scan(self.record, at)?;
                 self.non_ascii |= string.non_ascii;
-                Some(string.end)
+                (!string.odd).then_some(string.end)
             }
             b'-' | b'0'..=b'9' => {
                 let number = number::scan(self.record, at)?;

@@ -1,5 +1,6 @@
 //! Where a string ends and whether its text may be copied, sixteen bytes looked at together.
 
+use super::escapes::escaped_char;
 use wide::u8x16;
 
 const LANES: usize = 16;
@@ -15,15 +16,17 @@ const BEYOND_BMP: u8 = 0xF0;
 pub(super) struct StringSpan {
     /// Behind the closing quote.
     pub(super) end: usize,
-    /// It holds escapes, all of them such as Java writes itself.
+    /// It holds escapes.
     pub(super) escapes: bool,
+    /// Some of them are not such as Java writes.
+    pub(super) odd: bool,
     /// It holds bytes that are not ASCII; whether they are UTF-8 has not been looked at.
     pub(super) non_ascii: bool,
 }
 
 impl StringSpan {
     /// Reads the string whose quote opens at `open`. `None` where something asks for the slow way: a control character,
-    /// an escape that Java would write otherwise, no end.
+    /// a malformed escape or the half of a pair, no end.
     #[inline]
     pub(super) fn scan(record: &[u8], open: usize) -> Option<StringSpan> {
         // Most strings are short and plain.
@@ -36,6 +39,7 @@ impl StringSpan {
                 return Some(StringSpan {
                     end: stop + 1,
                     escapes: false,
+                    odd: false,
                     non_ascii: false,
                 });
             }
@@ -47,7 +51,7 @@ impl StringSpan {
     fn scan_any(record: &[u8], open: usize) -> Option<StringSpan> {
         let mut at = open + 1;
         let mut high = 0;
-        let mut escapes = false;
+        let (mut escapes, mut odd) = (false, false);
         loop {
             let lanes = load(record.get(at..)?);
             let stops = stops(lanes).to_bitmask();
@@ -63,31 +67,34 @@ impl StringSpan {
                     return Some(StringSpan {
                         end: stop + 1,
                         escapes,
+                        odd,
                         non_ascii: high != 0,
                     });
                 }
                 b'\\' => {
-                    let known = br#""\bfnrt"#;
-                    if !known.contains(record.get(stop + 1)?) {
-                        return None;
-                    }
                     escapes = true;
-                    at = stop + 2;
+                    at = match record.get(stop + 1)? {
+                        b'"' | b'\\' | b'b' | b'f' | b'n' | b'r' | b't' => stop + 2,
+                        b'/' => {
+                            odd = true;
+                            stop + 2
+                        }
+                        b'u' => {
+                            odd = true;
+                            escaped_char(record, stop)?.1
+                        }
+                        _ => return None,
+                    };
                 }
                 _ => return None,
             }
         }
     }
 
-    /// Whether it holds characters that Java escapes; `None` if it must go the slow way.
+    /// Whether Java would write it otherwise.
     #[inline]
-    pub(super) fn must_rewrite(&self, record: &[u8], open: usize) -> Option<bool> {
-        if !self.non_ascii {
-            return Some(false);
-        }
-        let rewrite = holds_beyond_bmp(&record[open..self.end]);
-        // An escape would be escaped again.
-        (!(rewrite && self.escapes)).then_some(rewrite)
+    pub(super) fn must_rewrite(&self, record: &[u8], open: usize) -> bool {
+        self.odd || (self.non_ascii && holds_beyond_bmp(&record[open..self.end]))
     }
 }
 

@@ -1,9 +1,11 @@
 //! Compress: the bytes of an object that is compressed as a whole, on their way.
 //!
-//! A compressor is from a third of a megabyte to several, which thousands of open objects cannot each have. One that is
-//! short of memory lets its compressor go; the next one begins without knowing what came before, at the cost of a few bytes.
+//! A compressor is from half a megabyte to several, which thousands of open objects cannot each have. One of gzip is taken
+//! for a block of an object at a time. One of Zstandard stays with its object, and is let go where memory is short; the next
+//! one begins without knowing what came before, at the cost of a few bytes.
 
 mod gzip;
+mod last_block;
 mod pool;
 mod zstandard;
 
@@ -70,6 +72,14 @@ pub(crate) enum Compressed {
 }
 
 impl Compressed {
+    /// As many plain bytes are worth a `write`.
+    pub(crate) fn worth_it(&self) -> usize {
+        match self {
+            Compressed::Gzip(_) => gzip::BLOCK,
+            Compressed::Zstd(_) => zstandard::PLAIN,
+        }
+    }
+
     pub(crate) fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) {
         match self {
             Compressed::Gzip(gzip) => gzip.write(plain, out),
@@ -80,29 +90,29 @@ impl Compressed {
     /// Ends what has been compressed at a whole byte and lets the compressor go; the object goes on with another one.
     pub(crate) fn rest(&mut self, out: &mut Vec<u8>) {
         match self {
-            Compressed::Gzip(gzip) => gzip.rest(out),
+            Compressed::Gzip(_) => {}
             Compressed::Zstd(zstd) => zstd.rest(out),
         }
     }
 
-    /// Writes what the compressor holds back, and the end.
+    /// Writes the last bytes, what the compressor holds back, and the end.
     ///
     /// # Errors
     /// If something could not be compressed: the object is not to be stored.
-    pub(crate) fn finish(self, out: &mut Vec<u8>) -> io::Result<()> {
+    pub(crate) fn finish(self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         match self {
-            Compressed::Gzip(gzip) => {
-                gzip.finish(out);
-                Ok(())
+            Compressed::Gzip(gzip) => gzip.finish(plain, out),
+            Compressed::Zstd(mut zstd) => {
+                zstd.write(plain, out);
+                zstd.finish(out)
             }
-            Compressed::Zstd(zstd) => zstd.finish(out),
         }
     }
 
     /// Memory that the compressor holds.
     pub(crate) fn memory(&self) -> usize {
         match self {
-            Compressed::Gzip(gzip) => gzip.memory(),
+            Compressed::Gzip(_) => 0,
             Compressed::Zstd(zstd) => zstd.memory(),
         }
     }

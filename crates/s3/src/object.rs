@@ -16,9 +16,6 @@ const SLACK: usize = 64 * 1024;
 /// From this size on an object takes over the buffer of a part that is stored.
 const SPARE_FROM: usize = 64 * 1024;
 
-/// Uncompressed bytes handed to the compressor at a time.
-const COMPRESS_AT: usize = 64 * 1024;
-
 /// Rows are encoded up to this many bytes at a time, so that a buffer grows in good time.
 const STEP: usize = 256 * 1024;
 
@@ -80,11 +77,19 @@ impl OpenObject {
         uploads: &Uploads,
         part_size: usize,
     ) -> Encoded {
-        let limit = if self.compressed.is_some() {
-            COMPRESS_AT
-        } else {
-            self.make_room(uploads, part_size);
-            (part_size - self.spilled.len()).min(self.buffer.len() + STEP)
+        let limit = match &self.compressed {
+            Some(compressed) => {
+                let whole = compressed.worth_it();
+                let len = self.plain.len();
+                if len >= whole / 4 && self.plain.capacity() < whole {
+                    self.plain.reserve_exact(whole + SLACK - len);
+                }
+                whole
+            }
+            None => {
+                self.make_room(uploads, part_size);
+                (part_size - self.spilled.len()).min(self.buffer.len() + STEP)
+            }
         };
         match self.left {
             Some(left) => self.write_bounded(limit, left, column, rows),
@@ -212,12 +217,12 @@ impl OpenObject {
         part_size: usize,
     ) -> io::Result<()> {
         if let Some(compressed) = &mut self.compressed
-            && self.plain.len() >= COMPRESS_AT
+            && self.plain.len() >= compressed.worth_it()
         {
             compressed.write(&self.plain, &mut self.buffer);
             self.plain.clear();
             // One large record is no reason to keep so much for the next.
-            self.plain.shrink_to(2 * COMPRESS_AT);
+            self.plain.shrink_to(compressed.worth_it() + SLACK);
         }
         self.send_full_parts(uploads, spill, part_size).await
     }
@@ -307,9 +312,9 @@ impl OpenObject {
         if let Some(encoder) = self.encoder.take() {
             encoder.finish(self.out())?;
         }
-        if let Some(mut compressed) = self.compressed.take() {
-            compressed.write(&self.plain, &mut self.buffer);
-            compressed.finish(&mut self.buffer)?;
+        if let Some(compressed) = self.compressed.take() {
+            compressed.finish(&self.plain, &mut self.buffer)?;
+            self.plain = Vec::new();
         }
         self.send_full_parts(uploads, spill, part_size).await?;
         self.restore(spill).await?;

@@ -11,6 +11,9 @@ const WINDOW_LOG: u32 = 19;
 const TABLE_LOG: u32 = 18;
 const BOUND_FROM: i32 = 6;
 
+/// Plain bytes handed to the compressor at a time.
+pub(super) const PLAIN: usize = 64 * 1024;
+
 /// Compressed bytes are given out in pieces of this size.
 const PIECE: usize = 16 * 1024;
 

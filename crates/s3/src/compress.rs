@@ -56,6 +56,13 @@ impl Compressors {
         }
     }
 
+    /// Waits until nothing is being compressed beside the loop.
+    pub(crate) async fn settled(&self) {
+        if let Compressors::Gzip(all) = self {
+            all.settled().await;
+        }
+    }
+
     /// Begins an object.
     pub(crate) fn begin(&self) -> Compressed {
         match self {
@@ -72,7 +79,7 @@ pub(crate) enum Compressed {
 }
 
 impl Compressed {
-    /// As many plain bytes are worth a `write`.
+    /// As many plain bytes are worth a `take`.
     pub(crate) fn worth_it(&self) -> usize {
         match self {
             Compressed::Gzip(_) => gzip::BLOCK,
@@ -80,28 +87,42 @@ impl Compressed {
         }
     }
 
-    pub(crate) fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+    /// Takes plain bytes over. What becomes of them, or of those before, is appended to `out` as far as it is there.
+    pub(crate) async fn take(&mut self, plain: &mut Vec<u8>, out: &mut Vec<u8>) {
         match self {
-            Compressed::Gzip(gzip) => gzip.write(plain, out),
-            Compressed::Zstd(zstd) => zstd.write(plain, out),
+            Compressed::Gzip(gzip) => gzip.take(plain, out).await,
+            Compressed::Zstd(zstd) => {
+                zstd.write(plain, out);
+                plain.clear();
+            }
         }
     }
 
-    /// Ends what has been compressed at a whole byte and lets the compressor go; the object goes on with another one.
-    pub(crate) fn rest(&mut self, out: &mut Vec<u8>) {
+    /// Ends at a whole byte what there is, and lets the compressor go; the object goes on with another one. Plain bytes stay
+    /// if those before them are still being compressed.
+    pub(crate) fn rest(&mut self, plain: &mut Vec<u8>, out: &mut Vec<u8>) {
         match self {
-            Compressed::Gzip(_) => {}
-            Compressed::Zstd(zstd) => zstd.rest(out),
+            Compressed::Gzip(gzip) => {
+                if !gzip.collect(out) {
+                    return;
+                }
+                gzip.write(plain, out);
+            }
+            Compressed::Zstd(zstd) => {
+                zstd.write(plain, out);
+                zstd.rest(out);
+            }
         }
+        *plain = Vec::new();
     }
 
     /// Writes the last bytes, what the compressor holds back, and the end.
     ///
     /// # Errors
     /// If something could not be compressed: the object is not to be stored.
-    pub(crate) fn finish(self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    pub(crate) async fn finish(self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         match self {
-            Compressed::Gzip(gzip) => gzip.finish(plain, out),
+            Compressed::Gzip(gzip) => gzip.finish(plain, out).await,
             Compressed::Zstd(mut zstd) => {
                 zstd.write(plain, out);
                 zstd.finish(out)
@@ -109,10 +130,10 @@ impl Compressed {
         }
     }
 
-    /// Memory that the compressor holds.
+    /// Memory of the compressor, and of what is being compressed.
     pub(crate) fn memory(&self) -> usize {
         match self {
-            Compressed::Gzip(_) => 0,
+            Compressed::Gzip(gzip) => gzip.memory(),
             Compressed::Zstd(zstd) => zstd.memory(),
         }
     }

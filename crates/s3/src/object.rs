@@ -219,8 +219,7 @@ impl OpenObject {
         if let Some(compressed) = &mut self.compressed
             && self.plain.len() >= compressed.worth_it()
         {
-            compressed.write(&self.plain, &mut self.buffer);
-            self.plain.clear();
+            compressed.take(&mut self.plain, &mut self.buffer).await;
             // One large record is no reason to keep so much for the next.
             self.plain.shrink_to(compressed.worth_it() + SLACK);
         }
@@ -278,9 +277,7 @@ impl OpenObject {
             self.encoder = Some(encoder);
         }
         if let Some(compressed) = &mut self.compressed {
-            compressed.write(&self.plain, &mut self.buffer);
-            compressed.rest(&mut self.buffer);
-            self.plain = Vec::new();
+            compressed.rest(&mut self.plain, &mut self.buffer);
         }
         Some(Move {
             bytes: &mut self.buffer,
@@ -313,7 +310,8 @@ impl OpenObject {
             encoder.finish(self.out())?;
         }
         if let Some(compressed) = self.compressed.take() {
-            compressed.finish(&self.plain, &mut self.buffer)?;
+            let finished = compressed.finish(&self.plain, &mut self.buffer);
+            finished.await?;
             self.plain = Vec::new();
         }
         self.send_full_parts(uploads, spill, part_size).await?;

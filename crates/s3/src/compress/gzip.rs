@@ -6,7 +6,12 @@
 use super::last_block::{LastBlock, last_block};
 use super::pool::Pool;
 use libdeflater::{CompressionLvl, Compressor};
+use std::collections::VecDeque;
 use std::io;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use tokio::sync::{Semaphore, oneshot};
+use tokio::task::spawn_blocking;
 
 /// No name, no time, and "unknown" as operating system, which is Java 16's and later.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
@@ -34,16 +39,29 @@ const NOTHING: [u8; 2] = [3, 0];
 pub(crate) struct GzipCompressors {
     level: CompressionLvl,
     pub(super) pool: Pool<Deflater>,
+    /// For blocks that are compressed beside the loop; none where there is one only.
+    cores: Arc<Semaphore>,
+    beside: u32,
 }
 
 impl GzipCompressors {
     pub(super) fn new(level: i32) -> Self {
         let level = usize::try_from(level).unwrap_or(DEFAULT_LEVEL);
         let level = LEVELS[level.min(LEVELS.len() - 1)];
+        let cores = available_parallelism().map_or(1, usize::from);
+        let beside = if cores > 1 { cores as u32 } else { 0 };
         GzipCompressors {
             level: CompressionLvl::new(level).unwrap_or_default(),
-            pool: Pool::default(),
+            pool: Pool::new(cores),
+            cores: Arc::new(Semaphore::new(beside as usize)),
+            beside,
         }
+    }
+
+    /// Waits for what is being compressed, of objects that were dropped, too: some milliseconds.
+    pub(super) async fn settled(&self) {
+        // The semaphore is never closed.
+        let _all = self.cores.acquire_many(self.beside).await;
     }
 
     fn take(&self) -> Deflater {
@@ -61,6 +79,45 @@ impl GzipCompressors {
         self.pool.give_back(deflater, memory);
         done
     }
+
+    /// Begins to compress a block beside the loop and takes it out of `plain`, if there is a core and memory for that.
+    fn begin(&self, plain: &mut Vec<u8>) -> Option<Begun> {
+        let core = Arc::clone(&self.cores).try_acquire_owned().ok()?;
+        let memory = self.pool.reserve(COMPRESSOR + plain.len() + BLOCK / 8)?;
+        let compressors = self.clone();
+        let plain = std::mem::take(plain);
+        let held = plain.capacity();
+        let (done, compressed) = oneshot::channel();
+        spawn_blocking(move || {
+            let mut checksum = crc32fast::Hasher::new();
+            checksum.update(&plain);
+            let mut stream = Vec::new();
+            let compressed = compressors.compress(&plain, false, &mut stream);
+            let len = plain.len();
+            drop((plain, memory, core));
+            // Nobody waits for it if the object has been dropped.
+            let _ = done.send(compressed.map(|()| Block {
+                stream,
+                checksum,
+                len,
+            }));
+        });
+        Some(Begun { compressed, held })
+    }
+}
+
+/// A block that is being compressed.
+struct Begun {
+    compressed: oneshot::Receiver<io::Result<Block>>,
+    /// What its plain bytes take, and less those that they become.
+    held: usize,
+}
+
+struct Block {
+    stream: Vec<u8>,
+    checksum: crc32fast::Hasher,
+    /// Of the plain bytes.
+    len: usize,
 }
 
 /// Compresses one block after the other.
@@ -101,6 +158,8 @@ pub(crate) struct Gzip {
     /// Bytes compressed so far; the format counts them modulo 2^32.
     len: u32,
     has_begun: bool,
+    /// What comes next, in this order.
+    beside: VecDeque<Begun>,
     /// Why the object is not to be stored.
     failure: Option<io::Error>,
 }
@@ -112,18 +171,82 @@ impl Gzip {
             checksum: crc32fast::Hasher::new(),
             len: 0,
             has_begun: false,
+            beside: VecDeque::new(),
             failure: None,
         }
     }
 
+    /// Takes a block over, to be compressed beside the loop; where all cores have work, or memory is short, here and now.
+    pub(super) async fn take(&mut self, plain: &mut Vec<u8>, out: &mut Vec<u8>) {
+        self.collect(out);
+        // A large record is several blocks, of which no copies are made.
+        while plain.len() < 2 * BLOCK {
+            if let Some(begun) = self.compressors.begin(plain) {
+                self.beside.push_back(begun);
+                return;
+            }
+            if !self.append_next(out).await {
+                break;
+            }
+        }
+        while self.append_next(out).await {}
+        self.write(plain, out);
+        plain.clear();
+    }
+
+    /// Appends the blocks that are done; whether that are all.
+    pub(super) fn collect(&mut self, out: &mut Vec<u8>) -> bool {
+        while let Some(next) = self.beside.front_mut() {
+            let compressed = match next.compressed.try_recv() {
+                Ok(compressed) => compressed,
+                Err(oneshot::error::TryRecvError::Empty) => return false,
+                Err(oneshot::error::TryRecvError::Closed) => Err(not_compressed()),
+            };
+            self.beside.pop_front();
+            self.append(compressed, out);
+        }
+        true
+    }
+
+    /// Waits for the next block; false if there is none.
+    async fn append_next(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(next) = self.beside.pop_front() else {
+            return false;
+        };
+        let compressed = next.compressed.await;
+        self.append(compressed.unwrap_or_else(|_| Err(not_compressed())), out);
+        true
+    }
+
+    fn append(&mut self, compressed: io::Result<Block>, out: &mut Vec<u8>) {
+        self.begin(out);
+        match compressed {
+            Ok(block) => {
+                out.extend_from_slice(&block.stream);
+                self.checksum.combine(&block.checksum);
+                self.len = self.len.wrapping_add(block.len as u32);
+            }
+            Err(error) => {
+                self.failure.get_or_insert(error);
+            }
+        }
+    }
+
+    /// Memory of blocks that are not in the object yet.
+    pub(super) fn memory(&self) -> usize {
+        self.beside.iter().map(|block| block.held).sum()
+    }
+
+    /// Compresses here and now. Nothing may be on its way.
     pub(super) fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) {
         for piece in pieces(plain) {
             self.compress(piece, false, out);
         }
     }
 
-    /// Writes the last bytes and the trailer.
-    pub(super) fn finish(mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+    /// Writes what is on its way, the last bytes and the trailer.
+    pub(super) async fn finish(mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
+        while self.append_next(out).await {}
         let mut pieces = pieces(plain).peekable();
         if plain.is_empty() {
             self.begin(out);
@@ -156,6 +279,11 @@ impl Gzip {
     }
 }
 
+/// Who compresses has panicked, or the process ends.
+fn not_compressed() -> io::Error {
+    io::Error::other("a block of the object has not been compressed")
+}
+
 /// Pieces of a block's size, none of which is much smaller than another.
 fn pieces(plain: &[u8]) -> impl Iterator<Item = &[u8]> {
     let count = (plain.len() / BLOCK).max(1);
@@ -179,10 +307,16 @@ mod tests {
         plain
     }
 
+    fn block_on<F: Future>(future: F) -> F::Output {
+        let runtime = tokio::runtime::Builder::new_current_thread();
+        let runtime = { runtime }.build().expect("a runtime");
+        runtime.block_on(future)
+    }
+
     fn gzip(level: i32, plain: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         let gzip = Gzip::new(&GzipCompressors::new(level));
-        gzip.finish(plain, &mut out).expect("it can be compressed");
+        block_on(gzip.finish(plain, &mut out)).expect("it can be compressed");
         out
     }
 
@@ -250,23 +384,107 @@ mod tests {
         drop(rest);
     }
 
+    /// What a sink does with an object.
+    #[derive(Clone, Copy, Debug)]
+    enum Step {
+        /// Enough bytes for a block, or what memory is short for.
+        Write,
+        /// Hand over, with room for so many compressors in the budget.
+        Take(usize),
+        Collect,
+    }
+
+    fn step() -> impl Strategy<Value = Step> {
+        prop_oneof![
+            Just(Step::Write),
+            (0..4usize).prop_map(Step::Take),
+            Just(Step::Collect)
+        ]
+    }
+
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        /// Whatever is compressed beside the loop or on it, in large pieces or small, is one member in the order in which it came.
         #[test]
         fn unpacks_to_what_went_in(
-            pieces in proptest::collection::vec((proptest::collection::vec(any::<u8>(), 0..9000), 0..80usize), 0..12),
+            steps in proptest::collection::vec((step(), any::<u64>(), 0..2 * BLOCK + 9), 0..12),
+            last in 0..5000usize,
             level in -1..10,
         ) {
-            let (mut out, mut plain) = (Vec::new(), Vec::new());
-            let mut gzip = Gzip::new(&GzipCompressors::new(level));
-            for (piece, times) in &pieces {
-                let piece = piece.repeat(*times);
-                gzip.write(&piece, &mut out);
-                plain.extend(piece);
-            }
-            let last = plain.get(..7).unwrap_or_default().to_vec();
-            prop_assert!(gzip.finish(&last, &mut out).is_ok());
-            plain.extend(last);
-            prop_assert_eq!(gunzip(&out), plain);
+            let text = lines(3 * BLOCK);
+            let mut compressors = GzipCompressors::new(level);
+            compressors.cores = Arc::new(Semaphore::new(2));
+            compressors.beside = 2;
+            let budget = ByteBudget::new(8 * COMPRESSOR);
+            compressors.pool.keep_within(budget.clone());
+            let (mut out, mut whole) = (Vec::new(), Vec::new());
+            let mut gzip = Gzip::new(&compressors);
+            block_on(async {
+                for (step, from, len) in steps {
+                    let from = from as usize % BLOCK;
+                    let mut plain = text[from..from + len].to_vec();
+                    match step {
+                        Step::Collect => {
+                            gzip.collect(&mut out);
+                            continue;
+                        }
+                        Step::Write => {
+                            if !gzip.collect(&mut out) {
+                                continue;
+                            }
+                            gzip.write(&plain, &mut out);
+                        }
+                        Step::Take(room) => {
+                            compressors.pool.clear();
+                            let most = budget.available().saturating_sub(room * 2 * COMPRESSOR);
+                            let taken = budget.try_acquire(most);
+                            gzip.take(&mut plain, &mut out).await;
+                            assert!(plain.is_empty());
+                            drop(taken);
+                        }
+                    }
+                    whole.extend_from_slice(&text[from..from + len]);
+                }
+                whole.extend_from_slice(&text[..last]);
+                gzip.finish(&text[..last], &mut out).await.expect("it can be compressed");
+                compressors.settled().await;
+            });
+            prop_assert_eq!(gunzip(&out), whole);
+            compressors.pool.clear();
+            prop_assert_eq!(budget.available(), budget.total());
         }
+    }
+
+    /// Blocks go on side by side, as many as there are cores, and count as memory until they are in the object.
+    #[tokio::test]
+    async fn blocks_are_compressed_beside_the_loop() {
+        let mut compressors = GzipCompressors::new(9);
+        compressors.cores = Arc::new(Semaphore::new(2));
+        compressors
+            .pool
+            .keep_within(ByteBudget::new(8 * COMPRESSOR));
+        let mut gzip = Gzip::new(&compressors);
+        let (text, mut out) = (lines(BLOCK), Vec::new());
+        for number in 1..=2 {
+            gzip.take(&mut text.clone(), &mut out).await;
+            assert!(gzip.beside.len() <= number);
+        }
+        let held = gzip.memory();
+        assert!(held >= gzip.beside.len() * text.len());
+        while gzip.append_next(&mut out).await {}
+        assert_eq!((gzip.memory(), gzip.collect(&mut out)), (0, true));
+        assert_eq!(compressors.cores.available_permits(), 2);
+        // Without a core that is free it is done here.
+        let _all = compressors
+            .cores
+            .try_acquire_many(2)
+            .expect("they are free");
+        let before = out.len();
+        gzip.take(&mut text.clone(), &mut out).await;
+        assert!(gzip.beside.is_empty() && out.len() > before);
+        gzip.finish(b"", &mut out)
+            .await
+            .expect("it can be compressed");
+        assert_eq!(gunzip(&out), text.repeat(3));
     }
 }

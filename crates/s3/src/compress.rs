@@ -4,14 +4,17 @@
 //! for a block of an object at a time. One of Zstandard stays with its object, and is let go where memory is short; the next
 //! one begins without knowing what came before, at the cost of a few bytes.
 
+mod deflate;
 mod gzip;
 mod last_block;
 mod pool;
 mod zstandard;
 
-use gzip::{Gzip, GzipCompressors};
+use deflate::GzipCompressors;
+use gzip::Gzip;
 use millstream_core::ByteBudget;
 use std::io;
+use tokio::sync::oneshot;
 use zstandard::{Zstd, ZstdCompressors};
 
 /// How objects are compressed, and the memory of compressors that are done with. Cloning shares it.
@@ -72,6 +75,9 @@ impl Compressors {
     }
 }
 
+/// The end of an object, being compressed.
+pub(crate) type Making = oneshot::Receiver<io::Result<Vec<u8>>>;
+
 /// One object's bytes.
 pub(crate) enum Compressed {
     Gzip(Gzip),
@@ -82,7 +88,7 @@ impl Compressed {
     /// As many plain bytes are worth a `take`.
     pub(crate) fn worth_it(&self) -> usize {
         match self {
-            Compressed::Gzip(_) => gzip::BLOCK,
+            Compressed::Gzip(_) => deflate::BLOCK,
             Compressed::Zstd(_) => zstandard::PLAIN,
         }
     }
@@ -127,6 +133,27 @@ impl Compressed {
                 zstd.write(plain, out);
                 zstd.finish(out)
             }
+        }
+    }
+
+    /// Does what `finish` does beside the loop, where that is worth it and there is a core and memory: then it has taken
+    /// everything, and what it appends is at most `at_most` says.
+    pub(crate) fn finish_beside(
+        &mut self,
+        plain: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Option<Making> {
+        match self {
+            Compressed::Gzip(gzip) => gzip.finish_beside(plain, out),
+            Compressed::Zstd(_) => None,
+        }
+    }
+
+    /// How many bytes will be appended at most, if so many plain ones are the last.
+    pub(crate) fn at_most(&self, plain: usize) -> Option<usize> {
+        match self {
+            Compressed::Gzip(gzip) => Some(gzip.at_most(plain)),
+            Compressed::Zstd(_) => None,
         }
     }
 

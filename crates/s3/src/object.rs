@@ -309,7 +309,22 @@ impl OpenObject {
         if let Some(encoder) = self.encoder.take() {
             encoder.finish(self.out())?;
         }
-        if let Some(compressed) = self.compressed.take() {
+        if let Some(mut compressed) = self.compressed.take() {
+            let held = self.spilled.len() + self.buffer.len();
+            let most = compressed.at_most(self.plain.len());
+            // Otherwise what is left may be several parts.
+            if let Some(most) = most
+                .map(|most| held + most)
+                .filter(|most| *most < part_size)
+            {
+                self.restore(spill).await?;
+                let made = compressed.finish_beside(&mut self.plain, &mut self.buffer);
+                if let Some(made) = made {
+                    let rest = uploads.buffers().lend_later(made, most);
+                    uploads.send(&mut self.upload, &self.object, rest, Some(closing));
+                    return Ok(self.upload.map(|upload| upload.job));
+                }
+            }
             let finished = compressed.finish(&self.plain, &mut self.buffer);
             finished.await?;
             self.plain = Vec::new();

@@ -3,154 +3,20 @@
 //! No block knows what came before it, so that they may be compressed side by side and in no compressor's memory an object
 //! waits for its next records. What that costs is less than what libdeflate finds more than zlib, at the levels below.
 
-use super::last_block::{LastBlock, last_block};
-use super::pool::Pool;
-use libdeflater::{CompressionLvl, Compressor};
+use super::Making;
+use super::deflate::{BLOCK, Begun, Block, GzipCompressors};
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
-use std::thread::available_parallelism;
-use tokio::sync::{Semaphore, oneshot};
-use tokio::task::spawn_blocking;
+use tokio::sync::oneshot;
 
 /// No name, no time, and "unknown" as operating system, which is Java 16's and later.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 
-/// Plain bytes of a block: with a quarter of it objects become two in a hundred larger, with four times it one smaller.
-pub(super) const BLOCK: usize = 256 * 1024;
-
-/// What a compressor holds: a window's chains and heads of hashes (256 KiB), the symbols of a block (391 KiB) and their codes.
-const COMPRESSOR: usize = 672 * 1024;
-
-/// The level of libdeflate for each of zlib's: the cheapest one whose objects are not larger than Java's.
-const LEVELS: [i32; 10] = [0, 1, 1, 2, 3, 5, 6, 7, 7, 8];
-
-/// Zlib's default.
-const DEFAULT_LEVEL: usize = 6;
-
-/// The end of a block at a whole byte: behind the three bits of its header, an empty one of bytes as they are.
-const EMPTY_BLOCK: [u8; 4] = [0, 0, 0xff, 0xff];
-
 /// A last block in which there is nothing.
 const NOTHING: [u8; 2] = [3, 0];
 
-/// Makes compressors of one level. Cloning shares those that are done with.
-#[derive(Clone, Debug)]
-pub(crate) struct GzipCompressors {
-    level: CompressionLvl,
-    pub(super) pool: Pool<Deflater>,
-    /// For blocks that are compressed beside the loop; none where there is one only.
-    cores: Arc<Semaphore>,
-    beside: u32,
-}
-
-impl GzipCompressors {
-    pub(super) fn new(level: i32) -> Self {
-        let level = usize::try_from(level).unwrap_or(DEFAULT_LEVEL);
-        let level = LEVELS[level.min(LEVELS.len() - 1)];
-        let cores = available_parallelism().map_or(1, usize::from);
-        let beside = if cores > 1 { cores as u32 } else { 0 };
-        GzipCompressors {
-            level: CompressionLvl::new(level).unwrap_or_default(),
-            pool: Pool::new(cores),
-            cores: Arc::new(Semaphore::new(beside as usize)),
-            beside,
-        }
-    }
-
-    /// Waits for what is being compressed, of objects that were dropped, too: some milliseconds.
-    pub(super) async fn settled(&self) {
-        // The semaphore is never closed.
-        let _all = self.cores.acquire_many(self.beside).await;
-    }
-
-    fn take(&self) -> Deflater {
-        self.pool.take().unwrap_or_else(|| Deflater {
-            compressor: Compressor::new(self.level),
-            scratch: Vec::new(),
-        })
-    }
-
-    /// Compresses a block and appends it to `out`; the last one, or one behind which others come.
-    fn compress(&self, plain: &[u8], is_last: bool, out: &mut Vec<u8>) -> io::Result<()> {
-        let mut deflater = self.take();
-        let done = deflater.compress(plain, is_last, out);
-        let memory = COMPRESSOR + deflater.scratch.capacity();
-        self.pool.give_back(deflater, memory);
-        done
-    }
-
-    /// Begins to compress a block beside the loop and takes it out of `plain`, if there is a core and memory for that.
-    fn begin(&self, plain: &mut Vec<u8>) -> Option<Begun> {
-        let core = Arc::clone(&self.cores).try_acquire_owned().ok()?;
-        let memory = self.pool.reserve(COMPRESSOR + plain.len() + BLOCK / 8)?;
-        let compressors = self.clone();
-        let plain = std::mem::take(plain);
-        let held = plain.capacity();
-        let (done, compressed) = oneshot::channel();
-        spawn_blocking(move || {
-            let mut checksum = crc32fast::Hasher::new();
-            checksum.update(&plain);
-            let mut stream = Vec::new();
-            let compressed = compressors.compress(&plain, false, &mut stream);
-            let len = plain.len();
-            drop((plain, memory, core));
-            // Nobody waits for it if the object has been dropped.
-            let _ = done.send(compressed.map(|()| Block {
-                stream,
-                checksum,
-                len,
-            }));
-        });
-        Some(Begun { compressed, held })
-    }
-}
-
-/// A block that is being compressed.
-struct Begun {
-    compressed: oneshot::Receiver<io::Result<Block>>,
-    /// What its plain bytes take, and less those that they become.
-    held: usize,
-}
-
-struct Block {
-    stream: Vec<u8>,
-    checksum: crc32fast::Hasher,
-    /// Of the plain bytes.
-    len: usize,
-}
-
-/// Compresses one block after the other.
-pub(super) struct Deflater {
-    compressor: Compressor,
-    /// Room for a block that cannot be compressed.
-    scratch: Vec<u8>,
-}
-
-impl Deflater {
-    fn compress(&mut self, plain: &[u8], is_last: bool, out: &mut Vec<u8>) -> io::Result<()> {
-        let most = self.compressor.deflate_compress_bound(plain.len());
-        if self.scratch.len() < most {
-            self.scratch.resize(most, 0);
-        }
-        let len = self.compressor.deflate_compress(plain, &mut self.scratch);
-        let stream = &mut self.scratch[..len.map_err(io::Error::other)?];
-        if is_last {
-            out.extend_from_slice(stream);
-            return Ok(());
-        }
-        // What is compressed at once ends; so the bit that says so is cleared.
-        let LastBlock { header, end } = last_block(stream)
-            .ok_or_else(|| io::Error::other("libdeflate has made no deflate stream"))?;
-        stream[header / 8] &= !(1 << (header % 8));
-        out.extend_from_slice(stream);
-        if !(1..=5).contains(&(end % 8)) {
-            out.push(0);
-        }
-        out.extend_from_slice(&EMPTY_BLOCK);
-        Ok(())
-    }
-}
+/// Fewer plain bytes are compressed before another core has them.
+const WORTH_A_CORE: usize = 32 * 1024;
 
 pub(crate) struct Gzip {
     compressors: GzipCompressors,
@@ -181,8 +47,9 @@ impl Gzip {
         self.collect(out);
         // A large record is several blocks, of which no copies are made.
         while plain.len() < 2 * BLOCK {
-            if let Some(begun) = self.compressors.begin(plain) {
-                self.beside.push_back(begun);
+            if let Some(core) = self.compressors.core(plain.len()) {
+                let plain = std::mem::take(plain);
+                self.beside.push_back(self.compressors.begin(core, plain));
                 return;
             }
             if !self.append_next(out).await {
@@ -247,6 +114,41 @@ impl Gzip {
     /// Writes what is on its way, the last bytes and the trailer.
     pub(super) async fn finish(mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         while self.append_next(out).await {}
+        self.end(plain, out)
+    }
+
+    /// Does what `finish` does beside the loop and takes all that it needs for that, if there is a core and memory.
+    pub(super) fn finish_beside(
+        &mut self,
+        plain: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Option<Making> {
+        if plain.len() + self.memory() < WORTH_A_CORE {
+            return None;
+        }
+        let core = self.compressors.core(plain.len())?;
+        let fresh = Gzip::new(&self.compressors);
+        let mut gzip = std::mem::replace(self, fresh);
+        let (plain, mut out) = (std::mem::take(plain), std::mem::take(out));
+        Some(core.run(move || {
+            while let Some(next) = gzip.beside.pop_front() {
+                let compressed = next.compressed.blocking_recv();
+                let compressed = compressed.unwrap_or_else(|_| Err(not_compressed()));
+                gzip.append(compressed, &mut out);
+            }
+            gzip.end(&plain, &mut out)?;
+            Ok(out)
+        }))
+    }
+
+    /// How many bytes so many plain ones will add to the object, with those that are on their way, its end included.
+    pub(super) fn at_most(&self, plain: usize) -> usize {
+        let all = plain + self.memory();
+        HEADER.len() + all + all / 64 + 64
+    }
+
+    /// The last bytes and the trailer.
+    fn end(mut self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         let mut pieces = pieces(plain).peekable();
         if plain.is_empty() {
             self.begin(out);
@@ -292,6 +194,8 @@ fn pieces(plain: &[u8]) -> impl Iterator<Item = &[u8]> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::deflate::COMPRESSOR;
     use super::*;
     use flate2::read::GzDecoder;
     use millstream_core::ByteBudget;
@@ -404,35 +308,30 @@ mod tests {
 
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
-        /// Whatever is compressed beside the loop or on it, in large pieces or small, is one member in the order in which it came.
+        /// Whatever is compressed beside the loop or on it, in large pieces or small, is one member in the order in which
+        /// it came.
         #[test]
         fn unpacks_to_what_went_in(
             steps in proptest::collection::vec((step(), any::<u64>(), 0..2 * BLOCK + 9), 0..12),
-            last in 0..5000usize,
+            last in 0..2 * BLOCK,
+            ends_beside: bool,
             level in -1..10,
         ) {
             let text = lines(3 * BLOCK);
-            let mut compressors = GzipCompressors::new(level);
-            compressors.cores = Arc::new(Semaphore::new(2));
-            compressors.beside = 2;
+            let compressors = GzipCompressors::on(level, 2);
             let budget = ByteBudget::new(8 * COMPRESSOR);
             compressors.pool.keep_within(budget.clone());
-            let (mut out, mut whole) = (Vec::new(), Vec::new());
             let mut gzip = Gzip::new(&compressors);
+            let (mut out, mut whole) = (Vec::new(), Vec::new());
             block_on(async {
                 for (step, from, len) in steps {
                     let from = from as usize % BLOCK;
                     let mut plain = text[from..from + len].to_vec();
                     match step {
-                        Step::Collect => {
+                        Step::Write if gzip.beside.is_empty() => gzip.write(&plain, &mut out),
+                        Step::Write | Step::Collect => {
                             gzip.collect(&mut out);
                             continue;
-                        }
-                        Step::Write => {
-                            if !gzip.collect(&mut out) {
-                                continue;
-                            }
-                            gzip.write(&plain, &mut out);
                         }
                         Step::Take(room) => {
                             compressors.pool.clear();
@@ -445,8 +344,15 @@ mod tests {
                     }
                     whole.extend_from_slice(&text[from..from + len]);
                 }
-                whole.extend_from_slice(&text[..last]);
-                gzip.finish(&text[..last], &mut out).await.expect("it can be compressed");
+                let mut last = text[..last].to_vec();
+                whole.extend_from_slice(&last);
+                let most = out.len() + gzip.at_most(last.len());
+                let made = ends_beside.then(|| gzip.finish_beside(&mut last, &mut out));
+                match made.flatten() {
+                    Some(made) => out = made.await.unwrap().unwrap(),
+                    None => gzip.finish(&last, &mut out).await.unwrap(),
+                }
+                assert!(out.len() <= most);
                 compressors.settled().await;
             });
             prop_assert_eq!(gunzip(&out), whole);
@@ -458,27 +364,21 @@ mod tests {
     /// Blocks go on side by side, as many as there are cores, and count as memory until they are in the object.
     #[tokio::test]
     async fn blocks_are_compressed_beside_the_loop() {
-        let mut compressors = GzipCompressors::new(9);
-        compressors.cores = Arc::new(Semaphore::new(2));
+        let compressors = GzipCompressors::on(9, 2);
         compressors
             .pool
             .keep_within(ByteBudget::new(8 * COMPRESSOR));
         let mut gzip = Gzip::new(&compressors);
         let (text, mut out) = (lines(BLOCK), Vec::new());
-        for number in 1..=2 {
-            gzip.take(&mut text.clone(), &mut out).await;
-            assert!(gzip.beside.len() <= number);
-        }
-        let held = gzip.memory();
-        assert!(held >= gzip.beside.len() * text.len());
+        gzip.take(&mut text.clone(), &mut out).await;
+        assert_eq!((gzip.beside.len(), out.len()), (1, 0));
+        assert!(gzip.memory() >= text.len());
+        gzip.take(&mut text.clone(), &mut out).await;
         while gzip.append_next(&mut out).await {}
         assert_eq!((gzip.memory(), gzip.collect(&mut out)), (0, true));
-        assert_eq!(compressors.cores.available_permits(), 2);
+        compressors.settled().await;
         // Without a core that is free it is done here.
-        let _all = compressors
-            .cores
-            .try_acquire_many(2)
-            .expect("they are free");
+        let _all = [(); 2].map(|()| compressors.core(0).expect("it is free"));
         let before = out.len();
         gzip.take(&mut text.clone(), &mut out).await;
         assert!(gzip.beside.is_empty() && out.len() > before);

@@ -5,12 +5,12 @@ use super::pool::Pool;
 use libdeflater::{CompressionLvl, Compressor};
 use millstream_core::BytePermit;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::thread::available_parallelism;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 use tokio::task::spawn_blocking;
 
-/// Plain bytes of a block: with a quarter of it objects become two in a hundred larger, with four times it one smaller.
+/// Plain bytes of a block: with a quarter of it objects of JSON are five in a hundred larger, with four times it one smaller.
 pub(super) const BLOCK: usize = 256 * 1024;
 
 /// What a compressor holds: a window's chains and heads of hashes (256 KiB), the symbols of a block (391 KiB) and their codes.
@@ -25,39 +25,49 @@ const DEFAULT_LEVEL: usize = 6;
 /// The end of a block at a whole byte: behind the three bits of its header, an empty one of bytes as they are.
 const EMPTY_BLOCK: [u8; 4] = [0, 0, 0xff, 0xff];
 
+/// The cores that compress beside the loops of all tasks; none where there is one only.
+static CORES: LazyLock<Arc<Semaphore>> = LazyLock::new(|| {
+    let cores = machine();
+    Arc::new(Semaphore::new(if cores > 1 { cores } else { 0 }))
+});
+
+fn machine() -> usize {
+    available_parallelism().map_or(1, usize::from)
+}
+
+/// More of a task's blocks are never compressed at a time, which is what waiting for all of them counts on.
+const MOST_AT_A_TIME: u32 = 1024;
+
 /// Makes compressors of one level. Cloning shares those that are done with.
 #[derive(Clone, Debug)]
 pub(crate) struct GzipCompressors {
     level: CompressionLvl,
     pub(super) pool: Pool<Deflater>,
-    /// For blocks that are compressed beside the loop; none where there is one only.
     cores: Arc<Semaphore>,
-    beside: u32,
+    /// What these compressors have beside the loop.
+    at_work: Arc<Semaphore>,
 }
 
 impl GzipCompressors {
     pub(super) fn new(level: i32) -> Self {
-        let cores = available_parallelism().map_or(1, usize::from);
-        GzipCompressors::on(level, cores as u32)
+        GzipCompressors::on(level, Arc::clone(&CORES))
     }
 
-    /// For so many cores.
-    pub(super) fn on(level: i32, cores: u32) -> Self {
+    pub(super) fn on(level: i32, cores: Arc<Semaphore>) -> Self {
         let level = usize::try_from(level).unwrap_or(DEFAULT_LEVEL);
         let level = LEVELS[level.min(LEVELS.len() - 1)];
-        let beside = if cores > 1 { cores } else { 0 };
         GzipCompressors {
             level: CompressionLvl::new(level).unwrap_or_default(),
-            pool: Pool::new(cores as usize),
-            cores: Arc::new(Semaphore::new(beside as usize)),
-            beside,
+            pool: Pool::new(machine()),
+            cores,
+            at_work: Arc::new(Semaphore::new(MOST_AT_A_TIME as usize)),
         }
     }
 
     /// Waits for what is being compressed, of objects that were dropped, too: some milliseconds.
     pub(super) async fn settled(&self) {
         // The semaphore is never closed.
-        let _all = self.cores.acquire_many(self.beside).await;
+        let _all = self.at_work.acquire_many(MOST_AT_A_TIME).await;
     }
 
     fn take(&self) -> Deflater {
@@ -97,11 +107,24 @@ impl GzipCompressors {
     /// A core that is free, and memory to compress so many bytes.
     pub(super) fn core(&self, len: usize) -> Option<Core> {
         let core = Arc::clone(&self.cores).try_acquire_owned().ok()?;
+        self.with_memory(core, len)
+    }
+
+    /// The next core that is free; none if memory is short then.
+    pub(super) async fn next_core(&self, len: usize) -> Option<Core> {
+        // The semaphore is never closed.
+        let core = Arc::clone(&self.cores).acquire_owned().await.ok()?;
+        self.with_memory(core, len)
+    }
+
+    fn with_memory(&self, core: OwnedSemaphorePermit, len: usize) -> Option<Core> {
+        let at_work = Arc::clone(&self.at_work).try_acquire_owned().ok()?;
         let scratch = len.min(2 * BLOCK);
         let memory = self.pool.reserve(COMPRESSOR + scratch + scratch / 8)?;
         Some(Core {
             _memory: memory,
             _core: core,
+            _at_work: at_work,
         })
     }
 
@@ -120,9 +143,10 @@ impl GzipCompressors {
 
 /// A core of those that compress beside the loop.
 pub(super) struct Core {
-    /// Given back first: who waits for the core counts on the memory.
     _memory: BytePermit,
     _core: OwnedSemaphorePermit,
+    /// Given back last: who waits for it counts on the others.
+    _at_work: OwnedSemaphorePermit,
 }
 
 impl Core {

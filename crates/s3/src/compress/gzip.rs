@@ -15,6 +15,9 @@ const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff];
 /// A last block in which there is nothing.
 const NOTHING: [u8; 2] = [3, 0];
 
+/// Blocks of an object that wait for one before them.
+const WAITING: usize = 32;
+
 /// Fewer plain bytes are compressed before another core has them.
 const WORTH_A_CORE: usize = 32 * 1024;
 
@@ -42,12 +45,19 @@ impl Gzip {
         }
     }
 
-    /// Takes a block over, to be compressed beside the loop; where all cores have work, or memory is short, here and now.
+    /// Takes a block over, to be compressed beside the loop. Where other objects have all cores, or memory is short, it is
+    /// compressed here and now.
     pub(super) async fn take(&mut self, plain: &mut Vec<u8>, out: &mut Vec<u8>) {
         self.collect(out);
         // A large record is several blocks, of which no copies are made.
         while plain.len() < 2 * BLOCK {
-            if let Some(core) = self.compressors.core(plain.len()) {
+            let core = match self.beside.len() {
+                0 => self.compressors.core(plain.len()),
+                // Whichever is done first: blocks differ in what they take.
+                1..WAITING => self.compressors.next_core(plain.len()).await,
+                _ => None,
+            };
+            if let Some(core) = core {
                 let plain = std::mem::take(plain);
                 self.beside.push_back(self.compressors.begin(core, plain));
                 return;
@@ -201,6 +211,8 @@ mod tests {
     use millstream_core::ByteBudget;
     use proptest::prelude::*;
     use std::io::Read;
+    use std::sync::Arc;
+    use tokio::sync::Semaphore;
 
     /// What is in the one member, behind which nothing comes.
     fn gunzip(mut bytes: &[u8]) -> Vec<u8> {
@@ -318,7 +330,7 @@ mod tests {
             level in -1..10,
         ) {
             let text = lines(3 * BLOCK);
-            let compressors = GzipCompressors::on(level, 2);
+            let compressors = GzipCompressors::on(level, Arc::new(Semaphore::new(2)));
             let budget = ByteBudget::new(8 * COMPRESSOR);
             compressors.pool.keep_within(budget.clone());
             let mut gzip = Gzip::new(&compressors);
@@ -364,7 +376,7 @@ mod tests {
     /// Blocks go on side by side, as many as there are cores, and count as memory until they are in the object.
     #[tokio::test]
     async fn blocks_are_compressed_beside_the_loop() {
-        let compressors = GzipCompressors::on(9, 2);
+        let compressors = GzipCompressors::on(9, Arc::new(Semaphore::new(2)));
         compressors
             .pool
             .keep_within(ByteBudget::new(8 * COMPRESSOR));

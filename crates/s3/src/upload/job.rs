@@ -95,10 +95,10 @@ impl Job {
                 return Ok(Outcome::Dropped);
             };
             number += 1;
+            let may_be_less = piece.body.may_be_less();
             let body = piece.body.ready().await.map_err(GivenUp::Failed)?;
             bytes += body.len() as u64;
-            // What was compressed meanwhile was counted as what it could have become.
-            if let Some(permit) = Arc::get_mut(&mut piece.permit) {
+            if may_be_less && let Some(permit) = Arc::get_mut(&mut piece.permit) {
                 permit.resize(body.len() + OBJECT_OVERHEAD);
             }
             if number > 1 {

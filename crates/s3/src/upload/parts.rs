@@ -96,6 +96,11 @@ impl Body {
         }
     }
 
+    /// Whether it is counted as what it may become, and not as what it is.
+    pub(super) fn may_be_less(&self) -> bool {
+        matches!(self, Body::Making { .. })
+    }
+
     /// Waits for what is being compressed.
     pub(super) async fn ready(self) -> Result<Bytes, StoreError> {
         match self {

@@ -1,15 +1,20 @@
 //! Compress: the bytes of an object that is compressed as a whole, on their way.
 //!
-//! A compressor is from a third of a megabyte to several, which thousands of open objects cannot each have. One that is
-//! short of memory lets its compressor go; the next one begins without knowing what came before, at the cost of a few bytes.
+//! A compressor is from half a megabyte to several, which thousands of open objects cannot each have. One of gzip is taken
+//! for a block of an object at a time. One of Zstandard stays with its object, and is let go where memory is short; the next
+//! one begins without knowing what came before, at the cost of a few bytes.
 
+mod deflate;
 mod gzip;
+mod last_block;
 mod pool;
 mod zstandard;
 
-use gzip::{Gzip, GzipCompressors};
+use deflate::GzipCompressors;
+use gzip::Gzip;
 use millstream_core::ByteBudget;
 use std::io;
+use tokio::sync::oneshot;
 use zstandard::{Zstd, ZstdCompressors};
 
 /// How objects are compressed, and the memory of compressors that are done with. Cloning shares it.
@@ -54,6 +59,13 @@ impl Compressors {
         }
     }
 
+    /// Waits until nothing is being compressed beside the loop.
+    pub(crate) async fn settled(&self) {
+        if let Compressors::Gzip(all) = self {
+            all.settled().await;
+        }
+    }
+
     /// Begins an object.
     pub(crate) fn begin(&self) -> Compressed {
         match self {
@@ -63,6 +75,9 @@ impl Compressors {
     }
 }
 
+/// The end of an object, being compressed.
+pub(crate) type Making = oneshot::Receiver<io::Result<Vec<u8>>>;
+
 /// One object's bytes.
 pub(crate) enum Compressed {
     Gzip(Gzip),
@@ -70,36 +85,79 @@ pub(crate) enum Compressed {
 }
 
 impl Compressed {
-    pub(crate) fn write(&mut self, plain: &[u8], out: &mut Vec<u8>) {
+    /// As many plain bytes are worth a `take`.
+    pub(crate) fn worth_it(&self) -> usize {
         match self {
-            Compressed::Gzip(gzip) => gzip.write(plain, out),
-            Compressed::Zstd(zstd) => zstd.write(plain, out),
+            Compressed::Gzip(_) => deflate::BLOCK,
+            Compressed::Zstd(_) => zstandard::PLAIN,
         }
     }
 
-    /// Ends what has been compressed at a whole byte and lets the compressor go; the object goes on with another one.
-    pub(crate) fn rest(&mut self, out: &mut Vec<u8>) {
+    /// Takes plain bytes over. What becomes of them, or of those before, is appended to `out` as far as it is there.
+    pub(crate) async fn take(&mut self, plain: &mut Vec<u8>, out: &mut Vec<u8>) {
         match self {
-            Compressed::Gzip(gzip) => gzip.rest(out),
-            Compressed::Zstd(zstd) => zstd.rest(out),
+            Compressed::Gzip(gzip) => gzip.take(plain, out).await,
+            Compressed::Zstd(zstd) => {
+                zstd.write(plain, out);
+                plain.clear();
+            }
         }
     }
 
-    /// Writes what the compressor holds back, and the end.
+    /// Ends at a whole byte what there is, and lets the compressor go; the object goes on with another one. Plain bytes stay
+    /// if those before them are still being compressed.
+    pub(crate) fn rest(&mut self, plain: &mut Vec<u8>, out: &mut Vec<u8>) {
+        match self {
+            Compressed::Gzip(gzip) => {
+                if !gzip.collect(out) {
+                    return;
+                }
+                gzip.write(plain, out);
+            }
+            Compressed::Zstd(zstd) => {
+                zstd.write(plain, out);
+                zstd.rest(out);
+            }
+        }
+        *plain = Vec::new();
+    }
+
+    /// Writes the last bytes, what the compressor holds back, and the end.
     ///
     /// # Errors
     /// If something could not be compressed: the object is not to be stored.
-    pub(crate) fn finish(self, out: &mut Vec<u8>) -> io::Result<()> {
+    pub(crate) async fn finish(self, plain: &[u8], out: &mut Vec<u8>) -> io::Result<()> {
         match self {
-            Compressed::Gzip(gzip) => {
-                gzip.finish(out);
-                Ok(())
+            Compressed::Gzip(gzip) => gzip.finish(plain, out).await,
+            Compressed::Zstd(mut zstd) => {
+                zstd.write(plain, out);
+                zstd.finish(out)
             }
-            Compressed::Zstd(zstd) => zstd.finish(out),
         }
     }
 
-    /// Memory that the compressor holds.
+    /// Does what `finish` does beside the loop, where that is worth it and there is a core and memory: then it has taken
+    /// everything, and what it appends is at most `at_most` says.
+    pub(crate) fn finish_beside(
+        &mut self,
+        plain: &mut Vec<u8>,
+        out: &mut Vec<u8>,
+    ) -> Option<Making> {
+        match self {
+            Compressed::Gzip(gzip) => gzip.finish_beside(plain, out),
+            Compressed::Zstd(_) => None,
+        }
+    }
+
+    /// How many bytes will be appended at most, if so many plain ones are the last.
+    pub(crate) fn at_most(&self, plain: usize) -> Option<usize> {
+        match self {
+            Compressed::Gzip(gzip) => Some(gzip.at_most(plain)),
+            Compressed::Zstd(_) => None,
+        }
+    }
+
+    /// Memory of the compressor, and of what is being compressed.
     pub(crate) fn memory(&self) -> usize {
         match self {
             Compressed::Gzip(gzip) => gzip.memory(),

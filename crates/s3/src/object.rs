@@ -16,9 +16,6 @@ const SLACK: usize = 64 * 1024;
 /// From this size on an object takes over the buffer of a part that is stored.
 const SPARE_FROM: usize = 64 * 1024;
 
-/// Uncompressed bytes handed to the compressor at a time.
-const COMPRESS_AT: usize = 64 * 1024;
-
 /// Rows are encoded up to this many bytes at a time, so that a buffer grows in good time.
 const STEP: usize = 256 * 1024;
 
@@ -80,11 +77,19 @@ impl OpenObject {
         uploads: &Uploads,
         part_size: usize,
     ) -> Encoded {
-        let limit = if self.compressed.is_some() {
-            COMPRESS_AT
-        } else {
-            self.make_room(uploads, part_size);
-            (part_size - self.spilled.len()).min(self.buffer.len() + STEP)
+        let limit = match &self.compressed {
+            Some(compressed) => {
+                let whole = compressed.worth_it();
+                let len = self.plain.len();
+                if len >= whole / 4 && self.plain.capacity() < whole {
+                    self.plain.reserve_exact(whole + SLACK - len);
+                }
+                whole
+            }
+            None => {
+                self.make_room(uploads, part_size);
+                (part_size - self.spilled.len()).min(self.buffer.len() + STEP)
+            }
         };
         match self.left {
             Some(left) => self.write_bounded(limit, left, column, rows),
@@ -212,12 +217,11 @@ impl OpenObject {
         part_size: usize,
     ) -> io::Result<()> {
         if let Some(compressed) = &mut self.compressed
-            && self.plain.len() >= COMPRESS_AT
+            && self.plain.len() >= compressed.worth_it()
         {
-            compressed.write(&self.plain, &mut self.buffer);
-            self.plain.clear();
+            compressed.take(&mut self.plain, &mut self.buffer).await;
             // One large record is no reason to keep so much for the next.
-            self.plain.shrink_to(2 * COMPRESS_AT);
+            self.plain.shrink_to(compressed.worth_it() + SLACK);
         }
         self.send_full_parts(uploads, spill, part_size).await
     }
@@ -273,9 +277,7 @@ impl OpenObject {
             self.encoder = Some(encoder);
         }
         if let Some(compressed) = &mut self.compressed {
-            compressed.write(&self.plain, &mut self.buffer);
-            compressed.rest(&mut self.buffer);
-            self.plain = Vec::new();
+            compressed.rest(&mut self.plain, &mut self.buffer);
         }
         Some(Move {
             bytes: &mut self.buffer,
@@ -308,8 +310,24 @@ impl OpenObject {
             encoder.finish(self.out())?;
         }
         if let Some(mut compressed) = self.compressed.take() {
-            compressed.write(&self.plain, &mut self.buffer);
-            compressed.finish(&mut self.buffer)?;
+            let held = self.spilled.len() + self.buffer.len();
+            let most = compressed.at_most(self.plain.len());
+            // Otherwise what is left may be several parts.
+            if let Some(most) = most
+                .map(|most| held + most)
+                .filter(|most| *most < part_size)
+            {
+                self.restore(spill).await?;
+                let made = compressed.finish_beside(&mut self.plain, &mut self.buffer);
+                if let Some(made) = made {
+                    let rest = uploads.buffers().lend_later(made, most);
+                    uploads.send(&mut self.upload, &self.object, rest, Some(closing));
+                    return Ok(self.upload.map(|upload| upload.job));
+                }
+            }
+            let finished = compressed.finish(&self.plain, &mut self.buffer);
+            finished.await?;
+            self.plain = Vec::new();
         }
         self.send_full_parts(uploads, spill, part_size).await?;
         self.restore(spill).await?;

@@ -483,6 +483,9 @@ impl SinkTask for S3Task {
         for partition in partitions {
             dropped.extend(self.drop_writer(partition));
         }
+        if let Some(compressors) = &self.context.settings.compressors {
+            compressors.settled().await;
+        }
         for unborn in self.context.uploads.discard_cancelled() {
             dropped.remove(&unborn);
         }

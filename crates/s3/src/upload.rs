@@ -17,10 +17,9 @@ pub(crate) use settings::UploadSettings;
 
 use crate::clock::Clock;
 use crate::store::Store;
-use bytes::Bytes;
 use job::Job;
 use millstream_core::{ByteBudget, BytePermit, Degraded, TaskContext};
-use parts::Piece;
+use parts::{Body, Piece};
 use shared::{Shared, lock};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};
@@ -56,7 +55,7 @@ struct Outgoing {
     pieces: mpsc::Sender<Piece>,
     /// The job to start, with an object's first part.
     begin: Option<(JobId, Job, mpsc::Receiver<Piece>)>,
-    body: Bytes,
+    body: Body,
     closing: Option<Closing>,
     object: Object,
 }
@@ -113,7 +112,7 @@ impl Uploads {
         &mut self,
         upload: &mut Option<Upload>,
         object: &Object,
-        body: Bytes,
+        body: impl Into<Body>,
         closing: Option<Closing>,
     ) {
         let mut begin = None;
@@ -131,7 +130,7 @@ impl Uploads {
         self.queue.push_back(Outgoing {
             pieces: upload.pieces.clone(),
             begin,
-            body,
+            body: body.into(),
             closing,
             object: object.clone(),
         });

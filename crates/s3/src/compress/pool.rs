@@ -4,25 +4,15 @@ use millstream_core::{ByteBudget, BytePermit};
 use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// As many are kept.
-const SPARE: usize = 2;
-
 /// Cloning shares it.
 pub(super) struct Pool<T>(Arc<Mutex<Idle<T>>>);
 
 struct Idle<T> {
     compressors: Vec<(T, BytePermit)>,
+    /// As many are kept.
+    spare: usize,
     /// Without room in it none is kept.
     budget: Option<ByteBudget>,
-}
-
-impl<T> Default for Pool<T> {
-    fn default() -> Self {
-        Pool(Arc::new(Mutex::new(Idle {
-            compressors: Vec::new(),
-            budget: None,
-        })))
-    }
 }
 
 impl<T> Clone for Pool<T> {
@@ -38,6 +28,15 @@ impl<T> fmt::Debug for Pool<T> {
 }
 
 impl<T> Pool<T> {
+    /// Keeps so many, once there is a budget.
+    pub(super) fn new(spare: usize) -> Self {
+        Pool(Arc::new(Mutex::new(Idle {
+            compressors: Vec::new(),
+            spare,
+            budget: None,
+        })))
+    }
+
     /// Counts those that are kept as memory of this budget.
     pub(super) fn keep_within(&self, budget: ByteBudget) {
         self.lock().budget = Some(budget);
@@ -51,10 +50,16 @@ impl<T> Pool<T> {
         self.lock().compressors.pop().map(|(one, _)| one)
     }
 
+    /// Memory for one that is at work beside its owner; none without a budget.
+    pub(super) fn reserve(&self, memory: usize) -> Option<BytePermit> {
+        let budget = self.lock().budget.clone();
+        budget?.try_acquire(memory)
+    }
+
     /// Takes one back that has so many bytes.
     pub(super) fn give_back(&self, compressor: T, memory: usize) {
         let mut idle = self.lock();
-        if idle.compressors.len() < SPARE
+        if idle.compressors.len() < idle.spare
             && let Some(budget) = &idle.budget
             && let Some(permit) = budget.try_acquire(memory)
         {

@@ -11,6 +11,12 @@ const WINDOW_LOG: u32 = 19;
 const TABLE_LOG: u32 = 18;
 const BOUND_FROM: i32 = 6;
 
+/// Compressors that are kept for the next objects.
+const SPARE: usize = 2;
+
+/// Plain bytes handed to the compressor at a time.
+pub(super) const PLAIN: usize = 64 * 1024;
+
 /// Compressed bytes are given out in pieces of this size.
 const PIECE: usize = 16 * 1024;
 
@@ -25,7 +31,7 @@ impl ZstdCompressors {
     pub(super) fn new(level: i32) -> Self {
         ZstdCompressors {
             level,
-            pool: Pool::default(),
+            pool: Pool::new(SPARE),
         }
     }
 

@@ -1,8 +1,11 @@
 //! One object's upload: create, parts, complete, each tried until it is done or cannot be.
 
+use super::OBJECT_OVERHEAD;
 use super::parts::{Closing, End, Object, Piece};
 use super::shared::Shared;
 use crate::store::{Completed, StoreError, StoredPart, Tags};
+use bytes::Bytes;
+use millstream_core::BytePermit;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,13 +95,19 @@ impl Job {
                 return Ok(Outcome::Dropped);
             };
             number += 1;
-            bytes += piece.body.len() as u64;
+            let may_be_less = piece.body.may_be_less();
+            let body = piece.body.ready().await.map_err(GivenUp::Failed)?;
+            bytes += body.len() as u64;
+            if may_be_less && let Some(permit) = Arc::get_mut(&mut piece.permit) {
+                permit.resize(body.len() + OBJECT_OVERHEAD);
+            }
             if number > 1 {
                 begun = Instant::now();
             }
             let closing = piece.closing.take();
             let (job, id) = (self.share(), Arc::clone(id));
-            let part = async move { job.store_part(&id, number, piece).await };
+            let permit = piece.permit;
+            let part = async move { job.store_part(&id, number, body, permit).await };
             uploading.spawn(part.in_current_span());
             while let Some(Ok(done)) = uploading.try_join_next() {
                 parts.push(done?);
@@ -152,21 +161,27 @@ impl Job {
         Ok(End::Clash { free })
     }
 
-    async fn store_part(&self, id: &str, number: i32, piece: Piece) -> Attempted<StoredPart> {
+    async fn store_part(
+        &self,
+        id: &str,
+        number: i32,
+        body: Bytes,
+        permit: Arc<BytePermit>,
+    ) -> Attempted<StoredPart> {
         let (store, key) = (&self.shared.store, &self.object.key);
         let part = self
             .attempt("UploadPart", || {
-                store.upload_part(key, id, number, piece.body.clone())
+                store.upload_part(key, id, number, body.clone())
             })
             .await
             .map_err(|given_up| match given_up {
                 GivenUp::Failed(error) => GivenUp::Failed(error.within("Part upload failed: ")),
                 cancelled => cancelled,
             })?;
-        self.shared.meters.sent(piece.body.len());
+        self.shared.meters.sent(body.len());
         // First the bytes, then what they are counted as.
-        drop(piece.body);
-        drop(piece.permit);
+        drop(body);
+        drop(permit);
         Ok(part)
     }
 

@@ -1,5 +1,7 @@
 //! What passes between the task and an object's job: parts one way, the end the other.
 
+use super::buffers::PartBuffers;
+use crate::compress::Making;
 use crate::intent::Intent;
 use crate::store::{StoreError, Tags};
 use bytes::Bytes;
@@ -68,9 +70,53 @@ pub(crate) struct Closing {
     pub(crate) intent: Option<Arc<Intent>>,
 }
 
+/// The bytes of a part.
+pub(crate) enum Body {
+    Ready(Bytes),
+    /// The last part of an object that is being compressed.
+    Making {
+        made: Making,
+        at_most: usize,
+        buffers: PartBuffers,
+    },
+}
+
+impl From<Bytes> for Body {
+    fn from(bytes: Bytes) -> Self {
+        Body::Ready(bytes)
+    }
+}
+
+impl Body {
+    /// How many bytes it has, or will have at most.
+    pub(super) fn len(&self) -> usize {
+        match self {
+            Body::Ready(bytes) => bytes.len(),
+            Body::Making { at_most, .. } => *at_most,
+        }
+    }
+
+    /// Whether it is counted as what it may become, and not as what it is.
+    pub(super) fn may_be_less(&self) -> bool {
+        matches!(self, Body::Making { .. })
+    }
+
+    /// Waits for what is being compressed.
+    pub(super) async fn ready(self) -> Result<Bytes, StoreError> {
+        match self {
+            Body::Ready(bytes) => Ok(bytes),
+            Body::Making { made, buffers, .. } => match made.await {
+                Ok(Ok(bytes)) => Ok(buffers.lend(bytes)),
+                Ok(Err(error)) => Err(StoreError::permanent(error.to_string())),
+                Err(_) => Err(StoreError::permanent("the object has not been compressed")),
+            },
+        }
+    }
+}
+
 /// A part of an object.
 pub(super) struct Piece {
-    pub(super) body: Bytes,
+    pub(super) body: Body,
     /// With the last part.
     pub(super) closing: Option<Closing>,
     /// Held while the bytes are in memory; parts of a large record share it, as they share their buffer.

@@ -4,7 +4,7 @@ use crate::compress::{Compressed, Compressors};
 use crate::format::{Column, Encoded, Encoder, Output};
 use crate::schemas::schema_of;
 use crate::spill::{Move, Spill, Spilled, WORTH_IT};
-use crate::upload::{Closing, JobId, Object, Upload, Uploads};
+use crate::upload::{Body, Closing, JobId, Object, Upload, Uploads};
 use millstream_core::RecordError;
 use std::io;
 use std::ops::Range;
@@ -320,7 +320,7 @@ impl OpenObject {
                 self.restore(spill).await?;
                 let made = compressed.finish_beside(&mut self.plain, &mut self.buffer);
                 if let Some(made) = made {
-                    let rest = uploads.buffers().lend_later(made, most);
+                    let rest = Body::making(made, most, uploads.buffers());
                     uploads.send(&mut self.upload, &self.object, rest, Some(closing));
                     return Ok(self.upload.map(|upload| upload.job));
                 }

@@ -12,14 +12,14 @@ mod settings;
 mod shared;
 
 pub(crate) use buffers::PartBuffers;
-pub(crate) use parts::{Closing, End, Ended, JobId, Names, Object};
+pub(crate) use parts::{Body, Closing, End, Ended, JobId, Names, Object};
 pub(crate) use settings::UploadSettings;
 
 use crate::clock::Clock;
 use crate::store::Store;
 use job::Job;
 use millstream_core::{ByteBudget, BytePermit, Degraded, TaskContext};
-use parts::{Body, Piece};
+use parts::Piece;
 use shared::{Shared, lock};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex};

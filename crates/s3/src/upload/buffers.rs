@@ -1,9 +1,7 @@
 //! PartBuffers: the memory of parts, used again. A fresh buffer costs the kernel's zeroing of its pages, which is more
 //! than everything else that is done to the bytes of a part.
 
-use super::parts::Body;
 use super::shared::lock;
-use crate::compress::Making;
 use bytes::Bytes;
 use millstream_core::{ByteBudget, BytePermit};
 use std::sync::{Arc, Mutex};
@@ -45,16 +43,6 @@ impl PartBuffers {
     /// Gives the memory back.
     pub(crate) fn clear(&self) {
         lock(&self.spare).clear();
-    }
-
-    /// The bytes of a part that is being compressed: so many at most.
-    pub(crate) fn lend_later(&self, made: Making, at_most: usize) -> Body {
-        let buffers = self.clone();
-        Body::Making {
-            made,
-            at_most,
-            buffers,
-        }
     }
 
     /// A part's bytes. Their memory comes back once the last who reads them lets go: that is the HTTP client, some

@@ -88,6 +88,16 @@ impl From<Bytes> for Body {
 }
 
 impl Body {
+    /// Bytes that are being compressed: so many at most, whose memory is one of these buffers then.
+    pub(crate) fn making(made: Making, at_most: usize, buffers: &PartBuffers) -> Self {
+        let buffers = buffers.clone();
+        Body::Making {
+            made,
+            at_most,
+            buffers,
+        }
+    }
+
     /// How many bytes it has, or will have at most.
     pub(super) fn len(&self) -> usize {
         match self {

@@ -54,23 +54,14 @@ fn writes_nested_values_and_escapes() {
         r#"{"a":"😀","b":["x😀"]}"#,
         r#"{"a":"\uD83D\uDE00","b":["x\uD83D\uDE00"]}"#,
     );
-    check(
-        r#"{"a":"\u00e9\/😀\n","b":["\ud83d\ude00","\u001f\u0022\u005C\u0008"]}"#,
-        r#"{"a":"é/\uD83D\uDE00\n","b":["\uD83D\uDE00","\u001F\"\\\b"]}"#,
-    );
 }
 
 #[test]
 fn leaves_the_rest_to_the_slow_way() {
     let deep = format!("{}1{}", "{\"a\":".repeat(9), "}".repeat(9));
     for record in [
-        r#"{"a":"\ud83d"}"#,
-        r#"{"a":"\ud83d\ud83d"}"#,
-        r#"{"a":"\ude00"}"#,
-        r#"{"a":"\u00g0"}"#,
-        r#"{"a":"\u004"}"#,
-        r#"{"a":"\x"}"#,
-        r#"{"\u0041":1}"#,
+        r#"{"a":"\u0041"}"#,
+        r#"{"a":"\/"}"#,
         "{\"a\":\"\n\"}",
         r#"{"\n":1}"#,
         r#"{"a":1,"a":2}"#,
@@ -81,6 +72,7 @@ fn leaves_the_rest_to_the_slow_way() {
         r#"{"a":[1,]}"#,
         r#"{"a":12345678901234567890}"#,
         r#"{"😀":1}"#,
+        r#"{"a":"😀\n"}"#,
         r#"{"a" 1}"#,
         r#"{"a":1.}"#,
         r#"{"a":tru}"#,
@@ -106,8 +98,6 @@ fn keeps_shapes_apart() {
     }
 }
 
-mod alike;
-
 fn number() -> impl Strategy<Value = String> {
     prop_oneof![
         "-?[0-9]{1,20}",
@@ -122,7 +112,7 @@ fn number() -> impl Strategy<Value = String> {
 fn value() -> impl Strategy<Value = String> {
     let leaf = prop_oneof![
         number(),
-        "\"([ !#-\\[\\]-~é中]|😀|\\\\[\"\\\\bnt/]|\\\\u(00[0-7]|d83|DE0)[0-9a-f]){0,12}\"",
+        "\"([ !#-\\[\\]-~é中]|😀|\\\\[\"\\\\bnt/]){0,12}\"",
         Just("true".to_owned()),
         Just("null".to_owned()),
     ];

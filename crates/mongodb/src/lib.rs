@@ -40,6 +40,7 @@ mod store;
 mod task;
 mod time_field;
 mod time_series;
+mod told;
 mod topics;
 mod uri;
 mod write_model;

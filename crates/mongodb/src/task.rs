@@ -11,15 +11,14 @@ use crate::extensions::WritePolicy;
 use crate::hash_path::{HashChunk, HashPath};
 use crate::lane::{Lane, Written};
 use crate::store::Store;
+use crate::told::Told;
 use crate::topics::Topics;
 use async_trait::async_trait;
-use millstream_core::rejected::RejectedRow;
 use millstream_core::{
     ByteBudget, ColumnNeed, Fusable, Progress, RawKind, RecordBatch, SinkError, SinkNeeds,
     SinkTask, TaskContext, TopicPartition,
 };
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::task::JoinSet;
@@ -27,9 +26,6 @@ use tokio::time::Instant;
 
 /// A command on its way is there three times: the driver copies it twice.
 const COPIES: usize = 3;
-
-/// How often a task that waits for room looks whether the store is degraded.
-const TICK: Duration = Duration::from_millis(200);
 
 pub(crate) struct TaskParts {
     pub(crate) context: TaskContext,
@@ -52,11 +48,9 @@ pub(crate) struct MongoTask {
     heard: Option<Result<Ended, tokio::task::JoinError>>,
     /// For writes under way.
     memory: ByteBudget,
-    rejected: Vec<RejectedRow>,
-    /// Rows without a value that the fused chain dropped.
-    filtered: usize,
-    /// Batches that are done since the last `poll`.
-    done: Vec<(TopicPartition, Range<i64>)>,
+    /// Batches that are done since the last `poll`, rows that are rejected, and those without a value that the fused chain
+    /// dropped.
+    told: Told,
     fused: Option<HashPath>,
     scratch: Vec<u8>,
     openings: u64,
@@ -109,9 +103,7 @@ impl MongoTask {
             writing: JoinSet::new(),
             heard: None,
             waiting: 0,
-            rejected: Vec::new(),
-            filtered: 0,
-            done: Vec::new(),
+            told: Told::default(),
             fused: None,
             scratch: Vec::new(),
             openings: 0,
@@ -142,7 +134,8 @@ impl MongoTask {
             && let Some(pending) = self.pending.remove(&number)
         {
             let batch = pending.batch;
-            self.done
+            self.told
+                .done
                 .push((batch.origin.clone(), batch.first_offset..batch.next_offset));
         }
     }
@@ -197,18 +190,7 @@ impl SinkTask for MongoTask {
     async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {
         self.close_chunk(|fused| fused.is_due(now));
         self.join_ended()?;
-        let done = std::mem::take(&mut self.done);
-        let rejected = std::mem::take(&mut self.rejected);
-        match self.parts.store.degraded() {
-            // Nothing is lost by saying so: there is no progress to report.
-            Some(degraded) if done.is_empty() && rejected.is_empty() => Err(degraded.into()),
-            _ => Ok(Progress {
-                done,
-                rejected,
-                filtered: std::mem::take(&mut self.filtered),
-                ..Progress::default()
-            }),
-        }
+        self.told.progress(&self.parts.store)
     }
 
     async fn progressed(&mut self) {
@@ -253,7 +235,6 @@ impl SinkTask for MongoTask {
         let gone = |origin: &TopicPartition| partitions.contains(origin);
         self.pending
             .retain(|_, pending| !gone(&pending.batch.origin));
-        self.done.retain(|(origin, _)| !gone(origin));
-        self.rejected.retain(|row| !gone(&row.origin));
+        self.told.forget(partitions);
     }
 }

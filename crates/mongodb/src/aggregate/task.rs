@@ -9,10 +9,10 @@ use super::settings::AggregateSettings;
 use super::write::Target;
 use crate::extensions::WritePolicy;
 use crate::store::Store;
+use crate::told::Told;
 use crate::topics::Topics;
 use async_trait::async_trait;
 use gathering::Gathered;
-use millstream_core::rejected::RejectedRow;
 use millstream_core::{
     ByteBudget, ColumnNeed, Progress, RawKind, RecordBatch, SinkError, SinkNeeds, SinkTask,
     TaskContext, TopicPartition,
@@ -42,9 +42,7 @@ pub(crate) struct AggregateTask {
     /// Jobs that write.
     writing: usize,
     memory: ByteBudget,
-    rejected: Vec<RejectedRow>,
-    filtered: usize,
-    done: Vec<(TopicPartition, Range<i64>)>,
+    told: Told,
     openings: u64,
     put_until: Instant,
     /// Nothing is counted any more once a record has ended the task.
@@ -93,9 +91,7 @@ impl AggregateTask {
             jobs: JoinSet::new(),
             heard: None,
             writing: 0,
-            rejected: Vec::new(),
-            filtered: 0,
-            done: Vec::new(),
+            told: Told::default(),
             openings: 0,
             put_until: Instant::now(),
             has_ended: false,
@@ -178,18 +174,7 @@ impl SinkTask for AggregateTask {
     async fn poll(&mut self, now: i64) -> Result<Progress, SinkError> {
         self.join_ended()?;
         self.start_due(now);
-        let done = std::mem::take(&mut self.done);
-        let rejected = std::mem::take(&mut self.rejected);
-        match self.parts.store.degraded() {
-            // Nothing is lost by saying so: there is no progress to report.
-            Some(degraded) if done.is_empty() && rejected.is_empty() => Err(degraded.into()),
-            _ => Ok(Progress {
-                done,
-                rejected,
-                filtered: std::mem::take(&mut self.filtered),
-                ..Progress::default()
-            }),
-        }
+        self.told.progress(&self.parts.store)
     }
 
     async fn progressed(&mut self) {
@@ -232,9 +217,7 @@ impl SinkTask for AggregateTask {
         for partition in partitions {
             self.partitions.remove(partition);
         }
-        self.done.retain(|(origin, _)| !partitions.contains(origin));
-        self.rejected
-            .retain(|row| !partitions.contains(&row.origin));
+        self.told.forget(partitions);
     }
 }
 

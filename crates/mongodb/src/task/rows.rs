@@ -65,7 +65,7 @@ impl MongoTask {
             let store = &self.parts.store;
             let taken = fused.take(batch, number, from, &settings, store, now)?;
             from = taken.next_row;
-            self.filtered += taken.skipped;
+            self.told.filtered += taken.skipped;
             if taken.joined
                 && let Some(pending) = self.pending.get_mut(&number)
             {
@@ -129,7 +129,7 @@ impl MongoTask {
             let (namespace, statement) = match prepared {
                 Ok(Some(prepared)) => prepared,
                 Ok(None) => {
-                    self.filtered += 1;
+                    self.told.filtered += 1;
                     continue;
                 }
                 Err(error) if settings.tolerance == Tolerance::None => {

@@ -7,11 +7,9 @@ use crate::lane::Written;
 use crate::namespace::Namespace;
 use crate::outcome::Verdict;
 use crate::settings::TopicSettings;
+use crate::told::REPORTER;
 use millstream_core::rejected::Stage;
-use millstream_core::{RecordError, Rejected, SinkError, TopicPartition};
-
-/// The class that Connect names where a task reports a record.
-const REPORTER: &str = "org.apache.kafka.connect.sink.SinkTask";
+use millstream_core::{RecordError, SinkError, TopicPartition};
 
 impl MongoTask {
     pub(super) async fn join_one(&mut self) -> Result<(), SinkError> {
@@ -138,7 +136,7 @@ impl MongoTask {
         Ok(())
     }
 
-    /// Reports a row. Where there is no reporter the pipeline counts it and drops it, as the original does.
+    /// Reports a row.
     pub(super) fn report(&mut self, at: RowRef, error: RecordError, log: bool) {
         self.report_at(at, Stage::TaskPut, REPORTER, error, log);
     }
@@ -154,18 +152,9 @@ impl MongoTask {
         let Some(pending) = self.pending.get(&at.batch) else {
             return;
         };
-        let (batch, row) = (&pending.batch, at.row as usize);
-        if log {
-            tracing::error!(
-                topic = &*batch.origin.topic,
-                partition = batch.origin.partition,
-                offset = batch.offsets[row],
-                error = error.class,
-                "record not written"
-            );
-        }
-        let mut rejected = Rejected::default();
-        rejected.push(batch, row, stage, class, error);
-        self.rejected.append(&mut rejected.rows);
+        let logged = log.then_some("record not written");
+        let row = at.row as usize;
+        self.told
+            .report(&pending.batch, row, (stage, class), error, logged);
     }
 }

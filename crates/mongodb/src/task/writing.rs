@@ -1,8 +1,9 @@
 //! Writes under way: how many there may be, what they wait for, and which of them keep an order.
 
-use super::{COPIES, Ended, MongoTask, TICK};
+use super::{COPIES, Ended, MongoTask};
 use crate::hash_path::HashChunk;
 use crate::lane::{self, Group, Lane};
+use crate::told::TICK;
 use millstream_core::{BytePermit, SinkError, TopicPartition};
 use std::sync::Arc;
 use tokio::time::Instant;

@@ -6,17 +6,15 @@ use crate::aggregate::id::TotalsId;
 use crate::aggregate::number::MOST_ADDENDS;
 use crate::aggregate::sift::{OtherTopic, sift};
 use crate::settings::Tolerance;
+use crate::told::REPORTER;
 use millstream_core::rejected::Stage;
-use millstream_core::{BytePermit, RecordBatch, RecordError, Rejected, SinkError, TopicPartition};
+use millstream_core::{BytePermit, RecordBatch, SinkError, TopicPartition};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
 /// Records that are gathered at most, but for the last batch: more of them save few updates.
 const MAX_ROWS: usize = MOST_ADDENDS;
-
-/// The class that Connect names where a task reports a record.
-const REPORTER: &str = "org.apache.kafka.connect.sink.SinkTask";
 
 /// Records by their documents, and the offsets that they cover with those beside them.
 pub(super) struct Gathered {
@@ -90,14 +88,16 @@ impl AggregateTask {
                 let error = error.shown(self.parts.context.shows_content);
                 return Err(SinkError::record(batch, row, error));
             }
-            self.report(batch, row, error, logs);
+            let logged = logs.then_some("record not counted");
+            self.told
+                .report(batch, row, (Stage::TaskPut, REPORTER), error, logged);
         }
         if is_ended {
             // The task ends with the report, and nothing of such a batch is written.
             self.has_ended = true;
             return Ok(());
         }
-        self.filtered += late + sifted.skipped;
+        self.told.filtered += late + sifted.skipped;
         let Some(counting) = self.counting(&batch.origin) else {
             return Ok(());
         };
@@ -118,21 +118,6 @@ impl AggregateTask {
         Ok(())
     }
 
-    fn report(&mut self, batch: &RecordBatch, row: usize, error: RecordError, logs: bool) {
-        if logs {
-            tracing::error!(
-                topic = &*batch.origin.topic,
-                partition = batch.origin.partition,
-                offset = batch.offsets[row],
-                error = error.class,
-                "record not counted"
-            );
-        }
-        let mut rejected = Rejected::default();
-        rejected.push(batch, row, Stage::TaskPut, REPORTER, error);
-        self.rejected.append(&mut rejected.rows);
-    }
-
     /// Nothing more joins what is gathered.
     pub(super) fn close_all(&mut self) {
         for partition in self.partitions.values_mut() {
@@ -146,6 +131,11 @@ impl AggregateTask {
 
     /// When the next write is due, if one may begin.
     pub(super) fn due_at(&self) -> Option<i64> {
+        self.next_write().map(|(due, _)| due)
+    }
+
+    /// The partition that waits longest for a write, if one may begin, and when it is due.
+    fn next_write(&self) -> Option<(i64, &TopicPartition)> {
         if self.has_ended || self.writing >= self.parts.in_flight {
             return None;
         }
@@ -156,26 +146,17 @@ impl AggregateTask {
             }
             _ => None,
         };
-        self.partitions.values().filter_map(due).min()
+        let partitions = self.partitions.iter();
+        partitions
+            .filter_map(|(origin, partition)| Some((due(partition)?, origin)))
+            .min()
     }
 
     /// Begins the writes that are due, those first that wait longest.
     pub(super) fn start_due(&mut self, now: i64) {
-        let linger = self.parts.settings.linger;
-        while self.due_at().is_some_and(|due| due <= now) {
-            let waits = |partition: &Partition| match &partition.phase {
-                Phase::Counting(counting) if !counting.is_writing => counting
-                    .open
-                    .as_ref()
-                    .map(|gathered| gathered.due_at(linger)),
-                _ => None,
-            };
-            let next = self
-                .partitions
-                .iter()
-                .filter_map(|(origin, partition)| Some((waits(partition)?, origin)))
-                .min();
-            let Some((_, origin)) = next else { return };
+        while let Some((due, origin)) = self.next_write()
+            && due <= now
+        {
             let origin = origin.clone();
             self.start(origin);
         }

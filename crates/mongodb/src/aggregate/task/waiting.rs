@@ -2,14 +2,11 @@
 
 use super::gathering::Gathered;
 use super::{AggregateTask, Counting, Ended, Phase, What};
+use crate::told::TICK;
 use millstream_core::{BytePermit, RecordBatch, SinkError, TopicPartition};
 use std::sync::Arc;
-use std::time::Duration;
 use tokio::task::JoinError;
 use tokio::time::{Instant, timeout};
-
-/// How often a task that waits looks whether the store is degraded.
-const TICK: Duration = Duration::from_millis(200);
 
 impl AggregateTask {
     pub(super) fn join_ended(&mut self) -> Result<(), SinkError> {
@@ -57,7 +54,7 @@ impl AggregateTask {
                 if let Phase::Counting(counting) = &mut partition.phase {
                     counting.is_writing = false;
                 }
-                self.done.push((origin, covered));
+                self.told.done.push((origin, covered));
             }
         }
         Ok(())

@@ -39,7 +39,7 @@ from .dead_letters import Case as LetterCase
 from .dead_letters import Record, differences
 from .differential import ANY_TIME, causes, letters_of
 from .document_cases import Case
-from .rest import Deliberate, check_tests, rows
+from .rest import Deliberate, Differences, check_tests
 from .services import DocumentServer, Failed, JavaWorker, Kafka, Millstream, Options, Worker, add_plugin, http, mongo_plugin, wait_until
 
 RECORDED = Path(__file__).with_name("document_letters.json")
@@ -232,16 +232,14 @@ class Side:
         return text.replace(run.database(self.name), "DB").replace(run.topic, "TOPIC")
 
 
-class Scenario:
+class Scenario(Differences):
     def __init__(self, options: Options, cases: list[Case], stack: contextlib.ExitStack):
-        self.options, self.cases = options, cases
+        super().__init__(options)
+        self.cases = cases
         self.kafka = Kafka(options.kafka, options.folder / "kafka")
         stack.callback(self.kafka.stop)
         self.admin = AdminClient({"bootstrap.servers": self.kafka.bootstrap})
         self.stores: dict[str, DocumentServer] = {}
-        self.deliberate: Counter[str] = Counter()
-        self.rows = rows()
-        self.failures: list[str] = []
         self.counts: Counter[str] = Counter()
         self.recorded: dict[str, list] = json.loads(RECORDED.read_text()) if RECORDED.exists() else {}
 
@@ -274,17 +272,7 @@ class Scenario:
         return all(committed.get(topic) == len(records) for topic, records in run.topics.items())
 
     def judge(self, text: str):
-        meant = next((each for each in DELIBERATE if re.search(each.text, text)), None)
-        if meant is None:
-            self.fail(text)
-            return
-        if not any(row.startswith(meant.row) for row in self.rows):
-            self.fail(f"{text}: no row of docs/compatibility.md begins with {meant.row!r}")
-        self.deliberate[meant.row] += 1
-
-    def fail(self, text: str):
-        self.failures.append(text)
-        self.options.log(step="different", what=text[:2000])
+        self.count(text, next((each for each in DELIBERATE if re.search(each.text, text)), None))
 
     def compare(self, run: Run, java: Outcome, ours: Outcome):
         """Ours beside Java's."""

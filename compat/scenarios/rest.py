@@ -141,14 +141,34 @@ def recorded_part(found: Answer) -> Answer:
     return Answer(found.status, {name: value for name, value in found.headers.items() if is_recorded(name)}, found.body)
 
 
-class Scenario:
-    def __init__(self, options: Options, sides: list[Side]):
+class Differences:
+    """What differs, and how often each row of docs/compatibility.md that means it was met."""
+
+    def __init__(self, options: Options):
         self.options = options
-        self.java, self.ours = self.sides = sides
-        self.pool = ThreadPoolExecutor(2)
         self.rows = rows()
         self.deliberate: Counter[str] = Counter()
         self.failures: list[str] = []
+
+    def count(self, text: str, meant):
+        """A difference that is meant, or, without one that fits, a failure."""
+        if meant is None:
+            self.fail(text)
+            return
+        if not any(row.startswith(meant.row) for row in self.rows):
+            self.fail(f"{text}: no row of docs/compatibility.md begins with {meant.row!r}")
+        self.deliberate[meant.row] += 1
+
+    def fail(self, text: str):
+        self.failures.append(text)
+        self.options.log(step="different", what=text)
+
+
+class Scenario(Differences):
+    def __init__(self, options: Options, sides: list[Side]):
+        super().__init__(options)
+        self.java, self.ours = self.sides = sides
+        self.pool = ThreadPoolExecutor(2)
         # Where the live worker of Java is not as recorded: a fact about the recording or this machine, and no fault of ours.
         self.drifted: list[str] = []
         self.requests = 0
@@ -189,17 +209,7 @@ class Scenario:
             self.judge(f"{where}: {text}", step, ours)
 
     def judge(self, text: str, step: dict, ours: Answer):
-        meant = next((each for each in DELIBERATE if each.fits(text, step, ours)), None)
-        if meant is None:
-            self.fail(text)
-            return
-        if not any(row.startswith(meant.row) for row in self.rows):
-            self.fail(f"{text}: no row of docs/compatibility.md begins with {meant.row!r}")
-        self.deliberate[meant.row] += 1
-
-    def fail(self, text: str):
-        self.failures.append(text)
-        self.options.log(step="different", what=text)
+        self.count(text, next((each for each in DELIBERATE if each.fits(text, step, ours)), None))
 
 
 def rows() -> dict[str, str]:

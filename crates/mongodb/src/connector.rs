@@ -100,7 +100,10 @@ impl Connector for MongoSinkConnector {
             return;
         };
         match probe::connection(&uri, properties).await {
-            Ok(store) => probe::time_series(&store, properties, values).await,
+            Ok(store) => {
+                probe::privileges(&store, &uri, properties, values).await;
+                probe::time_series(&store, properties, values).await;
+            }
             Err(problem) => topics::add_error(values, problem.key, problem.message),
         }
     }

@@ -25,6 +25,7 @@ mod namespace;
 mod null_fields;
 mod operation;
 mod outcome;
+mod privileges;
 mod probe;
 mod processor;
 mod projection;

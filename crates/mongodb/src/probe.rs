@@ -1,15 +1,17 @@
-//! What validation finds out with a connection: whether there is a server, and whether collections are what the settings ask
-//! for.
+//! What validation finds out with a connection: whether there is a server, whether the user may write there, and whether
+//! collections are what the settings ask for.
 
 use crate::config::MongoConfig;
 use crate::key_stores;
+use crate::namespace::Namespace;
+use crate::privileges::{self, Place, Privilege};
 use crate::series_maker;
 use crate::settings::{Problem, TopicSettings};
 use crate::store::{Store, Unreachable};
 use crate::time_series::{self, LEAST_WIRE_VERSION};
 use crate::topics;
 use crate::uri::{ConnectionString, URI};
-use bson::doc;
+use bson::{Document, doc};
 use millstream_core::Properties;
 use millstream_core::config::ConfigValue;
 use std::sync::Arc;
@@ -64,6 +66,107 @@ pub(crate) async fn connection(
         }),
         Err(Unreachable::Unavailable(why)) => Err(unreachable(&why)),
     }
+}
+
+/// How long all questions about a user may take; a server that keeps its roles elsewhere may be slow.
+const PRIVILEGES_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Whether the user may do what the sink does. Where the server does not say, or says it in another way than MongoDB, that
+/// is no error: products that know no privileges take the writes all the same.
+pub(crate) async fn privileges(
+    store: &Store,
+    uri: &ConnectionString,
+    properties: &Properties,
+    values: &mut Vec<ConfigValue>,
+) {
+    if !uri.has_credentials() {
+        return;
+    }
+    let places = places(properties);
+    let asked = ask_privileges(store, uri.auth_source(), &places);
+    let missing = match tokio::time::timeout(PRIVILEGES_TIMEOUT, asked).await {
+        Ok(Ok(missing)) => missing,
+        Ok(Err(why)) => return privileges_unknown(&why),
+        Err(_) => return privileges_unknown("request timed out"),
+    };
+    for actions in missing {
+        let message = format!(
+            "Invalid user permissions. Missing the following action permissions: {}",
+            actions.join(", ")
+        );
+        topics::add_error(values, URI, message);
+    }
+}
+
+fn privileges_unknown(error: &str) {
+    tracing::warn!(
+        error,
+        "cannot find out whether the user of {URI} may write: it is not checked"
+    );
+}
+
+/// The actions that are missing, for each place where some are. Roles are asked for while something is missing.
+async fn ask_privileges(
+    store: &Store,
+    source: &str,
+    places: &[Place],
+) -> Result<Vec<Vec<&'static str>>, String> {
+    let ask = async |database: &str, question: Document| {
+        let answer = store.command(database, question).await;
+        answer.map_err(|failure| failure.reason)
+    };
+    let question = doc! {"connectionStatus": 1, "showPrivileges": true};
+    let (mut granted, roles) =
+        privileges::of_user(&ask("admin", question).await?).map_err(|odd| odd.to_string())?;
+    if granted.is_empty() && roles.is_empty() {
+        return Err("the document store tells neither privileges nor roles".to_owned());
+    }
+    let missing = |granted: &[Privilege]| -> Vec<Vec<&'static str>> {
+        let places = places.iter();
+        let missing = places.map(|place| privileges::missing(granted, source, place));
+        missing.filter(|actions| !actions.is_empty()).collect()
+    };
+    for role in roles {
+        if missing(&granted).is_empty() {
+            break;
+        }
+        let question =
+            doc! {"rolesInfo": role.name, "showPrivileges": true, "showBuiltinRoles": true};
+        let info = ask(&role.database, question).await?;
+        granted.extend(privileges::of_role(&info).map_err(|odd| odd.to_string())?);
+    }
+    Ok(missing(&granted))
+}
+
+/// Where records will be written, and what is to be done there. With a pattern the original asks for the connector's own
+/// settings alone, and not for those of topics.
+fn places(properties: &Properties) -> Vec<Place> {
+    if !topics::is_set(properties, "topics") {
+        let config = MongoConfig::parse(&properties.iter().collect()).0;
+        return Vec::from_iter(config.map(|config| Place {
+            database: config.database,
+            collection: config.collection,
+            actions: privileges::ACTIONS,
+        }));
+    }
+    let of_topic = |(_, settings): (String, TopicSettings)| {
+        let Namespace {
+            database,
+            collection,
+        } = settings.mapper.default();
+        Place {
+            database: database.to_string(),
+            collection: collection.to_string(),
+            actions: match settings.time_series {
+                Some(_) => privileges::ACTIONS_OF_SERIES,
+                None => privileges::ACTIONS,
+            },
+        }
+    };
+    topics::of_all(properties)
+        .into_iter()
+        .map(of_topic)
+        .collect()
 }
 
 /// What a product is known to lack by the name of its servers.

@@ -111,6 +111,18 @@ impl ConnectionString {
         self.credentials.is_some() || self.option("authmechanism").is_some()
     }
 
+    /// The database that knows the user, as Java's driver finds it.
+    pub(crate) fn auth_source(&self) -> &str {
+        if self.option("authmechanism") == Some("MONGODB-X509") {
+            return "$external";
+        }
+        match (self.option("authsource"), self.database.as_str()) {
+            (Some(source), _) => source,
+            (None, "") => "admin",
+            (None, database) => database,
+        }
+    }
+
     /// An option's value; `name` in lower case.
     pub(crate) fn option(&self, name: &str) -> Option<&str> {
         self.options
@@ -408,6 +420,20 @@ mod tests {
                 .await
                 .unwrap();
             assert_eq!(options.retry_writes, Some(false));
+        }
+    }
+
+    #[test]
+    fn a_user_is_known_to_one_database() {
+        for (rest, source) in [
+            ("", "admin"),
+            ("?tls=true", "admin"),
+            ("shop", "shop"),
+            ("shop?authSource=own", "own"),
+            ("shop?authMechanism=MONGODB-X509", "$external"),
+        ] {
+            let uri = ConnectionString::parse(&format!("mongodb://u:p@h/{rest}")).unwrap();
+            assert_eq!(uri.auth_source(), source, "{rest}");
         }
     }
 

@@ -18,7 +18,7 @@ use millstream_core::RecordError;
 use millstream_golden::Outcome;
 use models::judge_models;
 use serde_json::Value as Json;
-use validation::{judge_config, judge_config_def, judge_config_live};
+use validation::{judge_config, judge_config_def, judge_config_live, judge_config_secure};
 
 fn run(runner: &str, judge: impl AsyncFn(&Json) -> Outcome) {
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -45,6 +45,11 @@ fn golden_config() {
 #[test]
 fn golden_config_live() {
     run("mongodb config live", judge_config_live);
+}
+
+#[test]
+fn golden_config_secure() {
+    run("mongodb config secure", judge_config_secure);
 }
 
 #[test]
@@ -103,6 +108,19 @@ fn not_due(case: &Json) -> Option<String> {
             "deeper than the runner reads; json.rs has its own test",
         ),
         ("override-bad-class", "reported under the full name"),
+        (
+            "secure-no-privileges",
+            "a store that tells no privileges is a warning",
+        ),
+        (
+            "secure-sha1",
+            "a store that tells no privileges is a warning",
+        ),
+        (
+            "secure-truststore-missing",
+            "a store that cannot be read is an error of its key",
+        ),
+        ("secure-ca-file", "tlsCAFile is read"),
     ];
     let found = on_purpose
         .iter()

@@ -1,7 +1,9 @@
 //! What validation answers, with a connection and without.
 
-use super::support::rig::Rig;
+use super::support::rig::{Rig, start_task};
+use super::support::tls::{self, TlsFront};
 use millstream_core::{Connector, Properties};
+use millstream_embedded::documents::DocumentServer;
 use millstream_golden::Outcome;
 use millstream_mongodb::MongoSinkConnector;
 use serde_json::{Value as Json, json};
@@ -68,8 +70,36 @@ pub(super) async fn judge_config(case: &Json) -> Outcome {
 /// Validation with a connection. Behind Java's text of one that fails ours says why.
 pub(super) async fn judge_config_live(case: &Json) -> Outcome {
     let rig = Rig::new(&case["config"], Vec::new()).await;
-    let mut values = MongoSinkConnector.validate(&rig.properties);
-    MongoSinkConnector.probe(&rig.properties, &mut values).await;
+    same_probe(&rig.properties, case).await
+}
+
+/// The same with a store that speaks TLS alone and has a user.
+pub(super) async fn judge_config_secure(case: &Json) -> Outcome {
+    let any = ([127, 0, 0, 1], 0).into();
+    let server = DocumentServer::start_with_user(any, "millstream", "s3cret/pass").await;
+    let server = server.unwrap();
+    let front = TlsFront::start(server.addr()).await;
+    let folder = tempfile::tempdir().unwrap();
+    tls::write_trust_store(&folder.path().join("truststore.jks"), "changeit");
+    let (store, folder) = (front.address.to_string(), folder.path().to_str().unwrap());
+    let config = case["config"].as_object().unwrap().iter();
+    let properties = config.map(|(key, value)| {
+        let text = value.as_str().unwrap().replace("STOREDIR", folder);
+        (key.as_str(), text.replace("DOCSTORE", &store))
+    });
+    let properties: Properties = properties.collect();
+    match (
+        same_probe(&properties, case).await,
+        start_task(&properties, true).await,
+    ) {
+        (outcome, Ok(_)) => outcome,
+        (_, Err(error)) => Outcome::Failed(format!("{error}: {:?}", error.source())),
+    }
+}
+
+async fn same_probe(properties: &Properties, case: &Json) -> Outcome {
+    let mut values = MongoSinkConnector.validate(properties);
+    MongoSinkConnector.probe(properties, &mut values).await;
     const UNREACHABLE: &str = "Unable to connect to the server.";
     let plain = |error: String| match error.strip_prefix(UNREACHABLE) {
         Some(_) => UNREACHABLE.to_owned(),

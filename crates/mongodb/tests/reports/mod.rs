@@ -4,6 +4,7 @@ mod duplicates;
 mod errors;
 mod events;
 mod order;
+mod privileges;
 mod reach;
 mod time_series;
 

@@ -4,3 +4,4 @@
 
 pub(crate) mod compare;
 pub(crate) mod rig;
+pub(crate) mod tls;

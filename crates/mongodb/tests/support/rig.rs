@@ -183,6 +183,20 @@ impl Rig {
     }
 }
 
+/// A task with these settings, as it starts before any server has answered.
+pub(crate) async fn start_task(
+    properties: &Properties,
+    has_reporter: bool,
+) -> Result<Box<dyn SinkTask>, SinkError> {
+    let budget = || ByteBudget::new(1 << 30);
+    let context = TaskContext {
+        has_reporter,
+        goes_on_after_rejected: has_reporter,
+        ..TaskContext::new("golden", 0, budget(), budget())
+    };
+    MongoSinkConnector.start_task(properties, context).await
+}
+
 /// What one poll came to.
 #[derive(Default)]
 pub(crate) struct Fed {

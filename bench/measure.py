@@ -56,7 +56,13 @@ DOCS_CONNECTOR = {
     "document.id.strategy": "com.mongodb.kafka.connect.sink.processor.id.strategy.KafkaMetaDataStrategy",
     **CONVERTERS["s3_json"],
 }
-KINDS = {"s3_string": "text", "s3_json": "json", "s3_avro": "avro", "s3_parquet": "avro"}
+# JSON into documents, by one of the ways to write them.
+DOCS_WRITES = {
+    "docs_json": "InsertOneDefaultStrategy",
+    "docs_replace": "ReplaceOneDefaultStrategy",
+    "docs_update": "UpdateOneDefaultStrategy",
+}
+KINDS = {"s3_string": "text", "s3_json": "json", "s3_avro": "avro", "s3_parquet": "avro", **dict.fromkeys(DOCS_WRITES, "json")}
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
 
 
@@ -267,6 +273,13 @@ class Servers:
         """Runs one of the helper's own clients on a topic to its end."""
         return Client([helper, command, *self.topic_options(name, records, partitions), *more], WORK / f"{command}.log").end()
 
+    def documents_uri(self) -> str:
+        return f"mongodb://127.0.0.1:{self.docs_port}"
+
+    def arrived(self, row: str) -> int:
+        """Records of a row that its store has."""
+        return self.documents() if row in DOCS_WRITES else self.s3_records(row)
+
     def documents(self) -> int:
         return http("GET", f"http://127.0.0.1:{self.docs_port}/stats")[1]["documents"]
 
@@ -290,6 +303,9 @@ def is_open(port: int) -> bool:
 
 
 def connector(servers: Servers, row: str, topic: str) -> dict:
+    if row in DOCS_WRITES:
+        strategy = f"com.mongodb.kafka.connect.sink.writemodel.strategy.{DOCS_WRITES[row]}"
+        return {**DOCS_CONNECTOR, "topics": topic, "connection.uri": servers.documents_uri(), "writemodel.strategy": strategy}
     config = {**S3_CONNECTOR, **CONVERTERS[row], **FORMATS.get(row, {}), "topics": topic, "store.url": servers.s3_url}
     if KINDS[row] == "avro":
         config["value.converter.schema.registry.url"] = servers.registry_url

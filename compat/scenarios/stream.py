@@ -24,24 +24,28 @@ ALGORITHMS = {
 }
 
 
-def start(process: Process, kafka: Kafka | Embedded, documents: DocumentServer | Embedded, number: int, algorithm: str, **client):
-    """Settings come from the environment alone, as in a container."""
+def launch(process: Process, kafka: Kafka | Embedded, documents: DocumentServer | Embedded, name: str, environment: dict[str, str], **client):
+    """A job with a group and a collection of this name; settings come from the environment alone, as in a container."""
     # A short session, so that the group forgets a killed member soon.
     client = {"session.timeout.ms": 1500, "heartbeat.interval.ms": 400, **client}
     file = process.folder / "client.properties"
     file.write_text("".join(f"{name}={value}\n" for name, value in client.items()))
-    environment = {
+    common = {
         "KAFKA_BOOTSTRAP_SERVERS": kafka.bootstrap,
         "KAFKA_PROPERTIES": str(file),
-        "GROUP_ID": f"stream-{number}",
-        "HASH_ALGORITHM": algorithm,
+        "GROUP_ID": f"stream-{name}",
         "MONGODB_URI": documents.uri,
-        "MONGODB_COLLECTION": f"hashed_{number}",
+        "MONGODB_COLLECTION": name,
     }
+    process.launch("stream", **common, **environment)
+
+
+def start(process: Process, kafka: Kafka | Embedded, documents: DocumentServer | Embedded, number: int, algorithm: str, **client):
+    environment = {"HASH_ALGORITHM": algorithm}
     if algorithm.startswith("hmac"):
         (process.folder / "key").write_bytes(KEY)
         environment["HASH_KEY_FILE"] = str(process.folder / "key")
-    process.launch("stream", **environment)
+    launch(process, kafka, documents, f"hashed_{number}", environment, **client)
 
 
 def expected(records, digest) -> dict[str, str]:

@@ -1,5 +1,5 @@
-//! A document server that takes everything and keeps nothing: it answers the handshake and every write at once, and
-//! counts the documents. `GET /stats` on the same port tells `bench/run` how far a client is.
+//! A document server that takes everything and keeps nothing: it answers the handshake and every write at once, finds nothing,
+//! and counts the documents. `GET /stats` on the same port tells `bench/run` how far a client is.
 
 use crate::Failure;
 use bson::{RawDocument, doc};
@@ -49,12 +49,15 @@ fn serve(stream: TcpStream, documents: &AtomicU64) -> Result<(), Failure> {
         message.resize(length, 0);
         reader.read_exact(&mut message[HEADER..])?;
         let code = i32_at(&message, 12)?;
-        let n = match code {
-            OP_MSG => writes(&message[HEADER + 4..])?,
-            OP_QUERY => 0,
+        let (n, is_search) = match code {
+            OP_MSG => {
+                let sections = &message[HEADER + 4..];
+                (writes(sections)?, is_search(sections))
+            }
+            OP_QUERY => (0, false),
             _ => return Err(format!("operation code {code}").into()),
         };
-        writer.write_all(&answer(i32_at(&message, 4)?, code, n)?)?;
+        writer.write_all(&answer(i32_at(&message, 4)?, code, n, is_search)?)?;
         documents.fetch_add(n, Ordering::Relaxed);
     }
 }
@@ -87,14 +90,29 @@ fn writes(mut sections: &[u8]) -> Result<u64, Failure> {
     Ok(n)
 }
 
+/// Whether the command of a message wants documents: its name is the first of the body, which stands first.
+fn is_search(sections: &[u8]) -> bool {
+    // Kind, length, and the type of the first value.
+    const BEFORE_NAME: usize = 1 + 4 + 1;
+    sections
+        .get(BEFORE_NAME..)
+        .is_some_and(|name| name.starts_with(b"find\0"))
+}
+
 /// One answer for every command: what a standalone server says in its handshake, and that all went well.
-fn answer(request: i32, code: i32, n: u64) -> Result<Vec<u8>, Failure> {
-    let document = doc! {
+fn answer(request: i32, code: i32, n: u64, is_search: bool) -> Result<Vec<u8>, Failure> {
+    let mut document = doc! {
         "ismaster": true, "isWritablePrimary": true, "helloOk": true, "readOnly": false,
         "maxBsonObjectSize": 16_777_216, "maxMessageSizeBytes": MAX_MESSAGE as i32, "maxWriteBatchSize": 100_000,
         "minWireVersion": 0, "maxWireVersion": 21, "authInfo": {"authenticatedUsers": [], "authenticatedUserRoles": []},
         "n": n as i64, "nModified": 0, "ok": 1.0,
     };
+    if is_search {
+        document.insert(
+            "cursor",
+            doc! {"id": 0i64, "ns": "bench.bench", "firstBatch": []},
+        );
+    }
     let mut out = vec![0; 4];
     out.extend(0i32.to_le_bytes());
     out.extend(request.to_le_bytes());

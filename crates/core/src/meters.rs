@@ -103,6 +103,7 @@ pub struct SinkMeters {
     pub failed_writes: Histogram,
     bytes_out: AtomicU64,
     retries: AtomicU64,
+    late_records: AtomicU64,
 }
 
 impl Default for SinkMeters {
@@ -114,6 +115,7 @@ impl Default for SinkMeters {
             failed_writes: Histogram::of_times(),
             bytes_out: AtomicU64::new(0),
             retries: AtomicU64::new(0),
+            late_records: AtomicU64::new(0),
         }
     }
 }
@@ -141,6 +143,16 @@ impl SinkMeters {
 
     pub fn retries(&self) -> u64 {
         self.retries.load(Ordering::Relaxed)
+    }
+
+    /// So many records came too late for their windows.
+    pub fn came_late(&self, records: usize) {
+        self.late_records
+            .fetch_add(records as u64, Ordering::Relaxed);
+    }
+
+    pub fn late_records(&self) -> u64 {
+        self.late_records.load(Ordering::Relaxed)
     }
 
     /// A bulk write has ended.

@@ -8,7 +8,8 @@ pub(crate) struct HashArgs {
     /// The key of a keyed hash itself; a file is the better place.
     #[arg(long, env = "HASH_KEY", hide_env_values = true, value_name = "KEY")]
     pub(crate) hash_key: Option<String>,
-    /// Where Secrets Manager keeps the key of a keyed hash: the secret's name, and behind a colon the name of a value in it.
+    /// Where Secrets Manager keeps the key of a keyed hash: the secret's name or ARN, and behind a colon the name of a value in
+    /// it. It is read when the job starts, and shown nowhere.
     #[arg(long, env = "HASH_KEY_SECRET", value_name = "NAME:VALUE")]
     pub(crate) hash_key_secret: Option<String>,
     /// How the key is written.

@@ -73,6 +73,7 @@ async fn work(
         .map_err(|errors| settings.explain(&errors.into()))?
         .with_values(PROVIDER, secrets.clone());
     let worker = args.health.apply(worker);
+    let providers = worker.providers.clone();
     let (board, health) = launch::health(&worker, &stop).await?;
     let around = Surroundings {
         health: Some(health.clone()),
@@ -81,6 +82,13 @@ async fn work(
         aws: found.aws.clone(),
     };
     let (start, counted) = launch::worker(worker, levels, data, stop.clone(), board, around);
+    if let Some(secret) = &args.hashing.hash_key_secret {
+        let looked = key::look_up(&providers, secret);
+        match stop.run_until_cancelled(looked).await {
+            Some(looked) => looked?,
+            None => return Ok(()),
+        }
+    }
     let started = Worker::start(WorkerStart {
         connectors: vec![(CONNECTOR.to_owned(), settings.connector.clone())],
         // Nobody is to be asked where the records come from a queue.

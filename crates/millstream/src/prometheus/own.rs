@@ -128,6 +128,8 @@ pub(super) const NUMBERS: &[Number] = &[
         |t| t.sink.bytes_out() as f64),
     number("millstream_sink_request_retries_total", Kind::Counter, Tasks::Sinks,
         "Requests to the sink's server that failed and were sent again.", |t| t.sink.retries() as f64),
+    number("millstream_sink_late_records_total", Kind::Counter, Tasks::Mongo,
+        "Records that came too late for the windows of their totals, and are in none.", |t| t.sink.late_records() as f64),
     number("millstream_bulk_write_failures_total", Kind::Counter, Tasks::Mongo,
         "Bulk writes that failed as a whole.", |t| t.sink.failed_writes.counts().total() as f64),
     number("millstream_queue_received_total", Kind::Counter, Tasks::Queues,

@@ -11,6 +11,7 @@ mod differences;
 mod discovery;
 mod documents;
 mod environment;
+mod hash_key;
 mod kafka;
 mod ledger;
 mod memory;

@@ -200,6 +200,9 @@ proptest! {
             assert_eq!(totals, expected);
             let all = |name: &str| places.iter().map(|place| place.get_i64(name).unwrap()).sum::<i64>();
             assert_eq!(all("late"), late);
+            // A record that a life after the next reads again is counted again here.
+            let metered = rig.meters.late_records();
+            assert!(metered >= late as u64 && (late > 0 || metered == 0), "{metered}, {late}");
             assert_eq!((all("counted") + late) as usize, ends.iter().sum::<usize>());
         });
     }

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use millstream_core::rejected::RejectedRow;
 use millstream_core::{
     ByteBudget, ByteColumn, Decoded, Destination, Headers, Payload, Properties, RecordBatch,
-    SinkConnector, SinkError, SinkTask, TaskContext, TimestampType, TopicPartition,
+    SinkConnector, SinkError, SinkMeters, SinkTask, TaskContext, TimestampType, TopicPartition,
 };
 use millstream_embedded::documents::{DocumentFault, DocumentProxy, DocumentServer};
 use millstream_golden as golden;
@@ -106,6 +106,8 @@ pub(crate) struct Rig {
     pub(crate) max_poll_records: usize,
     /// Whether texts are Java's, with what records hold.
     pub(crate) shows_content: bool,
+    /// What its tasks count, all together.
+    pub(crate) meters: Arc<SinkMeters>,
 }
 
 impl Rig {
@@ -141,6 +143,7 @@ impl Rig {
             properties,
             max_poll_records: 500,
             shows_content: true,
+            meters: Arc::default(),
         }
     }
 
@@ -175,6 +178,7 @@ impl Rig {
             goes_on_after_rejected: has_reporter,
             max_poll_records: self.max_poll_records,
             shows_content: self.shows_content,
+            meters: Arc::clone(&self.meters),
             ..TaskContext::new("golden", 0, budget(), budget())
         };
         MongoSinkConnector

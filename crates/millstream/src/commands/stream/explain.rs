@@ -98,8 +98,10 @@ async fn explain(mut args: StreamArgs, values: Vec<Bytes>) -> Result<Vec<String>
         .properties;
     let rows = values.len();
     let mut batch = batch_of(&args.topic, values);
-    let mut task = start_task(&connector).await?;
-    let mut plan = Plan::new(parts(&connector)?, task.as_mut());
+    // What is wrong with a setting is told by what was typed for it.
+    let typed = |error: Failed| Failed::from(settings.in_typed_words(&error.to_string()));
+    let mut task = start_task(&connector).await.map_err(typed)?;
+    let mut plan = Plan::new(parts(&connector).map_err(typed)?, task.as_mut());
     let mut rejected = Rejected::default();
     plan.convert(&mut batch, &mut rejected);
     plan.transform(&mut batch, &mut rejected);
@@ -292,7 +294,7 @@ mod tests {
     use super::*;
     use crate::cli::{Cli, Command};
 
-    async fn explained(flags: &[&str], values: &[&str]) -> Vec<String> {
+    async fn tried(flags: &[&str], values: &[&str]) -> Result<Vec<String>, Failed> {
         let flags: Vec<&str> = ["stream", "--topic", "T"]
             .iter()
             .chain(flags)
@@ -305,7 +307,35 @@ mod tests {
         let values = values
             .iter()
             .map(|value| Bytes::copy_from_slice(value.as_bytes()));
-        explain(args, values.collect()).await.expect("explained")
+        explain(args, values.collect()).await
+    }
+
+    async fn explained(flags: &[&str], values: &[&str]) -> Vec<String> {
+        tried(flags, values).await.expect("explained")
+    }
+
+    #[tokio::test]
+    async fn a_wrong_setting_is_called_by_what_was_typed() {
+        let totals = ["--aggregate", "--aggregate-key", "k"];
+        for (more, name) in [
+            (
+                ["--aggregate-fields", "avg:n"],
+                "AGGREGATE_FIELDS (--aggregate-fields): write sum, min",
+            ),
+            (
+                ["--aggregate-key", "a..b"],
+                "AGGREGATE_KEY (--aggregate-key): a field is names",
+            ),
+            (["--aggregate-linger-ms", "99999"], "AGGREGATE_LINGER_MS"),
+        ] {
+            let flags = match more[0] {
+                "--aggregate-key" => [&totals[..1], &more].concat(),
+                _ => [&totals[..], &more].concat(),
+            };
+            let error = tried(&flags, &["{}"]).await.expect_err(name).to_string();
+            assert!(error.contains(name), "{error}");
+            assert!(!error.contains("millstream.mongo."), "{error}");
+        }
     }
 
     /// The digests are those of RFC 2104 by another implementation: `printf hi | openssl dgst -sha256 -hmac s3cret`.

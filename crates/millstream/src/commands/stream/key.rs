@@ -1,7 +1,9 @@
 //! The key of a keyed hash: from a file, a variable or Secrets Manager, and never in what is shown.
 
 use crate::cli::StreamArgs;
+use millstream_core::Properties;
 use millstream_core::digest::HashFunction;
+use millstream_worker::config::ConfigProviders;
 use std::fs;
 use std::path::Path;
 
@@ -99,17 +101,46 @@ fn of_file(path: &Path, name: &str) -> Result<HashKey, String> {
     Ok(HashKey::Text(key.to_owned()))
 }
 
-/// A reference has room for one colon and no brace.
+/// By the name of a secret, which has no colon, or its ARN, which has six; behind one more stands a value's name. A reference
+/// ends with the first brace.
 fn of_secret(secret: &str) -> Result<HashKey, String> {
-    let (name, value) = secret.split_once(':').unwrap_or((secret, ""));
-    let is_plain = |text: &str| !text.contains([':', '{', '}', '$']);
-    if name.trim().is_empty() || !is_plain(name) || !is_plain(value) {
+    let colons = secret.matches(':').count();
+    let fits = match secret.starts_with("arn:") {
+        true => colons == 6 || colons == 7,
+        false => colons < 2,
+    };
+    let is_named = !secret
+        .split(':')
+        .next()
+        .unwrap_or_default()
+        .trim()
+        .is_empty();
+    if !is_named || !fits || secret.contains(['{', '}', '$']) {
         return Err(format!(
-            "{SECRET} is the name of a secret, not its ARN, and behind a colon the name of a value in it: hashing/key or \
-             hashing:key"
+            "{SECRET} is the name or the ARN of a secret, and behind a colon the name of a value in it: hashing/key, hashing:key \
+             or arn:aws:secretsmanager:eu-west-1:111122223333:secret:hashing-AbCdEf:key"
         ));
     }
     Ok(HashKey::Secret(format!("${{{SECRETS}:{secret}}}")))
+}
+
+/// Looks the key up once before anything is started: whoever runs the job learns at once what is wrong with the secret, and
+/// not from a task.
+///
+/// # Errors
+/// There is no such secret or value, or it cannot be read; never what it holds.
+pub(super) async fn look_up(providers: &ConfigProviders, secret: &str) -> Result<(), String> {
+    const KEY: &str = "key";
+    let reference = format!("${{{SECRETS}:{secret}}}");
+    let wanted = Properties::from_iter([(KEY, reference.as_str())]);
+    match providers.resolve(&wanted).await {
+        Err(error) => Err(format!("{SECRET}: {error}")),
+        Ok(found) if found.properties.get(KEY) == Some(reference.as_str()) => Err(format!(
+            "{SECRET}: Secrets Manager has no secret {secret} here, or no such value in it; make it, or correct the variable. \
+             NAME is a secret whose text is the key, NAME:VALUE one whose text is a JSON object with the key as VALUE"
+        )),
+        Ok(_) => Ok(()),
+    }
 }
 
 fn keyed_instead(function: HashFunction, leave: &str) -> String {
@@ -159,15 +190,22 @@ mod tests {
                 &["--hash-key", "k", "--hash-key-secret", "s"][..],
                 "both set",
             ),
-            (
-                &["--hash-key-secret", "arn:aws:secretsmanager:x:1:secret:y"],
-                "not its ARN",
-            ),
             (&["--hash-key", ""], "is empty"),
             (&[], "needs a key"),
         ] {
             let error = keyed(flags).expect_err(part);
             assert!(error.contains(part), "{error}");
+        }
+        let arn = "arn:aws:secretsmanager:eu-west-1:1:secret:y-AbCdEf";
+        let in_arn = format!("{arn}:key");
+        for right in ["hashing", "hashing:key", arn, &in_arn] {
+            let found = keyed(&["--hash-key-secret", right]);
+            let wanted = format!("${{aws-secrets:{right}}}");
+            assert_eq!(found, Ok(Some(HashKey::Secret(wanted))));
+        }
+        for wrong in ["", ":key", "a:b:c", "arn:aws:secretsmanager:y", "a}"] {
+            let error = keyed(&["--hash-key-secret", wrong]).expect_err(wrong);
+            assert!(error.contains("HASH_KEY_SECRET"), "{error}");
         }
         for flags in [["--hash-key", "k"], ["--hash-key-id", "v1"]] {
             let error = key(&flags).expect_err("md5 has no key");

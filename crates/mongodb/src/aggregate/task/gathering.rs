@@ -98,6 +98,7 @@ impl AggregateTask {
             return Ok(());
         }
         self.told.filtered += late + sifted.skipped;
+        self.parts.store.meters.came_late(late);
         let Some(counting) = self.counting(&batch.origin) else {
             return Ok(());
         };

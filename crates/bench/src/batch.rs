@@ -24,7 +24,10 @@ pub(crate) fn build(kind: Kind, count: usize, seed: u64) -> Vec<u8> {
         put_varint(&mut record, delta as i64);
         put_varint(&mut record, -1);
         let value = match kind {
-            Kind::Text => text(&mut random).into_bytes(),
+            Kind::Text => text(&mut random, 100).into_bytes(),
+            Kind::Text1k => text(&mut random, 1_000).into_bytes(),
+            Kind::Text10k => text(&mut random, 10_000).into_bytes(),
+            Kind::Text1m => text(&mut random, 1_000_000).into_bytes(),
             Kind::Json => object(&mut random).into_bytes(),
             Kind::Avro => avro::message(delta as i64, &mut random),
         };
@@ -90,16 +93,16 @@ pub(crate) fn walk(mut set: &[u8], walked: &mut Walked) -> Result<(), Failure> {
     Ok(())
 }
 
-fn text(random: &mut Random) -> String {
+fn text(random: &mut Random, size: usize) -> String {
     const WORDS: [&str; 8] = [
         "mill", "stream", "water", "wheel", "stone", "grain", "flour", "sluice",
     ];
     let mut text = format!("Kafka message {:08} ", random.below(100_000_000));
-    while text.len() < 100 {
+    while text.len() < size {
         text.push_str(WORDS[random.below(8) as usize]);
         text.push(' ');
     }
-    text.truncate(100);
+    text.truncate(size);
     text
 }
 
@@ -133,6 +136,8 @@ mod tests {
     #[test]
     fn what_is_built_is_walked() {
         check(Kind::Text, 100);
+        check(Kind::Text1k, 1_000);
+        check(Kind::Text10k, 10_000);
         check(Kind::Json, 110);
         check(Kind::Avro, 100);
     }

@@ -3,13 +3,10 @@
 use crate::wire::{CREATE_TOPICS, Connection, PRODUCE, Put};
 use crate::{Failure, Kind, Topic, batch};
 
-/// 1,000 records of 100 bytes make batches of the size that busy producers send.
-const PER_BATCH: u64 = 1000;
-
 pub(crate) fn run(topic: &Topic, kind: Kind) -> Result<(), Failure> {
     let per_partition = topic.records / topic.partitions as u64;
     // Where a partition gets less than a batch, it gets all in one.
-    let per_batch = per_partition.clamp(1, PER_BATCH);
+    let per_batch = per_partition.clamp(1, kind.per_batch());
     if per_partition * topic.partitions as u64 != topic.records
         || !per_partition.is_multiple_of(per_batch)
     {

@@ -78,10 +78,31 @@ struct Topic {
 enum Kind {
     /// 100 bytes of ASCII words
     Text,
+    /// 1,000 bytes of them
+    #[value(name = "text1k")]
+    Text1k,
+    /// 10,000 bytes of them
+    #[value(name = "text10k")]
+    Text10k,
+    /// 1,000,000 bytes of them
+    #[value(name = "text1m")]
+    Text1m,
     /// Objects of 110 bytes with five fields
     Json,
     /// Messages of 100 bytes with five fields, of the schema that `avro-schema` prints
     Avro,
+}
+
+impl Kind {
+    /// How many make a batch of the size that busy producers send.
+    fn per_batch(self) -> u64 {
+        match self {
+            Kind::Text | Kind::Json | Kind::Avro => 1_000,
+            Kind::Text1k => 100,
+            Kind::Text10k => 10,
+            Kind::Text1m => 1,
+        }
+    }
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -3,10 +3,10 @@
 #
 # One would expect, as the broker's manual says that clients of different protocols can exchange messages, and as all
 # properties here are simple types of AMQP: each message is delivered, and numbers stay the same where they are written as text.
-# Seen: a property that is a timestamp or a uuid, and a body that is a map or a list, are answered with ERROR, and what is
-# behind such a message does not come either, however often one subscribes. The decimal 1 is 0.0, the ulong 2^64-1 is -1,
-# bytes are the name of a Java object.
-# To a user: one message with a time in its properties stops a queue for STOMP, and amounts are zero.
+# Seen: a message with a timestamp or a uuid among its properties does not come; the one behind it does, then ERROR, and the
+# connection is closed. A body that is a list does not come either, without an error, and is gone from the queue (ack:auto).
+# Of a map the text is empty. The decimal 1 is 0.0, the ulong 2^64-1 is -1, bytes are the name of a Java object.
+# To a user: a time among the properties stops a reader over STOMP, a list is lost, and amounts are zero. AMQP reads them all.
 . "$(dirname "$0")/lib.sh"
 java_packages org.apache.activemq:artemis-server:2.44.0 org.apache.activemq:artemis-amqp-protocol:2.44.0 \
     org.apache.activemq:artemis-stomp-protocol:2.44.0
@@ -38,9 +38,10 @@ until_true 60 listens "$port"
 cat >program.py <<'END'
 import socket
 import sys
+import time
 import uuid
 
-from proton import Message, decimal64, timestamp, ubyte, ulong
+from proton import Message, Timeout, decimal64, timestamp, ubyte, ulong
 from proton.utils import BlockingConnection
 
 port = int(sys.argv[1])
@@ -48,11 +49,12 @@ amqp = BlockingConnection(f"amqp://127.0.0.1:{port}", timeout=20)
 
 
 def frames(queue):
-    """What comes for a subscription of the queue: its frames, up to the message with the body "last", an error or a pause."""
-    with socket.create_connection(("127.0.0.1", port), 3) as stomp:
-        stomp.sendall(b"CONNECT\naccept-version:1.2\nhost:h\n\n\0SUBSCRIBE\nid:1\nack:client-individual\ndestination:%s\n\n\0" % queue.encode())
+    """What comes for a subscription of the queue: its frames, up to an error or a pause of a second."""
+    with socket.create_connection(("127.0.0.1", port), 10) as stomp:
+        stomp.sendall(b"CONNECT\naccept-version:1.2\nhost:h\n\n\0SUBSCRIBE\nid:1\nack:auto\ndestination:%s\n\n\0" % queue.encode())
+        stomp.settimeout(1)
         data, found = b"", []
-        while not found or (found[-1][0] != "ERROR" and found[-1][2] != "last"):
+        while not found or found[-1][0] != "ERROR":
             try:
                 more = stomp.recv(65536)
             except TimeoutError:
@@ -64,7 +66,7 @@ def frames(queue):
                 head, _, body = frame.decode().lstrip("\n").partition("\n\n")
                 command, *headers = head.split("\n")
                 found.append((command, dict(line.split(":", 1) for line in headers), body))
-        return found[1:]
+        return [frame for frame in found if frame[0] != "CONNECTED"]
 
 
 def seen(name, **parts):
@@ -72,11 +74,23 @@ def seen(name, **parts):
     sender = amqp.create_sender(queue)
     sender.send(Message(**parts))
     sender.send(Message(body="last"))
-    tries = [frames(queue) for _ in range(3)]
-    command, headers, _ = tries[0][0]
-    value = headers.get("p", "") if command == "MESSAGE" else ""
-    print(f"{name}: {command} {value[:3] if value.startswith('[B@') else value}".rstrip(), end="; ")
-    print("the next one comes:", any(frame[2] == "last" for found in tries for frame in found))
+    found = frames(queue)
+    got = [headers.get("p", "") + " " + body if body != "last" else "last" for kind, headers, body in found if kind == "MESSAGE"]
+    print(f"{name}: {', '.join(text[:3] + '...' if text.startswith('[B@') else text or 'nothing' for text in got)}", end="")
+    if found[-1][0] == "ERROR":
+        print("; ERROR")
+        return
+    time.sleep(1)
+    receiver, left = amqp.create_receiver(queue, credit=10), []
+    while True:
+        try:
+            message = receiver.receive(1 if left else 4)
+        except Timeout:
+            break
+        left.append("last" if message.body == "last" else "it")
+        receiver.accept()
+    receiver.close()
+    print("; left in the queue:", ", ".join(left) or "nothing")
 
 
 for name, value in (
@@ -95,13 +109,13 @@ END
 venv/bin/python program.py "$port" >got
 
 seen got <<'END'
-long: MESSAGE -5; the next one comes: True
-ubyte: MESSAGE 200; the next one comes: True
-ulong: MESSAGE -1; the next one comes: True
-decimal64: MESSAGE 0.0; the next one comes: True
-binary: MESSAGE [B@; the next one comes: True
-timestamp: MESSAGE; the next one comes: True
-uuid: MESSAGE; the next one comes: True
-body a map: MESSAGE; the next one comes: True
-body a list: MESSAGE; the next one comes: True
+long: -5 text, last; left in the queue: nothing
+ubyte: 200 text, last; left in the queue: nothing
+ulong: -1 text, last; left in the queue: nothing
+decimal64: 0.0 text, last; left in the queue: nothing
+binary: [B@..., last; left in the queue: nothing
+timestamp: last; ERROR
+uuid: last; ERROR
+body a map:  , last; left in the queue: nothing
+body a list: last; left in the queue: nothing
 END

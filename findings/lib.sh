@@ -60,6 +60,13 @@ rust_program() {
     CARGO_TARGET_DIR=target cargo run --quiet "$@" 2>cargo.log || { cat cargo.log >&2; return 1; }
 }
 
+# go_program MODULE@VERSION...: builds main.go with these modules and runs it
+go_program() {
+    printf '%s\n' 'module program' 'go 1.24' >go.mod
+    go get "$@" >go.log 2>&1 && go build -o program main.go >>go.log 2>&1 || { cat go.log >&2; return 1; }
+    ./program
+}
+
 # free_port: one that nobody listens on
 free_port() {
     python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'

@@ -3,8 +3,8 @@
 #
 # One would expect, as the broker's manual says that clients of different protocols can exchange messages, and as all
 # properties here are simple types of AMQP: each message is delivered, and numbers stay the same where they are written as text.
-# Seen: a message with a timestamp or a uuid among its properties does not come; the one behind it does, then ERROR, and the
-# connection is closed. A body that is a list does not come either, without an error, and is gone from the queue (ack:auto).
+# Seen: a message with a timestamp or a uuid among its properties does not come; the one behind it does, then an ERROR frame.
+# A body that is a list does not come either, without an error, and is gone from the queue (ack:auto).
 # Of a map the text is empty. The decimal 1 is 0.0, the ulong 2^64-1 is -1, bytes are the name of a Java object.
 # To a user: a time among the properties stops a reader over STOMP, a list is lost, and amounts are zero. AMQP reads them all.
 . "$(dirname "$0")/lib.sh"

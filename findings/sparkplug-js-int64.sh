@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # sparkplug-payload 1.0.3 (npm) beside tahu-core 1.0.14 (Maven Central), both of Eclipse Tahu: Sparkplug B payloads of machines.
 #
-# One would expect, by Sparkplug 3.0 (section 6.4.16): an Int64 is signed, in two's complement. Arrays are types of metrics
-# since that version, packed into bytes.
+# One would expect, by Sparkplug 3.0 ("Datatype Details"): an Int64 is signed, carried in Protobuf's uint64. Arrays are types
+# of metrics, packed into bytes.
 # Seen: JavaScript reads the Int64 -5 in a data set as 18446744073709551611; in a metric or property too, but only where
 # long 5.3.2 is installed beside it, as by a program that works with these values: it is then told from its own long 4 by
 # class. Of an array there is neither a type nor a value: the metric is null.

@@ -20,7 +20,10 @@ fn main() {
         println!("cargo:rustc-link-arg-bins=-Wl,--icf=all");
         let package = env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
         let order = Path::new(&package).join(START_ORDER);
-        println!("cargo:rustc-link-arg-bins=-Wl,--symbol-ordering-file={}", order.display());
+        println!(
+            "cargo:rustc-link-arg-bins=-Wl,--symbol-ordering-file={}",
+            order.display()
+        );
         // Names of another compiler or library are not there.
         println!("cargo:rustc-link-arg-bins=-Wl,--no-warn-symbol-ordering");
     }

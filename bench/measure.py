@@ -138,16 +138,16 @@ class Client:
 
 
 class OurWorker:
-    """A worker of ours with these settings, its cost counted from start to end."""
+    """A worker of ours with these settings, its cost counted from start to end; `under` is the command of a tool that runs it."""
 
     # Until the first answer.
     PATIENCE_SECONDS = 20
 
-    def __init__(self, binary: Path, command: str, settings: dict, log: str, environment: dict | None = None):
+    def __init__(self, binary: Path, command: str, settings: dict, log: str, environment: dict | None = None, under: tuple = ()):
         self.url = f"http://127.0.0.1:{free_port()}"
         file = WORK / f"{log}.properties"
         file.write_text("".join(f"{key}={value}\n" for key, value in {**settings, "listeners": self.url}.items()))
-        self.client = Client([binary, command, file], WORK / f"{log}.log", environment)
+        self.client = Client([*under, binary, command, file], WORK / f"{log}.log", environment)
         wait_until("the worker's REST answers", self.PATIENCE_SECONDS, self.answers, 0.0005)
         self.start_ms = self.since_exec_ms()
 
@@ -162,6 +162,19 @@ class OurWorker:
     def resident_mib(self) -> float:
         status = Path(f"/proc/{self.client.process.pid}/status").read_text()
         return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1]) / 1024
+
+
+class OneNode(OurWorker):
+    """The binary as a one-node worker of Strings."""
+
+    def __init__(self, binary: Path, bootstrap: str, log: str, under: tuple = ()):
+        settings = {
+            "bootstrap.servers": bootstrap,
+            "key.converter": STRING,
+            "value.converter": STRING,
+            "offset.storage.file.filename": WORK / "offsets.dat",
+        }
+        super().__init__(binary, "standalone", settings, log, CREDENTIALS, under)
 
 
 class JavaWorker:

@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from datetime import UTC
 
-from confluent_kafka import Consumer, Producer, TopicPartition
+from confluent_kafka import Producer
 
 from . import draws, stream, topics
 from .services import Embedded, Failed, Millstream, Options, Process, http, wait_until
@@ -41,22 +41,6 @@ def fill(options: Options, kafka: Embedded):
         raise Failed("the topics of totals and events are not filled")
 
 
-def read(kafka: Embedded, topic: str):
-    """Every message, partition by partition."""
-    consumer = Consumer({"bootstrap.servers": kafka.bootstrap, "group.id": "witness", "enable.auto.commit": False})
-    try:
-        for partition in range(topics.PARTITIONS):
-            end = consumer.get_watermark_offsets(TopicPartition(topic, partition), 30)[1]
-            consumer.assign([TopicPartition(topic, partition, 0)])
-            offset = 0
-            while offset < end:
-                for message in consumer.consume(10_000, 0.5):
-                    offset = message.offset() + 1
-                    yield message
-    finally:
-        consumer.close()
-
-
 class Totals:
     """Count, sum, least and most of each key and window, in hundredths; `late` are in none."""
 
@@ -64,7 +48,7 @@ class Totals:
         self.by_id: dict[tuple[str, int], list[int]] = {}
         self.records = self.late = 0
         latest: dict[int, int] = defaultdict(int)
-        for message in read(kafka, SALES):
+        for message in topics.messages(kafka.bootstrap, SALES):
             moment, value = message.timestamp()[1], json.loads(message.value())
             window, cents = moment - moment % WINDOW_MS, round(value["n"] * 100)
             self.records += 1
@@ -131,7 +115,7 @@ class Rows:
     def __init__(self, kafka: Embedded):
         self.by_id: dict[int, dict] = {}
         self.ends: dict[int, int] = {}
-        for message in read(kafka, EVENTS):
+        for message in topics.messages(kafka.bootstrap, EVENTS):
             row, after = json.loads(message.key())["id"], json.loads(message.value())["after"]
             self.by_id.pop(row, None)
             if after:

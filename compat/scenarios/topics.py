@@ -161,9 +161,16 @@ def read_back(
     bootstrap: str, topic: str, isolation: str = "read_uncommitted", partitions: int = PARTITIONS
 ) -> list[list[tuple[int, bytes | None]]]:
     """Offset and value of every record, by partition."""
+    records: list[list[tuple[int, bytes | None]]] = [[] for _ in range(partitions)]
+    for message in messages(bootstrap, topic, isolation, partitions):
+        records[message.partition()].append((message.offset(), message.value()))
+    return records
+
+
+def messages(bootstrap: str, topic: str, isolation: str = "read_uncommitted", partitions: int = PARTITIONS):
+    """Every message there is, those of a partition in their order."""
     settings = {"bootstrap.servers": bootstrap, "group.id": "witness", "enable.auto.commit": False, "isolation.level": isolation}
     consumer = Consumer(settings)
-    records: list[list[tuple[int, bytes | None]]] = [[] for _ in range(partitions)]
     ends = [consumer.get_watermark_offsets(TopicPartition(topic, p), 30)[1] for p in range(partitions)]
     consumer.assign([TopicPartition(topic, p, 0) for p in range(partitions)])
     # The last offset of a partition is a transaction's marker, which no consumer sees: hence the positions.
@@ -171,6 +178,5 @@ def read_back(
         for message in consumer.consume(10_000, 0.5):
             if message.error():
                 raise RuntimeError(str(message.error()))
-            records[message.partition()].append((message.offset(), message.value()))
+            yield message
     consumer.close()
-    return records

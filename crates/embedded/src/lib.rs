@@ -8,4 +8,5 @@ mod listener;
 pub mod registry;
 pub mod s3;
 mod scram;
+pub mod tls;
 pub mod token_endpoint;

@@ -1,7 +1,7 @@
 //! `stream` with the key of its hash in Secrets Manager: the digests are those of the key, nobody is shown it, and what is
 //! wrong with the secret is told by the variable's name.
 
-use crate::discovery::any;
+use crate::discovery::{any, borrowed};
 use crate::stage::{STREAM, Stage, value};
 use crate::worker::{Worker, until};
 use millstream_core::digest::{Digester, HashFunction, HashSettings};
@@ -28,11 +28,6 @@ fn env(plane: &ControlPlane, secret: &'static str) -> Vec<(&'static str, String)
         ("HASH_ALGORITHM", text("hmac_sha256")),
         ("HASH_KEY_SECRET", text(secret)),
     ]
-}
-
-fn borrowed<'a>(env: &'a [(&'static str, String)]) -> Vec<(&'a str, &'a str)> {
-    let env = env.iter();
-    env.map(|(name, value)| (*name, value.as_str())).collect()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

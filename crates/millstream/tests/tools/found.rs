@@ -1,7 +1,7 @@
 //! Brokers that nobody names: the variables of a worker lead to them, or Cloud Map and MSK, played by the stand-in that checks
 //! signatures.
 
-use crate::stage::{CERTIFICATES, Ended, Stage, TlsFront, run_with};
+use crate::stage::{CERTIFICATES, Ended, Stage, run_with, tls_front};
 use millstream_embedded::aws::{ControlPlane, Step};
 use millstream_embedded::broker::{BrokerSettings, IamRule, SaslSettings};
 use serde_json::json;
@@ -89,10 +89,10 @@ async fn a_listener_that_is_found_says_how_to_sign_in() {
         ..BrokerSettings::default()
     };
     let stage = Stage::of(settings).await;
-    let front = TlsFront::start(stage.broker.addresses()[0]).await;
-    stage.broker.advertise(1, front.address);
+    let front = tls_front(stage.broker.addresses()[0]).await;
+    stage.broker.advertise(1, front.addr());
     stage.broker.create_topic("t", 1).unwrap();
-    let found = front.address.to_string();
+    let found = front.addr().to_string();
     let plane = plane(json!({"bootstrapBrokerStringSaslIam": found})).await;
     let mut variables = names(&plane);
     // Amazon's certificates are signed by an authority that every machine knows; that of the test is not.

@@ -1,7 +1,8 @@
 //! `--command-config` with TLS and every way to sign in, before a broker that checks who does.
 
-use crate::stage::{CERTIFICATES, Ended, Stage, TlsFront, run_with};
+use crate::stage::{CERTIFICATES, Ended, Stage, run_with, tls_front};
 use millstream_embedded::broker::{BrokerSettings, IamRule, JwtRule, SaslSettings};
+use millstream_embedded::tls::TlsFront;
 use millstream_embedded::token_endpoint::{TokenEndpoint, TokenRule};
 use std::time::Duration;
 
@@ -38,8 +39,8 @@ impl Guarded {
             ..BrokerSettings::default()
         };
         let stage = Stage::of(settings).await;
-        let front = TlsFront::start(stage.broker.addresses()[0]).await;
-        stage.broker.advertise(1, front.address);
+        let front = tls_front(stage.broker.addresses()[0]).await;
+        stage.broker.advertise(1, front.addr());
         let tokens = TokenRule {
             client_id: "me".to_owned(),
             client_secret: Some(CLIENT_SECRET.to_owned()),
@@ -66,7 +67,7 @@ impl Guarded {
         file.extend(settings);
         let path = self.stage.folder.path();
         std::fs::write(path.join("secure.properties"), file.join("\n")).unwrap();
-        let flags = format!("--bootstrap-server {} --command-config", self.front.address);
+        let flags = format!("--bootstrap-server {} --command-config", self.front.addr());
         let line = format!("{line} {flags} secure.properties");
         let aws = [
             ("AWS_ACCESS_KEY_ID", "AKID"),
@@ -169,7 +170,7 @@ async fn what_is_wrong_about_signing_in_is_told() {
         assert!(ended.err.contains(told), "{settings:?}: {ended:?}");
         assert!(!ended.err.contains("n0-password"), "{ended:?}");
     }
-    let flags = format!("topics --list --bootstrap-server {}", guarded.front.address);
+    let flags = format!("topics --list --bootstrap-server {}", guarded.front.addr());
     for (line, told) in [
         (
             format!("{flags} --command-config nowhere.properties"),

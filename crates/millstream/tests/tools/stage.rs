@@ -1,17 +1,11 @@
 //! A cluster, a folder, and the process that is run in it; and TLS before a broker that speaks none.
 
 use millstream_embedded::broker::{Broker, BrokerSettings};
-use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use millstream_embedded::tls::TlsFront;
 use std::io::Write;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::Arc;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 /// How a command ended.
 #[derive(Debug)]
@@ -109,48 +103,12 @@ impl Stage {
     }
 }
 
-/// Takes TLS off what comes for a server, as `localhost` and 127.0.0.1; it ends with this value.
-pub(crate) struct TlsFront {
-    pub(crate) address: SocketAddr,
-    _tasks: JoinSet<()>,
-}
-
-/// The folder with its certificate, and with that of the authority behind it.
+/// The folder with the certificate of `tls_front`, and with that of the authority behind it.
 pub(crate) const CERTIFICATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../worker/tests/tls");
 
-impl TlsFront {
-    pub(crate) async fn start(server: SocketAddr) -> Self {
-        let pem = std::fs::read(Path::new(CERTIFICATES).join("here.pem")).unwrap();
-        let chain = CertificateDer::pem_slice_iter(&pem).map(Result::unwrap);
-        let key = PrivateKeyDer::from_pem_slice(&pem).unwrap();
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain.collect(), key)
-            .unwrap();
-        let tls = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((client, _)) = listener.accept().await {
-                let tls = tls.clone();
-                connections.spawn(async move {
-                    // A client that does not trust the certificate, or breaks off, is its own affair.
-                    if let Ok(mut client) = tls.accept(client).await
-                        && let Ok(mut server) = TcpStream::connect(server).await
-                    {
-                        let _ = copy_bidirectional(&mut client, &mut server).await;
-                    }
-                });
-            }
-        });
-        TlsFront {
-            address,
-            _tasks: tasks,
-        }
-    }
+/// Takes TLS off what comes for a server, as `localhost` and 127.0.0.1; it ends with this value.
+pub(crate) async fn tls_front(server: SocketAddr) -> TlsFront {
+    let pem = std::fs::read(Path::new(CERTIFICATES).join("here.pem")).unwrap();
+    let any = ([127, 0, 0, 1], 0).into();
+    TlsFront::start(any, server, &pem).await.unwrap()
 }

@@ -1,7 +1,7 @@
 //! What validation answers, with a connection and without.
 
 use super::support::rig::{Rig, start_task};
-use super::support::tls::{self, TlsFront};
+use super::support::tls;
 use millstream_core::{Connector, Properties};
 use millstream_embedded::documents::DocumentServer;
 use millstream_golden::Outcome;
@@ -78,10 +78,10 @@ pub(super) async fn judge_config_secure(case: &Json) -> Outcome {
     let any = ([127, 0, 0, 1], 0).into();
     let server = DocumentServer::start_with_user(any, "millstream", "s3cret/pass").await;
     let server = server.unwrap();
-    let front = TlsFront::start(server.addr()).await;
+    let front = tls::front(server.addr()).await;
     let folder = tempfile::tempdir().unwrap();
     tls::write_trust_store(&folder.path().join("truststore.jks"), "changeit");
-    let (store, folder) = (front.address.to_string(), folder.path().to_str().unwrap());
+    let (store, folder) = (front.addr().to_string(), folder.path().to_str().unwrap());
     let config = case["config"].as_object().unwrap().iter();
     let properties = config.map(|(key, value)| {
         let text = value.as_str().unwrap().replace("STOREDIR", folder);

@@ -172,14 +172,11 @@ impl Rig {
     }
 
     pub(crate) async fn start(&self, has_reporter: bool) -> Result<Box<dyn SinkTask>, SinkError> {
-        let budget = || ByteBudget::new(1 << 30);
         let context = TaskContext {
-            has_reporter,
-            goes_on_after_rejected: has_reporter,
             max_poll_records: self.max_poll_records,
             shows_content: self.shows_content,
             meters: Arc::clone(&self.meters),
-            ..TaskContext::new("golden", 0, budget(), budget())
+            ..context(has_reporter)
         };
         MongoSinkConnector
             .start_task(&self.properties, context)
@@ -192,13 +189,18 @@ pub(crate) async fn start_task(
     properties: &Properties,
     has_reporter: bool,
 ) -> Result<Box<dyn SinkTask>, SinkError> {
+    MongoSinkConnector
+        .start_task(properties, context(has_reporter))
+        .await
+}
+
+fn context(has_reporter: bool) -> TaskContext {
     let budget = || ByteBudget::new(1 << 30);
-    let context = TaskContext {
+    TaskContext {
         has_reporter,
         goes_on_after_rejected: has_reporter,
         ..TaskContext::new("golden", 0, budget(), budget())
-    };
-    MongoSinkConnector.start_task(properties, context).await
+    }
 }
 
 /// What one poll came to.

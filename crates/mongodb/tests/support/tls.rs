@@ -1,61 +1,20 @@
 //! TLS in front of a document server, and a trust store that knows its authority.
 
+use millstream_embedded::tls::TlsFront;
+use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha1::{Digest, Sha1};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::sync::Arc;
-use tokio::io::copy_bidirectional;
-use tokio::net::{TcpListener, TcpStream};
-use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
 /// The folder with a certificate for `localhost` and 127.0.0.1, and with that of the authority behind it.
 const CERTIFICATES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../worker/tests/tls");
 
 /// Takes TLS off what comes for a server; it ends with this value.
-pub(crate) struct TlsFront {
-    pub(crate) address: SocketAddr,
-    _tasks: JoinSet<()>,
-}
-
-impl TlsFront {
-    pub(crate) async fn start(server: SocketAddr) -> Self {
-        let pem = std::fs::read(Path::new(CERTIFICATES).join("here.pem")).unwrap();
-        let chain = CertificateDer::pem_slice_iter(&pem).map(Result::unwrap);
-        let key = PrivateKeyDer::from_pem_slice(&pem).unwrap();
-        let provider = rustls::crypto::aws_lc_rs::default_provider();
-        let config = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_no_client_auth()
-            .with_single_cert(chain.collect(), key)
-            .unwrap();
-        let tls = TlsAcceptor::from(Arc::new(config));
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let address = listener.local_addr().unwrap();
-        let mut tasks = JoinSet::new();
-        tasks.spawn(async move {
-            let mut connections = JoinSet::new();
-            while let Ok((client, _)) = listener.accept().await {
-                connections.spawn(pass_on(tls.clone(), client, server));
-            }
-        });
-        TlsFront {
-            address,
-            _tasks: tasks,
-        }
-    }
-}
-
-/// A client that speaks no TLS, or trusts somebody else, is its own affair.
-async fn pass_on(tls: TlsAcceptor, client: TcpStream, server: SocketAddr) {
-    if let Ok(mut client) = tls.accept(client).await
-        && let Ok(mut server) = TcpStream::connect(server).await
-    {
-        let _ = copy_bidirectional(&mut client, &mut server).await;
-    }
+pub(crate) async fn front(server: SocketAddr) -> TlsFront {
+    let pem = std::fs::read(Path::new(CERTIFICATES).join("here.pem")).unwrap();
+    let any = ([127, 0, 0, 1], 0).into();
+    TlsFront::start(any, server, &pem).await.unwrap()
 }
 
 /// Writes a JKS store with the authority's certificate.

@@ -109,19 +109,19 @@ fn of_secret(secret: &str) -> Result<HashKey, String> {
         true => colons == 6 || colons == 7,
         false => colons < 2,
     };
-    let is_named = !secret
-        .split(':')
-        .next()
-        .unwrap_or_default()
-        .trim()
-        .is_empty();
-    if !is_named || !fits || secret.contains(['{', '}', '$']) {
+    let name = secret.split(':').next().unwrap_or_default();
+    if name.trim().is_empty() || !fits || secret.contains(['{', '}', '$']) {
         return Err(format!(
             "{SECRET} is the name or the ARN of a secret, and behind a colon the name of a value in it: hashing/key, hashing:key \
              or arn:aws:secretsmanager:eu-west-1:111122223333:secret:hashing-AbCdEf:key"
         ));
     }
-    Ok(HashKey::Secret(format!("${{{SECRETS}:{secret}}}")))
+    Ok(HashKey::Secret(reference(secret)))
+}
+
+/// What the worker has in place of the key, until it is needed.
+fn reference(secret: &str) -> String {
+    format!("${{{SECRETS}:{secret}}}")
 }
 
 /// Looks the key up once before anything is started: whoever runs the job learns at once what is wrong with the secret, and
@@ -131,7 +131,7 @@ fn of_secret(secret: &str) -> Result<HashKey, String> {
 /// There is no such secret or value, or it cannot be read; never what it holds.
 pub(super) async fn look_up(providers: &ConfigProviders, secret: &str) -> Result<(), String> {
     const KEY: &str = "key";
-    let reference = format!("${{{SECRETS}:{secret}}}");
+    let reference = reference(secret);
     let wanted = Properties::from_iter([(KEY, reference.as_str())]);
     match providers.resolve(&wanted).await {
         Err(error) => Err(format!("{SECRET}: {error}")),

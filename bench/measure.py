@@ -63,6 +63,10 @@ DOCS_WRITES = {
     "docs_update": "UpdateOneDefaultStrategy",
 }
 KINDS = {"s3_string": "text", "s3_json": "json", "s3_avro": "avro", "s3_parquet": "avro", **dict.fromkeys(DOCS_WRITES, "json")}
+# Nested objects, behind what their batches are compressed with.
+NESTED = {f"{codec}_json_500": f"nested-{codec}" for codec in ("lz4", "zstd", "snappy", "gzip")}
+CONVERTERS |= dict.fromkeys(NESTED, CONVERTERS["s3_json"])
+KINDS |= NESTED
 CREDENTIALS = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_REGION": "us-east-1"}
 
 
@@ -271,10 +275,11 @@ class Servers:
         return f"127.0.0.1:{port}"
 
     def topic(self, kind: str, records: int, partitions: int = PARTITIONS, name: str | None = None) -> str:
-        """A topic with this many records, filled once."""
+        """A topic with this many records, filled once. A kind may have a codec behind a dash."""
         name = name or topic_name(kind, partitions)
         if name not in self.filled:
-            command = [HELPER, "fill", *self.topic_options(name, records, partitions), "--kind", kind]
+            kind, _, codec = kind.partition("-")
+            command = [HELPER, "fill", *self.topic_options(name, records, partitions), "--kind", kind, "--codec", codec or "none"]
             subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
             self.filled.add(name)
         return name

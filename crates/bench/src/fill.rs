@@ -2,14 +2,20 @@
 
 use crate::wire::{CREATE_TOPICS, Connection, PRODUCE, Put};
 use crate::{Failure, Kind, Topic, batch};
+use millstream_kafka::codec::Codec;
 
-/// 1,000 records of 100 bytes make batches of the size that busy producers send.
-const PER_BATCH: u64 = 1000;
+/// Records of a batch: 100 kB before compression, as busy producers send.
+fn per_batch(kind: Kind) -> u64 {
+    match kind {
+        Kind::Text | Kind::Json | Kind::Avro => 1000,
+        Kind::Nested => 200,
+    }
+}
 
-pub(crate) fn run(topic: &Topic, kind: Kind) -> Result<(), Failure> {
+pub(crate) fn run(topic: &Topic, kind: Kind, codec: Codec) -> Result<(), Failure> {
     let per_partition = topic.records / topic.partitions as u64;
     // Where a partition gets less than a batch, it gets all in one.
-    let per_batch = per_partition.clamp(1, PER_BATCH);
+    let per_batch = per_partition.clamp(1, per_batch(kind));
     if per_partition * topic.partitions as u64 != topic.records
         || !per_partition.is_multiple_of(per_batch)
     {
@@ -22,8 +28,8 @@ pub(crate) fn run(topic: &Topic, kind: Kind) -> Result<(), Failure> {
     let mut connection = Connection::open(&topic.bootstrap)?;
     create(&mut connection, topic)?;
     let batches: Vec<Vec<u8>> = (1..=16)
-        .map(|seed| batch::build(kind, per_batch as usize, seed * 0x9e37_79b9))
-        .collect();
+        .map(|seed| batch::build(kind, codec, per_batch as usize, seed * 0x9e37_79b9))
+        .collect::<Result<_, _>>()?;
     for turn in 0..per_partition / per_batch {
         for partition in 0..topic.partitions {
             let records = &batches[(turn % batches.len() as u64) as usize];

@@ -15,6 +15,7 @@ mod s3_sink;
 mod wire;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use millstream_kafka::codec::Codec;
 use std::path::PathBuf;
 
 #[derive(Parser)]
@@ -32,6 +33,9 @@ enum Command {
         topic: Topic,
         #[arg(long, value_enum, default_value = "text")]
         kind: Kind,
+        /// What batches are compressed with, as Kafka's clients do it
+        #[arg(long, value_parser = codec_named, default_value = "none")]
+        codec: Codec,
     },
     /// Prints the schema of records of the kind avro, whose messages have the id 1
     AvroSchema,
@@ -82,13 +86,19 @@ enum Kind {
     Json,
     /// Messages of 100 bytes with five fields, of the schema that `avro-schema` prints
     Avro,
+    /// Objects of some 560 bytes in Java's order: a list of four objects, a text of 45 words, decimals
+    Nested,
+}
+
+fn codec_named(name: &str) -> Result<Codec, &'static str> {
+    Codec::named(name).ok_or("not a name of Kafka's compression.type")
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 fn main() -> Result<(), Failure> {
     match Cli::parse().command {
-        Command::Fill { topic, kind } => fill::run(&topic, kind),
+        Command::Fill { topic, kind, codec } => fill::run(&topic, kind, codec),
         Command::AvroSchema => {
             println!("{}", avro::SCHEMA);
             Ok(())

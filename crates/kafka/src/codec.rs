@@ -5,7 +5,7 @@ mod compress;
 mod lz4;
 mod snappy;
 
-pub(crate) use compress::compress;
+pub use compress::compress;
 
 use flate2::bufread::GzDecoder;
 use std::io::{self, Read};
@@ -13,8 +13,9 @@ use std::io::{self, Read};
 /// A batch that unfolds to more than this is taken for damage or an attack; a broker's default for a whole batch is 1 MiB compressed.
 pub(crate) const MAX_DECOMPRESSED: usize = 256 * 1024 * 1024;
 
+/// What a batch's records are compressed with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Codec {
+pub enum Codec {
     None,
     Gzip,
     Snappy,
@@ -24,7 +25,7 @@ pub(crate) enum Codec {
 
 impl Codec {
     /// By the name that `compression.type` has for it.
-    pub(crate) fn named(name: &str) -> Option<Codec> {
+    pub fn named(name: &str) -> Option<Codec> {
         Some(match name {
             "none" => Codec::None,
             "gzip" => Codec::Gzip,
@@ -36,7 +37,7 @@ impl Codec {
     }
 
     /// Its number in the attributes of a batch.
-    pub(crate) fn id(self) -> u8 {
+    pub fn id(self) -> u8 {
         match self {
             Codec::None => 0,
             Codec::Gzip => 1,

@@ -5,7 +5,7 @@ mod address;
 pub mod admin;
 mod clock;
 mod cluster;
-mod codec;
+pub mod codec;
 pub mod config;
 mod connection;
 mod consumer;

@@ -10,7 +10,8 @@ use std::io::{self, Write};
 const SNAPPY_BLOCK: usize = 32 * 1024;
 const SNAPPY_HEADER: &[u8] = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01";
 
-pub(crate) fn compress(codec: Codec, input: &[u8]) -> io::Result<Vec<u8>> {
+/// The input in the codec's frame.
+pub fn compress(codec: Codec, input: &[u8]) -> io::Result<Vec<u8>> {
     match codec {
         Codec::None => Ok(input.to_vec()),
         Codec::Gzip => {

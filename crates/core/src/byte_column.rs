@@ -80,6 +80,28 @@ impl ByteColumn {
         });
     }
 
+    /// A column without rows that has the buffers of this one, under the same numbers.
+    pub fn sharing_buffers(&self, rows: usize) -> Self {
+        ByteColumn {
+            buffers: self.buffers.clone(),
+            spans: Vec::with_capacity(rows),
+        }
+    }
+
+    /// Adds a part of a row of another column, whose buffers this one shares; a null if the row is one.
+    ///
+    /// # Panics
+    /// If the part is not inside the row.
+    #[inline]
+    pub fn push_part(&mut self, other: &ByteColumn, row: usize, start: usize, len: usize) {
+        let span = other.spans[row];
+        if span.buffer == NULL {
+            return self.push_null();
+        }
+        assert!(start + len <= span.len as usize, "a part of the row");
+        self.push_span(span.buffer, span.start as usize + start, len);
+    }
+
     /// Adds a row with a buffer of its own.
     pub fn push(&mut self, row: Option<Bytes>) {
         match row {
@@ -158,5 +180,20 @@ mod tests {
         column.retain(|row| row != 0);
         let rows: Vec<_> = column.iter().collect();
         assert_eq!(rows, [None, Some(&b""[..]), Some(&b"x"[..])]);
+    }
+
+    #[test]
+    fn parts_of_rows_lie_where_the_rows_lie() {
+        let mut column = ByteColumn::new();
+        column.push(Some(Bytes::from_static(b"abc")));
+        column.push_null();
+        column.push(Some(Bytes::from_static(b"def")));
+        let mut parts = column.sharing_buffers(3);
+        let own = parts.add_buffer(Bytes::from_static(b"own"));
+        parts.push_part(&column, 2, 1, 2);
+        parts.push_part(&column, 1, 0, 0);
+        parts.push_span(own, 0, 3);
+        let rows: Vec<_> = parts.iter().collect();
+        assert_eq!(rows, [Some(&b"ef"[..]), None, Some(&b"own"[..])]);
     }
 }

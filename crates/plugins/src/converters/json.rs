@@ -264,6 +264,15 @@ impl SchemaCache {
     }
 }
 
+/// Where a row's text begins, and its length.
+enum Place {
+    Null,
+    /// In what was written anew.
+    Out(usize, usize),
+    /// In the record itself, whose bytes are not copied.
+    Record(usize, usize),
+}
+
 /// Whether the bytes begin as a JSON value does.
 fn looks_like_json(bytes: &[u8]) -> bool {
     let text = bytes.trim_ascii_start();
@@ -286,33 +295,46 @@ impl Converter for JsonConverter {
     }
 
     fn to_raw(&mut self, topic: &str, column: &ByteColumn, errors: &mut RowErrors) -> ByteColumn {
-        let bytes: usize = column.iter().flatten().map(<[u8]>::len).sum();
-        // Rewriting mostly shortens; what grows (numbers, escapes) makes the buffer grow once or twice.
-        let mut out = Vec::with_capacity(bytes + bytes / 16 + 64);
-        let mut ends = Vec::with_capacity(column.len());
+        let mut out = Vec::new();
+        let mut rows = Vec::with_capacity(column.len());
+        let mut stays = false;
         for (row, record) in column.iter().enumerate() {
             let start = out.len();
             let written = match record {
                 Some(record) => self.canonical.write(&mut out, record),
                 None => Ok(Written::Null),
             };
-            match written {
-                Ok(Written::Text) => ends.push(Some((start, out.len() - start))),
-                Ok(Written::Null) => ends.push(None),
+            rows.push(match written {
+                Ok(Written::Text) => Place::Out(start, out.len() - start),
+                Ok(Written::Part { start, end }) => {
+                    stays = true;
+                    Place::Record(start, end - start)
+                }
+                Ok(Written::Null) => Place::Null,
                 Err(error) => {
                     out.truncate(start);
                     let error = self.malformed(error, topic, record.unwrap_or_default());
                     errors.push((row, error));
-                    ends.push(None);
+                    Place::Null
                 }
+            });
+            // Where one is written anew, all are: as much room as that takes, mostly.
+            if start == 0 && out.len() > start {
+                let rest = column.iter().skip(row + 1).flatten();
+                let bytes: usize = rest.map(<[u8]>::len).sum();
+                out.reserve(bytes + bytes / 16 + 64);
             }
         }
-        let mut texts = ByteColumn::with_capacity(ends.len());
+        let mut texts = match stays {
+            true => column.sharing_buffers(rows.len()),
+            false => ByteColumn::with_capacity(rows.len()),
+        };
         let buffer = texts.add_buffer(out.into());
-        for row in ends {
-            match row {
-                Some((start, len)) => texts.push_span(buffer, start, len),
-                None => texts.push_null(),
+        for (row, place) in rows.into_iter().enumerate() {
+            match place {
+                Place::Null => texts.push_null(),
+                Place::Out(start, len) => texts.push_span(buffer, start, len),
+                Place::Record(start, len) => texts.push_part(column, row, start, len),
             }
         }
         texts

@@ -1,47 +1,43 @@
 //! Schemaless JSON text to the text that Java would write for the values it reads from it: keys in the order of a
-//! `HashMap`, numbers by `Double.toString`, no blanks. Objects and lists are rewritten span by span; what asks for more
-//! care goes through the parser, `Value` and the plain writer, which say what is right.
+//! `HashMap`, numbers by `Double.toString`, no blanks. What is written like that already stays where it is, the rest is copied span by
+//! span; what asks for more care goes through the parser, `Value` and the plain writer, which say what is right.
 
+mod escapes;
+mod field;
+mod kept;
+mod names;
 mod number;
-mod quotes;
-mod shape;
+mod strings;
 
-use super::node::parse_f64;
 use super::parser::{self, Malformed};
 use super::read::infer;
+use field::{FieldSpan, Form, Run, push_run, write_scalar};
 use millstream_core::{RecordError, Value};
 use millstream_java::json as java_json;
-use number::Number;
-use quotes::{BEYOND_BMP, Quotes};
-use shape::Shape;
+use names::{Names, Place};
+use strings::StringSpan;
 
-/// Objects with more members take the slow way.
-const MAX_FIELDS: usize = 64;
+/// Objects with more members take the slow way; their places are bytes.
+const MAX_FIELDS: usize = 256;
 
 /// Longer names take the slow way too.
 const MAX_NAME: usize = 1000;
 
-/// The shapes that a topic's objects alternate between.
-const MAX_SHAPES: usize = 16;
-
 /// Deeper nesting takes the slow way.
 const MAX_DEPTH: usize = 8;
 
-/// Rewrites records and remembers the shapes of the last ones.
+/// Rewrites records and remembers the names of the last ones.
 #[derive(Default)]
 pub(super) struct Canonical {
-    quotes: Quotes,
-    /// The next of the quotes' pairs.
-    pair: usize,
+    names: Names,
     /// The members of the objects that are being read, those of inner ones behind those of outer ones.
     fields: Vec<FieldSpan>,
-    /// The texts of objects and lists within an object, by the object's depth.
+    /// The texts of objects and lists within an object that may not be copied, by the object's depth.
     nested: [Vec<u8>; MAX_DEPTH],
-    shapes: Vec<Shape>,
-    /// The shape that matched last, by depth.
-    last: [usize; MAX_DEPTH],
-    /// The shape to be replaced next.
-    oldest: usize,
+    /// The last record was written as Java writes it, so that the next one may be, too.
+    kept: bool,
+    /// A string of the record holds bytes that are not ASCII.
+    non_ascii: bool,
 }
 
 /// What a record's bytes stand for.
@@ -50,249 +46,347 @@ pub(super) enum Written {
     Null,
     /// The text has been appended.
     Text,
+    /// The text is a part of the record, and nothing has been appended.
+    Part {
+        start: usize,
+        end: usize,
+    },
+}
+
+/// An object or a list that has been read.
+#[derive(Clone, Copy)]
+struct Done {
+    /// Behind the closing bracket.
+    end: usize,
+    /// It has been appended, and what was to be copied before it. Else its text may be copied, too.
+    written: bool,
+}
+
+/// An object or a list that is to be read.
+#[derive(Clone, Copy)]
+struct Opened {
+    /// The bracket.
+    at: usize,
+    /// The text from here to the bracket is to be copied before anything is appended.
+    lead: usize,
+    /// Where the tree of names begins for the object, or for those in the list.
+    names: Place,
+    depth: usize,
+}
+
+/// What of a list has not been appended yet and may be copied.
+struct Lead {
+    from: usize,
+    /// Something has been appended.
+    written: bool,
+}
+
+impl Lead {
+    /// Appends what goes up to `to`, and goes on at `next`.
+    fn cut(&mut self, out: &mut Vec<u8>, record: &[u8], to: usize, next: usize) {
+        push_run(out, record, self.from, to);
+        self.from = next;
+        self.written = true;
+    }
+
+    /// Leaves out what lies between the two places, if anything does.
+    #[inline]
+    fn skip(&mut self, out: &mut Vec<u8>, record: &[u8], to: usize, next: usize) {
+        if next > to {
+            self.cut(out, record, to, next);
+        }
+    }
 }
 
 impl Canonical {
-    /// Appends the record's text.
+    /// Appends the record's text, unless it stands in the record.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, record: &[u8]) -> Result<Written, Malformed> {
         let start = out.len();
-        if self.write_spans(out, record.trim_ascii_end()).is_some() {
-            return Ok(Written::Text);
+        if let Some(written) = self.write_spans(out, record) {
+            return Ok(written);
         }
         out.truncate(start);
         write_slowly(out, record)
     }
 
     /// `None` if the record is not of the simple kind; `out` may hold a part of it then.
-    fn write_spans(&mut self, out: &mut Vec<u8>, record: &[u8]) -> Option<()> {
-        self.quotes.find(record)?;
-        self.pair = 0;
-        self.fields.clear();
-        out.reserve(record.len() + 64);
+    fn write_spans(&mut self, out: &mut Vec<u8>, record: &[u8]) -> Option<Written> {
+        // Places are kept in 32 bits.
+        u32::try_from(record.len()).ok()?;
+        self.names.begin();
         let start = skip_blanks(record, 0);
-        match record.get(start)? {
-            b'{' => self.object(out, record, start + 1, 0),
-            b'[' => self.array(out, record, start + 1, 0),
-            _ => None,
-        }?;
-        Some(())
+        if self.kept
+            && let Some(end) = kept::scan(&self.names, record, start)
+        {
+            return Some(Written::Part { start, end });
+        }
+        out.reserve(record.len() + 64);
+        self.fields.clear();
+        self.non_ascii = false;
+        let opened = Opened {
+            at: start,
+            lead: start,
+            names: Place::ROOT,
+            depth: 0,
+        };
+        let done = self.container(out, record, opened)?;
+        self.kept = !done.written;
+        let text = &record[start..done.end];
+        if self.non_ascii {
+            simdutf8::basic::from_utf8(text).ok()?;
+        }
+        Some(match done.written {
+            true => Written::Text,
+            false => Written::Part {
+                start,
+                end: done.end,
+            },
+        })
     }
 
-    /// Appends an object whose bracket has been read, and says where it ends.
-    fn object(
-        &mut self,
-        out: &mut Vec<u8>,
-        record: &[u8],
-        start: usize,
-        depth: usize,
-    ) -> Option<usize> {
-        let mut at = skip_blanks(record, start);
+    #[inline]
+    fn container(&mut self, out: &mut Vec<u8>, record: &[u8], opened: Opened) -> Option<Done> {
+        match record.get(opened.at)? {
+            b'{' => self.object(out, record, opened),
+            b'[' => self.array(out, record, opened),
+            _ => None,
+        }
+    }
+
+    fn object(&mut self, out: &mut Vec<u8>, record: &[u8], opened: Opened) -> Option<Done> {
+        let mut at = skip_blanks(record, opened.at + 1);
+        // Whether all is as it is to be written, but for the order.
+        let mut clean = at == opened.at + 1;
         if record.get(at) == Some(&b'}') {
-            out.extend_from_slice(b"{}");
-            return Some(at + 1);
+            if !clean {
+                push_run(out, record, opened.lead, opened.at + 1);
+                out.push(b'}');
+            }
+            return Some(Done {
+                end: at + 1,
+                written: !clean,
+            });
         }
         let first = self.fields.len();
-        self.nested.get_mut(depth)?.clear();
+        self.nested.get_mut(opened.depth)?.clear();
+        let mut place = opened.names;
         loop {
-            let name = self.string(record, at)?;
-            let name_start = at;
-            if name.rewrite || name.end - at > MAX_NAME || self.fields.len() - first == MAX_FIELDS {
-                return None;
-            }
-            // The order is that of the names without escapes.
-            if self.quotes.careful && record[at..name.end].contains(&b'\\') {
-                return None;
-            }
-            let colon = skip_blanks(record, name.end);
-            if record.get(colon) != Some(&b':') {
-                return None;
-            }
-            let value_start = skip_blanks(record, colon + 1);
-            let joined = value_start == name.end + 1;
-            let mut field = FieldSpan {
-                name_start: name_start as u32,
-                name_end: name.end as u32,
-                value_start: value_start as u32,
-                value_end: 0,
-                form: if joined { Form::Joined } else { Form::Apart },
+            let (name_end, value_start) = self.name(record, at, &mut place)?;
+            let value = self.value(record, value_start, place, opened.depth)?;
+            let form = match value.form {
+                Form::Joined if value_start != name_end + 1 => Form::Apart,
+                form => form,
             };
-            at = self.value(record, &mut field, depth)?;
-            self.fields.push(field);
-            at = skip_blanks(record, at);
-            match *record.get(at)? {
-                b',' => at = skip_blanks(record, at + 1),
-                b'}' => break,
+            let end = value.end;
+            clean &= form == Form::Joined && value.copy_end == end;
+            if self.fields.len() - first == MAX_FIELDS {
+                return None;
+            }
+            // Made of numbers at hand: read as a whole right after it was written in parts, it would have to wait for them.
+            self.fields.push(FieldSpan {
+                start: at as u32,
+                name_end: name_end as u32,
+                value_start: value.start as u32,
+                value_end: value.copy_end as u32,
+                form,
+            });
+            let stop = skip_blanks(record, end);
+            at = stop + 1;
+            match *record.get(stop)? {
+                b',' => at = skip_blanks(record, at),
+                b'}' => {
+                    clean &= stop == end;
+                    break;
+                }
                 _ => return None,
             }
+            clean &= at == end + 1;
         }
-        let shape = self.shape(record, first, depth)?;
-        out.push(b'{');
-        for (index, &place) in self.shapes[shape].order.iter().enumerate() {
-            if index > 0 {
-                out.push(b',');
+        let fields = &self.fields[first..];
+        let order = self.names.order(place, record, fields)?;
+        let written = !(clean && order.kept);
+        if written {
+            let mut run = Run::new(record, opened.lead, opened.at + 1);
+            let mut gap = None;
+            for &place in &order.places {
+                let field = fields.get(usize::from(place))?;
+                run.member(out, gap, field, &self.nested[opened.depth]);
+                gap = Some(b',');
             }
-            self.fields[first + usize::from(place)].write(out, record, &self.nested[depth]);
+            run.flush(out);
+            out.push(b'}');
         }
-        out.push(b'}');
         self.fields.truncate(first);
-        Some(at + 1)
+        Some(Done { end: at, written })
     }
 
-    /// Completes the span of a member's value, and says where it ends in the record.
-    #[inline]
-    fn value(&mut self, record: &[u8], field: &mut FieldSpan, depth: usize) -> Option<usize> {
-        let start = field.value_start as usize;
-        let end = match *record.get(start)? {
-            b'"' => {
-                let string = self.string(record, start)?;
-                if string.rewrite {
-                    field.form = Form::String;
-                }
-                string.end
+    /// Where the member's name ends and where its value begins. `place` is what comes before it, and then the member.
+    #[inline(always)]
+    fn name(&mut self, record: &[u8], at: usize, place: &mut Place) -> Option<(usize, usize)> {
+        let (name_end, value_start) = match self.names.next(*place, record.get(at..)?) {
+            Some((next, len)) => {
+                *place = next;
+                (at + len - 1, at + len)
             }
-            b'-' | b'0'..=b'9' => {
-                let number = Number::scan(record, start)?;
-                field.form = number.form.unwrap_or(field.form);
-                field.value_end = number.copy_end as u32;
-                return Some(number.end);
+            None => {
+                let (next, name_end, colon) = self.odd_name(record, at, *place)?;
+                *place = next;
+                (name_end, colon + 1)
             }
-            b'{' | b'[' => return self.nested_value(record, field, depth),
-            _ => start + word_at(record, start)?.len(),
         };
-        field.value_end = end as u32;
-        Some(end)
+        Some((name_end, skip_blanks(record, value_start)))
     }
 
-    /// Writes an object or a list to the side, for its place among the members is not known yet.
+    /// A name that is not known or has its colon apart: its place, where it ends, and the place of the colon.
+    #[inline(never)]
+    fn odd_name(
+        &mut self,
+        record: &[u8],
+        at: usize,
+        before: Place,
+    ) -> Option<(Place, usize, usize)> {
+        if record.get(at) != Some(&b'"') {
+            return None;
+        }
+        let name = StringSpan::scan(record, at)?;
+        // The order is that of the names without escapes.
+        if name.escapes || name.must_rewrite(record, at) || name.end - at > MAX_NAME {
+            return None;
+        }
+        let colon = skip_blanks(record, name.end);
+        if record.get(colon) != Some(&b':') {
+            return None;
+        }
+        let place = self.names.find_or_learn(before, &record[at..name.end])?;
+        Some((place, name.end, colon))
+    }
+
+    /// Reads a member's value.
+    #[inline(always)]
+    fn value(&mut self, record: &[u8], start: usize, place: Place, depth: usize) -> Option<Span> {
+        let byte = *record.get(start)?;
+        if matches!(byte, b'{' | b'[') {
+            return self.nested_value(record, start, place, depth);
+        }
+        self.scalar(record, start, byte)
+    }
+
+    /// Reads an object or a list that is a member's value. If it may not be copied it is written to the side, for its place
+    /// among the members is not known yet.
     fn nested_value(
         &mut self,
         record: &[u8],
-        field: &mut FieldSpan,
+        start: usize,
+        place: Place,
         depth: usize,
-    ) -> Option<usize> {
-        let start = field.value_start as usize;
-        let mut side = std::mem::take(self.nested.get_mut(depth)?);
-        field.form = Form::Nested;
-        field.value_start = side.len() as u32;
-        let end = if record[start] == b'{' {
-            self.object(&mut side, record, start + 1, depth + 1)
-        } else {
-            self.array(&mut side, record, start + 1, depth)
+    ) -> Option<Span> {
+        let opened = Opened {
+            at: start,
+            lead: start,
+            names: self.names.inside(place)?,
+            // A list's objects lie one level deeper.
+            depth: depth + usize::from(record[start] == b'{'),
         };
-        field.value_end = side.len() as u32;
+        let mut side = std::mem::take(self.nested.get_mut(depth)?);
+        let side_start = side.len();
+        let done = self.container(&mut side, record, opened);
+        let side_end = side.len();
         self.nested[depth] = side;
-        end
+        let Done { end, written } = done?;
+        if written {
+            return Some(Span {
+                start: side_start,
+                copy_end: side_end,
+                end,
+                form: Form::Nested,
+            });
+        }
+        Some(Span::new(start, end, Form::Joined))
     }
 
-    /// Appends a list whose bracket has been read, and says where it ends. A list's objects lie one level deeper.
-    fn array(
+    fn array(&mut self, out: &mut Vec<u8>, record: &[u8], opened: Opened) -> Option<Done> {
+        if opened.depth >= MAX_DEPTH {
+            return None;
+        }
+        let mut lead = Lead {
+            from: opened.lead,
+            written: false,
+        };
+        let mut at = skip_blanks(record, opened.at + 1);
+        lead.skip(out, record, opened.at + 1, at);
+        if record.get(at) != Some(&b']') {
+            loop {
+                let end = self.item(out, record, Opened { at, ..opened }, &mut lead)?;
+                let stop = skip_blanks(record, end);
+                lead.skip(out, record, end, stop);
+                at = stop;
+                match *record.get(stop)? {
+                    b',' => at = skip_blanks(record, stop + 1),
+                    b']' => break,
+                    _ => return None,
+                }
+                lead.skip(out, record, stop + 1, at);
+            }
+        }
+        if lead.written {
+            push_run(out, record, lead.from, at + 1);
+        }
+        Some(Done {
+            end: at + 1,
+            written: lead.written,
+        })
+    }
+
+    /// Reads one of a list's items and says where it ends.
+    #[inline]
+    fn item(
         &mut self,
         out: &mut Vec<u8>,
         record: &[u8],
-        start: usize,
-        depth: usize,
+        place: Opened,
+        lead: &mut Lead,
     ) -> Option<usize> {
-        if depth >= MAX_DEPTH {
-            return None;
-        }
-        out.push(b'[');
-        let mut at = skip_blanks(record, start);
-        if record.get(at) == Some(&b']') {
-            out.push(b']');
-            return Some(at + 1);
-        }
-        loop {
-            at = match *record.get(at)? {
-                b'"' => {
-                    let string = self.string(record, at)?;
-                    write_string(out, &record[at..string.end], string.rewrite)?;
-                    string.end
-                }
-                b'-' | b'0'..=b'9' => {
-                    let number = Number::scan(record, at)?;
-                    write_number(out, &record[at..number.copy_end], number.form);
-                    number.end
-                }
-                b'{' => self.object(out, record, at + 1, depth + 1)?,
-                b'[' => self.array(out, record, at + 1, depth + 1)?,
-                _ => {
-                    let word = word_at(record, at)?;
-                    out.extend_from_slice(word);
-                    at + word.len()
-                }
+        let byte = *record.get(place.at)?;
+        if matches!(byte, b'{' | b'[') {
+            let inner = Opened {
+                lead: lead.from,
+                depth: place.depth + 1,
+                ..place
             };
-            at = skip_blanks(record, at);
-            match *record.get(at)? {
-                b',' => {
-                    out.push(b',');
-                    at = skip_blanks(record, at + 1);
-                }
-                b']' => {
-                    out.push(b']');
-                    return Some(at + 1);
-                }
-                _ => return None,
+            let done = self.container(out, record, inner)?;
+            if done.written {
+                lead.from = done.end;
+                lead.written = true;
             }
+            return Some(done.end);
         }
+        let scalar = self.scalar(record, place.at, byte)?;
+        let (end, copy_end) = (scalar.end, scalar.copy_end);
+        if scalar.form == Form::Joined {
+            lead.skip(out, record, copy_end, end);
+        } else {
+            lead.cut(out, record, place.at, end);
+            write_scalar(out, &record[place.at..copy_end], scalar.form);
+        }
+        Some(end)
     }
 
-    /// The string that opens here.
-    #[inline]
-    fn string(&mut self, record: &[u8], at: usize) -> Option<StringSpan> {
-        let &[open, close] = self.quotes.pairs().get(self.pair)?;
-        self.pair += 1;
-        if open as usize != at {
-            return None;
-        }
-        let end = close as usize + 1;
-        let rewrite = self.quotes.careful && self.must_rewrite(&record[at + 1..end - 1])?;
-        Some(StringSpan { end, rewrite })
-    }
-
-    /// Whether a string holds characters that Java escapes; `None` if it must go the slow way.
-    fn must_rewrite(&self, content: &[u8]) -> Option<bool> {
-        if self.quotes.breaks && content.iter().any(|byte| *byte < b' ') {
-            return None;
-        }
-        let rewrite = self.quotes.beyond && content.iter().any(|byte| *byte >= BEYOND_BMP);
-        // An escape would be escaped again.
-        if rewrite && self.quotes.escapes && content.contains(&b'\\') {
-            return None;
-        }
-        Some(rewrite)
-    }
-
-    /// The number of the shape that the fields from `first` on have.
-    #[inline]
-    fn shape(&mut self, record: &[u8], first: usize, depth: usize) -> Option<usize> {
-        let fields = &self.fields[first..];
-        let last = self.last[depth];
-        if let Some(shape) = self.shapes.get(last)
-            && shape.matches(record, fields)
-        {
-            return Some(last);
-        }
-        let known = self
-            .shapes
-            .iter()
-            .position(|shape| shape.matches(record, fields));
-        let place = match known {
-            Some(place) => place,
-            None => {
-                let shape = Shape::new(record, fields)?;
-                if self.shapes.len() < MAX_SHAPES {
-                    self.shapes.push(shape);
-                    self.shapes.len() - 1
-                } else {
-                    let place = self.oldest;
-                    self.shapes[place] = shape;
-                    self.oldest = (place + 1) % MAX_SHAPES;
-                    place
-                }
+    /// Reads a string, a number or a word whose first byte is given.
+    #[inline(always)]
+    fn scalar(&mut self, record: &[u8], at: usize, byte: u8) -> Option<Span> {
+        match byte {
+            b'"' => {
+                let string = StringSpan::scan(record, at)?;
+                self.non_ascii |= string.non_ascii;
+                let form = match string.must_rewrite(record, at) {
+                    true => Form::String,
+                    false => Form::Joined,
+                };
+                Some(Span::new(at, string.end, form))
             }
-        };
-        self.last[depth] = place;
-        Some(place)
+            b'-' | b'0'..=b'9' => number::scan(record, at),
+            _ => word_end(record, at).map(|end| Span::new(at, end, Form::Joined)),
+        }
     }
 }
 
@@ -307,122 +401,46 @@ pub(super) fn write_slowly(out: &mut Vec<u8>, record: &[u8]) -> Result<Written, 
         .map(|()| Written::Text)
 }
 
+/// The place of a value, and what is to be done with its text.
 #[derive(Clone, Copy)]
-struct StringSpan {
-    /// Behind the closing quote.
+struct Span {
+    start: usize,
+    /// Without the zeros that Java would not print.
+    copy_end: usize,
+    /// Behind it in the record.
     end: usize,
-    /// Whether it holds characters that Java escapes.
-    rewrite: bool,
-}
-
-/// Where a member lies in the record, its quotes included.
-#[derive(Clone, Copy)]
-struct FieldSpan {
-    name_start: u32,
-    name_end: u32,
-    /// In the record, or in the side text of the object's depth.
-    value_start: u32,
-    /// Behind the part that is to be copied.
-    value_end: u32,
+    /// `Joined` if the text may be copied.
     form: Form,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Form {
-    /// Name, colon and value lie side by side and are canonical.
-    Joined,
-    /// The value is canonical, there are blanks around the colon.
-    Apart,
-    /// A string without escapes that is to be written anew.
-    String,
-    /// An integer of up to 18 digits that is to be printed anew.
-    Integer,
-    /// A number with a point or an exponent that is to be printed anew.
-    Fraction,
-    /// An object or a list, already written to the side.
-    Nested,
-}
-
-impl FieldSpan {
+impl Span {
     #[inline]
-    fn write(&self, out: &mut Vec<u8>, record: &[u8], nested: &[u8]) {
-        let value = self.value_start as usize..self.value_end as usize;
-        if self.form == Form::Joined {
-            push_run(out, record, self.name_start as usize, value.end);
-            return;
-        }
-        push_run(
-            out,
-            record,
-            self.name_start as usize,
-            self.name_end as usize,
-        );
-        out.push(b':');
-        match self.form {
-            Form::Joined | Form::Apart => push_run(out, record, value.start, value.end),
-            Form::Nested => out.extend_from_slice(&nested[value]),
-            Form::String => {
-                let content = &record[value.start + 1..value.end - 1];
-                java_json::write_string(out, content);
-            }
-            Form::Integer | Form::Fraction => write_number(out, &record[value], Some(self.form)),
+    fn new(start: usize, end: usize, form: Form) -> Self {
+        Span {
+            start,
+            copy_end: end,
+            end,
+            form,
         }
     }
 }
 
-/// Appends a string with its quotes.
-fn write_string(out: &mut Vec<u8>, quoted: &[u8], rewrite: bool) -> Option<()> {
-    if rewrite {
-        java_json::write_string(out, quoted.get(1..quoted.len() - 1)?);
-    } else {
-        out.extend_from_slice(quoted);
-    }
-    Some(())
-}
-
-/// Appends a number, printed anew if its form says so.
-fn write_number(out: &mut Vec<u8>, digits: &[u8], form: Option<Form>) {
-    let text = || std::str::from_utf8(digits).expect("a number is ASCII");
-    match form {
-        Some(Form::Fraction) => java_json::write_f64(out, parse_f64(text())),
-        Some(Form::Integer) => {
-            java_json::write_i64(out, text().parse().expect("18 digits fit"));
-        }
-        _ => out.extend_from_slice(digits),
-    }
-}
-
-/// `true`, `false` or `null`. What follows is looked at by the caller, who expects punctuation there.
+/// The end of `true`, `false` or `null`. What follows is looked at by the caller, who expects punctuation there.
 #[inline]
-fn word_at(record: &[u8], at: usize) -> Option<&'static [u8]> {
+fn word_end(record: &[u8], at: usize) -> Option<usize> {
     let word: &[u8] = match record[at] {
         b't' => b"true",
         b'f' => b"false",
         b'n' => b"null",
         _ => return None,
     };
-    record[at..].starts_with(word).then_some(word)
+    record[at..].starts_with(word).then_some(at + word.len())
 }
 
-/// Copies `from..to`; a short run as a block of fixed length whose surplus is dropped again, see `java_json::string`.
-#[inline]
-fn push_run(out: &mut Vec<u8>, bytes: &[u8], from: usize, to: usize) {
-    const BLOCK: usize = 32;
-    let len = to - from;
-    match bytes[from..].first_chunk::<BLOCK>() {
-        Some(block) if len <= BLOCK => {
-            let end = out.len() + len;
-            out.extend_from_slice(block);
-            out.truncate(end);
-        }
-        _ => out.extend_from_slice(&bytes[from..to]),
-    }
-}
-
-/// The place of the next byte that is no white space. Control characters that are none have been ruled out.
+/// The place of the next byte that is no white space.
 #[inline]
 fn skip_blanks(record: &[u8], mut at: usize) -> usize {
-    while record.get(at).is_some_and(|byte| *byte <= b' ') {
+    while matches!(record.get(at), Some(b' ' | b'\t' | b'\n' | b'\r')) {
         at += 1;
     }
     at

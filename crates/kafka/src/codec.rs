@@ -2,12 +2,13 @@
 //! output grows only as decoded bytes arrive, up to one bound.
 
 mod compress;
+mod gzip;
 mod lz4;
 mod snappy;
+mod zstandard;
 
 pub use compress::compress;
 
-use flate2::bufread::GzDecoder;
 use std::io::{self, Read};
 
 /// A batch that unfolds to more than this is taken for damage or an attack; a broker's default for a whole batch is 1 MiB compressed.
@@ -89,28 +90,14 @@ pub(crate) fn decompress(codec: Codec, input: &[u8], check_header: bool) -> Deco
             bytes.extend_from_slice(input);
             Ok(())
         }
-        Codec::Gzip => gunzip(input, &mut bytes),
+        Codec::Gzip => gzip::decompress(input, &mut bytes),
         Codec::Snappy => snappy::decompress(input, &mut bytes),
         Codec::Lz4 => lz4::decompress(input, check_header, &mut bytes),
-        Codec::Zstd => zstd::stream::read::Decoder::with_buffer(input)
-            .map_err(CodecError::from)
-            .and_then(|decoder| read_bounded(decoder, &mut bytes)),
+        Codec::Zstd => zstandard::decompress(input, &mut bytes),
     };
     Decompressed {
         bytes,
         error: result.err(),
-    }
-}
-
-/// Members one after another; as in Java, bytes behind them that begin no further one are passed over.
-fn gunzip(mut input: &[u8], bytes: &mut Vec<u8>) -> Result<(), CodecError> {
-    loop {
-        let mut member = GzDecoder::new(input);
-        read_bounded(&mut member, bytes)?;
-        input = member.into_inner();
-        if !input.starts_with(&[0x1F, 0x8B]) {
-            return Ok(());
-        }
     }
 }
 

@@ -5,7 +5,7 @@ use crate::command_buffer::CommandBuffer;
 use crate::existing::{self, Existing};
 use crate::extensions::{DuplicatePolicy, WritePolicy};
 use crate::namespace::Namespace;
-use crate::operation::{Statement, StatementKind};
+use crate::operation::{Statement, StatementKind, StatementRef, Statements};
 use crate::processor::IdOrigin;
 use crate::reply::{ConcernError, Reply, WriteError};
 use crate::store::{Failure, FailureKind, Store, is_transient};
@@ -17,7 +17,7 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 use tokio::time::Instant;
 
-impl Statement {
+impl StatementRef<'_> {
     /// Two connections may race to upsert one `_id`; at a second try the document is there and is updated.
     fn may_race(&self, error: &WriteError) -> bool {
         matches!(self.kind, StatementKind::Replace | StatementKind::Update)
@@ -34,7 +34,7 @@ impl Statement {
 
     /// The insert as a replacement of what has its id.
     fn as_replacement(&self) -> Option<Statement> {
-        let document = RawDocument::from_bytes(&self.bytes).ok()?;
+        let document = RawDocument::from_bytes(self.bytes).ok()?;
         let id = document.get("_id").ok().flatten()?;
         Some(Statement {
             kind: StatementKind::Replace,
@@ -47,7 +47,7 @@ impl Statement {
 
 impl DuplicatePolicy {
     /// Whether a refused insert may be in the collection already, by this very record, so that it is worth a look.
-    fn looks_up(self, error: &WriteError, statement: &Statement, is_ambiguous: bool) -> bool {
+    fn looks_up(self, error: &WriteError, statement: StatementRef<'_>, is_ambiguous: bool) -> bool {
         if !error.is_duplicate() || statement.kind != StatementKind::Insert {
             return false;
         }
@@ -67,7 +67,7 @@ impl DuplicatePolicy {
 pub(crate) struct BulkWrite {
     pub(crate) namespace: Namespace,
     pub(crate) ordered: bool,
-    pub(crate) statements: Vec<Statement>,
+    pub(crate) statements: Statements,
 }
 
 /// What came of a bulk write, by index of its statements.
@@ -213,7 +213,7 @@ impl BulkWrite {
                 let at = error.index.min(pending.len() - 1);
                 let index = pending[at];
                 error.index = index;
-                let statement = &self.statements[index];
+                let statement = self.statements.get(index);
                 if policy
                     .duplicates
                     .looks_up(&error, statement, retries.is_ambiguous)
@@ -272,12 +272,12 @@ impl BulkWrite {
     ) -> ControlFlow<()> {
         let mut indexes: Vec<usize> = suspects.iter().map(|error| error.index).collect();
         if self.ordered {
-            let follows = |index: &usize| self.statements[*index].id == IdOrigin::Offset;
+            let follows = |index: &usize| self.statements.get(*index).id == IdOrigin::Offset;
             indexes.extend(pending.iter().copied().filter(follows));
         }
-        let statements: Vec<&Statement> = indexes
+        let statements: Vec<StatementRef<'_>> = indexes
             .iter()
-            .map(|&index| &self.statements[index])
+            .map(|&index| self.statements.get(index))
             .collect();
         let existing = loop {
             match existing::look_up(store, &self.namespace, &statements).await {
@@ -295,7 +295,7 @@ impl BulkWrite {
         };
         let mut replaced = Vec::new();
         for (mut error, &existing) in suspects.into_iter().zip(&existing) {
-            let statement = &self.statements[error.index];
+            let statement = self.statements.get(error.index);
             let is_done = match existing {
                 Existing::Same => true,
                 // Nobody else ever has a fresh id: whatever stands there has come from here.
@@ -348,10 +348,12 @@ impl BulkWrite {
         indexes: Vec<usize>,
         outcome: &mut BulkOutcome,
     ) -> ControlFlow<()> {
-        let statements: Vec<Statement> = indexes
-            .iter()
-            .filter_map(|&index| self.statements[index].as_replacement())
-            .collect();
+        let mut statements = Statements::default();
+        for &index in &indexes {
+            if let Some(replacement) = self.statements.get(index).as_replacement() {
+                statements.push(replacement.borrowed());
+            }
+        }
         if statements.is_empty() {
             return ControlFlow::Continue(());
         }
@@ -383,11 +385,16 @@ impl BulkWrite {
     }
 
     fn command(&self, store: &Store, indexes: &[usize]) -> RawDocumentBuf {
-        let kind = self.statements[indexes[0]].kind.command();
-        let size = indexes
-            .iter()
-            .map(|&index| self.statements[index].bytes.len() + 8)
-            .sum();
+        let kind = self.statements.get(indexes[0]).kind.command();
+        let all = indexes.iter().copied().eq(0..self.statements.len());
+        let size = if all {
+            self.statements.elements().len()
+        } else {
+            indexes
+                .iter()
+                .map(|&index| self.statements.get(index).bytes.len() + 8)
+                .sum()
+        };
         let concern = store.write_concern.as_deref();
         let mut buffer = CommandBuffer::new(
             kind,
@@ -396,8 +403,12 @@ impl BulkWrite {
             concern,
             size,
         );
-        for &index in indexes {
-            buffer.push(&self.statements[index].bytes);
+        if all {
+            buffer.push_elements(self.statements.elements(), indexes.len());
+        } else {
+            for &index in indexes {
+                buffer.push(self.statements.get(index).bytes);
+            }
         }
         buffer.finish()
     }

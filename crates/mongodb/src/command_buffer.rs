@@ -84,11 +84,16 @@ impl CommandBuffer {
         self.bytes.extend_from_slice(document);
     }
 
+    /// Adds the first documents at once, which are `push_element`'s elements already.
+    pub(crate) fn push_elements(&mut self, elements: &[u8], count: usize) {
+        debug_assert_eq!(self.count, 0);
+        self.bytes.extend_from_slice(elements);
+        self.count = count;
+    }
+
     /// Begins a document that the caller writes into the buffer that it gets.
     pub(crate) fn begin_element(&mut self) -> &mut Vec<u8> {
-        self.bytes.push(0x03);
-        push_decimal(&mut self.bytes, self.count as i64);
-        self.bytes.push(0);
+        push_element(&mut self.bytes, self.count);
         self.count += 1;
         &mut self.bytes
     }
@@ -110,6 +115,13 @@ impl CommandBuffer {
         self.bytes[..4].copy_from_slice(&length.to_le_bytes());
         RawDocumentBuf::from_bytes(self.bytes).expect("length and end are written above")
     }
+}
+
+/// What stands before a document in an array.
+pub(crate) fn push_element(bytes: &mut Vec<u8>, index: usize) {
+    bytes.push(0x03);
+    push_decimal(bytes, index as i64);
+    bytes.push(0);
 }
 
 pub(crate) fn push_name(bytes: &mut Vec<u8>, kind: u8, name: &str) {

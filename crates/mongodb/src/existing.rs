@@ -3,7 +3,7 @@
 //! another hash gives the same record another content. So what stands there is compared, for all ids at once.
 
 use crate::namespace::Namespace;
-use crate::operation::Statement;
+use crate::operation::StatementRef;
 use crate::store::{Failure, Store};
 use bson::raw::{RawBsonRef, RawDocument};
 use bson::{Bson, Document};
@@ -23,13 +23,13 @@ pub(crate) enum Existing {
 pub(crate) async fn look_up(
     store: &Store,
     namespace: &Namespace,
-    statements: &[&Statement],
+    statements: &[StatementRef<'_>],
 ) -> Result<Vec<Existing>, Failure> {
     let mut existing = vec![Existing::Nothing; statements.len()];
     let mut places: HashMap<Vec<u8>, usize> = HashMap::with_capacity(statements.len());
     let mut ids = Vec::with_capacity(statements.len());
     for (place, statement) in statements.iter().enumerate() {
-        let document = RawDocument::from_bytes(&statement.bytes).ok();
+        let document = RawDocument::from_bytes(statement.bytes).ok();
         let id = document.and_then(|document| document.get("_id").ok().flatten());
         // An insert that we made begins with its id.
         let Some(id) = id else { continue };
@@ -42,7 +42,7 @@ pub(crate) async fn look_up(
         .find(namespace, ids, |found| {
             let id = found.get("_id").ok().flatten();
             if let Some(&place) = id.and_then(|id| places.get(&key(id))) {
-                let is_same = is_same(found, &statements[place].bytes);
+                let is_same = is_same(found, statements[place].bytes);
                 existing[place] = if is_same {
                     Existing::Same
                 } else {

@@ -6,7 +6,7 @@ use crate::command_buffer::{CommandBuffer, CommandKind, push_decimal, push_name}
 use crate::document_id::IdStrategy;
 use crate::extensions::WritePolicy;
 use crate::namespace::Namespace;
-use crate::operation::{Statement, StatementKind};
+use crate::operation::{StatementKind, StatementRef, Statements};
 use crate::processor::{IdOrigin, Processor};
 use crate::settings::TopicSettings;
 use crate::store::{FailureKind, Store};
@@ -424,17 +424,20 @@ impl HashWrite {
     /// The same write statement by statement, for the rare answer that has to be looked at item by item.
     fn bulk(&self) -> BulkWrite {
         let documents = self.command.get_array("documents").into_iter().flatten();
-        let statements = documents.filter_map(|document| {
-            Some(Statement {
-                kind: StatementKind::Insert,
-                bytes: document.ok()?.as_document()?.as_bytes().to_vec(),
-                id: self.ids,
-            })
-        });
+        let mut statements = Statements::default();
+        for document in documents.flatten() {
+            if let Some(document) = document.as_document() {
+                statements.push(StatementRef {
+                    kind: StatementKind::Insert,
+                    bytes: document.as_bytes(),
+                    id: self.ids,
+                });
+            }
+        }
         BulkWrite {
             namespace: self.namespace.clone(),
             ordered: false,
-            statements: statements.collect(),
+            statements,
         }
     }
 }

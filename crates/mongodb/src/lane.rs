@@ -21,7 +21,6 @@ pub(crate) struct Group {
     pub(crate) topic: Arc<str>,
     pub(crate) bulk: BulkWrite,
     pub(crate) rows: Vec<RowRef>,
-    pub(crate) bytes: usize,
 }
 
 /// A bulk write that ended.
@@ -57,6 +56,11 @@ impl Group {
             || self.bulk.statements.iter().any(|statement| {
                 statement.kind != StatementKind::Insert || statement.id == IdOrigin::Record
             })
+    }
+
+    /// Bytes of its statements, as a command carries them.
+    pub(crate) fn bytes(&self) -> usize {
+        self.bulk.statements.elements().len()
     }
 
     pub(crate) async fn write(self, store: &Store, policy: WritePolicy) -> Written {

@@ -71,9 +71,9 @@ impl NamespaceMapper {
             .then_some((&*self.default.database, &*self.default.collection))
     }
 
-    /// The namespace of records that do not name theirs; cheap to copy.
-    pub(crate) fn default(&self) -> Namespace {
-        self.default.clone()
+    /// The namespace of records that do not name theirs.
+    pub(crate) fn default(&self) -> &Namespace {
+        &self.default
     }
 
     /// The namespace of a record whose documents no processor has touched yet.

@@ -228,8 +228,7 @@ pub(crate) async fn time_series(
             .as_ref()
             .filter(|_| settings.namespace().is_some())
             && let Err(failure) =
-                series_maker::ensure(series, store, &settings.mapper.default(), Duration::ZERO)
-                    .await
+                series_maker::ensure(series, store, settings.mapper.default(), Duration::ZERO).await
         {
             topics::add_error(values, TIME_FIELD, failure.reason);
         }

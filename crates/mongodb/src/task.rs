@@ -10,6 +10,8 @@ use crate::bulk::BulkOutcome;
 use crate::extensions::WritePolicy;
 use crate::hash_path::{HashChunk, HashPath};
 use crate::lane::{Lane, Written};
+use crate::operation::Statements;
+use crate::raw_json::RawScratch;
 use crate::store::Store;
 use crate::told::Told;
 use crate::topics::Topics;
@@ -26,6 +28,12 @@ use tokio::time::Instant;
 
 /// A command on its way is there three times: the driver copies it twice.
 const COPIES: usize = 3;
+
+/// Buffers of writes that are kept for the next ones.
+const MAX_SPARE: usize = 2;
+
+/// The largest of them: most writes need less.
+const MAX_SPARE_BYTES: usize = 2 * 1024 * 1024;
 
 pub(crate) struct TaskParts {
     pub(crate) context: TaskContext,
@@ -52,7 +60,9 @@ pub(crate) struct MongoTask {
     /// dropped.
     told: Told,
     fused: Option<HashPath>,
-    scratch: Vec<u8>,
+    scratch: RawScratch,
+    /// Memory of writes that are done, for those to come.
+    spare: Vec<Statements>,
     openings: u64,
     /// Until when the batch in hand may wait for room.
     put_until: Instant,
@@ -105,7 +115,8 @@ impl MongoTask {
             waiting: 0,
             told: Told::default(),
             fused: None,
-            scratch: Vec::new(),
+            scratch: RawScratch::default(),
+            spare: Vec::new(),
             openings: 0,
             put_until: Instant::now(),
             has_failed: false,

@@ -116,73 +116,83 @@ impl MongoTask {
         let mut groups: Vec<Group> = Vec::new();
         let mut failed = Vec::new();
         let mut last_poll = 0;
+        // Most rows have the topic of the row before.
+        let mut current: Option<(&Arc<str>, Arc<TopicSettings>)> = None;
         for row in rows {
             let topic = batch.destination.topic(row);
-            let settings = self.settings(batch, row)?;
+            let settings = match &current {
+                Some((known, settings)) if *known == topic => settings,
+                _ => {
+                    let settings = self.settings(batch, row)?;
+                    &current.insert((topic, settings)).1
+                }
+            };
             let raw = settings
                 .raw
-                .and_then(|path| path.statement(batch, row, &mut self.scratch));
-            let prepared = match raw {
-                Some(statement) => Ok(Some((settings.mapper.default(), statement))),
-                None => statement::prepare(&settings, &mut SinkRecord::new(batch, row), now),
-            };
-            let (namespace, statement) = match prepared {
-                Ok(Some(prepared)) => prepared,
-                Ok(None) => {
-                    self.told.filtered += 1;
-                    continue;
-                }
-                Err(error) if settings.tolerance == Tolerance::None => {
-                    let error = error.shown(self.parts.context.shows_content);
-                    return Err(SinkError::record(batch, row, error));
-                }
-                Err(error) => {
-                    failed.push((row, error));
-                    continue;
+                .and_then(|path| path.statement(batch, row, now, &mut self.scratch));
+            let slow;
+            let (namespace, statement) = match raw {
+                Some(statement) => (settings.mapper.default(), statement),
+                None => {
+                    let prepared =
+                        statement::prepare(settings, &mut SinkRecord::new(batch, row), now);
+                    match prepared {
+                        Ok(Some(prepared)) => slow = prepared,
+                        Ok(None) => {
+                            self.told.filtered += 1;
+                            continue;
+                        }
+                        Err(error) if settings.tolerance == Tolerance::None => {
+                            let error = error.shown(self.parts.context.shows_content);
+                            return Err(SinkError::record(batch, row, error));
+                        }
+                        Err(error) => {
+                            failed.push((row, error));
+                            continue;
+                        }
+                    }
+                    (&slow.0, slow.1.borrowed())
                 }
             };
             // A write that fails takes others of its bulk write with it: no more than the original would have in it.
-            let poll = self.poll_of(batch, row);
-            let starts_poll = settings.tolerance != Tolerance::None && poll != last_poll;
-            last_poll = poll;
-            let fits = |group: &&mut Group| {
-                !starts_poll
-                    && group.topic == *topic
-                    && group.bulk.namespace == namespace
-                    && group.rows.len() < settings.max_batch.min(MAX_STATEMENTS)
-                    && group.bytes + statement.bytes.len() <= MAX_BYTES
+            let starts_poll = settings.tolerance != Tolerance::None && {
+                let most = self.parts.context.max_poll_records;
+                let poll = poll_of(batch, row, most);
+                std::mem::replace(&mut last_poll, poll) != poll
             };
             let row = RowRef {
                 batch: number,
                 row: row as u32,
             };
-            let bytes = statement.bytes.len();
+            let fits = |group: &&mut Group| {
+                !starts_poll
+                    && group.topic == *topic
+                    && group.bulk.namespace == *namespace
+                    && group.rows.len() < settings.max_batch.min(MAX_STATEMENTS)
+                    && group.bytes() + statement.bytes.len() <= MAX_BYTES
+            };
             match groups.last_mut().filter(fits) {
                 Some(group) => {
                     group.bulk.statements.push(statement);
                     group.rows.push(row);
-                    group.bytes += bytes;
                 }
-                None => groups.push(Group {
-                    topic: Arc::clone(topic),
-                    bulk: BulkWrite {
-                        namespace,
-                        ordered: settings.ordered,
-                        statements: vec![statement],
-                    },
-                    settings,
-                    rows: vec![row],
-                    bytes,
-                }),
+                None => {
+                    let mut statements = self.spare.pop().unwrap_or_default();
+                    statements.push(statement);
+                    groups.push(Group {
+                        topic: Arc::clone(topic),
+                        bulk: BulkWrite {
+                            namespace: namespace.clone(),
+                            ordered: settings.ordered,
+                            statements,
+                        },
+                        settings: Arc::clone(settings),
+                        rows: vec![row],
+                    });
+                }
             }
         }
         Ok((groups, failed))
-    }
-
-    /// The number, within the batch, of the original's poll that would have got this row.
-    pub(super) fn poll_of(&self, batch: &RecordBatch, row: usize) -> usize {
-        let before = batch.offsets[row] - batch.first_offset;
-        usize::try_from(before).unwrap_or(0) / self.parts.context.max_poll_records.max(1)
     }
 
     pub(super) fn settings(
@@ -195,4 +205,10 @@ impl MongoTask {
         let shows_content = self.parts.context.shows_content;
         found.map_err(|error| SinkError::record(batch, row, error.shown(shows_content)))
     }
+}
+
+/// The number, within the batch, of the original's poll that would have got this row.
+fn poll_of(batch: &RecordBatch, row: usize, max_poll_records: usize) -> usize {
+    let before = batch.offsets[row] - batch.first_offset;
+    usize::try_from(before).unwrap_or(0) / max_poll_records.max(1)
 }

@@ -1,6 +1,6 @@
 //! What the end of a write means: rows reported, batches released, or the task failed.
 
-use super::{Ended, MongoTask};
+use super::{Ended, MAX_SPARE, MAX_SPARE_BYTES, MongoTask};
 use crate::bulk::{BulkOutcome, RowRef};
 use crate::hash_path::HashChunk;
 use crate::lane::Written;
@@ -61,6 +61,11 @@ impl MongoTask {
             } = one;
             self.settle_rows(&outcome, &rows, &bulk.namespace, bulk.ordered, &settings)?;
             self.release(batch);
+            let mut statements = bulk.statements;
+            if self.spare.len() < MAX_SPARE && statements.memory() <= MAX_SPARE_BYTES {
+                statements.clear();
+                self.spare.push(statements);
+            }
         }
         if let Some((origin, opening)) = lane
             && let Some(partition) = self.partitions.get_mut(&origin)

@@ -34,7 +34,8 @@ impl MongoTask {
     }
 
     pub(super) async fn start_alone(&mut self, group: Group, number: u64) -> Result<(), SinkError> {
-        let permit = self.make_room(COPIES * group.bytes, true).await?;
+        let needed = group.bulk.statements.memory() + (COPIES - 1) * group.bytes();
+        let permit = self.make_room(needed, true).await?;
         self.note_writes(number, 1);
         let (store, policy) = (Arc::clone(&self.parts.store), self.parts.policy);
         self.writing.spawn(async move {
@@ -58,8 +59,11 @@ impl MongoTask {
             return Ok(());
         }
         // One of them is on its way at a time.
-        let bytes: usize = groups.iter().map(|group| group.bytes).sum();
-        let largest = groups.iter().map(|group| group.bytes).max().unwrap_or(0);
+        let bytes: usize = groups
+            .iter()
+            .map(|group| group.bulk.statements.memory())
+            .sum();
+        let largest = groups.iter().map(Group::bytes).max().unwrap_or(0);
         let needed = bytes + (COPIES - 1) * largest;
         let is_first = self.lane(origin).is_none_or(Lane::is_idle);
         let permit = self.make_room(needed, is_first).await?;

@@ -42,6 +42,28 @@ CONVERTERS = {
     "s3_avro": {"value.converter": "io.confluent.connect.avro.AvroConverter"},
     "s3_parquet": {"value.converter": "io.confluent.connect.avro.AvroConverter"},
 }
+KAFKA_TRANSFORMS = "org.apache.kafka.connect.transforms"
+# The transforms of a row, in their order, all of them on schemaless objects (that of the topic's name looks into none).
+EACH = {
+    "insert": {"type": f"{KAFKA_TRANSFORMS}.InsertField$Value", "static.field": "mill", "static.value": "north", "offset.field": "at"},
+    "cast": {"type": f"{KAFKA_TRANSFORMS}.Cast$Value", "spec": "items:string,total:float32"},
+    "mask": {"type": f"{KAFKA_TRANSFORMS}.MaskField$Value", "fields": "customer"},
+    "replace": {"type": f"{KAFKA_TRANSFORMS}.ReplaceField$Value", "exclude": "status", "renames": "total:amount"},
+    "timestamp": {
+        "type": f"{KAFKA_TRANSFORMS}.TimestampConverter$Value",
+        "field": "order_id",
+        "target.type": "string",
+        "format": "yyyy-MM-dd'T'HH:mm:ss.SSS",
+    },
+    "hash": {"type": "io.aiven.kafka.connect.transforms.Hash$Value", "field.name": "customer", "function": "sha256"},
+    "router": {"type": f"{KAFKA_TRANSFORMS}.RegexRouter", "regex": "bench-(.*)", "replacement": "routed-$1"},
+}
+TRANSFORMS = {f"transform_{name}": [name] for name in EACH} | {"transform_five": ["insert", "cast", "mask", "replace", "timestamp"]}
+CONVERTERS |= dict.fromkeys(TRANSFORMS, CONVERTERS["s3_json"])
+# Records of so many bytes instead of s3_string's, and as many bytes in all.
+TEXT = 100
+SIZES = {"s3_1kb": 1_000, "s3_10kb": 10_000, "s3_1mb": 1_000_000}
+CONVERTERS |= dict.fromkeys(SIZES, CONVERTERS["s3_string"])
 # What a row's connector has beside a converter.
 FORMATS = {
     "s3_avro": {"format.class": "io.confluent.connect.s3.format.avro.AvroFormat", "avro.codec": "snappy"},
@@ -63,6 +85,8 @@ DOCS_WRITES = {
     "docs_update": "UpdateOneDefaultStrategy",
 }
 KINDS = {"s3_string": "text", "s3_json": "json", "s3_avro": "avro", "s3_parquet": "avro", **dict.fromkeys(DOCS_WRITES, "json")}
+KINDS |= dict.fromkeys(TRANSFORMS, "json")
+KINDS |= {"s3_1kb": "text1k", "s3_10kb": "text10k", "s3_1mb": "text1m"}
 # Nested objects, behind what their batches are compressed with.
 NESTED = {f"{codec}_json_500": f"nested-{codec}" for codec in ("lz4", "zstd", "snappy", "gzip")}
 CONVERTERS |= dict.fromkeys(NESTED, CONVERTERS["s3_json"])
@@ -169,14 +193,17 @@ class OurWorker:
 
 
 class OneNode(OurWorker):
-    """The binary as a one-node worker of Strings."""
+    """The binary as a one-node worker of Strings; `security` are a client's settings where a listener asks for them."""
 
-    def __init__(self, binary: Path, bootstrap: str, log: str, under: tuple = ()):
+    def __init__(self, binary: Path, bootstrap: str, log: str, under: tuple = (), security: dict | None = None):
+        security = security or {}
         settings = {
             "bootstrap.servers": bootstrap,
             "key.converter": STRING,
             "value.converter": STRING,
             "offset.storage.file.filename": WORK / "offsets.dat",
+            **security,
+            **{f"consumer.{key}": value for key, value in security.items()},
         }
         super().__init__(binary, "standalone", settings, log, CREDENTIALS, under)
 
@@ -325,9 +352,19 @@ def connector(servers: Servers, row: str, topic: str) -> dict:
         strategy = f"com.mongodb.kafka.connect.sink.writemodel.strategy.{DOCS_WRITES[row]}"
         return {**DOCS_CONNECTOR, "topics": topic, "connection.uri": servers.documents_uri(), "writemodel.strategy": strategy}
     config = {**S3_CONNECTOR, **CONVERTERS[row], **FORMATS.get(row, {}), "topics": topic, "store.url": servers.s3_url}
+    if row in SIZES:
+        config["flush.size"] = of_size(row, FLUSH_SIZE)
+    if stages := TRANSFORMS.get(row):
+        config["transforms"] = ",".join(stages)
+        config |= {f"transforms.{stage}.{key}": value for stage in stages for key, value in EACH[stage].items()}
     if KINDS[row] == "avro":
         config["value.converter.schema.registry.url"] = servers.registry_url
     return config
+
+
+def of_size(row: str, records: int) -> int:
+    """So many of the row's records as hold the bytes of this many of s3_string."""
+    return records * TEXT // SIZES.get(row, TEXT)
 
 
 def metric(url: str, name: str) -> int:
@@ -360,6 +397,8 @@ def note(text: str):
 
 def table(rows: list[dict], bounds: dict[str, str]) -> str:
     columns = ["name", "cpu_s_per_m", "raw_cpu_s_per_m", "records_per_s", "peak_rss_mib", "value"]
+    if any("mb_per_cpu_s" in row for row in rows):
+        columns.insert(3, "mb_per_cpu_s")
     if any("ratio" in row for row in rows):
         columns = ["name", "cpu_s_per_m", "other_cpu_s_per_m", "ratio", "least", "most"]
     shown = [[show(row.get(column)) for column in columns] for row in rows]

@@ -27,7 +27,10 @@ pub(crate) fn build(kind: Kind, codec: Codec, count: usize, seed: u64) -> Result
         put_varint(&mut record, delta as i64);
         put_varint(&mut record, -1);
         let value = match kind {
-            Kind::Text => text(&mut random).into_bytes(),
+            Kind::Text => text(&mut random, 100).into_bytes(),
+            Kind::Text1k => text(&mut random, 1_000).into_bytes(),
+            Kind::Text10k => text(&mut random, 10_000).into_bytes(),
+            Kind::Text1m => text(&mut random, 1_000_000).into_bytes(),
             Kind::Json => object(&mut random).into_bytes(),
             Kind::Avro => avro::message(delta as i64, &mut random),
             Kind::Nested => nested(&mut random).into_bytes(),
@@ -105,13 +108,13 @@ fn word(random: &mut Random) -> &'static str {
     WORDS[random.below(8) as usize]
 }
 
-fn text(random: &mut Random) -> String {
+fn text(random: &mut Random, size: usize) -> String {
     let mut text = format!("Kafka message {:08} ", random.below(100_000_000));
-    while text.len() < 100 {
+    while text.len() < size {
         text.push_str(word(random));
         text.push(' ');
     }
-    text.truncate(100);
+    text.truncate(size);
     text
 }
 
@@ -178,6 +181,8 @@ mod tests {
     #[test]
     fn what_is_built_is_walked() {
         check(Kind::Text, 100);
+        check(Kind::Text1k, 1_000);
+        check(Kind::Text10k, 10_000);
         check(Kind::Json, 110);
         check(Kind::Avro, 100);
     }

@@ -4,18 +4,10 @@ use crate::wire::{CREATE_TOPICS, Connection, PRODUCE, Put};
 use crate::{Failure, Kind, Topic, batch};
 use millstream_kafka::codec::Codec;
 
-/// Records of a batch: 100 kB before compression, as busy producers send.
-fn per_batch(kind: Kind) -> u64 {
-    match kind {
-        Kind::Text | Kind::Json | Kind::Avro => 1000,
-        Kind::Nested => 200,
-    }
-}
-
 pub(crate) fn run(topic: &Topic, kind: Kind, codec: Codec) -> Result<(), Failure> {
     let per_partition = topic.records / topic.partitions as u64;
     // Where a partition gets less than a batch, it gets all in one.
-    let per_batch = per_partition.clamp(1, per_batch(kind));
+    let per_batch = per_partition.clamp(1, kind.per_batch());
     if per_partition * topic.partitions as u64 != topic.records
         || !per_partition.is_multiple_of(per_batch)
     {

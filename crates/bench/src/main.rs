@@ -82,6 +82,15 @@ struct Topic {
 enum Kind {
     /// 100 bytes of ASCII words
     Text,
+    /// 1,000 bytes of them
+    #[value(name = "text1k")]
+    Text1k,
+    /// 10,000 bytes of them
+    #[value(name = "text10k")]
+    Text10k,
+    /// 1,000,000 bytes of them
+    #[value(name = "text1m")]
+    Text1m,
     /// Objects of 110 bytes with five fields
     Json,
     /// Messages of 100 bytes with five fields, of the schema that `avro-schema` prints
@@ -92,6 +101,19 @@ enum Kind {
 
 fn codec_named(name: &str) -> Result<Codec, &'static str> {
     Codec::named(name).ok_or("not a name of Kafka's compression.type")
+}
+
+impl Kind {
+    /// How many make a batch of 100 kB before compression, as busy producers send.
+    fn per_batch(self) -> u64 {
+        match self {
+            Kind::Text | Kind::Json | Kind::Avro => 1_000,
+            Kind::Nested => 200,
+            Kind::Text1k => 100,
+            Kind::Text10k => 10,
+            Kind::Text1m => 1,
+        }
+    }
 }
 
 type Failure = Box<dyn std::error::Error + Send + Sync>;

@@ -56,7 +56,8 @@ EACH = {
         "format": "yyyy-MM-dd'T'HH:mm:ss.SSS",
     },
     "hash": {"type": "io.aiven.kafka.connect.transforms.Hash$Value", "field.name": "customer", "function": "sha256"},
-    "router": {"type": f"{KAFKA_TRANSFORMS}.RegexRouter", "regex": "bench-(.*)", "replacement": "routed-$1"},
+    # Another name is what neither sink takes.
+    "router": {"type": f"{KAFKA_TRANSFORMS}.RegexRouter", "regex": "bench-(.*)-(\\d+)", "replacement": "bench-$1-$2"},
 }
 TRANSFORMS = {f"transform_{name}": [name] for name in EACH} | {"transform_five": ["insert", "cast", "mask", "replace", "timestamp"]}
 CONVERTERS |= dict.fromkeys(TRANSFORMS, CONVERTERS["s3_json"])

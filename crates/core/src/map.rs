@@ -50,7 +50,7 @@ impl Map {
     }
 
     /// Java's `new HashMap(other)`: the table is sized for the entries beforehand, then filled in the other's order.
-    pub fn copied_from(&self) -> Self {
+    pub fn copied_from(self) -> Self {
         // Java 9 and later: the threshold is (size / 0.75) + 1, rounded up to a power of two.
         let wanted = (self.entries.len() as f32 / 0.75 + 1.0) as usize;
         let slots = if self.entries.is_empty() {
@@ -58,12 +58,22 @@ impl Map {
         } else {
             table_size_for(wanted)
         };
-        Map::hashed_in(slots, self.entries.iter().cloned())
+        // A table of the same size, no slot of which can hold a tree, keeps its order.
+        let is_same = matches!(self.order, Order::Hashed { slots: old } if old == slots);
+        if is_same && self.entries.len() <= table::LONG_CHAIN {
+            return self;
+        }
+        Map::in_table(slots, self.entries)
     }
 
     fn hashed_in(slots: u32, pairs: impl IntoIterator<Item = (Value, Value)>) -> Self {
+        Map::in_table(slots, without_repeats(pairs))
+    }
+
+    /// No key twice.
+    fn in_table(slots: u32, entries: Vec<(Value, Value)>) -> Self {
         let mut map = Map {
-            entries: without_repeats(pairs),
+            entries,
             order: Order::Hashed { slots },
         };
         if map.has_long_chain(slots) {
@@ -102,12 +112,10 @@ impl Map {
     /// A split of a chain keeps its relative order, so the end does not depend on when the table grew.
     fn settle(&mut self) {
         if let Order::Hashed { slots } = &mut self.order {
-            while self.entries.len() as u64 > u64::from(*slots) * 3 / 4 && *slots < MAX_SLOTS {
+            while self.entries.len() > fill_of(*slots) && *slots < MAX_SLOTS {
                 *slots *= 2;
             }
-            let mask = *slots - 1;
-            self.entries
-                .sort_by_cached_key(|(key, _)| slot_hash(key.java_hash()) & mask);
+            sort_by_slot(&mut self.entries, *slots);
         }
     }
 
@@ -115,10 +123,29 @@ impl Map {
     pub fn insert(&mut self, key: Value, value: Value) {
         match self.entries.iter_mut().find(|(k, _)| *k == key) {
             Some((_, old)) => *old = value,
-            None => {
-                self.entries.push((key, value));
-                self.settle();
-            }
+            None => match self.order {
+                // All others stay where they are in a table that does not grow.
+                Order::Hashed { slots } if self.entries.len() < fill_of(slots) => {
+                    let slot = slot_of(&key, slots);
+                    let place = self
+                        .entries
+                        .partition_point(|(known, _)| slot_of(known, slots) <= slot);
+                    self.entries.insert(place, (key, value));
+                }
+                Order::Hashed { .. } | Order::Linked => {
+                    self.entries.push((key, value));
+                    self.settle();
+                }
+            },
+        }
+    }
+
+    /// As `insert`, with a name that becomes a key only where there is none yet.
+    pub fn put_str(&mut self, name: &str, value: Value) {
+        let is_name = |key: &Value| matches!(key, Value::String(text) if text == name);
+        match self.entries.iter_mut().find(|(key, _)| is_name(key)) {
+            Some((_, old)) => *old = value,
+            None => self.insert(Value::from(name), value),
         }
     }
 
@@ -171,6 +198,32 @@ pub fn slot_hash(hash: i32) -> u32 {
     hash ^ (hash >> 16)
 }
 
+fn slot_of(key: &Value, slots: u32) -> u32 {
+    slot_hash(key.java_hash()) & (slots - 1)
+}
+
+/// The entries that a table of this size takes before it grows.
+fn fill_of(slots: u32) -> usize {
+    (u64::from(slots) * 3 / 4) as usize
+}
+
+/// Stable, as a slot's entries are in the order of their insertion.
+fn sort_by_slot(entries: &mut [(Value, Value)], slots: u32) {
+    // Most maps are small, and their keys are hashed once each without an allocation.
+    let mut known = [0; DEFAULT_SLOTS as usize];
+    if entries.len() > known.len() {
+        entries.sort_by_cached_key(|(key, _)| slot_of(key, slots));
+        return;
+    }
+    for at in 0..entries.len() {
+        let slot = slot_of(&entries[at].0, slots);
+        let place = known[..at].partition_point(|&before| before <= slot);
+        known.copy_within(place..at, place + 1);
+        known[place] = slot;
+        entries[place..=at].rotate_right(1);
+    }
+}
+
 fn table_size_for(capacity: usize) -> u32 {
     (capacity.max(1).min(MAX_SLOTS as usize) as u32).next_power_of_two()
 }
@@ -178,7 +231,12 @@ fn table_size_for(capacity: usize) -> u32 {
 fn without_repeats(pairs: impl IntoIterator<Item = (Value, Value)>) -> Vec<(Value, Value)> {
     // Below this many entries a scan is cheaper than a table of hashes.
     const SCAN_LIMIT: usize = 16;
-    let mut entries: Vec<(Value, Value)> = Vec::new();
+    // What fits into a default table is given its place at once.
+    const ROOM: usize = 12;
+    let pairs = pairs.into_iter();
+    let (least, most) = pairs.size_hint();
+    let room = most.map_or(least, |most| most.min(ROOM).max(least));
+    let mut entries: Vec<(Value, Value)> = Vec::with_capacity(room);
     let mut by_hash: HashMap<i32, Vec<usize>> = HashMap::new();
     for (key, value) in pairs {
         if entries.len() == SCAN_LIMIT && by_hash.is_empty() {
@@ -250,6 +308,29 @@ mod tests {
             "AaAaBBBB AaAaAaAa AaAaAaBB AaAaBBAa AaBBAaAa AaBBAaBB AaBBBBAa AaBBBBBB \
              BBAaAaAa BBAaAaBB BBAaBBAa BBAaBBBB BBBBAaAa BBBBAaBB BBBBBBAa BBBBBBBB",
         );
+    }
+
+    #[test]
+    fn a_key_that_is_put_later_stands_where_it_would_have_been_put_first() {
+        for count in [1, 2, 5, 6, 7, 11, 12, 13, 16, 17, 40, 100] {
+            let keys: Vec<Value> = (0..count)
+                .map(|i| Value::from(format!("field_{}", i * 7919)))
+                .collect();
+            let pairs = || keys.iter().map(|key| (key.clone(), Value::Null));
+            let whole = Map::hashed(pairs());
+            let mut grown = Map::hashed([]);
+            for (key, value) in pairs() {
+                grown.insert(key, value);
+            }
+            let names =
+                |map: &Map| -> Vec<String> { map.iter().map(|(key, _)| key.to_string()).collect() };
+            assert_eq!(names(&grown), names(&whole), "{count}");
+            let copy = whole.clone().copied_from();
+            let entries = whole.into_entries();
+            let slots = table_size_for((count as f32 / 0.75 + 1.0) as usize);
+            let anew = Map::hashed_with_capacity(slots as usize, entries);
+            assert_eq!(names(&copy), names(&anew), "{count}");
+        }
     }
 
     #[test]

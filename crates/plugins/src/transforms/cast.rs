@@ -73,14 +73,13 @@ impl Cast {
                 })
             }
             (Casts::Fields(fields), None) => {
-                let old = require_map(taken.value, PURPOSE)?;
-                let mut map = old.copied_from();
+                let mut map = require_map(taken.value, PURPOSE)?.copied_from();
                 for (name, kind) in fields {
-                    let value = match old.get_str(name) {
+                    let value = match map.get_str(name) {
                         Some(value) => cast(None, value, *kind)?,
                         None => Value::Null,
                     };
-                    map.insert(Value::from(name.as_str()), value);
+                    map.put_str(name, value);
                 }
                 Ok(SchemaAndValue {
                     schema: None,

@@ -81,7 +81,7 @@ impl HeaderFrom {
         let Some(schema) = taken.schema else {
             let map = require_map(taken.value, self.purpose())?;
             // Java copies the map in both cases, which may change the order of its entries.
-            let mut rest = map.copied_from();
+            let mut rest = map.clone().copied_from();
             for (field, header) in &self.pairs {
                 let value = map.get_str(field).cloned().unwrap_or(Value::Null);
                 headers.push(Header {

@@ -161,7 +161,7 @@ impl InsertField {
             let mut map = require_map(taken.value, PURPOSE)?.copied_from();
             for insertion in &self.insertions {
                 if let Some(value) = insertion.source.value(origin, false) {
-                    map.insert(Value::from(insertion.name.as_str()), value);
+                    map.put_str(&insertion.name, value);
                 }
             }
             return Ok(SchemaAndValue {

@@ -63,14 +63,13 @@ impl MaskField {
 
     fn mask(&self, taken: SchemaAndValue) -> Result<SchemaAndValue, RecordError> {
         let Some(schema) = taken.schema else {
-            let old = require_map(taken.value, PURPOSE)?;
-            let mut map = old.copied_from();
+            let mut map = require_map(taken.value, PURPOSE)?.copied_from();
             for field in &self.fields {
-                let masked = match old.get_str(field) {
+                let masked = match map.get_str(field) {
                     Some(value) => self.masked(value)?,
                     None => Value::Null,
                 };
-                map.insert(Value::from(field.as_str()), masked);
+                map.put_str(field, masked);
             }
             return Ok(SchemaAndValue {
                 schema: None,

@@ -12,6 +12,7 @@ use millstream_core::{
     Map, Needs, PluginError, Properties, RecordBatch, RecordError, RowMask, SchemaAndValue, Struct,
     Transform, Value, config_def,
 };
+use std::borrow::Cow;
 
 key_and_value!(
     ReplaceField,
@@ -102,11 +103,13 @@ impl ReplaceField {
             let old = require_map(taken.value, PURPOSE)?;
             let size = old.len();
             let kept = old.into_entries().into_iter().filter_map(|(key, value)| {
-                let name = key.to_string();
-                names.keeps(&name).then(|| match names.renamed(&name) {
-                    Some(new) => (Value::from(new), value),
-                    None => (key, value),
-                })
+                let name = match &key {
+                    Value::String(text) => text.to_java_utf8(),
+                    other => Cow::Owned(other.to_string()),
+                };
+                let is_kept = names.keeps(&name);
+                let renamed = names.renamed(&name).map(Value::from);
+                is_kept.then(|| (renamed.unwrap_or(key), value))
             });
             return Ok(SchemaAndValue {
                 schema: None,

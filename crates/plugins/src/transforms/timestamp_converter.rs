@@ -264,13 +264,12 @@ impl TimestampConverter {
             let value = if taken.value.is_null() || self.field.is_empty() {
                 self.convert_unknown(&taken.value)?
             } else {
-                let old = require_map(taken.value, PURPOSE)?;
-                let mut map = old.copied_from();
-                let converted = match old.get_str(&self.field) {
+                let mut map = require_map(taken.value, PURPOSE)?.copied_from();
+                let converted = match map.get_str(&self.field) {
                     Some(value) => self.convert_unknown(value)?,
                     None => Value::Null,
                 };
-                map.insert(Value::from(self.field.as_str()), converted);
+                map.put_str(&self.field, converted);
                 Value::Map(map)
             };
             return Ok(SchemaAndValue {

@@ -158,12 +158,13 @@ impl Parser<'_> {
     }
 
     fn object(&mut self) -> Result<Node, Malformed> {
-        let mut members = Vec::new();
         self.skip_white_space();
         if self.peek() == Some(b'}') {
             self.at += 1;
-            return Ok(Node::Object(members));
+            return Ok(Node::Object(Vec::new()));
         }
+        // Few objects have more; growing costs more than the room.
+        let mut members = Vec::with_capacity(8);
         loop {
             self.skip_white_space();
             if self.peek() != Some(b'"') {

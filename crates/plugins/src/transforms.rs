@@ -120,24 +120,57 @@ fn route(
     errors: &mut RowErrors,
     mut route: impl FnMut(&RecordBatch, usize, &Arc<str>) -> Result<Arc<str>, RecordError>,
 ) {
-    let mut topics: Vec<Arc<str>> = Vec::with_capacity(batch.len());
-    let mut uniform = true;
+    let mut first: Option<Arc<str>> = None;
+    // Filled from the first row on that goes another way.
+    let mut topics: Vec<Arc<str>> = Vec::new();
     for row in 0..batch.len() {
-        let mut topic = batch.destination.topic(row).clone();
-        if mask.get(row) {
-            match route(batch, row, &topic) {
-                Ok(to) => topic = to,
-                Err(error) => errors.push((row, error)),
+        let from = batch.destination.topic(row);
+        let routed = mask.get(row).then(|| route(batch, row, from));
+        let to = match routed {
+            Some(Ok(to)) => to,
+            Some(Err(error)) => {
+                errors.push((row, error));
+                from.clone()
+            }
+            None => from.clone(),
+        };
+        match &first {
+            None => first = Some(to),
+            Some(first) if topics.is_empty() && *first == to => {}
+            Some(first) => {
+                if topics.is_empty() {
+                    topics.reserve(batch.len());
+                    topics.resize(row, first.clone());
+                }
+                topics.push(to);
             }
         }
-        uniform = uniform && topics.last().is_none_or(|last| *last == topic);
-        topics.push(topic);
     }
-    match topics.first() {
-        Some(first) if uniform => batch.destination = Destination::Uniform(first.clone()),
+    match first {
+        Some(first) if topics.is_empty() => batch.destination = Destination::Uniform(first),
         Some(_) => batch.destination = Destination::PerRow(topics),
         None => {}
     }
+}
+
+/// Sends all rows of a batch to the topic that `route` says, if all come from one and it has an answer for all at once.
+fn route_all(
+    batch: &mut RecordBatch,
+    mask: &RowMask,
+    route: impl FnOnce(&RecordBatch, &Arc<str>) -> Option<Arc<str>>,
+) -> bool {
+    let Destination::Uniform(topic) = &batch.destination else {
+        return false;
+    };
+    if batch.is_empty() || !mask.is_all() {
+        return false;
+    }
+    let to = route(batch, topic);
+    let is_routed = to.is_some();
+    if let Some(to) = to {
+        batch.destination = Destination::Uniform(to);
+    }
+    is_routed
 }
 
 /// The headers of every row, made where there were none. `None` if they were not decoded.

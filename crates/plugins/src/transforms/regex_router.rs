@@ -84,7 +84,10 @@ impl Transform for RegexRouter {
         _keep: &mut RowMask,
         errors: &mut RowErrors,
     ) {
-        super::route(batch, mask, errors, |_, _, topic| self.route(topic));
+        // Where it fails, each row has to say so.
+        if !super::route_all(batch, mask, |_, topic| self.route(topic).ok()) {
+            super::route(batch, mask, errors, |_, _, topic| self.route(topic));
+        }
     }
 }
 

@@ -208,6 +208,16 @@ class OneNode(OurWorker):
         }
         super().__init__(binary, "standalone", settings, log, CREDENTIALS, under)
 
+    def once(self, name: str, config: dict, arrived, records: int) -> tuple[Cost, float]:
+        """Runs one connector until its records have arrived, and ends the worker: its cost, and the seconds that records flowed."""
+
+        def look():
+            if self.client.ended():
+                raise Failed(f"the worker ended: {self.client.tail()}")
+
+        seconds = deliver(self.url, name, config, arrived, records, 0.01, look)
+        return self.client.end(ask=True), seconds
+
 
 class JavaWorker:
     """Java's worker of a cluster; `more` are further options of the tool that starts it."""
@@ -363,6 +373,23 @@ def connector(servers: Servers, row: str, topic: str) -> dict:
     return config
 
 
+def deliver(url: str, name: str, config: dict, arrived, records: int, pause: float, look=lambda: None) -> float:
+    """Starts a connector and waits until `records` more have `arrived()`, `look`ing meanwhile; gives the seconds."""
+    goal, started = arrived() + records, time.monotonic()
+    status, body = http("POST", f"{url}/connectors", {"name": name, "config": config})
+    if status != 201:
+        raise Failed(f"POST /connectors answered {status}: {body}")
+
+    def done() -> bool:
+        look()
+        if (time.monotonic() - started) > 5 and (trace := failure(url, name)):
+            raise Failed(f"{name} is FAILED: {trace}")
+        return arrived() >= goal
+
+    wait_until(f"{records} records of {name}", 300, done, pause)
+    return time.monotonic() - started
+
+
 def of_size(row: str, records: int) -> int:
     """So many of the row's records as hold the bytes of this many of s3_string."""
     return records * TEXT // SIZES.get(row, TEXT)
@@ -402,13 +429,14 @@ def table(rows: list[dict], bounds: dict[str, str]) -> str:
         columns.insert(3, "mb_per_cpu_s")
     if any("ratio" in row for row in rows):
         columns = ["name", "cpu_s_per_m", "other_cpu_s_per_m", "ratio", "least", "most"]
-    shown = [[show(row.get(column)) for column in columns] for row in rows]
-    widths = [max(len(line[i]) for line in [columns, *shown]) for i in range(len(columns))]
-    lines = ["  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in [columns, *shown]]
     known = [f"  {row['name']}: {bounds[row['name']]}" for row in rows if row["name"] in bounds]
-    if not known:
-        return "\n".join(lines)
-    return "\n".join([*lines, "", "What bounds each figure:", *known])
+    return "\n".join([aligned(columns, rows), *(["", "What bounds each figure:", *known] if known else [])])
+
+
+def aligned(columns: list[str], rows: list[dict]) -> str:
+    lines = [columns, *([show(row.get(column)) for column in columns] for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(columns))]
+    return "\n".join("  ".join(text.ljust(width) for text, width in zip(line, widths)).rstrip() for line in lines)
 
 
 def show(value) -> str:

@@ -1,0 +1,44 @@
+#!/usr/bin/env bash
+# wkx 0.5.0 (npm) beside shapely 2.2.0 (PyPI): points without coordinates, and measures, from one binary form to another.
+#
+# One would expect: an empty point, which WKB holds as NaN (GeoPackage, "Geometry Encoding"; JTS, GEOS and PostGIS too), stays
+# empty, as it does from WKT: in GeoJSON coordinates are numbers (RFC 7946, 3.1.1), in TWKB the bit for empty is set. A measure
+# that ISO WKB holds is still there in EWKB.
+# Seen: wkx writes an empty point as NaN, but does not know it again: GeoJSON gets nulls, and TWKB the point 0 0. Without an
+# SRID it writes EWKB with ISO's number of the type and a flag of EWKB: of POINT M (1 2 3) it reads back POINT (1 2), and
+# POINT Z (1 2 3) not at all.
+# To a user: places that nobody knows turn up in the Gulf of Guinea, and measures along a line are gone.
+. "$(dirname "$0")/lib.sh"
+node_packages wkx@0.5.0
+python_packages shapely==2.2.0
+
+cat >program.py <<'END'
+import shapely
+
+for text in ("POINT EMPTY", "GEOMETRYCOLLECTION (POINT EMPTY, POINT (1 2))", "POINT M (1 2 3)", "POINT Z (1 2 3)"):
+    iso = shapely.to_wkb(shapely.from_wkt(text), hex=True, flavor="iso", byte_order=1)
+    print(iso, shapely.from_wkb(iso).wkt, sep="\t")
+END
+venv/bin/python program.py >binary
+
+cat >program.js <<'END'
+const { readFileSync } = require('fs');
+const { Geometry } = require('wkx');
+for (const line of readFileSync('binary', 'utf8').trim().split('\n')) {
+  const [iso, text] = line.split('\t');
+  const read = Geometry.parse(Buffer.from(iso, 'hex'));
+  console.log(`shapely ${text}; wkx ${read.toWkt()}`);
+  console.log('  GeoJSON', JSON.stringify(read.toGeoJSON()), 'from WKT', JSON.stringify(Geometry.parse(text).toGeoJSON()));
+  console.log('  TWKB', read.toTwkb().toString('hex'), Geometry.parseTwkb(read.toTwkb()).toWkt());
+  try {
+    console.log('  EWKB', read.toEwkb().toString('hex').slice(0, 18), Geometry.parse(read.toEwkb()).toWkt());
+  } catch (error) {
+    console.log('  EWKB', error.message);
+  }
+}
+END
+node program.js >got
+
+seen got <<'END'
+
+END

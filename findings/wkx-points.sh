@@ -40,5 +40,20 @@ END
 node program.js >got
 
 seen got <<'END'
-
+shapely POINT EMPTY; wkx POINT(NaN NaN)
+  GeoJSON {"type":"Point","coordinates":[null,null]} from WKT {"type":"Point","coordinates":[]}
+  TWKB a1000000 POINT(0 0)
+  EWKB 010100002000000000 POINT(NaN NaN)
+shapely GEOMETRYCOLLECTION (POINT EMPTY, POINT (1 2)); wkx GEOMETRYCOLLECTION(POINT(NaN NaN),POINT(1 2))
+  GeoJSON {"type":"GeometryCollection","geometries":[{"type":"Point","coordinates":[null,null]},{"type":"Point","coordinates":[1,2]}]} from WKT {"type":"GeometryCollection","geometries":[{"type":"Point","coordinates":[]},{"type":"Point","coordinates":[1,2]}]}
+  TWKB a70002a1000000a100c09a0c80b518 GEOMETRYCOLLECTION(POINT(0 0),POINT(1 2))
+  EWKB 010700002000000000 GEOMETRYCOLLECTION(POINT(NaN NaN),POINT(1 2))
+shapely POINT M (1 2 3); wkx POINT M (1 2 3)
+  GeoJSON {"type":"Point","coordinates":[1,2]} from WKT {"type":"Point","coordinates":[1,2]}
+  TWKB a10802c09a0c80b51806 POINT M (1 2 3)
+  EWKB 01d107002000000000 POINT(1 2)
+shapely POINT Z (1 2 3); wkx POINT Z (1 2 3)
+  GeoJSON {"type":"Point","coordinates":[1,2,3]} from WKT {"type":"Point","coordinates":[1,2,3]}
+  TWKB a10801c09a0c80b51806 POINT Z (1 2 3)
+  EWKB GeometryType 9 not supported
 END

@@ -4,8 +4,8 @@
 # One would expect, by "Note on padding" and "Note on vsize" in the NetCDF classic format specification: what pads a record to
 # four bytes is no data. Where bytes or shorts are the only record variable nothing is padded; readers ignore vsize then.
 # Seen: netcdfjs hands the padding over as values, a fourth in each row of three. Where nothing is padded it reads seven single
-# bytes as seven rows of four, most of them beyond the data; of shorts it raises an error. scipy drops the padding, but counts
-# by vsize where there is none: once an attribute was added to such a file it refuses it. Its own files have vsize unpadded.
+# bytes as rows of four, the last of them empty; of shorts it raises an error. scipy drops the padding, but counts by vsize
+# where there is none: once an attribute was added to such a file it refuses it. Its own files have vsize unpadded.
 # To a user: flags and packed measurements of a time series come in the wrong rows, or with numbers that nobody measured.
 . "$(dirname "$0")/lib.sh"
 node_packages netcdfjs@4.0.0
@@ -53,7 +53,7 @@ cat >program.mjs <<'END'
 import { readFileSync } from 'node:fs';
 import { NetCDFReader } from 'netcdfjs';
 for (const name of ['bytes', 'titled-bytes', 'shorts', 'bytes-and-doubles']) {
-  const reader = new NetCDFReader(readFileSync(`${name}.nc`));
+  const reader = new NetCDFReader(Uint8Array.from(readFileSync(`${name}.nc`)));
   for (const { name: variable } of reader.variables) {
     try {
       console.log(`${name}: ${variable} netcdfjs`, JSON.stringify(reader.getDataVariable(variable)));
@@ -77,8 +77,8 @@ bytes-and-doubles: f8 netCDF4 [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]
 bytes-and-doubles: i1 scipy [[1, 2, 3], [4, 5, 6], [7, 8, 9], [10, 11, 12], [13, 14, 15], [16, 17, 18], [19, 20, 21]]
 bytes-and-doubles: f8 scipy [[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0], [10.0, 11.0, 12.0], [13.0, 14.0, 15.0], [16.0, 17.0, 18.0], [19.0, 20.0, 21.0]]
 written by scipy: scipy [1, 2, 3, 4, 5, 6, 7] netCDF4 [1, 2, 3, 4, 5, 6, 7]
-bytes: i1 netcdfjs [[1,2,3,4],[5,6,7,0],[0,0,0,0],[0,0,0,0],[0,0,0,0],[0,0,0,0],[0,0,0,0]]
-titled-bytes: i1 netcdfjs [[1,2,3,4],[5,6,7,0],[0,0,0,0],[0,0,0,0],[0,0,0,0],[0,0,0,0],[0,0,0,0]]
+bytes: i1 netcdfjs [[1,2,3,4],[5,6,7],[],[],[],[],[]]
+titled-bytes: i1 netcdfjs [[1,2,3,4],[5,6,7,0],[0,0],[],[],[],[]]
 shorts: i2 netcdfjs: Offset is outside the bounds of the DataView
 bytes-and-doubles: i1 netcdfjs [[1,2,3,4],[4,5,6,7],[7,8,9,10],[10,11,12,13],[13,14,15,16],[16,17,18,19],[19,20,21,0]]
 bytes-and-doubles: f8 netcdfjs [[1,2,3],[4,5,6],[7,8,9],[10,11,12],[13,14,15],[16,17,18],[19,20,21]]

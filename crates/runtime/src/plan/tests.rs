@@ -384,7 +384,7 @@ fn convert(parts: PlanParts, mut sink: Sink, mut batch: RecordBatch) -> (RecordB
 fn raw(payload: &Payload) -> (Option<&[u8]>, RawKind) {
     match payload {
         Payload::Raw { column, kind } => (column.get(0), *kind),
-        Payload::Decoded(_) => panic!("it was decoded"),
+        Payload::Encoded(_) | Payload::Decoded(_) => panic!("it was decoded"),
     }
 }
 

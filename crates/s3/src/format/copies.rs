@@ -84,7 +84,7 @@ mod tests {
             ("flush.size", "1000"),
             ("format.class", class),
         ]);
-        let config = S3Config::parse(&properties).unwrap();
+        let config = S3Config::parse(&properties).0.unwrap();
         let formats = Formats {
             config: &config,
             separator: &Bytes::from_static(b"\n"),

@@ -325,3 +325,32 @@ fn plans_of_one_shape_are_copied() {
         assert_eq!(copies(fields), is_copied, "{fields}");
     }
 }
+
+#[test]
+fn items_in_other_blocks_are_read_and_not_copied() {
+    let field = r#"{"name":"a","type":{"type":"array","items":"int"}}"#;
+    let text = format!(r#"{{"type":"record","name":"R","fields":[{field}]}}"#);
+    let reader = reader(&text, &AvroDataSettings::default()).unwrap();
+    let items = |count: usize| vec![2u8; count];
+    let sixty_four = [&[0x80, 1][..], &items(64), &[0]].concat();
+    // As long as that, as its two counts have a byte each.
+    let in_two = [&[126][..], &items(63), &[2], &items(1), &[0]].concat();
+    assert_eq!(sixty_four.len(), in_two.len());
+    for (bytes, is_canonical) in [
+        (sixty_four, true),
+        (in_two, false),
+        (vec![0], true),
+        (vec![2, 2, 0], true),
+        // A count and an end that have a byte more than they need, and a block that tells its size.
+        (vec![0x82, 0, 2, 0], false),
+        (vec![2, 2, 0x80, 0], false),
+        (vec![1, 2, 2, 0], false),
+    ] {
+        let mut rest = &bytes[..];
+        assert_eq!(reader.scan(&mut rest).unwrap(), is_canonical, "{bytes:?}");
+        assert!(
+            rest.is_empty() && reader.decode(&bytes).is_ok(),
+            "{bytes:?}"
+        );
+    }
+}

@@ -21,7 +21,11 @@ enum Type {
     Map(Box<Type>),
 }
 
-const PLAIN: [&str; 14] = [
+/// As a type of Connect with a default is written.
+const WITH_DEFAULT: &str = r#"{"type":"int","connect.default":7}"#;
+
+const PLAIN: [&str; 15] = [
+    WITH_DEFAULT,
     r#""boolean""#,
     r#""int""#,
     r#"{"type":"int","connect.type":"int8"}"#,
@@ -88,9 +92,7 @@ fn text(of: &Type, names: &mut usize) -> String {
                 let default = match of {
                     Type::Optional(true, _) if *has_default => r#","default":null"#,
                     Type::Plain(r#""int""#) if *has_default => r#","default":7"#,
-                    Type::Optional(false, of)
-                        if *has_default && matches!(**of, Type::Plain(r#""long""#)) =>
-                    {
+                    Type::Optional(false, of) if matches!(**of, Type::Plain(WITH_DEFAULT)) => {
                         r#","default":7"#
                     }
                     _ => "",
@@ -305,7 +307,10 @@ fn plans_of_one_shape_are_copied() {
         // A null is written in its first place.
         (r#"{"name":"a","type":["string","null"]}"#, false),
         // It is written as the default.
-        (r#"{"name":"a","type":["int","null"],"default":1}"#, false),
+        (
+            r#"{"name":"a","type":[{"type":"int","connect.default":7},"null"],"default":7}"#,
+            false,
+        ),
         (
             r#"{"name":"a","type":{"type":"record","name":"S","fields":[{"name":"b","type":"bytes"}]}}"#,
             true,

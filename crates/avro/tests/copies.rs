@@ -165,7 +165,7 @@ fn datum(of: &Type, choices: &mut Choices<'_>, out: &mut Vec<u8>) {
         }),
         Type::Record(fields) => fields.iter().for_each(|(of, _)| datum(of, choices, out)),
         Type::Optional(is_first, of) => {
-            let is_null = choices.next() % 3 == 0;
+            let is_null = choices.next().is_multiple_of(3);
             let branch = i64::from(is_null != *is_first);
             choices.put(out, branch);
             if !is_null {

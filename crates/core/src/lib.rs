@@ -17,6 +17,7 @@ pub mod converter;
 pub mod decimal;
 pub mod degraded;
 pub mod digest;
+pub mod edit;
 pub mod error_settings;
 pub mod limits;
 pub mod logical;
@@ -51,6 +52,7 @@ pub use consumer::{Confirms, Consumer, ConsumerError, Extent, Fetched, FlushReas
 pub use converter::{Converter, HeaderConverter, Preparation, Unavailable};
 pub use decimal::Decimal;
 pub use degraded::Degraded;
+pub use edit::{Edit, Editor, Missing, Origin};
 pub use error_settings::{ErrorSettings, Tolerance};
 pub use map::Map;
 pub use message::{BodyKind, MessageDetails, MessageId, Messages, QueueContext, SettledOffsets};

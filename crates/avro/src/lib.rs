@@ -25,5 +25,7 @@ pub use model::{AvroField, AvroType, Enum, Fixed, Kind, Order, Properties, Recor
 pub use names::Name;
 pub use reader::Reader;
 pub use schema::AvroSchema;
-pub use wire::{put_bytes, put_long};
+pub use wire::{
+    put_bytes, put_long, take, take_array, take_bytes, take_count, take_int, take_long,
+};
 pub use writer::Writer;

@@ -2,7 +2,8 @@
 //! believed as far as there are bytes, and nesting has a bound.
 
 mod anything;
-mod plan;
+pub(crate) mod plan;
+mod scan;
 
 use crate::data::{AvroDataSettings, DEEPEST, connect_schema_of_version};
 use crate::error::{index, runtime};
@@ -56,6 +57,10 @@ impl Reader {
 
     pub fn schema(&self) -> &Arc<AvroSchema> {
         &self.schema
+    }
+
+    pub(crate) fn plan(&self) -> &Plan {
+        &self.plan
     }
 
     /// Takes one datum off the front.

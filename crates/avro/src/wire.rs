@@ -13,14 +13,24 @@ pub fn put_long(out: &mut Vec<u8>, value: i64) {
     out.push(rest as u8);
 }
 
+/// The bytes that `put_long` appends.
+pub(crate) fn long_len(value: i64) -> usize {
+    let raw = ((value << 1) ^ (value >> 63)) as u64;
+    let bits = (u64::BITS - (raw | 1).leading_zeros()) as usize;
+    bits.div_ceil(7)
+}
+
 /// Appends bytes or a text with its length.
 pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_long(out, bytes.len() as i64);
     out.extend_from_slice(bytes);
 }
 
-/// Takes a number off the front.
-pub(crate) fn take_long(bytes: &mut &[u8]) -> Result<i64, RecordError> {
+/// Takes a long off the front.
+///
+/// # Errors
+/// If there is none.
+pub fn take_long(bytes: &mut &[u8]) -> Result<i64, RecordError> {
     // Most numbers have one byte.
     if let Some((&first, rest)) = bytes.split_first()
         && first < 0x80
@@ -34,7 +44,11 @@ pub(crate) fn take_long(bytes: &mut &[u8]) -> Result<i64, RecordError> {
         .map(unzigzag)
 }
 
-pub(crate) fn take_int(bytes: &mut &[u8]) -> Result<i32, RecordError> {
+/// Takes an int off the front.
+///
+/// # Errors
+/// If there is none.
+pub fn take_int(bytes: &mut &[u8]) -> Result<i32, RecordError> {
     if let Some((&first, rest)) = bytes.split_first()
         && first < 0x80
     {
@@ -63,20 +77,31 @@ fn varint(bytes: &mut &[u8], longest: usize) -> Result<Option<u64>, RecordError>
     Ok(None)
 }
 
-pub(crate) fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], RecordError> {
+/// Takes so many bytes off the front.
+///
+/// # Errors
+/// If there are fewer.
+pub fn take<'a>(bytes: &mut &'a [u8], length: usize) -> Result<&'a [u8], RecordError> {
     let (taken, rest) = bytes.split_at_checked(length).ok_or_else(end_of_datum)?;
     *bytes = rest;
     Ok(taken)
 }
 
-pub(crate) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], RecordError> {
+/// As `take`.
+///
+/// # Errors
+/// If there are fewer.
+pub fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], RecordError> {
     let (taken, rest) = bytes.split_first_chunk().ok_or_else(end_of_datum)?;
     *bytes = rest;
     Ok(*taken)
 }
 
-/// What has its length before it.
-pub(crate) fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], RecordError> {
+/// Takes what has its length before it off the front.
+///
+/// # Errors
+/// If there is none.
+pub fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], RecordError> {
     let length = take_long(bytes)?;
     if length < 0 {
         return Err(runtime(format!(
@@ -87,7 +112,10 @@ pub(crate) fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], RecordErr
 }
 
 /// The number of items in a block of an array or a map; none at its end. A block may tell its size.
-pub(crate) fn take_count(bytes: &mut &[u8]) -> Result<u64, RecordError> {
+///
+/// # Errors
+/// If there is none.
+pub fn take_count(bytes: &mut &[u8]) -> Result<u64, RecordError> {
     let count = take_long(bytes)?;
     if count < 0 {
         take_long(bytes)?;
@@ -105,6 +133,7 @@ mod tests {
         fn numbers_come_back(value in any::<i64>()) {
             let mut out = Vec::new();
             put_long(&mut out, value);
+            prop_assert_eq!(out.len(), long_len(value));
             prop_assert_eq!(take_long(&mut out.as_slice()).unwrap(), value);
             if let Ok(int) = i32::try_from(value) {
                 prop_assert_eq!(take_int(&mut out.as_slice()).unwrap(), int);

@@ -1,6 +1,7 @@
 //! Writer: values of one Connect schema as Avro data, by a plan that was made beforehand.
 
 mod anything;
+mod copies;
 mod defaults;
 mod plan;
 

@@ -2,6 +2,7 @@
 
 use crate::budget::BytePermit;
 use crate::byte_column::ByteColumn;
+use crate::encoded::Encoded;
 use crate::message::Messages;
 use crate::offsets::TopicPartition;
 use crate::schema::SchemaRef;
@@ -99,6 +100,7 @@ pub enum Payload {
         column: ByteColumn,
         kind: RawKind,
     },
+    Encoded(Encoded),
     Decoded(Decoded),
 }
 
@@ -135,6 +137,7 @@ impl Payload {
     pub fn len(&self) -> usize {
         match self {
             Payload::Raw { column, .. } => column.len(),
+            Payload::Encoded(encoded) => encoded.len(),
             Payload::Decoded(decoded) => decoded.values.len(),
         }
     }
@@ -147,6 +150,7 @@ impl Payload {
     pub fn is_null(&self, row: usize) -> bool {
         match self {
             Payload::Raw { column, .. } => column.is_null(row),
+            Payload::Encoded(encoded) => encoded.is_null(row),
             Payload::Decoded(decoded) => decoded.values[row].is_null(),
         }
     }
@@ -154,20 +158,21 @@ impl Payload {
     pub fn decoded(&self) -> Option<&Decoded> {
         match self {
             Payload::Decoded(decoded) => Some(decoded),
-            Payload::Raw { .. } => None,
+            Payload::Raw { .. } | Payload::Encoded(_) => None,
         }
     }
 
     pub fn decoded_mut(&mut self) -> Option<&mut Decoded> {
         match self {
             Payload::Decoded(decoded) => Some(decoded),
-            Payload::Raw { .. } => None,
+            Payload::Raw { .. } | Payload::Encoded(_) => None,
         }
     }
 
     fn retain(&mut self, mask: &RowMask) {
         match self {
             Payload::Raw { column, .. } => column.retain(|row| mask.get(row)),
+            Payload::Encoded(encoded) => encoded.retain(|row| mask.get(row)),
             Payload::Decoded(decoded) => {
                 retain_rows(&mut decoded.schemas, mask);
                 retain_rows(&mut decoded.values, mask);
@@ -390,6 +395,7 @@ fn raw_bytes(fetched: Option<&ByteColumn>, payload: &Payload, row: usize) -> Opt
     }
     match payload {
         Payload::Raw { column, .. } => column.get_shared(row),
+        Payload::Encoded(encoded) => encoded.raw.get_shared(row),
         Payload::Decoded(decoded) => decoded.raw.get_shared(row),
     }
 }

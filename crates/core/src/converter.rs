@@ -1,6 +1,6 @@
 //! The seam to converters: bytes of a record to values and back.
 
-use crate::batch::{Decoded, Destination, Header, RawHeaders, RawKind};
+use crate::batch::{Decoded, Destination, Header, Payload, RawHeaders, RawKind};
 use crate::byte_column::ByteColumn;
 use crate::edit::Editor;
 use crate::rejected::RecordError;
@@ -90,6 +90,17 @@ pub trait Converter: Send {
             }));
         }
         decoded
+    }
+
+    /// The same for who takes data that stay encoded: as such, if the converter has them, or as values.
+    fn encoded_column(
+        &mut self,
+        topic: &str,
+        column: &ByteColumn,
+        headers: Option<&RawHeaders>,
+        errors: &mut RowErrors,
+    ) -> Payload {
+        Payload::Decoded(self.decode_column(topic, column, headers, errors))
     }
 
     /// Whether well-formed bytes of this kind are what `encode` makes of them.

@@ -94,7 +94,19 @@ pub enum ColumnNeed {
     Nothing,
     /// Raw, if the converter offers one of these kinds and no transform needs structure; decoded otherwise.
     RawOr(&'static [RawKind]),
+    /// As `RawOr`, and data that stay encoded are taken as well (`Payload::Encoded`).
+    EncodedOr(&'static [RawKind]),
     Decoded,
+}
+
+impl ColumnNeed {
+    /// The same without data that stay encoded, for who looks into values.
+    pub fn without_encoded(self) -> Self {
+        match self {
+            ColumnNeed::EncodedOr(kinds) => ColumnNeed::RawOr(kinds),
+            other => other,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug)]

@@ -100,6 +100,11 @@ impl Text {
     }
 }
 
+/// Whether bytes are text as they are.
+pub fn is_utf8(bytes: &[u8]) -> bool {
+    simdutf8::basic::from_utf8(bytes).is_ok()
+}
+
 /// Bytes as text, by the rule of Java's UTF-8 decoder: what is malformed becomes U+FFFD as in Rust,
 /// except that the three bytes of an encoded surrogate become one of them.
 pub fn decode_utf8(bytes: &[u8]) -> Cow<'_, str> {

@@ -514,7 +514,7 @@ fn bytes(column: &Payload, row: usize) -> Option<bytes::Bytes> {
     match column {
         Payload::Raw { column, .. } => column.get_shared(row),
         // A reader decodes nothing.
-        Payload::Decoded(_) => None,
+        Payload::Encoded(_) | Payload::Decoded(_) => None,
     }
 }
 

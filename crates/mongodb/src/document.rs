@@ -47,6 +47,7 @@ pub(crate) fn of_row(
     };
     match payload {
         Payload::Decoded(decoded) => of_value(&decoded.values[row], half),
+        Payload::Encoded(encoded) => of_value(&encoded.value(row)?, half),
         Payload::Raw { column, kind } => {
             let Some(bytes) = column.get(row) else {
                 return Ok(None);

@@ -126,7 +126,7 @@ impl Column {
                 Some(width) => fixed(width),
                 None => Values::Bytes(Bytes::new()),
             },
-            Kind::Text | Kind::Bytes => Values::Bytes(Bytes::new()),
+            Kind::Text | Kind::Enum(_) | Kind::Bytes => Values::Bytes(Bytes::new()),
             Kind::Struct(fields) | Kind::Union(fields) => Values::Struct {
                 len: 0,
                 fields: columns(fields),

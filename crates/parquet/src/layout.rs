@@ -5,7 +5,7 @@ use crate::notes;
 use crate::plan::{Node, Planner, has_optional_elements};
 use crate::precision::{DEFAULT_PRECISION, with_precision};
 use arrow_schema::Schema as ArrowSchema;
-use millstream_avro::{AvroDataSettings, avro_schema};
+use millstream_avro::{AvroDataSettings, Writer, avro_schema};
 use millstream_core::{RecordError, SchemaRef};
 use parquet::schema::types::{SchemaDescPtr, SchemaDescriptor};
 use std::sync::Arc;
@@ -41,6 +41,8 @@ pub struct Layout {
     pub(crate) arrow: Arc<ArrowSchema>,
     /// The text of the Avro schema.
     pub(crate) avro: String,
+    /// Of data of that schema.
+    writer: Option<Writer>,
     notes: Vec<String>,
 }
 
@@ -77,7 +79,14 @@ impl Layout {
             message: Arc::new(SchemaDescriptor::new(message)),
             arrow,
             avro: avro.text().to_owned(),
+            // Without one no datum is taken as it is.
+            writer: Writer::new(Some(schema), avro, &options.avro).ok(),
         })
+    }
+
+    /// What writes rows as data of the Avro schema; whatever it would write is a `Row::Datum`.
+    pub fn writer(&self) -> Option<&Writer> {
+        self.writer.as_ref()
     }
 
     /// What some readers make of such files, a sentence each: to be logged once.

@@ -18,6 +18,8 @@ pub(crate) struct Node {
     /// What a value there has to be.
     pub(crate) schema: SchemaRef,
     pub(crate) kind: Kind,
+    /// Which branch is the null, in data of a union of null and one type.
+    pub(crate) null_branch: Option<i32>,
 }
 
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub(crate) enum Kind {
     Float32,
     Float64,
     Text,
+    /// A text in columns, and a number in data.
+    Enum(Vec<String>),
     Bytes,
     /// Of this many bytes.
     Fixed(usize),
@@ -99,12 +103,16 @@ impl Planner<'_> {
             return Ok(node(name, schema, kind, data_type, is_optional));
         };
         let is_null = |id: &TypeId| avro[*id].kind == Avro::Null;
-        let has_null = branches.iter().any(is_null);
+        let null = branches.iter().position(is_null);
+        let has_null = null.is_some();
         let others: Vec<TypeId> = branches.iter().copied().filter(|id| !is_null(id)).collect();
         let is_nullable = is_optional || has_null;
         if !is_union(schema) {
             return match (&others[..], has_null) {
-                ([one], true) => self.node(name, schema, *one, true),
+                ([one], true) => Ok(Node {
+                    null_branch: null.map(|at| at as i32),
+                    ..self.node(name, schema, *one, true)?
+                }),
                 _ => Err(mismatch(schema)),
             };
         }
@@ -156,7 +164,10 @@ impl Planner<'_> {
             (SchemaType::Float32, Avro::Float) => (Kind::Float32, DataType::Float32),
             (SchemaType::Float64, Avro::Double) => (Kind::Float64, DataType::Float64),
             // Both are bytes to Arrow: there they would be looked at once more for being UTF-8.
-            (SchemaType::String, Avro::String | Avro::Enum(_)) => (Kind::Text, DataType::Binary),
+            (SchemaType::String, Avro::String) => (Kind::Text, DataType::Binary),
+            (SchemaType::String, Avro::Enum(of)) => {
+                (Kind::Enum(of.symbols.clone()), DataType::Binary)
+            }
             (SchemaType::Bytes, Avro::Bytes | Avro::Fixed(_)) => {
                 let width = match &of.kind {
                     Avro::Fixed(fixed) => Some(fixed.size),
@@ -248,6 +259,7 @@ fn node(name: &str, schema: &SchemaRef, kind: Kind, data_type: DataType, nullabl
         field: Arc::new(Field::new(name, data_type, nullable)),
         schema: Arc::clone(schema),
         kind,
+        null_branch: None,
     }
 }
 

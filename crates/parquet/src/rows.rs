@@ -1,4 +1,6 @@
-//! Rows: Connect's values on their way into columns, by the rules of Confluent's AvroData.
+//! Rows: Connect's values on their way into columns, by the rules of Confluent's AvroData; and data, which hold the same.
+
+mod data;
 
 use crate::column::{Column, Values};
 use crate::plan::{Decimal, Kind, Node};
@@ -50,6 +52,15 @@ impl Rows {
             [column] => push(column, field, value),
             _ => Ok(0),
         })
+    }
+
+    /// Pushes a row that is a datum of the layout's Avro schema.
+    pub(crate) fn push_datum(
+        &mut self,
+        fields: &[Node],
+        mut datum: &[u8],
+    ) -> Result<(), RecordError> {
+        self.all_or_none(|columns| data::push_fields(columns, fields, &mut datum))
     }
 
     fn all_or_none(
@@ -141,7 +152,7 @@ fn push(column: &mut Column, node: &Node, value: &Value) -> Result<usize, Record
             to.push(*v);
             8
         }
-        (Kind::Text, Values::Bytes(to), Value::String(text)) => {
+        (Kind::Text | Kind::Enum(_), Values::Bytes(to), Value::String(text)) => {
             let text = text.to_java_utf8();
             to.push(text.as_bytes())?;
             text.len() + 4

@@ -55,6 +55,8 @@ pub enum Row<'a> {
     Whole(&'a Value),
     /// The only field of one.
     Field(&'a Value),
+    /// A struct, as the layout's `writer` writes it.
+    Datum(&'a [u8]),
 }
 
 /// Why rows could not be encoded, which is nobody's fault but ours.
@@ -129,6 +131,7 @@ impl Writer {
         let Layout { schema, fields, .. } = &*self.layout;
         match (row, &fields[..]) {
             (Row::Whole(value), fields) => self.rows.push(schema, fields, value),
+            (Row::Datum(datum), fields) => self.rows.push_datum(fields, datum),
             (Row::Field(value), [field]) => self.rows.push_field(field, value),
             (Row::Field(_), _) => Err(RecordError::data(
                 "a row has one field, its file has others",

@@ -4,13 +4,15 @@ mod compatible;
 
 use crate::client::{SchemaText, SchemaType};
 use crate::config::{definition, flag};
-use crate::format::{Datum, Failure, Format, Messages};
+use crate::format::{Datum, Failure, Format, Messages, Scanned};
 use crate::plugin::{check, make};
 use crate::registry::Fetched;
 use millstream_avro::{AvroDataSettings, AvroSchema, Kind, Reader, Writer};
 use millstream_core::config::{Importance, Key, Kind as KeyKind};
 use millstream_core::rejected::{CONNECT_EXCEPTION, DATA_EXCEPTION, SCHEMA_BUILDER_EXCEPTION};
-use millstream_core::{ConverterPlugin, Decoded, RecordError, SchemaRef, Value, config_def};
+use millstream_core::{
+    ConverterPlugin, Decoded, Encoding, RecordError, SchemaRef, Value, config_def,
+};
 use std::sync::Arc;
 
 const CLASS: &str = "io.confluent.connect.avro.AvroConverter";
@@ -153,6 +155,20 @@ impl Format for Avro {
         taken.map_err(failure)?;
         out.schemas.push(reader.connect_schema().cloned());
         Ok(!rest.is_empty())
+    }
+
+    fn encoding(reader: &Arc<Reader>) -> Option<Arc<dyn Encoding>> {
+        let encoding = Arc::clone(reader) as Arc<dyn Encoding>;
+        reader.scans().then_some(encoding)
+    }
+
+    fn scan(&self, reader: &Reader, datum: Datum<'_>) -> Result<Scanned, Failure> {
+        let mut rest = datum.payload;
+        let is_canonical = reader.scan(&mut rest).map_err(failure)?;
+        Ok(Scanned {
+            len: datum.payload.len() - rest.len(),
+            is_canonical,
+        })
     }
 
     fn writer(&self, schema: Option<&SchemaRef>) -> Result<AvroWriter, Failure> {

@@ -11,7 +11,7 @@ use crate::registry::Registry;
 use bytes::Bytes;
 use millstream_core::converter::RowErrors;
 use millstream_core::{
-    ByteColumn, Converter, ConverterUse, Decoded, Destination, Preparation, RawHeaders,
+    ByteColumn, Converter, ConverterUse, Decoded, Destination, Payload, Preparation, RawHeaders,
     RecordError, SchemaAndValue, SchemaRef, Value,
 };
 use reading::Reading;
@@ -93,6 +93,26 @@ impl<F: Format> Converter for RegistryConverter<F> {
             }
         }
         decoded
+    }
+
+    fn encoded_column(
+        &mut self,
+        topic: &str,
+        column: &ByteColumn,
+        headers: Option<&RawHeaders>,
+        errors: &mut RowErrors,
+    ) -> Payload {
+        let mut own = RowErrors::new();
+        let scanned = self
+            .reading
+            .scan_column(&self.shared, topic, column, headers, &mut own);
+        match scanned {
+            Some(encoded) => {
+                errors.append(&mut own);
+                Payload::Encoded(encoded)
+            }
+            None => Payload::Decoded(self.decode_column(topic, column, headers, errors)),
+        }
     }
 
     fn encode(

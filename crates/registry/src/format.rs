@@ -3,7 +3,8 @@
 use crate::client::{SchemaText, SchemaType};
 use crate::registry::Fetched;
 use bytes::Bytes;
-use millstream_core::{Decoded, RecordError, SchemaRef, Value};
+use millstream_core::{Decoded, Encoding, RecordError, SchemaRef, Value};
+use std::sync::Arc;
 
 /// Why a record was not converted, and how Confluent's converters tell it.
 #[derive(Clone, Debug)]
@@ -34,6 +35,15 @@ pub(crate) struct Datum<'a> {
     pub(crate) indexes: &'a [i32],
 }
 
+/// What was seen of a datum that stays as it is.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Scanned {
+    /// Its bytes, from the payload's start; others may be left over.
+    pub(crate) len: usize,
+    /// Whether its value has no other bytes that a serializer would write.
+    pub(crate) is_canonical: bool,
+}
+
 pub(crate) trait Format: Send + Sync + 'static {
     /// Made from a schema once.
     type Reader: Send + Sync;
@@ -56,6 +66,16 @@ pub(crate) trait Format: Send + Sync + 'static {
         datum: Datum<'_>,
         out: &mut Decoded,
     ) -> Result<bool, Failure>;
+
+    /// The reader as an encoding, if its data can be looked at without making values of them. All of them are records.
+    fn encoding(_reader: &Arc<Self::Reader>) -> Option<Arc<dyn Encoding>> {
+        None
+    }
+
+    /// Looks at a datum, with the errors of `read`. To be called only where there is an encoding.
+    fn scan(&self, _reader: &Self::Reader, _datum: Datum<'_>) -> Result<Scanned, Failure> {
+        Ok(Scanned::default())
+    }
 
     /// A writer for values of a schema; `None` is schemaless.
     fn writer(&self, schema: Option<&SchemaRef>) -> Result<Self::Writer, Failure>;

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use millstream_avro::AvroSchema;
 use millstream_core::{
-    ByteColumn, Converter, ConverterUse, Decoded, Destination, PluginError, Properties,
+    ByteColumn, Converter, ConverterUse, Decoded, Destination, Payload, PluginError, Properties,
     RecordError, SchemaAndValue,
 };
 use millstream_embedded::registry::RegistryServer;
@@ -37,6 +37,23 @@ fn converter(case: &Json, registry: &RegistryServer) -> Result<Box<dyn Converter
     (plugin.make)(&Properties::from_iter(config.chain([url])), role)
 }
 
+/// Data that stay encoded are refused as those that are read, and are the same values.
+fn same_encoded(
+    converter: &mut dyn Converter,
+    column: &ByteColumn,
+    decoded: &Decoded,
+    errors: &[(usize, RecordError)],
+) {
+    let mut own = Vec::new();
+    let kept = converter.encoded_column(TOPIC, column, None, &mut own);
+    let texts = |errors: &[(usize, RecordError)]| format!("{errors:?}");
+    assert_eq!(texts(&own), texts(errors));
+    if let Payload::Encoded(encoded) = kept {
+        assert_eq!(encoded.schema(0), decoded.schemas[0].as_ref());
+        assert_eq!(encoded.value(0).unwrap(), decoded.values[0]);
+    }
+}
+
 async fn read(
     converter: &mut dyn Converter,
     bytes: Option<Bytes>,
@@ -48,6 +65,7 @@ async fn read(
     }
     let mut errors = Vec::new();
     let mut decoded = converter.decode_column(TOPIC, &column, None, &mut errors);
+    same_encoded(converter, &column, &decoded, &errors);
     match errors.pop() {
         Some((_, error)) => Err(error),
         None => Ok(SchemaAndValue {

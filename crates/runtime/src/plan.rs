@@ -36,6 +36,8 @@ enum ColumnPlan {
     Raw(RawKind),
     /// Into JSON text with the chain's edits made, where that can be done in all of a batch's rows. Else decoded.
     Edit,
+    /// Looked at, and left encoded if the converter can.
+    Encoded,
     Decode,
 }
 
@@ -204,7 +206,12 @@ fn column_plan(converter: &dyn Converter, sink: ColumnNeed, chain_needs: bool) -
         _ if chain_needs => ColumnPlan::Decode,
         (ColumnNeed::Nothing, _) if converter.never_fails() => ColumnPlan::Pass,
         (ColumnNeed::Nothing, _) => ColumnPlan::Check,
-        (ColumnNeed::RawOr(kinds), Some(kind)) if kinds.contains(&kind) => ColumnPlan::Raw(kind),
+        (ColumnNeed::RawOr(kinds) | ColumnNeed::EncodedOr(kinds), Some(kind))
+            if kinds.contains(&kind) =>
+        {
+            ColumnPlan::Raw(kind)
+        }
+        (ColumnNeed::EncodedOr(_), _) => ColumnPlan::Encoded,
         (ColumnNeed::RawOr(_) | ColumnNeed::Decoded, _) => ColumnPlan::Decode,
     }
 }
@@ -256,7 +263,7 @@ fn undecoded(plan: ColumnPlan, payload: &Payload) -> Option<&ByteColumn> {
             column,
             kind: RawKind::Undecoded,
         } if plan != ColumnPlan::Pass => Some(column),
-        Payload::Raw { .. } | Payload::Decoded(_) => None,
+        Payload::Raw { .. } | Payload::Encoded(_) | Payload::Decoded(_) => None,
     }
 }
 
@@ -287,6 +294,9 @@ fn convert_column(
         ColumnPlan::Raw(kind) => {
             let raw = converter.to_raw(topic, fetched, &mut errors);
             Payload::Raw { column: raw, kind }
+        }
+        ColumnPlan::Encoded => {
+            converter.encoded_column(topic, fetched, raw_headers(batch), &mut errors)
         }
         ColumnPlan::Check | ColumnPlan::Edit | ColumnPlan::Decode => {
             let headers = raw_headers(batch);

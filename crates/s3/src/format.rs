@@ -4,6 +4,7 @@ mod avro;
 mod bytes;
 #[cfg(test)]
 pub(crate) mod container;
+mod copies;
 mod encoder;
 mod envelope;
 mod headers;

@@ -15,6 +15,7 @@ pub(crate) fn schema_of(payload: &Payload, row: usize) -> Option<&SchemaRef> {
             RawKind::Bytes | RawKind::Undecoded => Some(&BYTES),
             RawKind::Json => None,
         },
+        Payload::Encoded(encoded) => encoded.schema(row),
         Payload::Decoded(decoded) => decoded.schemas[row].as_ref(),
     }
 }

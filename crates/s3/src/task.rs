@@ -306,6 +306,8 @@ impl SinkTask for S3Task {
             key: key.map_or(ColumnNeed::Nothing, |keys| keys.format.need()),
             value: if settings.partitioner.needs_values() {
                 ColumnNeed::Decoded
+            } else if settings.rotation.compatibility.projects() {
+                settings.values.format.need().without_encoded()
             } else {
                 settings.values.format.need()
             },

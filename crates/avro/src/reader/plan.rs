@@ -7,16 +7,16 @@ use millstream_core::logical::decimal_scale;
 use millstream_core::schema::{DATE, DECIMAL, TIME, TIMESTAMP};
 use millstream_core::{RecordError, Schema, SchemaRef, SchemaType, Value};
 
-pub(super) type NodeId = usize;
+pub(crate) type NodeId = usize;
 
 #[derive(Debug)]
-pub(super) struct Plan {
-    pub(super) nodes: Vec<Node>,
-    pub(super) root: NodeId,
+pub(crate) struct Plan {
+    pub(crate) nodes: Vec<Node>,
+    pub(crate) root: NodeId,
 }
 
 #[derive(Debug)]
-pub(super) enum Node {
+pub(crate) enum Node {
     Null,
     Boolean,
     Int8,
@@ -63,7 +63,7 @@ pub(super) enum Node {
 }
 
 #[derive(Debug)]
-pub(super) enum Branch {
+pub(crate) enum Branch {
     Null,
     /// The struct's field that the branch's value goes to.
     Field {

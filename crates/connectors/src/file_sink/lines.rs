@@ -26,7 +26,8 @@ pub(super) fn append(batch: &RecordBatch, lines: &mut Vec<u8>) {
             }
         }
         // Any other column has come as values, unless it is empty.
-        Payload::Raw { .. } => {}
+        // It is not asked for.
+        Payload::Raw { .. } | Payload::Encoded(_) => {}
         Payload::Decoded(decoded) => {
             for value in &decoded.values {
                 match value {

@@ -214,7 +214,7 @@ mod tests {
             let read = walked[0].as_ref().expect("what was written is sound");
             let column = |payload: &Payload, row| match payload {
                 Payload::Raw { column, .. } => column.get(row).map(<[u8]>::to_vec),
-                Payload::Decoded(_) => None,
+                Payload::Encoded(_) | Payload::Decoded(_) => None,
             };
             for (row, (key, value, headers, timestamp)) in records.iter().enumerate() {
                 prop_assert_eq!(&column(&read.keys, row), key);

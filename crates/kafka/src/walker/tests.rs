@@ -55,7 +55,7 @@ fn walk(input: Bytes, options: WalkOptions) -> Walked {
 fn read(batch: &RecordBatch, row: usize) -> Read {
     let field = |payload: &Payload| match payload {
         Payload::Raw { column, .. } => column.get(row).map(<[u8]>::to_vec),
-        Payload::Decoded(_) => unreachable!("the walker decodes nothing"),
+        Payload::Encoded(_) | Payload::Decoded(_) => unreachable!("the walker decodes nothing"),
     };
     let headers = match &batch.headers {
         Headers::Raw(raw) => raw

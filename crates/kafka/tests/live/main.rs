@@ -112,7 +112,7 @@ fn values(batch: &RecordBatch) -> Vec<String> {
             .iter()
             .map(|v| String::from_utf8(v.unwrap().to_vec()).unwrap())
             .collect(),
-        Payload::Decoded(_) => unreachable!("a consumer decodes nothing"),
+        Payload::Encoded(_) | Payload::Decoded(_) => unreachable!("a consumer decodes nothing"),
     }
 }
 

@@ -107,6 +107,7 @@ impl Screen {
 pub(super) fn column(payload: &Payload) -> &ByteColumn {
     match payload {
         Payload::Raw { column, .. } => column,
+        Payload::Encoded(encoded) => &encoded.raw,
         Payload::Decoded(decoded) => &decoded.raw,
     }
 }

@@ -214,7 +214,7 @@ fn converted(mut batch: RecordBatch, properties: &Properties) -> RecordBatch {
             column: column.clone(),
             kind,
         },
-        Payload::Decoded(_) => panic!("nobody has decoded it"),
+        Payload::Encoded(_) | Payload::Decoded(_) => panic!("nobody has decoded it"),
     };
     batch.keys = raw(&batch.keys, RawKind::String);
     batch.values = match (&batch.values, properties.get(SCHEMAS)) {

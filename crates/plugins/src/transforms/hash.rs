@@ -337,7 +337,7 @@ impl Transform for Hash {
         let payload = self.part.of(batch);
         let raw: Option<ByteColumn> = match payload {
             Payload::Decoded(decoded) => Some(decoded.raw.clone()),
-            Payload::Raw { .. } => None,
+            Payload::Raw { .. } | Payload::Encoded(_) => None,
         };
         let fields = std::mem::take(&mut self.fields);
         rewrite(payload, mask, errors, |row, mut taken| {

@@ -169,6 +169,7 @@ impl HeaderSchemas {
 fn raw(payload: Payload, kind: RawKind) -> Payload {
     let column = match payload {
         Payload::Raw { column, .. } => column,
+        Payload::Encoded(encoded) => encoded.raw,
         Payload::Decoded(decoded) => decoded.raw,
     };
     Payload::Raw { column, kind }

@@ -362,6 +362,7 @@ fn first(payload: &Payload) -> String {
             kind: RawKind::String,
         } => return String::from_utf8(column.get(0).unwrap().to_vec()).unwrap(),
         Payload::Raw { kind, .. } => panic!("{kind:?}"),
+        Payload::Encoded(_) => panic!("no source keeps data encoded"),
         Payload::Decoded(decoded) => &decoded.values[0],
     };
     let text = |value: &Value| match value {

@@ -5,10 +5,11 @@ use crate::bounded::Bounded;
 use crate::client::{CallError, Refusal};
 use crate::format::{Datum, Failure, Format};
 use crate::registry::Fetched;
-use crate::wire::{self, SchemaKey};
+use crate::wire::{self, Framed, SchemaKey};
+use millstream_core::converter::RowErrors;
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
 use millstream_core::{
-    ByteColumn, Decoded, Preparation, RawHeaders, RecordError, SchemaAndValue, Unavailable,
+    ByteColumn, Decoded, Encoded, Preparation, RawHeaders, RecordError, SchemaAndValue, Unavailable,
 };
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -94,37 +95,78 @@ impl<F: Format> Reading<F> {
             out.push(SchemaAndValue::NULL);
             return Ok(());
         };
-        let told = |failure| told::<F>(topic, failure);
-        let header = wire::header(headers, row, wire::header_name(shared.settings.role));
-        let framed = match wire::read_plain(bytes) {
-            Some(framed) if header.is_none() && !F::MESSAGES.has_indexes => framed,
-            _ => wire::read(bytes, header, F::MESSAGES.has_indexes)
-                .map_err(|error| told(Failure::Serializer(wire::explain(error, headers, row))))?,
-        };
-        let reader = self.reader(shared, topic, framed.key).map_err(told)?;
-        let datum = Datum {
-            payload: framed.payload,
-            indexes: &framed.indexes,
-        };
+        let framed = frame::<F>(shared, topic, bytes, headers, row)?;
+        let reader = self.reader(shared, topic, framed.key);
+        let reader = reader.map_err(|failure| told::<F>(topic, failure))?;
         let has_rest = shared
             .format
-            .read(reader, datum, out)
-            .map_err(|failure| match failure {
-                Failure::Serializer(cause) => {
-                    let id = id_text::<F>(framed.key, &framed.indexes);
-                    let message = format!(
-                        "Error deserializing {} message for id {id}",
-                        F::MESSAGES.name
-                    );
-                    let error = RecordError::new(SERIALIZATION_EXCEPTION, message).caused_by(cause);
-                    told(Failure::Serializer(error))
-                }
-                mapping => told(mapping),
-            })?;
-        if has_rest && framed.is_in_header && bytes.first() == Some(&0) {
-            self.warn_doubled(topic);
+            .read(reader, datum(&framed), out)
+            .map_err(|failure| not_read::<F>(topic, &framed, failure))?;
+        if has_rest {
+            self.note_rest(topic, &framed, bytes);
         }
         Ok(())
+    }
+
+    /// Looks at the rows of a column, whose data stay as they are; `None` if that cannot be done with one of them.
+    pub(super) fn scan_column(
+        &mut self,
+        shared: &Shared<F>,
+        topic: &str,
+        column: &ByteColumn,
+        headers: Option<&RawHeaders>,
+        errors: &mut RowErrors,
+    ) -> Option<Encoded> {
+        let mut encoded = Encoded::with_capacity(column.clone());
+        // That of the row before, with its number.
+        let mut known: Option<(SchemaKey, u32)> = None;
+        for (row, bytes) in column.iter().enumerate() {
+            let Some(bytes) = bytes else {
+                encoded.push_null();
+                continue;
+            };
+            let framed = match frame::<F>(shared, topic, bytes, headers, row) {
+                Ok(framed) => framed,
+                Err(error) => {
+                    errors.push((row, error));
+                    encoded.push_null();
+                    continue;
+                }
+            };
+            let scanned = match self.reader(shared, topic, framed.key) {
+                Ok(reader) => {
+                    if known.is_none_or(|(key, _)| key != framed.key) {
+                        known = Some((framed.key, encoded.add(F::encoding(reader)?)));
+                    }
+                    let scanned = shared.format.scan(&**reader, datum(&framed));
+                    scanned.map_err(|failure| not_read::<F>(topic, &framed, failure))
+                }
+                Err(failure) => Err(told::<F>(topic, failure)),
+            };
+            match (scanned, known) {
+                (Ok(scanned), Some((_, encoding))) => {
+                    let start = bytes.len() - framed.payload.len();
+                    let end = start + scanned.len;
+                    encoded.push(encoding, start..end, scanned.is_canonical);
+                    if end < bytes.len() {
+                        self.note_rest(topic, &framed, bytes);
+                    }
+                }
+                (Err(error), _) => {
+                    errors.push((row, error));
+                    encoded.push_null();
+                }
+                (Ok(_), None) => encoded.push_null(),
+            }
+        }
+        Some(encoded)
+    }
+
+    /// Bytes that are left over are no error. Where the schema's id is in a header, they may come of another one before the datum.
+    fn note_rest(&mut self, topic: &str, framed: &Framed<'_>, bytes: &[u8]) {
+        if framed.is_in_header && bytes.first() == Some(&0) {
+            self.warn_doubled(topic);
+        }
     }
 
     fn reader(
@@ -132,13 +174,13 @@ impl<F: Format> Reading<F> {
         shared: &Shared<F>,
         topic: &str,
         key: SchemaKey,
-    ) -> Result<&F::Reader, Failure> {
+    ) -> Result<&Arc<F::Reader>, Failure> {
         let is_last = matches!(&self.last, Some((of, id, _)) if *id == key && of == topic);
         if !is_last {
             let reader = self.find_reader(shared, topic, key)?;
             self.last = Some((topic.to_owned(), key, reader));
         }
-        let last = self.last.as_ref().map(|(.., reader)| &**reader);
+        let last = self.last.as_ref().map(|(.., reader)| reader);
         last.ok_or_else(|| Failure::Serializer(not_retrieved::<F>(shared, "schema", key)))
     }
 
@@ -275,6 +317,43 @@ fn id_text<F: Format>(key: SchemaKey, indexes: &[i32]) -> String {
         "SchemaId{{schemaType='{}', id={id}, guid='{guid}', messageIndexes={indexes}}}",
         F::TYPE.name()
     )
+}
+
+/// Takes a record's bytes apart.
+fn frame<'a, F: Format>(
+    shared: &Shared<F>,
+    topic: &str,
+    bytes: &'a [u8],
+    headers: Option<&RawHeaders>,
+    row: usize,
+) -> Result<Framed<'a>, RecordError> {
+    let header = wire::header(headers, row, wire::header_name(shared.settings.role));
+    match wire::read_plain(bytes) {
+        Some(framed) if header.is_none() && !F::MESSAGES.has_indexes => Ok(framed),
+        _ => wire::read(bytes, header, F::MESSAGES.has_indexes).map_err(|error| {
+            let error = wire::explain(error, headers, row);
+            told::<F>(topic, Failure::Serializer(error))
+        }),
+    }
+}
+
+fn datum<'a>(framed: &'a Framed<'_>) -> Datum<'a> {
+    Datum {
+        payload: framed.payload,
+        indexes: &framed.indexes,
+    }
+}
+
+/// A datum's failure as the converter tells it.
+fn not_read<F: Format>(topic: &str, framed: &Framed<'_>, failure: Failure) -> RecordError {
+    let Failure::Serializer(cause) = failure else {
+        return told::<F>(topic, failure);
+    };
+    let id = id_text::<F>(framed.key, &framed.indexes);
+    let name = F::MESSAGES.name;
+    let message = format!("Error deserializing {name} message for id {id}");
+    let error = RecordError::new(SERIALIZATION_EXCEPTION, message).caused_by(cause);
+    told::<F>(topic, Failure::Serializer(error))
 }
 
 /// The failure as the converter tells it.

@@ -245,6 +245,7 @@ fn a_column_is_planned_by_its_converter_and_who_reads_it() {
     use ColumnNeed::{Decoded, Nothing};
     let raw = |kind| ColumnPlan::Raw(kind);
     let bytes = ColumnNeed::RawOr(&[RawKind::Bytes]);
+    let text_or_data = ColumnNeed::EncodedOr(&[RawKind::String]);
     for (converter, sink, chain_needs, planned) in [
         // Nobody reads it.
         (TEXT, Nothing, false, ColumnPlan::Pass),
@@ -256,9 +257,14 @@ fn a_column_is_planned_by_its_converter_and_who_reads_it() {
         (JSON, bytes, false, ColumnPlan::Decode),
         (VALUES, JSON_OR_TEXT, false, ColumnPlan::Decode),
         (TEXT, Decoded, false, ColumnPlan::Decode),
+        // It takes data as they are, if it is no text that it knows.
+        (TEXT, text_or_data, false, raw(RawKind::String)),
+        (JSON, text_or_data, false, ColumnPlan::Encoded),
+        (VALUES, text_or_data, false, ColumnPlan::Encoded),
         // A transform looks into it.
         (TEXT, Nothing, true, ColumnPlan::Decode),
         (JSON, JSON_OR_TEXT, true, ColumnPlan::Decode),
+        (VALUES, text_or_data, true, ColumnPlan::Decode),
         (VALUES, Decoded, true, ColumnPlan::Decode),
     ] {
         let found = column_plan(&converter, sink, chain_needs);
@@ -384,7 +390,7 @@ fn convert(parts: PlanParts, mut sink: Sink, mut batch: RecordBatch) -> (RecordB
 fn raw(payload: &Payload) -> (Option<&[u8]>, RawKind) {
     match payload {
         Payload::Raw { column, kind } => (column.get(0), *kind),
-        Payload::Decoded(_) => panic!("it was decoded"),
+        Payload::Encoded(_) | Payload::Decoded(_) => panic!("it was decoded"),
     }
 }
 

@@ -35,6 +35,8 @@ pub(super) fn encode(
 ) -> ByteColumn {
     let decoded = match payload {
         Payload::Raw { column, .. } => return column.clone(),
+        // What came of a source was not read by a converter.
+        Payload::Encoded(encoded) => return encoded.raw.clone(),
         Payload::Decoded(decoded) => decoded,
     };
     let mut column = ByteColumn::with_capacity(decoded.values.len());

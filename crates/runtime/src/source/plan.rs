@@ -143,7 +143,7 @@ fn outgoing(batch: &RecordBatch) -> Result<Vec<OutgoingRecord>, RecordError> {
             kind: RawKind::Undecoded,
         } => column.get_shared(row),
         // All columns have been encoded.
-        Payload::Raw { .. } | Payload::Decoded(_) => None,
+        Payload::Raw { .. } | Payload::Encoded(_) | Payload::Decoded(_) => None,
     };
     (0..batch.len())
         .map(|row| {

@@ -1,5 +1,6 @@
 //! AvroFormat: an object container file. Its schema is that of its first record, which later ones have to fit.
 
+use super::copies::Copies;
 use super::encoder::{Column, Encoded, Encoder, Format, Part, headers_of};
 use super::headers;
 use super::kept::Kept;
@@ -7,7 +8,7 @@ use crate::config::S3Config;
 use millstream_avro::container::{Codec, FileWriter};
 use millstream_avro::{AvroDataSettings, Writer, avro_schema, put_bytes, put_long};
 use millstream_core::text::decode_utf8;
-use millstream_core::{ColumnNeed, Header, Payload, RawKind, RecordError, SchemaRef};
+use millstream_core::{ColumnNeed, Header, Payload, RawKind, RecordError, SchemaRef, Value};
 use std::io;
 use std::ops::Range;
 use std::sync::Arc;
@@ -59,7 +60,7 @@ impl AvroFormat {
 
 impl Format for AvroFormat {
     fn need(&self) -> ColumnNeed {
-        ColumnNeed::RawOr(&[RawKind::String, RawKind::Bytes])
+        ColumnNeed::EncodedOr(&[RawKind::String, RawKind::Bytes])
     }
 
     fn open(
@@ -78,6 +79,7 @@ impl Format for AvroFormat {
         Ok(Box::new(AvroFile {
             file: FileWriter::new(text, self.codec, sync),
             writer,
+            copies: Copies::default(),
             trial: Vec::new(),
             written: 0,
         }))
@@ -88,6 +90,8 @@ struct AvroFile {
     file: FileWriter,
     /// None for headers.
     writer: Option<Arc<Writer>>,
+    /// Data that are copied.
+    copies: Copies,
     /// What a check has written.
     trial: Vec<u8>,
     /// Bytes of all data.
@@ -99,7 +103,13 @@ const TRIAL: usize = 4096;
 
 impl Encoder for AvroFile {
     fn check(&mut self, column: Column<'_>, row: usize) -> Result<(), RecordError> {
-        let checked = write_datum(self.writer.as_deref(), column, row, &mut self.trial);
+        let checked = write_datum(
+            self.writer.as_deref(),
+            &mut self.copies,
+            column,
+            row,
+            &mut self.trial,
+        );
         self.trial.clear();
         self.trial.shrink_to(TRIAL);
         checked
@@ -112,7 +122,7 @@ impl Encoder for AvroFile {
         limit: usize,
         out: &mut Vec<u8>,
     ) -> Encoded {
-        let writer = self.writer.as_deref();
+        let (writer, copies) = (self.writer.as_deref(), &mut self.copies);
         for (done, row) in rows.clone().enumerate() {
             if out.len() >= limit {
                 return Encoded::all(done);
@@ -120,7 +130,8 @@ impl Encoder for AvroFile {
             let bytes = &mut self.written;
             let written = self.file.append(out, |block| {
                 let before = block.len();
-                write_datum(writer, column, row, block).inspect_err(|_| block.truncate(before))?;
+                write_datum(writer, copies, column, row, block)
+                    .inspect_err(|_| block.truncate(before))?;
                 *bytes += (block.len() - before) as u64;
                 Ok(())
             });
@@ -154,6 +165,7 @@ impl Encoder for AvroFile {
 
 fn write_datum(
     writer: Option<&Writer>,
+    copies: &mut Copies,
     column: Column<'_>,
     row: usize,
     out: &mut Vec<u8>,
@@ -161,6 +173,16 @@ fn write_datum(
     match (column, writer) {
         (Column::Payload(Payload::Decoded(decoded)), Some(writer)) => {
             writer.encode(&decoded.values[row], out)
+        }
+        (Column::Payload(Payload::Encoded(encoded)), Some(writer)) => {
+            let Some(datum) = encoded.datum(row) else {
+                return writer.encode(&Value::Null, out);
+            };
+            match copies.of(writer, datum) {
+                Some(bytes) => out.extend_from_slice(bytes),
+                None => writer.encode(&datum.value()?, out)?,
+            }
+            Ok(())
         }
         (Column::Payload(Payload::Raw { column, kind }), Some(_)) => {
             // Raw values are optional bytes or texts.

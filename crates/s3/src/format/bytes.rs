@@ -47,6 +47,7 @@ impl Encoder for Separated {
     fn check(&mut self, column: Column<'_>, row: usize) -> Result<(), RecordError> {
         match column {
             Column::Payload(Payload::Raw { kind, .. }) => refuse(*kind),
+            Column::Payload(Payload::Encoded(encoded)) => refuse_schema(encoded.schema(row)),
             Column::Payload(Payload::Decoded(decoded)) => bytes_of(decoded, row).map(|_| ()),
             Column::Headers(_) => Err(invalid_schema("ARRAY")),
         }
@@ -89,6 +90,12 @@ fn encode(
             RawKind::Bytes | RawKind::Undecoded => encode_raw(column, rows, limit, out, separator),
             RawKind::String | RawKind::Json => encode_rows(rows, limit, out, |_, _| refuse(*kind)),
         },
+        // Data that stay encoded are records, or null.
+        Payload::Encoded(encoded) => encode_rows(rows, limit, out, |row, out| {
+            refuse_schema(encoded.schema(row))?;
+            out.extend_from_slice(separator);
+            Ok(())
+        }),
         Payload::Decoded(decoded) => encode_rows(rows, limit, out, |row, out| {
             let bytes = bytes_of(decoded, row)?;
             out.reserve(bytes.len() + separator.len());
@@ -122,15 +129,18 @@ fn encode_raw(
 }
 
 fn bytes_of(decoded: &Decoded, row: usize) -> Result<&[u8], RecordError> {
-    if let Some(schema) = &decoded.schemas[row]
-        && schema.kind != SchemaType::Bytes
-    {
-        return Err(invalid_schema(schema.kind.java_name()));
-    }
+    refuse_schema(decoded.schemas[row].as_ref())?;
     match &decoded.values[row] {
         Value::Bytes(bytes) => Ok(bytes),
         Value::Null => Ok(&[]),
         other => Err(incompatible(other.java_class())),
+    }
+}
+
+fn refuse_schema(schema: Option<&SchemaRef>) -> Result<(), RecordError> {
+    match schema.filter(|schema| schema.kind != SchemaType::Bytes) {
+        Some(schema) => Err(invalid_schema(schema.kind.java_name())),
+        None => Ok(()),
     }
 }
 

@@ -66,9 +66,9 @@ impl Encoder for Lines {
     fn check(&mut self, column: Column<'_>, row: usize) -> Result<(), RecordError> {
         match column {
             Column::Payload(Payload::Raw { .. }) => Ok(()),
-            Column::Payload(Payload::Decoded(decoded)) => {
+            Column::Payload(payload @ (Payload::Encoded(_) | Payload::Decoded(_))) => {
                 // What can be wrong is told by writing it alone.
-                let checked = write_decoded(decoded, row, &mut self.trial, self.options);
+                let checked = write_row(payload, row, &mut self.trial, self.options);
                 self.trial.clear();
                 self.trial.shrink_to(TRIAL);
                 checked
@@ -118,6 +118,11 @@ fn encode(
                 encode_raw(column, rows, limit, out, write_bytes)
             }
         },
+        Payload::Encoded(_) => encode_rows(rows, limit, out, |row, out| {
+            write_row(payload, row, out, options)?;
+            out.push(b'\n');
+            Ok(())
+        }),
         Payload::Decoded(decoded) => encode_rows(rows, limit, out, |row, out| {
             write_decoded(decoded, row, out, options)?;
             out.push(b'\n');
@@ -158,6 +163,10 @@ pub(super) fn write_row(
     options: ConnectJson,
 ) -> Result<(), RecordError> {
     match payload {
+        Payload::Encoded(encoded) => {
+            let value = encoded.value(row)?;
+            return write_typed(encoded.schema(row), &value, out, options);
+        }
         Payload::Decoded(decoded) => return write_decoded(decoded, row, out, options),
         Payload::Raw { column, kind } => match (column.get(row), kind) {
             (None, _) => out.extend_from_slice(b"null"),
@@ -176,10 +185,18 @@ fn write_decoded(
     out: &mut Vec<u8>,
     options: ConnectJson,
 ) -> Result<(), RecordError> {
-    match &decoded.values[row] {
-        value @ Value::Struct(_) => {
-            write_connect(out, decoded.schemas[row].as_deref(), value, options)
-        }
+    let schema = decoded.schemas[row].as_ref();
+    write_typed(schema, &decoded.values[row], out, options)
+}
+
+fn write_typed(
+    schema: Option<&SchemaRef>,
+    value: &Value,
+    out: &mut Vec<u8>,
+    options: ConnectJson,
+) -> Result<(), RecordError> {
+    match value {
+        Value::Struct(_) => write_connect(out, schema.map(|schema| &**schema), value, options),
         value => write_value(out, value),
     }
 }

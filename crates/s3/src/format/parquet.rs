@@ -1,6 +1,7 @@
 //! ParquetFormat: rows in columns. A key becomes a record of one field, and so do the headers of a record.
 
 use super::avro::mapping;
+use super::copies::Copies;
 use super::encoder::{Column, Encoded, Encoder, Format, Part, headers_of};
 use super::headers;
 use super::kept::Kept;
@@ -72,7 +73,7 @@ impl ParquetFormat {
 
 impl Format for ParquetFormat {
     fn need(&self) -> ColumnNeed {
-        ColumnNeed::Decoded
+        ColumnNeed::EncodedOr(&[])
     }
 
     fn open(
@@ -90,6 +91,8 @@ impl Format for ParquetFormat {
             part,
             schema: schema.cloned(),
             writer: Writer::new(&layout, self.codec)?,
+            copies: Copies::default(),
+            layout,
             failure: None,
         }))
     }
@@ -129,6 +132,9 @@ struct Rows {
     /// Of every row.
     schema: Option<SchemaRef>,
     writer: Writer,
+    layout: Arc<Layout>,
+    /// Data that go into columns as they are.
+    copies: Copies,
     /// Why no more can be written.
     failure: Option<EncodeError>,
 }
@@ -149,7 +155,14 @@ impl Rows {
             }
         };
         self.check_schema(schema_of(payload, row))?;
-        let value = value_of(payload, row);
+        if let (Payload::Encoded(encoded), Part::Values, Some(own)) =
+            (payload, self.part, self.layout.writer())
+            && let Some(datum) = encoded.datum(row)
+            && let Some(bytes) = self.copies.of(own, datum)
+        {
+            return call(&mut self.writer, Row::Datum(bytes));
+        }
+        let value = value_of(payload, row)?;
         match self.part {
             Part::Keys => call(&mut self.writer, Row::Field(&value)),
             Part::Values | Part::Headers => call(&mut self.writer, Row::Whole(&value)),
@@ -249,8 +262,9 @@ fn text_of(error: &EncodeError) -> String {
     }
 }
 
-fn value_of(payload: &Payload, row: usize) -> Cow<'_, Value> {
-    match payload {
+fn value_of(payload: &Payload, row: usize) -> Result<Cow<'_, Value>, RecordError> {
+    Ok(match payload {
+        Payload::Encoded(encoded) => Cow::Owned(encoded.value(row)?),
         Payload::Decoded(decoded) => Cow::Borrowed(&decoded.values[row]),
         Payload::Raw { column, kind } => Cow::Owned(match (column.get_shared(row), kind) {
             (None, _) => Value::Null,
@@ -260,5 +274,5 @@ fn value_of(payload: &Payload, row: usize) -> Cow<'_, Value> {
                 Value::String(Text::from(text.into_owned()))
             }
         }),
-    }
+    })
 }

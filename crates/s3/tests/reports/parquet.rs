@@ -5,8 +5,8 @@ use crate::{LONG, MIB, batch, partition, start, start_task};
 use bytes::Bytes;
 use millstream_core::contract::done_to;
 use millstream_core::{
-    ByteBudget, ByteColumn, Decoded, Field, Payload, RecordBatch, Schema, SchemaRef, SchemaType,
-    Struct, TopicPartition, Value,
+    ByteBudget, ByteColumn, ColumnNeed, Decoded, Field, Payload, RawKind, RecordBatch, Schema,
+    SchemaRef, SchemaType, Struct, TopicPartition, Value,
 };
 use parquet::file::reader::{FileReader, SerializedFileReader};
 use std::sync::Arc;
@@ -172,4 +172,36 @@ async fn a_value_without_a_schema_names_the_converter() {
             .contains("set value.converter to one that gives schemas"),
         "{error}"
     );
+}
+
+/// Data stay encoded where nothing but the format looks into values.
+#[tokio::test]
+async fn who_looks_into_values_takes_no_data_that_stay_encoded() {
+    let server = Server::start(true).await;
+    let budget = ByteBudget::new(64 * MIB);
+    let compatible = ("schema.compatibility", "BACKWARD");
+    let by_field = [
+        (
+            "partitioner.class",
+            "io.confluent.connect.storage.partitioner.FieldPartitioner",
+        ),
+        ("partition.field.name", "f"),
+    ];
+    for (format, raw) in [
+        (
+            "io.confluent.connect.s3.format.avro.AvroFormat",
+            &[RawKind::String, RawKind::Bytes][..],
+        ),
+        (FORMAT, &[]),
+    ] {
+        let format = ("format.class", format);
+        for (settings, needed) in [
+            (vec![format], ColumnNeed::EncodedOr(raw)),
+            (vec![format, compatible], ColumnNeed::RawOr(raw)),
+            (vec![format, by_field[0], by_field[1]], ColumnNeed::Decoded),
+        ] {
+            let task = start_task(&server, &settings, &budget, true).await;
+            assert_eq!(task.needs().value, needed, "{settings:?}");
+        }
+    }
 }

@@ -157,10 +157,14 @@ fn column(
     let converter = converter.expect("a raw record has converters");
     let mut errors = Vec::new();
     let payload = match (need, converter.raw_kind()) {
-        (ColumnNeed::RawOr(kinds), Some(kind)) if kinds.contains(&kind) => Payload::Raw {
-            column: converter.to_raw(&origin.topic, &raw, &mut errors),
-            kind,
-        },
+        (ColumnNeed::RawOr(kinds) | ColumnNeed::EncodedOr(kinds), Some(kind))
+            if kinds.contains(&kind) =>
+        {
+            Payload::Raw {
+                column: converter.to_raw(&origin.topic, &raw, &mut errors),
+                kind,
+            }
+        }
         _ => Payload::Decoded(converter.decode_column(&origin.topic, &raw, None, &mut errors)),
     };
     match errors.into_iter().next() {

@@ -95,6 +95,10 @@ pub(crate) fn decompress(codec: Codec, input: &[u8], check_header: bool) -> Deco
         Codec::Lz4 => lz4::decompress(input, check_header, &mut bytes),
         Codec::Zstd => zstandard::decompress(input, &mut bytes),
     };
+    // Memory is counted by what a batch holds: of much spare room most is given back.
+    if bytes.capacity() / 2 > bytes.len() {
+        bytes.shrink_to_fit();
+    }
     Decompressed {
         bytes,
         error: result.err(),
@@ -149,6 +153,33 @@ mod tests {
             let mut framed = b"\x82SNAPPY\0\0\0\0\x01\0\0\0\x01".to_vec();
             framed.extend_from_slice(&input);
             decompress(Codec::Snappy, &framed, true);
+        }
+    }
+
+    fn packed_and_unpacked(codec: Codec, input: &[u8]) -> Decompressed {
+        let packed = compress(codec, input).expect("memory takes all");
+        decompress(codec, &packed, true)
+    }
+
+    #[test]
+    fn no_codec_unfolds_more_than_the_bound() {
+        let most = vec![0; MAX_DECOMPRESSED + 1];
+        for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let unpacked = packed_and_unpacked(codec, &most);
+            assert!(
+                matches!(unpacked.error, Some(CodecError::TooLarge)),
+                "{codec:?}"
+            );
+            assert!(unpacked.bytes.len() <= most.len(), "{codec:?}");
+        }
+    }
+
+    #[test]
+    fn a_short_batch_takes_little_memory() {
+        for codec in [Codec::Gzip, Codec::Snappy, Codec::Lz4, Codec::Zstd] {
+            let unpacked = packed_and_unpacked(codec, b"a short text");
+            assert_eq!(unpacked.bytes, b"a short text", "{codec:?}");
+            assert!(unpacked.bytes.capacity() < 1024, "{codec:?}");
         }
     }
 

@@ -26,6 +26,6 @@ pub use names::Name;
 pub use reader::Reader;
 pub use schema::AvroSchema;
 pub use wire::{
-    put_bytes, put_long, take, take_array, take_bytes, take_count, take_int, take_long,
+    put_bytes, put_long, take, take_array, take_bytes, take_int, take_items, take_long,
 };
 pub use writer::Writer;

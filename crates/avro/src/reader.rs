@@ -9,16 +9,13 @@ use crate::data::{AvroDataSettings, DEEPEST, connect_schema_of_version};
 use crate::error::{index, runtime};
 use crate::model::Kind;
 use crate::schema::AvroSchema;
-use crate::wire::{take, take_array, take_bytes, take_count, take_int, take_long};
+use crate::wire::{take, take_array, take_bytes, take_int, take_items, take_long};
 use bytes::Bytes;
 use millstream_core::logical::{DAY_MILLIS, time_millis};
 use millstream_core::text::decode_utf8;
 use millstream_core::{Decimal, Map, RecordError, SchemaAndValue, SchemaRef, Struct, Text, Value};
 use plan::{Branch, Node, NodeId, Plan};
 use std::sync::Arc;
-
-/// Items of no bytes, such as nulls, that one array may have: their count is all there is of them.
-const MOST_EMPTY_ITEMS: u64 = 65_536;
 
 /// A compiled way from data to values.
 #[derive(Debug)]
@@ -272,30 +269,6 @@ impl Plan {
             Ok(())
         })?;
         Ok(Value::Map(Map::hashed_with_capacity(pairs.len(), pairs)))
-    }
-}
-
-/// The items of an array or a map, whose blocks tell their counts.
-fn take_items(
-    bytes: &mut &[u8],
-    mut take: impl FnMut(&mut &[u8]) -> Result<(), RecordError>,
-) -> Result<(), RecordError> {
-    let mut empty = 0;
-    loop {
-        let count = take_count(bytes)?;
-        if count == 0 {
-            return Ok(());
-        }
-        for _ in 0..count {
-            let before = bytes.len();
-            take(bytes)?;
-            empty += u64::from(bytes.len() == before);
-            if empty > MOST_EMPTY_ITEMS {
-                return Err(runtime(format!(
-                    "an array has more than {MOST_EMPTY_ITEMS} items of no bytes"
-                )));
-            }
-        }
     }
 }
 

@@ -3,6 +3,9 @@
 use crate::error::{end_of_datum, number_encoding, runtime};
 use millstream_core::RecordError;
 
+/// Items of no bytes, such as nulls, that one array may have: their count is all there is of them.
+const MOST_EMPTY_ITEMS: u64 = 65_536;
+
 /// Appends an int or a long.
 pub fn put_long(out: &mut Vec<u8>, value: i64) {
     let mut rest = ((value << 1) ^ (value >> 63)) as u64;
@@ -112,15 +115,39 @@ pub fn take_bytes<'a>(bytes: &mut &'a [u8]) -> Result<&'a [u8], RecordError> {
 }
 
 /// The number of items in a block of an array or a map; none at its end. A block may tell its size.
-///
-/// # Errors
-/// If there is none.
-pub fn take_count(bytes: &mut &[u8]) -> Result<u64, RecordError> {
+fn take_count(bytes: &mut &[u8]) -> Result<u64, RecordError> {
     let count = take_long(bytes)?;
     if count < 0 {
         take_long(bytes)?;
     }
     Ok(count.unsigned_abs())
+}
+
+/// Takes the items of an array or a map, whose blocks tell their counts, off the front, each by `take`.
+///
+/// # Errors
+/// If there is none, or if it has too many items of no bytes; those of `take`.
+pub fn take_items(
+    bytes: &mut &[u8],
+    mut take: impl FnMut(&mut &[u8]) -> Result<(), RecordError>,
+) -> Result<(), RecordError> {
+    let mut empty = 0;
+    loop {
+        let count = take_count(bytes)?;
+        if count == 0 {
+            return Ok(());
+        }
+        for _ in 0..count {
+            let before = bytes.len();
+            take(bytes)?;
+            empty += u64::from(bytes.len() == before);
+            if empty > MOST_EMPTY_ITEMS {
+                return Err(runtime(format!(
+                    "an array has more than {MOST_EMPTY_ITEMS} items of no bytes"
+                )));
+            }
+        }
+    }
 }
 
 #[cfg(test)]

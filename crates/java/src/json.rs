@@ -7,7 +7,7 @@ mod string;
 
 pub use connect::{ConnectJson, DecimalFormat, write_connect};
 pub use plain::write_value;
-pub use string::{write_str, write_string, write_text};
+pub use string::{push_run, write_str, write_string, write_text};
 
 use crate::number;
 use base64::Engine;

@@ -59,9 +59,9 @@ impl CommandBuffer {
         bytes.clear();
         bytes.extend_from_slice(&[0; 4]);
         push_name(&mut bytes, 0x02, kind.name());
-        bytes.extend_from_slice(&(collection.len() as i32 + 1).to_le_bytes());
-        bytes.extend_from_slice(collection.as_bytes());
-        bytes.push(0);
+        push_string(&mut bytes, |bytes| {
+            bytes.extend_from_slice(collection.as_bytes())
+        });
         push_name(&mut bytes, 0x08, "ordered");
         bytes.push(u8::from(ordered));
         if let Some(concern) = write_concern {
@@ -107,12 +107,8 @@ impl CommandBuffer {
     }
 
     pub(crate) fn finish(mut self) -> RawDocumentBuf {
-        self.bytes.push(0);
-        let array_length = (self.bytes.len() - self.array) as i32;
-        self.bytes[self.array..self.array + 4].copy_from_slice(&array_length.to_le_bytes());
-        self.bytes.push(0);
-        let length = self.bytes.len() as i32;
-        self.bytes[..4].copy_from_slice(&length.to_le_bytes());
+        end_document(&mut self.bytes, self.array);
+        end_document(&mut self.bytes, 0);
         RawDocumentBuf::from_bytes(self.bytes).expect("length and end are written above")
     }
 }
@@ -128,6 +124,26 @@ pub(crate) fn push_name(bytes: &mut Vec<u8>, kind: u8, name: &str) {
     bytes.push(kind);
     bytes.extend_from_slice(name.as_bytes());
     bytes.push(0);
+}
+
+/// Ends the document or the array whose length stands at `start`.
+#[inline]
+pub(crate) fn end_document(bytes: &mut Vec<u8>, start: usize) {
+    bytes.push(0);
+    let length = (bytes.len() - start) as i32;
+    bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
+}
+
+/// Writes a string with its length in front and its end behind.
+#[inline]
+pub(crate) fn push_string<T>(bytes: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
+    let length_at = bytes.len();
+    bytes.extend_from_slice(&[0; 4]);
+    let filled = fill(bytes);
+    bytes.push(0);
+    let length = (bytes.len() - length_at - 4) as i32;
+    bytes[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
+    filled
 }
 
 /// A number as its decimal digits.

@@ -220,20 +220,12 @@ impl<'a> Reader<'a> {
             }
             let escape = *self.bytes.get(self.at)?;
             self.at += 1;
-            text.push(match escape {
-                b'"' | b'\\' | b'/' => escape,
-                b'b' => 8,
-                b'f' => 12,
-                b'n' => b'\n',
-                b'r' => b'\r',
-                b't' => b'\t',
-                b'u' => {
-                    let character = self.escaped_character()?;
-                    text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-                    continue;
-                }
-                _ => return None,
-            });
+            if escape == b'u' {
+                let character = self.escaped_character()?;
+                text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+            } else {
+                text.push(short_escape(escape)?);
+            }
         }
         Some(match String::from_utf8(text) {
             Ok(text) => text,
@@ -264,6 +256,19 @@ impl<'a> Reader<'a> {
         self.at += 4;
         u32::from_str_radix(digits, 16).ok()
     }
+}
+
+/// What the letter behind a backslash stands for; `None` if it is no short escape.
+pub(crate) fn short_escape(letter: u8) -> Option<u8> {
+    Some(match letter {
+        b'"' | b'\\' | b'/' => letter,
+        b'b' => 8,
+        b'f' => 12,
+        b'n' => b'\n',
+        b'r' => b'\r',
+        b't' => b'\t',
+        _ => return None,
+    })
 }
 
 #[cfg(test)]

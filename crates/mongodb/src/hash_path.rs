@@ -2,7 +2,9 @@
 //! BSON straight into the command. Its documents are those of the ordinary way, byte for byte.
 
 use crate::bulk::{BulkOutcome, BulkWrite, Retries, RowRef};
-use crate::command_buffer::{CommandBuffer, CommandKind, push_decimal, push_name};
+use crate::command_buffer::{
+    CommandBuffer, CommandKind, end_document, push_decimal, push_name, push_string,
+};
 use crate::document_id::IdStrategy;
 use crate::extensions::WritePolicy;
 use crate::namespace::Namespace;
@@ -224,13 +226,10 @@ impl HashPath {
                 }
                 IdOrigin::Offset | IdOrigin::Record => {
                     push_name(out, 0x02, "_id");
-                    let length_at = out.len();
-                    out.extend_from_slice(&[0; 4]);
-                    out.extend_from_slice(&self.prefix);
-                    push_decimal(out, batch.offsets[row]);
-                    out.push(0);
-                    let id_length = (out.len() - length_at - 4) as i32;
-                    out[length_at..length_at + 4].copy_from_slice(&id_length.to_le_bytes());
+                    push_string(out, |out| {
+                        out.extend_from_slice(&self.prefix);
+                        push_decimal(out, batch.offsets[row]);
+                    });
                 }
             }
             if is_null {
@@ -243,9 +242,7 @@ impl HashPath {
                     out.push(0);
                 }
             }
-            out.push(0);
-            let document_length = (out.len() - start) as i32;
-            out[start..start + 4].copy_from_slice(&document_length.to_le_bytes());
+            end_document(out, start);
             chunk.rows.push(RowRef {
                 batch: number,
                 row: row as u32,

@@ -4,7 +4,7 @@
 
 mod parser;
 
-use crate::command_buffer::{push_decimal, push_name};
+use crate::command_buffer::{end_document, push_decimal, push_name, push_string};
 use crate::document_id::IdStrategy;
 use crate::operation::{MAX_DOCUMENT, StatementKind, StatementRef};
 use crate::processor::{IdOrigin, Processor};
@@ -12,7 +12,7 @@ use crate::record::message_id;
 use crate::write_model::WriteStrategy;
 use bson::oid::ObjectId;
 use millstream_core::{Payload, RawKind, RecordBatch};
-use parser::{Elements, Name, end_document, push_string, read_elements};
+use parser::{Elements, Name, read_elements};
 use std::ops::Range;
 
 /// More than what stands around a document in its statement.

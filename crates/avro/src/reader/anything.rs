@@ -1,7 +1,7 @@
 //! Schemaless values out of the record that has a field for each kind of value: the first field that is set is the value.
 
-use super::{deeper, take_branch, take_items, take_text};
-use crate::wire::{take_array, take_bytes, take_int, take_long};
+use super::{deeper, take_branch, take_text};
+use crate::wire::{take_array, take_bytes, take_int, take_items, take_long};
 use bytes::Bytes;
 use millstream_core::{Map, RecordError, Value};
 

@@ -1,10 +1,10 @@
 //! Scanning: a datum is looked at as it is read, with the same errors, and no value is made of it.
 
 use super::plan::{Node, NodeId, Plan};
-use super::{Reader, deeper, take_branch, take_items, time};
+use super::{Reader, deeper, take_branch, time};
 use crate::data::DEEPEST;
 use crate::error::{index, runtime};
-use crate::wire::{long_len, take, take_array, take_int, take_long};
+use crate::wire::{long_len, take, take_array, take_bytes, take_int, take_items, take_long};
 use millstream_core::encoded::Encoding;
 use millstream_core::text::is_utf8;
 use millstream_core::{RecordError, SchemaRef, Value};
@@ -148,28 +148,29 @@ impl Plan {
 fn int(bytes: &mut &[u8], is_canonical: &mut bool) -> Result<i32, RecordError> {
     let before = *bytes;
     let value = take_int(bytes)?;
-    *is_canonical &= before.len() - bytes.len() == long_len(value.into()) && is_whole(before, 5);
+    let taken = &before[..before.len() - bytes.len()];
+    *is_canonical &= is_shortest(taken, value.into(), 5, 0x0f);
     Ok(value)
 }
 
 fn long(bytes: &mut &[u8], is_canonical: &mut bool) -> Result<i64, RecordError> {
     let before = *bytes;
     let value = take_long(bytes)?;
-    *is_canonical &= before.len() - bytes.len() == long_len(value) && is_whole(before, 10);
+    let taken = &before[..before.len() - bytes.len()];
+    *is_canonical &= is_shortest(taken, value, 10, 0x01);
     Ok(value)
 }
 
-/// Of the longest numbers the last byte has more bits than are read.
-fn is_whole(bytes: &[u8], longest: usize) -> bool {
-    let most = if longest == 5 { 0x0f } else { 0x01 };
-    let is_longest = bytes.iter().take(longest - 1).all(|byte| *byte >= 0x80);
-    !is_longest || bytes.get(longest - 1).is_none_or(|last| *last <= most)
+/// Whether these are a number's only bytes. Of the longest ones the last byte has more bits than are read: no more than `most`.
+#[inline]
+fn is_shortest(taken: &[u8], value: i64, longest: usize, most: u8) -> bool {
+    taken.len() == long_len(value) && (taken.len() < longest || taken[longest - 1] <= most)
 }
 
 /// What has its length before it.
 fn sized<'a>(bytes: &mut &'a [u8], is_canonical: &mut bool) -> Result<&'a [u8], RecordError> {
     let before = bytes.len();
-    let sized = crate::wire::take_bytes(bytes)?;
+    let sized = take_bytes(bytes)?;
     let taken = before - bytes.len();
     *is_canonical &= taken == long_len(sized.len() as i64) + sized.len();
     Ok(sized)

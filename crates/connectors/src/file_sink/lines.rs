@@ -25,8 +25,7 @@ pub(super) fn append(batch: &RecordBatch, lines: &mut Vec<u8>) {
                 }
             }
         }
-        // Any other column has come as values, unless it is empty.
-        // It is not asked for.
+        // Any other column has come as values, unless it is empty; data that stay encoded are not asked for.
         Payload::Raw { .. } | Payload::Encoded(_) => {}
         Payload::Decoded(decoded) => {
             for value in &decoded.values {

@@ -135,22 +135,25 @@ fn push_escaped(out: &mut Vec<u8>, utf8: &[u8]) {
         while mask != 0 {
             let at = base + mask.trailing_zeros() as usize;
             mask &= mask - 1;
-            push_run(out, utf8, copied, at);
+            push_run::<LANES>(out, utf8, copied, at);
             copied = at + push_escape(out, &utf8[at..]);
         }
     }
-    push_run(out, utf8, copied, utf8.len());
+    push_run::<LANES>(out, utf8, copied, utf8.len());
 }
 
-/// Copies `from..to`. A short run is copied as sixteen bytes of which the surplus is dropped again:
-/// a copy of fixed length is a single move, one of variable length a call.
+/// Copies `from..to`. A short run is copied as a block of which the surplus is dropped again:
+/// a copy of fixed length is a move or two, one of variable length a call.
+///
+/// # Panics
+/// If the bytes have no such part.
 #[inline]
-fn push_run(out: &mut Vec<u8>, bytes: &[u8], from: usize, to: usize) {
+pub fn push_run<const BLOCK: usize>(out: &mut Vec<u8>, bytes: &[u8], from: usize, to: usize) {
     let len = to - from;
-    match bytes[from..].first_chunk::<LANES>() {
-        Some(chunk) if len <= LANES => {
+    match bytes[from..].first_chunk::<BLOCK>() {
+        Some(block) if len <= BLOCK => {
             let end = out.len() + len;
-            out.extend_from_slice(chunk);
+            out.extend_from_slice(block);
             out.truncate(end);
         }
         _ => out.extend_from_slice(&bytes[from..to]),

@@ -1,7 +1,8 @@
 //! From a text to the elements of a document, for what is plain JSON. It takes no memory of its own: what it writes, and the
 //! names that it compares, lie in buffers of whoever asks.
 
-use crate::connect_json::may_be_infinity;
+use crate::command_buffer::{end_document, push_decimal, push_string};
+use crate::connect_json::{may_be_infinity, short_escape};
 use std::ops::Range;
 
 /// Deeper documents are rare and go the long way.
@@ -179,7 +180,7 @@ impl<'a> Parser<'a> {
             self.skip_blanks();
             let start = out.len();
             out.push(0);
-            push_index(out, index);
+            push_decimal(out, index.into());
             out.push(0);
             out[start] = self.value(out, depth)?;
             self.skip_blanks();
@@ -214,24 +215,12 @@ impl<'a> Parser<'a> {
             if self.bytes[self.at - 1] == b'"' {
                 return Some(());
             }
-            let plain = match self.bytes.get(self.at)? {
-                b'"' => b'"',
-                b'\\' => b'\\',
-                b'/' => b'/',
-                b'b' => 8,
-                b'f' => 12,
-                b'n' => b'\n',
-                b'r' => b'\r',
-                b't' => b'\t',
-                b'u' => {
-                    self.at += 1;
-                    self.unicode(out)?;
-                    continue;
-                }
-                _ => return None,
-            };
-            out.push(plain);
+            let escape = *self.bytes.get(self.at)?;
             self.at += 1;
+            match escape {
+                b'u' => self.unicode(out)?,
+                _ => out.push(short_escape(escape)?),
+            }
         }
     }
 
@@ -389,29 +378,4 @@ fn ends_value(next: Option<&u8>) -> bool {
         next,
         Some(b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t')
     )
-}
-
-fn push_index(out: &mut Vec<u8>, index: u32) {
-    if index < 10 {
-        out.push(b'0' + index as u8);
-    } else {
-        out.extend_from_slice(index.to_string().as_bytes());
-    }
-}
-
-pub(super) fn end_document(bytes: &mut Vec<u8>, start: usize) {
-    bytes.push(0);
-    let length = (bytes.len() - start) as i32;
-    bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
-}
-
-/// Writes a string with its length in front and its end behind.
-pub(super) fn push_string<T>(bytes: &mut Vec<u8>, fill: impl FnOnce(&mut Vec<u8>) -> T) -> T {
-    let length_at = bytes.len();
-    bytes.extend_from_slice(&[0; 4]);
-    let filled = fill(bytes);
-    bytes.push(0);
-    let length = (bytes.len() - length_at - 4) as i32;
-    bytes[length_at..length_at + 4].copy_from_slice(&length.to_le_bytes());
-    filled
 }

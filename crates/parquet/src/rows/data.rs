@@ -3,7 +3,7 @@
 use super::{push, push_i32};
 use crate::column::{Column, Values};
 use crate::plan::{Kind, Node};
-use millstream_avro::{take, take_array, take_bytes, take_count, take_int, take_long};
+use millstream_avro::{take, take_array, take_bytes, take_int, take_items, take_long};
 use millstream_core::logical::decimal_scale;
 use millstream_core::{Decimal, RecordError, Value};
 
@@ -88,15 +88,10 @@ fn push_datum(column: &mut Column, node: &Node, datum: &mut &[u8]) -> Result<usi
                 return Err(other_schema());
             };
             let mut bytes = 4;
-            loop {
-                let count = take_count(datum)?;
-                if count == 0 {
-                    break;
-                }
-                for _ in 0..count {
-                    bytes += push_datum(to, element, datum)?;
-                }
-            }
+            take_items(datum, |datum| {
+                bytes += push_datum(to, element, datum)?;
+                Ok(())
+            })?;
             column.end_entry()?;
             bytes
         }

@@ -117,17 +117,8 @@ pub(super) fn write_scalar(out: &mut Vec<u8>, text: &[u8], form: Form) {
     }
 }
 
-/// Copies `from..to`; a short run as a block of fixed length whose surplus is dropped again, see `java_json::string`.
+/// Copies `from..to`, which mostly is short.
 #[inline]
 pub(super) fn push_run(out: &mut Vec<u8>, bytes: &[u8], from: usize, to: usize) {
-    const BLOCK: usize = 32;
-    let len = to - from;
-    match bytes[from..].first_chunk::<BLOCK>() {
-        Some(block) if len <= BLOCK => {
-            let end = out.len() + len;
-            out.extend_from_slice(block);
-            out.truncate(end);
-        }
-        _ => out.extend_from_slice(&bytes[from..to]),
-    }
+    java_json::push_run::<32>(out, bytes, from, to);
 }

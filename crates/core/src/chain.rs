@@ -1,9 +1,11 @@
 //! The chain of transforms: predicates tested, stages applied in order, failed and filtered rows taken out.
 
 mod config;
+mod editing;
 mod version;
 
 pub use config::{AnyClass, ChainError, build, check_classes, unique_aliases, validate};
+pub use editing::{Editing, Edits};
 
 use crate::batch::{RecordBatch, RowMask};
 use crate::rejected::{Rejected, Stage};
@@ -29,7 +31,27 @@ impl ChainStage {
 
 /// Passes a batch through the chain. Rows that fail move to `rejected`, filtered rows are dropped.
 pub fn apply(chain: &mut [ChainStage], batch: &mut RecordBatch, rejected: &mut Rejected) {
-    for stage in chain {
+    apply_stages(chain.iter_mut(), batch, rejected);
+}
+
+/// As `apply`, to a batch in whose values these edits have been made.
+pub fn apply_others(
+    chain: &mut [ChainStage],
+    edits: &Edits,
+    batch: &mut RecordBatch,
+    rejected: &mut Rejected,
+) {
+    let stages = chain.iter_mut().enumerate();
+    let others = stages.filter(|(number, _)| !edits.hold(*number));
+    apply_stages(others.map(|(_, stage)| stage), batch, rejected);
+}
+
+fn apply_stages<'a>(
+    stages: impl Iterator<Item = &'a mut ChainStage>,
+    batch: &mut RecordBatch,
+    rejected: &mut Rejected,
+) {
+    for stage in stages {
         if batch.is_empty() {
             return;
         }

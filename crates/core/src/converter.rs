@@ -2,6 +2,7 @@
 
 use crate::batch::{Decoded, Destination, Header, Payload, RawHeaders, RawKind};
 use crate::byte_column::ByteColumn;
+use crate::edit::Editor;
 use crate::rejected::RecordError;
 use crate::schema::SchemaRef;
 use crate::value::{SchemaAndValue, Value};
@@ -57,6 +58,16 @@ pub trait Converter: Send {
     /// Called only if `raw_kind` is something.
     fn to_raw(&mut self, _topic: &str, column: &ByteColumn, _errors: &mut RowErrors) -> ByteColumn {
         column.clone()
+    }
+
+    /// As `to_raw`, with the editor's edits made in the objects. `None` if a row is of another kind or is not taken: nothing is said
+    /// of any row then, and the column has to be decoded.
+    fn to_raw_edited(
+        &mut self,
+        _column: &ByteColumn,
+        _editor: &mut dyn Editor,
+    ) -> Option<ByteColumn> {
+        None
     }
 
     /// One record's bytes (`None`: null) to a value with its schema.

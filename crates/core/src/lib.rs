@@ -17,6 +17,7 @@ pub mod converter;
 pub mod decimal;
 pub mod degraded;
 pub mod digest;
+pub mod edit;
 pub mod encoded;
 pub mod error_settings;
 pub mod limits;
@@ -52,6 +53,7 @@ pub use consumer::{Confirms, Consumer, ConsumerError, Extent, Fetched, FlushReas
 pub use converter::{Converter, HeaderConverter, Preparation, Unavailable};
 pub use decimal::Decimal;
 pub use degraded::Degraded;
+pub use edit::{Edit, Editor, Missing, Origin};
 pub use encoded::{Encoded, Encoding};
 pub use error_settings::{ErrorSettings, Tolerance};
 pub use map::Map;

@@ -141,6 +141,12 @@ pub trait SinkTask: Send {
         true
     }
 
+    /// Whether values that come as JSON text are written as they are, by a sink which would write the same for the values that
+    /// the text stands for. What types numbers have, which transforms may change, does not show then.
+    fn copies_json(&self) -> bool {
+        false
+    }
+
     /// Takes over the last stages of a chain whose value column would arrive in raw kind `value`; true if it will.
     fn fuse(&mut self, _value: RawKind, _stages: &[Fusable]) -> bool {
         false

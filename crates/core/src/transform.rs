@@ -3,6 +3,8 @@
 use crate::batch::{RecordBatch, RowMask};
 use crate::converter::RowErrors;
 use crate::digest::HashSettings;
+use crate::edit::{Edit, Origin};
+use crate::value::Value;
 
 /// Which parts of a record a stage must have decoded; origin, topic and timestamps are always there.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -42,6 +44,17 @@ pub trait Transform: Send {
     /// Whether it may change a record's topic; a message names those that do.
     fn renames_topics(&self) -> bool {
         false
+    }
+
+    /// What the stage does to a schemaless object, if the names of its members tell that. A
+    /// converter may make the edits as it writes the object; what is no object is then left to `apply`.
+    fn edits(&self) -> Option<Vec<Edit>> {
+        None
+    }
+
+    /// The value that the edit of this number makes of the member's old one. `None` where `apply` does something else than that.
+    fn edit(&mut self, _edit: usize, _old: &Value, _origin: &Origin<'_>) -> Option<Value> {
+        None
     }
 
     /// What the stage does, in terms a sink may offer to do itself.

@@ -22,8 +22,8 @@ pub(crate) mod value_to_key;
 use millstream_core::converter::RowErrors;
 use millstream_core::rejected::{CONNECT_EXCEPTION, SCHEMA_BUILDER_EXCEPTION};
 use millstream_core::{
-    Destination, Field, Header, Headers, Map, Needs, Payload, RecordBatch, RecordError, RowMask,
-    Schema, SchemaAndValue, SchemaRef, SchemaType, Struct, Value,
+    Destination, Edit, Field, Header, Headers, Map, Missing, Needs, Payload, RecordBatch,
+    RecordError, RowMask, Schema, SchemaAndValue, SchemaRef, SchemaType, Struct, Value,
 };
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -190,6 +190,15 @@ fn headers_of(batch: &mut RecordBatch) -> Option<&mut Vec<Vec<Header>>> {
 fn undecoded_headers(mask: &RowMask, errors: &mut RowErrors) {
     let error = || RecordError::new(CONNECT_EXCEPTION, "the headers were not decoded");
     errors.extend(mask.rows().map(|row| (row, error())));
+}
+
+/// The edits that change these fields in a copy of the map, be they there or not. The copy is the first edit.
+fn changes_in_copy<'a>(names: impl IntoIterator<Item = &'a String>) -> Vec<Edit> {
+    let changes = names.into_iter().map(|name| Edit::Change {
+        name: name.clone(),
+        missing: Missing::Added,
+    });
+    std::iter::once(Edit::Copy).chain(changes).collect()
 }
 
 /// The map that a schemaless value must be.

@@ -1,6 +1,6 @@
 //! Plan: which stages a task's records pass, decided once at its start. Where nobody needs structure, bytes stay bytes.
 
-use millstream_core::chain::{self, ChainStage};
+use millstream_core::chain::{self, ChainStage, Editing, Edits};
 use millstream_core::{
     ByteColumn, ColumnNeed, Converter, Fusable, Header, HeaderConverter, Headers, Needs, Payload,
     Preparation, RawHeaders, RawKind, RecordBatch, RecordError, Rejected, SinkNeeds, SinkTask,
@@ -21,6 +21,8 @@ pub struct Plan {
     key: ColumnPlan,
     value: ColumnPlan,
     headers: HeaderPlan,
+    /// Those of the chain, if the value's converter is to make them.
+    edits: Option<Edits>,
 }
 
 /// What happens to a column of keys or values.
@@ -34,6 +36,8 @@ enum ColumnPlan {
     Raw(RawKind),
     /// Looked at, and left encoded if the converter can.
     Encoded,
+    /// Into JSON text with the chain's edits made, where that can be done in all of a batch's rows. Else decoded.
+    Edit,
     Decode,
 }
 
@@ -62,9 +66,16 @@ impl Plan {
             value,
             headers,
         } = needs;
+        let edits = copies_json(sink, value, parts.value.as_ref())
+            .then(|| Edits::of(&parts.chain))
+            .flatten();
         Plan {
             key: column_plan(parts.key.as_ref(), key, chain_needs.key),
-            value: column_plan(parts.value.as_ref(), value, chain_needs.value),
+            value: match edits {
+                Some(_) => ColumnPlan::Edit,
+                None => column_plan(parts.value.as_ref(), value, chain_needs.value),
+            },
+            edits,
             headers: if headers || chain_needs.headers || !parts.header.never_fails() {
                 HeaderPlan::Decode
             } else {
@@ -105,10 +116,10 @@ impl Plan {
     /// Converts the batch's columns, once what they need has been prepared; rows that fail are moved to `rejected`.
     pub fn convert(&mut self, batch: &mut RecordBatch, rejected: &mut Rejected) {
         let topic = batch.origin.topic.clone();
-        let PlanParts {
-            key, value, header, ..
-        } = &mut self.parts;
+        let PlanParts { key, .. } = &mut self.parts;
         convert_column(self.key, key.as_mut(), &topic, Column::Key, batch, rejected);
+        self.edit_values(batch);
+        let PlanParts { value, header, .. } = &mut self.parts;
         convert_column(
             self.value,
             value.as_mut(),
@@ -119,6 +130,29 @@ impl Plan {
         );
         if self.headers == HeaderPlan::Decode {
             decode_headers(header.as_mut(), &topic, batch, rejected);
+        }
+    }
+
+    /// Makes the chain's edits, if they can be made in all values of the batch.
+    fn edit_values(&mut self, batch: &mut RecordBatch) {
+        let Some(edits) = &self.edits else {
+            return;
+        };
+        let Some(fetched) = undecoded(self.value, &batch.values) else {
+            return;
+        };
+        let mut editing = Editing {
+            edits,
+            chain: &mut self.parts.chain,
+            batch,
+        };
+        let edited = self.parts.value.to_raw_edited(fetched, &mut editing);
+        if let Some(column) = edited {
+            let text = Payload::Raw {
+                column,
+                kind: RawKind::Json,
+            };
+            replace_by_text(batch, Column::Value, text);
         }
     }
 
@@ -133,7 +167,13 @@ impl Plan {
 
     /// Passes the batch through the chain; rows that fail are moved to `rejected`, filtered rows are dropped.
     pub fn transform(&mut self, batch: &mut RecordBatch, rejected: &mut Rejected) {
-        chain::apply(&mut self.parts.chain, batch, rejected);
+        let chain = &mut self.parts.chain;
+        match (&self.edits, &batch.values) {
+            (Some(edits), Payload::Raw { .. }) => {
+                chain::apply_others(chain, edits, batch, rejected);
+            }
+            _ => chain::apply(chain, batch, rejected),
+        }
     }
 }
 
@@ -152,6 +192,12 @@ fn fusable(chain: &[ChainStage]) -> Option<Vec<Fusable>> {
             }
         })
         .collect()
+}
+
+/// Whether the sink writes the converter's JSON text as it is.
+fn copies_json(sink: &dyn SinkTask, need: ColumnNeed, value: &dyn Converter) -> bool {
+    let takes_json = matches!(need, ColumnNeed::RawOr(kinds) if kinds.contains(&RawKind::Json));
+    takes_json && sink.copies_json() && value.raw_kind() == Some(RawKind::Json)
 }
 
 fn column_plan(converter: &dyn Converter, sink: ColumnNeed, chain_needs: bool) -> ColumnPlan {
@@ -252,25 +298,31 @@ fn convert_column(
         ColumnPlan::Encoded => {
             converter.encoded_column(topic, fetched, raw_headers(batch), &mut errors)
         }
-        ColumnPlan::Check | ColumnPlan::Decode => {
+        ColumnPlan::Check | ColumnPlan::Edit | ColumnPlan::Decode => {
             let headers = raw_headers(batch);
             Payload::Decoded(converter.decode_column(topic, fetched, headers, &mut errors))
         }
     };
-    let fetched = mem::replace(column.of_mut(batch), converted);
-    if let (
-        ColumnPlan::Raw(RawKind::Json),
-        Payload::Raw {
-            column: fetched, ..
-        },
-    ) = (plan, fetched)
+    if plan == ColumnPlan::Raw(RawKind::Json) {
+        replace_by_text(batch, column, converted);
+    } else {
+        *column.of_mut(batch) = converted;
+    }
+    rejected.reject(batch, column.stage(), converter.class_name(), errors);
+}
+
+/// Puts a column's text into its place, and what was fetched beside it, which a dead letter needs.
+fn replace_by_text(batch: &mut RecordBatch, column: Column, text: Payload) {
+    let fetched = mem::replace(column.of_mut(batch), text);
+    if let Payload::Raw {
+        column: fetched, ..
+    } = fetched
     {
         match column {
             Column::Key => batch.fetched.keys = Some(fetched),
             Column::Value => batch.fetched.values = Some(fetched),
         }
     }
-    rejected.reject(batch, column.stage(), converter.class_name(), errors);
 }
 
 fn decode_headers(

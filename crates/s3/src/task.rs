@@ -315,6 +315,10 @@ impl SinkTask for S3Task {
         }
     }
 
+    fn copies_json(&self) -> bool {
+        true
+    }
+
     fn takes_renamed_topics(&self) -> bool {
         false
     }

@@ -10,14 +10,15 @@ mod schema;
 use super::{AsHeader, CONVERTER_TYPE_DOC, converter_type, with_type};
 use crate::settings::checked;
 use bytes::Bytes;
-use canonical::{Canonical, Written};
+use canonical::{Canonical, Edited, Written};
 use millstream_core::config::{Importance, Key, Kind, Validator, Width};
 use millstream_core::converter::RowErrors;
 use millstream_core::plugin::no_check;
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
 use millstream_core::{
-    ByteColumn, Converter, ConverterPlugin, ConverterUse, HeaderConverter, HeaderConverterPlugin,
-    PluginError, Properties, RawKind, RecordError, SchemaAndValue, SchemaRef, Value, config_def,
+    ByteColumn, Converter, ConverterPlugin, ConverterUse, Editor, HeaderConverter,
+    HeaderConverterPlugin, PluginError, Properties, RawKind, RecordError, SchemaAndValue,
+    SchemaRef, Value, config_def,
 };
 use millstream_java::json::{self as java_json, ConnectJson, DecimalFormat};
 use node::Node;
@@ -95,6 +96,7 @@ struct JsonConverter {
     fixed_schema: Option<SchemaRef>,
     schemas: SchemaCache,
     canonical: Canonical,
+    edited: Edited,
     /// The schema written last, and its text.
     written_schema: Option<(SchemaRef, Bytes)>,
 }
@@ -121,6 +123,7 @@ impl JsonConverter {
             fixed_schema: fixed_schema(config.schema_content.as_deref())?,
             schemas: SchemaCache::new(config.schemas_cache_size),
             canonical: Canonical::default(),
+            edited: Edited::default(),
             written_schema: None,
         })
     }
@@ -338,6 +341,14 @@ impl Converter for JsonConverter {
             }
         }
         texts
+    }
+
+    fn to_raw_edited(
+        &mut self,
+        column: &ByteColumn,
+        editor: &mut dyn Editor,
+    ) -> Option<ByteColumn> {
+        self.edited.column(column, editor)
     }
 
     fn decode(&mut self, topic: &str, bytes: Option<&[u8]>) -> Result<SchemaAndValue, RecordError> {

@@ -4,8 +4,8 @@ mod convert;
 mod spec;
 
 use super::{
-    Derived, Part, add_field, copy_basics, field_value, key_and_value, require_map, require_struct,
-    rewrite,
+    Derived, Part, add_field, changes_in_copy, copy_basics, field_value, key_and_value,
+    require_map, require_struct, rewrite,
 };
 use crate::settings::{checked, replace_null_with_default};
 use convert::cast;
@@ -14,8 +14,8 @@ use millstream_core::converter::RowErrors;
 use millstream_core::rejected::SCHEMA_BUILDER_EXCEPTION;
 use millstream_core::schema::{DATE, DECIMAL, TIME, TIMESTAMP};
 use millstream_core::{
-    Needs, PluginError, Properties, RecordBatch, RecordError, RowMask, Schema, SchemaAndValue,
-    SchemaType, Struct, Transform, Value, config_def,
+    Edit, Needs, Origin, PluginError, Properties, RecordBatch, RecordError, RowMask, Schema,
+    SchemaAndValue, SchemaType, Struct, Transform, Value, config_def,
 };
 use spec::{Casts, check_spec};
 use std::sync::Arc;
@@ -186,5 +186,22 @@ impl Transform for Cast {
         rewrite(self.part.of(batch), mask, errors, |_, taken| {
             self.apply_to(taken)
         });
+    }
+
+    fn edits(&self) -> Option<Vec<Edit>> {
+        match &self.casts {
+            Casts::Whole(_) => None,
+            Casts::Fields(fields) => Some(changes_in_copy(fields.iter().map(|(name, _)| name))),
+        }
+    }
+
+    fn edit(&mut self, edit: usize, old: &Value, _origin: &Origin<'_>) -> Option<Value> {
+        match &self.casts {
+            Casts::Whole(_) => None,
+            Casts::Fields(fields) => {
+                let (_, kind) = &fields[edit - 1];
+                cast(None, old, *kind).ok()
+            }
+        }
     }
 }

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use millstream_core::converter::RowErrors;
 use millstream_core::digest::{Digester, HashInput, HashSettings, NullHashing};
 use millstream_core::{
-    ByteColumn, Fusable, Needs, Payload, PluginError, Properties, RecordBatch, RecordError,
-    RowMask, Schema, SchemaAndValue, SchemaRef, SchemaType, Transform, Value,
+    ByteColumn, Edit, Fusable, Missing, Needs, Origin, Payload, PluginError, Properties,
+    RecordBatch, RecordError, RowMask, Schema, SchemaAndValue, SchemaRef, SchemaType, Transform,
+    Value,
 };
 use settings::{HashConfig, settings_of};
 use std::fmt::{self, Display};
@@ -353,6 +354,33 @@ impl Transform for Hash {
             Ok(taken)
         });
         self.fields = fields;
+    }
+
+    fn edits(&self) -> Option<Vec<Edit>> {
+        if self.fields.is_empty() {
+            return None;
+        }
+        let missing = match self.skip_missing_or_null {
+            true => Missing::Left,
+            false => Missing::Refused,
+        };
+        let changes = self.fields.iter().map(|steps| match &steps[..] {
+            [name] => Some(Edit::Change {
+                name: name.clone(),
+                missing,
+            }),
+            // A field within another.
+            _ => None,
+        });
+        let refusal = (!self.skip_missing_or_null).then_some(Some(Edit::RefuseNull));
+        changes.chain(refusal).collect()
+    }
+
+    fn edit(&mut self, _edit: usize, old: &Value, _origin: &Origin<'_>) -> Option<Value> {
+        match old {
+            Value::Null => self.skip_missing_or_null.then_some(Value::Null),
+            value => self.digest_of(value),
+        }
     }
 
     fn fusable(&self) -> Option<Fusable> {

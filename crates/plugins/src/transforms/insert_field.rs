@@ -11,8 +11,8 @@ use millstream_core::config::{Key, Kind};
 use millstream_core::converter::RowErrors;
 use millstream_core::schema::TIMESTAMP;
 use millstream_core::{
-    Needs, PluginError, Properties, RecordBatch, RecordError, RowMask, Schema, SchemaAndValue,
-    SchemaRef, SchemaType, Struct, Transform, Value, config_def,
+    Edit, Needs, Origin, PluginError, Properties, RecordBatch, RecordError, RowMask, Schema,
+    SchemaAndValue, SchemaRef, SchemaType, Struct, Transform, Value, config_def,
 };
 use std::sync::Arc;
 
@@ -85,14 +85,6 @@ impl Insertion {
             source,
         }
     }
-}
-
-/// What the record tells beside its key and value.
-struct Origin<'a> {
-    topic: &'a str,
-    partition: i32,
-    offset: i64,
-    timestamp: i64,
 }
 
 impl Source {
@@ -227,5 +219,18 @@ impl Transform for InsertField {
             };
             self.insert(taken, &origin)
         });
+    }
+
+    fn edits(&self) -> Option<Vec<Edit>> {
+        let puts = self.insertions.iter().map(|insertion| Edit::Put {
+            name: insertion.name.clone(),
+        });
+        Some(std::iter::once(Edit::Copy).chain(puts).collect())
+    }
+
+    fn edit(&mut self, edit: usize, _old: &Value, origin: &Origin<'_>) -> Option<Value> {
+        // The copy is the first edit.
+        let insertion = &self.insertions[edit - 1];
+        insertion.source.value(origin, false)
     }
 }

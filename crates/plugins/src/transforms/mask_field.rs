@@ -1,12 +1,14 @@
 //! MaskField: fields get the zero of their type, or a replacement.
 
-use super::{Part, field_value, key_and_value, require_map, require_struct, rewrite};
+use super::{
+    Part, changes_in_copy, field_value, key_and_value, require_map, require_struct, rewrite,
+};
 use crate::converters::simple_header::{low_bits, parse_decimal, to_f64};
 use crate::settings::{checked, distinct_non_empty, replace_null_with_default};
 use millstream_core::config::{Importance, Key, Kind, Validator};
 use millstream_core::converter::RowErrors;
 use millstream_core::{
-    Decimal, Map, Needs, PluginError, Properties, RecordBatch, RecordError, RowMask,
+    Decimal, Edit, Map, Needs, Origin, PluginError, Properties, RecordBatch, RecordError, RowMask,
     SchemaAndValue, Struct, Transform, Value, config_def,
 };
 use num_bigint::BigInt;
@@ -175,5 +177,15 @@ impl Transform for MaskField {
         rewrite(self.part.of(batch), mask, errors, |_, taken| {
             self.mask(taken)
         });
+    }
+
+    fn edits(&self) -> Option<Vec<Edit>> {
+        let mut edits = changes_in_copy(&self.fields);
+        edits.push(Edit::RefuseNull);
+        Some(edits)
+    }
+
+    fn edit(&mut self, _edit: usize, old: &Value, _origin: &Origin<'_>) -> Option<Value> {
+        self.masked(old).ok()
     }
 }

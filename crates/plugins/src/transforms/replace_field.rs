@@ -9,10 +9,11 @@ use millstream_core::config::validator::invalid;
 use millstream_core::config::{Key, Kind, Parsed, Validator};
 use millstream_core::converter::RowErrors;
 use millstream_core::{
-    Map, Needs, PluginError, Properties, RecordBatch, RecordError, RowMask, SchemaAndValue, Struct,
-    Transform, Value, config_def,
+    Edit, Map, Needs, PluginError, Properties, RecordBatch, RecordError, RowMask, SchemaAndValue,
+    Struct, Transform, Value, config_def,
 };
 use std::borrow::Cow;
+use std::sync::Arc;
 
 key_and_value!(
     ReplaceField,
@@ -67,9 +68,7 @@ fn check_renames(name: &str, value: Option<&Parsed>) -> Result<(), String> {
 
 struct ReplaceField {
     part: Part,
-    include: Vec<String>,
-    exclude: Vec<String>,
-    renames: Vec<(String, String)>,
+    names: Arc<Names>,
     replace_null_with_default: bool,
     schemas: Derived,
 }
@@ -82,9 +81,11 @@ impl ReplaceField {
         });
         Ok(ReplaceField {
             part,
-            renames: renames.collect(),
-            include: config.include,
-            exclude: config.exclude,
+            names: Arc::new(Names {
+                renames: renames.collect(),
+                include: config.include,
+                exclude: config.exclude,
+            }),
             replace_null_with_default: config.replace_null_with_default,
             schemas: Derived::default(),
         })
@@ -94,11 +95,7 @@ impl ReplaceField {
         if taken.value.is_null() {
             return Ok(taken);
         }
-        let names = Names {
-            include: &self.include,
-            exclude: &self.exclude,
-            renames: &self.renames,
-        };
+        let names = &self.names;
         let Some(schema) = taken.schema else {
             let old = require_map(taken.value, PURPOSE)?;
             let size = old.len();
@@ -144,20 +141,19 @@ impl ReplaceField {
 }
 
 /// What becomes of a name; the names are those before renaming.
-#[derive(Clone, Copy)]
-struct Names<'a> {
-    include: &'a [String],
-    exclude: &'a [String],
-    renames: &'a [(String, String)],
+struct Names {
+    include: Vec<String>,
+    exclude: Vec<String>,
+    renames: Vec<(String, String)>,
 }
 
-impl<'a> Names<'a> {
+impl Names {
     fn keeps(&self, name: &str) -> bool {
         let listed = |list: &[String]| list.iter().any(|known| known == name);
-        !listed(self.exclude) && (self.include.is_empty() || listed(self.include))
+        !listed(&self.exclude) && (self.include.is_empty() || listed(&self.include))
     }
 
-    fn renamed(&self, name: &str) -> Option<&'a str> {
+    fn renamed(&self, name: &str) -> Option<&str> {
         let mut found = self.renames.iter().rev().filter(|(old, _)| old == name);
         found.next().map(|(_, new)| new.as_str())
     }
@@ -182,5 +178,13 @@ impl Transform for ReplaceField {
         rewrite(self.part.of(batch), mask, errors, |_, taken| {
             self.replace(taken)
         });
+    }
+
+    fn edits(&self) -> Option<Vec<Edit>> {
+        let names = self.names.clone();
+        Some(vec![Edit::Select(Arc::new(move |name| {
+            let kept = names.keeps(name).then_some(name)?;
+            Some(names.renamed(kept).unwrap_or(kept).to_owned())
+        }))])
     }
 }

@@ -11,6 +11,8 @@ use proptest::prelude::*;
 use proptest::sample::select;
 use std::sync::Arc;
 
+mod edits;
+
 const CONNECT: &str = "org.apache.kafka.connect.transforms";
 
 /// Class and settings; `#` before a class stands for the package of Kafka's own.
@@ -104,10 +106,15 @@ fn stage() -> impl Strategy<Value = Stage> {
 }
 
 fn chain_of(stages: &[Stage]) -> Vec<ChainStage> {
+    chain_from(STAGES, stages)
+}
+
+/// Of the stages of a table.
+fn chain_from(table: &[(&str, &[(&str, &str)])], stages: &[Stage]) -> Vec<ChainStage> {
     let mut properties = Properties::default();
     let mut aliases = Vec::new();
     for (place, stage) in stages.iter().enumerate() {
-        let (class, settings) = STAGES[stage.number];
+        let (class, settings) = table[stage.number];
         let mut set = |name: &str, value: &str| {
             properties.insert(format!("transforms.s{place}.{name}"), value);
         };

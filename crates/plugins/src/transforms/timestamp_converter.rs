@@ -1,8 +1,8 @@
 //! TimestampConverter: timestamps between texts, unix time and Connect's logical types.
 
 use super::{
-    Derived, Part, add_field, copy_basics, field_value, key_and_value, require_map, require_struct,
-    rewrite,
+    Derived, Part, add_field, changes_in_copy, copy_basics, field_value, key_and_value,
+    require_map, require_struct, rewrite,
 };
 use crate::settings::{checked, replace_null_with_default};
 use millstream_core::config::{Importance, Key, Kind, Validator};
@@ -11,8 +11,8 @@ use millstream_core::logical::DAY_MILLIS;
 use millstream_core::rejected::CONNECT_EXCEPTION;
 use millstream_core::schema::{DATE, TIME, TIMESTAMP};
 use millstream_core::{
-    Needs, PluginError, Properties, RecordBatch, RecordError, RowMask, Schema, SchemaAndValue,
-    SchemaType, Struct, Transform, Value, config_def,
+    Edit, Needs, Origin, PluginError, Properties, RecordBatch, RecordError, RowMask, Schema,
+    SchemaAndValue, SchemaType, Struct, Transform, Value, config_def,
 };
 use millstream_java::date::SimpleDateFormat;
 use std::sync::Arc;
@@ -364,5 +364,13 @@ impl Transform for TimestampConverter {
         rewrite(self.part.of(batch), mask, errors, |_, taken| {
             self.apply_to(taken)
         });
+    }
+
+    fn edits(&self) -> Option<Vec<Edit>> {
+        (!self.field.is_empty()).then(|| changes_in_copy([&self.field]))
+    }
+
+    fn edit(&mut self, _edit: usize, old: &Value, _origin: &Origin<'_>) -> Option<Value> {
+        self.convert_unknown(old).ok()
     }
 }

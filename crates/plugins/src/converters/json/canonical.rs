@@ -2,6 +2,7 @@
 //! `HashMap`, numbers by `Double.toString`, no blanks. What is written like that already stays where it is, the rest is copied span by
 //! span; what asks for more care goes through the parser, `Value` and the plain writer, which say what is right.
 
+mod edited;
 mod escapes;
 mod field;
 mod kept;
@@ -11,6 +12,7 @@ mod strings;
 
 use super::parser::{self, Malformed};
 use super::read::infer;
+pub(super) use edited::Edited;
 use field::{FieldSpan, Form, Run, push_run, write_scalar};
 use millstream_core::{RecordError, Value};
 use millstream_java::json as java_json;
@@ -60,6 +62,19 @@ struct Done {
     end: usize,
     /// It has been appended, and what was to be copied before it. Else its text may be copied, too.
     written: bool,
+}
+
+/// The members of an object that have been read.
+#[derive(Clone, Copy)]
+struct Members {
+    /// The first one's number among those that are being read.
+    first: usize,
+    /// Behind the closing bracket.
+    end: usize,
+    /// That of the last one.
+    place: Place,
+    /// All is as it is to be written, but for the order.
+    clean: bool,
 }
 
 /// An object or a list that is to be read.
@@ -154,19 +169,46 @@ impl Canonical {
     }
 
     fn object(&mut self, out: &mut Vec<u8>, record: &[u8], opened: Opened) -> Option<Done> {
-        let mut at = skip_blanks(record, opened.at + 1);
-        // Whether all is as it is to be written, but for the order.
-        let mut clean = at == opened.at + 1;
+        let at = skip_blanks(record, opened.at + 1);
+        let is_joined = at == opened.at + 1;
         if record.get(at) == Some(&b'}') {
-            if !clean {
+            if !is_joined {
                 push_run(out, record, opened.lead, opened.at + 1);
                 out.push(b'}');
             }
             return Some(Done {
                 end: at + 1,
-                written: !clean,
+                written: !is_joined,
             });
         }
+        let Members {
+            first,
+            end,
+            place,
+            clean,
+        } = self.members(record, opened, at)?;
+        let fields = &self.fields[first..];
+        let order = self.names.order(place, record, fields)?;
+        let written = !(clean && is_joined && order.kept);
+        if written {
+            let mut run = Run::new(record, opened.lead, opened.at + 1);
+            let mut gap = None;
+            for &place in &order.places {
+                let field = fields.get(usize::from(place))?;
+                run.member(out, gap, field, &self.nested[opened.depth]);
+                gap = Some(b',');
+            }
+            run.flush(out);
+            out.push(b'}');
+        }
+        self.fields.truncate(first);
+        Some(Done { end, written })
+    }
+
+    /// Reads the members of an object that has some, from the first one's name on.
+    #[inline(always)]
+    fn members(&mut self, record: &[u8], opened: Opened, mut at: usize) -> Option<Members> {
+        let mut clean = true;
         let first = self.fields.len();
         self.nested.get_mut(opened.depth)?.clear();
         let mut place = opened.names;
@@ -202,22 +244,12 @@ impl Canonical {
             }
             clean &= at == end + 1;
         }
-        let fields = &self.fields[first..];
-        let order = self.names.order(place, record, fields)?;
-        let written = !(clean && order.kept);
-        if written {
-            let mut run = Run::new(record, opened.lead, opened.at + 1);
-            let mut gap = None;
-            for &place in &order.places {
-                let field = fields.get(usize::from(place))?;
-                run.member(out, gap, field, &self.nested[opened.depth]);
-                gap = Some(b',');
-            }
-            run.flush(out);
-            out.push(b'}');
-        }
-        self.fields.truncate(first);
-        Some(Done { end: at, written })
+        Some(Members {
+            first,
+            end: at,
+            place,
+            clean,
+        })
     }
 
     /// Where the member's name ends and where its value begins. `place` is what comes before it, and then the member.

@@ -36,6 +36,30 @@ impl FieldSpan {
     pub(super) fn quoted_name<'a>(&self, record: &'a [u8]) -> &'a [u8] {
         &record[self.start as usize..self.name_end as usize]
     }
+
+    /// The name, which has no escapes. `None` if it is not UTF-8.
+    pub(super) fn name<'a>(&self, record: &'a [u8]) -> Option<&'a str> {
+        let quoted = self.quoted_name(record);
+        std::str::from_utf8(&quoted[1..quoted.len() - 1]).ok()
+    }
+
+    /// Writes the value alone.
+    #[inline]
+    pub(super) fn write_value(&self, out: &mut Vec<u8>, record: &[u8], nested: &[u8]) {
+        let value = self.value_start as usize..self.value_end as usize;
+        if self.form == Form::Nested {
+            out.extend_from_slice(&nested[value]);
+        } else {
+            write_scalar(out, &record[value], self.form);
+        }
+    }
+
+    /// The value's text, if it is neither an object nor a list.
+    pub(super) fn scalar<'a>(&self, record: &'a [u8]) -> Option<&'a [u8]> {
+        let text = record.get(self.value_start as usize..self.value_end as usize)?;
+        let is_scalar = self.form != Form::Nested && !matches!(text.first()?, b'{' | b'[');
+        is_scalar.then_some(text)
+    }
 }
 
 /// Text of the record that is to be copied once it is known how far it goes.
@@ -68,7 +92,7 @@ impl<'a> Run<'a> {
 
     /// Writes what goes before, and nothing is left to be copied.
     #[inline]
-    fn end(&mut self, out: &mut Vec<u8>) {
+    pub(super) fn end(&mut self, out: &mut Vec<u8>) {
         self.flush(out);
         // Nothing follows a place behind the record's end.
         self.from = self.record.len();
@@ -95,11 +119,7 @@ impl<'a> Run<'a> {
         }
         self.end(out);
         out.push(b':');
-        if field.form == Form::Nested {
-            out.extend_from_slice(&nested[value]);
-        } else {
-            write_scalar(out, &self.record[value], field.form);
-        }
+        field.write_value(out, self.record, nested);
     }
 }
 

@@ -56,6 +56,11 @@ impl Default for Names {
 }
 
 impl Names {
+    /// Whether the tree has become too large.
+    pub(super) fn is_full(&self) -> bool {
+        self.full
+    }
+
     /// Forgets a tree that has become too large. No place from before may be used then.
     #[inline]
     pub(super) fn begin(&mut self) {
@@ -140,6 +145,11 @@ impl Names {
         (inside != NONE).then_some(Place(inside))
     }
 
+    /// The number of the place, below that of a tree's nodes.
+    pub(super) fn number(place: Place) -> usize {
+        place.0.into()
+    }
+
     /// Whether an object that ends at this place is known to be in Java's order.
     #[inline]
     pub(super) fn is_kept(&self, place: Place) -> bool {
@@ -180,9 +190,7 @@ impl Order {
     fn new(record: &[u8], fields: &[FieldSpan]) -> Option<Self> {
         let mut pairs = Vec::with_capacity(fields.len());
         for (place, field) in fields.iter().enumerate() {
-            let quoted = field.quoted_name(record);
-            let name = std::str::from_utf8(&quoted[1..quoted.len() - 1]).ok()?;
-            pairs.push((Value::from(name), Value::Int64(place as i64)));
+            pairs.push((Value::from(field.name(record)?), Value::Int64(place as i64)));
         }
         let map = Map::hashed(pairs);
         if map.len() < fields.len() {

@@ -182,8 +182,8 @@ mod tests {
         ];
         assert_eq!(layout.steps, steps);
         let members = [
-            ("c".to_owned(), Place::Step(2)),
             ("bb".to_owned(), Place::Member(1)),
+            ("c".to_owned(), Place::Step(2)),
         ];
         assert_eq!(layout.members, members);
         assert_eq!(Layout::new(&["a", "a"], &edits), None);

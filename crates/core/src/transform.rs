@@ -46,6 +46,11 @@ pub trait Transform: Send {
         false
     }
 
+    /// Whether it changes headers alone, drops no row and refuses none, so that it may be left out where nobody reads headers.
+    fn only_headers(&self) -> bool {
+        false
+    }
+
     /// What the stage does to a schemaless object, if the names of its members tell that. A
     /// converter may make the edits as it writes the object; what is no object is then left to `apply`.
     fn edits(&self) -> Option<Vec<Edit>> {

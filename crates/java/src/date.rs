@@ -6,7 +6,6 @@ mod parse;
 mod zone;
 
 use calendar::Moment;
-use std::fmt::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 pub(crate) const MONTHS: [&str; 12] = [
@@ -95,7 +94,8 @@ impl SimpleDateFormat {
 
     pub fn format(&self, millis: i64) -> String {
         let moment = Moment::from_millis(millis);
-        let mut text = String::new();
+        // Room for most patterns.
+        let mut text = String::with_capacity(32);
         for piece in &self.pieces {
             match piece {
                 Piece::Literal(literal) => text.push_str(literal),
@@ -123,6 +123,18 @@ pub fn date_string(millis: i64) -> String {
     )
 }
 
+/// A number with zeros in front, up to this width.
+fn push_number(text: &mut String, value: i64, width: usize) {
+    let mut digits = itoa::Buffer::new();
+    let digits = digits.format(value.unsigned_abs());
+    let sign = if value < 0 { "-" } else { "" };
+    text.push_str(sign);
+    for _ in sign.len() + digits.len()..width {
+        text.push('0');
+    }
+    text.push_str(digits);
+}
+
 fn format_field(text: &mut String, m: &Moment, letter: u8, count: usize) {
     let name = |names: &[&'static str], index: usize| {
         if count >= 4 {
@@ -131,10 +143,7 @@ fn format_field(text: &mut String, m: &Moment, letter: u8, count: usize) {
             &names[index][..3]
         }
     };
-    let mut number = |value: i64| {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{value:0count$}");
-    };
+    let mut number = |value: i64| push_number(text, value, count);
     match letter {
         b'y' if count == 2 => number(m.year_of_era().rem_euclid(100)),
         b'y' => number(m.year_of_era()),

@@ -10,6 +10,8 @@ use millstream_core::Value;
 pub fn java_string(value: &Value) -> String {
     let joined = |parts: Vec<String>, separator: &str| parts.join(separator);
     match value {
+        Value::Int32(v) => itoa::Buffer::new().format(*v).to_owned(),
+        Value::Int64(v) => itoa::Buffer::new().format(*v).to_owned(),
         Value::Float32(v) => f32_text(*v),
         Value::Float64(v) => f64_text(*v),
         Value::Date(millis) => date_string(*millis),

@@ -57,6 +57,7 @@ impl Plan {
             parts.chain.clear();
         }
         let needs = sink.needs();
+        leave_out_unread_headers(&mut parts.chain, needs.headers);
         let chain_needs = parts
             .chain
             .iter()
@@ -192,6 +193,19 @@ fn fusable(chain: &[ChainStage]) -> Option<Vec<Fusable>> {
             }
         })
         .collect()
+}
+
+/// Takes out the stages that change headers which no later stage reads, nor the sink.
+fn leave_out_unread_headers(chain: &mut Vec<ChainStage>, sink_reads: bool) {
+    let mut are_read = sink_reads;
+    for number in (0..chain.len()).rev() {
+        let stage = &chain[number];
+        if !are_read && stage.predicate.is_none() && stage.transform.only_headers() {
+            chain.remove(number);
+        } else {
+            are_read |= stage.needs().headers;
+        }
+    }
 }
 
 /// Whether the sink writes the converter's JSON text as it is.

@@ -48,6 +48,10 @@ impl Transform for DropHeaders {
         }
     }
 
+    fn only_headers(&self) -> bool {
+        true
+    }
+
     fn apply(
         &mut self,
         batch: &mut RecordBatch,

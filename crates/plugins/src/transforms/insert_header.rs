@@ -59,6 +59,10 @@ impl Transform for InsertHeader {
         }
     }
 
+    fn only_headers(&self) -> bool {
+        true
+    }
+
     fn apply(
         &mut self,
         batch: &mut RecordBatch,

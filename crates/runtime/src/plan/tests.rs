@@ -5,10 +5,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_core::converter::RowErrors;
 use millstream_core::{
-    ByteColumn, Destination, FetchedColumns, Predicate, Progress, RowMask, SchemaAndValue,
-    SchemaRef, SinkError, TimestampType, TopicPartition, Transform, Value,
+    ByteColumn, Destination, Edit, Editor, FetchedColumns, Predicate, Progress, RowMask,
+    SchemaAndValue, SchemaRef, SinkError, TimestampType, TopicPartition, Transform, Value,
 };
 use std::sync::Arc;
+
+mod chains;
 
 /// A converter and header converter that refuses `bad`, unless it never fails.
 #[derive(Clone, Copy)]
@@ -71,6 +73,18 @@ impl Converter for Reads {
         raw
     }
 
+    /// Marks what it edits, and leaves a column with `odd` to values.
+    fn to_raw_edited(&mut self, column: &ByteColumn, _: &mut dyn Editor) -> Option<ByteColumn> {
+        let mut edited = ByteColumn::new();
+        for bytes in column.iter().flatten() {
+            if bytes == b"odd" {
+                return None;
+            }
+            edited.push(Some([bytes, b"!"].concat().into()));
+        }
+        Some(edited)
+    }
+
     fn decode(&mut self, _: &str, bytes: Option<&[u8]>) -> Result<SchemaAndValue, RecordError> {
         self.read(bytes)
     }
@@ -114,6 +128,9 @@ struct Looks {
     needs: Needs,
     fusable: Option<Fusable>,
     renames: bool,
+    only_headers: bool,
+    /// It may be made as an edit.
+    edits: bool,
 }
 
 impl Transform for Looks {
@@ -125,7 +142,18 @@ impl Transform for Looks {
         self.needs
     }
 
-    fn apply(&mut self, _: &mut RecordBatch, _: &RowMask, _: &mut RowMask, _: &mut RowErrors) {}
+    /// Shows in the timestamps.
+    fn apply(&mut self, batch: &mut RecordBatch, _: &RowMask, _: &mut RowMask, _: &mut RowErrors) {
+        batch.timestamps.iter_mut().for_each(|time| *time += 1);
+    }
+
+    fn only_headers(&self) -> bool {
+        self.only_headers
+    }
+
+    fn edits(&self) -> Option<Vec<Edit>> {
+        self.edits.then(|| vec![Edit::Copy])
+    }
 
     fn renames_topics(&self) -> bool {
         self.renames
@@ -154,6 +182,7 @@ impl Predicate for Looks {
 struct Sink {
     needs: SinkNeeds,
     fuses: bool,
+    copies_json: bool,
     /// What it was offered.
     offered: Vec<(RawKind, Vec<Fusable>)>,
 }
@@ -162,6 +191,10 @@ struct Sink {
 impl SinkTask for Sink {
     fn needs(&self) -> SinkNeeds {
         self.needs
+    }
+
+    fn copies_json(&self) -> bool {
+        self.copies_json
     }
 
     fn fuse(&mut self, value: RawKind, stages: &[Fusable]) -> bool {
@@ -196,6 +229,7 @@ fn sink(key: ColumnNeed, value: ColumnNeed, headers: bool) -> Sink {
             headers,
         },
         fuses: false,
+        copies_json: false,
         offered: Vec::new(),
     }
 }

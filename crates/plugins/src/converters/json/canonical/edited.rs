@@ -1,9 +1,10 @@
 //! Objects that are written with a chain's edits made: what no edit touches is copied, and where each member goes is found out
 //! once for all objects with the same names. Whatever is not of the simple kind is left to values.
 
+use super::super::node::parse_f64;
 use super::super::parser;
 use super::super::read::infer;
-use super::field::{FieldSpan, Run};
+use super::field::{FieldSpan, Form, Run};
 use super::names::{Names, Place};
 use super::{Canonical, Members, Opened, skip_blanks};
 use millstream_core::edit::{Editor, Layout, Place as Source, Step};
@@ -204,6 +205,20 @@ impl Edited {
 
 /// What a member stands for. `None` for an object or a list, whose order is not that in which its text was read.
 fn value_of(field: &FieldSpan, record: &[u8]) -> Option<Value> {
-    let node = parser::parse(field.scalar(record)?).ok()??;
-    Some(infer(node))
+    let text = field.scalar(record)?;
+    let copied = || matches!(field.form, Form::Joined | Form::Apart);
+    match text {
+        // Whether it is UTF-8 has been looked at for the whole record.
+        [b'"', content @ .., b'"'] if !content.contains(&b'\\') => {
+            std::str::from_utf8(content).ok().map(Value::from)
+        }
+        [b'-' | b'0'..=b'9', ..] if copied() => {
+            let digits = std::str::from_utf8(text).ok()?;
+            Some(match digits.parse() {
+                Ok(whole) => Value::Int64(whole),
+                Err(_) => Value::Float64(parse_f64(digits)),
+            })
+        }
+        _ => Some(infer(parser::parse(text).ok()??)),
+    }
 }

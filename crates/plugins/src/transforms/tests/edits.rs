@@ -123,7 +123,7 @@ fn undecoded(records: &[Option<String>]) -> RecordBatch {
 fn column_of(batch: &RecordBatch) -> ByteColumn {
     match &batch.values {
         Payload::Raw { column, .. } => column.clone(),
-        Payload::Decoded(_) => panic!("it is not decoded yet"),
+        Payload::Encoded(_) | Payload::Decoded(_) => panic!("it is text"),
     }
 }
 

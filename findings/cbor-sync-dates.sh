@@ -3,7 +3,7 @@
 #
 # One would expect, by RFC 8949, 3.4.2: the number under tag 1 is seconds since 1970, an integer or a float, below zero before it.
 # Seen: cbor-sync makes a Date of the number as it is, and so takes the seconds for milliseconds, without an error. Under tag 0,
-# which it writes itself, it reads the same time rightly.
+# as a text, it reads the same time rightly.
 # To a user: what a device or another library has measured today is of January 1970, and fifteen minutes are less than a second.
 . "$(dirname "$0")/lib.sh"
 node_packages cbor-sync@1.0.4

@@ -1,11 +1,10 @@
 #!/usr/bin/env bash
 # confluent-kafka 2.16.1 (PyPI) beside @confluentinc/schemaregistry 1.10.1 (npm): which message of a Protobuf schema a record is.
 #
-# One would expect, by Confluent's "Wire format", and as its other clients do: the indexes before a record count the messages of the
-# schema's text, from 0 on; what stands behind a map field is no message there.
-# Seen: the Python serializer counts the entry that the compiler makes of each map. Where a message within another one stands behind
-# a map field of it, it is one too high for each: the JavaScript deserializer reads a Line as Other, with its fields by their numbers,
-# and refuses the last. Python's own deserializer reads both, as it goes by the class that it is given.
+# One would expect, by Confluent's "Wire format", and as its JavaScript client does: the indexes before a record count the messages
+# of the schema's text, from 0 on; a map field is no message there.
+# Seen: the Python serializer counts the entry too that the compiler makes of a map. Where a message within another one stands behind
+# a map field, its index is one too high: the JavaScript deserializer reads a Line as Other, and refuses Other, the last.
 # To a user: consumers in other languages take records for another message, silently where the fields fit.
 . "$(dirname "$0")/lib.sh"
 python_packages 'confluent-kafka[protobuf,schemaregistry]==2.16.1' protobuf==7.36.2 grpcio-tools==1.85.1

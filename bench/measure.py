@@ -271,6 +271,10 @@ class Servers:
         self.s3_url = f"http://127.0.0.1:{port}"
         self.spawn("s3-sink", [HELPER, "s3-sink", "--port", port])
         wait_until("the S3 sink answers", 10, lambda: http("GET", f"{self.s3_url}/stats")[0] == 200, 0.02)
+        port = free_port()
+        self.discarding_url = f"http://127.0.0.1:{port}"
+        self.discarding = self.spawn("s3-discard", [HELPER, "s3-sink", "--discard", "--port", port])
+        wait_until("the discarding S3 answers", 10, lambda: is_open(port), 0.02)
         self.docs_port = free_port()
         self.spawn("docs-sink", [HELPER, "docs-sink", "--port", self.docs_port])
         wait_until("the document sink answers", 10, lambda: is_open(self.docs_port), 0.02)
@@ -295,7 +299,7 @@ class Servers:
 
     def start_embedded(self) -> str:
         port = free_port()
-        self.spawn("broker", [RELEASE / "examples" / "broker", port, "memory"])
+        self.broker = self.spawn("broker", [RELEASE / "examples" / "broker", port, "memory"])
         wait_until("the broker answers", 20, lambda: is_open(port), 0.02)
         return f"127.0.0.1:{port}"
 
@@ -347,6 +351,15 @@ class Servers:
         if row not in FORMATS:
             return self.s3_lines()
         return http("GET", f"{self.s3_url}/stats")[1]["objects"] * FLUSH_SIZE
+
+
+def threads_cpu(process: subprocess.Popen) -> float:
+    """CPU-seconds of the threads that a process has now."""
+    total = 0
+    for thread in Path(f"/proc/{process.pid}/task").iterdir():
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+            total += int((thread / "schedstat").read_text().split()[0])
+    return total / 1e9
 
 
 def topic_name(kind: str, partitions: int) -> str:
@@ -427,6 +440,8 @@ def table(rows: list[dict], bounds: dict[str, str]) -> str:
     columns = ["name", "cpu_s_per_m", "raw_cpu_s_per_m", "records_per_s", "peak_rss_mib", "value"]
     if any("mb_per_cpu_s" in row for row in rows):
         columns.insert(3, "mb_per_cpu_s")
+    if any("wall_of_cpu" in row for row in rows):
+        columns += ["wall_s_per_m", "servers_s_per_m", "wall_of_cpu", "wall_of_all"]
     if any("ratio" in row for row in rows):
         columns = ["name", "cpu_s_per_m", "other_cpu_s_per_m", "ratio", "least", "most"]
     known = [f"  {row['name']}: {bounds[row['name']]}" for row in rows if row["name"] in bounds]

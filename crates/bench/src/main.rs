@@ -61,6 +61,9 @@ enum Command {
     S3Sink {
         #[arg(long)]
         port: u16,
+        /// Lets the kernel throw away what comes, and counts objects alone
+        #[arg(long)]
+        discard: bool,
     },
 }
 
@@ -128,6 +131,6 @@ fn main() -> Result<(), Failure> {
         Command::Raw { topic } => raw::run(&topic),
         Command::Fetch { topic, properties } => fetch::run(&topic, properties.as_deref()),
         Command::DocsSink { port } => docs_sink::run(port),
-        Command::S3Sink { port } => s3_sink::run(port),
+        Command::S3Sink { port, discard } => s3_sink::run(port, discard),
     }
 }

@@ -1,6 +1,7 @@
 //! The pipeline against a scripted consumer and a recording sink.
 
 mod doubles;
+mod order;
 mod outages;
 mod scene;
 

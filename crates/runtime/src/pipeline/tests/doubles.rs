@@ -337,14 +337,22 @@ impl HeaderConverter for Picky {
 }
 
 pub(super) fn batch(first: i64, values: &[&'static str]) -> Fetched {
+    Fetched::Batch(batch_of(&TopicPartition::new("t", 0), first, values))
+}
+
+pub(super) fn batch_of(
+    partition: &TopicPartition,
+    first: i64,
+    values: &[&'static str],
+) -> RecordBatch {
     let mut column = ByteColumn::new();
     for value in values {
         column.push(Some(Bytes::from_static(value.as_bytes())));
     }
     let rows = values.len();
-    Fetched::Batch(RecordBatch {
-        origin: TopicPartition::new("t", 0),
-        destination: Destination::Uniform("t".into()),
+    RecordBatch {
+        origin: partition.clone(),
+        destination: Destination::Uniform(partition.topic.clone()),
         first_offset: first,
         next_offset: first + rows as i64,
         offsets: (first..first + rows as i64).collect(),
@@ -355,7 +363,7 @@ pub(super) fn batch(first: i64, values: &[&'static str]) -> Fetched {
         headers: Headers::None,
         fetched: FetchedColumns::default(),
         permit: None,
-    })
+    }
 }
 
 pub(super) fn assigned() -> Fetched {

@@ -8,7 +8,9 @@ use crate::metrics::{Counts, TaskMetrics};
 use crate::plan::{Plan, PlanParts};
 use crate::run::run_task;
 use crate::task::{SinkParts, Target, TaskEvent, TaskParts, TaskSettings};
-use millstream_core::{ByteBudget, Confirms, ErrorSettings, Fetched, TaskId, Tolerance};
+use millstream_core::{
+    ByteBudget, Confirms, Consumer, Converter, ErrorSettings, Fetched, SinkTask, TaskId, Tolerance,
+};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{mpsc, watch};
@@ -95,10 +97,9 @@ impl Scene {
     }
 
     /// Plays it to its end, or until the task fails.
-    pub(super) async fn play(mut self) -> Played {
+    pub(super) async fn play(self) -> Played {
         let log = self.sink.log.clone();
         let stop = CancellationToken::new();
-        let id = TaskId::new("c", 0);
         let start = Instant::now();
         let consumer = Script {
             items: self.items.into(),
@@ -107,35 +108,11 @@ impl Scene {
             stop: stop.clone(),
             confirms: self.confirms,
         };
-        let parts = PlanParts {
-            key: Box::new(Picky::default()),
-            value: Box::new(self.value),
-            header: Box::new(Picky::default()),
-            chain: Vec::new(),
-        };
-        let plan = Plan::new(parts, &mut self.sink);
-        let errors = ErrorSettings {
-            tolerance: self.tolerance,
-            log: false,
-            log_records: false,
-            shows_content: false,
-        };
-        let letters = |writer| DeadLetters::new(id.clone(), "dead", false, Arc::new(writer));
-        let dead_letters = self.dead_letters.map(letters);
-        let parts = TaskParts::Sink(SinkParts {
-            consumer: Box::new(consumer),
-            sink: Box::new(self.sink),
-            plan,
-            errors: ErrorPolicy::new(id.clone(), errors, dead_letters),
-            fetched: self.fetched,
-        });
-        let settings = TaskSettings {
-            id,
-            commit_interval: self.commit_interval,
-            finish_deadline: Duration::from_secs(5),
-            retries_outages: true,
-            clock: || 0,
-        };
+        let letters = |writer| DeadLetters::new(task_id(), "dead", false, Arc::new(writer));
+        let errors = policy(self.tolerance, self.dead_letters.map(letters));
+        let (sink, value) = (Box::new(self.sink), Box::new(self.value));
+        let parts = parts(Box::new(consumer), sink, value, errors, self.fetched);
+        let settings = settings(self.commit_interval);
         let (owner, targets) = watch::channel(Target::Running);
         let (reports, mut reported) = mpsc::channel(64);
         let metrics = Arc::new(TaskMetrics::default());
@@ -170,4 +147,51 @@ impl Scene {
             counts: metrics.counts(),
         }
     }
+}
+
+fn task_id() -> TaskId {
+    TaskId::new("c", 0)
+}
+
+pub(super) fn settings(commit_interval: Duration) -> TaskSettings {
+    TaskSettings {
+        id: task_id(),
+        commit_interval,
+        finish_deadline: Duration::from_secs(5),
+        retries_outages: true,
+        clock: || 0,
+    }
+}
+
+pub(super) fn policy(tolerance: Tolerance, dead_letters: Option<DeadLetters>) -> ErrorPolicy {
+    let errors = ErrorSettings {
+        tolerance,
+        log: false,
+        log_records: false,
+        shows_content: false,
+    };
+    ErrorPolicy::new(task_id(), errors, dead_letters)
+}
+
+/// What a task is made of.
+pub(super) fn parts(
+    consumer: Box<dyn Consumer>,
+    mut sink: Box<dyn SinkTask>,
+    value: Box<dyn Converter>,
+    errors: ErrorPolicy,
+    fetched: ByteBudget,
+) -> TaskParts {
+    let parts = PlanParts {
+        key: Box::new(Picky::default()),
+        value,
+        header: Box::new(Picky::default()),
+        chain: Vec::new(),
+    };
+    TaskParts::Sink(SinkParts {
+        plan: Plan::new(parts, sink.as_mut()),
+        consumer,
+        sink,
+        errors,
+        fetched,
+    })
 }

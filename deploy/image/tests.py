@@ -104,7 +104,7 @@ class Dockerfile(unittest.TestCase):
     def test_what_it_copies_is_not_left_out(self):
         kept = re.findall(r"^!(.+)$", (HERE / "Dockerfile.dockerignore").read_text(), re.MULTILINE)
         self.assertEqual([path for path in kept if not (crates.REPOSITORY / path).exists()], [])
-        self.assertLessEqual({"Cargo.toml", "Cargo.lock", "LICENSE", "crates", "deploy/image", "rust-toolchain.toml"}, set(kept))
+        self.assertLessEqual({".cargo", "Cargo.toml", "Cargo.lock", "LICENSE", "crates", "deploy/image", "rust-toolchain.toml"}, set(kept))
 
 
 class Elf(unittest.TestCase):

@@ -9,12 +9,14 @@ mod oidc;
 mod sasl;
 mod scram;
 mod tls;
+mod tls_stream;
 mod token;
 
 pub use config::{OAuthConfig, SecurityConfig};
 pub use elsewhere::{jaas_user, tls, token_source};
 pub(crate) use sasl::{Prepared, authenticate};
 pub use tls::{Tls, explain as explain_tls};
+pub use tls_stream::TlsStream;
 pub use token::{Token, TokenError, TokenSource};
 
 use jaas::Jaas;

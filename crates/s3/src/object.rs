@@ -10,7 +10,7 @@ use std::io;
 use std::ops::Range;
 use std::sync::Arc;
 
-/// Room beyond a part's size, so that the record that fills a part does not move the buffer.
+/// Least room beyond a part's size, so that the record that fills a part does not move the buffer.
 const SLACK: usize = 64 * 1024;
 
 /// From this size on an object takes over the buffer of a part that is stored.
@@ -34,6 +34,8 @@ pub(crate) struct OpenObject {
     upload: Option<Upload>,
     /// Bytes of records that it still takes, where there is a bound.
     left: Option<u64>,
+    /// Bytes of a record as they were written last; on average, where they were several.
+    record: usize,
 }
 
 impl OpenObject {
@@ -48,6 +50,7 @@ impl OpenObject {
             compressed: output.compressors.as_ref().map(Compressors::begin),
             upload: None,
             left: None,
+            record: 0,
         }
     }
 
@@ -144,13 +147,17 @@ impl OpenObject {
     }
 
     fn write_up_to(&mut self, limit: usize, column: Column<'_>, rows: Range<usize>) -> Encoded {
-        match self.begin(column, rows.start) {
+        let before = self.out().len();
+        let done = match self.begin(column, rows.start) {
             Ok((encoder, out)) => encoder.write(column, rows, limit, out),
             Err(failure) => Encoded {
                 rows: 0,
                 failure: Some(failure),
             },
-        }
+        };
+        let written = self.out().len().saturating_sub(before);
+        self.record = written / done.rows.max(1);
+        done
     }
 
     /// The encoder, begun with this row if it is the first one, and where it writes to.
@@ -195,16 +202,19 @@ impl OpenObject {
     }
 
     /// An object that is more than a few records gets a buffer that is there anyway, and one that has outgrown a quarter
-    /// of a part a whole part's, and no second doubling.
+    /// of a part a whole part's with room for one more record, and no second doubling.
     fn make_room(&mut self, uploads: &Uploads, part_size: usize) {
-        let (len, whole) = (self.buffer.len(), part_size + SLACK);
+        let (len, whole) = (self.buffer.len(), part_size + slack(self.record, part_size));
         if len < SPARE_FROM.min(part_size / 4) || self.buffer.capacity() >= whole {
             return;
         }
-        if let Some(mut spare) = uploads.buffers().take() {
+        if self.buffer.capacity() < part_size
+            && let Some(mut spare) = uploads.buffers().take()
+        {
             spare.extend_from_slice(&self.buffer);
             self.buffer = spare;
-        } else if len >= part_size / 4 {
+        }
+        if len >= part_size / 4 && self.buffer.capacity() < whole {
             self.buffer.reserve_exact(whole - len);
         }
     }
@@ -337,6 +347,14 @@ impl OpenObject {
     }
 }
 
+/// Room beyond a part's size for a record such as the last, in few sizes: for each that is larger the buffer moves. A record
+/// that is larger than a part moves it in any case.
+fn slack(record: usize, part_size: usize) -> usize {
+    Some(record.next_power_of_two())
+        .filter(|slack| (SLACK..=part_size).contains(slack))
+        .unwrap_or(SLACK)
+}
+
 /// Cuts what is a multiple of a part's size into parts, from its end on, so that no byte is there twice for long: a record
 /// may be many parts.
 fn into_parts(mut whole: Vec<u8>, part_size: usize) -> Vec<Vec<u8>> {
@@ -354,6 +372,23 @@ fn into_parts(mut whole: Vec<u8>, part_size: usize) -> Vec<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_part_has_room_for_one_more_record_of_up_to_its_size() {
+        const MIB: usize = 1 << 20;
+        for (record, room) in [
+            (0, SLACK),
+            (100, SLACK),
+            (SLACK, SLACK),
+            (SLACK + 1, 2 * SLACK),
+            (1_000_003, MIB),
+            (4 * MIB, 4 * MIB),
+            (4 * MIB + 1, SLACK),
+            (30 * MIB, SLACK),
+        ] {
+            assert_eq!(slack(record, 5 * MIB), room, "{record}");
+        }
+    }
 
     #[test]
     fn report_a9_a_large_record_is_cut_without_copies_that_stay() {

@@ -16,15 +16,50 @@ pub(super) const AROUND: usize = 3;
 /// From this length on it pays to count what escapes add before they are written.
 const LARGE: usize = 256 * 1024;
 
+/// What is longer is looked at and copied in pieces of this length, each while it is in the processor's nearest memory.
+const PIECE: usize = 16 * 1024;
+
 /// Writes bytes as a JSON string; they are UTF-8, and what is malformed becomes U+FFFD by Java's rule.
 #[inline]
 pub fn write_string(out: &mut Vec<u8>, raw: &[u8]) {
+    if raw.len() > PIECE && classify(&raw[..PIECE]).is_plain() {
+        return write_long(out, raw);
+    }
     let found = classify(raw);
     if found.non_ascii && simdutf8::basic::from_utf8(raw).is_err() {
         write_str(out, &decode_utf8(raw));
     } else {
         write_classified(out, raw, found);
     }
+}
+
+/// Writes a text that begins plainly: as long as it goes on so it is copied piece by piece.
+fn write_long(out: &mut Vec<u8>, raw: &[u8]) {
+    out.reserve(raw.len() + AROUND);
+    out.push(b'"');
+    let mut rest = raw;
+    while !rest.is_empty() {
+        let (piece, more) = rest.split_at(rest.len().min(PIECE));
+        if !classify(piece).is_plain() {
+            break;
+        }
+        out.extend_from_slice(piece);
+        rest = more;
+    }
+    // No character is cut here, since what is before it is ASCII.
+    let found = classify(rest);
+    if found.non_ascii && simdutf8::basic::from_utf8(rest).is_err() {
+        let text = decode_utf8(rest);
+        push_rest(out, text.as_bytes(), classify(text.as_bytes()));
+    } else {
+        push_rest(out, rest, found);
+    }
+}
+
+/// The end of a text for which there is room without its escapes.
+fn push_rest(out: &mut Vec<u8>, utf8: &[u8], found: Found) {
+    out.reserve_exact(written_len(utf8, found) + AROUND - 1);
+    push_classified(out, utf8, found);
 }
 
 /// Writes a text that is known to be UTF-8.
@@ -56,6 +91,12 @@ struct Found {
     /// Some byte is not plain ASCII or BMP text.
     escapes: bool,
     non_ascii: bool,
+}
+
+impl Found {
+    fn is_plain(self) -> bool {
+        !self.escapes && !self.non_ascii
+    }
 }
 
 #[inline]
@@ -99,19 +140,30 @@ fn padded(bytes: &[u8]) -> [u8; LANES] {
 
 #[inline]
 fn write_classified(out: &mut Vec<u8>, utf8: &[u8], found: Found) {
-    let len = if found.escapes && utf8.len() >= LARGE {
-        escaped_len(utf8)
-    } else {
-        utf8.len()
-    };
-    out.reserve(len + AROUND);
+    out.reserve(written_len(utf8, found) + AROUND);
     out.push(b'"');
+    push_classified(out, utf8, found);
+}
+
+/// With the quote behind it.
+#[inline]
+fn push_classified(out: &mut Vec<u8>, utf8: &[u8], found: Found) {
     if found.escapes {
         push_escaped(out, utf8);
     } else {
         out.extend_from_slice(utf8);
     }
     out.push(b'"');
+}
+
+/// How long it is going to be, as far as it pays to know.
+#[inline]
+fn written_len(utf8: &[u8], found: Found) -> usize {
+    if found.escapes && utf8.len() >= LARGE {
+        escaped_len(utf8)
+    } else {
+        utf8.len()
+    }
 }
 
 /// How long well-formed UTF-8 is with its escapes.
@@ -245,13 +297,36 @@ mod tests {
 
     #[test]
     fn report_a9_a_large_text_fits_into_what_is_reserved_for_it() {
-        for unit in ["plain text", "\"\\\n\u{1}\u{1f}é中😀\u{7f}<"] {
-            let text = unit.repeat(LARGE / unit.len() + 1);
+        let (plain, other) = ("plain text", "\"\\\n\u{1}\u{1f}é中😀\u{7f}<");
+        let large = |unit: &str| unit.repeat(LARGE / unit.len() + 1);
+        for text in [large(plain), large(other), large(plain) + &large(other)] {
             let mut out = Vec::new();
-            write_str(&mut out, &text);
+            write_string(&mut out, text.as_bytes());
             out.push(b'\n');
             assert_eq!(out.capacity(), out.len());
             assert_eq!(String::from_utf8(out), Ok(slow(text.as_bytes()) + "\n"));
+        }
+    }
+
+    #[test]
+    fn long_texts_come_out_as_short_ones_wherever_they_cease_to_be_plain() {
+        let plain = b"plain text, ".repeat(3 * PIECE / 12);
+        check(&plain);
+        for other in ["\"", "é", "😀", "\u{1}\"é中😀"] {
+            for at in [
+                0,
+                1,
+                PIECE - 1,
+                PIECE,
+                PIECE + 1,
+                2 * PIECE - 2,
+                plain.len(),
+            ] {
+                let (before, after) = plain.split_at(at);
+                check(&[before, other.as_bytes(), after].concat());
+                // The first byte alone: it is malformed where it is no character by itself.
+                check(&[before, &other.as_bytes()[..1], after].concat());
+            }
         }
     }
 

@@ -1,6 +1,7 @@
 //! TLS: whom to trust, who we are, and what a failed handshake means for the person who has to mend it.
 
 use super::SecurityConfig;
+use super::tls_stream::TlsStream;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -13,12 +14,10 @@ use rustls::{
 use std::io;
 use std::sync::Arc;
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
-use tokio_rustls::client::TlsStream;
 
 /// How to speak to a server with TLS.
 pub struct Tls {
-    connector: TlsConnector,
+    client: Arc<ClientConfig>,
 }
 
 impl std::fmt::Debug for Tls {
@@ -53,7 +52,7 @@ impl Tls {
             None => builder.with_no_client_auth(),
         };
         Ok(Tls {
-            connector: TlsConnector::from(Arc::new(client)),
+            client: Arc::new(client),
         })
     }
 
@@ -64,7 +63,7 @@ impl Tls {
     pub async fn connect(&self, host: &str, stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
         let name = ServerName::try_from(host.to_owned())
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidInput, error))?;
-        self.connector.connect(name, stream).await
+        TlsStream::connect(Arc::clone(&self.client), name, stream).await
     }
 }
 

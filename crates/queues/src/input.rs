@@ -147,9 +147,10 @@ impl Message {
 /// What a connection knows a delivery by. It means nothing on any other connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Token {
-    /// A text made by the queue: SQS's receipt handle, STOMP's `ack` header.
+    /// A text made by the queue: SQS's receipt handle.
     Handle(Arc<str>),
-    /// A number that rises by one with each delivery of a channel: AMQP 0.9.1's delivery tag.
+    /// A number that rises by one with each delivery of a channel: AMQP 0.9.1's delivery tag,
+    /// and over STOMP one of our own.
     Tag(u64),
     /// AMQP 1.0: the number of the delivery in its session, and its tag.
     Delivery { number: u32, tag: Bytes },

@@ -1,19 +1,34 @@
 //! Frames of STOMP 1.2, read and written; no I/O.
 
 use bytes::{Buf, Bytes, BytesMut};
+use std::ops::Range;
 
 /// Command and headers of a frame: ActiveMQ's own bounds are 8 KiB a line and a thousand headers.
 const LARGEST_HEAD: usize = 1 << 20;
 
+/// Headers of a message of ActiveMQ without properties.
+const USUAL_HEADERS: usize = 10;
+
 /// What ActiveMQ sends at the most as it comes (`maxFrameSize`).
 const LARGEST_BODY: usize = 100 << 20;
 
+/// A frame: its command and headers, unescaped, are parts of one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
-    pub(super) command: String,
+    /// UTF-8, and cut only between characters.
+    text: Bytes,
+    /// Where the command ends, which comes first.
+    command: usize,
     /// In their order; of those that repeat the first counts.
-    pub(super) headers: Vec<(String, String)>,
+    headers: Vec<Header>,
     pub(super) body: Bytes,
+}
+
+/// Where the name and the value of a header are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Header {
+    name: Range<usize>,
+    value: Range<usize>,
 }
 
 /// Why bytes are no frame; the connection cannot go on.
@@ -36,28 +51,55 @@ pub(super) enum FrameError {
 }
 
 impl Frame {
-    pub(super) fn new<const N: usize>(command: &str, headers: [(&str, &str); N]) -> Self {
-        let owned = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Frame {
-            command: command.to_owned(),
-            headers: Vec::from(owned),
-            body: Bytes::new(),
+    pub(super) fn new<'a>(
+        command: &str,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let mut head = Head::new(command);
+        for (name, value) in headers {
+            let (name, value) = (head.add(name), head.add(value));
+            head.headers.push(Header { name, value });
         }
+        head.frame()
+    }
+
+    pub(super) fn command(&self) -> &str {
+        self.part(0..self.command)
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.headers.iter();
+        self.value(name).map(|value| self.part(value))
+    }
+
+    /// The value of a header, sharing the frame's memory.
+    pub(super) fn shared(&self, name: &str) -> Option<Bytes> {
+        self.value(name).map(|value| self.text.slice(value))
+    }
+
+    /// Names and values; the values share the frame's memory.
+    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, Bytes)> {
+        let headers = self.headers.iter();
         headers
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+            .map(|Header { name, value }| (self.part(name.clone()), self.text.slice(value.clone())))
+    }
+
+    fn value(&self, name: &str) -> Option<Range<usize>> {
+        let mut headers = self.headers.iter();
+        let found = headers.find(|header| self.text[header.name.clone()] == *name.as_bytes());
+        found.map(|header| header.value.clone())
+    }
+
+    fn part(&self, range: Range<usize>) -> &str {
+        std::str::from_utf8(&self.text[range]).unwrap_or_default()
     }
 
     /// The bytes of a frame without a body. Frames that sign in are not escaped, as the protocol asks.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let is_escaped = !matches!(self.command.as_str(), "CONNECT" | "CONNECTED");
-        let mut text = format!("{}\n", self.command);
-        for (name, value) in &self.headers {
+        let is_escaped = !matches!(self.command(), "CONNECT" | "CONNECTED");
+        let mut text = format!("{}\n", self.command());
+        for Header { name, value } in &self.headers {
             for (part, end) in [(name, ':'), (value, '\n')] {
+                let part = self.part(part.clone());
                 if is_escaped {
                     escape(part, &mut text);
                 } else {
@@ -83,23 +125,54 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
-fn unescape(text: &str) -> Result<String, FrameError> {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
+/// The head of a frame being put together.
+struct Head {
+    text: String,
+    command: usize,
+    headers: Vec<Header>,
+}
+
+impl Head {
+    fn new(command: &str) -> Self {
+        Head {
+            text: command.to_owned(),
+            command: command.len(),
+            headers: Vec::new(),
         }
-        out.push(match chars.next() {
-            Some('\\') => '\\',
-            Some('n') => '\n',
-            Some('r') => '\r',
-            Some('c') => ':',
-            _ => return Err(FrameError::Escape),
-        });
     }
-    Ok(out)
+
+    fn add(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
+    }
+
+    fn unescape(&mut self, text: &str) -> Result<Range<usize>, FrameError> {
+        let start = self.text.len();
+        let mut rest = text;
+        while let Some((plain, escaped)) = rest.split_once('\\') {
+            self.text.push_str(plain);
+            self.text.push(match escaped.as_bytes().first() {
+                Some(b'\\') => '\\',
+                Some(b'n') => '\n',
+                Some(b'r') => '\r',
+                Some(b'c') => ':',
+                _ => return Err(FrameError::Escape),
+            });
+            rest = &escaped[1..];
+        }
+        self.text.push_str(rest);
+        Ok(start..self.text.len())
+    }
+
+    fn frame(self) -> Frame {
+        Frame {
+            text: Bytes::from(self.text),
+            command: self.command,
+            headers: self.headers,
+            body: Bytes::new(),
+        }
+    }
 }
 
 /// Takes the next frame off the buffer if it is there as a whole. Line ends between frames, which are heartbeats, go.
@@ -118,13 +191,9 @@ pub(super) fn next(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
     if head > LARGEST_HEAD {
         return Err(FrameError::LargeHead);
     }
-    let (command, headers) = parse_head(&buffer[..head])?;
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length = match length.map(|(_, value)| value.parse::<usize>()) {
-        None => None,
-        Some(Ok(length)) => Some(length),
-        Some(Err(_)) => return Err(FrameError::Length),
-    };
+    let mut frame = parse_head(&buffer[..head])?;
+    let length = frame.header("content-length").map(str::parse::<usize>);
+    let length = length.transpose().map_err(|_| FrameError::Length)?;
     let body = &buffer[head..];
     let length = match length {
         Some(length) if length > LARGEST_BODY => return Err(FrameError::LargeBody),
@@ -140,13 +209,9 @@ pub(super) fn next(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         },
     };
     buffer.advance(head);
-    let body = buffer.split_to(length).freeze();
+    frame.body = buffer.split_to(length).freeze();
     buffer.advance(1);
-    Ok(Some(Frame {
-        command,
-        headers,
-        body,
-    }))
+    Ok(Some(frame))
 }
 
 /// How many bytes there are up to the body: through the first empty line.
@@ -162,25 +227,35 @@ fn head_length(buffer: &[u8]) -> Option<usize> {
     }
 }
 
-fn parse_head(head: &[u8]) -> Result<(String, Vec<(String, String)>), FrameError> {
-    let text = std::str::from_utf8(head).map_err(|_| FrameError::NotText)?;
+fn parse_head(bytes: &[u8]) -> Result<Frame, FrameError> {
+    let text = std::str::from_utf8(bytes).map_err(|_| FrameError::NotText)?;
     let mut lines = text.split('\n');
     let mut line = || {
         lines
             .next()
             .map(|line| line.strip_suffix('\r').unwrap_or(line))
     };
-    let command = line().unwrap_or_default().to_owned();
-    let mut headers = Vec::new();
+    let mut head = Head::new(line().unwrap_or_default());
+    head.text.reserve(text.len());
+    head.headers.reserve(USUAL_HEADERS);
+    // Frames that sign in are not escaped, and few headers of others are.
+    let is_escaped = head.text != "CONNECTED" && text.contains('\\');
     while let Some(header) = line().filter(|line| !line.is_empty()) {
         let (name, value) = header.split_once(':').ok_or(FrameError::NoColon)?;
-        headers.push(if command == "CONNECTED" {
-            (name.to_owned(), value.to_owned())
+        let header = if is_escaped {
+            Header {
+                name: head.unescape(name)?,
+                value: head.unescape(value)?,
+            }
         } else {
-            (unescape(name)?, unescape(value)?)
-        });
+            Header {
+                name: head.add(name),
+                value: head.add(value),
+            }
+        };
+        head.headers.push(header);
     }
-    Ok((command, headers))
+    Ok(head.frame())
 }
 
 #[cfg(test)]
@@ -198,7 +273,7 @@ mod tests {
             b"\n\r\nMESSAGE\r\nmessage-id:ID\\ca\\\\1\nx:1\nx:2\ncontent-length:3\n\na\0b\0\nM";
         let mut buffer = BytesMut::from(&bytes[..]);
         let frame = next(&mut buffer).unwrap().unwrap();
-        assert_eq!(frame.command, "MESSAGE");
+        assert_eq!(frame.command(), "MESSAGE");
         assert_eq!(frame.header("message-id"), Some("ID:a\\1"));
         assert_eq!(frame.header("x"), Some("1"));
         assert_eq!(frame.body, Bytes::from_static(b"a\0b"));
@@ -255,11 +330,8 @@ mod tests {
             cut in 0usize..400,
         ) {
             prop_assume!(headers.iter().all(|(name, _)| name != "content-length"));
-            let frame = Frame {
-                command: "ACK".to_owned(),
-                headers: headers.clone(),
-                body: Bytes::new(),
-            };
+            let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let frame = Frame::new("ACK", pairs);
             let bytes = frame.encode();
             prop_assume!(!bytes[..bytes.len() - 1].contains(&0));
             let mut buffer = BytesMut::from(&bytes[..cut.min(bytes.len())]);

@@ -3,9 +3,7 @@
 use super::frame::Frame;
 use crate::input::{Message, Token};
 use crate::jms;
-use bytes::Bytes;
 use millstream_core::{BodyKind, MessageDetails, Text, Value};
-use std::sync::Arc;
 
 /// Headers that are the protocol's own business, or told by other means.
 const OWN: [&str; 5] = [
@@ -32,29 +30,23 @@ const FIELDS: [&str; 10] = [
 
 /// `is_unknown`: there is no body, and it is not known whether there was one. `keeps_types`: somebody wants what it says of
 /// itself in the words and types of JMS.
-pub(super) fn message(
-    frame: Frame,
-    handle: Arc<str>,
-    is_unknown: bool,
-    keeps_types: bool,
-) -> Message {
+pub(super) fn message(frame: Frame, token: Token, is_unknown: bool, keeps_types: bool) -> Message {
     let text = |name: &str| frame.header(name).filter(|text| !text.is_empty());
-    let headers = frame.headers.iter();
-    let id = text("message-id").map(ToOwned::to_owned);
+    let headers = frame.headers();
     Message {
-        token: Token::Handle(handle),
+        token,
+        id: text("message-id").map(ToOwned::to_owned),
         group: text("JMSXGroupID").map(ToOwned::to_owned),
         timestamp: text("timestamp").and_then(|at| at.parse().ok()),
         redelivered: frame.header("redelivered") == Some("true"),
         deliveries: None,
         expires: None,
         headers: headers
-            .filter(|(name, _)| !OWN.contains(&name.as_str()))
-            .map(|(name, value)| (name.clone(), Bytes::copy_from_slice(value.as_bytes())))
+            .filter(|(name, _)| !OWN.contains(name))
+            .map(|(name, value)| (name.to_owned(), value))
             .collect(),
-        id,
         details: keeps_types.then(|| Box::new(details(&frame))),
-        body: (!is_unknown).then_some(frame.body),
+        body: (!is_unknown).then(|| frame.body.clone()),
     }
 }
 
@@ -87,7 +79,8 @@ fn details(frame: &Frame) -> MessageDetails {
     ];
     let fields = fields.into_iter();
     let is_own = |name: &str| OWN.contains(&name) || FIELDS.contains(&name);
-    let properties = frame.headers.iter().filter(|(name, _)| !is_own(name));
+    let properties = frame.headers().filter(|(name, _)| !is_own(name));
+    let shown = |value: &[u8]| string(std::str::from_utf8(value).unwrap_or_default());
     // Bytes come with a length, and texts without one.
     let body = match frame.header("content-length") {
         Some(_) => BodyKind::Bytes,
@@ -99,7 +92,7 @@ fn details(frame: &Frame) -> MessageDetails {
             .filter_map(|(name, value)| Some((name, value?)))
             .collect(),
         properties: properties
-            .map(|(name, value)| (name.clone(), string(value)))
+            .map(|(name, value)| (name.to_owned(), shown(&value)))
             .collect(),
     }
 }
@@ -107,29 +100,23 @@ fn details(frame: &Frame) -> MessageDetails {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     fn read(more: &[(&str, &str)], keeps_types: bool) -> Message {
-        let mut frame = Frame::new(
-            "MESSAGE",
-            [
-                ("subscription", "0"),
-                ("ack", "a1"),
-                ("message-id", "ID:host-1"),
-                ("destination", "/queue/orders"),
-                ("timestamp", "17"),
-                ("expires", "0"),
-                ("persistent", "true"),
-                ("redelivered", "true"),
-                ("colour", "red"),
-            ],
-        );
-        for (name, value) in more {
-            frame
-                .headers
-                .push(((*name).to_owned(), (*value).to_owned()));
-        }
+        let usual = [
+            ("subscription", "0"),
+            ("ack", "a1"),
+            ("message-id", "ID:host-1"),
+            ("destination", "/queue/orders"),
+            ("timestamp", "17"),
+            ("expires", "0"),
+            ("persistent", "true"),
+            ("redelivered", "true"),
+            ("colour", "red"),
+        ];
+        let mut frame = Frame::new("MESSAGE", usual.iter().chain(more).copied());
         frame.body = Bytes::from_static(b"hello");
-        message(frame, "a1".into(), false, keeps_types)
+        message(frame, Token::Tag(1), false, keeps_types)
     }
 
     #[test]

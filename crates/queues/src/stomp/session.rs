@@ -9,10 +9,9 @@ use crate::input::{
 use crate::net::Stream;
 use crate::ring::{Ack, Ring};
 use async_trait::async_trait;
-use bytes::BytesMut;
-use std::collections::{HashMap, VecDeque};
+use bytes::{Bytes, BytesMut};
+use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -23,8 +22,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// A broker is gone that has not been heard of for so many of the spans it promised.
 const MISSED_BEATS: u32 = 3;
 
-/// How much is read at a time.
+/// How much is read at a time at the most, and the room that is kept for it at the least: bodies share the memory that they
+/// were read into, so that it is not used again.
 const READ: usize = 64 << 10;
+const LEAST_READ: usize = 8 << 10;
 
 /// The name of the receipt that ends a connection.
 const LAST: &str = "last";
@@ -124,7 +125,9 @@ impl Talk {
                 return Ok(frame);
             }
             self.write().await?;
-            self.buffer.reserve(READ);
+            if self.buffer.capacity() - self.buffer.len() < LEAST_READ {
+                self.buffer.reserve(READ);
+            }
             tokio::select! {
                 biased;
                 read = self.stream.read_buf(&mut self.buffer) => {
@@ -165,9 +168,8 @@ pub(super) struct StompInput {
     talk: Talk,
     ring: Ring,
     /// The `ack` headers of messages in the ring, the first being the one of `first`.
-    handles: VecDeque<Arc<str>>,
+    handles: VecDeque<Bytes>,
     first: u64,
-    places: HashMap<Arc<str>, u64>,
     is_lost: bool,
 }
 
@@ -188,7 +190,6 @@ impl StompInput {
             ring: Ring::new(usize::MAX),
             handles: VecDeque::with_capacity(room.min(1024)),
             first: 1,
-            places: HashMap::new(),
             is_lost: false,
         }
     }
@@ -204,7 +205,7 @@ impl StompInput {
     }
 
     fn accept(&mut self, frame: Frame) -> Result<Option<Message>, InputError> {
-        match frame.command.as_str() {
+        match frame.command() {
             "MESSAGE" => {}
             "ERROR" => {
                 let said = frame.header("message").unwrap_or("it does not say why");
@@ -213,14 +214,15 @@ impl StompInput {
             }
             _ => return Ok(None),
         }
-        let id = frame.header("message-id").unwrap_or_default().to_owned();
-        let Some(handle) = frame.header("ack").map(Arc::<str>::from) else {
+        let Some(handle) = frame.shared("ack") else {
             return Err(self.fail(
                 InputErrorKind::Fatal,
                 "a message comes without an ack header",
             ));
         };
+        let id = || frame.header("message-id").unwrap_or_default();
         if frame.header("JMS_AMQP_NATIVE").is_some() {
+            let id = id();
             let why = format!(
                 "message {id} was sent over AMQP and comes in its encoding; read the queue with activemq.protocol=amqp"
             );
@@ -228,6 +230,7 @@ impl StompInput {
         }
         let is_unknown = frame.body.is_empty() && frame.header("content-length").is_none();
         if is_unknown && self.empty_body == EmptyBody::Fail {
+            let id = id();
             let why = format!(
                 "message {id} comes without a body: it is an empty text, or a map, stream or object message that STOMP does not carry; read the queue with activemq.protocol=amqp, or set input.stomp.empty.body=null if all of them are empty texts"
             );
@@ -236,17 +239,17 @@ impl StompInput {
         if is_unknown && self.empty_body == EmptyBody::DeadLetter {
             tracing::warn!(
                 queue = self.queue,
-                message = id,
+                message = id(),
                 "a message without a body goes to the broker's dead letters"
             );
-            self.talk.put(&Frame::new("NACK", [("id", &handle)]));
+            self.talk.put(&answer("NACK", &handle));
             return Ok(None);
         }
         let place = self.first + self.handles.len() as u64;
         self.ring.deliver(place);
-        self.handles.push_back(Arc::clone(&handle));
-        self.places.insert(Arc::clone(&handle), place);
-        Ok(Some(message(frame, handle, is_unknown, self.keeps_types)))
+        self.handles.push_back(handle);
+        let token = Token::Tag(place);
+        Ok(Some(message(frame, token, is_unknown, self.keeps_types)))
     }
 
     /// The frame that acknowledges what is due.
@@ -255,12 +258,9 @@ impl StompInput {
         let mut last = None;
         while self.first <= tag {
             last = self.handles.pop_front();
-            if let Some(handle) = &last {
-                self.places.remove(handle);
-            }
             self.first += 1;
         }
-        last.map(|handle| Frame::new("ACK", [("id", &handle)]))
+        last.map(|handle| answer("ACK", &handle))
     }
 
     async fn send(&mut self, frame: &Frame) -> Result<(), InputError> {
@@ -269,6 +269,12 @@ impl StompInput {
             Err(_) => Err(self.fail(InputErrorKind::Lost, "the broker takes nothing any more")),
         }
     }
+}
+
+/// The frame that says what becomes of a message, by its `ack` header.
+fn answer(command: &str, handle: &[u8]) -> Frame {
+    let handle = std::str::from_utf8(handle).unwrap_or_default();
+    Frame::new(command, [("id", handle)])
 }
 
 #[async_trait]
@@ -296,11 +302,11 @@ impl QueueInput for StompInput {
     async fn settle(&mut self, tokens: &[Token]) -> Result<Vec<Unsettled>, InputError> {
         let mut unsettled = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
-            let place = match token {
-                Token::Handle(handle) => self.places.get(handle),
-                Token::Tag(_) | Token::Delivery { .. } => None,
+            let is_held = match token {
+                Token::Tag(place) => self.ring.settle(*place),
+                Token::Handle(_) | Token::Delivery { .. } => false,
             };
-            if !place.is_some_and(|place| self.ring.settle(*place)) {
+            if !is_held {
                 let reason = UnsettledReason::Lapsed;
                 unsettled.push(Unsettled { at, reason });
             }
@@ -336,7 +342,7 @@ impl QueueInput for StompInput {
         let answered = timeout(ANSWER, async {
             loop {
                 let frame = self.talk.next().await?;
-                if frame.command == "RECEIPT" && frame.header("receipt-id") == Some(LAST) {
+                if frame.command() == "RECEIPT" && frame.header("receipt-id") == Some(LAST) {
                     return io::Result::Ok(());
                 }
             }
@@ -354,7 +360,6 @@ impl QueueInput for StompInput {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use tokio::io::duplex;
 
     /// A subscription whose broker is the other end of the pipe.

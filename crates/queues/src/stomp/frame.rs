@@ -1,13 +1,15 @@
 //! Frames of STOMP 1.2, read and written; no I/O.
 
 use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
 use std::ops::Range;
 
 /// Command and headers of a frame: ActiveMQ's own bounds are 8 KiB a line and a thousand headers.
 const LARGEST_HEAD: usize = 1 << 20;
 
-/// Headers of a message of ActiveMQ without properties.
+/// Headers of a message of ActiveMQ without properties, and the bytes of its head.
 const USUAL_HEADERS: usize = 10;
+const USUAL_HEAD: usize = 512;
 
 /// What ActiveMQ sends at the most as it comes (`maxFrameSize`).
 const LARGEST_BODY: usize = 100 << 20;
@@ -15,8 +17,7 @@ const LARGEST_BODY: usize = 100 << 20;
 /// A frame: its command and headers, unescaped, are parts of one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
-    /// UTF-8, and cut only between characters.
-    text: Bytes,
+    text: String,
     /// Where the command ends, which comes first.
     command: usize,
     /// In their order; of those that repeat the first counts.
@@ -68,29 +69,26 @@ impl Frame {
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        self.value(name).map(|value| self.part(value))
-    }
-
-    /// The value of a header, sharing the frame's memory.
-    pub(super) fn shared(&self, name: &str) -> Option<Bytes> {
-        self.value(name).map(|value| self.text.slice(value))
-    }
-
-    /// Names and values; the values share the frame's memory.
-    pub(super) fn headers(&self) -> impl Iterator<Item = (&str, Bytes)> {
-        let headers = self.headers.iter();
+        let mut headers = self.headers();
         headers
-            .map(|Header { name, value }| (self.part(name.clone()), self.text.slice(value.clone())))
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
     }
 
-    fn value(&self, name: &str) -> Option<Range<usize>> {
-        let mut headers = self.headers.iter();
-        let found = headers.find(|header| self.text[header.name.clone()] == *name.as_bytes());
-        found.map(|header| header.value.clone())
+    /// Names and values.
+    pub(super) fn headers(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        let headers = self.headers.iter();
+        headers.map(|Header { name, value }| (self.part(name.clone()), self.part(value.clone())))
     }
 
+    /// The bytes of all that stands before the body, about.
+    pub(super) fn head_len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Ranges are always of whole texts.
     fn part(&self, range: Range<usize>) -> &str {
-        std::str::from_utf8(&self.text[range]).unwrap_or_default()
+        self.text.get(range).unwrap_or_default()
     }
 
     /// The bytes of a frame without a body. Frames that sign in are not escaped, as the protocol asks.
@@ -147,6 +145,24 @@ impl Head {
         start..self.text.len()
     }
 
+    /// Takes a header as it came, with its colon there.
+    fn read(&mut self, header: &str, colon: usize, is_escaped: bool) -> Result<(), FrameError> {
+        let (name, value) = (&header[..colon], &header[colon + 1..]);
+        let header = if is_escaped && memchr(b'\\', header.as_bytes()).is_some() {
+            Header {
+                name: self.unescape(name)?,
+                value: self.unescape(value)?,
+            }
+        } else {
+            Header {
+                name: self.add(name),
+                value: self.add(value),
+            }
+        };
+        self.headers.push(header);
+        Ok(())
+    }
+
     fn unescape(&mut self, text: &str) -> Result<Range<usize>, FrameError> {
         let start = self.text.len();
         let mut rest = text;
@@ -167,7 +183,7 @@ impl Head {
 
     fn frame(self) -> Frame {
         Frame {
-            text: Bytes::from(self.text),
+            text: self.text,
             command: self.command,
             headers: self.headers,
             body: Bytes::new(),
@@ -181,17 +197,13 @@ pub(super) fn next(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         .iter()
         .take_while(|byte| matches!(byte, b'\n' | b'\r'));
     buffer.advance(beats.count());
-    let Some(head) = head_length(buffer) else {
-        return if buffer.len() > LARGEST_HEAD {
-            Err(FrameError::LargeHead)
-        } else {
-            Ok(None)
-        };
-    };
-    if head > LARGEST_HEAD {
+    let head = read_head(buffer)?;
+    if head.as_ref().map_or(buffer.len(), |(_, length)| *length) > LARGEST_HEAD {
         return Err(FrameError::LargeHead);
     }
-    let mut frame = parse_head(&buffer[..head])?;
+    let Some((mut frame, head)) = head else {
+        return Ok(None);
+    };
     let length = frame.header("content-length").map(str::parse::<usize>);
     let length = length.transpose().map_err(|_| FrameError::Length)?;
     let body = &buffer[head..];
@@ -202,7 +214,7 @@ pub(super) fn next(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
             Some(0) => length,
             Some(_) => return Err(FrameError::NoEnd),
         },
-        None => match body.iter().position(|byte| *byte == 0) {
+        None => match memchr(0, body) {
             None if body.len() > LARGEST_BODY => return Err(FrameError::LargeBody),
             None => return Ok(None),
             Some(length) => length,
@@ -214,48 +226,35 @@ pub(super) fn next(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
     Ok(Some(frame))
 }
 
-/// How many bytes there are up to the body: through the first empty line.
-fn head_length(buffer: &[u8]) -> Option<usize> {
-    let mut start = 0;
+/// The frame, without its body, and how many bytes come before that; `None` until they are all there.
+fn read_head(bytes: &[u8]) -> Result<Option<(Frame, usize)>, FrameError> {
+    let mut length = 0;
+    let mut line = || {
+        let rest = &bytes[length..];
+        let line = &rest[..memchr(b'\n', rest)?];
+        length += line.len() + 1;
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    };
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| FrameError::NotText);
+    let Some(command) = line() else {
+        return Ok(None);
+    };
+    let mut head = Head::new(text(command)?);
+    // The usual head at once.
+    head.text.reserve(USUAL_HEAD);
+    head.headers.reserve(USUAL_HEADERS);
+    // Frames that sign in are not escaped.
+    let is_escaped = head.text != "CONNECTED";
     loop {
-        let line = buffer[start..].iter().position(|byte| *byte == b'\n')?;
-        let is_empty = matches!(&buffer[start..start + line], b"" | b"\r");
-        start += line + 1;
-        if is_empty {
-            return Some(start);
+        match line() {
+            None => return Ok(None),
+            Some(b"") => return Ok(Some((head.frame(), length))),
+            Some(header) => {
+                let colon = memchr(b':', header).ok_or(FrameError::NoColon)?;
+                head.read(text(header)?, colon, is_escaped)?;
+            }
         }
     }
-}
-
-fn parse_head(bytes: &[u8]) -> Result<Frame, FrameError> {
-    let text = std::str::from_utf8(bytes).map_err(|_| FrameError::NotText)?;
-    let mut lines = text.split('\n');
-    let mut line = || {
-        lines
-            .next()
-            .map(|line| line.strip_suffix('\r').unwrap_or(line))
-    };
-    let mut head = Head::new(line().unwrap_or_default());
-    head.text.reserve(text.len());
-    head.headers.reserve(USUAL_HEADERS);
-    // Frames that sign in are not escaped, and few headers of others are.
-    let is_escaped = head.text != "CONNECTED" && text.contains('\\');
-    while let Some(header) = line().filter(|line| !line.is_empty()) {
-        let (name, value) = header.split_once(':').ok_or(FrameError::NoColon)?;
-        let header = if is_escaped {
-            Header {
-                name: head.unescape(name)?,
-                value: head.unescape(value)?,
-            }
-        } else {
-            Header {
-                name: head.add(name),
-                value: head.add(value),
-            }
-        };
-        head.headers.push(header);
-    }
-    Ok(head.frame())
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! A MESSAGE frame of ActiveMQ as one of ours: its headers keep their names, and all of their values are text.
 
 use super::frame::Frame;
+use crate::headers::MessageHeaders;
 use crate::input::{Message, Token};
 use crate::jms;
 use millstream_core::{BodyKind, MessageDetails, Text, Value};
+use std::sync::Arc;
 
 /// Headers that are the protocol's own business, or told by other means.
 const OWN: [&str; 5] = [
@@ -32,21 +34,22 @@ const FIELDS: [&str; 10] = [
 /// itself in the words and types of JMS.
 pub(super) fn message(frame: Frame, token: Token, is_unknown: bool, keeps_types: bool) -> Message {
     let text = |name: &str| frame.header(name).filter(|text| !text.is_empty());
-    let headers = frame.headers();
+    let all = frame.headers();
+    let mut headers = MessageHeaders::with_capacity(all.len(), frame.head_len());
+    for (name, value) in all.filter(|(name, _)| !OWN.contains(name)) {
+        headers.push(name, value.as_bytes());
+    }
     Message {
         token,
-        id: text("message-id").map(ToOwned::to_owned),
+        id: text("message-id").map(Arc::from),
         group: text("JMSXGroupID").map(ToOwned::to_owned),
         timestamp: text("timestamp").and_then(|at| at.parse().ok()),
         redelivered: frame.header("redelivered") == Some("true"),
         deliveries: None,
         expires: None,
-        headers: headers
-            .filter(|(name, _)| !OWN.contains(name))
-            .map(|(name, value)| (name.to_owned(), value))
-            .collect(),
+        headers,
         details: keeps_types.then(|| Box::new(details(&frame))),
-        body: (!is_unknown).then(|| frame.body.clone()),
+        body: (!is_unknown).then_some(frame.body),
     }
 }
 
@@ -80,7 +83,6 @@ fn details(frame: &Frame) -> MessageDetails {
     let fields = fields.into_iter();
     let is_own = |name: &str| OWN.contains(&name) || FIELDS.contains(&name);
     let properties = frame.headers().filter(|(name, _)| !is_own(name));
-    let shown = |value: &[u8]| string(std::str::from_utf8(value).unwrap_or_default());
     // Bytes come with a length, and texts without one.
     let body = match frame.header("content-length") {
         Some(_) => BodyKind::Bytes,
@@ -92,7 +94,7 @@ fn details(frame: &Frame) -> MessageDetails {
             .filter_map(|(name, value)| Some((name, value?)))
             .collect(),
         properties: properties
-            .map(|(name, value)| (name.to_owned(), shown(&value)))
+            .map(|(name, value)| (name.to_owned(), string(value)))
             .collect(),
     }
 }
@@ -125,7 +127,7 @@ mod tests {
         assert_eq!(message.id.as_deref(), Some("ID:host-1"));
         assert_eq!(message.group.as_deref(), Some("g"));
         assert_eq!((message.timestamp, message.redelivered), (Some(17), true));
-        let names: Vec<_> = message.headers.iter().map(|(name, _)| &**name).collect();
+        let names: Vec<_> = message.headers.iter().map(|(name, _)| name).collect();
         let expected = [
             "destination",
             "timestamp",

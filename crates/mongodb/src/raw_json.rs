@@ -199,7 +199,10 @@ impl RawPath {
             RawIds::Message => {
                 let id = message_id(batch, row)?;
                 push_name(out, 0x02, "_id");
-                push_string(out, |out| out.extend_from_slice(id.as_bytes()));
+                push_string(out, |out| {
+                    id.iter()
+                        .for_each(|part| out.extend_from_slice(part.as_bytes()));
+                });
                 Some(IdOrigin::Offset)
             }
             RawIds::KafkaMetaData => {

@@ -35,7 +35,7 @@ impl<'a> SinkRecord<'a> {
     }
 
     pub(crate) fn message_id(&self) -> Option<String> {
-        message_id(self.batch, self.row)
+        message_id(self.batch, self.row).map(|parts| parts.concat())
     }
 
     /// The timestamp with the name of its type, unless the record has none.
@@ -84,10 +84,10 @@ impl<'a> SinkRecord<'a> {
 }
 
 /// `<queue>#<id>` of the message that a row was made of, if it has an id.
-pub(crate) fn message_id(batch: &RecordBatch, row: usize) -> Option<String> {
+pub(crate) fn message_id(batch: &RecordBatch, row: usize) -> Option<[&str; 3]> {
     let messages = batch.fetched.messages.as_ref()?;
     let id = messages.of(batch.offsets[row])?.id.as_ref()?;
-    Some(format!("{}#{id}", messages.queue))
+    Some([&messages.queue, "#", id])
 }
 
 fn ready(

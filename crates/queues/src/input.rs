@@ -1,6 +1,7 @@
 //! The seam between the engine and a transport: messages come with tokens, and tokens are settled, extended or given back.
 //! A transport decides nothing about when; it knows how its queue is asked, and what the queue says of a token.
 
+use crate::headers::MessageHeaders;
 use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_core::MessageDetails;
@@ -106,7 +107,7 @@ pub trait QueueInput: Send {
 pub struct Message {
     pub token: Token,
     /// What stays the same when the queue delivers the message again; `None` where it has nothing of the kind.
-    pub id: Option<String>,
+    pub id: Option<Arc<str>>,
     /// Messages of one group belong together (a FIFO queue's message group, JMSXGroupID).
     pub group: Option<String>,
     /// `None` is a null value, not an empty one.
@@ -114,7 +115,7 @@ pub struct Message {
     /// The sender's time, or the queue's, milliseconds since the epoch.
     pub timestamp: Option<i64>,
     /// Properties in the order in which they came, values as text or bytes.
-    pub headers: Vec<(String, Bytes)>,
+    pub headers: MessageHeaders,
     /// The queue says that the message has been delivered before, to whomever.
     pub redelivered: bool,
     /// How often it has been delivered, this time included, where the queue counts.
@@ -135,7 +136,7 @@ impl Message {
             group: None,
             body: None,
             timestamp: None,
-            headers: Vec::new(),
+            headers: MessageHeaders::default(),
             redelivered: false,
             deliveries: None,
             expires: None,
@@ -147,9 +148,10 @@ impl Message {
 /// What a connection knows a delivery by. It means nothing on any other connection.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Token {
-    /// A text made by the queue: SQS's receipt handle, STOMP's `ack` header.
+    /// A text made by the queue: SQS's receipt handle.
     Handle(Arc<str>),
-    /// A number that rises by one with each delivery of a channel: AMQP 0.9.1's delivery tag.
+    /// A number that rises by one with each delivery of a channel: AMQP 0.9.1's delivery tag,
+    /// and over STOMP one of our own.
     Tag(u64),
     /// AMQP 1.0: the number of the delivery in its session, and its tag.
     Delivery { number: u32, tag: Bytes },

@@ -8,6 +8,7 @@ pub mod amqp;
 pub mod consumer;
 mod doubles;
 mod engine;
+mod headers;
 mod health;
 mod hex;
 pub mod input;
@@ -26,6 +27,7 @@ mod url;
 
 pub use consumer::{ConsumerParts, QueueConsumer};
 pub use engine::{HoldRules, IdRules, IdSource, MissingId};
+pub use headers::MessageHeaders;
 pub use kinds::{INPUT_TYPE, inputs, queue_settings};
 pub use log::{
     IdleConsumer, KeptOffset, LogConnector, LogConsumer, LogParts, LogReader, LogSource, Reset,

@@ -1,7 +1,7 @@
 //! Messages to records: one batch over one buffer.
 
 use crate::input::Message;
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use millstream_core::{
     ByteColumn, BytePermit, Destination, FetchedColumns, Headers, Payload, RawHeaders, RecordBatch,
     TimestampType, TopicPartition,
@@ -13,17 +13,23 @@ pub(crate) const ID: &str = "queue.message.id";
 const REDELIVERED: &str = "queue.redelivered";
 pub(crate) const DELIVERIES: &str = "queue.delivery.count";
 
+/// How many these are.
+const OWN_HEADERS: usize = 4;
+
 /// What a message takes beside its bytes: its columns, its place among those held.
 const OVERHEAD: usize = 200;
 
 /// The memory that a message is counted as.
 pub(crate) fn size(message: &Message) -> usize {
-    let headers = message.headers.iter();
-    let headers: usize = headers.map(|(key, value)| key.len() + value.len()).sum();
-    let named = [&message.id, &message.group].into_iter().flatten();
-    let named: usize = named.map(String::len).sum();
     let details = message.details.as_ref().map_or(0, |details| details.size());
-    message.body.as_ref().map_or(0, |body| body.len()) + headers + named + details + OVERHEAD
+    content(message) + details + OVERHEAD
+}
+
+/// The bytes that its record has of a message.
+fn content(message: &Message) -> usize {
+    let id = message.id.as_ref().map_or(0, |id| id.len());
+    let group = message.group.as_ref().map_or(0, String::len);
+    message.body.as_ref().map_or(0, Bytes::len) + message.headers.bytes().len() + id + group
 }
 
 /// A batch of these messages, whose offsets rise. `now`: epoch milliseconds, for those without a time of their own.
@@ -38,12 +44,12 @@ pub(crate) fn batch(
     now: i64,
 ) -> RecordBatch {
     let rows = messages.len();
-    let mut columns = Columns::new(rows);
+    let mut columns = Columns::new(queue, &messages);
     let (mut offsets, mut timestamps) = (Vec::with_capacity(rows), Vec::with_capacity(rows));
     for (offset, message) in &messages {
         offsets.push(*offset);
         timestamps.push(message.timestamp.unwrap_or(now));
-        columns.push(queue, message);
+        columns.push(message);
     }
     let first_offset = offsets.first().copied().unwrap_or_default();
     let next_offset = offsets.last().map_or(first_offset, |last| last + 1);
@@ -74,105 +80,140 @@ pub(crate) fn gap(origin: &TopicPartition, from: i64, to: i64) -> RecordBatch {
     }
 }
 
-type Span = Option<(usize, usize)>;
+/// Where a text begins, and its length.
+type Span = (usize, usize);
 
 /// Spans into one buffer, until it is whole.
 struct Columns {
     bytes: BytesMut,
-    keys: Vec<Span>,
-    values: Vec<Span>,
+    keys: Vec<Option<Span>>,
+    values: Vec<Option<Span>>,
     header_starts: Vec<u32>,
     header_keys: Vec<Span>,
     header_values: Vec<Span>,
+    said: Said,
+}
+
+/// What is in the headers of each row, and in the buffer once.
+struct Said {
+    queue: [Span; 2],
+    id: Span,
+    redelivered: Span,
+    yes: Span,
+    no: Span,
+    deliveries: Span,
 }
 
 impl Columns {
-    fn new(rows: usize) -> Self {
+    fn new(queue: &str, messages: &[(i64, Message)]) -> Self {
+        let content: usize = messages.iter().map(|(_, message)| content(message)).sum();
+        let mut bytes = BytesMut::with_capacity(content + queue.len() + OVERHEAD);
+        let mut add = |text: &str| add(&mut bytes, text.as_bytes());
+        let said = Said {
+            queue: [add(QUEUE), add(queue)],
+            id: add(ID),
+            redelivered: add(REDELIVERED),
+            yes: add("true"),
+            no: add("false"),
+            deliveries: add(DELIVERIES),
+        };
+        let rows = messages.len();
+        let first = messages.first();
+        let headers = first.map_or(0, |(_, message)| message.headers.len() + OWN_HEADERS);
+        let mut header_starts = Vec::with_capacity(rows + 1);
+        header_starts.push(0);
         Columns {
-            bytes: BytesMut::new(),
+            bytes,
             keys: Vec::with_capacity(rows),
             values: Vec::with_capacity(rows),
-            header_starts: vec![0],
-            header_keys: Vec::new(),
-            header_values: Vec::new(),
+            header_starts,
+            header_keys: Vec::with_capacity(rows * headers),
+            header_values: Vec::with_capacity(rows * headers),
+            said,
         }
     }
 
-    fn add(&mut self, bytes: &[u8]) -> Span {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(bytes);
-        Some((start, bytes.len()))
-    }
-
-    fn push(&mut self, queue: &str, message: &Message) {
-        let key = message.group.as_deref().or(message.id.as_deref());
-        let key = key.and_then(|key| self.add(key.as_bytes()));
-        self.keys.push(key);
-        let value = message.body.as_ref().and_then(|body| self.add(body));
+    fn push(&mut self, message: &Message) {
+        let bytes = &mut self.bytes;
+        let id = message.id.as_ref().map(|id| add(bytes, id.as_bytes()));
+        let group = message.group.as_ref();
+        let group = group.map(|group| add(bytes, group.as_bytes()));
+        self.keys.push(group.or(id));
+        let value = message.body.as_ref().map(|body| add(bytes, body));
         self.values.push(value);
-        for (name, value) in &message.headers {
-            self.header(name, value);
+        let (start, _) = add(bytes, message.headers.bytes());
+        for (name, value) in message.headers.spans() {
+            self.header_keys.push((start + name.start, name.len()));
+            self.header_values.push((start + value.start, value.len()));
         }
-        self.header(QUEUE, queue.as_bytes());
-        if let Some(id) = &message.id {
-            self.header(ID, id.as_bytes());
+        let deliveries = message.deliveries;
+        let deliveries = deliveries.map(|count| add(bytes, count.to_string().as_bytes()));
+        let [name, queue] = self.said.queue;
+        self.header(name, queue);
+        if let Some(id) = id {
+            self.header(self.said.id, id);
         }
-        let redelivered: &[u8] = if message.redelivered {
-            b"true"
-        } else {
-            b"false"
+        let is_redelivered = match message.redelivered {
+            true => self.said.yes,
+            false => self.said.no,
         };
-        self.header(REDELIVERED, redelivered);
-        if let Some(deliveries) = message.deliveries {
-            self.header(DELIVERIES, deliveries.to_string().as_bytes());
+        self.header(self.said.redelivered, is_redelivered);
+        if let Some(deliveries) = deliveries {
+            self.header(self.said.deliveries, deliveries);
         }
         self.header_starts.push(self.header_keys.len() as u32);
     }
 
-    fn header(&mut self, name: &str, value: &[u8]) {
-        let name = self.add(name.as_bytes());
+    fn header(&mut self, name: Span, value: Span) {
         self.header_keys.push(name);
-        let value = self.add(value);
         self.header_values.push(value);
     }
 
     fn finish(self) -> (ByteColumn, ByteColumn, RawHeaders) {
         let bytes = self.bytes.freeze();
-        let column = |spans: Vec<Span>| {
-            let mut column = ByteColumn::with_capacity(spans.len());
-            let buffer = column.add_buffer(bytes.clone());
-            for span in spans {
-                match span {
-                    Some((start, len)) => column.push_span(buffer, start, len),
-                    None => column.push_null(),
-                }
-            }
-            column
-        };
         let headers = RawHeaders {
             starts: self.header_starts,
-            keys: column(self.header_keys),
-            values: column(self.header_values),
+            keys: column(&bytes, self.header_keys.into_iter().map(Some)),
+            values: column(&bytes, self.header_values.into_iter().map(Some)),
         };
-        (column(self.keys), column(self.values), headers)
+        let keys = column(&bytes, self.keys.into_iter());
+        (keys, column(&bytes, self.values.into_iter()), headers)
     }
+}
+
+fn add(buffer: &mut BytesMut, bytes: &[u8]) -> Span {
+    let start = buffer.len();
+    buffer.extend_from_slice(bytes);
+    (start, bytes.len())
+}
+
+fn column(bytes: &Bytes, spans: impl ExactSizeIterator<Item = Option<Span>>) -> ByteColumn {
+    let mut column = ByteColumn::with_capacity(spans.len());
+    let buffer = column.add_buffer(bytes.clone());
+    for span in spans {
+        match span {
+            Some((start, len)) => column.push_span(buffer, start, len),
+            None => column.push_null(),
+        }
+    }
+    column
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::MessageHeaders;
     use crate::input::Token;
-    use bytes::Bytes;
 
     #[test]
     fn a_record_holds_all_that_the_message_said() {
         let plain = Message::bare(Token::Tag(1));
         let full = Message {
-            id: Some("m-1".to_owned()),
+            id: Some("m-1".into()),
             group: Some("g".to_owned()),
             body: Some(Bytes::from_static(b"body")),
             timestamp: Some(17),
-            headers: vec![("colour".to_owned(), Bytes::from_static(b"red"))],
+            headers: MessageHeaders::from_iter([("colour", "red")]),
             redelivered: true,
             deliveries: Some(3),
             ..plain.clone()

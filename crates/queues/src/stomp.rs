@@ -94,23 +94,18 @@ impl StompConnector {
     async fn sign_in(&self, talk: &mut Talk, host: &str, room: usize) -> Result<(), InputError> {
         let settings = &self.settings;
         let beat = settings.heartbeat.as_millis().to_string();
-        let mut connect = Frame::new(
-            "CONNECT",
-            [
-                ("accept-version", "1.2"),
-                ("host", host),
-                ("heart-beat", &format!("{beat},{beat}")),
-            ],
-        );
-        if !settings.username.is_empty() {
-            let password = settings.password.reveal();
-            for (name, value) in [
-                ("login", settings.username.as_str()),
-                ("passcode", password),
-            ] {
-                connect.headers.push((name.to_owned(), value.to_owned()));
-            }
-        }
+        let beats = format!("{beat},{beat}");
+        let who = [
+            ("login", settings.username.as_str()),
+            ("passcode", settings.password.reveal()),
+        ];
+        let who = who.into_iter().filter(|_| !settings.username.is_empty());
+        let wishes = [
+            ("accept-version", "1.2"),
+            ("host", host),
+            ("heart-beat", &beats),
+        ];
+        let connect = Frame::new("CONNECT", wishes.into_iter().chain(who));
         let gone = |error: std::io::Error| {
             let what = format!("the broker ended the connection: {error}");
             self.error(InputErrorKind::Transient, &what)
@@ -118,7 +113,7 @@ impl StompConnector {
         };
         talk.send(&connect).await.map_err(gone)?;
         let answer = talk.next().await.map_err(gone)?;
-        if answer.command != "CONNECTED" {
+        if answer.command() != "CONNECTED" {
             let why = answer.header("message").unwrap_or("it does not say why");
             let what = format!("the broker refuses to let {} in: {why}", settings.username);
             return Err(self.error(InputErrorKind::Fatal, &what));
@@ -134,19 +129,15 @@ impl StompConnector {
         talk.agree(settings.heartbeat, answer.header("heart-beat"));
         let destination = format!("/queue/{}", settings.queue);
         let prefetch = room.clamp(1, 65_535).to_string();
-        let mut subscribe = Frame::new(
-            "SUBSCRIBE",
-            [
-                ("id", SUBSCRIPTION),
-                ("destination", &destination),
-                ("ack", "client"),
-                ("activemq.prefetchSize", &prefetch),
-            ],
-        );
-        if let Some(selector) = &settings.selector {
-            let selector = ("selector".to_owned(), selector.clone());
-            subscribe.headers.push(selector);
-        }
+        let wanted = [
+            ("id", SUBSCRIPTION),
+            ("destination", &destination),
+            ("ack", "client"),
+            ("activemq.prefetchSize", &prefetch),
+        ];
+        let selector = settings.selector.iter();
+        let selector = selector.map(|selector| ("selector", selector.as_str()));
+        let subscribe = Frame::new("SUBSCRIBE", wanted.into_iter().chain(selector));
         talk.send(&subscribe).await.map_err(gone)
     }
 
@@ -177,3 +168,6 @@ impl QueueConnector for StompConnector {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

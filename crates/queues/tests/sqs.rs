@@ -101,11 +101,7 @@ async fn receives_no_more_than_there_is_room_for_and_all_of_it() {
         (Some("message-1"), Some("g"))
     );
     assert_eq!((message.deliveries, message.redelivered), (Some(1), false));
-    let names: Vec<&str> = message
-        .headers
-        .iter()
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let names: Vec<&str> = message.headers.iter().map(|(name, _)| name).collect();
     assert_eq!(names, ["colour", "sqs.MessageGroupId"]);
     let mut all = bodies(&first);
     all.extend(bodies(&take(&mut input, 50).await));

@@ -201,10 +201,9 @@ impl QueueInput for AmqpInput {
                 None => break,
             }
         }
-        let is_of_stream = |(name, _): &(String, _)| name == STREAM_OFFSET;
-        let mut headers = messages.iter().flat_map(|message| &message.headers);
+        let is_of_stream = |message: &Message| message.headers.get(STREAM_OFFSET).is_some();
         // RabbitMQ alone tells who is first, and has streams.
-        if self.reading.tells_first && headers.any(is_of_stream) {
+        if self.reading.tells_first && messages.iter().any(is_of_stream) {
             self.is_lost = true;
             return Err(is_stream(&self.queue));
         }

@@ -3,15 +3,19 @@
 
 use super::details::details;
 use super::value::{body, id_text, text};
+use crate::headers::MessageHeaders;
 use crate::input::{Message, Token};
-use bytes::Bytes;
 use fe2o3_amqp::types::messaging::{
     Body, Message as AmqpMessage, Properties, annotations::OwnedKey,
 };
-use fe2o3_amqp::types::primitives::{SimpleValue, Value};
+use fe2o3_amqp::types::primitives::{Symbol, Timestamp, Value};
+use std::sync::Arc;
 
 /// Says what a body was that is JSON here.
 pub(crate) const BODY_TYPE: &str = "queue.body.type";
+
+/// Stands before the names of fields, among headers.
+const FIELD: &str = "amqp.";
 
 /// How messages of a broker are read.
 #[derive(Clone, Copy, Debug, Default)]
@@ -28,7 +32,7 @@ pub(super) fn message(
     message: AmqpMessage<Body<Value>>,
     reading: Reading,
 ) -> Message {
-    let mut headers = Vec::new();
+    let mut headers = MessageHeaders::default();
     let details = reading.keeps_types.then(|| Box::new(details(&message)));
     let properties = message.properties.unwrap_or_default();
     let id = properties.message_id.as_ref().map(id_text);
@@ -40,7 +44,7 @@ pub(super) fn message(
             .is_some_and(|header| !header.first_acquirer);
     let deliveries = message.header.map(|header| {
         let mut put = |name: &str, value: String| {
-            headers.push((format!("amqp.{name}"), Bytes::from(value)));
+            headers.push_under(FIELD, name, value.as_bytes());
         };
         put("durable", header.durable.to_string());
         put("priority", header.priority.0.to_string());
@@ -52,21 +56,22 @@ pub(super) fn message(
     });
     let annotations = message.message_annotations.into_iter();
     for (key, value) in annotations.flat_map(|annotations| annotations.0) {
-        let name = match key {
-            OwnedKey::Symbol(symbol) => symbol.0,
-            OwnedKey::Ulong(number) => number.to_string(),
-        };
-        headers.push((name, text(&value)));
+        match key {
+            OwnedKey::Symbol(symbol) => headers.push(&symbol.0, &text(&value)),
+            OwnedKey::Ulong(number) => headers.push(&number.to_string(), &text(&value)),
+        }
     }
     let own = message.application_properties.into_iter();
     for (name, value) in own.flat_map(|properties| properties.0) {
-        headers.push((name, simple(value)));
+        headers.push(&name, &text(&Value::from(value)));
     }
     let (body, kind) = body(message.body);
-    headers.extend(kind.map(|kind| (BODY_TYPE.to_owned(), Bytes::from(kind))));
+    if let Some(kind) = kind {
+        headers.push(BODY_TYPE, kind.as_bytes());
+    }
     Message {
         token,
-        id: id.filter(|id| !id.is_empty()),
+        id: id.filter(|id| !id.is_empty()).map(Arc::from),
         group: properties.group_id.filter(|group| !group.is_empty()),
         body,
         timestamp: properties.creation_time.map(|at| at.milliseconds()),
@@ -78,60 +83,47 @@ pub(super) fn message(
     }
 }
 
-fn put_properties(headers: &mut Vec<(String, Bytes)>, properties: &Properties, id: Option<&str>) {
-    let mut put = |name: &str, value: Option<Bytes>| {
-        headers.extend(value.map(|value| (format!("amqp.{name}"), value)));
+fn put_properties(headers: &mut MessageHeaders, properties: &Properties, id: Option<&str>) {
+    let mut put = |name: &str, value: Option<&[u8]>| {
+        if let Some(value) = value {
+            headers.push_under(FIELD, name, value);
+        }
     };
-    let owned = |text: &str| Bytes::copy_from_slice(text.as_bytes());
-    put("message-id", id.map(owned));
+    let time = |at: &Option<Timestamp>| at.as_ref().map(|at| at.milliseconds().to_string());
+    let correlation = properties.correlation_id.as_ref().map(id_text);
+    let sequence = properties.group_sequence.map(|number| number.to_string());
     let user = properties.user_id.as_ref();
-    put("user-id", user.map(|user| Bytes::copy_from_slice(user)));
-    put("to", properties.to.as_deref().map(owned));
-    put("subject", properties.subject.as_deref().map(owned));
-    put("reply-to", properties.reply_to.as_deref().map(owned));
-    let correlation = properties.correlation_id.as_ref();
-    put("correlation-id", correlation.map(id_text).map(Bytes::from));
-    let kind = properties.content_type.as_ref();
-    put("content-type", kind.map(|kind| owned(&kind.0)));
-    let encoding = properties.content_encoding.as_ref();
-    put(
-        "content-encoding",
-        encoding.map(|encoding| owned(&encoding.0)),
-    );
-    let number = |number: String| Bytes::from(number);
-    let expiry = properties.absolute_expiry_time.as_ref();
-    put(
-        "absolute-expiry-time",
-        expiry.map(|at| number(at.milliseconds().to_string())),
-    );
-    let created = properties.creation_time.as_ref();
-    put(
-        "creation-time",
-        created.map(|at| number(at.milliseconds().to_string())),
-    );
-    put("group-id", properties.group_id.as_deref().map(owned));
-    let sequence = properties.group_sequence;
-    put(
-        "group-sequence",
-        sequence.map(|sequence| number(sequence.to_string())),
-    );
-    put(
-        "reply-to-group-id",
-        properties.reply_to_group_id.as_deref().map(owned),
-    );
+    put("message-id", id.map(str::as_bytes));
+    put("user-id", user.map(|user| user.as_slice()));
+    put("to", bytes(&properties.to));
+    put("subject", bytes(&properties.subject));
+    put("reply-to", bytes(&properties.reply_to));
+    put("correlation-id", bytes(&correlation));
+    put("content-type", symbol(&properties.content_type));
+    put("content-encoding", symbol(&properties.content_encoding));
+    let expiry = time(&properties.absolute_expiry_time);
+    put("absolute-expiry-time", bytes(&expiry));
+    put("creation-time", bytes(&time(&properties.creation_time)));
+    put("group-id", bytes(&properties.group_id));
+    put("group-sequence", bytes(&sequence));
+    put("reply-to-group-id", bytes(&properties.reply_to_group_id));
 }
 
-fn simple(value: SimpleValue) -> Bytes {
-    text(&Value::from(value))
+fn bytes(text: &Option<String>) -> Option<&[u8]> {
+    text.as_ref().map(String::as_bytes)
+}
+
+fn symbol(symbol: &Option<Symbol>) -> Option<&[u8]> {
+    symbol.as_ref().map(|symbol| symbol.0.as_bytes())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
     use fe2o3_amqp::types::messaging::{
         AmqpValue, ApplicationProperties, Header, MessageAnnotations,
     };
-    use fe2o3_amqp::types::primitives::{Symbol, Timestamp};
 
     fn token() -> Token {
         Token::Delivery {
@@ -217,6 +209,7 @@ mod tests {
             (None, None, None)
         );
         assert_eq!((message.timestamp, message.deliveries), (None, None));
-        assert!(message.headers.is_empty() && !message.redelivered);
+        assert_eq!(message.headers, MessageHeaders::default());
+        assert!(!message.redelivered);
     }
 }

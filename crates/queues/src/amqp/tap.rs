@@ -67,6 +67,8 @@ impl TakenBack {
 pub(super) struct Tap {
     stream: Stream,
     frames: Frames,
+    /// What is read goes here first; kept, so that it is cleared once.
+    chunk: Box<[u8]>,
     taken_back: Arc<TakenBack>,
 }
 
@@ -75,6 +77,7 @@ impl Tap {
         Tap {
             stream,
             frames: Frames::default(),
+            chunk: vec![0; READ].into(),
             taken_back,
         }
     }
@@ -91,8 +94,7 @@ impl AsyncRead for Tap {
             if tap.frames.pass(out, &tap.taken_back) || out.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
-            let mut chunk = [0; READ];
-            let mut chunk = ReadBuf::new(&mut chunk);
+            let mut chunk = ReadBuf::new(&mut tap.chunk);
             ready!(Pin::new(&mut tap.stream).poll_read(context, &mut chunk))?;
             if chunk.filled().is_empty() {
                 // The end; half a frame is no frame.

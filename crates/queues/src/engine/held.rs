@@ -410,10 +410,12 @@ impl Held {
         if let Some(at) = entry.extends {
             self.extensions.remove(&(at, offset));
         }
+        // Of several with one id the last is known by it, which this one rarely is not.
         if let Some(id) = &entry.id
-            && self.ids.get(id) == Some(&offset)
+            && let Some(last) = self.ids.remove(id)
+            && last != offset
         {
-            self.ids.remove(id);
+            self.ids.insert(Arc::clone(id), last);
         }
         if let Some(group) = &entry.group
             && let Some(members) = self.groups.get_mut(&**group)

@@ -76,7 +76,7 @@ impl IdRules {
         let mut is_hash = false;
         let mut hashed = |message: &Message| {
             is_hash = true;
-            Some(content_hash(message))
+            Some(Arc::from(content_hash(message)))
         };
         let found = match &self.source {
             IdSource::Queue => own.clone(),
@@ -91,16 +91,16 @@ impl IdRules {
             (found, _) => found,
         };
         let is_queues_own = makes_ids && self.source == IdSource::Queue;
-        let sink: Option<Arc<str>> = message.id.as_deref().map(|id| {
+        let sink: Option<Arc<str>> = message.id.as_ref().map(|id| {
             if is_queues_own || is_hash {
-                id.into()
+                Arc::clone(id)
             } else {
-                format!("{id}#{}", content_hash(message)).into()
+                [&**id, "#", &content_hash(message)].concat().into()
             }
         });
         let held = match own.filter(|_| makes_ids) {
             Some(own) => Some(Mark {
-                text: own.into(),
+                text: own,
                 is_of_queue: true,
             }),
             None => sink.clone().map(|text| Mark {
@@ -117,17 +117,16 @@ impl IdRules {
 }
 
 /// The value of the first header of this name, if it is a text.
-fn property(message: &Message, name: &str) -> Option<String> {
-    let header = message.headers.iter().find(|(key, _)| key == name);
-    let text = header.and_then(|(_, value)| std::str::from_utf8(value).ok());
-    text.filter(|text| !text.is_empty()).map(str::to_owned)
+fn property(message: &Message, name: &str) -> Option<Arc<str>> {
+    let header = message.headers.get(name);
+    let text = header.and_then(|value| std::str::from_utf8(value).ok());
+    text.filter(|text| !text.is_empty()).map(Arc::from)
 }
 
 /// BLAKE3 of the routing key, if the queue has one, and of the body, cut to 128 bits, as hexadecimal digits.
 fn content_hash(message: &Message) -> String {
     let mut hasher = blake3::Hasher::new();
-    let routing_key = message.headers.iter().find(|(key, _)| key == ROUTING_KEY);
-    let routing_key = routing_key.map_or(&b""[..], |(_, value)| &**value);
+    let routing_key = message.headers.get(ROUTING_KEY).unwrap_or_default();
     // With its length the key cannot run into the body, and no body is not an empty one.
     hasher.update(&(routing_key.len() as u64).to_le_bytes());
     hasher.update(routing_key);
@@ -140,14 +139,15 @@ fn content_hash(message: &Message) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::headers::MessageHeaders;
     use crate::input::Token;
     use bytes::Bytes;
 
     fn message(id: Option<&str>, body: Option<&'static str>) -> Message {
         Message {
-            id: id.map(str::to_owned),
+            id: id.map(Arc::from),
             body: body.map(|body| Bytes::from_static(body.as_bytes())),
-            headers: vec![("order".to_owned(), Bytes::from_static(b"17"))],
+            headers: MessageHeaders::from_iter([("order", "17")]),
             ..Message::bare(Token::Tag(1))
         }
     }
@@ -164,7 +164,7 @@ mod tests {
     ) -> (Option<String>, Option<String>, Option<String>) {
         let marks = rules.identify(&mut message, makes_ids).unwrap();
         (
-            message.id,
+            message.id.map(|id| id.to_string()),
             marks.sink.map(|mark| mark.to_string()),
             marks.held.map(|mark| mark.text.to_string()),
         )
@@ -221,8 +221,7 @@ mod tests {
     fn a_hash_is_of_the_routing_key_and_the_body() {
         let hash = |routing: &'static [u8], body: Option<&'static str>| {
             let mut message = message(None, body);
-            let routing = (ROUTING_KEY.to_owned(), Bytes::from_static(routing));
-            message.headers.push(routing);
+            message.headers.push(ROUTING_KEY, routing);
             content_hash(&message)
         };
         let all = [

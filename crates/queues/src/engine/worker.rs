@@ -330,7 +330,7 @@ impl Worker {
                 let (queue, time) = (self.connector.queue(), (self.clock)());
                 let ids = messages.iter_mut().map(|(offset, message)| {
                     let id = MessageId {
-                        id: message.id.as_deref().map(Arc::from),
+                        id: message.id.clone(),
                         mark: self.held.mark(*offset),
                         is_redelivered: message.redelivered,
                         may_be_stored: self.held.may_be_stored(*offset, message),

@@ -351,10 +351,10 @@ impl Worker {
     fn batch(&self, mut messages: Vec<(i64, Message)>, permit: BytePermit) -> RecordBatch {
         let ids = messages.iter_mut().map(|(offset, message)| {
             if self.parts.ids_are_offsets {
-                message.id = Some(offset.to_string());
+                message.id = Some(offset.to_string().into());
             }
             let id = MessageId {
-                id: message.id.as_deref().map(Arc::from),
+                id: message.id.clone(),
                 details: message.details.take(),
                 ..MessageId::default()
             };

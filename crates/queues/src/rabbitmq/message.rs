@@ -4,10 +4,13 @@
 use super::details::details;
 use super::value::{bytes, lossy, millis, whole_number};
 use crate::amqp::{BODY_TYPE, encoded};
+use crate::headers::MessageHeaders;
 use crate::input::{Message, Token};
 use bytes::Bytes;
 use lapin::message::Delivery;
+use lapin::types::ShortString;
 use millstream_core::{Text, Value};
+use std::sync::Arc;
 
 /// How often a quorum queue has taken the message back.
 const RETURNS: &str = "x-delivery-count";
@@ -20,35 +23,29 @@ const LONG_ID: &str = "x-message-id";
 
 /// `consumer`: the tag of who it was delivered to, if somebody wants what it says of itself in types.
 pub(super) fn message(delivery: Delivery, consumer: Option<&str>) -> Message {
-    let mut headers = Vec::new();
+    let mut headers = MessageHeaders::default();
     let mut details = consumer.map(|tag| Box::new(details(&delivery, tag)));
     let properties = &delivery.properties;
     {
-        let mut put = |name: &str, value: Option<String>| {
-            headers.extend(value.map(|value| (format!("rabbitmq.{name}"), Bytes::from(value))));
+        let mut put = |name: &str, value: Option<&str>| {
+            if let Some(value) = value {
+                headers.push_under("rabbitmq.", name, value.as_bytes());
+            }
         };
-        put("exchange", Some(delivery.exchange.to_string()));
-        put("routing.key", Some(delivery.routing_key.to_string()));
-        let text =
-            |value: &Option<lapin::types::ShortString>| value.as_ref().map(|v| v.to_string());
+        put("exchange", Some(delivery.exchange.as_str()));
+        put("routing.key", Some(delivery.routing_key.as_str()));
         put("content.type", text(properties.content_type()));
         put("content.encoding", text(properties.content_encoding()));
-        put(
-            "delivery.mode",
-            properties.delivery_mode().map(|mode| mode.to_string()),
-        );
-        put(
-            "priority",
-            properties.priority().map(|priority| priority.to_string()),
-        );
+        let mode = properties.delivery_mode().map(|mode| mode.to_string());
+        put("delivery.mode", mode.as_deref());
+        let priority = properties.priority().map(|priority| priority.to_string());
+        put("priority", priority.as_deref());
         put("correlation.id", text(properties.correlation_id()));
         put("reply.to", text(properties.reply_to()));
         put("expiration", text(properties.expiration()));
         put("message.id", text(properties.message_id()));
-        put(
-            "timestamp",
-            properties.timestamp().map(|at| millis(at).to_string()),
-        );
+        let timestamp = properties.timestamp().map(|at| millis(at).to_string());
+        put("timestamp", timestamp.as_deref());
         put("type", text(properties.kind()));
         put("user.id", text(properties.user_id()));
         put("app.id", text(properties.app_id()));
@@ -59,7 +56,7 @@ pub(super) fn message(delivery: Delivery, consumer: Option<&str>) -> Message {
     let id = properties.message_id().as_ref().map(|id| id.to_string());
     let id = id.or_else(|| header(LONG_ID).map(|id| lossy(&bytes(id))));
     for (name, value) in table.into_iter().flatten() {
-        headers.push((name.to_string(), bytes(value)));
+        headers.push(name.as_str(), &bytes(value));
     }
     let is_encoded = properties
         .kind()
@@ -74,10 +71,12 @@ pub(super) fn message(delivery: Delivery, consumer: Option<&str>) -> Message {
         let kind = (BODY_TYPE.to_owned(), Value::String(kind));
         details.properties.push(kind);
     }
-    headers.extend(kind.map(|kind| (BODY_TYPE.to_owned(), Bytes::from(kind))));
+    if let Some(kind) = kind {
+        headers.push(BODY_TYPE, kind.as_bytes());
+    }
     Message {
         token: Token::Tag(delivery.delivery_tag),
-        id: id.filter(|id| !id.is_empty()),
+        id: id.filter(|id| !id.is_empty()).map(Arc::from),
         group: None,
         timestamp,
         headers,
@@ -88,6 +87,10 @@ pub(super) fn message(delivery: Delivery, consumer: Option<&str>) -> Message {
         details,
         body,
     }
+}
+
+fn text(value: &Option<ShortString>) -> Option<&str> {
+    value.as_ref().map(ShortString::as_str)
 }
 
 #[cfg(test)]
@@ -106,7 +109,7 @@ mod tests {
     fn headers(message: &Message) -> Vec<(&str, String)> {
         let headers = message.headers.iter();
         headers
-            .map(|(name, value)| (name.as_str(), lossy(value)))
+            .map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned()))
             .collect()
     }
 

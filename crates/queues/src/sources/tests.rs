@@ -9,6 +9,7 @@ use super::connector::QueueSource;
 use super::shape::{RabbitShape, Shape, SqsAttributes, SqsShape};
 use super::task::QueueSourceTask;
 use crate::consumer::tests::memory_queue::{Call, MemoryQueue, clock};
+use crate::headers::MessageHeaders;
 use crate::input::{InputErrorKind, Message, Token};
 use crate::record;
 use bytes::Bytes;
@@ -309,21 +310,21 @@ fn what_would_settle_too_soon_or_do_otherwise_is_refused_by_name() {
 }
 
 fn message() -> Message {
-    let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
+    let headers = [
+        ("colour", "red"),
+        ("sqs.SenderId", "not the service's"),
+        ("shape", "round"),
+        ("sqs.ApproximateFirstReceiveTimestamp", "18"),
+        ("sqs.MessageGroupId", "g"),
+        ("sqs.SenderId", "sender"),
+    ];
     Message {
         token: Token::Handle("h".into()),
-        id: Some("m-1".to_owned()),
+        id: Some("m-1".into()),
         group: Some("g".to_owned()),
         body: Some(Bytes::from_static(b"body")),
         timestamp: Some(17),
-        headers: vec![
-            header("colour", "red"),
-            header("sqs.SenderId", "not the service's"),
-            header("shape", "round"),
-            header("sqs.ApproximateFirstReceiveTimestamp", "18"),
-            header("sqs.MessageGroupId", "g"),
-            header("sqs.SenderId", "sender"),
-        ],
+        headers: MessageHeaders::from_iter(headers),
         redelivered: true,
         deliveries: Some(2),
         expires: None,
@@ -434,13 +435,10 @@ fn camels_records_have_headers_with_its_prefix() {
 #[test]
 fn records_of_rabbitmq_over_its_newer_protocol_have_headers_of_text() {
     let origin = TopicPartition::new("t", -1);
-    let header = |name: &str, value: &'static str| (name.to_owned(), Bytes::from(value));
+    let headers_of = [("rabbitmq.routing.key", "eu.new"), ("trace", "a-1")];
     let message = Message {
         group: None,
-        headers: vec![
-            header("rabbitmq.routing.key", "eu.new"),
-            header("trace", "a-1"),
-        ],
+        headers: MessageHeaders::from_iter(headers_of),
         ..message()
     };
     let batch = record::batch(&origin, "orders", vec![(7, message)], None, 99);

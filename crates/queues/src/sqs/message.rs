@@ -1,5 +1,6 @@
 //! Messages as SQS delivers them.
 
+use crate::headers::MessageHeaders;
 use crate::hex::hex;
 use crate::input::{Message, Token};
 use bytes::Bytes;
@@ -20,22 +21,19 @@ pub(super) fn message(received: Received, expires: Instant) -> Option<Message> {
     let deliveries = number("ApproximateReceiveCount");
     let deliveries = deliveries.and_then(|count| u32::try_from(count).ok());
     let (timestamp, group) = (number("SentTimestamp"), system("MessageGroupId").cloned());
-    let mut headers = received.attributes;
+    let mut headers = MessageHeaders::from_iter(received.attributes);
     // The count and the sender's time have places of their own.
     let of_sender = received
         .system
         .iter()
         .filter(|(name, _)| *name != "ApproximateReceiveCount");
     let of_sender = of_sender.filter(|(name, _)| *name != "SentTimestamp");
-    headers.extend(of_sender.map(|(name, value)| {
-        (
-            format!("{SYSTEM}{name}"),
-            Bytes::copy_from_slice(value.as_bytes()),
-        )
-    }));
+    for (name, value) in of_sender {
+        headers.push_under(SYSTEM, name, value.as_bytes());
+    }
     Some(Message {
         token: Token::Handle(received.handle.into()),
-        id: Some(received.id),
+        id: Some(received.id.into()),
         group,
         body: Some(Bytes::from(received.body)),
         timestamp,
@@ -84,11 +82,7 @@ mod tests {
             (Some(1_700_000_000_000), Some(2))
         );
         assert!(message.redelivered && message.expires == Some(expires));
-        let headers: Vec<(&str, &[u8])> = message
-            .headers
-            .iter()
-            .map(|(n, v)| (n.as_str(), &v[..]))
-            .collect();
+        let headers: Vec<(&str, &[u8])> = message.headers.iter().collect();
         assert_eq!(
             headers,
             [

@@ -1,19 +1,35 @@
 //! Frames of STOMP 1.2, read and written; no I/O.
 
 use bytes::{Buf, Bytes, BytesMut};
+use memchr::memchr;
+use std::ops::Range;
 
 /// Command and headers of a frame: ActiveMQ's own bounds are 8 KiB a line and a thousand headers.
 const LARGEST_HEAD: usize = 1 << 20;
 
+/// Headers of a message of ActiveMQ without properties, and the bytes of its head.
+const USUAL_HEADERS: usize = 10;
+const USUAL_HEAD: usize = 512;
+
 /// What ActiveMQ sends at the most as it comes (`maxFrameSize`).
 const LARGEST_BODY: usize = 100 << 20;
 
+/// A frame: its command and headers, unescaped, are parts of one text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Frame {
-    pub(super) command: String,
+    text: String,
+    /// Where the command ends, which comes first.
+    command: usize,
     /// In their order; of those that repeat the first counts.
-    pub(super) headers: Vec<(String, String)>,
+    headers: Vec<Header>,
     pub(super) body: Bytes,
+}
+
+/// Where the name and the value of a header are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Header {
+    name: Range<usize>,
+    value: Range<usize>,
 }
 
 /// Why bytes are no frame; the connection cannot go on.
@@ -36,28 +52,52 @@ pub(super) enum FrameError {
 }
 
 impl Frame {
-    pub(super) fn new<const N: usize>(command: &str, headers: [(&str, &str); N]) -> Self {
-        let owned = headers.map(|(name, value)| (name.to_owned(), value.to_owned()));
-        Frame {
-            command: command.to_owned(),
-            headers: Vec::from(owned),
-            body: Bytes::new(),
+    pub(super) fn new<'a>(
+        command: &str,
+        headers: impl IntoIterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
+        let mut head = Head::new(command);
+        for (name, value) in headers {
+            let (name, value) = (head.add(name), head.add(value));
+            head.headers.push(Header { name, value });
         }
+        head.frame()
+    }
+
+    pub(super) fn command(&self) -> &str {
+        self.part(0..self.command)
     }
 
     pub(super) fn header(&self, name: &str) -> Option<&str> {
-        let mut headers = self.headers.iter();
+        let mut headers = self.headers();
         headers
-            .find(|(key, _)| key == name)
-            .map(|(_, value)| value.as_str())
+            .find(|(known, _)| *known == name)
+            .map(|(_, value)| value)
+    }
+
+    /// Names and values.
+    pub(super) fn headers(&self) -> impl ExactSizeIterator<Item = (&str, &str)> {
+        let headers = self.headers.iter();
+        headers.map(|Header { name, value }| (self.part(name.clone()), self.part(value.clone())))
+    }
+
+    /// The bytes of all that stands before the body, about.
+    pub(super) fn head_len(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Ranges are always of whole texts.
+    fn part(&self, range: Range<usize>) -> &str {
+        self.text.get(range).unwrap_or_default()
     }
 
     /// The bytes of a frame without a body. Frames that sign in are not escaped, as the protocol asks.
     pub(super) fn encode(&self) -> Vec<u8> {
-        let is_escaped = !matches!(self.command.as_str(), "CONNECT" | "CONNECTED");
-        let mut text = format!("{}\n", self.command);
-        for (name, value) in &self.headers {
+        let is_escaped = !matches!(self.command(), "CONNECT" | "CONNECTED");
+        let mut text = format!("{}\n", self.command());
+        for Header { name, value } in &self.headers {
             for (part, end) in [(name, ':'), (value, '\n')] {
+                let part = self.part(part.clone());
                 if is_escaped {
                     escape(part, &mut text);
                 } else {
@@ -83,23 +123,72 @@ fn escape(text: &str, out: &mut String) {
     }
 }
 
-fn unescape(text: &str) -> Result<String, FrameError> {
-    let mut out = String::with_capacity(text.len());
-    let mut chars = text.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            out.push(c);
-            continue;
+/// The head of a frame being put together.
+struct Head {
+    text: String,
+    command: usize,
+    headers: Vec<Header>,
+}
+
+impl Head {
+    fn new(command: &str) -> Self {
+        Head {
+            text: command.to_owned(),
+            command: command.len(),
+            headers: Vec::new(),
         }
-        out.push(match chars.next() {
-            Some('\\') => '\\',
-            Some('n') => '\n',
-            Some('r') => '\r',
-            Some('c') => ':',
-            _ => return Err(FrameError::Escape),
-        });
     }
-    Ok(out)
+
+    fn add(&mut self, text: &str) -> Range<usize> {
+        let start = self.text.len();
+        self.text.push_str(text);
+        start..self.text.len()
+    }
+
+    /// Takes a header as it came, with its colon there.
+    fn read(&mut self, header: &str, colon: usize, is_escaped: bool) -> Result<(), FrameError> {
+        let (name, value) = (&header[..colon], &header[colon + 1..]);
+        let header = if is_escaped && memchr(b'\\', header.as_bytes()).is_some() {
+            Header {
+                name: self.unescape(name)?,
+                value: self.unescape(value)?,
+            }
+        } else {
+            Header {
+                name: self.add(name),
+                value: self.add(value),
+            }
+        };
+        self.headers.push(header);
+        Ok(())
+    }
+
+    fn unescape(&mut self, text: &str) -> Result<Range<usize>, FrameError> {
+        let start = self.text.len();
+        let mut rest = text;
+        while let Some((plain, escaped)) = rest.split_once('\\') {
+            self.text.push_str(plain);
+            self.text.push(match escaped.as_bytes().first() {
+                Some(b'\\') => '\\',
+                Some(b'n') => '\n',
+                Some(b'r') => '\r',
+                Some(b'c') => ':',
+                _ => return Err(FrameError::Escape),
+            });
+            rest = &escaped[1..];
+        }
+        self.text.push_str(rest);
+        Ok(start..self.text.len())
+    }
+
+    fn frame(self) -> Frame {
+        Frame {
+            text: self.text,
+            command: self.command,
+            headers: self.headers,
+            body: Bytes::new(),
+        }
+    }
 }
 
 /// Takes the next frame off the buffer if it is there as a whole. Line ends between frames, which are heartbeats, go.
@@ -108,23 +197,15 @@ pub(super) fn next(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
         .iter()
         .take_while(|byte| matches!(byte, b'\n' | b'\r'));
     buffer.advance(beats.count());
-    let Some(head) = head_length(buffer) else {
-        return if buffer.len() > LARGEST_HEAD {
-            Err(FrameError::LargeHead)
-        } else {
-            Ok(None)
-        };
-    };
-    if head > LARGEST_HEAD {
+    let head = read_head(buffer)?;
+    if head.as_ref().map_or(buffer.len(), |(_, length)| *length) > LARGEST_HEAD {
         return Err(FrameError::LargeHead);
     }
-    let (command, headers) = parse_head(&buffer[..head])?;
-    let length = headers.iter().find(|(name, _)| name == "content-length");
-    let length = match length.map(|(_, value)| value.parse::<usize>()) {
-        None => None,
-        Some(Ok(length)) => Some(length),
-        Some(Err(_)) => return Err(FrameError::Length),
+    let Some((mut frame, head)) = head else {
+        return Ok(None);
     };
+    let length = frame.header("content-length").map(str::parse::<usize>);
+    let length = length.transpose().map_err(|_| FrameError::Length)?;
     let body = &buffer[head..];
     let length = match length {
         Some(length) if length > LARGEST_BODY => return Err(FrameError::LargeBody),
@@ -133,54 +214,47 @@ pub(super) fn next(buffer: &mut BytesMut) -> Result<Option<Frame>, FrameError> {
             Some(0) => length,
             Some(_) => return Err(FrameError::NoEnd),
         },
-        None => match body.iter().position(|byte| *byte == 0) {
+        None => match memchr(0, body) {
             None if body.len() > LARGEST_BODY => return Err(FrameError::LargeBody),
             None => return Ok(None),
             Some(length) => length,
         },
     };
     buffer.advance(head);
-    let body = buffer.split_to(length).freeze();
+    frame.body = buffer.split_to(length).freeze();
     buffer.advance(1);
-    Ok(Some(Frame {
-        command,
-        headers,
-        body,
-    }))
+    Ok(Some(frame))
 }
 
-/// How many bytes there are up to the body: through the first empty line.
-fn head_length(buffer: &[u8]) -> Option<usize> {
-    let mut start = 0;
+/// The frame, without its body, and how many bytes come before that; `None` until they are all there.
+fn read_head(bytes: &[u8]) -> Result<Option<(Frame, usize)>, FrameError> {
+    let mut length = 0;
+    let mut line = || {
+        let rest = &bytes[length..];
+        let line = &rest[..memchr(b'\n', rest)?];
+        length += line.len() + 1;
+        Some(line.strip_suffix(b"\r").unwrap_or(line))
+    };
+    let text = |bytes| std::str::from_utf8(bytes).map_err(|_| FrameError::NotText);
+    let Some(command) = line() else {
+        return Ok(None);
+    };
+    let mut head = Head::new(text(command)?);
+    // The usual head at once.
+    head.text.reserve(USUAL_HEAD);
+    head.headers.reserve(USUAL_HEADERS);
+    // Frames that sign in are not escaped.
+    let is_escaped = head.text != "CONNECTED";
     loop {
-        let line = buffer[start..].iter().position(|byte| *byte == b'\n')?;
-        let is_empty = matches!(&buffer[start..start + line], b"" | b"\r");
-        start += line + 1;
-        if is_empty {
-            return Some(start);
+        match line() {
+            None => return Ok(None),
+            Some(b"") => return Ok(Some((head.frame(), length))),
+            Some(header) => {
+                let colon = memchr(b':', header).ok_or(FrameError::NoColon)?;
+                head.read(text(header)?, colon, is_escaped)?;
+            }
         }
     }
-}
-
-fn parse_head(head: &[u8]) -> Result<(String, Vec<(String, String)>), FrameError> {
-    let text = std::str::from_utf8(head).map_err(|_| FrameError::NotText)?;
-    let mut lines = text.split('\n');
-    let mut line = || {
-        lines
-            .next()
-            .map(|line| line.strip_suffix('\r').unwrap_or(line))
-    };
-    let command = line().unwrap_or_default().to_owned();
-    let mut headers = Vec::new();
-    while let Some(header) = line().filter(|line| !line.is_empty()) {
-        let (name, value) = header.split_once(':').ok_or(FrameError::NoColon)?;
-        headers.push(if command == "CONNECTED" {
-            (name.to_owned(), value.to_owned())
-        } else {
-            (unescape(name)?, unescape(value)?)
-        });
-    }
-    Ok((command, headers))
 }
 
 #[cfg(test)]
@@ -198,7 +272,7 @@ mod tests {
             b"\n\r\nMESSAGE\r\nmessage-id:ID\\ca\\\\1\nx:1\nx:2\ncontent-length:3\n\na\0b\0\nM";
         let mut buffer = BytesMut::from(&bytes[..]);
         let frame = next(&mut buffer).unwrap().unwrap();
-        assert_eq!(frame.command, "MESSAGE");
+        assert_eq!(frame.command(), "MESSAGE");
         assert_eq!(frame.header("message-id"), Some("ID:a\\1"));
         assert_eq!(frame.header("x"), Some("1"));
         assert_eq!(frame.body, Bytes::from_static(b"a\0b"));
@@ -255,11 +329,8 @@ mod tests {
             cut in 0usize..400,
         ) {
             prop_assume!(headers.iter().all(|(name, _)| name != "content-length"));
-            let frame = Frame {
-                command: "ACK".to_owned(),
-                headers: headers.clone(),
-                body: Bytes::new(),
-            };
+            let pairs = headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+            let frame = Frame::new("ACK", pairs);
             let bytes = frame.encode();
             prop_assume!(!bytes[..bytes.len() - 1].contains(&0));
             let mut buffer = BytesMut::from(&bytes[..cut.min(bytes.len())]);

@@ -1,9 +1,9 @@
 //! A MESSAGE frame of ActiveMQ as one of ours: its headers keep their names, and all of their values are text.
 
 use super::frame::Frame;
+use crate::headers::MessageHeaders;
 use crate::input::{Message, Token};
 use crate::jms;
-use bytes::Bytes;
 use millstream_core::{BodyKind, MessageDetails, Text, Value};
 use std::sync::Arc;
 
@@ -32,27 +32,22 @@ const FIELDS: [&str; 10] = [
 
 /// `is_unknown`: there is no body, and it is not known whether there was one. `keeps_types`: somebody wants what it says of
 /// itself in the words and types of JMS.
-pub(super) fn message(
-    frame: Frame,
-    handle: Arc<str>,
-    is_unknown: bool,
-    keeps_types: bool,
-) -> Message {
+pub(super) fn message(frame: Frame, token: Token, is_unknown: bool, keeps_types: bool) -> Message {
     let text = |name: &str| frame.header(name).filter(|text| !text.is_empty());
-    let headers = frame.headers.iter();
-    let id = text("message-id").map(ToOwned::to_owned);
+    let all = frame.headers();
+    let mut headers = MessageHeaders::with_capacity(all.len(), frame.head_len());
+    for (name, value) in all.filter(|(name, _)| !OWN.contains(name)) {
+        headers.push(name, value.as_bytes());
+    }
     Message {
-        token: Token::Handle(handle),
+        token,
+        id: text("message-id").map(Arc::from),
         group: text("JMSXGroupID").map(ToOwned::to_owned),
         timestamp: text("timestamp").and_then(|at| at.parse().ok()),
         redelivered: frame.header("redelivered") == Some("true"),
         deliveries: None,
         expires: None,
-        headers: headers
-            .filter(|(name, _)| !OWN.contains(&name.as_str()))
-            .map(|(name, value)| (name.clone(), Bytes::copy_from_slice(value.as_bytes())))
-            .collect(),
-        id,
+        headers,
         details: keeps_types.then(|| Box::new(details(&frame))),
         body: (!is_unknown).then_some(frame.body),
     }
@@ -87,7 +82,7 @@ fn details(frame: &Frame) -> MessageDetails {
     ];
     let fields = fields.into_iter();
     let is_own = |name: &str| OWN.contains(&name) || FIELDS.contains(&name);
-    let properties = frame.headers.iter().filter(|(name, _)| !is_own(name));
+    let properties = frame.headers().filter(|(name, _)| !is_own(name));
     // Bytes come with a length, and texts without one.
     let body = match frame.header("content-length") {
         Some(_) => BodyKind::Bytes,
@@ -99,7 +94,7 @@ fn details(frame: &Frame) -> MessageDetails {
             .filter_map(|(name, value)| Some((name, value?)))
             .collect(),
         properties: properties
-            .map(|(name, value)| (name.clone(), string(value)))
+            .map(|(name, value)| (name.to_owned(), string(value)))
             .collect(),
     }
 }
@@ -107,29 +102,23 @@ fn details(frame: &Frame) -> MessageDetails {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use bytes::Bytes;
 
     fn read(more: &[(&str, &str)], keeps_types: bool) -> Message {
-        let mut frame = Frame::new(
-            "MESSAGE",
-            [
-                ("subscription", "0"),
-                ("ack", "a1"),
-                ("message-id", "ID:host-1"),
-                ("destination", "/queue/orders"),
-                ("timestamp", "17"),
-                ("expires", "0"),
-                ("persistent", "true"),
-                ("redelivered", "true"),
-                ("colour", "red"),
-            ],
-        );
-        for (name, value) in more {
-            frame
-                .headers
-                .push(((*name).to_owned(), (*value).to_owned()));
-        }
+        let usual = [
+            ("subscription", "0"),
+            ("ack", "a1"),
+            ("message-id", "ID:host-1"),
+            ("destination", "/queue/orders"),
+            ("timestamp", "17"),
+            ("expires", "0"),
+            ("persistent", "true"),
+            ("redelivered", "true"),
+            ("colour", "red"),
+        ];
+        let mut frame = Frame::new("MESSAGE", usual.iter().chain(more).copied());
         frame.body = Bytes::from_static(b"hello");
-        message(frame, "a1".into(), false, keeps_types)
+        message(frame, Token::Tag(1), false, keeps_types)
     }
 
     #[test]
@@ -138,7 +127,7 @@ mod tests {
         assert_eq!(message.id.as_deref(), Some("ID:host-1"));
         assert_eq!(message.group.as_deref(), Some("g"));
         assert_eq!((message.timestamp, message.redelivered), (Some(17), true));
-        let names: Vec<_> = message.headers.iter().map(|(name, _)| &**name).collect();
+        let names: Vec<_> = message.headers.iter().map(|(name, _)| name).collect();
         let expected = [
             "destination",
             "timestamp",

@@ -10,9 +10,8 @@ use crate::net::Stream;
 use crate::ring::{Ack, Ring};
 use async_trait::async_trait;
 use bytes::BytesMut;
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until, timeout};
@@ -23,8 +22,10 @@ const ANSWER: Duration = Duration::from_secs(30);
 /// A broker is gone that has not been heard of for so many of the spans it promised.
 const MISSED_BEATS: u32 = 3;
 
-/// How much is read at a time.
+/// How much is read at a time at the most, and the room that is kept for it at the least: bodies share the memory that they
+/// were read into, so that it is not used again.
 const READ: usize = 64 << 10;
+const LEAST_READ: usize = 8 << 10;
 
 /// The name of the receipt that ends a connection.
 const LAST: &str = "last";
@@ -124,7 +125,9 @@ impl Talk {
                 return Ok(frame);
             }
             self.write().await?;
-            self.buffer.reserve(READ);
+            if self.buffer.capacity() - self.buffer.len() < LEAST_READ {
+                self.buffer.reserve(READ);
+            }
             tokio::select! {
                 biased;
                 read = self.stream.read_buf(&mut self.buffer) => {
@@ -165,9 +168,8 @@ pub(super) struct StompInput {
     talk: Talk,
     ring: Ring,
     /// The `ack` headers of messages in the ring, the first being the one of `first`.
-    handles: VecDeque<Arc<str>>,
+    handles: VecDeque<Box<str>>,
     first: u64,
-    places: HashMap<Arc<str>, u64>,
     is_lost: bool,
 }
 
@@ -188,7 +190,6 @@ impl StompInput {
             ring: Ring::new(usize::MAX),
             handles: VecDeque::with_capacity(room.min(1024)),
             first: 1,
-            places: HashMap::new(),
             is_lost: false,
         }
     }
@@ -204,7 +205,7 @@ impl StompInput {
     }
 
     fn accept(&mut self, frame: Frame) -> Result<Option<Message>, InputError> {
-        match frame.command.as_str() {
+        match frame.command() {
             "MESSAGE" => {}
             "ERROR" => {
                 let said = frame.header("message").unwrap_or("it does not say why");
@@ -213,14 +214,15 @@ impl StompInput {
             }
             _ => return Ok(None),
         }
-        let id = frame.header("message-id").unwrap_or_default().to_owned();
-        let Some(handle) = frame.header("ack").map(Arc::<str>::from) else {
+        let Some(handle) = frame.header("ack").map(Box::from) else {
             return Err(self.fail(
                 InputErrorKind::Fatal,
                 "a message comes without an ack header",
             ));
         };
+        let id = || frame.header("message-id").unwrap_or_default();
         if frame.header("JMS_AMQP_NATIVE").is_some() {
+            let id = id();
             let why = format!(
                 "message {id} was sent over AMQP and comes in its encoding; read the queue with activemq.protocol=amqp"
             );
@@ -228,6 +230,7 @@ impl StompInput {
         }
         let is_unknown = frame.body.is_empty() && frame.header("content-length").is_none();
         if is_unknown && self.empty_body == EmptyBody::Fail {
+            let id = id();
             let why = format!(
                 "message {id} comes without a body: it is an empty text, or a map, stream or object message that STOMP does not carry; read the queue with activemq.protocol=amqp, or set input.stomp.empty.body=null if all of them are empty texts"
             );
@@ -236,17 +239,17 @@ impl StompInput {
         if is_unknown && self.empty_body == EmptyBody::DeadLetter {
             tracing::warn!(
                 queue = self.queue,
-                message = id,
+                message = id(),
                 "a message without a body goes to the broker's dead letters"
             );
-            self.talk.put(&Frame::new("NACK", [("id", &handle)]));
+            self.talk.put(&answer("NACK", &handle));
             return Ok(None);
         }
         let place = self.first + self.handles.len() as u64;
         self.ring.deliver(place);
-        self.handles.push_back(Arc::clone(&handle));
-        self.places.insert(Arc::clone(&handle), place);
-        Ok(Some(message(frame, handle, is_unknown, self.keeps_types)))
+        self.handles.push_back(handle);
+        let token = Token::Tag(place);
+        Ok(Some(message(frame, token, is_unknown, self.keeps_types)))
     }
 
     /// The frame that acknowledges what is due.
@@ -255,12 +258,9 @@ impl StompInput {
         let mut last = None;
         while self.first <= tag {
             last = self.handles.pop_front();
-            if let Some(handle) = &last {
-                self.places.remove(handle);
-            }
             self.first += 1;
         }
-        last.map(|handle| Frame::new("ACK", [("id", &handle)]))
+        last.map(|handle| answer("ACK", &handle))
     }
 
     async fn send(&mut self, frame: &Frame) -> Result<(), InputError> {
@@ -269,6 +269,11 @@ impl StompInput {
             Err(_) => Err(self.fail(InputErrorKind::Lost, "the broker takes nothing any more")),
         }
     }
+}
+
+/// The frame that says what becomes of a message, by its `ack` header.
+fn answer(command: &str, handle: &str) -> Frame {
+    Frame::new(command, [("id", handle)])
 }
 
 #[async_trait]
@@ -296,11 +301,11 @@ impl QueueInput for StompInput {
     async fn settle(&mut self, tokens: &[Token]) -> Result<Vec<Unsettled>, InputError> {
         let mut unsettled = Vec::new();
         for (at, token) in tokens.iter().enumerate() {
-            let place = match token {
-                Token::Handle(handle) => self.places.get(handle),
-                Token::Tag(_) | Token::Delivery { .. } => None,
+            let is_held = match token {
+                Token::Tag(place) => self.ring.settle(*place),
+                Token::Handle(_) | Token::Delivery { .. } => false,
             };
-            if !place.is_some_and(|place| self.ring.settle(*place)) {
+            if !is_held {
                 let reason = UnsettledReason::Lapsed;
                 unsettled.push(Unsettled { at, reason });
             }
@@ -336,7 +341,7 @@ impl QueueInput for StompInput {
         let answered = timeout(ANSWER, async {
             loop {
                 let frame = self.talk.next().await?;
-                if frame.command == "RECEIPT" && frame.header("receipt-id") == Some(LAST) {
+                if frame.command() == "RECEIPT" && frame.header("receipt-id") == Some(LAST) {
                     return io::Result::Ok(());
                 }
             }
@@ -352,129 +357,4 @@ impl QueueInput for StompInput {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use bytes::Bytes;
-    use tokio::io::duplex;
-
-    /// A subscription whose broker is the other end of the pipe.
-    fn input(empty_body: EmptyBody) -> (StompInput, tokio::io::DuplexStream) {
-        let (ours, theirs) = duplex(1 << 16);
-        let talk = Talk::new(Box::new(ours));
-        (
-            StompInput::new("orders", empty_body, false, talk, 100),
-            theirs,
-        )
-    }
-
-    fn sent(ids: std::ops::RangeInclusive<u32>) -> Vec<u8> {
-        let frames =
-            ids.map(|id| format!("MESSAGE\nack:a{id}\nmessage-id:m{id}\nk:v\n\ntext {id}\0\n"));
-        frames.collect::<String>().into_bytes()
-    }
-
-    async fn said(broker: &mut tokio::io::DuplexStream) -> String {
-        let mut bytes = [0; 1000];
-        let read = broker.read(&mut bytes).await.unwrap();
-        String::from_utf8(bytes[..read].to_vec()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn acknowledges_no_further_than_the_first_that_is_held() {
-        let (mut input, mut broker) = input(EmptyBody::Fail);
-        broker.write_all(&sent(1..=4)).await.unwrap();
-        let messages = input.receive(3).await.unwrap();
-        let tokens: Vec<Token> = messages
-            .iter()
-            .map(|message| message.token.clone())
-            .collect();
-        assert_eq!(tokens.len(), 3);
-        assert_eq!(messages[0].id.as_deref(), Some("m1"));
-        assert_eq!(
-            messages[0].headers,
-            [("k".to_owned(), Bytes::from_static(b"v"))]
-        );
-        assert!(input.settle(&tokens[1..2]).await.unwrap().is_empty());
-        assert!(input.settle(&tokens[..1]).await.unwrap().is_empty());
-        // Nothing was sent for the second alone.
-        assert_eq!(said(&mut broker).await, "ACK\nid:a2\n\n\0");
-        let lapsed = input.settle(&tokens[..1]).await.unwrap();
-        assert_eq!(lapsed.len(), 1);
-        assert_eq!(input.receive(10).await.unwrap().len(), 1);
-    }
-
-    #[tokio::test]
-    async fn a_body_that_stomp_may_have_emptied_is_told() {
-        let bare = b"MESSAGE\nack:1\nmessage-id:m1\n\n\0";
-        let (mut strict, mut broker) = input(EmptyBody::Fail);
-        broker.write_all(bare).await.unwrap();
-        let error = strict.receive(9).await.unwrap_err();
-        assert_eq!(error.kind, InputErrorKind::Fatal);
-        assert!(error.message.contains("m1") && error.message.contains("input.stomp.empty.body"));
-        let (mut lax, mut broker) = input(EmptyBody::Null);
-        broker.write_all(bare).await.unwrap();
-        assert_eq!(lax.receive(9).await.unwrap()[0].body, None);
-        // With a length it is an empty one for certain.
-        let (mut strict, mut broker) = input(EmptyBody::Fail);
-        let empty = b"MESSAGE\nack:1\nmessage-id:m1\ncontent-length:0\n\n\0";
-        broker.write_all(empty).await.unwrap();
-        let messages = strict.receive(9).await.unwrap();
-        assert_eq!(messages[0].body.as_deref(), Some(&b""[..]));
-    }
-
-    #[tokio::test]
-    async fn a_body_that_stomp_may_have_emptied_goes_to_the_dead_letters_of_the_broker() {
-        let (mut input, mut broker) = input(EmptyBody::DeadLetter);
-        let mut frames = sent(1..=1);
-        frames.extend_from_slice(b"MESSAGE\nack:e\nmessage-id:m\n\n\0");
-        frames.extend(sent(2..=2));
-        broker.write_all(&frames).await.unwrap();
-        let messages = input.receive(9).await.unwrap();
-        let tokens: Vec<Token> = messages.into_iter().map(|message| message.token).collect();
-        assert_eq!(tokens.len(), 2);
-        // The refusal goes before what acknowledges all that came before it.
-        assert!(input.settle(&tokens).await.unwrap().is_empty());
-        assert_eq!(said(&mut broker).await, "NACK\nid:e\n\n\0ACK\nid:a2\n\n\0");
-        // Alone it does not wait for another message.
-        broker
-            .write_all(b"MESSAGE\nack:f\nmessage-id:m\n\n\0")
-            .await
-            .unwrap();
-        tokio::select! {
-            received = input.receive(9) => panic!("{received:?}"),
-            refusal = said(&mut broker) => assert_eq!(refusal, "NACK\nid:f\n\n\0"),
-        }
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn beats_while_idle_and_believes_a_silent_broker_gone() {
-        let (mut input, mut broker) = input(EmptyBody::Fail);
-        input
-            .talk
-            .agree(Duration::from_secs(10), Some("20000,5000"));
-        let began = Instant::now();
-        let error = input.receive(1).await.unwrap_err();
-        assert_eq!(error.kind, InputErrorKind::Lost);
-        assert_eq!(began.elapsed(), Duration::from_secs(60));
-        // Every five seconds, which is half of what was agreed on.
-        assert_eq!(said(&mut broker).await, "\n".repeat(11));
-    }
-
-    #[tokio::test]
-    async fn ends_behind_the_answer_of_the_broker() {
-        let (mut input, mut broker) = input(EmptyBody::Fail);
-        broker.write_all(&sent(1..=2)).await.unwrap();
-        let messages = input.receive(9).await.unwrap();
-        input.settle(&[messages[0].token.clone()]).await.unwrap();
-        broker
-            .write_all(b"RECEIPT\nreceipt-id:last\n\n\0")
-            .await
-            .unwrap();
-        Box::new(input)
-            .close(&[messages[1].token.clone()])
-            .await
-            .unwrap();
-        let frames = "ACK\nid:a1\n\n\0UNSUBSCRIBE\nid:0\n\n\0DISCONNECT\nreceipt:last\n\n\0";
-        assert_eq!(said(&mut broker).await, frames);
-    }
-}
+mod tests;

@@ -206,7 +206,7 @@ fn tags(tokens: &[Token]) -> impl DoubleEndedIterator<Item = u64> + '_ {
 
 fn message(tag: u64, number: u64) -> Message {
     Message {
-        id: Some(number.to_string()),
+        id: Some(number.to_string().into()),
         body: Some(Bytes::from(number.to_string())),
         ..Message::bare(Token::Tag(tag))
     }

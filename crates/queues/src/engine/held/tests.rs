@@ -21,7 +21,7 @@ fn seconds(seconds: u64) -> Duration {
 
 fn message(tag: u64) -> Message {
     Message {
-        id: Some(format!("m{tag}")),
+        id: Some(format!("m{tag}").into()),
         ..Message::bare(Token::Tag(tag))
     }
 }

@@ -55,7 +55,7 @@ fn jms_message(body: BodyKind) -> MessageDetails {
 fn shaped(shape: Shape, body: Option<&'static str>, details: MessageDetails) -> SourceBatch {
     let origin = TopicPartition::new("t", -1);
     let message = Message {
-        id: Some("m-1".to_owned()),
+        id: Some("m-1".into()),
         body: body.map(Bytes::from),
         timestamp: Some(17),
         redelivered: true,

@@ -27,6 +27,12 @@ const MISSED_BEATS: u32 = 3;
 const READ: usize = 64 << 10;
 const LEAST_READ: usize = 8 << 10;
 
+/// Where so many messages come with one read, those that follow are left to gather for a while: what is done once for all
+/// that a read brings, up to its write and its acknowledgement, costs as much as fifty messages. With fewer nobody waits, nor
+/// with half of what ActiveMQ Classic has on its way, nor where more has come than was read.
+const GATHERED: std::ops::Range<usize> = 8..100;
+const GATHERING: Duration = Duration::from_millis(10);
+
 /// The name of the receipt that ends a connection.
 const LAST: &str = "last";
 
@@ -118,6 +124,11 @@ impl Talk {
             .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
     }
 
+    /// Whether all was read that had come by then.
+    fn has_read_all(&self) -> bool {
+        self.buffer.len() < self.buffer.capacity()
+    }
+
     /// The next frame. Cancel safe: what was read stays in the buffer.
     pub(super) async fn next(&mut self) -> io::Result<Frame> {
         loop {
@@ -170,6 +181,8 @@ pub(super) struct StompInput {
     /// The `ack` headers of messages in the ring, the first being the one of `first`.
     handles: VecDeque<Box<str>>,
     first: u64,
+    /// Until when messages are left to gather.
+    gathers_until: Option<Instant>,
     is_lost: bool,
 }
 
@@ -190,6 +203,7 @@ impl StompInput {
             ring: Ring::new(usize::MAX),
             handles: VecDeque::with_capacity(room.min(1024)),
             first: 1,
+            gathers_until: None,
             is_lost: false,
         }
     }
@@ -284,6 +298,10 @@ impl QueueInput for StompInput {
             let kept = self.talk.keep_alive().await;
             return Err(self.lost(kept.err().unwrap_or(io::ErrorKind::UnexpectedEof.into())));
         }
+        if let Some(until) = self.gathers_until {
+            sleep_until(until).await;
+            self.gathers_until = None;
+        }
         let mut messages = Vec::new();
         while messages.is_empty() {
             let frame = self.talk.next().await.map_err(|error| self.lost(error))?;
@@ -294,6 +312,9 @@ impl QueueInput for StompInput {
                 Some(frame) => messages.extend(self.accept(frame)?),
                 None => break,
             }
+        }
+        if GATHERED.contains(&messages.len()) && self.talk.has_read_all() {
+            self.gathers_until = Some(Instant::now() + GATHERING);
         }
         Ok(messages)
     }

@@ -47,6 +47,24 @@ async fn acknowledges_no_further_than_the_first_that_is_held() {
     assert_eq!(input.receive(10).await.unwrap().len(), 1);
 }
 
+#[tokio::test(start_paused = true)]
+async fn what_comes_fast_is_left_to_gather() {
+    let (mut input, mut broker) = input(EmptyBody::Fail);
+    let began = Instant::now();
+    for many in [GATHERED.start - 1, GATHERED.end, GATHERED.start] {
+        assert_eq!(began.elapsed(), Duration::ZERO);
+        broker.write_all(&sent(1..=many as u32)).await.unwrap();
+        assert_eq!(input.receive(1000).await.unwrap().len(), many);
+    }
+    broker.write_all(&sent(1..=1)).await.unwrap();
+    // Whoever stops waiting does not begin anew.
+    let waited = timeout(GATHERING / 2, input.receive(1000)).await;
+    assert!(waited.is_err());
+    assert_eq!(input.receive(1000).await.unwrap().len(), 1);
+    assert_eq!(began.elapsed(), GATHERING);
+    assert_eq!(input.gathers_until, None);
+}
+
 #[tokio::test]
 async fn a_body_that_stomp_may_have_emptied_is_told() {
     let bare = b"MESSAGE\nack:1\nmessage-id:m1\n\n\0";

@@ -15,6 +15,9 @@ use millstream_core::{Payload, RawKind, RecordBatch};
 use parser::{Elements, Name, read_elements};
 use std::ops::Range;
 
+/// More than what stands around a document in its statement.
+const AROUND: usize = 256;
+
 /// What the fast way needs to know of a topic's settings; `None` if they ask for more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RawPath {
@@ -158,43 +161,25 @@ impl RawPath {
             names,
         } = scratch;
         elements.clear();
-        // Where no record has an id of its own, its document is written where it stays: the new id, then the elements.
-        let is_insert = self.form == Form::Insert && self.ids != RawIds::InValue;
-        let fresh = if is_insert {
-            elements.extend_from_slice(&[0; 4]);
-            Some(self.push_id(batch, row, elements)?)
-        } else {
-            None
-        };
-        let start = elements.len();
         let Elements { id, is_stamped } = read_elements(text, narrow, elements, names)?;
         // A stamp that is there already keeps its place.
         if is_stamped && self.form == Form::StampedUpdate {
             return None;
         }
-        // What may be too large is measured on the long way.
-        if 2 * elements.len() > MAX_DOCUMENT {
-            return None;
-        }
-        let (id_element, id) = match (id, fresh) {
-            (Some(_), _) if self.overwrite => return None,
-            (Some(range), _) => (range.start - start..range.end - start, IdOrigin::Record),
-            (None, Some(origin)) => {
-                end_document(elements, 0);
-                return Some(StatementRef {
-                    kind: self.form.kind(),
-                    bytes: elements,
-                    id: origin,
-                });
-            }
-            (None, None) => {
-                let end = elements.len();
+        let (id_element, id) = match id {
+            Some(_) if self.overwrite => return None,
+            Some(range) => (range, IdOrigin::Record),
+            None => {
+                let start = elements.len();
                 let origin = self.push_id(batch, row, elements)?;
-                (end - start..elements.len() - start, origin)
+                (start..elements.len(), origin)
             }
         };
+        // What may be too large is measured on the long way.
+        if elements.len() + id_element.len() + AROUND > MAX_DOCUMENT {
+            return None;
+        }
         statement.clear();
-        let elements = &elements[start..];
         self.form.write(elements, id_element, now, statement);
         Some(StatementRef {
             kind: self.form.kind(),

@@ -80,6 +80,18 @@ impl ByteColumn {
         });
     }
 
+    /// Adds a row that lies at `(start, len)` of a buffer that was added before, or a null.
+    ///
+    /// # Panics
+    /// If the span is not inside the buffer.
+    #[inline(always)]
+    pub fn push_place(&mut self, buffer: u32, place: Option<(usize, usize)>) {
+        match place {
+            Some((start, len)) => self.push_span(buffer, start, len),
+            None => self.push_null(),
+        }
+    }
+
     /// A column without rows that has the buffers of this one, under the same numbers.
     pub fn sharing_buffers(&self, rows: usize) -> Self {
         ByteColumn {

@@ -191,10 +191,7 @@ fn column(bytes: &Bytes, spans: impl ExactSizeIterator<Item = Option<Span>>) -> 
     let mut column = ByteColumn::with_capacity(spans.len());
     let buffer = column.add_buffer(bytes.clone());
     for span in spans {
-        match span {
-            Some((start, len)) => column.push_span(buffer, start, len),
-            None => column.push_null(),
-        }
+        column.push_place(buffer, span);
     }
     column
 }

@@ -88,8 +88,8 @@ impl Rows {
     pub(super) fn push(&mut self, offset: i64, timestamp: i64, key: Place, value: Place) {
         self.offsets.push(offset);
         self.timestamps.push(timestamp);
-        push_place(&mut self.keys, self.number, key);
-        push_place(&mut self.values, self.number, value);
+        self.keys.push_place(self.number, key);
+        self.values.push_place(self.number, value);
         if let Some(headers) = &mut self.headers {
             headers.starts.push(headers.keys.len() as u32);
         }
@@ -106,8 +106,8 @@ impl Rows {
             headers.values.add_buffer(self.buffer.clone());
             headers.keys.add_buffer(self.buffer.clone())
         });
-        push_place(&mut headers.keys, number, Some(key));
-        push_place(&mut headers.values, number, value);
+        headers.keys.push_place(number, Some(key));
+        headers.values.push_place(number, value);
         if let Some(end) = headers.starts.last_mut() {
             *end = headers.keys.len() as u32;
         }
@@ -133,13 +133,5 @@ impl Rows {
             fetched: millstream_core::batch::FetchedColumns::default(),
             permit: None,
         }
-    }
-}
-
-#[inline(always)]
-fn push_place(column: &mut ByteColumn, buffer: u32, place: Place) {
-    match place {
-        Some((start, length)) => column.push_span(buffer, start, length),
-        None => column.push_null(),
     }
 }

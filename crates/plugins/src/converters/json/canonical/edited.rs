@@ -92,10 +92,7 @@ impl Edited {
         let mut texts = ByteColumn::with_capacity(rows.len());
         let buffer = texts.add_buffer(out.into());
         for row in rows {
-            match row {
-                Some((start, len)) => texts.push_span(buffer, start, len),
-                None => texts.push_null(),
-            }
+            texts.push_place(buffer, row);
         }
         Some(texts)
     }

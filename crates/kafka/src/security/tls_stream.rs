@@ -22,7 +22,8 @@ const WRITTEN_AT_ONCE: usize = 64 * 1024;
 /// What their records add to so many, at least in the usual suites.
 const ADDED: usize = 5 * 32;
 
-/// A client's end of a connection over which the handshake is done.
+/// A client's end of a connection over which the handshake is done. Whoever reads also sends what waits, so reading and writing
+/// belong to one task: a second one would not be woken.
 pub struct TlsStream<S> {
     socket: S,
     session: UnbufferedClientConnection,

@@ -75,13 +75,7 @@ told_parts = {"Parts": parts}
 print(f"{name}: parts 2, 1:", told(lambda: s3.complete_multipart_upload(
     Bucket="archive", Key="parts", UploadId=upload, MultipartUpload=told_parts) and s3.get_object(Bucket="archive", Key="parts")["Body"].read(1)))
 END
-for server in "moto venv/bin/moto_server --port" "gofakes3 ./program"; do
-    port=$(free_port)
-    # shellcheck disable=SC2086
-    in_background server.log ${server#* } "$port"
-    until_true 60 listens "$port"
-    venv/bin/python program.py "${server%% *}" "$port"
-done >got
+each_server "moto venv/bin/moto_server --port" "gofakes3 ./program" >got
 
 seen got <<'END'
 moto: pages [['a', 'd/'], ['f', 'e/']]

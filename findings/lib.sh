@@ -95,6 +95,18 @@ listens() {
     (: >"/dev/tcp/127.0.0.1/$1") 2>/dev/null
 }
 
+# each_server "NAME COMMAND..."...: starts each with a free port as its last argument, and runs program.py with NAME and the port
+each_server() {
+    local server port command
+    for server in "$@"; do
+        port=$(free_port)
+        read -ra command <<<"${server#* }"
+        in_background server.log "${command[@]}" "$port"
+        until_true 60 listens "$port"
+        venv/bin/python program.py "${server%% *}" "$port"
+    done
+}
+
 # kafka_broker [SETTING=VALUE...]: Apache Kafka 4.3.1, else with its defaults; sets $broker to host:port. Its jars lie in jars/
 kafka_broker() {
     java_packages org.apache.kafka:kafka_2.13:4.3.1 org.apache.kafka:connect-runtime:4.3.1 org.apache.kafka:connect-file:4.3.1

@@ -125,13 +125,7 @@ reader = Client("reader").subscribe("r/#", 0)
 print(f"{name}: retained, QoS 0 of the subscription:", *sorted({entry for entry in reader.end() if entry[0].startswith("r/")}))
 writer.end()
 END
-for server in "mochi-mqtt ./program" "aedes node aedes.mjs" "amqtt venv/bin/python amqtt.py"; do
-    port=$(free_port)
-    # shellcheck disable=SC2086
-    in_background server.log ${server#* } "$port"
-    until_true 60 listens "$port"
-    venv/bin/python program.py "${server%% *}" "$port"
-done >got
+each_server "mochi-mqtt ./program" "aedes node aedes.mjs" "amqtt venv/bin/python amqtt.py" >got
 
 seen got <<'END'
 mochi-mqtt: a/# gets a a/b a/b/c

@@ -48,14 +48,7 @@ print(f"{name}: pages, second version", told(lambda: pages(s3.list_objects_v2, "
 print(f"{name}: If-None-Match", told(lambda: s3.put_object(Bucket="archive", Key="b", Body=b"new", IfNoneMatch="*") and "written"))
 print(f"{name}: then", s3.get_object(Bucket="archive", Key="b")["Body"].read())
 END
-port=$(free_port)
-in_background moto.log venv/bin/moto_server --port "$port"
-until_true 60 listens "$port"
-venv/bin/python program.py moto "$port" >got
-port=$(free_port)
-in_background s3rver.log node_modules/.bin/s3rver --directory "$folder/store" --port "$port"
-until_true 60 listens "$port"
-venv/bin/python program.py s3rver "$port" >>got
+each_server "moto venv/bin/moto_server --port" "s3rver node_modules/.bin/s3rver --directory store --port" >got
 
 seen got <<'END'
 moto: bytes=2-4 206 bytes 2-4/10 b'234'

@@ -10,7 +10,7 @@ const MAX_NUMBER: usize = 64;
 
 /// Scans a number. Texts that are their own `Double.toString` or `Long.toString` are known by their form alone:
 /// up to 18 digits, or a fraction of up to 15 digits between 10^-3 and 10^7.
-#[inline]
+#[inline(always)]
 pub(super) fn scan(record: &[u8], start: usize) -> Option<Span> {
     match plain_end(record, start) {
         Some(end) => Some(Span::new(start, end, Form::Joined)),
@@ -18,9 +18,19 @@ pub(super) fn scan(record: &[u8], start: usize) -> Option<Span> {
     }
 }
 
+/// The end of a number that is its own text. `None` if it is not, or if it is none.
+#[inline(always)]
+pub(super) fn kept_end(record: &[u8], start: usize) -> Option<usize> {
+    plain_end(record, start).or_else(|| {
+        let number = scan_any(record, start)?;
+        let kept = number.form == Form::Joined && number.copy_end == number.end;
+        kept.then_some(number.end)
+    })
+}
+
 /// The end of a number that is its own text, as most are. How many digits there are is hard to foresee, so that sixteen
 /// bytes are looked at together. `None` if that does not tell.
-#[inline]
+#[inline(always)]
 fn plain_end(record: &[u8], start: usize) -> Option<usize> {
     let negative = record.get(start) == Some(&b'-');
     let at = start + usize::from(negative);

@@ -7,7 +7,7 @@ mod message;
 mod tap;
 mod value;
 
-use crate::input::{Connected, InputError, InputErrorKind, QueueConnector, QueueFacts};
+use crate::input::{Connected, Gathering, InputError, InputErrorKind, QueueConnector, QueueFacts};
 use crate::net::{self, Endpoint, Tls, TlsFiles};
 use async_trait::async_trait;
 use fe2o3_amqp::connection::{ConnectionHandle, OpenError};
@@ -230,6 +230,8 @@ impl QueueConnector for AmqpConnector {
                 reconnect_pause: self.settings.reconnect_pause,
                 // Classic counts, Artemis does not, and nothing of the protocol tells which it is.
                 hides_returns: self.settings.broker == AmqpBroker::ActiveMq,
+                gathering: (self.settings.broker == AmqpBroker::ActiveMq)
+                    .then(|| Gathering::of_activemq(1)),
                 ..QueueFacts::default()
             },
         })

@@ -6,6 +6,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use millstream_core::MessageDetails;
 use std::error::Error;
+use std::ops::Range;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -47,6 +48,27 @@ pub struct QueueFacts {
     pub is_ordered: bool,
     /// A message that was in hand when a connection ended comes again without a word of it (Artemis).
     pub hides_returns: bool,
+    /// How messages are left to gather where the queue hands them out a few at a time.
+    pub gathering: Option<Gathering>,
+}
+
+/// What happens behind a receipt of a few messages.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gathering {
+    /// How many are a few.
+    pub few: Range<usize>,
+    /// For so long nothing more is received.
+    pub pause: Duration,
+}
+
+impl Gathering {
+    /// ActiveMQ Classic hands out as many messages as were acknowledged meanwhile. `least`: with fewer more is on its way.
+    pub(crate) fn of_activemq(least: usize) -> Self {
+        Gathering {
+            few: least..100,
+            pause: Duration::from_millis(10),
+        }
+    }
 }
 
 /// How many messages are in hand at most while one of them is worn: a crash costs each that is in hand one of its deliveries,

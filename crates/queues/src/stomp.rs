@@ -5,7 +5,7 @@ mod frame;
 mod message;
 mod session;
 
-use crate::input::{Connected, InputError, InputErrorKind, QueueConnector, QueueFacts};
+use crate::input::{Connected, Gathering, InputError, InputErrorKind, QueueConnector, QueueFacts};
 use crate::net::{self, Endpoint, Tls, TlsFiles};
 use async_trait::async_trait;
 use frame::Frame;
@@ -163,6 +163,7 @@ impl QueueConnector for StompConnector {
             facts: QueueFacts {
                 // As over AMQP.
                 hides_returns: true,
+                gathering: Some(Gathering::of_activemq(8)),
                 ..QueueFacts::default()
             },
         })

@@ -3,7 +3,7 @@
 pub(crate) mod memory_queue;
 
 use super::*;
-use crate::input::{InputErrorKind, QueueFacts};
+use crate::input::{Gathering, InputErrorKind, QueueFacts};
 use memory_queue::{Call, MemoryQueue, clock};
 use millstream_core::{FlushReason, RecordBatch};
 use tokio::time::sleep;
@@ -89,6 +89,61 @@ async fn no_more_is_held_than_may_be() {
     let (next, _) = take(&mut consumer, 10).await;
     assert_eq!(next, (20..30).collect::<Vec<_>>());
     assert_eq!(queue.state().most_out, 20);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_a_few_at_a_time_is_left_to_gather() {
+    let pause = Duration::from_millis(10);
+    let queue = MemoryQueue::new(QueueFacts {
+        gathering: Some(Gathering { few: 2..100, pause }),
+        ..QueueFacts::default()
+    });
+    queue.send(0..20);
+    let mut consumer = start(&queue);
+    let begun = Instant::now();
+    let (_, first) = take(&mut consumer, 10).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    confirm(&mut consumer, first.clone()).await;
+    settle().await;
+    assert_eq!(queue.state().settled.len(), 10, "that waits for nothing");
+    take(&mut consumer, 10).await;
+    assert_eq!(begun.elapsed(), pause);
+    // Nobody waits behind fewer, nor for what comes later, nor where nothing more may be held.
+    queue.send(20..30);
+    let (_, covered) = take(&mut consumer, 10).await;
+    confirm(&mut consumer, first.end..covered.end).await;
+    sleep(pause).await;
+    let begun = Instant::now();
+    for number in [30, 31] {
+        queue.send(number..number + 1);
+        take(&mut consumer, 1).await;
+    }
+    queue.send(32..50);
+    let (_, rest) = take(&mut consumer, 10).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO);
+    take(&mut consumer, 8).await;
+    confirm(&mut consumer, covered.end..rest.end).await;
+    let begun = Instant::now();
+    queue.send(50..60);
+    take(&mut consumer, 10).await;
+    assert!(begun.elapsed() < pause, "{:?}", begun.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_comes_many_at_a_time_is_not_left_to_gather() {
+    let queue = MemoryQueue::new(QueueFacts {
+        gathering: Some(Gathering {
+            few: 2..100,
+            pause: Duration::from_millis(10),
+        }),
+        ..QueueFacts::default()
+    });
+    let queue = queue.that_hands_out(100);
+    queue.send(0..300);
+    let mut consumer = queue.consumer_of(TopicPartition::new("orders", 3), 300);
+    let begun = Instant::now();
+    take(&mut consumer, 300).await;
+    assert_eq!(begun.elapsed(), Duration::ZERO);
 }
 
 #[tokio::test(start_paused = true)]

@@ -259,7 +259,8 @@ impl Worker {
 
     fn on_received(&mut self, messages: Vec<Message>) -> Result<(), InputError> {
         let now = Instant::now();
-        self.has_starved &= messages.is_empty();
+        let count = messages.len();
+        self.has_starved &= count == 0;
         let makes_ids = self.held.facts().makes_ids;
         let mut without_id = 0;
         for mut message in messages {
@@ -270,6 +271,13 @@ impl Worker {
             if let Some(offset) = self.held.receive(&message, marks, bytes, now) {
                 self.outbox.push(offset, message);
             }
+        }
+        // What is done once for a receipt, up to its acknowledgement, costs as much as a hundred messages.
+        if let Some(gathering) = &self.held.facts().gathering
+            && gathering.few.contains(&count)
+            && self.held.room() > 0
+        {
+            self.link.rest(now + gathering.pause);
         }
         if without_id > 0 {
             self.meters.update(|counts| counts.without_id += without_id);

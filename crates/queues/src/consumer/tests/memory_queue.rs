@@ -20,11 +20,19 @@ pub(crate) const fn clock() -> i64 {
     1_700_000_000_000
 }
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(crate) struct MemoryQueue {
     state: Arc<Mutex<State>>,
     changed: Arc<Notify>,
     facts: QueueFacts,
+    /// At a time.
+    hands_out: usize,
+}
+
+impl Default for MemoryQueue {
+    fn default() -> Self {
+        MemoryQueue::new(QueueFacts::default())
+    }
 }
 
 #[derive(Default)]
@@ -56,18 +64,29 @@ pub(crate) enum Call {
 impl MemoryQueue {
     pub(crate) fn new(facts: QueueFacts) -> Self {
         MemoryQueue {
+            state: Arc::default(),
+            changed: Arc::default(),
             facts,
-            ..MemoryQueue::default()
+            hands_out: 10,
         }
+    }
+
+    pub(crate) fn that_hands_out(self, hands_out: usize) -> Self {
+        MemoryQueue { hands_out, ..self }
     }
 
     /// Reads it, from the time of the clock on.
     pub(crate) fn consumer(&self, origin: TopicPartition) -> QueueConsumer {
+        self.consumer_of(origin, 20)
+    }
+
+    /// One that holds so many messages at the most.
+    pub(crate) fn consumer_of(&self, origin: TopicPartition, messages: usize) -> QueueConsumer {
         QueueConsumer::start(ConsumerParts {
             connector: Arc::new(self.clone()),
             origin,
             rules: HoldRules {
-                messages: 20,
+                messages,
                 hold: Duration::from_secs(300),
                 idle: Some(Duration::from_secs(5)),
             },
@@ -135,7 +154,7 @@ impl QueueInput for Connection {
             self.0.failure(Call::Receive)?;
             let messages = {
                 let mut state = self.0.state();
-                let count = room.min(10).min(state.waiting.len());
+                let count = room.min(self.0.hands_out).min(state.waiting.len());
                 let numbers: Vec<u64> = state.waiting.drain(..count).collect();
                 let messages = numbers.into_iter().map(|number| {
                     state.last_tag += 1;

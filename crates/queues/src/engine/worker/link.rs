@@ -17,7 +17,7 @@ pub(super) enum Link {
     Connecting(BoxFuture<'static, Result<Connected, InputError>>),
     Up {
         input: Box<dyn QueueInput>,
-        /// When it is asked again after an error.
+        /// When it is asked again, after an error or a receipt of a few messages.
         ask_at: Instant,
     },
 }

@@ -36,8 +36,9 @@ import * as arrow from 'apache-arrow';
 import * as flechette from '@uwdata/flechette';
 
 const kinds = ['decimal32', 'decimal64', 'decimal128', 'decimal256', ...['int32', 'int64', 'uint64'].map((kind) => `dictionary with ${kind}`)];
+const libraries = { 'apache-arrow': arrow.tableFromIPC, flechette: (bytes) => flechette.tableFromIPC(bytes, { useDecimalInt: true }) };
 for (const name of kinds) {
-  for (const [library, read] of [['apache-arrow', arrow.tableFromIPC], ['flechette', (bytes) => flechette.tableFromIPC(bytes, { useDecimalInt: true })]]) {
+  for (const [library, read] of Object.entries(libraries)) {
     try {
       console.log(`${name}, ${library}:`, [...read(readFileSync(`${name}.arrow`)).getChildAt(0)].map(String).join(' '));
     } catch (error) {

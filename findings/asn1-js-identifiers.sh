@@ -28,12 +28,20 @@ const { define } = require('asn1.js');
 const Identifier = define('Identifier', function () {
   this.objid();
 });
+const by = (Writer) => (text) => {
+  const writer = new Writer();
+  writer.writeOID(text);
+  return writer.buffer;
+};
+const byForge = (text) => {
+  const { Class, Type } = forge;
+  return Buffer.from(forge.toDer(forge.create(Class.UNIVERSAL, Type.OID, false, forge.oidToDer(text).getBytes())).getBytes(), 'binary');
+};
 const libraries = {
-  asn1: [(bytes) => new asn1.Reader(bytes).readOID(), (text) => { const writer = new asn1.Writer(); writer.writeOID(text); return writer.buffer; }],
-  'asn1-ber': [(bytes) => new ber.Reader(bytes).readOID(), (text) => { const writer = new ber.Writer(); writer.writeOID(text); return writer.buffer; }],
+  asn1: [(bytes) => new asn1.Reader(bytes).readOID(), by(asn1.Writer)],
+  'asn1-ber': [(bytes) => new ber.Reader(bytes).readOID(), by(ber.Writer)],
   'asn1.js': [(bytes) => Identifier.decode(bytes, 'der').join('.'), (text) => Identifier.encode(text.split('.').map(Number), 'der')],
-  'node-forge': [(bytes) => forge.derToOid(forge.fromDer(bytes.toString('binary')).value),
-    (text) => Buffer.from(forge.toDer(forge.create(forge.Class.UNIVERSAL, forge.Type.OID, false, forge.oidToDer(text).getBytes())).getBytes(), 'binary')],
+  'node-forge': [(bytes) => forge.derToOid(forge.fromDer(bytes.toString('binary')).value), byForge],
 };
 const attempt = (call) => {
   try {

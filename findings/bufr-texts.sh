@@ -40,7 +40,8 @@ def by_pybufrkit(packed):
 def tell(name, packed, keys):
     print(f"{name}: ecCodes reads", *by_eccodes(packed, keys))
     print(f"{name}: pybufrkit reads", *by_pybufrkit(packed))
-    print(f"{name}: bufrust reads", *(value["data"].rstrip("\0") if isinstance(value["data"], str) else value["data"] for value in loads(packed)[0].to_dict()["values"]))
+    values = [value["data"] for value in loads(packed)[0].to_dict()["values"]]
+    print(f"{name}: bufrust reads", *(value.rstrip("\0") if isinstance(value, str) else value for value in values))
 
 tell("text and number", pack([1015, 1001], {"stationOrSiteName": ["abc"], "blockNumber": [3]}), ["stationOrSiteName", "blockNumber"])
 tell("missing text and number", pack([1015, 1001], {"blockNumber": [3]}), ["stationOrSiteName", "blockNumber"])

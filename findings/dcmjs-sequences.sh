@@ -39,7 +39,8 @@ const dcmjs = require('dcmjs');
 dcmjs.log.setLevel('silent');
 const bytes = readFileSync('file.dcm');
 const file = dcmjs.data.DicomMessage.readFile(bytes.buffer.slice(bytes.byteOffset, bytes.byteOffset + bytes.length));
-const told = (value) => (value instanceof ArrayBuffer ? Buffer.from(value).toString('hex') : typeof value === 'object' ? value['00080100']?.Value : value);
+const item = (value) => (typeof value === 'object' ? value['00080100']?.Value : value);
+const told = (value) => (value instanceof ArrayBuffer ? Buffer.from(value).toString('hex') : item(value));
 for (const tag of Object.keys(file.dict).sort()) console.log(`dcmjs reads ${tag} ${file.dict[tag].vr}`, file.dict[tag].Value.map(told));
 writeFileSync('again.dcm', Buffer.from(file.write()));
 END

@@ -15,12 +15,12 @@ import Pbf from 'pbf';
 import { decode, encode } from 'geobuf';
 
 const point = { type: 'Point', coordinates: [1, 2] };
+const feature = (geometry, properties, more) => ({ type: 'Feature', geometry, ...more, properties });
 for (const value of [
   point, { type: 'Point', coordinates: [1, 2, 3.5] }, { type: 'MultiPoint', coordinates: [] }, { type: 'Polygon', coordinates: [] },
-  { type: 'GeometryCollection', geometries: [] }, { type: 'Feature', geometry: point, properties: {} },
-  { type: 'Feature', geometry: point, properties: null }, { type: 'Feature', geometry: point, id: 1.5, properties: { a: 1 } },
-  { type: 'Feature', geometry: point, properties: { a: [1], b: 0.1, c: 2 ** 53 - 1, d: null } }, { type: 'Feature', geometry: point, properties: { a: 1e20 } },
-  { type: 'FeatureCollection', features: [{ type: 'Feature', geometry: { type: 'Point', coordinates: [1, 2, 3] }, properties: { a: 1 } }, { type: 'Feature', geometry: point, properties: { a: 2 } }] },
+  { type: 'GeometryCollection', geometries: [] }, feature(point, {}), feature(point, null), feature(point, { a: 1 }, { id: 1.5 }),
+  feature(point, { a: [1], b: 0.1, c: 2 ** 53 - 1, d: null }), feature(point, { a: 1e20 }),
+  { type: 'FeatureCollection', features: [feature({ type: 'Point', coordinates: [1, 2, 3] }, { a: 1 }), feature(point, { a: 2 })] },
 ]) {
   const text = JSON.stringify(value);
   try {

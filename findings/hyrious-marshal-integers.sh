@@ -25,7 +25,8 @@ import { dump, load } from '@hyrious/marshal';
 for (const line of readFileSync('written', 'utf8').trim().split('\n')) {
   const [value, bytes] = line.split(' ');
   const written = Buffer.from(dump(Number(value)));
-  console.log(`rubymarshal writes ${value} as ${bytes}, read as ${load(Buffer.from(bytes, 'hex'))}; written as ${written.toString('hex')}, read as ${load(written)}`);
+  const read = load(Buffer.from(bytes, 'hex'));
+  console.log(`rubymarshal writes ${value} as ${bytes}, read as ${read}; written as ${written.toString('hex')}, read as ${load(written)}`);
 }
 END
 node program.mjs >got

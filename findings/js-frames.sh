@@ -27,7 +27,10 @@ for name, told in {
 }.items():
     with open(name, "wb") as file:
         file.write(told)
-read = {"gz": gzip.open, "lz4": lz4.frame.open, "zst": lambda name: zstandard.ZstdDecompressor().stream_reader(open(name, "rb"), read_across_frames=True)}
+def zstd(name):
+    return zstandard.ZstdDecompressor().stream_reader(open(name, "rb"), read_across_frames=True)
+
+read = {"gz": gzip.open, "lz4": lz4.frame.open, "zst": zstd}
 for name in "one.gz two.gz one.lz4 two.lz4 checked.lz4 one.zst two.zst stream.zst".split():
     print(f"{name}, Python:", len(read[name.split(".")[1]](name).read()), "bytes")
 END
@@ -47,10 +50,12 @@ const stream = (bytes) => {
   new Gunzip((part) => parts.push(part)).push(bytes, true);
   return Buffer.concat(parts);
 };
-const told = (bytes) => `${bytes.length} bytes, ${bytes.every((byte) => byte === 0) ? 'all zero' : JSON.stringify(Buffer.from(bytes).toString('latin1', 0, 8))}`;
+const told = (bytes) =>
+  `${bytes.length} bytes, ${JSON.stringify(Buffer.from(bytes).toString('latin1', 0, 8))}`;
 for (const [library, read, ...names] of [
   ['fflate, gunzipSync', gunzipSync, 'one.gz', 'two.gz'], ['fflate, Gunzip', stream, 'one.gz', 'two.gz'],
-  ['lz4js', lz4js.decompress, 'one.lz4', 'two.lz4', 'checked.lz4'], ['lz4-napi', napi.decompressFrameSync, 'one.lz4', 'two.lz4', 'checked.lz4'],
+  ['lz4js', lz4js.decompress, 'one.lz4', 'two.lz4', 'checked.lz4'],
+  ['lz4-napi', napi.decompressFrameSync, 'one.lz4', 'two.lz4', 'checked.lz4'],
   ['zstddec', (bytes) => zstd.decode(bytes), 'one.zst', 'two.zst', 'stream.zst'],
 ]) {
   for (const name of names) console.log(`${name}, ${library}:`, told(read(new Uint8Array(readFileSync(name)))));

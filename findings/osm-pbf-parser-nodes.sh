@@ -25,7 +25,7 @@ class Tell(osmium.SimpleHandler):
         print(f"{name}, osmium: relation {relation.id}")
 
 for name, options in ("dense.pbf", "true"), ("plain.pbf", "false"):
-    with osmium.SimpleWriter(osmium.io.File(f"{name}", f"pbf,pbf_dense_nodes={options}")) as writer:
+    with osmium.SimpleWriter(osmium.io.File(name, f"pbf,pbf_dense_nodes={options}")) as writer:
         writer.add_node(Node(id=-7, location=(151.2093, -33.8688), tags={"name": "a"}))
         writer.add_node(Node(id=2**33 + 1, location=(-0.0000001, 0), tags={}))
         writer.add_way(Way(id=5, nodes=[-7, 2**33 + 1], tags={"highway": "path"}))
@@ -37,7 +37,7 @@ venv/bin/python write.py >got
 cat >program.js <<'END'
 const { createReadStream, readFileSync } = require('fs');
 const tell = (name, library, element) =>
-  console.log(`${name}, ${library}:`, element.type, element.id, ...(element.type === 'node' ? [element.lat.toFixed(7), element.lon.toFixed(7)] : []));
+  console.log(`${name}, ${library}:`, element.type, element.id, ...(element.lat === undefined ? [] : [element.lat.toFixed(7), element.lon.toFixed(7)]));
 (async () => {
   for (const name of ['dense.pbf', 'plain.pbf']) {
     const stream = createReadStream(name).pipe(require('osm-pbf-parser')());

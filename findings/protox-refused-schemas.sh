@@ -25,7 +25,8 @@ schema edition 'edition = "2023";' <<<'message M { int32 a = 1; }'
 schema large-default 'syntax = "proto2";' <<<'message M { optional double a = 1 [default = 18446744073709551616]; }'
 schema surrogates 'syntax = "proto2";' <<<'message M { optional string a = 1 [default = "\ud83d\ude00"]; }'
 schema json-names 'syntax = "proto2";' <<<'message M { optional int32 a_b = 1; optional int32 aB = 2; }'
-schema options 'syntax = "proto3";' <<<'message M { string a = 1 [debug_redact = true, retention = RETENTION_SOURCE, targets = TARGET_TYPE_FIELD, deprecated = true]; }'
+shown='debug_redact = true, retention = RETENTION_SOURCE, targets = TARGET_TYPE_FIELD'
+schema options 'syntax = "proto3";' <<<"message M { string a = 1 [$shown, deprecated = true]; }"
 
 cat >src/main.rs <<'END'
 use protox::prost::Message;

@@ -60,7 +60,8 @@ const read = (protocol, bytes) => {
 for (const line of require('fs').readFileSync('written', 'utf8').trim().split('\n')) {
   const [protocol, bytes] = line.split(' ');
   console.log(`Python, ${protocol}, ${bytes}: ${read(protocol, Buffer.from(bytes, 'hex'))}`);
-  const transport = new thrift.TBufferedTransport(null, (own) => console.log(`JavaScript, ${protocol}, ${own.toString('hex')}: ${read(protocol, own)}`));
+  const tell = (own) => console.log(`JavaScript, ${protocol}, ${own.toString('hex')}: ${read(protocol, own)}`);
+  const transport = new thrift.TBufferedTransport(null, tell);
   const output = new thrift[protocol](transport);
   output.writeStructBegin('S');
   output.writeFieldBegin('flag', BOOL, 1);

@@ -17,7 +17,8 @@ import zarr
 for version in 2, 3:
     for kind, fill in ("u8", 2**64 - 1), ("i8", -2**62 - 1), ("i4", -9999):
         name = f"{kind} version {version}"
-        array = zarr.create_array(name, shape=(4,), chunks=(2,), dtype=kind, fill_value=fill, compressors=None, zarr_format=version)
+        told = {"dtype": kind, "fill_value": fill, "compressors": None, "zarr_format": version}
+        array = zarr.create_array(name, shape=(4,), chunks=(2,), **told)
         array[:2] = [abs(fill), abs(fill) - 1]
         print(f"{name}, zarr:", *array[:])
 values = numpy.arange(6, dtype="i4").reshape(2, 3)
@@ -35,7 +36,8 @@ import zarr from 'zarr-js';
 
 const value = async ({ data, stride, shape }) =>
   shape.length === 1 ? data : [0, 1].flatMap((row) => [0, 1, 2].map((column) => data[row * stride[0] + column * stride[1]]));
-for (const name of [2, 3].flatMap((version) => ['u8', 'i8', 'i4'].map((kind) => `${kind} version ${version}`)).concat(['rows', 'columns', 'separator'])) {
+const filled = [2, 3].flatMap((version) => ['u8', 'i8', 'i4'].map((kind) => `${kind} version ${version}`));
+for (const name of [...filled, 'rows', 'columns', 'separator']) {
   const store = { get: async (key) => (existsSync(name + key) ? new Uint8Array(readFileSync(name + key)) : undefined) };
   console.log(`${name}, zarrita:`, ...(await value(await zarrita.get(await zarrita.open(store, { kind: 'array' })))).map(String));
 }

@@ -2,8 +2,10 @@
 //! ourselves: the library's own would hold up to half as much again.
 
 mod details;
+mod encoding;
 mod link;
 mod message;
+mod sections;
 mod tap;
 mod value;
 

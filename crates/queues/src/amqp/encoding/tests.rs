@@ -1,3 +1,5 @@
+//! Values as programs encode them and as bytes happen to be, and the library beside the standard.
+
 use super::*;
 use fe2o3_amqp::types::primitives::{Array, OrderedMap, Value};
 use proptest::prelude::*;
@@ -126,6 +128,7 @@ fn what_does_not_fit_together_is_refused() {
         "e0 03 00 54 01",
         "e0 01 01",
         "f0 00000006 ffffffff 71 00",
+        "f0 00000005 00ffffff 40",
         "a1 05 61",
         "b0 ffffffff",
         "00 c0 01 00 41",

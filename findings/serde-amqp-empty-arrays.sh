@@ -5,7 +5,7 @@
 # constructor also where there are none.
 # Seen: serde_amqp reads an empty array as if it had none, and takes its constructor for that of the next value: true behind an empty
 # array of ubytes is 65 and 7 is 80, silently; two others it refuses. It writes such arrays without a constructor: proton
-# refuses what they stand in, and rhea most of it. Arrays that are not empty are read and written rightly.
+# refuses what they stand in, and rhea most of it. Arrays of integers that are not empty are read and written rightly.
 # To a user: one empty array in a message makes the values behind it others, or the message unreadable, to and from programs in Rust.
 . "$(dirname "$0")/lib.sh"
 node_packages rhea@3.0.5

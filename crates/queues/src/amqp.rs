@@ -2,13 +2,18 @@
 //! ourselves: the library's own would hold up to half as much again.
 
 mod details;
+mod encoding;
 mod link;
 mod message;
+mod sections;
 mod tap;
+#[cfg(test)]
+mod tests;
+mod transfers;
 mod value;
 
 use crate::input::{Connected, Gathering, InputError, InputErrorKind, QueueConnector, QueueFacts};
-use crate::net::{self, Endpoint, Tls, TlsFiles};
+use crate::net::{self, Endpoint, Stream, Tls, TlsFiles};
 use async_trait::async_trait;
 use fe2o3_amqp::connection::{ConnectionHandle, OpenError};
 use fe2o3_amqp::link::{ReceiverAttachError, receiver::CreditMode};
@@ -17,7 +22,7 @@ use fe2o3_amqp::session::SessionHandle;
 use fe2o3_amqp::types::messaging::Source;
 use fe2o3_amqp::types::primitives::Symbol;
 use fe2o3_amqp::{Connection, Receiver, Session};
-use link::AmqpInput;
+use link::{AmqpInput, LARGEST_CREDIT};
 use message::Reading;
 use millstream_core::config::Password;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
@@ -25,6 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tap::{TakenBack, Tap};
 use tokio::time::timeout;
+use transfers::Contents;
 
 pub(crate) use message::BODY_TYPE;
 pub(crate) use value::encoded;
@@ -98,6 +104,17 @@ impl AmqpConnector {
             self.error(InputErrorKind::Transient, &what)
                 .with_source(error)
         })?;
+        self.open_over(stream, endpoint).await
+    }
+
+    /// Over a connection that has been made.
+    async fn open_over(
+        &self,
+        stream: Stream,
+        endpoint: &Endpoint,
+    ) -> Result<AmqpInput, InputError> {
+        let Endpoint { host, port, .. } = endpoint;
+        let within = self.settings.connect_timeout;
         let late = || {
             self.error(
                 InputErrorKind::Transient,
@@ -105,7 +122,8 @@ impl AmqpConnector {
             )
         };
         let taken_back = Arc::new(TakenBack::default());
-        let tap = Tap::new(stream, Arc::clone(&taken_back));
+        let (contents, received) = Contents::new(LARGEST_CREDIT);
+        let tap = Tap::new(stream, Arc::clone(&taken_back), contents);
         let opened = timeout(within, self.sign_in(host, tap)).await;
         let mut connection = opened.map_err(|_| late())?.map_err(|error| {
             let kind = match &error {
@@ -137,6 +155,7 @@ impl AmqpConnector {
             session,
             receiver,
             taken_back,
+            received,
         ))
     }
 

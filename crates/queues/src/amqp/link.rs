@@ -3,12 +3,15 @@
 //! A broker that takes messages back (RabbitMQ's consumer timeout) says so with dispositions: the link is at its end then.
 
 use super::message::{Reading, message};
+use super::sections::{Undecodable, decoded};
 use super::tap::TakenBack;
+use super::transfers::Content;
 use super::{STREAM_OFFSET, is_stream};
 use crate::input::{
     InputError, InputErrorKind, Message, QueueInput, Token, Unsettled, UnsettledReason,
 };
 use async_trait::async_trait;
+use bytes::Bytes;
 use fe2o3_amqp::Receiver;
 use fe2o3_amqp::connection::ConnectionHandle;
 use fe2o3_amqp::link::RecvError;
@@ -22,16 +25,24 @@ use std::error::Error;
 use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// ActiveMQ Classic looks for more messages than the two hundred it has at hand when it is given credit, and then for so
 /// many: credit of a thousand at once brings two hundred messages and no more.
-const LARGEST_CREDIT: u32 = 100;
+pub(super) const LARGEST_CREDIT: u16 = 100;
 
 /// What a call waits for the broker.
 const ANSWER: Duration = Duration::from_secs(30);
 
-type Received = Delivery<Body<Value>>;
+/// What the library makes of a delivery whose content has been taken out before (`tap`).
+type Emptied = Delivery<Body<Value>>;
+
+#[derive(Debug)]
+struct Received {
+    info: DeliveryInfo,
+    sections: Bytes,
+}
 
 pub(super) struct AmqpInput {
     queue: String,
@@ -40,6 +51,8 @@ pub(super) struct AmqpInput {
     session: SessionHandle<()>,
     receiver: Receiver,
     taken_back: Arc<TakenBack>,
+    /// In the order of the deliveries.
+    contents: mpsc::Receiver<Content>,
     /// A delivery that was taken from the link when there was no room.
     waiting: Option<Received>,
     /// What the link knows the deliveries by that were returned and neither settled nor given back.
@@ -57,6 +70,7 @@ impl AmqpInput {
         session: SessionHandle<()>,
         receiver: Receiver,
         taken_back: Arc<TakenBack>,
+        contents: mpsc::Receiver<Content>,
     ) -> Self {
         AmqpInput {
             queue: queue.to_owned(),
@@ -65,6 +79,7 @@ impl AmqpInput {
             session,
             receiver,
             taken_back,
+            contents,
             waiting: None,
             held: HashMap::new(),
             is_granting: false,
@@ -97,16 +112,13 @@ impl AmqpInput {
         InputError::new(InputErrorKind::Lost, what)
     }
 
-    fn failure(&mut self, error: RecvError) -> InputError {
-        let RecvError::MessageDecode(undecoded) = error else {
-            return self.lost(error);
-        };
+    fn undecodable(&mut self, error: Undecodable) -> InputError {
         self.is_lost = true;
         let what = format!(
-            "the queue {} has a message that is no AMQP 1.0 message: {}; take it off the queue",
-            self.queue, undecoded.source
+            "the queue {} has a message that is no AMQP 1.0 message: {error}; take it off the queue",
+            self.queue
         );
-        InputError::new(InputErrorKind::Fatal, what).with_source(undecoded)
+        InputError::new(InputErrorKind::Fatal, what).with_source(error)
     }
 
     /// Sees to it that what may come is as much as is wanted. Cancel safe.
@@ -114,9 +126,9 @@ impl AmqpInput {
         let waiting = usize::from(self.waiting.is_some());
         let room = u32::try_from(room.saturating_sub(waiting)).unwrap_or(u32::MAX);
         let credit = self.receiver.credit();
-        let wanted = room.min(LARGEST_CREDIT);
+        let wanted = room.min(LARGEST_CREDIT.into());
         // Half of it is on its way while the other half is asked for.
-        if self.is_granting || credit < wanted && credit <= LARGEST_CREDIT / 2 {
+        if self.is_granting || credit < wanted && credit <= u32::from(LARGEST_CREDIT / 2) {
             self.is_granting = true;
             let granted = self.receiver.set_credit(wanted.max(credit)).await;
             granted.map_err(|error| self.lost(error))?;
@@ -134,17 +146,39 @@ impl AmqpInput {
             () = self.taken_back.happens() => None,
         };
         match received {
-            Some(received) => received.map_err(|error| self.failure(error)),
+            Some(received) => self.with_content(received),
             None => Err(self.ended()),
         }
     }
 
-    fn accept(&mut self, delivery: Received) -> Message {
-        let (info, content) = delivery.into_parts();
+    fn with_content(
+        &mut self,
+        received: Result<Emptied, RecvError>,
+    ) -> Result<Received, InputError> {
+        let delivery = received.map_err(|error| self.lost(error))?;
+        let info = DeliveryInfo::from(delivery);
+        // What the library has left out is passed over.
+        while let Ok(Content { number, sections }) = self.contents.try_recv() {
+            if number == info.delivery_id() {
+                return Ok(Received { info, sections });
+            }
+        }
+        self.is_lost = true;
+        let what = format!(
+            "the broker of queue {} writes its transfers in a form that is not understood",
+            self.queue
+        );
+        Err(InputError::new(InputErrorKind::Fatal, what))
+    }
+
+    fn accept(&mut self, received: Received) -> Result<Message, InputError> {
+        let Received { info, sections } = received;
+        let content = decoded(&sections).map_err(|error| self.undecodable(error))?;
         let number = info.delivery_id();
         let tag = info.delivery_tag().to_vec().into();
         self.held.insert(number, info);
-        message(Token::Delivery { number, tag }, content, self.reading)
+        let token = Token::Delivery { number, tag };
+        Ok(message(token, content, self.reading))
     }
 
     /// What the link knows these by, and the places of those that it does not know.
@@ -168,7 +202,7 @@ impl AmqpInput {
         let stopped = self.receiver.set_credit(0).await;
         stopped.map_err(|error| self.lost(error))?;
         let mut unread: Vec<DeliveryInfo> = self.held.drain().map(|(_, info)| info).collect();
-        unread.extend(self.waiting.take().map(DeliveryInfo::from));
+        unread.extend(self.waiting.take().map(|waiting| waiting.info));
         while let Some(Ok(delivery)) = self.receiver.recv::<Body<Value>>().now_or_never() {
             unread.push(delivery.into());
         }
@@ -193,11 +227,13 @@ impl QueueInput for AmqpInput {
         }
         self.grant(room).await?;
         let first = self.next().await?;
-        let mut messages = vec![self.accept(first)];
+        let mut messages = vec![self.accept(first)?];
         while messages.len() < room {
             match self.receiver.recv::<Body<Value>>().now_or_never() {
-                Some(Ok(delivery)) => messages.push(self.accept(delivery)),
-                Some(Err(error)) => return Err(self.failure(error)),
+                Some(received) => {
+                    let received = self.with_content(received)?;
+                    messages.push(self.accept(received)?);
+                }
                 None => break,
             }
         }

@@ -1,11 +1,14 @@
-//! What a broker sends, looked at on its way to the library, for two things that the library gets wrong or keeps to itself.
+//! What a broker sends, looked at on its way to the library, for three things that the library gets wrong or keeps to itself.
 //!
 //! - It takes over the delivery count of a sender's `flow` at once, and then counts what waits to be read a second time: its
 //!   next credit is too large, and it ends the link when that is used. A reader needs nothing that such a frame says.
 //! - It shows nobody the dispositions by which a broker takes messages back.
+//! - It misreads some messages (`encoding`): what transfers carry is taken out, and goes to the link as it is.
 
+use super::transfers::{Contents, TRANSFER, Transfer};
 use crate::net::Stream;
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use fe2o3_amqp::connection::DEFAULT_MAX_FRAME_SIZE;
 use fe2o3_amqp::types::definitions::Role;
 use fe2o3_amqp::types::performatives::{Disposition, Flow};
 use serde_amqp::from_slice;
@@ -28,12 +31,18 @@ const PROTOCOL_HEADER: usize = 8;
 /// The bytes of a frame up to its performative's code: size, offset, type, channel, and a described small number.
 const HEAD: usize = 11;
 
-/// The codes of the performatives that are looked at.
+/// Where the performative begins, as no frame has more before it.
+const BODY: usize = 8;
+
+/// The codes of performatives that are looked at, beside that of transfers.
 const FLOW: u8 = 0x13;
 const DISPOSITION: u8 = 0x15;
 
-/// Neither has that many bytes; what is larger is passed on unseen.
+/// Neither of them has that many bytes; what is larger is passed on unseen.
 const LARGEST: usize = 4 << 10;
+
+/// What the library allows a broker to send, and refuses beyond.
+const LARGEST_TRANSFER: usize = DEFAULT_MAX_FRAME_SIZE as usize;
 
 /// Whether the broker has taken messages back.
 #[derive(Debug, Default)]
@@ -73,10 +82,10 @@ pub(super) struct Tap {
 }
 
 impl Tap {
-    pub(super) fn new(stream: Stream, taken_back: Arc<TakenBack>) -> Self {
+    pub(super) fn new(stream: Stream, taken_back: Arc<TakenBack>, contents: Contents) -> Self {
         Tap {
             stream,
-            frames: Frames::default(),
+            frames: Frames::new(contents),
             chunk: vec![0; READ].into(),
             taken_back,
         }
@@ -91,7 +100,7 @@ impl AsyncRead for Tap {
     ) -> Poll<io::Result<()>> {
         let tap = &mut *self;
         loop {
-            if tap.frames.pass(out, &tap.taken_back) || out.remaining() == 0 {
+            if tap.frames.pass(out, &tap.taken_back)? || out.remaining() == 0 {
                 return Poll::Ready(Ok(()));
             }
             let mut chunk = ReadBuf::new(&mut tap.chunk);
@@ -124,61 +133,86 @@ impl AsyncWrite for Tap {
 }
 
 /// Bytes that came, and how many of them go on whatever they are.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Frames {
     bytes: BytesMut,
     passing: usize,
+    /// A transfer without what it carried, which goes on before all that.
+    transfer: Bytes,
+    contents: Contents,
 }
 
 impl Frames {
+    fn new(contents: Contents) -> Self {
+        Frames {
+            bytes: BytesMut::new(),
+            passing: 0,
+            transfer: Bytes::new(),
+            contents,
+        }
+    }
+
     /// Passes on what may go on; whether that was anything.
-    fn pass(&mut self, out: &mut ReadBuf<'_>, taken_back: &TakenBack) -> bool {
+    fn pass(&mut self, out: &mut ReadBuf<'_>, taken_back: &TakenBack) -> io::Result<bool> {
         let before = out.filled().len();
         while out.remaining() > 0 {
+            if self.transfer.has_remaining() {
+                let ready = self.transfer.len().min(out.remaining());
+                out.put_slice(&self.transfer.split_to(ready));
+                continue;
+            }
             let ready = self.passing.min(self.bytes.len()).min(out.remaining());
             if ready > 0 {
                 out.put_slice(&self.bytes[..ready]);
                 self.bytes.advance(ready);
                 self.passing -= ready;
-            } else if self.passing > 0 || !self.look(taken_back) {
+            } else if self.passing > 0 || !self.look(taken_back)? {
                 break;
             }
         }
-        out.filled().len() > before
+        Ok(out.filled().len() > before)
     }
 
     /// Decides about the next frame; `false` if there is not enough of it.
-    fn look(&mut self, taken_back: &TakenBack) -> bool {
+    fn look(&mut self, taken_back: &TakenBack) -> io::Result<bool> {
         let Some(start) = self.bytes.first_chunk::<4>() else {
-            return false;
+            return Ok(false);
         };
         if start == PROTOCOL {
             self.passing = PROTOCOL_HEADER;
-            return true;
+            return Ok(true);
         }
         let size = usize::try_from(u32::from_be_bytes(*start)).unwrap_or(usize::MAX);
-        if !(HEAD..=LARGEST).contains(&size) {
+        if !(HEAD..=LARGEST_TRANSFER).contains(&size) {
             // Heartbeats are smaller. What is no frame is for the library to find out.
             self.passing = size.max(PROTOCOL_HEADER);
-            return true;
+            return Ok(true);
         }
         if self.bytes.len() < HEAD {
-            return false;
+            return Ok(false);
         }
-        let body = usize::from(self.bytes[4]) * 4;
-        let is_amqp = self.bytes[5] == 0;
-        let is_looked_at = is_amqp
-            && body == HEAD - 3
-            && matches!(self.bytes[8..HEAD], [0, 0x53, FLOW | DISPOSITION]);
-        if !is_looked_at {
+        let is_amqp = self.bytes[4..6] == [(BODY / 4) as u8, 0];
+        let performative = match self.bytes[BODY..HEAD] {
+            [0, 0x53, code] if is_amqp => code,
+            _ => 0,
+        };
+        let largest = match performative {
+            TRANSFER => LARGEST_TRANSFER,
+            FLOW | DISPOSITION => LARGEST,
+            _ => 0,
+        };
+        if size > largest {
             self.passing = size;
-            return true;
+            return Ok(true);
         }
         if self.bytes.len() < size {
-            return false;
+            return Ok(false);
         }
-        let content = &self.bytes[body..size];
-        if self.bytes[HEAD - 1] == DISPOSITION {
+        let content = &self.bytes[BODY..size];
+        if performative == TRANSFER {
+            return self.take_content(size).map(|()| true);
+        }
+        if performative == DISPOSITION {
             // Of the sender's role: it says what has become of what it sent.
             if from_slice::<Disposition>(content).is_ok_and(|said| said.role == Role::Sender) {
                 taken_back.set();
@@ -189,13 +223,29 @@ impl Frames {
         } else {
             self.passing = size;
         }
-        true
+        Ok(true)
+    }
+
+    /// Of the first frame, a transfer of this size.
+    fn take_content(&mut self, size: usize) -> io::Result<()> {
+        let Ok((transfer, carried)) = Transfer::read(&self.bytes[BODY..size]) else {
+            // The library says what is wrong with it.
+            self.passing = size;
+            return Ok(());
+        };
+        let rest = size - carried.len();
+        let mut frame = self.bytes.split_to(size);
+        let carried = frame.split_off(rest).freeze();
+        frame[..4].copy_from_slice(&(rest as u32).to_be_bytes());
+        self.transfer = frame.freeze();
+        self.contents.take(&transfer, carried)
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::amqp::transfers::Content;
     use fe2o3_amqp::types::definitions::Handle;
     use proptest::prelude::*;
     use serde_amqp::to_vec;
@@ -238,7 +288,8 @@ mod tests {
     /// What comes out of what came in, in pieces of these sizes.
     fn passed(bytes: &[u8], pieces: &[usize]) -> (Vec<u8>, bool) {
         let taken_back = TakenBack::default();
-        let (mut frames, mut all) = (Frames::default(), Vec::new());
+        let (contents, _) = Contents::new(1);
+        let (mut frames, mut all) = (Frames::new(contents), Vec::new());
         let mut rest = bytes;
         let mut sizes = pieces.iter().copied().cycle();
         while !rest.is_empty() {
@@ -248,7 +299,7 @@ mod tests {
             let mut room = [0; 7];
             loop {
                 let mut out = ReadBuf::new(&mut room);
-                if !frames.pass(&mut out, &taken_back) {
+                if !frames.pass(&mut out, &taken_back).unwrap() {
                     break;
                 }
                 all.extend_from_slice(out.filled());
@@ -261,12 +312,17 @@ mod tests {
     fn flows_of_links_are_left_out_and_dispositions_told_of() {
         let heartbeat = frame(0, &[]);
         let large = frame(0, &vec![7; LARGEST * 2]);
+        let larger = frame(
+            0,
+            &[&[0, 0x53, TRANSFER][..], &[7; LARGEST_TRANSFER]].concat(),
+        );
         let kept = [
             b"AMQP\x03\x01\x00\x00".to_vec(),
             frame(1, &[0, 0x53, FLOW, 0x45]),
             heartbeat,
             flow(None),
             large,
+            larger,
         ]
         .concat();
         let came = [
@@ -290,10 +346,50 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_transfers_carry_goes_another_way() {
+        // Of deliveries 3, in two transfers, and 4.
+        let head = |number: u8, more: u8| {
+            let fields = [0x43, 0x52, number, 0xA0, 1, 9, 0x43, 0x42, more];
+            [&[0, 0x53, TRANSFER, 0xC0, 10, 6][..], &fields].concat()
+        };
+        let large = vec![5; LARGEST * 3];
+        let came = [
+            frame(0, &[&head(3, 0x41)[..], &large].concat()),
+            frame(0, &[&head(3, 0x42)[..], b"end"].concat()),
+            frame(0, &[&head(4, 0x42)[..], b"whole"].concat()),
+            flow(None),
+        ];
+        let (ours, mut theirs) = duplex(1 << 10);
+        let (contents, mut whole) = Contents::new(2);
+        let mut tap = Tap::new(Box::new(ours), Arc::default(), contents);
+        let mut read = Vec::new();
+        let sent = async {
+            theirs.write_all(&came.concat()).await.unwrap();
+            drop(theirs);
+        };
+        let (all, ()) = tokio::join!(tap.read_to_end(&mut read), sent);
+        all.unwrap();
+        let empty = [head(3, 0x41), head(3, 0x42), head(4, 0x42)].map(|head| frame(0, &head));
+        assert_eq!(read, [empty.concat(), flow(None)].concat());
+        for (number, sections) in [(3, [&large[..], b"end"].concat()), (4, b"whole".to_vec())] {
+            let sections = Bytes::from(sections);
+            assert_eq!(whole.recv().await, Some(Content { number, sections }));
+        }
+        // One more than there is room for.
+        let (contents, _unread) = Contents::new(1);
+        let (mut frames, taken_back) = (Frames::new(contents), TakenBack::default());
+        frames.bytes.extend_from_slice(&came[2].repeat(2));
+        let mut room = [0; 100];
+        let mut out = ReadBuf::new(&mut room);
+        assert!(frames.pass(&mut out, &taken_back).is_err());
+    }
+
+    #[tokio::test]
     async fn who_waits_hears_of_it_however_often_it_waits() {
         let taken_back = Arc::new(TakenBack::default());
         let (ours, mut theirs) = duplex(1 << 10);
-        let mut tap = Tap::new(Box::new(ours), Arc::clone(&taken_back));
+        let (contents, _) = Contents::new(1);
+        let mut tap = Tap::new(Box::new(ours), Arc::clone(&taken_back), contents);
         theirs.write_all(&flow(Some(1))).await.unwrap();
         theirs.write_all(&disposition(Role::Sender)).await.unwrap();
         drop(theirs);
@@ -311,9 +407,9 @@ mod tests {
             pieces in proptest::collection::vec(1usize..90, 1..5),
         ) {
             let frames = parts.iter().map(|(kind, content)| match kind {
-                // Transfers, and frames of the sign-in.
-                0 => frame(0, &[&[0, 0x53, 0x14], &content[..]].concat()),
-                1 => frame(1, content),
+                // Detaches, and frames of the sign-in.
+                0 => frame(0, &[&[0, 0x53, 0x16], &content[..]].concat()),
+                1 => frame(1, &[&[0, 0x53, TRANSFER], &content[..]].concat()),
                 _ => flow(None),
             });
             let bytes = frames.collect::<Vec<_>>().concat();

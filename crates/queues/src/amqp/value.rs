@@ -1,14 +1,13 @@
 //! Bodies and values of AMQP 1.0 as bytes: text and binary as they are, all else as JSON.
 
+use super::sections::decoded;
 use crate::hex::hex;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
-use fe2o3_amqp::types::messaging::message::DecodeIntoMessage;
 use fe2o3_amqp::types::messaging::{Body, MessageId};
 use fe2o3_amqp::types::primitives::{Uuid, Value};
 use millstream_core::{Text, Value as Typed};
-use serde_amqp::read::SliceReader;
 use serde_json::{Map, Number, Value as Json};
 
 /// The bytes of a body, `None` for null, and what it was if they are JSON that stands for it.
@@ -47,8 +46,7 @@ pub(crate) fn body(body: Body<Value>) -> (Option<Bytes>, Option<&'static str>) {
 /// The body that these bytes are the sections of, as RabbitMQ hands values of AMQP 1.0 to readers of its older protocol;
 /// `None` if they are no such sections.
 pub(crate) fn encoded(sections: &[u8]) -> Option<(Option<Bytes>, Option<&'static str>)> {
-    let reader = SliceReader::new(sections);
-    let message = Body::<Value>::decode_message_from_reader(reader).ok()?;
+    let message = decoded(sections).ok()?;
     Some(body(message.body))
 }
 

@@ -48,7 +48,12 @@ async fn serve(mut client: DuplexStream, delivered: Vec<u8>) -> usize {
         client.read_exact(&mut content).await.unwrap();
         let answer = match content.get(2) {
             Some(0x41) => frame(1, &performative(0x44, 1, &[0x50, 0])),
-            Some(0x10) => frame(0, &performative(0x10, 1, &[0xA1, 1, b'b'])),
+            Some(0x10) => {
+                // Without capabilities, which it says by two empty arrays.
+                let none = [0xE0, 2, 0, 0xA3].repeat(2);
+                let fields = [&[0xA1, 1, b'b'][..], &[0x40; 6], &none].concat();
+                frame(0, &performative(0x10, 9, &fields))
+            }
             Some(0x11) => {
                 let fields = [0x60, 0, 0, 0x43, 0x52, 100, 0x52, 100];
                 frame(0, &performative(0x11, 4, &fields))

@@ -3,8 +3,10 @@
 //! - It takes over the delivery count of a sender's `flow` at once, and then counts what waits to be read a second time: its
 //!   next credit is too large, and it ends the link when that is used. A reader needs nothing that such a frame says.
 //! - It shows nobody the dispositions by which a broker takes messages back.
-//! - It misreads some messages (`encoding`): what transfers carry is taken out, and goes to the link as it is.
+//! - It misreads some values (`encoding`): what transfers carry is taken out, and goes to the link as it is; what other frames
+//!   say is mended.
 
+use super::encoding::mended;
 use super::transfers::{Contents, TRANSFER, Transfer};
 use crate::net::Stream;
 use bytes::{Buf, Bytes, BytesMut};
@@ -12,6 +14,7 @@ use fe2o3_amqp::connection::DEFAULT_MAX_FRAME_SIZE;
 use fe2o3_amqp::types::definitions::Role;
 use fe2o3_amqp::types::performatives::{Disposition, Flow};
 use serde_amqp::from_slice;
+use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,11 +37,11 @@ const HEAD: usize = 11;
 /// Where the performative begins, as no frame has more before it.
 const BODY: usize = 8;
 
-/// The codes of performatives that are looked at, beside that of transfers.
+/// The codes of performatives of which something is wanted, beside that of transfers.
 const FLOW: u8 = 0x13;
 const DISPOSITION: u8 = 0x15;
 
-/// Neither of them has that many bytes; what is larger is passed on unseen.
+/// None but transfers have that many bytes; what is larger is passed on unseen.
 const LARGEST: usize = 4 << 10;
 
 /// What the library allows a broker to send, and refuses beyond.
@@ -137,8 +140,8 @@ impl AsyncWrite for Tap {
 struct Frames {
     bytes: BytesMut,
     passing: usize,
-    /// A transfer without what it carried, which goes on before all that.
-    transfer: Bytes,
+    /// A frame that was written anew, which goes on before all that.
+    written: Bytes,
     contents: Contents,
 }
 
@@ -147,7 +150,7 @@ impl Frames {
         Frames {
             bytes: BytesMut::new(),
             passing: 0,
-            transfer: Bytes::new(),
+            written: Bytes::new(),
             contents,
         }
     }
@@ -156,9 +159,9 @@ impl Frames {
     fn pass(&mut self, out: &mut ReadBuf<'_>, taken_back: &TakenBack) -> io::Result<bool> {
         let before = out.filled().len();
         while out.remaining() > 0 {
-            if self.transfer.has_remaining() {
-                let ready = self.transfer.len().min(out.remaining());
-                out.put_slice(&self.transfer.split_to(ready));
+            if self.written.has_remaining() {
+                let ready = self.written.len().min(out.remaining());
+                out.put_slice(&self.written.split_to(ready));
                 continue;
             }
             let ready = self.passing.min(self.bytes.len()).min(out.remaining());
@@ -193,13 +196,13 @@ impl Frames {
         }
         let is_amqp = self.bytes[4..6] == [(BODY / 4) as u8, 0];
         let performative = match self.bytes[BODY..HEAD] {
-            [0, 0x53, code] if is_amqp => code,
-            _ => 0,
+            [0, 0x53, code] if is_amqp => Some(code),
+            _ => None,
         };
         let largest = match performative {
-            TRANSFER => LARGEST_TRANSFER,
-            FLOW | DISPOSITION => LARGEST,
-            _ => 0,
+            Some(TRANSFER) => LARGEST_TRANSFER,
+            Some(_) => LARGEST,
+            None => 0,
         };
         if size > largest {
             self.passing = size;
@@ -208,20 +211,32 @@ impl Frames {
         if self.bytes.len() < size {
             return Ok(false);
         }
-        let content = &self.bytes[BODY..size];
-        if performative == TRANSFER {
+        if performative == Some(TRANSFER) {
             return self.take_content(size).map(|()| true);
         }
-        if performative == DISPOSITION {
-            // Of the sender's role: it says what has become of what it sent.
-            if from_slice::<Disposition>(content).is_ok_and(|said| said.role == Role::Sender) {
-                taken_back.set();
-            }
-            self.passing = size;
-        } else if from_slice::<Flow>(content).is_ok_and(|flow| flow.handle.is_some()) {
+        let content = &self.bytes[BODY..size];
+        // The library says what is wrong with others.
+        let content = mended(content).map_or(Cow::Borrowed(content), |mended| mended.bytes);
+        if performative == Some(FLOW)
+            && from_slice::<Flow>(&content).is_ok_and(|flow| flow.handle.is_some())
+        {
             self.bytes.advance(size);
-        } else {
-            self.passing = size;
+            return Ok(true);
+        }
+        // Of the sender's role: it says what has become of what it sent.
+        if performative == Some(DISPOSITION)
+            && from_slice::<Disposition>(&content).is_ok_and(|said| said.role == Role::Sender)
+        {
+            taken_back.set();
+        }
+        match content {
+            Cow::Borrowed(_) => self.passing = size,
+            Cow::Owned(content) => {
+                let mut frame = self.bytes.split_to(size);
+                frame.truncate(BODY);
+                frame.extend_from_slice(&content);
+                self.written = sized(frame);
+            }
         }
         Ok(true)
     }
@@ -236,10 +251,16 @@ impl Frames {
         let rest = size - carried.len();
         let mut frame = self.bytes.split_to(size);
         let carried = frame.split_off(rest).freeze();
-        frame[..4].copy_from_slice(&(rest as u32).to_be_bytes());
-        self.transfer = frame.freeze();
+        self.written = sized(frame);
         self.contents.take(&transfer, carried)
     }
+}
+
+/// A frame that was changed, with its size in its first bytes.
+fn sized(mut frame: BytesMut) -> Bytes {
+    let size = frame.len() as u32;
+    frame[..4].copy_from_slice(&size.to_be_bytes());
+    frame.freeze()
 }
 
 #[cfg(test)]

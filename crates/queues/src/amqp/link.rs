@@ -26,6 +26,7 @@ use std::fmt::Display;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::mpsc;
+use tokio::task::unconstrained;
 use tokio::time::timeout;
 
 /// ActiveMQ Classic looks for more messages than the two hundred it has at hand when it is given credit, and then for so
@@ -199,13 +200,16 @@ impl AmqpInput {
 
     /// Gives back what has come and not been returned, so that it is not counted as delivered.
     async fn leave(&mut self) -> Result<(), InputError> {
-        let stopped = self.receiver.set_credit(0).await;
-        stopped.map_err(|error| self.lost(error))?;
         let mut unread: Vec<DeliveryInfo> = self.held.drain().map(|(_, info)| info).collect();
         unread.extend(self.waiting.take().map(|waiting| waiting.info));
-        while let Some(Ok(delivery)) = self.receiver.recv::<Body<Value>>().now_or_never() {
+        // The library hands out nothing any more once there is no credit.
+        while let Some(Ok(delivery)) =
+            unconstrained(self.receiver.recv::<Body<Value>>()).now_or_never()
+        {
             unread.push(delivery.into());
         }
+        let stopped = self.receiver.set_credit(0).await;
+        stopped.map_err(|error| self.lost(error))?;
         let released = timeout(ANSWER, self.receiver.release_all(unread)).await;
         match released {
             Ok(released) => released.map_err(|error| self.lost(error)),
@@ -243,6 +247,8 @@ impl QueueInput for AmqpInput {
             self.is_lost = true;
             return Err(is_stream(&self.queue));
         }
+        // More is to come while its owner is busy or lets it gather. An error comes again with the next call.
+        let _ = self.grant(room - messages.len()).now_or_never();
         Ok(messages)
     }
 

@@ -3,7 +3,9 @@
 use super::*;
 use crate::input::{Message, QueueInput};
 use fe2o3_amqp::types::definitions::Role;
-use fe2o3_amqp::types::performatives::Attach;
+use fe2o3_amqp::types::messaging::DeliveryState;
+use fe2o3_amqp::types::performatives::{Attach, Disposition, Flow};
+use futures::FutureExt;
 use serde_amqp::{from_slice, to_vec};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 
@@ -27,10 +29,17 @@ fn transfer(number: u8, has_more: bool, carried: &[u8]) -> Vec<u8> {
     frame(0, &[&performative(0x14, 6, &fields), carried].concat())
 }
 
-/// Serves one client to its end. What it delivers is sent with the first credit; returns how many dispositions came.
-async fn serve(mut client: DuplexStream, delivered: Vec<u8>) -> usize {
+/// What a broker was told.
+#[derive(Default)]
+struct Told {
+    dispositions: Vec<Disposition>,
+    credit: Vec<Option<u32>>,
+}
+
+/// Serves one client to its end. What it delivers is sent with the first credit.
+async fn serve(mut client: DuplexStream, delivered: Vec<u8>) -> Told {
     let mut delivered = Some(delivered);
-    let mut dispositions = 0;
+    let mut told = Told::default();
     loop {
         let mut start = [0; 8];
         client.read_exact(&mut start).await.unwrap();
@@ -64,9 +73,13 @@ async fn serve(mut client: DuplexStream, delivered: Vec<u8>) -> usize {
                 attach.initial_delivery_count = Some(0);
                 frame(0, &to_vec(&attach).unwrap())
             }
-            Some(0x13) => delivered.take().unwrap_or_default(),
+            Some(0x13) => {
+                told.credit
+                    .push(from_slice::<Flow>(&content).unwrap().link_credit);
+                delivered.take().unwrap_or_default()
+            }
             Some(0x15) => {
-                dispositions += 1;
+                told.dispositions.push(from_slice(&content).unwrap());
                 Vec::new()
             }
             Some(0x16) => frame(0, &performative(0x16, 2, &[0x43, 0x41])),
@@ -74,7 +87,7 @@ async fn serve(mut client: DuplexStream, delivered: Vec<u8>) -> usize {
             Some(0x18) => {
                 let close = frame(0, &[0x00, 0x53, 0x18, 0x45]);
                 client.write_all(&close).await.unwrap();
-                return dispositions;
+                return told;
             }
             _ => Vec::new(),
         };
@@ -150,7 +163,7 @@ async fn messages_with_empty_arrays_are_read_as_they_were_sent() {
         input.close(&[]).await.unwrap();
         messages
     };
-    let (messages, dispositions) = tokio::join!(reader, broker);
+    let (messages, told) = tokio::join!(reader, broker);
     let shown = messages.iter().map(|message| {
         let kind = message.headers.get(BODY_TYPE);
         (message.body.as_deref(), kind)
@@ -165,7 +178,7 @@ async fn messages_with_empty_arrays_are_read_as_they_were_sent() {
     let annotation = |name| messages[0].headers.get(name).map(|value| value.to_vec());
     assert_eq!(annotation("x"), Some(b"[]".to_vec()));
     assert_eq!(annotation("y"), Some(b"7".to_vec()));
-    assert_eq!(dispositions, 1);
+    assert_eq!(told.dispositions.len(), 1);
 }
 
 #[tokio::test]
@@ -179,11 +192,56 @@ async fn what_is_no_message_fails_the_task_and_is_left_to_the_broker() {
         input.close(&[]).await.unwrap();
         error
     };
-    let (error, dispositions) = tokio::join!(reader, broker);
+    let (error, told) = tokio::join!(reader, broker);
     assert_eq!(error.kind, InputErrorKind::Fatal);
     assert_eq!(
         error.message,
         "the queue orders has a message that is no AMQP 1.0 message: the sizes and counts of its encoding do not fit together; take it off the queue"
     );
-    assert_eq!(dispositions, 0);
+    assert_eq!(told.dispositions, []);
+}
+
+#[tokio::test]
+async fn what_has_come_and_was_not_read_is_given_back_at_the_end() {
+    let (ours, theirs) = duplex(1 << 10);
+    let text = [&VALUE[..], &[0xA1, 2, b'h', b'i']].concat();
+    let delivered = (0..4).map(|number| transfer(number, false, &text));
+    let broker = serve(theirs, delivered.collect::<Vec<_>>().concat());
+    let reader = async {
+        let mut input = open(ours).await;
+        // Asks for ten, and does not wait for them; until the library has what came.
+        assert!(input.receive(10).now_or_never().is_none());
+        for _ in 0..100 {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(input.receive(1).await.unwrap().len(), 1);
+        input.close(&[]).await.unwrap();
+    };
+    let ((), told) = tokio::join!(reader, broker);
+    let released = told.dispositions.iter().flat_map(|disposition| {
+        assert!(matches!(
+            disposition.state,
+            Some(DeliveryState::Released(_))
+        ));
+        disposition.first..=disposition.last.unwrap_or(disposition.first)
+    });
+    assert_eq!(released.collect::<Vec<_>>(), [0, 1, 2, 3]);
+}
+
+#[tokio::test]
+async fn credit_is_granted_before_more_is_asked_for() {
+    let (ours, theirs) = duplex(1 << 10);
+    let text = [&VALUE[..], &[0xA1, 2, b'h', b'i']].concat();
+    let delivered = (0..60).map(|number| transfer(number, false, &text));
+    let broker = serve(theirs, delivered.collect::<Vec<_>>().concat());
+    let reader = async {
+        let mut input = open(ours).await;
+        let mut count = 0;
+        while count < 60 {
+            count += input.receive(200).await.unwrap().len();
+        }
+        input.close(&[]).await.unwrap();
+    };
+    let ((), told) = tokio::join!(reader, broker);
+    assert_eq!(told.credit, [Some(100), Some(100), Some(0)]);
 }

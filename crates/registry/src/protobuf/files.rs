@@ -9,7 +9,8 @@ use bytes::Bytes;
 use millstream_core::RecordError;
 use millstream_core::rejected::SERIALIZATION_EXCEPTION;
 use prost_reflect::prost::{self, Message as _};
-use prost_reflect::prost_types::FileDescriptorProto;
+use prost_reflect::prost_types::field_descriptor_proto::Type;
+use prost_reflect::prost_types::{DescriptorProto, FieldDescriptorProto, FileDescriptorProto};
 use prost_reflect::{FileDescriptor, Kind, MessageDescriptor};
 use protox::Compiler;
 use protox::file::{File, FileResolver, GoogleFileResolver};
@@ -21,6 +22,10 @@ const ROOT: &str = "millstream.root.proto";
 
 /// The number of `FileDescriptorProto.name`.
 const FILE_NAME: u32 = 1;
+
+/// The numbers of a map entry's fields.
+const KEY: i32 = 1;
+const VALUE: i32 = 2;
 
 struct Resolver {
     files: Vec<(String, String)>,
@@ -50,7 +55,9 @@ impl FileResolver for Resolver {
 fn from_descriptor(name: &str, text: &str) -> Option<File> {
     let mut bytes = STANDARD.decode(text.trim()).ok()?;
     let descriptor = FileDescriptorProto::decode(bytes.as_slice()).ok()?;
-    if !is_known_syntax(descriptor.syntax.as_deref()) {
+    if !is_known_syntax(descriptor.syntax.as_deref())
+        || !descriptor.message_type.iter().all(has_whole_maps)
+    {
         return None;
     }
     // It is called as the importing file calls it. Of a field that stands twice the last one counts.
@@ -61,6 +68,25 @@ fn from_descriptor(name: &str, text: &str) -> Option<File> {
 /// Whether the compiler takes descriptors of this syntax; it has no answer to others.
 fn is_known_syntax(syntax: Option<&str>) -> bool {
     matches!(syntax, None | Some("proto2" | "proto3"))
+}
+
+/// Whether all entries of maps within a message have a key and a value. The compiler makes no others, and does not look for them in
+/// a descriptor that is given; whoever reads a map relies on both.
+fn has_whole_maps(message: &DescriptorProto) -> bool {
+    let is_entry = message
+        .options
+        .as_ref()
+        .is_some_and(|options| options.map_entry());
+    let has = |number| message.field.iter().any(|field| field.number() == number);
+    let has_key_of_a_kind = |field: &FieldDescriptorProto| {
+        let is_no_key = matches!(
+            field.r#type(),
+            Type::Double | Type::Float | Type::Group | Type::Message | Type::Bytes | Type::Enum
+        );
+        field.number() != KEY || !is_no_key
+    };
+    let is_whole = has(KEY) && has(VALUE) && message.field.iter().all(has_key_of_a_kind);
+    (!is_entry || is_whole) && message.nested_type.iter().all(has_whole_maps)
 }
 
 /// Compiles a schema with the files that it refers to.

@@ -6,6 +6,9 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use millstream_core::{ByteColumn, Field, Map, Properties, Schema, SchemaType, Struct};
 use proptest::prelude::*;
+use prost_reflect::prost::Message as _;
+use prost_reflect::prost_types::FieldDescriptorProto;
+use prost_reflect::prost_types::field_descriptor_proto::Type;
 
 fn converter(settings: &[(&str, &str)]) -> Protobuf {
     let properties = Properties::from_iter(settings.iter().copied());
@@ -421,6 +424,26 @@ fn enums_and_unions_are_written_as_they_were_read() {
     let again = read(&converter, &fetched(&writer.text.text, &[]), &[0], &out).unwrap();
     assert_eq!(again.value, came.value, "{}", writer.text.text);
     assert_eq!(again.schema.unwrap(), schema);
+}
+
+#[test]
+fn descriptors_of_maps_without_key_or_value_are_refused() {
+    let text = r#"syntax = "proto3"; message M { message Inner { map<string, int32> counts = 1; } Inner inner = 1; }"#;
+    let whole = files::compile(&fetched(text, &[])).unwrap();
+    let compiled = |change: &dyn Fn(&mut FieldDescriptorProto, &mut FieldDescriptorProto)| {
+        let mut descriptor = whole.file_descriptor_proto().clone();
+        let entry = &mut descriptor.message_type[0].nested_type[0].nested_type[0];
+        let [key, value] = &mut entry.field[..] else {
+            panic!("an entry has two fields");
+        };
+        change(key, value);
+        let text = STANDARD.encode(descriptor.encode_to_vec());
+        files::compile(&fetched(&text, &[])).is_ok()
+    };
+    assert!(compiled(&|_, _| ()));
+    assert!(!compiled(&|key, _| key.number = Some(3)));
+    assert!(!compiled(&|_, value| value.number = Some(3)));
+    assert!(!compiled(&|key, _| key.set_type(Type::Bytes)));
 }
 
 proptest! {

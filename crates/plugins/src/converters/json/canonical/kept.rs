@@ -3,7 +3,7 @@
 
 use super::names::{Names, Place};
 use super::strings::{StringSpan, holds_beyond_bmp};
-use super::{MAX_DEPTH, number, word_end};
+use super::{Form, MAX_DEPTH, number, word_end};
 
 /// The end of an object or a list that may be copied. `None` if it may not, or if its names are not known yet.
 pub(super) fn scan(names: &Names, record: &[u8], at: usize) -> Option<usize> {
@@ -91,7 +91,11 @@ impl Walk<'_> {
                 self.non_ascii |= string.non_ascii;
                 (!string.odd).then_some(string.end)
             }
-            b'-' | b'0'..=b'9' => number::kept_end(self.record, at),
+            b'-' | b'0'..=b'9' => {
+                let number = number::scan(self.record, at)?;
+                let kept = number.form == Form::Joined && number.copy_end == number.end;
+                kept.then_some(number.end)
+            }
             _ => word_end(self.record, at),
         }
     }

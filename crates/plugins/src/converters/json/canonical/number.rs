@@ -18,16 +18,6 @@ pub(super) fn scan(record: &[u8], start: usize) -> Option<Span> {
     }
 }
 
-/// The end of a number that is its own text. `None` if it is not, or if it is none.
-#[inline(always)]
-pub(super) fn kept_end(record: &[u8], start: usize) -> Option<usize> {
-    plain_end(record, start).or_else(|| {
-        let number = scan_any(record, start)?;
-        let kept = number.form == Form::Joined && number.copy_end == number.end;
-        kept.then_some(number.end)
-    })
-}
-
 /// The end of a number that is its own text, as most are. How many digits there are is hard to foresee, so that sixteen
 /// bytes are looked at together. `None` if that does not tell.
 #[inline(always)]

@@ -241,6 +241,7 @@ impl QueueConnector for AmqpConnector {
     }
 
     async fn connect(&self, _: usize) -> Result<Connected, InputError> {
+        let is_activemq = self.settings.broker == AmqpBroker::ActiveMq;
         Ok(Connected {
             input: Box::new(self.open().await?),
             facts: QueueFacts {
@@ -248,9 +249,8 @@ impl QueueConnector for AmqpConnector {
                 delivery_limit: self.settings.delivery_limit,
                 reconnect_pause: self.settings.reconnect_pause,
                 // Classic counts, Artemis does not, and nothing of the protocol tells which it is.
-                hides_returns: self.settings.broker == AmqpBroker::ActiveMq,
-                gathering: (self.settings.broker == AmqpBroker::ActiveMq)
-                    .then(|| Gathering::of_activemq(1)),
+                hides_returns: is_activemq,
+                gathering: is_activemq.then(|| Gathering::of_activemq(1)),
                 ..QueueFacts::default()
             },
         })

@@ -266,16 +266,12 @@ fn sized(mut frame: BytesMut) -> Bytes {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::amqp::tests::frame;
     use crate::amqp::transfers::Content;
     use fe2o3_amqp::types::definitions::Handle;
     use proptest::prelude::*;
     use serde_amqp::to_vec;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-
-    fn frame(kind: u8, content: &[u8]) -> Vec<u8> {
-        let size = u32::try_from(content.len() + 8).unwrap();
-        [&size.to_be_bytes()[..], &[2, kind, 0, 0], content].concat()
-    }
 
     fn flow(handle: Option<u32>) -> Vec<u8> {
         let flow = Flow {

@@ -17,7 +17,7 @@ fn performative(code: u8, count: u8, fields: &[u8]) -> Vec<u8> {
     [&[0x00, 0x53, code, 0xC0, size, count], fields].concat()
 }
 
-fn frame(kind: u8, content: &[u8]) -> Vec<u8> {
+pub(super) fn frame(kind: u8, content: &[u8]) -> Vec<u8> {
     let size = u32::try_from(content.len() + 8).unwrap();
     [&size.to_be_bytes()[..], &[2, kind, 0, 0], content].concat()
 }
@@ -27,6 +27,13 @@ fn transfer(number: u8, has_more: bool, carried: &[u8]) -> Vec<u8> {
     let more = if has_more { 0x41 } else { 0x42 };
     let fields = [0x43, 0x52, number, 0xA0, 1, number, 0x43, 0x42, more];
     frame(0, &[&performative(0x14, 6, &fields), carried].concat())
+}
+
+/// So many deliveries of a text.
+fn texts(count: u8) -> Vec<u8> {
+    let text = [&VALUE[..], &[0xA1, 2, b'h', b'i']].concat();
+    let deliveries = (0..count).map(|number| transfer(number, false, &text));
+    deliveries.collect::<Vec<_>>().concat()
 }
 
 /// What a broker was told.
@@ -204,9 +211,7 @@ async fn what_is_no_message_fails_the_task_and_is_left_to_the_broker() {
 #[tokio::test]
 async fn what_has_come_and_was_not_read_is_given_back_at_the_end() {
     let (ours, theirs) = duplex(1 << 10);
-    let text = [&VALUE[..], &[0xA1, 2, b'h', b'i']].concat();
-    let delivered = (0..4).map(|number| transfer(number, false, &text));
-    let broker = serve(theirs, delivered.collect::<Vec<_>>().concat());
+    let broker = serve(theirs, texts(4));
     let reader = async {
         let mut input = open(ours).await;
         // Asks for ten, and does not wait for them; until the library has what came.
@@ -231,9 +236,7 @@ async fn what_has_come_and_was_not_read_is_given_back_at_the_end() {
 #[tokio::test]
 async fn credit_is_granted_before_more_is_asked_for() {
     let (ours, theirs) = duplex(1 << 10);
-    let text = [&VALUE[..], &[0xA1, 2, b'h', b'i']].concat();
-    let delivered = (0..60).map(|number| transfer(number, false, &text));
-    let broker = serve(theirs, delivered.collect::<Vec<_>>().concat());
+    let broker = serve(theirs, texts(60));
     let reader = async {
         let mut input = open(ours).await;
         let mut count = 0;

@@ -89,25 +89,22 @@ impl Contents {
         if transfer.is_aborted {
             return Ok(());
         }
-        let (number, sections) = match begun {
-            Some((number, mut part)) => {
-                part.extend_from_slice(&carried);
-                if transfer.has_more {
-                    self.part = Some((number, part));
-                    return Ok(());
-                }
-                (number, part.freeze())
-            }
-            None => {
-                let Some(number) = transfer.number else {
-                    return Ok(());
-                };
-                if transfer.has_more {
-                    self.part = Some((number, BytesMut::from(&carried[..])));
-                    return Ok(());
-                }
-                (number, carried)
-            }
+        let (number, mut part) = match (begun, transfer.number) {
+            (Some(begun), _) => begun,
+            (None, Some(number)) => (number, BytesMut::new()),
+            (None, None) => return Ok(()),
+        };
+        if transfer.has_more {
+            part.extend_from_slice(&carried);
+            self.part = Some((number, part));
+            return Ok(());
+        }
+        // What came in one transfer is not copied.
+        let sections = if part.is_empty() {
+            carried
+        } else {
+            part.extend_from_slice(&carried);
+            part.freeze()
         };
         match self.whole.try_send(Content { number, sections }) {
             Ok(()) => Ok(()),

@@ -115,7 +115,14 @@ pub enum RawKind {
     String,
     /// Schemaless JSON values, already in the text that Java writes for them: key order, number text and escapes.
     Json,
+    /// Schemaless JSON values, each in one of two forms. Behind the byte `DOCUMENT` stand an object's members as elements of BSON
+    /// (bsonspec.org), in the order in which Java's map has them: whole numbers as int64, others as double, no name twice in an
+    /// object, none with a `$` in front, none of the outermost with a `_` in front. A row without that byte is the text of `Json`.
+    Document,
 }
+
+/// What a row of `RawKind::Document` begins with if elements follow. No text of JSON begins so.
+pub const DOCUMENT: u8 = 0;
 
 /// Values with their schemas, and the bytes they came from (a dead letter needs those).
 #[derive(Clone, Debug)]

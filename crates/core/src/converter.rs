@@ -44,9 +44,9 @@ pub trait Converter: Send {
         None
     }
 
-    /// The raw form this converter can offer instead of values, if any.
-    fn raw_kind(&self) -> Option<RawKind> {
-        None
+    /// The raw forms this converter can offer instead of values, if any.
+    fn raw_kinds(&self) -> &'static [RawKind] {
+        &[]
     }
 
     /// Whether every record converts, so that a column nobody reads need not be looked at.
@@ -54,13 +54,18 @@ pub trait Converter: Send {
         false
     }
 
-    /// Brings an undecoded column into the form of `raw_kind`. A row that fails becomes null and is noted.
-    /// Called only if `raw_kind` is something.
-    fn to_raw(&mut self, _topic: &str, column: &ByteColumn, _errors: &mut RowErrors) -> ByteColumn {
+    /// Brings an undecoded column into one of the forms of `raw_kinds`. A row that fails becomes null and is noted.
+    fn to_raw(
+        &mut self,
+        _topic: &str,
+        column: &ByteColumn,
+        _kind: RawKind,
+        _errors: &mut RowErrors,
+    ) -> ByteColumn {
         column.clone()
     }
 
-    /// As `to_raw`, with the editor's edits made in the objects. `None` if a row is of another kind or is not taken: nothing is said
+    /// As `to_raw` in the form of `Json`, with the editor's edits made in the objects. `None` if a row is of another kind or is not taken: nothing is said
     /// of any row then, and the column has to be decoded.
     fn to_raw_edited(
         &mut self,

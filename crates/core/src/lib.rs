@@ -41,7 +41,7 @@ pub mod transform;
 pub mod value;
 
 pub use batch::{
-    Decoded, Destination, FetchedColumns, Header, Headers, Payload, RawHeaders, RawKind,
+    DOCUMENT, Decoded, Destination, FetchedColumns, Header, Headers, Payload, RawHeaders, RawKind,
     RecordBatch, RowMask, TimestampType,
 };
 pub use budget::{BudgetUse, ByteBudget, BytePermit};

@@ -92,7 +92,8 @@ impl TaskContext {
 pub enum ColumnNeed {
     /// Not looked at, though it must convert.
     Nothing,
-    /// Raw, if the converter offers one of these kinds and no transform needs structure; decoded otherwise.
+    /// Raw, if the converter offers one of these kinds and no transform needs structure; decoded otherwise. The first of them that it
+    /// offers is taken.
     RawOr(&'static [RawKind]),
     /// As `RawOr`, and data that stay encoded are taken as well (`Payload::Encoded`).
     EncodedOr(&'static [RawKind]),

@@ -1,12 +1,14 @@
 //! From a record's key or value to a BSON document, by the rules of the connector's converters: structs and
 //! maps field by field, strings as lenient JSON, bytes as BSON.
 
+use crate::command_buffer::end_document;
 use crate::connect_json;
 use crate::java_text::java_text;
 use crate::json::{self, JsonError};
 use bson::raw::RawDocument;
 use bson::spec::{BinarySubtype, ElementType};
 use bson::{Binary, Bson, DateTime, Decimal128, Document};
+use millstream_core::batch::DOCUMENT;
 use millstream_core::text::decode_utf8;
 use millstream_core::{
     Decimal, Map, Payload, RawKind, RecordBatch, RecordError, Struct, Text, Value,
@@ -57,7 +59,13 @@ pub(crate) fn of_row(
                     let text = decode_utf8(bytes);
                     of_text(&text, || text.to_string(), half).map(Some)
                 }
-                RawKind::Json => {
+                RawKind::Document if bytes.first() == Some(&DOCUMENT) => {
+                    let mut document = vec![0; 4];
+                    document.extend_from_slice(&bytes[1..]);
+                    end_document(&mut document, 0);
+                    of_bytes(&document, half).map(Some)
+                }
+                RawKind::Json | RawKind::Document => {
                     let fetched = match half {
                         Half::Key => &batch.fetched.keys,
                         Half::Value => &batch.fetched.values,

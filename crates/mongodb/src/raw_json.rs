@@ -1,6 +1,6 @@
-//! Plain JSON straight to statements in BSON, without a tree: what most records are. Anything out of the ordinary (lenient
-//! forms, `$` names, repeated names, huge numbers) is left to the reader in `json.rs`; what this writes is byte for byte what
-//! that way would have written.
+//! Plain JSON straight to statements in BSON, without a tree: what most records are; and elements that a converter has made of it, which
+//! are copied once. Anything out of the ordinary (lenient forms, `$` names, repeated names, huge numbers) is left to the reader in
+//! `json.rs`; what this writes is byte for byte what that way would have written.
 
 mod parser;
 
@@ -11,9 +11,9 @@ use crate::processor::{IdOrigin, Processor};
 use crate::record::message_id;
 use crate::write_model::WriteStrategy;
 use bson::oid::ObjectId;
+use millstream_core::batch::DOCUMENT;
 use millstream_core::{Payload, RawKind, RecordBatch};
-use parser::{Elements, Name, read_elements};
-use std::ops::Range;
+use parser::{Found, Name, read_elements};
 
 /// More than what stands around a document in its statement.
 const AROUND: usize = 256;
@@ -49,8 +49,35 @@ enum RawIds {
 #[derive(Default)]
 pub(crate) struct RawScratch {
     elements: Vec<u8>,
+    /// An `_id` that the value does not have.
+    id: Vec<u8>,
     statement: Vec<u8>,
     names: Vec<Name>,
+}
+
+/// A document's elements around its `_id`.
+#[derive(Clone, Copy)]
+struct Elements<'a> {
+    before: &'a [u8],
+    id: &'a [u8],
+    after: &'a [u8],
+}
+
+impl Elements<'_> {
+    fn push_all(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.before);
+        out.extend_from_slice(self.id);
+        out.extend_from_slice(self.after);
+    }
+
+    fn push_without_id(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(self.before);
+        out.extend_from_slice(self.after);
+    }
+
+    fn size(self) -> usize {
+        self.before.len() + self.id.len() + self.after.len()
+    }
 }
 
 impl Form {
@@ -72,35 +99,29 @@ impl Form {
         }
     }
 
-    /// Writes the statement of a document; `id` is where its `_id` stands among the elements.
-    fn write(self, elements: &[u8], id: Range<usize>, now: i64, out: &mut Vec<u8>) {
-        let without_id = |out: &mut Vec<u8>| {
-            out.extend_from_slice(&elements[..id.start]);
-            out.extend_from_slice(&elements[id.end..]);
-        };
+    /// Writes the statement of a document.
+    fn write(self, elements: Elements<'_>, now: i64, out: &mut Vec<u8>) {
         if self == Form::Insert {
             // As inserts go over the wire: the id is in front.
             return push_document(out, |out| {
-                out.extend_from_slice(&elements[id.clone()]);
-                without_id(out);
+                out.extend_from_slice(elements.id);
+                elements.push_without_id(out);
             });
         }
         push_document(out, |out| {
             push_name(out, 0x03, "q");
-            push_document(out, |out| out.extend_from_slice(&elements[id.clone()]));
+            push_document(out, |out| out.extend_from_slice(elements.id));
             push_name(out, 0x03, "u");
             match self {
-                Form::Insert | Form::Replace => {
-                    push_document(out, |out| out.extend_from_slice(elements));
-                }
+                Form::Insert | Form::Replace => push_document(out, |out| elements.push_all(out)),
                 Form::Update => push_document(out, |out| {
                     push_name(out, 0x03, "$set");
-                    push_document(out, without_id);
+                    push_document(out, |out| elements.push_without_id(out));
                 }),
                 Form::StampedUpdate => push_document(out, |out| {
                     push_name(out, 0x03, "$set");
                     push_document(out, |out| {
-                        out.extend_from_slice(elements);
+                        elements.push_all(out);
                         push_time(out, "_modifiedTS", now);
                     });
                     push_name(out, 0x03, "$setOnInsert");
@@ -149,38 +170,56 @@ impl RawPath {
         let Payload::Raw { column, kind } = &batch.values else {
             return None;
         };
-        let narrow = match kind {
-            RawKind::String => true,
-            RawKind::Json => false,
-            RawKind::Bytes | RawKind::Undecoded => return None,
-        };
-        let text = std::str::from_utf8(column.get(row)?).ok()?;
         let RawScratch {
-            elements,
+            elements: read,
+            id: made,
             statement,
             names,
         } = scratch;
-        elements.clear();
-        let Elements { id, is_stamped } = read_elements(text, narrow, elements, names)?;
+        let bytes = column.get(row)?;
+        let (elements, found) = match (kind, bytes) {
+            // No `_id` is among them, and no stamp.
+            (RawKind::Document, [DOCUMENT, elements @ ..]) => (elements, Found::default()),
+            (RawKind::String | RawKind::Json | RawKind::Document, text) => {
+                let text = std::str::from_utf8(text).ok()?;
+                let narrow = *kind == RawKind::String;
+                read.clear();
+                let found = read_elements(text, narrow, read, names)?;
+                (&read[..], found)
+            }
+            (RawKind::Bytes | RawKind::Undecoded, _) => return None,
+        };
         // A stamp that is there already keeps its place.
-        if is_stamped && self.form == Form::StampedUpdate {
+        if found.is_stamped && self.form == Form::StampedUpdate {
             return None;
         }
-        let (id_element, id) = match id {
+        let (elements, id) = match found.id {
             Some(_) if self.overwrite => return None,
-            Some(range) => (range, IdOrigin::Record),
+            Some(id) => {
+                let elements = Elements {
+                    before: &elements[..id.start],
+                    id: &elements[id.clone()],
+                    after: &elements[id.end..],
+                };
+                (elements, IdOrigin::Record)
+            }
             None => {
-                let start = elements.len();
-                let origin = self.push_id(batch, row, elements)?;
-                (start..elements.len(), origin)
+                made.clear();
+                let origin = self.push_id(batch, row, made)?;
+                let elements = Elements {
+                    before: elements,
+                    id: made,
+                    after: &[],
+                };
+                (elements, origin)
             }
         };
         // What may be too large is measured on the long way.
-        if elements.len() + id_element.len() + AROUND > MAX_DOCUMENT {
+        if elements.size() + elements.id.len() + AROUND > MAX_DOCUMENT {
             return None;
         }
         statement.clear();
-        self.form.write(elements, id_element, now, statement);
+        self.form.write(elements, now, statement);
         Some(StatementRef {
             kind: self.form.kind(),
             bytes: statement,

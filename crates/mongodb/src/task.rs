@@ -157,7 +157,12 @@ impl SinkTask for MongoTask {
     fn needs(&self) -> SinkNeeds {
         SinkNeeds {
             key: ColumnNeed::RawOr(&[RawKind::String, RawKind::Bytes, RawKind::Json]),
-            value: ColumnNeed::RawOr(&[RawKind::String, RawKind::Bytes, RawKind::Json]),
+            value: ColumnNeed::RawOr(&[
+                RawKind::String,
+                RawKind::Bytes,
+                RawKind::Document,
+                RawKind::Json,
+            ]),
             headers: false,
         }
     }

@@ -50,10 +50,11 @@ enum HeaderPlan {
 impl Plan {
     /// Decides the stages for this sink, which may take over the whole chain.
     pub fn new(mut parts: PlanParts, sink: &mut dyn SinkTask) -> Self {
-        if let Some(kind) = parts.value.raw_kind()
-            && let Some(stages) = fusable(&parts.chain)
-            && sink.fuse(kind, &stages)
+        let mut offered = parts.value.raw_kinds();
+        if let Some(stages) = fusable(&parts.chain)
+            && let Some(place) = offered.iter().position(|&kind| sink.fuse(kind, &stages))
         {
+            offered = &offered[place..=place];
             parts.chain.clear();
         }
         let needs = sink.needs();
@@ -71,10 +72,15 @@ impl Plan {
             .then(|| Edits::of(&parts.chain))
             .flatten();
         Plan {
-            key: column_plan(parts.key.as_ref(), key, chain_needs.key),
+            key: column_plan(
+                parts.key.as_ref(),
+                parts.key.raw_kinds(),
+                key,
+                chain_needs.key,
+            ),
             value: match edits {
                 Some(_) => ColumnPlan::Edit,
-                None => column_plan(parts.value.as_ref(), value, chain_needs.value),
+                None => column_plan(parts.value.as_ref(), offered, value, chain_needs.value),
             },
             edits,
             headers: if headers || chain_needs.headers || !parts.header.never_fails() {
@@ -211,22 +217,27 @@ fn leave_out_unread_headers(chain: &mut Vec<ChainStage>, sink_reads: bool) {
 /// Whether the sink writes the converter's JSON text as it is.
 fn copies_json(sink: &dyn SinkTask, need: ColumnNeed, value: &dyn Converter) -> bool {
     let takes_json = matches!(need, ColumnNeed::RawOr(kinds) if kinds.contains(&RawKind::Json));
-    takes_json && sink.copies_json() && value.raw_kind() == Some(RawKind::Json)
+    takes_json && sink.copies_json() && value.raw_kinds().contains(&RawKind::Json)
 }
 
-fn column_plan(converter: &dyn Converter, sink: ColumnNeed, chain_needs: bool) -> ColumnPlan {
-    let raw = converter.raw_kind();
-    match (sink, raw) {
+/// `offered` are the raw kinds that the converter has, or that which a sink counts on.
+fn column_plan(
+    converter: &dyn Converter,
+    offered: &[RawKind],
+    sink: ColumnNeed,
+    chain_needs: bool,
+) -> ColumnPlan {
+    let raw = |kinds: &[RawKind]| {
+        let first = kinds.iter().find(|kind| offered.contains(kind));
+        first.map(|&kind| ColumnPlan::Raw(kind))
+    };
+    match sink {
         _ if chain_needs => ColumnPlan::Decode,
-        (ColumnNeed::Nothing, _) if converter.never_fails() => ColumnPlan::Pass,
-        (ColumnNeed::Nothing, _) => ColumnPlan::Check,
-        (ColumnNeed::RawOr(kinds) | ColumnNeed::EncodedOr(kinds), Some(kind))
-            if kinds.contains(&kind) =>
-        {
-            ColumnPlan::Raw(kind)
-        }
-        (ColumnNeed::EncodedOr(_), _) => ColumnPlan::Encoded,
-        (ColumnNeed::RawOr(_) | ColumnNeed::Decoded, _) => ColumnPlan::Decode,
+        ColumnNeed::Nothing if converter.never_fails() => ColumnPlan::Pass,
+        ColumnNeed::Nothing => ColumnPlan::Check,
+        ColumnNeed::RawOr(kinds) => raw(kinds).unwrap_or(ColumnPlan::Decode),
+        ColumnNeed::EncodedOr(kinds) => raw(kinds).unwrap_or(ColumnPlan::Encoded),
+        ColumnNeed::Decoded => ColumnPlan::Decode,
     }
 }
 
@@ -306,7 +317,7 @@ fn convert_column(
     let converted = match plan {
         ColumnPlan::Pass => return,
         ColumnPlan::Raw(kind) => {
-            let raw = converter.to_raw(topic, fetched, &mut errors);
+            let raw = converter.to_raw(topic, fetched, kind, &mut errors);
             Payload::Raw { column: raw, kind }
         }
         ColumnPlan::Encoded => {
@@ -317,15 +328,16 @@ fn convert_column(
             Payload::Decoded(converter.decode_column(topic, fetched, headers, &mut errors))
         }
     };
-    if plan == ColumnPlan::Raw(RawKind::Json) {
-        replace_by_text(batch, column, converted);
-    } else {
-        *column.of_mut(batch) = converted;
+    match plan {
+        ColumnPlan::Raw(RawKind::Json | RawKind::Document) => {
+            replace_by_text(batch, column, converted);
+        }
+        _ => *column.of_mut(batch) = converted,
     }
     rejected.reject(batch, column.stage(), converter.class_name(), errors);
 }
 
-/// Puts a column's text into its place, and what was fetched beside it, which a dead letter needs.
+/// Puts what was written anew into a column's place, and what was fetched beside it, which a dead letter needs.
 fn replace_by_text(batch: &mut RecordBatch, column: Column, text: Payload) {
     let fetched = mem::replace(column.of_mut(batch), text);
     if let Payload::Raw {

@@ -13,7 +13,7 @@ pub(crate) fn schema_of(payload: &Payload, row: usize) -> Option<&SchemaRef> {
         Payload::Raw { kind, .. } => match kind {
             RawKind::String => Some(&STRING),
             RawKind::Bytes | RawKind::Undecoded => Some(&BYTES),
-            RawKind::Json => None,
+            RawKind::Json | RawKind::Document => None,
         },
         Payload::Encoded(encoded) => encoded.schema(row),
         Payload::Decoded(decoded) => decoded.schemas[row].as_ref(),

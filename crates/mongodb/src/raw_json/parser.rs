@@ -16,7 +16,7 @@ pub(super) type Name = (usize, usize);
 
 /// What is to be known of the elements that were written.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Elements {
+pub(super) struct Found {
     /// Where `_id` is.
     pub(super) id: Option<Range<usize>>,
     /// Whether there is a field that a write strategy would set.
@@ -29,14 +29,14 @@ pub(super) fn read_elements(
     narrow: bool,
     out: &mut Vec<u8>,
     names: &mut Vec<Name>,
-) -> Option<Elements> {
+) -> Option<Found> {
     names.clear();
     let mut parser = Parser {
         bytes: text.as_bytes(),
         at: 0,
         narrow,
         names,
-        found: Elements::default(),
+        found: Found::default(),
     };
     parser.skip_blanks();
     parser.expect(b'{')?;
@@ -53,7 +53,7 @@ struct Parser<'a> {
     narrow: bool,
     /// Those of the objects that are open.
     names: &'a mut Vec<Name>,
-    found: Elements,
+    found: Found,
 }
 
 impl<'a> Parser<'a> {

@@ -140,10 +140,30 @@ proptest! {
     }
 }
 
+/// A row of `RawKind::Document` as the JSON converter makes it of a text.
+fn document_row(text: &str) -> Vec<u8> {
+    let read = connect_json::read(text.as_bytes(), || None).unwrap();
+    let names_nothing = |document: &Document| {
+        let text = format!("{document:?}");
+        document.keys().all(|name| !name.starts_with('_')) && !text.contains('$')
+    };
+    match read {
+        Bson::Document(document) if names_nothing(&document) => {
+            let bytes = document.to_vec().unwrap();
+            [&[DOCUMENT], &bytes[4..bytes.len() - 1]].concat()
+        }
+        _ => text.as_bytes().to_vec(),
+    }
+}
+
 /// A record with this value, at offset 42 of partition 3.
 fn record(text: &str, kind: RawKind) -> RecordBatch {
     let mut column = ByteColumn::new();
-    column.push(Some(text.to_owned().into()));
+    let row = match kind {
+        RawKind::Document => document_row(text),
+        _ => text.as_bytes().to_vec(),
+    };
+    column.push(Some(row.into()));
     let origin = TopicPartition::new("t", 3);
     RecordBatch {
         destination: Destination::Uniform(origin.topic.clone()),
@@ -194,12 +214,19 @@ fn is_alike(settings: &TopicSettings, text: &str, kind: RawKind) -> bool {
     let Some(fast) = path.statement(&batch, 0, NOW, &mut scratch) else {
         return false;
     };
-    let prepared = statement::prepare(settings, &mut SinkRecord::new(&batch, 0), NOW);
-    let (_, slow) = prepared.unwrap().unwrap();
-    assert_eq!((fast.kind, fast.id), (slow.kind, slow.id), "{text}");
-    let tree = |bytes: &[u8]| Document::from_reader(bytes).unwrap();
-    let trees = (tree(fast.bytes), tree(&slow.bytes));
-    assert_eq!(fast.bytes, slow.bytes, "{text}: {trees:?}");
+    // The long way knows elements, too.
+    let mut long = vec![batch];
+    if kind == RawKind::Document {
+        long.push(record(text, RawKind::Json));
+    }
+    for batch in &long {
+        let prepared = statement::prepare(settings, &mut SinkRecord::new(batch, 0), NOW);
+        let (_, slow) = prepared.unwrap().unwrap();
+        assert_eq!((fast.kind, fast.id), (slow.kind, slow.id), "{text}");
+        let tree = |bytes: &[u8]| Document::from_reader(bytes).unwrap();
+        let trees = (tree(fast.bytes), tree(&slow.bytes));
+        assert_eq!(fast.bytes, slow.bytes, "{text}: {trees:?}");
+    }
     true
 }
 
@@ -216,7 +243,7 @@ fn each_form_of_statement_is_taken_and_is_that_of_the_long_way() {
         let made = settings(write, "KafkaMetaData", false);
         let brought = settings(write, "ProvidedInValue", false);
         let replaced = settings(write, "KafkaMetaData", true);
-        for kind in [RawKind::Json, RawKind::String] {
+        for kind in [RawKind::Json, RawKind::String, RawKind::Document] {
             for text in [r#"{}"#, r#"{"n":1,"m":{"_id":2,"_modifiedTS":3}}"#] {
                 assert!(is_alike(&made, text, kind), "{write} {text}");
                 assert!(is_alike(&replaced, text, kind), "{write} {text}");
@@ -273,5 +300,8 @@ proptest! {
         let settings = settings(WRITES[write], ids, overwrite && !brings);
         is_alike(&settings, &text, RawKind::Json);
         is_alike(&settings, &text, RawKind::String);
+        if slow_connect(&text).is_some() {
+            is_alike(&settings, &text, RawKind::Document);
+        }
     }
 }

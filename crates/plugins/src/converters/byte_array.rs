@@ -45,8 +45,8 @@ impl Converter for ByteArrayConverter {
         kind == RawKind::Bytes
     }
 
-    fn raw_kind(&self) -> Option<RawKind> {
-        Some(RawKind::Bytes)
+    fn raw_kinds(&self) -> &'static [RawKind] {
+        &[RawKind::Bytes]
     }
 
     fn never_fails(&self) -> bool {

@@ -10,7 +10,7 @@ mod schema;
 use super::{AsHeader, CONVERTER_TYPE_DOC, converter_type, with_type};
 use crate::settings::checked;
 use bytes::Bytes;
-use canonical::{Canonical, Edited, Written};
+use canonical::{Canonical, Documents, Edited, Written};
 use millstream_core::config::{Importance, Key, Kind, Validator, Width};
 use millstream_core::converter::RowErrors;
 use millstream_core::plugin::no_check;
@@ -97,6 +97,7 @@ struct JsonConverter {
     schemas: SchemaCache,
     canonical: Canonical,
     edited: Edited,
+    documents: Documents,
     /// The schema written last, and its text.
     written_schema: Option<(SchemaRef, Bytes)>,
 }
@@ -124,6 +125,7 @@ impl JsonConverter {
             schemas: SchemaCache::new(config.schemas_cache_size),
             canonical: Canonical::default(),
             edited: Edited::default(),
+            documents: Documents::default(),
             written_schema: None,
         })
     }
@@ -140,6 +142,20 @@ impl JsonConverter {
             "Converting byte[] to Kafka Connect data failed due to serialization error: ",
         )
         .caused_by(RecordError::new(SERIALIZATION_EXCEPTION, why))
+    }
+
+    /// Appends a record in the form of this kind, unless it stands in the record.
+    #[inline]
+    fn write_raw(
+        &mut self,
+        out: &mut Vec<u8>,
+        record: &[u8],
+        kind: RawKind,
+    ) -> Result<Written, Malformed> {
+        if kind == RawKind::Document && self.documents.write(out, record).is_some() {
+            return Ok(Written::Anew);
+        }
+        self.canonical.write(out, record)
     }
 
     /// A record with its schema beside it, or with the one from the settings.
@@ -293,22 +309,31 @@ impl Converter for JsonConverter {
         CLASS
     }
 
-    fn raw_kind(&self) -> Option<RawKind> {
-        (!self.schemas_enable).then_some(RawKind::Json)
+    fn raw_kinds(&self) -> &'static [RawKind] {
+        match self.schemas_enable {
+            true => &[],
+            false => &[RawKind::Json, RawKind::Document],
+        }
     }
 
-    fn to_raw(&mut self, topic: &str, column: &ByteColumn, errors: &mut RowErrors) -> ByteColumn {
+    fn to_raw(
+        &mut self,
+        topic: &str,
+        column: &ByteColumn,
+        kind: RawKind,
+        errors: &mut RowErrors,
+    ) -> ByteColumn {
         let mut out = Vec::new();
         let mut rows = Vec::with_capacity(column.len());
         let mut stays = false;
         for (row, record) in column.iter().enumerate() {
             let start = out.len();
             let written = match record {
-                Some(record) => self.canonical.write(&mut out, record),
+                Some(record) => self.write_raw(&mut out, record, kind),
                 None => Ok(Written::Null),
             };
             rows.push(match written {
-                Ok(Written::Text) => Place::Out(start, out.len() - start),
+                Ok(Written::Anew) => Place::Out(start, out.len() - start),
                 Ok(Written::Part { start, end }) => {
                     stays = true;
                     Place::Record(start, end - start)
@@ -324,7 +349,8 @@ impl Converter for JsonConverter {
             // Where one is written anew, all are: as much room as that takes, mostly.
             if start == 0 && out.len() > start {
                 let rest = column.iter().skip(row + 1).flatten();
-                let bytes: usize = rest.map(<[u8]>::len).sum();
+                let grown = out.len().saturating_sub(record.map_or(0, <[u8]>::len));
+                let bytes: usize = rest.map(|record| record.len() + grown).sum();
                 out.reserve(bytes + bytes / 16 + 64);
             }
         }

@@ -74,11 +74,14 @@ impl Converter for StringConverter {
     }
 
     fn writes_raw(&self, kind: RawKind) -> bool {
-        self.raw_kind() == Some(kind)
+        self.raw_kinds().contains(&kind)
     }
 
-    fn raw_kind(&self) -> Option<RawKind> {
-        (self.charset == Charset::Utf8).then_some(RawKind::String)
+    fn raw_kinds(&self) -> &'static [RawKind] {
+        match self.charset == Charset::Utf8 {
+            true => &[RawKind::String],
+            false => &[],
+        }
     }
 
     fn never_fails(&self) -> bool {

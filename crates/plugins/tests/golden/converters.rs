@@ -105,7 +105,7 @@ fn convert_record(
     if case.get("to_connect").is_some() {
         let bytes = input(case);
         let read = converter.decode("test", bytes.as_deref());
-        if converter.raw_kind() == Some(RawKind::Json) {
+        if converter.raw_kinds().contains(&RawKind::Json) {
             check_raw(&mut *converter, bytes, &read);
         }
         return Ok(read.map(Came::Read));
@@ -124,7 +124,7 @@ fn check_raw(
     let mut column = ByteColumn::new();
     column.push(bytes);
     let mut errors = Vec::new();
-    let raw = converter.to_raw("test", &column, &mut errors);
+    let raw = converter.to_raw("test", &column, RawKind::Json, &mut errors);
     match read {
         Err(error) => assert_eq!(errors, [(0, error.clone())]),
         Ok(read) if read.value.is_null() => assert!(raw.is_null(0) && errors.is_empty()),

@@ -15,15 +15,16 @@ mod chains;
 /// A converter and header converter that refuses `bad`, unless it never fails.
 #[derive(Clone, Copy)]
 struct Reads {
-    raw: Option<RawKind>,
+    raw: &'static [RawKind],
     never_fails: bool,
 }
 
-const JSON: Reads = reads(Some(RawKind::Json), false);
-const TEXT: Reads = reads(Some(RawKind::String), true);
-const VALUES: Reads = reads(None, false);
+const JSON: Reads = reads(&[RawKind::Json], false);
+const DOCUMENTS: Reads = reads(&[RawKind::Json, RawKind::Document], false);
+const TEXT: Reads = reads(&[RawKind::String], true);
+const VALUES: Reads = reads(&[], false);
 
-const fn reads(raw: Option<RawKind>, never_fails: bool) -> Reads {
+const fn reads(raw: &'static [RawKind], never_fails: bool) -> Reads {
     Reads { raw, never_fails }
 }
 
@@ -50,7 +51,7 @@ impl Converter for Reads {
         "a.b.Reads"
     }
 
-    fn raw_kind(&self) -> Option<RawKind> {
+    fn raw_kinds(&self) -> &'static [RawKind] {
         self.raw
     }
 
@@ -59,7 +60,13 @@ impl Converter for Reads {
     }
 
     /// Into capitals, so that a raw form is told from what was fetched.
-    fn to_raw(&mut self, _: &str, column: &ByteColumn, errors: &mut RowErrors) -> ByteColumn {
+    fn to_raw(
+        &mut self,
+        _: &str,
+        column: &ByteColumn,
+        _: RawKind,
+        errors: &mut RowErrors,
+    ) -> ByteColumn {
         let mut raw = ByteColumn::new();
         for (row, bytes) in column.iter().enumerate() {
             match self.check(bytes) {
@@ -280,6 +287,7 @@ fn a_column_is_planned_by_its_converter_and_who_reads_it() {
     let raw = |kind| ColumnPlan::Raw(kind);
     let bytes = ColumnNeed::RawOr(&[RawKind::Bytes]);
     let text_or_data = ColumnNeed::EncodedOr(&[RawKind::String]);
+    let document_or_json = ColumnNeed::RawOr(&[RawKind::Document, RawKind::Json]);
     for (converter, sink, chain_needs, planned) in [
         // Nobody reads it.
         (TEXT, Nothing, false, ColumnPlan::Pass),
@@ -291,6 +299,10 @@ fn a_column_is_planned_by_its_converter_and_who_reads_it() {
         (JSON, bytes, false, ColumnPlan::Decode),
         (VALUES, JSON_OR_TEXT, false, ColumnPlan::Decode),
         (TEXT, Decoded, false, ColumnPlan::Decode),
+        // Of several forms the one that it names first.
+        (DOCUMENTS, document_or_json, false, raw(RawKind::Document)),
+        (DOCUMENTS, JSON_OR_TEXT, false, raw(RawKind::Json)),
+        (JSON, document_or_json, false, raw(RawKind::Json)),
         // It takes data as they are, if it is no text that it knows.
         (TEXT, text_or_data, false, raw(RawKind::String)),
         (JSON, text_or_data, false, ColumnPlan::Encoded),
@@ -301,7 +313,7 @@ fn a_column_is_planned_by_its_converter_and_who_reads_it() {
         (VALUES, text_or_data, true, ColumnPlan::Decode),
         (VALUES, Decoded, true, ColumnPlan::Decode),
     ] {
-        let found = column_plan(&converter, sink, chain_needs);
+        let found = column_plan(&converter, converter.raw, sink, chain_needs);
         let (raw, never_fails) = (converter.raw, converter.never_fails);
         assert_eq!(
             found, planned,
@@ -343,7 +355,7 @@ fn headers_are_decoded_where_somebody_reads_them_or_they_may_fail() {
         (true, true, HeaderPlan::Decode),
         (false, false, HeaderPlan::Decode),
     ] {
-        let header = reads(None, never_fails);
+        let header = reads(&[], never_fails);
         let mut sink = sink(ColumnNeed::Nothing, ColumnNeed::Nothing, is_read);
         let plan = Plan::new(parts(TEXT, TEXT, header, vec![]), &mut sink);
         assert_eq!(plan.headers, planned, "{is_read} {never_fails}");

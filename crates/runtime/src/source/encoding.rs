@@ -15,7 +15,9 @@ pub(super) fn decode(column: ByteColumn, kind: RawKind, schema: Option<&SchemaRe
             .get_shared(row)
             .map_or(Value::Null, |bytes| match kind {
                 RawKind::String => Value::String(Text::from(&*text::decode_utf8(&bytes))),
-                RawKind::Bytes | RawKind::Undecoded | RawKind::Json => Value::Bytes(bytes),
+                RawKind::Bytes | RawKind::Undecoded | RawKind::Json | RawKind::Document => {
+                    Value::Bytes(bytes)
+                }
             });
         decoded.push(SchemaAndValue {
             schema: schema.cloned(),

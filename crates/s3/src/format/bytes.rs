@@ -74,7 +74,7 @@ fn refuse(kind: RawKind) -> Result<(), RecordError> {
     match kind {
         RawKind::Bytes | RawKind::Undecoded => Ok(()),
         RawKind::String => Err(invalid_schema("STRING")),
-        RawKind::Json => Err(incompatible("java.util.HashMap")),
+        RawKind::Json | RawKind::Document => Err(incompatible("java.util.HashMap")),
     }
 }
 
@@ -88,7 +88,9 @@ fn encode(
     match payload {
         Payload::Raw { column, kind } => match kind {
             RawKind::Bytes | RawKind::Undecoded => encode_raw(column, rows, limit, out, separator),
-            RawKind::String | RawKind::Json => encode_rows(rows, limit, out, |_, _| refuse(*kind)),
+            RawKind::String | RawKind::Json | RawKind::Document => {
+                encode_rows(rows, limit, out, |_, _| refuse(*kind))
+            }
         },
         // Data that stay encoded are records, or null.
         Payload::Encoded(encoded) => encode_rows(rows, limit, out, |row, out| {

@@ -113,8 +113,8 @@ fn encode(
                 out.reserve(json.len() + 1);
                 out.extend_from_slice(json);
             }),
-            // A column that no converter has looked at holds bytes as well.
-            RawKind::Bytes | RawKind::Undecoded => {
+            // A column that no converter has looked at holds bytes as well; documents are not asked for.
+            RawKind::Bytes | RawKind::Undecoded | RawKind::Document => {
                 encode_raw(column, rows, limit, out, write_bytes)
             }
         },
@@ -172,7 +172,9 @@ pub(super) fn write_row(
             (None, _) => out.extend_from_slice(b"null"),
             (Some(text), RawKind::String) => write_string(out, text),
             (Some(json), RawKind::Json) => out.extend_from_slice(json),
-            (Some(bytes), RawKind::Bytes | RawKind::Undecoded) => write_bytes(out, bytes),
+            (Some(bytes), RawKind::Bytes | RawKind::Undecoded | RawKind::Document) => {
+                write_bytes(out, bytes);
+            }
         },
     }
     Ok(())

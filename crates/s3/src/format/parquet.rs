@@ -268,7 +268,9 @@ fn value_of(payload: &Payload, row: usize) -> Result<Cow<'_, Value>, RecordError
         Payload::Decoded(decoded) => Cow::Borrowed(&decoded.values[row]),
         Payload::Raw { column, kind } => Cow::Owned(match (column.get_shared(row), kind) {
             (None, _) => Value::Null,
-            (Some(bytes), RawKind::Bytes | RawKind::Undecoded) => Value::Bytes(bytes),
+            (Some(bytes), RawKind::Bytes | RawKind::Undecoded | RawKind::Document) => {
+                Value::Bytes(bytes)
+            }
             (Some(bytes), RawKind::String | RawKind::Json) => {
                 let text = millstream_core::text::decode_utf8(&bytes);
                 Value::String(Text::from(text.into_owned()))

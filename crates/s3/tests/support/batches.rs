@@ -156,16 +156,19 @@ fn column(
     }
     let converter = converter.expect("a raw record has converters");
     let mut errors = Vec::new();
-    let payload = match (need, converter.raw_kind()) {
-        (ColumnNeed::RawOr(kinds) | ColumnNeed::EncodedOr(kinds), Some(kind))
-            if kinds.contains(&kind) =>
-        {
-            Payload::Raw {
-                column: converter.to_raw(&origin.topic, &raw, &mut errors),
-                kind,
-            }
+    let offered = converter.raw_kinds();
+    let kind = match need {
+        ColumnNeed::RawOr(kinds) | ColumnNeed::EncodedOr(kinds) => {
+            kinds.iter().copied().find(|kind| offered.contains(kind))
         }
-        _ => Payload::Decoded(converter.decode_column(&origin.topic, &raw, None, &mut errors)),
+        ColumnNeed::Nothing | ColumnNeed::Decoded => None,
+    };
+    let payload = match kind {
+        Some(kind) => Payload::Raw {
+            column: converter.to_raw(&origin.topic, &raw, kind, &mut errors),
+            kind,
+        },
+        None => Payload::Decoded(converter.decode_column(&origin.topic, &raw, None, &mut errors)),
     };
     match errors.into_iter().next() {
         Some((_, error)) => Err(error),

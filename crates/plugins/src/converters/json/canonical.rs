@@ -2,6 +2,7 @@
 //! `HashMap`, numbers by `Double.toString`, no blanks. What is written like that already stays where it is, the rest is copied span by
 //! span; what asks for more care goes through the parser, `Value` and the plain writer, which say what is right.
 
+mod documents;
 mod edited;
 mod escapes;
 mod field;
@@ -12,6 +13,7 @@ mod strings;
 
 use super::parser::{self, Malformed};
 use super::read::infer;
+pub(super) use documents::Documents;
 pub(super) use edited::Edited;
 use field::{FieldSpan, Form, Run, push_run, write_scalar};
 use millstream_core::{RecordError, Value};
@@ -21,9 +23,6 @@ use strings::StringSpan;
 
 /// Objects with more members take the slow way; their places are bytes.
 const MAX_FIELDS: usize = 256;
-
-/// Longer names take the slow way too.
-const MAX_NAME: usize = 1000;
 
 /// Deeper nesting takes the slow way.
 const MAX_DEPTH: usize = 8;
@@ -46,8 +45,8 @@ pub(super) struct Canonical {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Written {
     Null,
-    /// The text has been appended.
-    Text,
+    /// It has been appended.
+    Anew,
     /// The text is a part of the record, and nothing has been appended.
     Part {
         start: usize,
@@ -151,7 +150,7 @@ impl Canonical {
             simdutf8::basic::from_utf8(text).ok()?;
         }
         Some(match done.written {
-            true => Written::Text,
+            true => Written::Anew,
             false => Written::Part {
                 start,
                 end: done.end,
@@ -188,7 +187,8 @@ impl Canonical {
             clean,
         } = self.members(record, opened, at)?;
         let fields = &self.fields[first..];
-        let order = self.names.order(place, record, fields)?;
+        let names = fields.iter().map(|field| field.name(record));
+        let order = self.names.order(place, names)?;
         let written = !(clean && is_joined && order.kept);
         if written {
             let mut run = Run::new(record, opened.lead, opened.at + 1);
@@ -255,42 +255,8 @@ impl Canonical {
     /// Where the member's name ends and where its value begins. `place` is what comes before it, and then the member.
     #[inline(always)]
     fn name(&mut self, record: &[u8], at: usize, place: &mut Place) -> Option<(usize, usize)> {
-        let (name_end, value_start) = match self.names.next(*place, record.get(at..)?) {
-            Some((next, len)) => {
-                *place = next;
-                (at + len - 1, at + len)
-            }
-            None => {
-                let (next, name_end, colon) = self.odd_name(record, at, *place)?;
-                *place = next;
-                (name_end, colon + 1)
-            }
-        };
-        Some((name_end, skip_blanks(record, value_start)))
-    }
-
-    /// A name that is not known or has its colon apart: its place, where it ends, and the place of the colon.
-    #[inline(never)]
-    fn odd_name(
-        &mut self,
-        record: &[u8],
-        at: usize,
-        before: Place,
-    ) -> Option<(Place, usize, usize)> {
-        if record.get(at) != Some(&b'"') {
-            return None;
-        }
-        let name = StringSpan::scan(record, at)?;
-        // The order is that of the names without escapes.
-        if name.escapes || name.must_rewrite(record, at) || name.end - at > MAX_NAME {
-            return None;
-        }
-        let colon = skip_blanks(record, name.end);
-        if record.get(colon) != Some(&b':') {
-            return None;
-        }
-        let place = self.names.find_or_learn(before, &record[at..name.end])?;
-        Some((place, name.end, colon))
+        let (name_end, behind_colon) = self.names.member(record, at, place)?;
+        Some((name_end, skip_blanks(record, behind_colon)))
     }
 
     /// Reads a member's value.
@@ -430,7 +396,7 @@ pub(super) fn write_slowly(out: &mut Vec<u8>, record: &[u8]) -> Result<Written, 
     }
     java_json::write_value(out, &value)
         .map_err(|error: RecordError| Malformed(error.message))
-        .map(|()| Written::Text)
+        .map(|()| Written::Anew)
 }
 
 /// The place of a value, and what is to be done with its text.

@@ -282,11 +282,17 @@ impl Converter for Picky {
         }))
     }
 
-    fn raw_kind(&self) -> Option<RawKind> {
-        Some(RawKind::Bytes)
+    fn raw_kinds(&self) -> &'static [RawKind] {
+        &[RawKind::Bytes]
     }
 
-    fn to_raw(&mut self, _: &str, column: &ByteColumn, errors: &mut RowErrors) -> ByteColumn {
+    fn to_raw(
+        &mut self,
+        _: &str,
+        column: &ByteColumn,
+        _: RawKind,
+        errors: &mut RowErrors,
+    ) -> ByteColumn {
         for (row, bytes) in column.iter().enumerate() {
             if bytes == Some(b"bad") {
                 errors.push((row, RecordError::data("it is bad")));

@@ -22,9 +22,8 @@ fn unit(text: &[u8], at: usize) -> Option<u16> {
     })
 }
 
-/// A string's text without its escapes; `None` if one of them is malformed.
-pub(super) fn unescaped(content: &[u8]) -> Option<Vec<u8>> {
-    let mut text = Vec::with_capacity(content.len());
+/// Appends a string's text without its escapes; `None` if one of them is malformed.
+pub(super) fn unescape(text: &mut Vec<u8>, content: &[u8]) -> Option<()> {
     let mut at = 0;
     while let Some(plain) = content[at..].iter().position(|byte| *byte == b'\\') {
         let escape = at + plain;
@@ -46,5 +45,5 @@ pub(super) fn unescaped(content: &[u8]) -> Option<Vec<u8>> {
         });
     }
     text.extend_from_slice(&content[at..]);
-    Some(text)
+    Some(())
 }

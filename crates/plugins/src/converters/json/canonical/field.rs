@@ -1,7 +1,7 @@
 //! An object's members as places in the record, and how they are written.
 
 use super::super::node::parse_f64;
-use super::escapes::unescaped;
+use super::escapes::unescape;
 use millstream_java::json as java_json;
 
 /// Where a member lies in the record, the quotes of its name included.
@@ -128,8 +128,9 @@ pub(super) fn write_scalar(out: &mut Vec<u8>, text: &[u8], form: Form) {
     let digits = || std::str::from_utf8(text).expect("a number is ASCII");
     match form {
         Form::String => {
-            let content = unescaped(&text[1..text.len() - 1]);
-            java_json::write_string(out, &content.expect("its escapes have been read"));
+            let mut content = Vec::with_capacity(text.len());
+            unescape(&mut content, &text[1..text.len() - 1]).expect("its escapes have been read");
+            java_json::write_string(out, &content);
         }
         Form::Integer => java_json::write_i64(out, digits().parse().expect("18 digits fit")),
         Form::Fraction => java_json::write_f64(out, parse_f64(digits())),

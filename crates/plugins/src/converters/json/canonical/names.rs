@@ -2,7 +2,8 @@
 //! the members of an object that ends at one of them. A topic's objects are alike, so that each name is known by a
 //! comparison with the one that is expected.
 
-use super::field::FieldSpan;
+use super::skip_blanks;
+use super::strings::StringSpan;
 use millstream_core::{Map, Value};
 
 const LANES: usize = 16;
@@ -15,6 +16,9 @@ const MAX_TEXT: usize = 64 * 1024;
 
 /// With more names in one place there is no use in expecting one of them.
 const MAX_FOLLOWERS: usize = 32;
+
+/// Longer names take the slow way.
+const MAX_NAME: usize = 1000;
 
 /// No node: the root follows nothing.
 const NONE: u16 = 0;
@@ -69,6 +73,48 @@ impl Names {
         }
     }
 
+    /// Where the name at `at` ends and where it goes on behind its colon. `place` is what comes before the member, and then the
+    /// member.
+    #[inline(always)]
+    pub(super) fn member(
+        &mut self,
+        record: &[u8],
+        at: usize,
+        place: &mut Place,
+    ) -> Option<(usize, usize)> {
+        if let Some((next, len)) = self.next(*place, record.get(at..)?) {
+            *place = next;
+            return Some((at + len - 1, at + len));
+        }
+        let (next, name_end, colon) = self.odd_member(record, at, *place)?;
+        *place = next;
+        Some((name_end, colon + 1))
+    }
+
+    /// A member whose name is not known or has its colon apart: its place, where the name ends, and the place of the colon.
+    #[inline(never)]
+    fn odd_member(
+        &mut self,
+        record: &[u8],
+        at: usize,
+        before: Place,
+    ) -> Option<(Place, usize, usize)> {
+        if record.get(at) != Some(&b'"') {
+            return None;
+        }
+        let name = StringSpan::scan(record, at)?;
+        // The order is that of the names without escapes.
+        if name.escapes || name.must_rewrite(record, at) || name.end - at > MAX_NAME {
+            return None;
+        }
+        let colon = skip_blanks(record, name.end);
+        if record.get(colon) != Some(&b':') {
+            return None;
+        }
+        let place = self.find_or_learn(before, &record[at..name.end])?;
+        Some((place, name.end, colon))
+    }
+
     /// The member at the beginning of a text, if it is a known one that has its colon right behind it, and the length of that.
     #[inline]
     pub(super) fn next(&self, place: Place, ahead: &[u8]) -> Option<(Place, usize)> {
@@ -97,7 +143,7 @@ impl Names {
     }
 
     /// The member of this name, known or not. `None` if the name is not UTF-8 or there is no room for it.
-    pub(super) fn find_or_learn(&mut self, place: Place, quoted: &[u8]) -> Option<Place> {
+    fn find_or_learn(&mut self, place: Place, quoted: &[u8]) -> Option<Place> {
         let with_colon = [quoted, b":"].concat();
         if let Some((known, _)) = self.next(place, &with_colon) {
             return Some(known);
@@ -156,17 +202,16 @@ impl Names {
         self.nodes[usize::from(place.0)].kept
     }
 
-    /// The order of the members of an object that ends at this place. `None` if a name stands twice.
+    /// The order of the members of these names, of an object that ends at this place. `None` if a name stands twice or is not UTF-8.
     #[inline]
-    pub(super) fn order(
+    pub(super) fn order<'n>(
         &mut self,
         place: Place,
-        record: &[u8],
-        fields: &[FieldSpan],
+        names: impl Iterator<Item = Option<&'n str>>,
     ) -> Option<&Order> {
         let known = usize::from(self.nodes[usize::from(place.0)].order);
         if known == 0 {
-            let order = Order::new(record, fields)?;
+            let order = Order::new(names)?;
             let node = &mut self.nodes[usize::from(place.0)];
             node.kept = order.kept;
             self.orders.push(order);
@@ -187,13 +232,14 @@ impl Names {
 }
 
 impl Order {
-    fn new(record: &[u8], fields: &[FieldSpan]) -> Option<Self> {
-        let mut pairs = Vec::with_capacity(fields.len());
-        for (place, field) in fields.iter().enumerate() {
-            pairs.push((Value::from(field.name(record)?), Value::Int64(place as i64)));
+    fn new<'n>(names: impl Iterator<Item = Option<&'n str>>) -> Option<Self> {
+        let mut pairs = Vec::new();
+        for (place, name) in names.enumerate() {
+            pairs.push((Value::from(name?), Value::Int64(place as i64)));
         }
+        let count = pairs.len();
         let map = Map::hashed(pairs);
-        if map.len() < fields.len() {
+        if map.len() < count {
             return None;
         }
         let place = |(_, place): &(Value, Value)| match place {

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 fn fast(canonical: &mut Canonical, record: &[u8]) -> Option<String> {
     let mut out = Vec::new();
     let written = canonical.write_spans(&mut out, record)?;
-    assert_eq!(appended(written, &mut out, record), Written::Text);
+    assert_eq!(appended(written, &mut out, record), Written::Anew);
     Some(String::from_utf8(out).unwrap())
 }
 
@@ -14,7 +14,7 @@ fn appended(written: Written, out: &mut Vec<u8>, record: &[u8]) -> Written {
     match written {
         Written::Part { start, end } => {
             out.extend_from_slice(&record[start..end]);
-            Written::Text
+            Written::Anew
         }
         other => other,
     }
@@ -24,7 +24,7 @@ fn appended(written: Written, out: &mut Vec<u8>, record: &[u8]) -> Written {
 fn check(canonical: &mut Canonical, record: &[u8]) {
     if let Some(text) = fast(canonical, record) {
         let mut slow = Vec::new();
-        assert_eq!(write_slowly(&mut slow, record), Ok(Written::Text));
+        assert_eq!(write_slowly(&mut slow, record), Ok(Written::Anew));
         assert_eq!(text, String::from_utf8(slow).unwrap());
     }
 }
@@ -118,7 +118,7 @@ fn keeps_shapes_apart() {
     }
 }
 
-mod alike;
+pub(super) mod alike;
 
 fn number() -> impl Strategy<Value = String> {
     prop_oneof![
@@ -157,7 +157,7 @@ fn member() -> impl Strategy<Value = String> {
 }
 
 /// A text that is JSON but for what has been cut out, repeated or overwritten.
-fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
+pub(super) fn nearly_json() -> impl Strategy<Value = Vec<u8>> {
     let text = proptest::collection::vec(member(), 0..8)
         .prop_map(|members| format!("{{{}}}", members.join(",")).into_bytes());
     let place = any::<proptest::sample::Index>();
@@ -226,7 +226,7 @@ mod plan {
     use super::*;
     use crate::converters::json::PLUGIN;
     use bytes::Bytes;
-    use millstream_core::{ByteColumn, Converter, ConverterUse, Properties};
+    use millstream_core::{ByteColumn, Converter, ConverterUse, Properties, RawKind};
 
     fn converter() -> Box<dyn Converter> {
         let properties = Properties::from_iter([("schemas.enable", "false")]);
@@ -240,7 +240,7 @@ mod plan {
             column.push_span(buffer, 0, record.len());
         }
         let (mut raw_errors, mut value_errors) = (Vec::new(), Vec::new());
-        let raw = converter().to_raw("t", &column, &mut raw_errors);
+        let raw = converter().to_raw("t", &column, RawKind::Json, &mut raw_errors);
         let decoded = converter().decode_column("t", &column, None, &mut value_errors);
         prop_assert_eq!(raw_errors, value_errors);
         for (row, value) in decoded.values.iter().enumerate() {

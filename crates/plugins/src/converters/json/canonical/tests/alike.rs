@@ -3,7 +3,7 @@ use super::*;
 
 /// What the records of a topic have in common.
 #[derive(Clone, Debug)]
-enum Template {
+pub(in super::super) enum Template {
     Scalar,
     List(Vec<Template>),
     Object(Vec<(&'static str, Template)>),
@@ -24,7 +24,7 @@ const NAMES: [&str; 12] = [
     "größe",
 ];
 
-const SCALARS: [&str; 64] = [
+pub(in super::super) const SCALARS: [&str; 64] = [
     "0",
     "-0",
     "-1",
@@ -91,7 +91,7 @@ const SCALARS: [&str; 64] = [
     "[ ]",
 ];
 
-fn template() -> impl Strategy<Value = Template> {
+pub(in super::super) fn template() -> impl Strategy<Value = Template> {
     let names = proptest::sample::select(&NAMES[..]);
     Just(Template::Scalar).prop_recursive(5, 40, 6, move |inner| {
         let member = (names.clone(), inner.clone());
@@ -186,7 +186,7 @@ impl Writer {
     }
 }
 
-fn record(template: &Template, seed: u64) -> String {
+pub(in super::super) fn record(template: &Template, seed: u64) -> String {
     let mut choices = Choices(seed.wrapping_mul(2).wrapping_add(1));
     let mut writer = Writer {
         blanks: choices.once_in(3),

@@ -65,8 +65,8 @@ pub trait Converter: Send {
         column.clone()
     }
 
-    /// As `to_raw` in the form of `Json`, with the editor's edits made in the objects. `None` if a row is of another kind or is not taken: nothing is said
-    /// of any row then, and the column has to be decoded.
+    /// As `to_raw` in the form of `Json`, with the editor's edits made in the objects. `None` if a row is of another kind or is not
+    /// taken: nothing is said of any row then, and the column has to be decoded.
     fn to_raw_edited(
         &mut self,
         _column: &ByteColumn,

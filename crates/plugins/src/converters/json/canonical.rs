@@ -10,6 +10,7 @@ mod kept;
 mod names;
 mod number;
 mod strings;
+mod tries;
 
 use super::parser::{self, Malformed};
 use super::read::infer;

@@ -4,6 +4,7 @@
 use super::escapes::unescape;
 use super::names::{Names, Place};
 use super::strings::StringSpan;
+use super::tries::Tries;
 use super::{Form, MAX_DEPTH, MAX_FIELDS, number, skip_blanks, word_end};
 use crate::converters::json::node::parse_f64;
 use millstream_core::batch::DOCUMENT;
@@ -20,9 +21,6 @@ mod element {
     pub(super) const INT64: u8 = 0x12;
 }
 
-/// The most records that are left to text without a try, after some that could not be written.
-const MAX_REST: u32 = 64;
-
 /// Writes records and remembers the names of the last ones.
 #[derive(Default)]
 pub(in super::super) struct Documents {
@@ -33,28 +31,23 @@ pub(in super::super) struct Documents {
     read: Vec<u8>,
     /// A string of the record holds bytes that are not ASCII.
     non_ascii: bool,
-    /// Records that are still left to text, and how many were the last time.
-    rest: u32,
-    last_rest: u32,
+    /// A topic of records that have to be text is tried ever more rarely.
+    tries: Tries,
 }
 
 impl Documents {
     /// Appends a row of `RawKind::Document` with the record's elements. `None`, and nothing, if it is to be text.
     pub(in super::super) fn write(&mut self, out: &mut Vec<u8>, record: &[u8]) -> Option<()> {
-        if self.rest > 0 {
-            self.rest -= 1;
+        if !self.tries.is_due() {
             return None;
         }
         let start = out.len();
-        if self.try_write(out, record).is_some() {
-            self.last_rest = 0;
-            return Some(());
+        let written = self.try_write(out, record);
+        if written.is_none() {
+            out.truncate(start);
         }
-        out.truncate(start);
-        // A topic of such records is tried ever more rarely.
-        self.last_rest = (2 * self.last_rest + 1).min(MAX_REST);
-        self.rest = self.last_rest;
-        None
+        self.tries.ended(written.is_some());
+        written
     }
 
     fn try_write(&mut self, out: &mut Vec<u8>, record: &[u8]) -> Option<()> {

@@ -6,6 +6,7 @@ use super::super::parser;
 use super::super::read::infer;
 use super::field::{FieldSpan, Form, Run};
 use super::names::{Names, Place};
+use super::tries::Tries;
 use super::{Canonical, Members, Opened, skip_blanks};
 use millstream_core::edit::{Editor, Layout, Place as Source, Step};
 use millstream_core::{ByteColumn, Value};
@@ -13,9 +14,6 @@ use millstream_java::json as java_json;
 
 /// Members in all layouts together; with more of them objects are too unlike for this to be of use.
 const MAX_MEMBERS: usize = 16 * 1024;
-
-/// The most columns that are left to values without a try, after some that could not be written.
-const MAX_REST: u32 = 64;
 
 /// Rewrites records and remembers their layouts.
 #[derive(Default)]
@@ -27,9 +25,8 @@ pub(in super::super) struct Edited {
     members: usize,
     /// What the steps have made for the record.
     made: Vec<Value>,
-    /// Columns that are still left to values, and how many were the last time.
-    rest: u32,
-    last_rest: u32,
+    /// A topic whose columns have to become values is tried ever more rarely.
+    tries: Tries,
 }
 
 /// A layout with its names as they are written.
@@ -51,22 +48,19 @@ impl Edited {
         column: &ByteColumn,
         editor: &mut dyn Editor,
     ) -> Option<ByteColumn> {
-        if self.rest > 0 {
-            self.rest -= 1;
+        if !self.tries.is_due() {
             return None;
         }
         let texts = self.try_column(column, editor);
-        if texts.is_some() {
-            self.last_rest = 0;
-            return texts;
+        let is_full = self.canonical.names.is_full() || self.members > MAX_MEMBERS;
+        if texts.is_none() && is_full {
+            *self = Edited {
+                tries: self.tries,
+                ..Edited::default()
+            };
         }
-        // A topic of such records is tried ever more rarely.
-        let rest = (2 * self.last_rest + 1).min(MAX_REST);
-        if self.canonical.names.is_full() || self.members > MAX_MEMBERS {
-            *self = Edited::default();
-        }
-        (self.rest, self.last_rest) = (rest, rest);
-        None
+        self.tries.ended(texts.is_some());
+        texts
     }
 
     fn try_column(&mut self, column: &ByteColumn, editor: &mut dyn Editor) -> Option<ByteColumn> {

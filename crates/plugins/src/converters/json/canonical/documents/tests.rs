@@ -160,14 +160,14 @@ fn a_topic_that_is_never_plain_is_tried_seldom() {
     let mut documents = Documents::default();
     let tries = (0..1000)
         .filter(|_| {
-            let was_resting = documents.rest > 0;
+            let was_resting = documents.tries.rests();
             assert!(!check(&mut documents, br#"{"_id":1}"#));
             !was_resting
         })
         .count();
     assert!((15..=25).contains(&tries), "{tries}");
     let left = (0..).take_while(|_| !check(&mut documents, br#"{"a":1}"#));
-    assert!(left.count() <= MAX_REST as usize);
+    assert!(left.count() <= 64);
     assert!(check(&mut documents, br#"{"a":2}"#));
 }
 
@@ -195,7 +195,7 @@ proptest! {
         let mut documents = Documents::default();
         for (template, seed) in records {
             let text = record(&templates[template.index(templates.len())], seed);
-            documents.rest = 0;
+            documents.tries.begin_anew();
             check(&mut documents, text.as_bytes());
         }
     }
@@ -204,7 +204,7 @@ proptest! {
     fn nearly_json_is_read_as_by_the_slow_way(records in proptest::collection::vec(nearly_json(), 1..5)) {
         let mut documents = Documents::default();
         for record in records {
-            documents.rest = 0;
+            documents.tries.begin_anew();
             check(&mut documents, &record);
         }
     }

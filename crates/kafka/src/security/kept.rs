@@ -146,13 +146,17 @@ impl<S: Fetch> TokenSource for Kept<S> {
         }
         match self.renew(&mut attempts).await {
             Ok(token) => Ok(token),
-            Err(error) => {
-                tracing::warn!(
-                    error = error.why,
-                    "cannot renew the token, the one at hand is used while it is valid"
-                );
-                Ok(old)
-            }
+            // It may have ended while the new one was waited for.
+            Err(error) => match self.found(now_ms()) {
+                Found::Good(token) | Found::Old(token) => {
+                    tracing::warn!(
+                        error = error.why,
+                        "cannot renew the token, the one at hand is used while it is valid"
+                    );
+                    Ok(token)
+                }
+                Found::Nothing => Err(error),
+            },
         }
     }
 }
@@ -277,5 +281,46 @@ mod tests {
             assert_eq!(source.token("b").await.unwrap().value, "0");
         }
         assert_eq!(asked.load(Ordering::SeqCst), 2);
+    }
+
+    /// Gives one token, and then fails once that has ended.
+    struct Slow(std::sync::Mutex<Option<i64>>);
+
+    #[async_trait]
+    impl Fetch for Slow {
+        async fn fetch(&self) -> Result<Token, TokenError> {
+            let given = *self.0.lock().unwrap();
+            if let Some(end) = given {
+                while now_ms() <= end {
+                    tokio::task::yield_now().await;
+                }
+                return Err(TokenError::transient("away"));
+            }
+            let end = now_ms() + 50;
+            *self.0.lock().unwrap() = Some(end);
+            Ok(Token {
+                value: "0".to_owned(),
+                extensions: Vec::new(),
+                expires_at: Some(end),
+            })
+        }
+    }
+
+    /// The broker would refuse it for good, and what is away may come back.
+    #[tokio::test]
+    async fn an_old_token_that_ends_during_its_renewal_is_not_used() {
+        let at_once = Window {
+            factor: 0.0,
+            jitter: 0.0,
+            min_period_ms: 0,
+            buffer_ms: 0,
+        };
+        let source = Kept::new(Slow(std::sync::Mutex::default()), at_once);
+        assert_eq!(source.token("b").await.unwrap().value, "0");
+        let got = source.token("b").await;
+        assert_eq!(
+            got.map(|token| token.value),
+            Err(TokenError::transient("away"))
+        );
     }
 }

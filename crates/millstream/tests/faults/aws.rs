@@ -3,7 +3,6 @@
 
 use crate::case::{Case, Shows, heal, play_all, see_one};
 use crate::discovery::{ARN, SECRET, any, borrowed, names, worker_env};
-use crate::rest::Task;
 use crate::stage::{ARCHIVE, Stage, TOPIC};
 use crate::worker::{Worker, until};
 use Shows::{AsksAndEnds, Degraded, Ends, Failed, Nothing, StartsLate};
@@ -267,8 +266,6 @@ fn starts_a_task(fault: &str, shows: Shows, step: Step, times: usize) -> Case {
         start.plane.script(LOGIN, [Step::Usual, Step::Usual]);
         start.plane.script(LOGIN, vec![step; times]);
         let worker = with_references(&stage, &mut start).await;
-        let has_a_state = |task: &Task| task.state != "UNASSIGNED";
-        worker.task_until(ARCHIVE, "started", has_a_state).await;
         // A lookup that takes long on a busy machine is told as such first.
         let fits = |reason: &str| reason.contains(LOGIN);
         let seen = see_one(&stage, &worker, ARCHIVE, shows, fits).await;

@@ -99,8 +99,9 @@ pub(crate) async fn see_one(
     match shows {
         Shows::Nothing => String::new(),
         Shows::Degraded => {
-            let is_over =
-                |task: &Task| task.degraded.as_deref().is_some_and(&fits) || task.state == "FAILED";
+            let is_told =
+                |task: &Task| task.is_degraded() && task.degraded.as_deref().is_some_and(&fits);
+            let is_over = |task: &Task| is_told(task) || task.state == "FAILED";
             let task = worker.task_until(connector, "degraded", is_over).await;
             assert_eq!(task.state, "RUNNING", "{}", task.trace);
             stage.plain(&task.degraded.unwrap())

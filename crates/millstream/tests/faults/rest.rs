@@ -60,6 +60,11 @@ impl Task {
         }
     }
 
+    /// The outage is known at once, the state when the worker has read it back from its topic.
+    pub(crate) fn is_degraded(&self) -> bool {
+        self.state == "RUNNING" && self.degraded.is_some()
+    }
+
     pub(crate) fn is_well(&self) -> bool {
         self.state == "RUNNING" && self.degraded.is_none()
     }
